@@ -1,0 +1,1 @@
+"""The server: config in, one MCP endpoint out."""
