@@ -1,0 +1,122 @@
+"""Diagnostics as text for people and as the formats machines read.
+
+`FORMATS` is everything `executor validate --format` knows. Every renderer is a pure function; the exit code
+does not depend on the format. Nothing here masks secrets: excerpts arrive masked (`Diagnostic.excerpt`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from proxy.config.diagnostic import Diagnostic
+from proxy.config.report_ci import github, gitlab, sarif
+from proxy.config.report_text import counted, excerpt, one_line, printable
+
+FORMAT_VERSION: Final = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was read. `elapsed_ms` is wall time in milliseconds."""
+
+    files: int
+    integrations: int
+    connections: int
+    policies: int
+    elapsed_ms: int
+
+
+def render(fmt: str, diagnostics: Sequence[Diagnostic], summary: Summary, *, color: bool) -> str:
+    """The whole report, ended by a newline. `color` matters for `text` only. Unknown format: `KeyError`."""
+    return FORMATS[fmt](diagnostics, summary, color)
+
+
+def errors_in(diagnostics: Sequence[Diagnostic]) -> int:
+    return sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+
+
+def as_json(diagnostics: Sequence[Diagnostic], summary: Summary) -> dict[str, Any]:
+    """The object of `--format json`; `POST /-/reload` answers a rejected config with the same one."""
+    errors = errors_in(diagnostics)
+    return {
+        "format_version": FORMAT_VERSION,
+        "valid": errors == 0,
+        "errors": errors,
+        "warnings": len(diagnostics) - errors,
+        "diagnostics": [_diagnostic_json(diagnostic) for diagnostic in diagnostics],
+        "summary": asdict(summary),
+    }
+
+
+def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    fields = asdict(diagnostic)
+    del fields["excerpt"]
+    fields["related"] = list(fields["related"])
+    return fields
+
+
+def _text(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    blocks = [excerpt(diagnostic, color) for diagnostic in diagnostics]
+    return "\n\n".join([*blocks, _last_line(diagnostics, summary)]) + "\n"
+
+
+def _concise(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    return "\n".join([*map(one_line, diagnostics), _last_line(diagnostics, summary)]) + "\n"
+
+
+def _github(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    return "\n".join([*github(diagnostics), _last_line(diagnostics, summary)]) + "\n"
+
+
+def _json(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    return json.dumps(as_json(diagnostics, summary), indent=2) + "\n"
+
+
+def _sarif(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    return json.dumps(sarif(diagnostics), indent=2) + "\n"
+
+
+def _gitlab(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
+    return json.dumps(gitlab(diagnostics), indent=2) + "\n"
+
+
+def _last_line(diagnostics: Sequence[Diagnostic], summary: Summary) -> str:
+    took = f"({summary.elapsed_ms} ms)"
+    if not diagnostics:
+        return f"ok: {described(summary)} {took}"
+    errors = errors_in(diagnostics)
+    warnings = len(diagnostics) - errors
+    found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    return f"{found} in {counted(summary.files, 'file')} {took}"
+
+
+def described(summary: Summary) -> str:
+    """`1 file, 5 integrations, 7 connections, 5 policies`."""
+    return ", ".join(
+        (
+            counted(summary.files, "file"),
+            counted(summary.integrations, "integration"),
+            counted(summary.connections, "connection"),
+            counted(summary.policies, "policy", "policies"),
+        )
+    )
+
+
+_Renderer = Callable[[Sequence[Diagnostic], Summary, bool], str]
+
+FORMATS: Final[Mapping[str, _Renderer]] = MappingProxyType(
+    {
+        "text": _text,
+        "concise": _concise,
+        "json": _json,
+        "github": _github,
+        "sarif": _sarif,
+        "gitlab": _gitlab,
+    }
+)
+
+__all__ = ["FORMATS", "Summary", "as_json", "described", "errors_in", "one_line", "printable", "render"]

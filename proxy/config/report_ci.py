@@ -1,0 +1,146 @@
+"""Diagnostics for code hosts: GitHub workflow commands, SARIF 2.1.0 (OASIS), GitLab Code Quality."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from proxy.config.diagnostic import Diagnostic, Related
+
+# GitHub shows ten annotations of a step and drops the rest without a word.
+GITHUB_SHOWN: Final = 9
+SARIF_SCHEMA: Final = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_GITLAB_SEVERITY: Final = {"error": "major", "warning": "minor"}
+
+
+def github(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """Workflow commands, errors first: at most `GITHUB_SHOWN` and one that counts the others."""
+    ranked = sorted(diagnostics, key=lambda found: found.severity != "error")
+    lines = [_command(diagnostic) for diagnostic in ranked[:GITHUB_SHOWN]]
+    rest = ranked[GITHUB_SHOWN:]
+    if rest:
+        lines.append(f"::{rest[0].severity} title=executor::and {len(rest)} more")
+    return lines
+
+
+def _command(diagnostic: Diagnostic) -> str:
+    properties = {
+        "file": diagnostic.file,
+        "line": diagnostic.line,
+        "col": diagnostic.column,
+        "endLine": diagnostic.end_line,
+        "endColumn": diagnostic.end_column,
+        "title": f"executor {diagnostic.code}",
+    }
+    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    return f"::{diagnostic.severity} {listed}::{_data(_sentence(diagnostic))}"
+
+
+def _sentence(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.message} \N{EM DASH} {diagnostic.help}" if diagnostic.help else diagnostic.message
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+    """One run. Columns count code points and the end column is exclusive, as in `Diagnostic` (SARIF 3.30)."""
+    codes = sorted({diagnostic.code for diagnostic in diagnostics})
+    prints = _fingerprints(diagnostics)
+    return {
+        "$schema": SARIF_SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"name": "executor", "rules": [_rule(code) for code in codes]}},
+                "columnKind": "unicodeCodePoints",
+                "results": [
+                    _result(found, codes, print_) for found, print_ in zip(diagnostics, prints, strict=True)
+                ],
+            }
+        ],
+    }
+
+
+def _rule(code: str) -> dict[str, Any]:
+    """`helpUri` must be absolute (SARIF 3.49.12); a URN names the code whatever host serves the documents."""
+    level = "warning" if code.startswith("W") else "error"
+    return {
+        "id": code,
+        "helpUri": f"urn:executor:diagnostic:{code}",
+        "defaultConfiguration": {"level": level},
+    }
+
+
+def _result(diagnostic: Diagnostic, codes: list[str], fingerprint: str) -> dict[str, Any]:
+    region = {
+        "startLine": diagnostic.line,
+        "startColumn": diagnostic.column,
+        "endLine": diagnostic.end_line,
+        "endColumn": diagnostic.end_column,
+    }
+    result: dict[str, Any] = {
+        "ruleId": diagnostic.code,
+        "ruleIndex": codes.index(diagnostic.code),
+        "level": diagnostic.severity,
+        "message": {"text": _sentence(diagnostic)},
+        "locations": [_location(diagnostic.file, region)],
+        "partialFingerprints": {"executorConfigPath/v1": fingerprint},
+    }
+    if diagnostic.related:
+        result["relatedLocations"] = [
+            _related(number, other) for number, other in enumerate(diagnostic.related)
+        ]
+    return result
+
+
+def _related(number: int, other: Related) -> dict[str, Any]:
+    region = {"startLine": other.line, "startColumn": other.column}
+    return {"id": number, "message": {"text": other.message}, **_location(other.file, region)}
+
+
+def _location(file: str, region: dict[str, int]) -> dict[str, Any]:
+    return {"physicalLocation": {"artifactLocation": {"uri": quote(file)}, "region": region}}
+
+
+def gitlab(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """The Code Quality report: a list of issues, each with a fingerprint that survives moved lines."""
+    return [
+        {
+            "description": _sentence(diagnostic),
+            "check_name": diagnostic.code,
+            "fingerprint": fingerprint,
+            "severity": _GITLAB_SEVERITY[diagnostic.severity],
+            "location": {
+                "path": diagnostic.file,
+                "lines": {"begin": diagnostic.line, "end": diagnostic.end_line},
+            },
+        }
+        for diagnostic, fingerprint in zip(diagnostics, _fingerprints(diagnostics), strict=True)
+    ]
+
+
+def _fingerprints(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """Digests of code, config path and file, not of the line: a moved line is not a new alert.
+
+    Equal ones are numbered in their order, because code hosts merge alerts with one fingerprint.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for diagnostic in diagnostics:
+        key = (diagnostic.code, diagnostic.path, diagnostic.file)
+        text = "\0".join((*key, str(seen[key])))
+        seen[key] += 1
+        yield hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+__all__ = ["GITHUB_SHOWN", "github", "gitlab", "sarif"]
