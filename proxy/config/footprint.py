@@ -1,0 +1,162 @@
+"""What a set of config paths looks like from outside: its files, their digest, and where changes will show.
+
+All functions read the file system and never raise for what they find there: a missing or unreadable file is
+part of the picture (its digest differs from that of any content), not an error. They block; call them in a
+thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+# The kernel gives up after as many links (path_resolution(7)).
+MAX_LINKS: Final = 40
+MOUNTS: Final = Path("/proc/self/mountinfo")
+
+Identity = tuple[int, int]
+
+
+def config_files(path: Path) -> list[Path]:
+    """The files of one `--config` argument: a file itself, or a directory's `*.yaml` and `*.yml` by name.
+
+    Not recursive. Names that start with `.` are skipped (`..data`, editor swap files), so are `*.test.yaml`.
+    """
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:
+        return [path]
+    return [path / name for name in names if _is_config_name(name)]
+
+
+def _is_config_name(name: str) -> bool:
+    if name.startswith(".") or name.endswith((".test.yaml", ".test.yml")):
+        return False
+    return name.endswith((".yaml", ".yml"))
+
+
+def content_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of all config files below `paths`, hexadecimal."""
+    total = hashlib.sha256()
+    for path in paths:
+        for file in config_files(path):
+            total.update(os.fsencode(file) + b"\0" + _state(file))
+    return total.hexdigest()
+
+
+def _state(file: Path) -> bytes:
+    try:
+        with open(file, "rb") as content:
+            return hashlib.file_digest(content, "sha256").digest()
+    except OSError as problem:
+        return b"unreadable %d" % (problem.errno or 0)
+
+
+def watched_places(paths: Iterable[Path]) -> Mapping[Path, Identity]:
+    """Where events must be awaited to see every kind of change, with device and inode of each place.
+
+    That is the directory of the files (renames), the parent of every symbolic link on the way (ConfigMap and
+    git-sync swaps), and each regular file itself (bind mounts of one file send nothing to the directory).
+    A missing path is represented by its nearest existing ancestor, where it will appear.
+    """
+    places: dict[Path, Identity] = {}
+    for path in paths:
+        for place in _places_of(path):
+            found = _identity(place)
+            if found is not None:
+                places[place] = found
+    return places
+
+
+def _places_of(path: Path) -> Iterator[Path]:
+    yield from _link_parents(path)
+    for file in config_files(path):
+        yield from _link_parents(file)
+        yield file if file.exists() else _nearest_existing(file)
+        yield file.parent
+    if path.is_dir():
+        yield path
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+
+
+def _identity(place: Path) -> Identity | None:
+    try:
+        found = place.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _link_parents(path: Path) -> Iterator[Path]:
+    """The directory of every symbolic link that is followed when `path` is opened."""
+    todo = list(reversed(path.absolute().parts[1:]))
+    here = Path("/")
+    links = 0
+    while todo and links <= MAX_LINKS:
+        part = todo.pop()
+        if part == "..":
+            here = here.parent
+            continue
+        target = _link_target(here / part)
+        if target is None:
+            here /= part
+            continue
+        yield here
+        links += 1
+        todo += [name for name in reversed(target.parts) if name != "/"]
+        here = Path("/") if target.is_absolute() else here
+
+
+def _link_target(path: Path) -> Path | None:
+    try:
+        return Path(os.readlink(path))
+    except OSError:
+        return None
+
+
+def single_file_mounts(paths: Iterable[Path], mountinfo: str) -> list[Path]:
+    """Config files that are mount points themselves (`docker -v file:file`, Kubernetes subPath).
+
+    An edit that replaces such a file on the host is never seen inside. `mountinfo` is the text of
+    /proc/self/mountinfo (proc_pid_mountinfo(5)).
+    """
+    points = {_unescaped(line.split(" ")[4]) for line in mountinfo.splitlines() if line.count(" ") > 4}
+    return [file for file in _files(paths) if os.path.realpath(file) in points and file.is_file()]
+
+
+def read_mounts(path: Path = MOUNTS) -> str:
+    """The mount table, or nothing where there is none (macOS)."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _unescaped(field: str) -> str:
+    """Spaces and the like are octal escapes in the mount table (`\\040`)."""
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field)
+
+
+def replaced_behind_us(paths: Iterable[Path]) -> list[Path]:
+    """Regular files without a name left: a bind mount that still shows what the host has replaced."""
+    return [file for file in _files(paths) if _link_count(file) == 0]
+
+
+def _link_count(file: Path) -> int | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_nlink if stat.S_ISREG(found.st_mode) else None
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    return [file for path in paths for file in config_files(path)]

@@ -1,0 +1,193 @@
+"""Notices that config files have changed, whatever way they were changed.
+
+The content digest is the truth and file events are only a hint to look at it: single-file mounts, git-sync,
+NFS and renames all lose events, so the contents are also compared every `poll_interval_seconds`. Watching a
+*file* goes blind after a rename and polling modification times misses changes within one second; hence
+directories, the parents of links and the files are watched together (`footprint.watched_places`) and armed
+again whenever one of them became another inode, and every `REARM_SECONDS` in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+from watchfiles import awatch
+
+from proxy.config.footprint import (
+    Identity,
+    content_digest,
+    read_mounts,
+    replaced_behind_us,
+    single_file_mounts,
+    watched_places,
+)
+from proxy.config.settling import Settling
+
+REARM_SECONDS: Final = 30
+_DEBOUNCE_MS: Final = 200
+_STEP_MS: Final = 50
+
+log = logging.getLogger("executor.config")
+
+
+class Watcher:
+    """`async with Watcher(...) as watcher: async for digest in watcher.changes(): ...`
+
+    Make it before the config is read for the first time, so that no edit falls between. `watch=False`
+    looks at the files only when `poke` says so. The object owns one task, from enter to exit; `changes`
+    has one reader.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[Path | str],
+        *,
+        poll_interval_seconds: float,
+        settle_seconds: float,
+        watch: bool = True,
+    ) -> None:
+        self._paths = tuple(Path(path) for path in paths)
+        self._references: tuple[Path, ...] = ()
+        self._poll_interval_seconds = poll_interval_seconds
+        self._watch = watch
+        self._settle_seconds = settle_seconds
+        self._settling = Settling(_joined(content_digest(self._paths), content_digest(())), settle_seconds)
+        self._hint = asyncio.Event()
+        self._poked = False
+        self._stale = anyio.Event()
+        self._lost: tuple[Path, ...] = ()
+        self._listener: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._watch:
+            self._warn_of_mounts()
+            loop = asyncio.get_running_loop()
+            self._listener = loop.create_task(self._listen(), name="config-watch")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait([self._listener])
+
+    def poke(self) -> None:
+        """Look now, and do not wait until the files are quiet (SIGHUP, `POST /-/reload`)."""
+        self._poked = True
+        self._hint.set()
+
+    async def refer(self, paths: Iterable[Path]) -> None:
+        """Also watch these files, which the config names (specs). Their present content counts as known."""
+        references = tuple(paths)
+        if references == self._references:
+            return
+        self._references = references
+        known = await asyncio.to_thread(content_digest, references)
+        config = self._settling.tried.partition("+")[0]
+        self._settling = Settling(_joined(config, known), self._settle_seconds)
+        self._stale.set()
+
+    def digest(self) -> str:
+        """Of everything watched, as it is now. Blocks for as long as reading takes; call it in a thread."""
+        return _joined(content_digest(self._paths), content_digest(self._references))
+
+    async def changes(self) -> AsyncIterator[str]:
+        """Yields the digest each time the content has changed and stood still for the settle time."""
+        wait_seconds = self._poll_interval_seconds
+        while True:
+            poked = await self._woken(wait_seconds)
+            if not (self._watch or poked):
+                continue
+            settling = self._settling
+            digest = await asyncio.to_thread(self.digest)
+            if settling is not self._settling:
+                continue
+            await self._report_lost()
+            verdict = settling.observe(digest, asyncio.get_running_loop().time(), at_once=poked)
+            wait_seconds = min(
+                verdict.wait_seconds or self._poll_interval_seconds, self._poll_interval_seconds
+            )
+            if verdict.changed:
+                yield digest
+
+    async def _woken(self, seconds: float) -> bool:
+        """Waits for a hint, at most `seconds`. True if somebody poked."""
+        if self._listener is not None and self._listener.done():
+            self._listener.result()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hint.wait()
+        self._hint.clear()
+        poked, self._poked = self._poked, False
+        return poked
+
+    async def _listen(self) -> None:
+        """Turns file events into hints for as long as the task lives."""
+        while True:
+            self._stale = anyio.Event()
+            places = await self._places()
+            try:
+                await self._hear(places)
+            except (OSError, RuntimeError) as problem:
+                log.warning(
+                    "no file events (%s); contents are compared every %g s",
+                    problem,
+                    self._poll_interval_seconds,
+                )
+                await asyncio.sleep(REARM_SECONDS)
+
+    async def _places(self) -> Mapping[Path, Identity]:
+        return await asyncio.to_thread(watched_places, (*self._paths, *self._references))
+
+    async def _hear(self, places: Mapping[Path, Identity]) -> None:
+        """Returns when the watches no longer fit the files, or are due to be armed again."""
+        loop = asyncio.get_running_loop()
+        expires = loop.time() + REARM_SECONDS
+        events = awatch(
+            *places,
+            watch_filter=None,
+            debounce=_DEBOUNCE_MS,
+            step=_STEP_MS,
+            stop_event=self._stale,
+            rust_timeout=REARM_SECONDS * 1000,
+            yield_on_timeout=True,
+            recursive=False,
+            force_polling=False,
+            ignore_permission_denied=True,
+        )
+        # The callback runs when this task first waits, and by then the watches are armed: what happened while
+        # there were none is looked at once.
+        loop.call_soon(self._hint.set)
+        async with aclosing(events):
+            async for _ in events:
+                self._hint.set()
+                if loop.time() >= expires or await self._places() != places:
+                    return
+
+    def _warn_of_mounts(self) -> None:
+        for file in single_file_mounts(self._paths, read_mounts()):
+            log.warning(
+                "%s is a single-file mount: edits that replace the file will not be seen; "
+                "mount the directory",
+                file,
+            )
+
+    async def _report_lost(self) -> None:
+        """A file without a name is an old one: the host replaced it below a single-file mount."""
+        lost = tuple(await asyncio.to_thread(replaced_behind_us, self._paths))
+        if lost != self._lost:
+            for file in lost:
+                log.error("%s was replaced below its mount: this process still reads the old file", file)
+        self._lost = lost
+
+
+def _joined(config: str, references: str) -> str:
+    return f"{config}+{references}"
