@@ -1,0 +1,1 @@
+"""GraphQL endpoints: so far only what a config may say about them."""

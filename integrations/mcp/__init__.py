@@ -1,0 +1,1 @@
+"""Upstream MCP servers: so far only what a config may say about them."""

@@ -1,0 +1,72 @@
+"""What an `integrations.<name>` entry of kind `mcp` may say. `type: local` is started here, `remote` is a URL."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from integrations.fields import (
+    EnvName,
+    Headers,
+    Maybe,
+    MillisecondsOrDuration,
+    Model,
+    NonEmptyTuple,
+    SecretRef,
+    Text,
+    TextOrSecret,
+    Tuple,
+    Url,
+)
+from integrations.shared_config import ApproveByDefault, Described, Egress, Health
+
+
+class _Mcp(Described):
+    kind: Literal["mcp"]
+    enabled: bool = True
+    timeout: MillisecondsOrDuration = 5.0
+    approve_by_default: ApproveByDefault = "reads"
+    include: Tuple[Text] = ()
+    exclude: Tuple[Text] = ()
+    health: Maybe[Health] = None
+
+
+class McpLocal(_Mcp):
+    """An MCP server that Executor starts and speaks to over stdin and stdout."""
+
+    type: Literal["local"]
+    command: NonEmptyTuple[Text]
+    environment: dict[EnvName, TextOrSecret] = {}
+    cwd: Maybe[Text] = None
+
+
+class McpOauth(Model):
+    """How to sign in to a remote MCP server; without `client_id` the client is registered dynamically."""
+
+    scope: Maybe[Text] = None
+    client_id: Maybe[Text] = None
+    client_secret: Maybe[SecretRef] = None
+
+
+def _switch_or_options(value: object) -> str:
+    return "options" if isinstance(value, dict | McpOauth) else "switch"
+
+
+class McpRemote(_Mcp):
+    """An MCP server at a URL. `oauth: false` turns the detection of OAuth off."""
+
+    type: Literal["remote"]
+    url: Url
+    headers: Headers = {}
+    oauth: Annotated[
+        Annotated[bool, Tag("switch")] | Annotated[McpOauth, Tag("options")],
+        Discriminator(_switch_or_options),
+    ] = True
+    transport: Literal["auto", "streamable-http", "sse"] = "auto"
+    egress: Egress = Egress()
+    proxy: Maybe[Url] = None
+    ca_bundle: Maybe[Text] = None
+
+
+Mcp = Annotated[McpLocal | McpRemote, Field(discriminator="type")]

@@ -1,0 +1,93 @@
+"""What entries of several integration kinds have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from integrations.fields import (
+    CidrOrHost,
+    Duration,
+    HeaderName,
+    Headers,
+    Maybe,
+    Model,
+    Text,
+    Tuple,
+    Url,
+    problem,
+)
+
+ApproveByDefault = Literal["reads", "all", "none"]
+
+
+class Egress(Model):
+    """Private and loopback addresses that this integration may reach (everything public is allowed)."""
+
+    allow: Tuple[CidrOrHost] = ()
+
+
+class PatchOperation(Model):
+    """One operation of a JSON Patch (RFC 6902) on the source document."""
+
+    op: Literal["add", "remove", "replace", "move", "copy", "test"]
+    path: Annotated[str, Field(pattern="^(/.*)?$")]
+    from_: Annotated[str, Field(alias="from", pattern="^(/.*)?$")] = ""
+    value: Any = None
+
+    @model_validator(mode="after")
+    def _members(self) -> PatchOperation:
+        if self.op in ("move", "copy") and "from_" not in self.model_fields_set:
+            raise problem("E202", "missing required key `from`")
+        if self.op in ("add", "replace", "test") and "value" not in self.model_fields_set:
+            raise problem("E202", "missing required key `value`")
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """The operation as RFC 6902 spells it."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class Retry(Model):
+    """How often a safe request is sent in all, first try included."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class Pagination(Model):
+    """Names of the cursor argument, of the next cursor in the response, and of the list of items."""
+
+    cursor: Maybe[Text] = None
+    next: Maybe[Text] = None
+    items: Maybe[Text] = None
+
+
+class Health(Model):
+    """A read-only tool that tells whether a connection works; `identity` is a path into its result."""
+
+    tool: Text
+    arguments: dict[str, Any] = {}
+    identity: Maybe[Text] = None
+
+
+class Described(Model):
+    """Every integration."""
+
+    title: Maybe[Text] = None
+    description: Maybe[str] = None
+
+
+class HttpIntegration(Described):
+    """Every integration that is spoken to over HTTP by our own client."""
+
+    headers: Headers = {}
+    timeout: Duration = 30.0
+    egress: Egress = Egress()
+    proxy: Maybe[Url] = None
+    ca_bundle: Maybe[Text] = None
+    overrides: Tuple[PatchOperation] = ()
+    retry: Retry = Retry()
+    idempotency_key: Maybe[HeaderName] = None
+    pagination: Maybe[Pagination] = None
+    health: Maybe[Health] = None

@@ -1,0 +1,366 @@
+"""The config language as frozen models: one class a section, defaults beside their keys.
+
+`Config` is data. What runs is built from it elsewhere, and never holds on to more of it than its own part.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from integrations import Integration
+from integrations.fields import (
+    Bytes,
+    Cidr,
+    ConnectionKey,
+    Duration,
+    Expiry,
+    Headers,
+    IntegrationName,
+    KeyHash,
+    Listen,
+    ListenField,
+    Maybe,
+    Model,
+    Name,
+    NonEmptyTuple,
+    PublicUrl,
+    Rate,
+    RateField,
+    SecretRef,
+    Size,
+    Text,
+    Tuple,
+    Url,
+    check_origin,
+    problem,
+)
+from integrations.fields import setting as _setting
+from proxy.config.connection import Connection
+from proxy.config.policy import RuleConfig
+
+KIB = 1024
+MIB = 1024 * KIB
+ElicitationMode = Literal["model", "browser", "native"]
+
+
+class Cors(Model):
+    """Which web origins may call (beside the same origin and loopback)."""
+
+    allow_origins: Tuple[Text] = ()
+
+    @model_validator(mode="after")
+    def _origins(self) -> Cors:
+        for origin in self.allow_origins:
+            check_origin(origin)
+        return self
+
+
+class ReloadConfig(Model):
+    """How changes of the files are noticed and taken over."""
+
+    watch: bool = True
+    poll_interval: Duration = 5.0
+    settle: Duration = 0.5
+    drain_timeout: Duration = 30.0
+    last_good: Maybe[Text] = None
+
+
+class Server(Model):
+    """The listener that agents connect to."""
+
+    listen: ListenField = Listen("127.0.0.1", 8080)
+    public_url: Maybe[PublicUrl] = None
+    trusted_proxies: Tuple[Cidr] = ()
+    cors: Cors = Cors()
+    reload: ReloadConfig = ReloadConfig()
+
+
+class ApiKey(Model):
+    """A fixed key: its `hash`, or a reference to its `value`. It works in one workspace only."""
+
+    hash: Maybe[KeyHash] = None
+    value: Maybe[SecretRef] = None
+    workspace: Maybe[Text] = None
+    groups: Tuple[Text] = ()
+    expires: Maybe[Expiry] = None
+    description: Maybe[str] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source(cls, value: object) -> object:
+        if isinstance(value, dict) and ("hash" in value) == ("value" in value):
+            if "hash" in value or not set(value) - set(cls.model_fields):
+                raise problem(
+                    "E209",
+                    "set exactly one of `hash`, `value`",
+                    "`executor keys create NAME` prints the lines",
+                )
+        return value
+
+
+class Signing(Model):
+    """Self-contained keys: signed tokens that name workspace, account and groups."""
+
+    algorithm: Literal["ES256", "HS256"] = "ES256"
+    private_key: Maybe[SecretRef] = None
+    public_key: Maybe[SecretRef] = None
+    secret: Maybe[SecretRef] = None
+    ttl: Duration = 7 * 86400.0
+    revoked: Tuple[Text] = ()
+
+    @model_validator(mode="after")
+    def _key_fits(self) -> Signing:
+        if self.algorithm == "HS256" and (self.private_key or self.public_key or not self.secret):
+            raise problem("E209", "HS256 needs `secret` and no key pair")
+        if self.algorithm == "ES256" and (self.secret or not (self.private_key or self.public_key)):
+            raise problem(
+                "E209", "ES256 needs `public_key` (and `private_key` to create keys), and no `secret`"
+            )
+        return self
+
+
+class ApiKeys(Model):
+    """Keys of machines: `Authorization: Bearer KEY` or `x-api-key: KEY`."""
+
+    keys: dict[Name, ApiKey] = {}
+    signing: Maybe[Signing] = None
+
+
+class Claims(Model):
+    """Which token claim holds what."""
+
+    user: Text = "sub"
+    groups: Text = "groups"
+    workspace: Text = "org_id"
+
+
+class OauthServer(Model):
+    """Executor as an OAuth resource server: tokens of these issuers are accepted (RFC 9728)."""
+
+    authorization_servers: NonEmptyTuple[Url]
+    required_scopes: Tuple[Text] = ()
+    claims: Claims = Claims()
+
+
+class Roles(Model):
+    """Groups whose members may administer or approve."""
+
+    admin: Tuple[Text] = ()
+    approver: Tuple[Text] = ()
+
+
+class AuthConfig(Model):
+    """Who may call. Without this section: loopback only, with a bearer token made at the first start."""
+
+    anonymous: bool = False
+    anonymous_tokens: bool = False
+    api_keys: Maybe[ApiKeys] = None
+    oauth: Maybe[OauthServer] = None
+    roles: Roles = Roles()
+
+
+class Elicitation(Model):
+    """How approvals and questions reach a person."""
+
+    mode: ElicitationMode = "model"
+    client_may_choose: bool = True
+    approval_timeout: Duration = 900.0
+
+
+class WorkspaceElicitation(Model):
+    """Overrides of the top-level `elicitation` for one workspace."""
+
+    mode: Maybe[ElicitationMode] = None
+    client_may_choose: Maybe[bool] = None
+    approval_timeout: Maybe[Duration] = None
+
+
+class WorkspaceConfig(Model):
+    """A tenant. Without `integrations` it sees all of them; its policies may only tighten."""
+
+    name: Maybe[Text] = None
+    description: Maybe[str] = None
+    integrations: Maybe[Tuple[Text]] = None
+    elicitation: WorkspaceElicitation = WorkspaceElicitation()
+    policies: Tuple[RuleConfig] = ()
+
+
+class RateLimit(Model):
+    """One named limit; every limit that fits applies."""
+
+    per: Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
+    applies_to: Literal["requests", "executions", "tool_calls"] = "requests"
+    limit: RateField
+    burst: Maybe[Annotated[int, Field(ge=1)]] = None
+    pattern: Maybe[Text] = None
+    wait: Maybe[Duration] = None
+    on_store_failure: Literal["allow", "deny"] = "allow"
+
+    @model_validator(mode="after")
+    def _only_for_tool_calls(self) -> RateLimit:
+        if self.applies_to == "tool_calls":
+            return self
+        for key in ("pattern", "wait"):
+            if getattr(self, key) is not None:
+                raise problem("E206", f"`{key}` is only for `applies_to: tool_calls`")
+        if self.per in ("integration", "connection", "tool"):
+            raise problem("E206", f"`per: {self.per}` is only for `applies_to: tool_calls`")
+        return self
+
+
+DEFAULT_RATE_LIMITS = {"per-workspace": RateLimit(per="workspace", limit=Rate(100, "minute"))}
+
+
+class SandboxConfig(Model):
+    """Where agent code runs, and how much it may use."""
+
+    workers: Annotated[int, Field(ge=1, le=256)] = 2
+    timeout: Duration = 300.0
+    max_timeout: Duration = 600.0
+    memory: Size = 128 * MIB
+    max_output: Size = 256 * KIB
+    max_tool_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    max_parallel_tool_calls: Annotated[int, Field(ge=1, le=10_000)] = 64
+    require: Tuple[Literal["seccomp", "no_new_privs", "rlimits", "not_dumpable", "unprivileged"]] = ()
+    reuse: Literal["never", "workspace"] = "never"
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> SandboxConfig:
+        if self.memory > 128 * MIB:
+            raise problem(
+                "E206", "`memory` is at most 128MiB", "that is the heap limit of the JavaScript engine"
+            )
+        if self.timeout > self.max_timeout:
+            raise problem("E206", "`timeout` is longer than `max_timeout`")
+        return self
+
+
+class Execute(Model):
+    """Sizes of what `execute` shows to agents."""
+
+    description_bytes: Bytes = 2048
+    inline_tools: Annotated[int, Field(ge=0, le=1000)] = 20
+    describe_bytes: Bytes = 16 * KIB
+    max_result_bytes: Bytes = 256 * KIB
+
+
+class StateConfig(Model):
+    """Where sessions, paused executions, tokens and counters are kept."""
+
+    backend: Literal["memory", "sqlite", "redis"] = "sqlite"
+    path: Maybe[Text] = None
+    url: Maybe[SecretRef] = None
+    encryption_key: Maybe[SecretRef] = None
+    execution_ttl: Duration = 86400.0
+
+
+class AuditFile(Model):
+    """A file that audit lines are appended to."""
+
+    file: Text
+
+
+def _file_or_word(value: object) -> str:
+    return "file" if isinstance(value, dict | AuditFile) else "word"
+
+
+class Audit(Model):
+    """One line for everything that was done, and by whose leave."""
+
+    sink: Annotated[
+        Annotated[Literal["stdout", "off"], Tag("word")] | Annotated[AuditFile, Tag("file")],
+        Discriminator(_file_or_word),
+    ] = "off"
+    arguments: Literal["none", "digest", "redacted", "full"] = "redacted"
+    redact: Tuple[Text] = ()
+
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], _setting("info")]
+
+
+class Log(Model):
+    """What the server says about itself, on stderr."""
+
+    level: LogLevel = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class Metrics(Model):
+    """Prometheus metrics; on a listener of their own when `listen` is given."""
+
+    enabled: bool = True
+    listen: Maybe[ListenField] = None
+
+
+class Otlp(Model):
+    """Traces over OTLP."""
+
+    endpoint: Url
+    headers: Headers = {}
+
+
+class Telemetry(Model):
+    """Logs, metrics, traces."""
+
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    otlp: Maybe[Otlp] = None
+
+
+class LockConfig(Model):
+    """Tool definitions must match the reviewed ones."""
+
+    file: Text = "executor.lock"
+    mode: Literal["enforce", "warn", "off"] = "enforce"
+
+
+class Api(Model):
+    """What the REST API may change at run time."""
+
+    registration: Literal["off", "overlay"] = "off"
+    allow_local_commands: Tuple[Text] = ()
+
+
+class Webhook(Model):
+    """Who is told about pending approvals; requests are signed with `secret`."""
+
+    url: Url
+    secret: SecretRef
+
+
+class Approvals(Model):
+    """What happens when an approval is waiting."""
+
+    webhook: Maybe[Webhook] = None
+
+
+class Console(Model):
+    """The web pages for people. `source_url` is a template with {file} and {line}."""
+
+    enabled: bool = True
+    source_url: Maybe[Text] = None
+
+
+class Config(Model):
+    """A whole config: what the files say, with every default filled in."""
+
+    version: Literal[1]
+    server: Server = Server()
+    auth: Maybe[AuthConfig] = None
+    workspaces: dict[Name, WorkspaceConfig] = {}
+    integrations: dict[IntegrationName, Integration] = {}
+    connections: dict[ConnectionKey, Connection] = {}
+    policies: Tuple[RuleConfig] = ()
+    rate_limits: dict[Text, RateLimit] = DEFAULT_RATE_LIMITS
+    sandbox: SandboxConfig = SandboxConfig()
+    execute: Execute = Execute()
+    elicitation: Elicitation = Elicitation()
+    state: StateConfig = StateConfig()
+    audit: Audit = Audit()
+    telemetry: Telemetry = Telemetry()
+    lock: Maybe[LockConfig] = None
+    api: Api = Api()
+    approvals: Approvals = Approvals()
+    console: Console = Console()
