@@ -67,7 +67,7 @@ class Health(Model):
     """A read-only tool that tells whether a connection works; `identity` is a path into its result."""
 
     tool: Text
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     identity: Maybe[Text] = None
 
 
@@ -81,7 +81,7 @@ class Described(Model):
 class HttpIntegration(Described):
     """Every integration that is spoken to over HTTP by our own client."""
 
-    headers: Headers = {}
+    headers: Headers = Field(default_factory=dict)
     timeout: Duration = 30.0
     egress: Egress = Egress()
     proxy: Maybe[Url] = None

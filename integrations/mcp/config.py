@@ -1,4 +1,4 @@
-"""What an `integrations.<name>` entry of kind `mcp` may say. `type: local` is started here, `remote` is a URL."""
+"""What an `integrations.<name>` entry of kind `mcp` may say: `local` is started here, `remote` is a URL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class McpLocal(_Mcp):
 
     type: Literal["local"]
     command: NonEmptyTuple[Text]
-    environment: dict[EnvName, TextOrSecret] = {}
+    environment: dict[EnvName, TextOrSecret] = Field(default_factory=dict)
     cwd: Maybe[Text] = None
 
 
@@ -58,7 +58,7 @@ class McpRemote(_Mcp):
 
     type: Literal["remote"]
     url: Url
-    headers: Headers = {}
+    headers: Headers = Field(default_factory=dict)
     oauth: Annotated[
         Annotated[bool, Tag("switch")] | Annotated[McpOauth, Tag("options")],
         Discriminator(_switch_or_options),

@@ -1,4 +1,4 @@
-"""What a `connections.<integration>.<owner>.<connection>` entry may say: whose credentials, and how they travel."""
+"""What a `connections.<integration>.<owner>.<connection>` entry may say: credentials and how they travel."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class AuthorizationCode(Model):
         if not isinstance(value, dict) or _misspelt(value):
             return value
         urls = {"authorization_url", "token_url"} & set(value)
-        if "issuer" in value and urls or "issuer" not in value and len(urls) != 2:
+        if len(urls) != (0 if "issuer" in value else 2):
             raise problem("E209", "set exactly one of `issuer`, or `authorization_url` and `token_url`")
         return value
 

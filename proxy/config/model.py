@@ -124,7 +124,7 @@ class Signing(Model):
 class ApiKeys(Model):
     """Keys of machines: `Authorization: Bearer KEY` or `x-api-key: KEY`."""
 
-    keys: dict[Name, ApiKey] = {}
+    keys: dict[Name, ApiKey] = Field(default_factory=dict)
     signing: Maybe[Signing] = None
 
 
@@ -298,7 +298,7 @@ class Otlp(Model):
     """Traces over OTLP."""
 
     endpoint: Url
-    headers: Headers = {}
+    headers: Headers = Field(default_factory=dict)
 
 
 class Telemetry(Model):
@@ -349,9 +349,9 @@ class Config(Model):
     version: Literal[1]
     server: Server = Server()
     auth: Maybe[AuthConfig] = None
-    workspaces: dict[Name, WorkspaceConfig] = {}
-    integrations: dict[IntegrationName, Integration] = {}
-    connections: dict[ConnectionKey, Connection] = {}
+    workspaces: dict[Name, WorkspaceConfig] = Field(default_factory=dict)
+    integrations: dict[IntegrationName, Integration] = Field(default_factory=dict)
+    connections: dict[ConnectionKey, Connection] = Field(default_factory=dict)
     policies: Tuple[RuleConfig] = ()
     rate_limits: dict[Text, RateLimit] = DEFAULT_RATE_LIMITS
     sandbox: SandboxConfig = SandboxConfig()

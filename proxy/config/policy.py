@@ -50,9 +50,9 @@ class RuleConfig(Model):
     pattern: Text
     action: Action
     principals: Maybe[NonEmptyTuple[PrincipalName]] = None
-    when: Annotated[
-        dict[Text, ConditionConfig], Field(description="Conditions by argument path; all must hold")
-    ] = {}
+    when: dict[Text, ConditionConfig] = Field(
+        default_factory=dict, description="Conditions by argument path; all must hold"
+    )
     risk: Maybe[NonEmptyTuple[Literal["read", "write", "destructive"]]] = None
     approver: Literal["model", "human"] = "model"
     reason: Maybe[str] = None
