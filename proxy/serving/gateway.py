@@ -1,0 +1,129 @@
+"""What serving needs from the rest of the proxy. `proxy.app` implements it; tests implement it with a small real one.
+
+Small protocols, one per reader, and `Gateway` as their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from proxy.executions import ExecutionRequest, ExecutionResult, Observer
+from proxy.principal import Principal
+from proxy.serving.errors import AuthError, RateLimited
+
+JsonObject = dict[str, Any]
+Listener = Callable[[frozenset[str]], None]
+
+__all__ = [
+    "AuthError",
+    "Callers",
+    "Engine",
+    "Control",
+    "Gateway",
+    "Health",
+    "Listener",
+    "RateLimited",
+    "ReloadReport",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadReport:
+    """What `POST /-/reload` answers: 200 for `applied` and `unchanged`, 422 for `rejected`.
+
+    `body` is `{generation, sha256, changed, summary}` or the diagnostics JSON of `executor validate`.
+    """
+
+    outcome: Literal["applied", "unchanged", "rejected"]
+    body: JsonObject
+
+
+class Callers(Protocol):
+    """Who may come in. Called once per HTTP request, before the body is read."""
+
+    def authenticate(
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        path_workspace: str | None,
+        peer_ip: str,
+        anonymous_path: bool,
+    ) -> Principal:
+        """The caller. Header names are lower case. Raises `AuthError`."""
+        ...
+
+    def is_admin(self, principal: Principal) -> bool:
+        """Whether the operations routes are open to this caller."""
+        ...
+
+    def check_request_limit(self, principal: Principal, ip: str) -> None:
+        """Count one request. Raises `RateLimited`."""
+        ...
+
+
+class Engine(Protocol):
+    """What the two tools do. `execute` and `resume` may be cancelled at any await."""
+
+    def description(self, principal: Principal) -> tuple[str, str]:
+        """The text of the `execute` tool for this caller now, and the revision of the catalog it describes."""
+        ...
+
+    def changes_since(self, principal: Principal, revision: str) -> str | None:
+        """One line naming the integrations that changed after `revision`, or None when it is the current one."""
+        ...
+
+    async def execute(
+        self, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult: ...
+
+    async def resume(
+        self,
+        execution_id: str,
+        action: str,
+        content: JsonObject | None,
+        interaction_id: str | None,
+        principal: Principal,
+    ) -> ExecutionResult: ...
+
+
+class Health(Protocol):
+    """What the routes under `/-/` show."""
+
+    def ready(self, latest: bool) -> tuple[bool, str]:
+        """Whether a configuration is active (`latest`: and is the newest one on disk), and the reason if not."""
+        ...
+
+    def status(self) -> JsonObject: ...
+
+    def config(self) -> tuple[JsonObject, str]:
+        """The effective configuration (references only, never a secret) and its sha256."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Prometheus text format 0.0.4."""
+        ...
+
+
+class Control(Protocol):
+    """What comes in beside the tools, and what goes out when something changed."""
+
+    async def reload(self) -> ReloadReport: ...
+
+    def request_finished(self, route: str, status: int, seconds: float) -> None:
+        """Count one request of the MCP paths. `route` is one of a fixed, short list."""
+        ...
+
+    def config_sha256(self) -> str:
+        """Of the effective configuration that runs now; put into `_meta` of results, so that replica skew shows."""
+        ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """`listener` gets the ids of the workspaces whose tools changed, on the event loop; it does not block.
+        Gives back the function that ends the subscription."""
+        ...
+
+
+class Gateway(Callers, Engine, Health, Control, Protocol):
+    """Everything serving needs."""

@@ -1,0 +1,153 @@
+"""The few pieces of ASGI that the MCP paths need: a request value, a reply that knows its state, a bounded body."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from proxy.serving.errors import Refusal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Headers that mean something different when a proxy reads the first copy and we read the last.
+_SINGLE = frozenset(
+    {"authorization", "content-length", "content-type", "host", "mcp-session-id", "origin", "x-api-key"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    repeated: frozenset[str]
+    query: Mapping[str, str]
+    peer_ip: str
+    request_id: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> Request:
+        headers, repeated = _fold(scope["headers"])
+        given = headers.get("x-request-id", "")
+        client = scope.get("client") or ("", 0)
+        return cls(
+            method=scope["method"],
+            path=scope["path"],
+            headers=headers,
+            repeated=repeated,
+            query=_query(scope.get("query_string", b"")),
+            peer_ip=client[0] or "",
+            request_id=given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
+        )
+
+    def refuse_repeated(self) -> None:
+        """Raises `Refusal` when a header that may occur once occurs twice (request smuggling, T35)."""
+        for name in sorted(self.repeated & _SINGLE):
+            kind = "bad_origin" if name == "origin" else "bad_request"
+            raise Refusal(kind, f"The header {name} is given more than once.")
+
+
+def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset[str]]:
+    headers: dict[str, str] = {}
+    repeated: set[str] = set()
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1").lower()
+        if name in headers:
+            repeated.add(name)
+        headers[name] = raw_value.decode("latin-1").strip()
+    return headers, frozenset(repeated)
+
+
+def _query(raw: bytes) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in (
+        parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=64) if raw else ()
+    ):
+        values.setdefault(name, value)
+    return values
+
+
+class Reply:
+    """Where the answer goes. Adds the common headers once and remembers what was sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.common: list[tuple[bytes, bytes]] = []
+        self.status = 0
+        self.gone = False
+
+    @property
+    def started(self) -> bool:
+        return self.status != 0
+
+    def always(self, name: str, value: str) -> None:
+        """Put this header on whatever is answered."""
+        self.common.append((name.encode("latin-1"), value.encode("latin-1")))
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        if not self.gone:
+            await self._send({"type": "http.response.start", "status": status, "headers": own + self.common})
+
+    async def body(self, data: bytes, *, more: bool = False) -> None:
+        if not self.gone:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def json(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """One complete answer. Without a body (202, 204) no content type is claimed."""
+        own = dict(headers or {})
+        own["content-length"] = str(len(body))
+        if body:
+            own.setdefault("content-type", "application/json")
+        await self.start(status, own)
+        await self.body(body)
+
+
+class Inbox:
+    """The receiving side of one request; `complete` once the body has arrived whole or the client has left."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+
+async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes. Raises `Refusal` (413) before reading more than that."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal("bad_request", "The client left before the body was complete.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(
+        "too_large", f"The request body is larger than {limit} bytes.", headers={"connection": "close"}
+    )

@@ -1,0 +1,103 @@
+"""Hypercorn, run inside our own task tree on a socket that we bind, so that port 0 works and its number is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import hypercorn.asyncio
+from hypercorn.config import Config
+from hypercorn.typing import Framework
+
+from proxy.serving.http import AsgiApp
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Seconds: `keep_alive` for idle connections, `grace` for what still runs after shutdown was asked for."""
+
+    keep_alive_seconds: float = 75.0
+    grace_seconds: float = 5.0
+    backlog: int = 512
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 takes a free one. Raises `OSError` with the address in its text."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host.strip("[]"), port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return sock
+
+
+async def serve_http(
+    app: AsgiApp,
+    *,
+    host: str,
+    port: int,
+    shutdown: asyncio.Event,
+    bound: Callable[[int], None] | None = None,
+    limits: HttpLimits | None = None,
+) -> None:
+    """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and return.
+
+    `bound` is called with the port once the socket listens. Raises `OSError` when the address cannot be had.
+    """
+    limits = limits or HttpLimits()
+    with closing(bind(host, port)) as sock:
+        sock.listen(limits.backlog)
+        if bound is not None:
+            bound(sock.getsockname()[1])
+        # Hypercorn closes the descriptor it is given; ours stays ours.
+        await _serve(app, _config(sock.dup(), limits), shutdown, limits)
+
+
+async def _serve(app: AsgiApp, config: Config, shutdown: asyncio.Event, limits: HttpLimits) -> None:
+    """Python 3.12 waits in `Server.wait_closed` for every connection without a limit; ours comes a second later
+    than Hypercorn's own."""
+    framework = cast(Framework, app)
+    async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.timeout(None) as limit:
+                arming = group.create_task(
+                    _arm(shutdown, limit, limits.grace_seconds + 1.0), name="http-deadline"
+                )
+                await hypercorn.asyncio.serve(framework, config, shutdown_trigger=shutdown.wait, mode="asgi")
+        except TimeoutError:
+            log.warning("http connections were still open %s s after shutdown", limits.grace_seconds + 1.0)
+        finally:
+            arming.cancel()
+
+
+async def _arm(shutdown: asyncio.Event, limit: asyncio.Timeout, seconds: float) -> None:
+    await shutdown.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+def _config(sock: socket.socket, limits: HttpLimits) -> Config:
+    config = Config()
+    config.bind = [f"fd://{sock.detach()}"]
+    config.keep_alive_timeout = limits.keep_alive_seconds
+    config.graceful_timeout = limits.grace_seconds
+    config.backlog = limits.backlog
+    config.accesslog = None
+    config.errorlog = _quiet_logger()
+    config.include_server_header = False
+    return config
+
+
+def _quiet_logger() -> Any:
+    """Hypercorn puts a handler of its own on `hypercorn.error` *and* lets records rise to the root: double lines.
+    Given a logger it takes it as it is, so records reach the root handlers once."""
+    return logging.getLogger("proxy.serving.hypercorn")

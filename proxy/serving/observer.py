@@ -1,0 +1,86 @@
+"""What a running execution tells its client: progress for every inner call, console lines as log messages.
+
+The execution reports synchronously and never waits for a slow client: reports go into a bounded queue that one task
+empties into the connection. What does not fit is dropped and counted; the result is complete in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
+QUEUE_SIZE = 1024
+# Console levels of agent code and their RFC 5424 names as MCP uses them.
+LEVELS = {"debug": "debug", "log": "info", "info": "info", "warn": "warning", "error": "error"}
+
+
+class Silence:
+    """The observer of a client that asked for nothing."""
+
+    def call_started(self, seq: int, path: str) -> None:
+        """Nobody listens."""
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """Nobody listens."""
+
+    def log(self, level: str, text: str) -> None:
+        """Nobody listens."""
+
+
+class Reports:
+    """Turns what happens into notifications. `token` None means no progress, `wants` says which log levels go out."""
+
+    def __init__(self, token: str | int | None, wants: Callable[[str], bool]) -> None:
+        self._token = token
+        self._wants = wants
+        self._steps = 0
+        self.dropped = 0
+        self._send, self.queue = anyio.create_memory_object_stream[tuple[str, dict[str, Any]]](QUEUE_SIZE)
+
+    def call_started(self, seq: int, path: str) -> None:
+        self._progress(f"{path} started")
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        self._progress(f"{path} {'ok' if ok else code or 'failed'} in {ms:.0f} ms")
+
+    def log(self, level: str, text: str) -> None:
+        name = LEVELS.get(level, "info")
+        if self._wants(name):
+            self._offer("notifications/message", {"level": name, "logger": "console", "data": text})
+
+    def end(self) -> None:
+        self._send.close()
+
+    def _progress(self, message: str) -> None:
+        # MCP: progress must increase with every notification; the total is not known, so none is claimed.
+        self._steps += 1
+        if self._token is not None:
+            params = {"progressToken": self._token, "progress": self._steps, "message": message}
+            self._offer("notifications/progress", params)
+
+    def _offer(self, method: str, params: dict[str, Any]) -> None:
+        try:
+            self._send.send_nowait((method, params))
+        except (anyio.WouldBlock, anyio.BrokenResourceError):
+            self.dropped += 1
+
+
+@asynccontextmanager
+async def reporting(reports: Reports, notify: Notify) -> AsyncIterator[Reports]:
+    """Send what `reports` gets while the body runs; everything is out when it ends, so that the result comes last."""
+
+    async def pump() -> None:
+        async with reports.queue:
+            async for method, params in reports.queue:
+                await notify(method, params)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(pump)
+        try:
+            yield reports
+        finally:
+            reports.end()

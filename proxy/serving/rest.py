@@ -1,0 +1,143 @@
+"""Health, readiness, metrics and the admin routes under `/-/`, on Quart.
+
+Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener (and on a metrics
+listener of its own), else it needs a bearer whose principal is an admin.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import orjson
+from quart import Quart, Response, request
+
+from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
+from proxy.serving.errors import AuthError
+from proxy.serving.gateway import Gateway
+
+log = logging.getLogger(__name__)
+View = Callable[[], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class RestOptions:
+    """`admin_open`: the listener is loopback or meant for operators. `limits` are passed to Quart."""
+
+    admin_open: bool = True
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"MAX_CONTENT_LENGTH": 64 * 1024})
+
+
+def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
+    """A Quart app with the operations routes; the console and the REST API are added to it by their own modules."""
+    app = Quart("proxy.serving", static_folder=None, template_folder=None)
+    app.config.update(options.settings)
+    guard = _Guard(gateway, options)
+    _health(app, gateway, drain)
+    _operations(app, gateway, guard)
+    app.register_error_handler(404, _not_found)
+    app.register_error_handler(405, _not_allowed)
+    app.register_error_handler(Exception, _internal)
+    return app
+
+
+def _health(app: Quart, gateway: Gateway, drain: Drain) -> None:
+    async def alive() -> Response:
+        return _json(200, {"status": "ok"})
+
+    async def ready() -> Response:
+        if drain.active:
+            headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
+            return _json(503, {"status": "unavailable", "reason": "draining"}, headers)
+        is_ready, reason = gateway.ready(request.args.get("config") == "latest")
+        return (
+            _json(200, {"status": "ready"})
+            if is_ready
+            else _json(503, {"status": "unavailable", "reason": reason})
+        )
+
+    for path in ("/healthz", "/api/health", "/-/healthy"):
+        app.add_url_rule(path, path, alive, methods=["GET"])
+    for path in ("/readyz", "/-/ready"):
+        app.add_url_rule(path, path, ready, methods=["GET"])
+
+
+def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
+    async def metrics() -> Response:
+        return Response(gateway.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def status() -> Response:
+        return _json(200, gateway.status())
+
+    async def config() -> Response:
+        effective, sha256 = gateway.config()
+        etag = f'"{sha256}"'
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(b"", 304, {"etag": etag})
+        return _json(200, effective, {"etag": etag})
+
+    async def reload() -> Response:
+        report = await gateway.reload()
+        return _json(422 if report.outcome == "rejected" else 200, report.body)
+
+    app.add_url_rule("/metrics", "metrics", guard(metrics), methods=["GET"])
+    app.add_url_rule("/-/status", "status", guard(status), methods=["GET"])
+    app.add_url_rule("/-/config", "config", guard(config), methods=["GET"])
+    app.add_url_rule("/-/reload", "reload", guard(reload), methods=["POST"])
+
+
+class _Guard:
+    """Lets operators in and nobody else."""
+
+    def __init__(self, gateway: Gateway, options: RestOptions) -> None:
+        self._gateway = gateway
+        self._open = options.admin_open
+
+    def __call__(self, view: View) -> View:
+        @wraps(view)
+        async def guarded() -> Response:
+            return self._refusal() or await view()
+
+        return guarded
+
+    def _refusal(self) -> Response | None:
+        if self._open:
+            return None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            principal = self._gateway.authenticate(
+                headers, dict(request.args), None, request.remote_addr or "", False
+            )
+        except AuthError as error:
+            challenge = {"www-authenticate": 'Bearer realm="executor"'} if error.status == 401 else {}
+            return _error(error.status, "unauthorized", error.message, {**challenge, **error.headers})
+        if self._gateway.is_admin(principal):
+            return None
+        return _error(403, "forbidden", "This needs a caller with the admin role.")
+
+
+async def _not_found(_: Exception) -> Response:
+    return _error(404, "not_found", "There is nothing at this path.")
+
+
+async def _not_allowed(error: Exception) -> Response:
+    methods = getattr(error, "valid_methods", None) or ()
+    return _error(405, "method_not_allowed", "Method not allowed.", {"allow": ", ".join(sorted(methods))})
+
+
+async def _internal(error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    log.error("internal error [%s]", reference, exc_info=error)
+    return _error(500, "internal", f"Internal error [{reference}]")
+
+
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), status, dict(headers or {}), content_type="application/json")
+
+
+def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _json(status, {"error": {"code": code, "message": message}}, headers)

@@ -1,0 +1,201 @@
+"""Every touch of a name of the MCP SDK that is not part of its documented surface (`mcp>=2.3,<2.4`).
+
+Each function here has a test of its own, so that a new SDK version fails in one place and says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from mcp.server import Server
+from mcp.server.context import ServerRequestContext
+from mcp.server.connection import Connection, allowed_log_levels
+from mcp.server.models import InitializationOptions
+from mcp.server.runner import ServerRunner, modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+)
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.shared.transport_context import TransportContext
+from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
+
+from proxy.serving.messages import Incoming, Outcome
+
+Notify = Callable[[str, Mapping[str, Any] | None], Awaitable[None]]
+MODERN_VERSIONS = tuple(MODERN_PROTOCOL_VERSIONS)
+
+
+async def _nowhere(method: str, params: Mapping[str, Any] | None) -> None:
+    """The channel of a request that has none."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """The kernel's `DispatchContext`: notifications go to `send`, requests to the client are refused."""
+
+    send: Notify
+    request_id: str | int | None
+    progress_token: str | int | None = None
+    transport: TransportContext = field(
+        default_factory=lambda: TransportContext(kind="streamable-http", can_send_request=False)
+    )
+    message_metadata: None = None
+    can_send_request: bool = False
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        raise NoBackChannelError(method)
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        await self.send(method, params)
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        if self.progress_token is None:
+            return
+        params = {
+            "progressToken": self.progress_token,
+            "progress": progress,
+            "total": total,
+            "message": message,
+        }
+        await self.send("notifications/progress", {k: v for k, v in params.items() if v is not None})
+
+
+def is_modern(headers: Mapping[str, str], call: Incoming | None = None) -> bool:
+    """Whether a request belongs to the 2026-07-28 era: its header names a version without a handshake, or its
+    body carries the envelope and no header says otherwise."""
+    version = headers.get("mcp-protocol-version")
+    if version is not None:
+        return version not in HANDSHAKE_PROTOCOL_VERSIONS
+    meta = (call.params or {}).get("_meta") if call is not None else None
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a 2026-07-28 request says about itself. `client` is the client's name, empty when not given."""
+
+    version: str
+    client_info: Any
+    capabilities: Any
+
+    @property
+    def client(self) -> str:
+        name = self.client_info.get("name") if isinstance(self.client_info, dict) else None
+        return name if isinstance(name, str) else ""
+
+
+def open_envelope(call: Incoming, headers: Mapping[str, str], repeated: frozenset[str]) -> Envelope | Outcome:
+    """The envelope of a request, or the error it is answered with (-32602, -32020, -32022)."""
+    twice = find_duplicated_routing_header([(name, "") for name in (*repeated, *repeated)])
+    if twice is not None:
+        return Outcome(None, HEADER_MISMATCH, f"{twice} header appears more than once")
+    verdict = classify_inbound_request(call.raw, headers=headers)
+    if isinstance(verdict, InboundLadderRejection):
+        return Outcome(None, verdict.code, verdict.message, verdict.data)
+    return Envelope(verdict.protocol_version, verdict.client_info, verdict.client_capabilities)
+
+
+def refuse_version(headers: Mapping[str, str]) -> Outcome | None:
+    """For 2026-07-28 notifications, whose only checked header is the version."""
+    rejection = unsupported_protocol_version_rejection(
+        headers.get("mcp-protocol-version", LATEST_MODERN_VERSION)
+    )
+    return Outcome(None, rejection.code, rejection.message, rejection.data) if rejection else None
+
+
+async def serve_modern(
+    server: Server[Any], call: Incoming, envelope: Envelope, notify: Notify, peer: Any
+) -> Outcome:
+    """Run one self-contained request. Never raises but for cancellation."""
+    connection = Connection.from_envelope(envelope.version, envelope.client_info, envelope.capabilities)
+    channel = Channel(notify, call.id, progress_token_from_params(call.params))
+    try:
+        result = await serve_one(
+            server, channel, call.method, call.params, connection=connection, lifespan_state=peer
+        )
+    except Exception as error:  # noqa: BLE001 - the kernel's boundary: everything becomes a JSON-RPC error
+        return _failed(error)
+    return Outcome(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What `initialize` settled: the negotiated version and the client's own parameters."""
+
+    version: str
+    client_params: Any
+
+
+async def serve_initialize(
+    server: Server[Any], call: Incoming, options: InitializationOptions, peer: Any
+) -> tuple[Outcome, Handshake | None]:
+    """Run the handshake. The second value is None when it failed."""
+    channel = Channel(_nowhere, call.id)
+    connection = Connection.for_loop(channel)
+    runner = ServerRunner(server, connection, peer, init_options=options)
+    try:
+        result = await runner.on_request(channel, call.method, call.params)
+    except Exception as error:  # noqa: BLE001 - see serve_modern
+        return _failed(error), None
+    return Outcome(result), Handshake(connection.protocol_version, connection.client_params)
+
+
+async def serve_legacy(
+    server: Server[Any], call: Incoming, handshake: Handshake, notify: Notify, peer: Any
+) -> Outcome:
+    """Run one request of a session whose handshake is known from its record. Never raises but for cancellation."""
+    channel = Channel(notify, call.id, progress_token_from_params(call.params))
+    connection = Connection(
+        channel, protocol_version=handshake.version, client_params=handshake.client_params
+    )
+    try:
+        result = await ServerRunner(server, connection, peer).on_request(channel, call.method, call.params)
+    except Exception as error:  # noqa: BLE001 - see serve_modern
+        return _failed(error)
+    return Outcome(result)
+
+
+def _failed(error: Exception) -> Outcome:
+    data = modern_error_data(error)
+    return Outcome(None, data.code, data.message, data.data)
+
+
+def modern_status(code: int) -> int:
+    """HTTP status of a 2026-07-28 error answer (the specification's table; 200 for what it leaves open)."""
+    return ERROR_CODE_HTTP_STATUS.get(code, 200)
+
+
+def wants_log(version: str, meta: Any, session_level: str | None, level: str) -> bool:
+    """Whether the client of this request asked for log messages of this level: 2026-07-28 per request in `_meta`,
+    before that with `logging/setLevel` (and, not having asked, not at all)."""
+    if version not in HANDSHAKE_PROTOCOL_VERSIONS:
+        return level in allowed_log_levels(version, meta)
+    if session_level is None:
+        return False
+    probe = {"io.modelcontextprotocol/logLevel": session_level}
+    return level in allowed_log_levels(LATEST_MODERN_VERSION, probe)
+
+
+async def notify(context: ServerRequestContext[Any, Any], method: str, params: dict[str, Any]) -> None:
+    """Send a notification on the stream of the request that is being handled. The typed public call builds and
+    dumps a model for each line of agent output; the channel below it takes the message as it is."""
+    channel = context.session._request_outbound
+    try:
+        await channel.notify(method, params)
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        return

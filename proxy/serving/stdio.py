@@ -1,0 +1,76 @@
+"""MCP over stdin and stdout. Only JSON-RPC reaches stdout: the SDK takes the descriptor for itself and points
+descriptor 1, and with it everything that prints by accident, at stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, redirect_stdout
+from typing import Any
+
+import anyio
+from mcp.server import NotificationOptions, Server
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.server.stdio import stdio_server
+
+from proxy.principal import Principal
+from proxy.serving.gateway import Gateway
+from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions
+from proxy.serving.peer import Peer
+
+
+async def serve_stdio(
+    gateway: Gateway, principal: Principal, options: ServerOptions | None = None, *, mode: str = "model"
+) -> None:
+    """Serve one client until it closes stdin. `mode` is what `--elicitation-mode` asked for."""
+    peer = Peer(principal, mode=mode)
+    changes = Changes()
+    server = build_server(gateway, changes, options or ServerOptions(), peer)
+    server.instructions = instructions(gateway, peer)
+    async with stdio_server() as (incoming, outgoing):
+        with redirect_stdout(sys.stderr):
+            async with _announcing(gateway, server, changes):
+                opening = server.create_initialization_options(NotificationOptions(tools_changed=True))
+                await server.run(incoming, outgoing, opening)
+
+
+class _Client:
+    """The client of a handshake connection, known from its first request on."""
+
+    def __init__(self) -> None:
+        self.session: ServerSession | None = None
+
+    async def remember(self, context: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        self.session = context.session
+        return await call_next(context)
+
+
+@asynccontextmanager
+async def _announcing(gateway: Gateway, server: Server[Any], changes: Changes) -> AsyncIterator[None]:
+    """Tell the client about changed tools: on its `subscriptions/listen` streams, or with the notification of
+    handshake versions (which the SDK drops on a 2026-07-28 connection)."""
+    client = _Client()
+    server.middleware.append(client.remember)
+    send, receive = anyio.create_memory_object_stream[None](1)
+
+    def changed(workspaces: frozenset[str]) -> None:
+        changes.announce(workspaces)
+        try:
+            send.send_nowait(None)
+        except anyio.WouldBlock:
+            return
+
+    async def notify() -> None:
+        async for _ in receive:
+            if client.session is not None:
+                await client.session.send_tool_list_changed()
+
+    unsubscribe = gateway.subscribe(changed)
+    async with anyio.create_task_group() as group, send, receive:
+        group.start_soon(notify)
+        try:
+            yield
+        finally:
+            unsubscribe()
+            group.cancel_scope.cancel()
