@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`changed`: read it now. Else `wait_seconds` until the question is worth asking again; None: no hurry."""
+    """`changed`: read it now. Else ask again in `wait_seconds`; None: no hurry."""
 
     changed: bool
     wait_seconds: float | None = None

@@ -1,0 +1,196 @@
+"""Prometheus metrics: one readable table, and one registry for each start of the server.
+
+Label values come from a closed set (route templates, status codes, names in the config), never from callers'
+input: otherwise anyone could make the server remember endless series. Series of integrations, connections and
+limits that left the config are dropped with `forget`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.process_collector import ProcessCollector
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+# Seconds. A trivial execute takes milliseconds, an upstream call some hundred, an execution up to ten minutes.
+QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LONG: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table. Histograms count seconds in `buckets`."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+METRICS: Final[tuple[Metric, ...]] = (
+    # Configuration (06-gitops: every outcome of a reload is visible).
+    Metric(
+        "executor_config_last_reload_successful",
+        "gauge",
+        (),
+        "1 if the newest content of the config files is what runs, 0 while it is rejected.",
+    ),
+    Metric(
+        "executor_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        (),
+        "Unix time at which the config files were last found valid.",
+    ),
+    Metric(
+        "executor_config_reloads_total",
+        "counter",
+        ("trigger", "result"),
+        "Reloads by trigger (start, watch, sighup, http) and result (applied, unchanged, rejected).",
+    ),
+    Metric(
+        "executor_config_info",
+        "gauge",
+        ("sha256", "generation"),
+        "1 for the running config; sha256 is over its effective content.",
+    ),
+    Metric("executor_config_errors", "gauge", (), "Errors in the newest content of the config files."),
+    Metric(
+        "executor_config_restart_required",
+        "gauge",
+        (),
+        "Number of changed settings that only a restart applies.",
+    ),
+    # Serving.
+    Metric("executor_requests_total", "counter", ("path", "status"), "HTTP requests by route and status."),
+    Metric(
+        "executor_request_seconds",
+        "histogram",
+        ("path",),
+        "Time to answer a request, without streams.",
+        QUICK,
+    ),
+    Metric("executor_sessions", "gauge", (), "Open MCP sessions."),
+    Metric(
+        "executor_rate_limit_hits_total",
+        "counter",
+        ("limit",),
+        "Requests, executions and tool calls refused by a rate limit, by its name.",
+    ),
+    # Executions and what they call.
+    Metric(
+        "executor_executions_total",
+        "counter",
+        ("status",),
+        "Finished executions by status (completed, failed, timed_out, ...).",
+    ),
+    Metric("executor_execution_seconds", "histogram", (), "Time of an execution, waiting included.", LONG),
+    Metric("executor_executions_running", "gauge", (), "Executions that are running now."),
+    Metric(
+        "executor_tool_calls_total",
+        "counter",
+        ("integration", "outcome"),
+        "Inner calls by integration and outcome (ok, or the code of the error).",
+    ),
+    Metric("executor_tool_call_seconds", "histogram", ("integration",), "Time of an inner call.", QUICK),
+    Metric(
+        "executor_policy_decisions_total",
+        "counter",
+        ("action",),
+        "Decisions on inner calls (approve, require_approval, block).",
+    ),
+    # The sandbox.
+    Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
+    Metric(
+        "executor_sandbox_kills_total",
+        "counter",
+        ("reason",),
+        "Sandbox processes that did not end by themselves (memory, cpu, crash, protocol, killed).",
+    ),
+    # Upstreams.
+    Metric(
+        "executor_connection_status",
+        "gauge",
+        ("connection", "status"),
+        "1 for the status a connection has now (connected, failed, needs_auth, ...).",
+    ),
+)
+
+_Instrument = Counter | Gauge | Histogram
+
+
+class Metrics:
+    """The instruments of one start. A name that is not in the table is a defect and raises `KeyError`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._instruments = {metric.name: self._registered(metric) for metric in METRICS}
+        self._labels: Mapping[str, tuple[str, ...]] = {metric.name: metric.labels for metric in METRICS}
+        ProcessCollector(registry=self.registry)
+
+    def _registered(self, metric: Metric) -> _Instrument:
+        if metric.kind == "counter":
+            return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+        if metric.kind == "gauge":
+            return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+        return Histogram(
+            metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets
+        )
+
+    def count(self, name: str, amount: float = 1, /, **labels: str) -> None:
+        instrument = self._child(name, labels)
+        assert isinstance(instrument, Counter)
+        instrument.inc(amount)
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        instrument = self._child(name, labels)
+        assert isinstance(instrument, Gauge)
+        instrument.set(value)
+
+    def add(self, name: str, amount: float, /, **labels: str) -> None:
+        """Moves a gauge up or down."""
+        instrument = self._child(name, labels)
+        assert isinstance(instrument, Gauge)
+        instrument.inc(amount)
+
+    def observe(self, name: str, seconds: float, /, **labels: str) -> None:
+        instrument = self._child(name, labels)
+        assert isinstance(instrument, Histogram)
+        instrument.observe(seconds)
+
+    def only(
+        self, name: str, value: float, /, *, within: Mapping[str, str] | None = None, **labels: str
+    ) -> None:
+        """Sets this series and drops the others of the metric, or those that have the labels of `within`.
+
+        For info metrics, and for states: `only("executor_connection_status", 1,
+        within={"connection": prefix}, connection=prefix, status="failed")`.
+        """
+        if within:
+            self._instruments[name].remove_by_labels(dict(within))
+        else:
+            self._instruments[name].clear()
+        self.set(name, value, **labels)
+
+    def forget(self, **labels: str) -> None:
+        """Drops every series that has all of these labels, in all metrics that know them."""
+        for name, known in self._labels.items():
+            if labels.keys() <= set(known):
+                self._instruments[name].remove_by_labels(labels)
+
+    def render(self) -> tuple[bytes, str]:
+        """The exposition text and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def value(self, name: str, /, **labels: str) -> float | None:
+        """One sample, for status pages; None if it was never set. Counters and gauges only."""
+        return self.registry.get_sample_value(name, labels)
+
+    def _child(self, name: str, labels: Mapping[str, str]) -> _Instrument:
+        instrument = self._instruments[name]
+        return instrument.labels(**labels) if labels or self._labels[name] else instrument
