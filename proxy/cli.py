@@ -1,0 +1,83 @@
+"""The `executor` command: one table of commands; only the chosen one is imported.
+
+Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). `serve` and `mcp` end with 78
+(sysexits EX_CONFIG) when the config is invalid; `call` with 3 (approval needed) or 4 (blocked).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Protocol, cast
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, the module that implements it (`add_parser`, `run`), and its line in the overview."""
+
+    name: str
+    module: str
+    help: str
+
+
+class CommandModule(Protocol):
+    """What a module of `proxy.commands` offers."""
+
+    def add_parser(self, subparsers: Any) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+COMMANDS = (
+    Command("serve", "serve", "serve the MCP endpoint over HTTP"),
+    Command("mcp", "stdio", "serve MCP over stdio, for clients that start their servers"),
+    Command("validate", "validate", "check config files: every error with file, line and remedy"),
+    Command("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
+    Command("tools", "tools", "list, search and describe the tools that the config gives agents"),
+    Command("call", "call", "call one tool under the same policies as agents"),
+    Command("keys", "keys", "create and verify API keys"),
+    Command("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
+    Command("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
+    Command("demo", "demo", "run the little inventory API that the quickstart uses"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, modules = build_parser(next((w for w in words if not w.startswith("-")), ""))
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return modules[args.command].run(args)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def build_parser(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, CommandModule]]:
+    """The parser with every command's name, and the arguments of the chosen one."""
+    parser = argparse.ArgumentParser(
+        prog="executor",
+        description="One MCP endpoint in front of every API you use, configured by YAML files in git.",
+        epilog="`executor COMMAND --help` explains one command. No command is started by --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"executor {metadata.version('executor-proxy')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    modules: dict[str, CommandModule] = {}
+    for command in COMMANDS:
+        if command.name == chosen:
+            module = cast(CommandModule, importlib.import_module(f"proxy.commands.{command.module}"))
+            module.add_parser(subparsers)
+            modules[command.name] = module
+        else:
+            subparsers.add_parser(command.name, help=command.help)
+    return parser, modules

@@ -1,0 +1,84 @@
+"""What commands share: finding the config, saying what is wrong with it, printing for people or machines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy.config import Loaded, load_config
+from proxy.config.report import Summary, render
+
+EXIT_OK = 0
+EXIT_FOUND = 1
+EXIT_CANNOT_RUN = 2
+EXIT_APPROVAL = 3
+EXIT_BLOCKED = 4
+EXIT_CONFIG = 78
+DEFAULT_NAMES = ("executor.yaml", "executor.yml")
+
+
+class CannotRun(Exception):
+    """The command cannot start: the text says what is missing and what to do. Exit code 2."""
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        action="append",
+        metavar="PATH",
+        help="config file or directory; repeatable, files are united (default: ./executor.yaml)",
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[Path]:
+    """The given paths, or the default file in `base` (the working directory). Raises `CannotRun`."""
+    folder = base or Path()
+    paths = [Path(p) for p in given] if given else [folder / n for n in DEFAULT_NAMES if (folder / n).is_file()][:1]
+    if not paths:
+        raise CannotRun(f"no {DEFAULT_NAMES[0]} in {folder.resolve()}; name one with --config PATH")
+    for path in paths:
+        if str(path) == "-":
+            raise CannotRun("--config - cannot be reloaded; name a file or a directory")
+        if not path.exists():
+            raise CannotRun(f"{path}: no such file or directory")
+    return paths
+
+
+def load_valid(paths: Sequence[Path]) -> Loaded | None:
+    """Load the config with this process's environment; when it is invalid, print every error to stderr."""
+    loaded = load_config(paths, env=os.environ)
+    if loaded.config is None:
+        summary = Summary(len(loaded.files), 0, 0, 0, 0)
+        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        print(render("text", loaded.diagnostics, summary, color=color), file=sys.stderr)
+        return None
+    return loaded
+
+
+def print_json(value: Any) -> None:
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell, two spaces apart; the last one is not padded."""
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        print("  ".join([*cells, row[-1]]).rstrip())
+
+
+def cannot_run(error: Exception) -> int:
+    print(f"executor: {error}", file=sys.stderr)
+    return EXIT_CANNOT_RUN

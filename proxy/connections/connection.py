@@ -1,0 +1,63 @@
+"""One connection of one generation: an upstream, the credential it needs, and its status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result, Upstream
+from proxy.config.secrets import SecretMissing
+
+ResolveCredential = Callable[[], Credential]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConnection:
+    """What the calls of one prefix (`github.org.main`) go through.
+
+    `upstream` is None while the integration's source could not be loaded; `error` then says why. `resolve` reads the
+    secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`.
+    """
+
+    integration: str
+    owner: str
+    name: str
+    kind: str
+    title: str
+    timeout_seconds: float
+    digest: str
+    upstream: Upstream | None
+    resolve: ResolveCredential
+    failure: Mapping[str, str] | None = None
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.integration}.{self.owner}.{self.name}"
+
+    @property
+    def status(self) -> JsonObject:
+        """`{"status": "connected"}`, or another status of the seeds' union, with its `error`."""
+        if self.failure is not None:
+            return dict(self.failure)
+        try:
+            self.resolve()
+        except SecretMissing as missing:
+            return {"status": "needs_secret", "error": str(missing)}
+        return {"status": "connected"}
+
+    async def invoke(self, call: PreparedCall, timeout_seconds: float) -> Result:
+        """Resolve the credential, send, return what came back. The credential lives only inside this call."""
+        if self.upstream is None:
+            return Failure("connection_not_ready", f"{self.prefix} is not ready: {self.status.get('error', '')}", True)
+        try:
+            credential = self.resolve()
+        except SecretMissing as missing:
+            return Failure("connection_value_missing", f"{self.prefix}: {missing}")
+        return await self.upstream.invoke(call, credential, min(timeout_seconds, self.timeout_seconds))
+
+    def known_secrets(self) -> list[str]:
+        """Secret strings that must never appear in what agents, logs or people see."""
+        try:
+            return self.resolve().secrets()
+        except SecretMissing:
+            return []

@@ -1,0 +1,80 @@
+"""From a connection's `auth` and an integration's headers to the secrets of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from integrations.base import Credential, CredentialPart, SchemeCredential, Secret
+from integrations.fields import SecretRef
+from proxy.config.connection import (
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    CookieAuth,
+    HeaderAuth,
+    NoAuth,
+    PartsAuth,
+    QueryAuth,
+    SchemeLogin,
+    SchemesAuth,
+)
+from proxy.config.secrets import Resolver
+
+Simple = BearerAuth | BasicAuth | HeaderAuth | QueryAuth | CookieAuth
+
+
+def credential_source(
+    auth: Auth, headers: Mapping[str, str | SecretRef], resolver: Resolver
+) -> Callable[[], Credential] | None:
+    """A function that resolves everything anew, or None for kinds that this release does not support.
+
+    The function raises `SecretMissing` (from `proxy.config.secrets`), naming the variable or file.
+    """
+    secret_headers = {name: value for name, value in headers.items() if isinstance(value, SecretRef)}
+    if not isinstance(auth, NoAuth | Simple | PartsAuth | SchemesAuth):
+        return None
+
+    def resolve() -> Credential:
+        parts = [
+            CredentialPart("header", resolver.resolve(reference), name) for name, reference in secret_headers.items()
+        ]
+        if isinstance(auth, SchemesAuth):
+            return Credential(tuple(parts), _schemes(auth, resolver))
+        return Credential((*parts, *(_part(one, resolver) for one in _simple(auth))))
+
+    return resolve
+
+
+def plain_headers(headers: Mapping[str, str | SecretRef]) -> dict[str, str]:
+    """The headers that are ordinary text."""
+    return {name: value for name, value in headers.items() if isinstance(value, str)}
+
+
+def _simple(auth: Auth) -> tuple[Simple, ...]:
+    if isinstance(auth, PartsAuth):
+        return auth.parts
+    return (auth,) if isinstance(auth, Simple) else ()
+
+
+def _part(auth: Simple, resolver: Resolver) -> CredentialPart:
+    if isinstance(auth, BearerAuth):
+        return CredentialPart("bearer", resolver.resolve(auth.token))
+    if isinstance(auth, BasicAuth):
+        return CredentialPart("basic", resolver.resolve(auth.password), username=_text(auth.username, resolver))
+    value = resolver.resolve(auth.value)
+    prefix = auth.prefix if isinstance(auth, HeaderAuth) else ""
+    return CredentialPart(auth.kind, value, auth.name, prefix=prefix)
+
+
+def _text(value: str | SecretRef, resolver: Resolver) -> Secret:
+    return resolver.resolve(value) if isinstance(value, SecretRef) else Secret(value)
+
+
+def _schemes(auth: SchemesAuth, resolver: Resolver) -> dict[str, SchemeCredential]:
+    bound: dict[str, SchemeCredential] = {}
+    for name, scheme in auth.schemes.items():
+        if isinstance(scheme, SchemeLogin):
+            bound[name] = SchemeCredential(None, _text(scheme.username, resolver), resolver.resolve(scheme.password))
+        else:
+            bound[name] = SchemeCredential(resolver.resolve(scheme.secret))
+    return bound
