@@ -1,0 +1,29 @@
+"""What a workspace offers: find, search, list and describe tools, and describe all of it to a model."""
+
+from proxy.catalog.catalog import Catalog, everything
+from proxy.catalog.description import PAUSE_RULE
+from proxy.catalog.entries import (
+    Ambiguous,
+    CatalogConnection,
+    CatalogTool,
+    Found,
+    Missing,
+    SearchPage,
+    Visible,
+)
+from proxy.catalog.index import ToolIndex, build_index
+
+__all__ = [
+    "PAUSE_RULE",
+    "Ambiguous",
+    "Catalog",
+    "CatalogConnection",
+    "CatalogTool",
+    "Found",
+    "Missing",
+    "SearchPage",
+    "ToolIndex",
+    "Visible",
+    "build_index",
+    "everything",
+]

@@ -1,0 +1,232 @@
+"""Catalog: everything that one workspace offers, in one generation. Immutable; what is visible is the
+caller's part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from hashlib import sha256 as digest_of
+
+from integrations.base import JsonObject
+from integrations.schema_types import one_line
+from proxy.catalog import lookup
+from proxy.catalog.branch import Branch
+from proxy.catalog.describe import describe, types_of
+from proxy.catalog.description import PAUSE_RULE, describe_execute
+from proxy.catalog.entries import (
+    CONNECTED,
+    Ambiguous,
+    CatalogConnection,
+    CatalogTool,
+    Found,
+    Missing,
+    SearchPage,
+    Visible,
+)
+from proxy.catalog.index import ToolIndex
+from proxy.catalog.prose import SUMMARY_CHARACTERS, summary
+from proxy.catalog.search import listed, page, search
+
+# Types in listings are a help, not the whole story: `describe` has a budget of its own.
+_LISTED_TYPES_BYTES = 1_024
+# `discover` names a best path only if its score is this much above the next one.
+_CLEARLY = 1.15
+_ENOUGH = 0.6
+
+
+def everything(tool: CatalogTool) -> bool:
+    """The filter that hides nothing."""
+    return True
+
+
+class Catalog:
+    """Made once per workspace and generation; making it is cheap, because tools come to life when looked at.
+
+    `sha256` is the digest of the generation's config. Raises ValueError if two connections share a prefix.
+    """
+
+    def __init__(self, connections: Sequence[CatalogConnection], *, sha256: str) -> None:
+        self.connections = tuple(sorted(connections, key=lambda connection: connection.prefix))
+        self._branches = {connection.prefix: Branch(connection) for connection in self.connections}
+        if len(self._branches) != len(self.connections):
+            raise ValueError("two connections of one workspace have the same integration, owner and name")
+        self._by_integration: dict[str, list[Branch]] = {}
+        for branch in self._branches.values():
+            self._by_integration.setdefault(branch.connection.integration, []).append(branch)
+        self._sha256 = sha256
+
+    @cached_property
+    def revision(self) -> str:
+        """Changes if and only if what is offered may have: config, connections, their state, their tools."""
+        seen = digest_of(self._sha256.encode())
+        for here in self.connections:
+            tools = here.toolset.digest if here.toolset is not None else ""
+            seen.update(
+                "\0".join(("", here.prefix, here.kind, here.status, here.title, tools)).encode(
+                    "utf-8", "replace"
+                )
+            )
+        return f"r_{seen.hexdigest()[:16]}"
+
+    def __len__(self) -> int:
+        return sum(len(branch.tools) for branch in self._branches.values())
+
+    def all(self) -> Iterable[CatalogTool]:
+        """Every tool, by connection prefix, then in source order."""
+        return listed((branch, "") for branch in self._branches.values())
+
+    def find(self, path: str, visible: Visible = everything) -> CatalogTool | Ambiguous | Missing:
+        """The tool of a path, with or without `tools.`, in full or in short form.
+
+        `visible` limits which connections a short form may mean and what is suggested; a full address is
+        found in any case, and whether to admit that is the caller's decision.
+        """
+        return lookup.find(self._branches, self._by_integration, path, visible)
+
+    def suggestions(self, path: str, visible: Visible) -> tuple[str, ...]:
+        """At most five visible addresses close to `path`, for a tool that must be reported as missing."""
+        return lookup.suggest(self._branches, lookup.normalise(path), visible)
+
+    def search(self, query: str, namespace: str, limit: int, offset: int, visible: Visible) -> SearchPage:
+        """Best matches first, ties by address; an empty query lists a namespace in order."""
+        namespace = lookup.normalise(namespace).rstrip(".")
+        return search(
+            tuple(self._branches.values()), query, namespace, max(limit, 0), max(offset, 0), visible
+        )
+
+    def search_json(
+        self, query: str, namespace: str, limit: int, offset: int, visible: Visible
+    ) -> JsonObject:
+        """What `tools.search` answers."""
+        return self.search(query, namespace, limit, offset, visible).as_json(_search_item)
+
+    def tools(
+        self,
+        namespace: str,
+        query: str,
+        limit: int,
+        offset: int,
+        visible: Visible,
+        *,
+        include_schemas: bool = False,
+    ) -> JsonObject:
+        """What `tools.catalog.tools` answers: a page of tools in order, or of matches if there is a query."""
+        if query.strip():
+            found = self.search(query, namespace, limit, offset, visible)
+        else:
+            under = lookup.normalise(namespace).rstrip(".")
+            chosen = [(b, start) for b in self._branches.values() if (start := b.under(under)) is not None]
+            found = page(
+                (Found(tool, 0.0) for tool in listed(chosen)), max(limit, 0), max(offset, 0), visible
+            )
+        return found.as_json(lambda each: self._listed(each.tool, include_schemas))
+
+    def namespaces(self, visible: Visible) -> list[JsonObject]:
+        """What `tools.catalog.namespaces` answers. `toolCount` counts visible tools; a connection whose tools
+        are all hidden is left out, one that has no tools yet is shown with its status.
+        """
+        out: list[JsonObject] = []
+        for branch in self._branches.values():
+            count = sum(map(visible, branch.tools))
+            if count or not branch.tools:
+                out.append(_namespace(branch, count))
+        return out
+
+    def describe(self, tool: CatalogTool, policy: JsonObject, budget: int) -> JsonObject:
+        """What `tools.describe.tool` answers. Raises `UnknownTool` only if the tool is not of this
+        catalog.
+        """
+        return describe(tool, self._index(tool), policy, budget)
+
+    def discover(
+        self, query: str, limit: int, visible: Visible, *, compact: bool = True, include_schemas: bool = False
+    ) -> JsonObject:
+        """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly
+        wins.
+        """
+        found = self.search(query, "", max(limit, 2), 0, visible)
+        results: list[JsonObject] = []
+        for each in found.items[: max(limit, 0)]:
+            item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
+            results.append(item | self._types(each.tool) if include_schemas else item)
+        return {"bestPath": _best(found), "results": results, "total": found.total}
+
+    def description(
+        self,
+        visible: Visible,
+        *,
+        max_bytes: int = 2_048,
+        inline_tools: int = 20,
+        pause_rule: str = PAUSE_RULE,
+    ) -> str:
+        """The description of the `execute` tool for a caller: under `max_bytes` of UTF-8, same catalog, same
+        bytes.
+        """
+        branches = tuple(self._branches.values())
+        return describe_execute(
+            branches, visible, max_bytes=max_bytes, inline_tools=inline_tools, pause_rule=pause_rule
+        )
+
+    def _index(self, tool: CatalogTool) -> ToolIndex:
+        index = self._branches[tool.prefix].index
+        assert index is not None, "a tool exists only where there is an index"
+        return index
+
+    def _listed(self, tool: CatalogTool, include_schemas: bool) -> JsonObject:
+        item = _search_item(Found(tool, 0.0)) | _facts(tool)
+        del item["score"]
+        return item | self._types(tool) if include_schemas else item
+
+    def _types(self, tool: CatalogTool) -> JsonObject:
+        types = types_of(tool, self._index(tool), _LISTED_TYPES_BYTES)
+        return {
+            "inputTypeScript": types.input,
+            "outputTypeScript": types.output,
+            "typeScriptDefinitions": types.definitions,
+        }
+
+
+def _search_item(found: Found) -> JsonObject:
+    tool = found.tool
+    return {
+        "path": tool.address,
+        "name": tool.name,
+        "description": summary(tool.definition),
+        "integration": tool.integration,
+        "score": round(found.score, 3),
+    }
+
+
+def _compact_item(found: Found) -> JsonObject:
+    return {"path": found.tool.address, "description": summary(found.tool.definition)}
+
+
+def _facts(tool: CatalogTool) -> JsonObject:
+    facts: JsonObject = {"risk": tool.definition.risk}
+    return facts | {"deprecated": True} if tool.definition.deprecated else facts
+
+
+def _best(found: SearchPage) -> str | None:
+    if not found.items or found.items[0].score < _ENOUGH:
+        return None
+    first = found.items[0]
+    clear = len(found.items) == 1 or first.score >= _CLEARLY * found.items[1].score
+    return first.tool.address if clear else None
+
+
+def _namespace(branch: Branch, count: int) -> JsonObject:
+    here = branch.connection
+    out: JsonObject = {
+        "namespace": branch.prefix,
+        "integration": here.integration,
+        "owner": here.owner,
+        "connection": here.connection,
+        "title": one_line(here.title, SUMMARY_CHARACTERS),
+        "kind": here.kind,
+        "toolCount": count,
+        "status": here.status,
+    }
+    if here.error and here.status != CONNECTED:
+        out["error"] = one_line(here.error, SUMMARY_CHARACTERS)
+    return out

@@ -1,0 +1,143 @@
+"""Match: one query against one index, in two stages.
+
+First every tool that holds enough of the terms is scored by adding precomputed numbers. Then the best 200 are
+looked at closely: a phrase beats scattered words, a name that says nothing else beats a longer one, and an
+operation of the kind that was asked for (read, write, delete) beats others. The order is total: score, then
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
+
+from proxy.catalog.index import ToolIndex
+from proxy.catalog.query import Query, Term
+
+# What a hit is worth beside an exact one.
+_PREFIX, _SUBSTRING, _RESEMBLING = 0.5, 0.3, 0.4
+_RERANKED = 200
+
+_FULL_COVERAGE = 0.15
+_FIRST_TERM = 0.05
+_PHRASE = 0.15
+_NAME_PRECISION = 0.25
+_TITLE_PRECISION = 0.2
+_INTENT = 0.1
+_DEPRECATED = 0.1
+
+# Words of names and titles that say nothing about what an operation is for.
+_EMPTY_WORDS = frozenset("a an the of to for in on by with from and or".split())
+
+Hits = dict[int, float]
+
+
+def match(index: ToolIndex, query: Query, granted: Sequence[float]) -> list[tuple[float, int]]:
+    """(score, tool number), best first.
+
+    `granted[i]` is what term i is already worth because the connection's own name holds it (0.0: it does
+    not).
+    """
+    if not query.terms or not index.tools:
+        return []
+    scores, matched = _scores(index, query, granted)
+    needed = query.needed
+    enough = [number for number, count in matched.items() if count >= needed]
+    if len(enough) > _RERANKED:
+        head = nlargest(_RERANKED, enough, key=lambda number: (scores[number], -number))
+        chosen = set(head)
+        tail = [number for number in enough if number not in chosen]
+    else:
+        head, tail = enough, []
+    close = _Closely(index, query)
+    ranked = [(scores[n] + close.bonus(n, matched[n]), n) for n in head]
+    return _sorted(index, ranked) + _sorted(index, [(scores[n], n) for n in tail])
+
+
+def _sorted(index: ToolIndex, ranked: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    return sorted(ranked, key=lambda pair: (-pair[0], index.tools[pair[1]].name))
+
+
+def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int]]:
+    """Scores as a fraction of what the query could reach, and how many terms each tool matched."""
+    base, base_count, bound = 0.0, 0, 0.0
+    found: list[tuple[Hits, float]] = []
+    for term, grant in zip(query.terms, granted, strict=True):
+        hits, best = _term_hits(index, term)
+        given = grant * best
+        bound += best
+        base += given
+        base_count += grant > 0
+        found.append((hits, given))
+    totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count >= query.needed else {}
+    matched = dict.fromkeys(totals, base_count)
+    for hits, given in found:
+        for number, value in hits.items():
+            gain = value - given
+            totals[number] = totals.get(number, base) + (gain if gain > 0 else 0.0)
+            matched[number] = matched.get(number, base_count) + (given == 0.0)
+    scale = 1 / (bound or 1.0)
+    return {number: total * scale for number, total in totals.items()}, matched
+
+
+def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
+    """The best hit of any form in each tool, and the most that the term could be worth anywhere."""
+    hits: Hits = {}
+    best = _add(index, hits, term.forms.items())
+    for word, worth in term.forms.items():
+        if worth == 1.0:
+            best = max(best, _add(index, hits, [(longer, _PREFIX) for longer in index.with_prefix(word)]))
+    if not hits:
+        best = _add(index, hits, [(other, _SUBSTRING) for other in index.containing(term.word)])
+    if not hits:
+        best = _add(index, hits, [(other, _RESEMBLING) for other in index.resembling(term.word)])
+    return hits, best or index.rarest
+
+
+def _add(index: ToolIndex, hits: Hits, forms: Iterable[tuple[str, float]]) -> float:
+    best = 0.0
+    for word, worth in forms:
+        postings = index.postings.get(word)
+        if postings is None:
+            continue
+        value = worth * postings.idf
+        best = max(best, value)
+        for number, share in zip(postings.tools, postings.worth, strict=True):
+            score = share * value
+            if score > hits.get(number, 0.0):
+                hits[number] = score
+    return best
+
+
+class _Closely:
+    """The second stage: what one tool earns besides its words."""
+
+    def __init__(self, index: ToolIndex, query: Query) -> None:
+        self._index = index
+        self._query = query
+        self._forms: dict[str, float] = {}
+        for term in query.terms:
+            for form, worth in term.forms.items():
+                self._forms[form] = max(worth, self._forms.get(form, 0.0))
+        self._words = [next(iter(w for w, worth in t.forms.items() if worth == 1.0)) for t in query.terms]
+        self._phrase = " " + " ".join(self._words) + " "
+
+    def bonus(self, number: int, matched: int) -> float:
+        tool = self._index.tools[number]
+        name, title = self._index.names[number], self._index.titles[number]
+        out = _NAME_PRECISION * self._precision(name) + _TITLE_PRECISION * self._precision(title)
+        if matched >= len(self._query.terms):
+            out += _FULL_COVERAGE
+        if self._words[0] in name:
+            out += _FIRST_TERM
+        if len(self._words) > 1 and (
+            self._phrase in f" {' '.join(name)} " or self._phrase in f" {' '.join(title)} "
+        ):
+            out += _PHRASE
+        if self._query.intent == tool.risk:
+            out += _INTENT
+        return out - (_DEPRECATED if tool.deprecated else 0.0)
+
+    def _precision(self, words: tuple[str, ...]) -> float:
+        said = [word for word in words if word not in _EMPTY_WORDS]
+        return sum(self._forms.get(word, 0.0) for word in said) / len(said) if said else 0.0
