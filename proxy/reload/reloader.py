@@ -1,0 +1,271 @@
+"""Carries out reloads, one at a time: read, judge, build, swap.
+
+Rules:
+- Whatever fails before the swap leaves the running generation untouched.
+- What was validated is what is built: a `Loaded` is never read again, only replaced by a newer one.
+- A reload asked for during a build starts over if the content is newer, and joins the build if it is not.
+- The work belongs to the reloader's task, not to the request that asked: hanging up changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+from proxy.config.diagnostic import Diagnostic
+from proxy.config.footprint import content_digest
+from proxy.config.report import Summary
+from proxy.config.watch import Watcher
+from proxy.reload.asking import Asking
+from proxy.reload.decisions import (
+    Effects,
+    Loaded,
+    Rejected,
+    ReloadOutcome,
+    Result,
+    Running,
+    Trigger,
+    for_a_running_process,
+    judge,
+    restart_required,
+    summary_of,
+)
+from proxy.reload.standing import Standing
+from proxy.telemetry import Log, Metrics, new_correlation_id
+
+# A rejected config is said again, so that the line is still among the last lines somebody reads.
+REMIND_SECONDS: Final = 300.0
+# Files that change while they are read are read again this often; then the reload waits until they rest.
+READS: Final = 5
+
+L = TypeVar("L", bound=Loaded)
+G = TypeVar("G")
+
+
+class ReloadStopped(RuntimeError):
+    """The server is shutting down; nobody will answer this reload."""
+
+
+class _Moving(Exception):
+    """The files did not hold still long enough to be read as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[L]):
+    loaded: L
+    references: str
+
+
+class Reloader(Generic[L, G]):
+    """`async with Reloader(...) as reloader: outcome = await reloader.reload("start")`.
+
+    `load` blocks, and never raises for bad content. `build(loaded, generation)` makes the new generation
+    without touching the running one; it may raise `Rejected`. It is cancelled when newer content
+    supersedes it and must then close what it opened. `swap` assigns the pointer, tells the clients and
+    must not fail. `references(config)` are the files whose content belongs to the config (specs). `clock`
+    is monotonic, `now` is Unix time, both in seconds.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], L],
+        build: Callable[[L, int], Coroutine[Any, Any, G]],
+        swap: Callable[[G], Effects | None],
+        *,
+        metrics: Metrics,
+        watcher: Watcher | None = None,
+        references: Callable[[Any], Sequence[Path]] = lambda _config: (),
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        remind_seconds: float = REMIND_SECONDS,
+    ) -> None:
+        self._load, self._build, self._swap = load, build, swap
+        self._watcher, self._references = watcher, references
+        self._clock = clock
+        self._standing = Standing(metrics, clock=clock, now=now, remind_seconds=remind_seconds)
+        self._log = Log("config")
+        self._started: Any = None
+        self._asking = Asking()
+        self._owner: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    async def __aenter__(self) -> Self:
+        self._owner = asyncio.get_running_loop().create_task(self._serve(), name="config-reload")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped = True
+        if self._owner is not None:
+            self._owner.cancel()
+            await asyncio.wait([self._owner])
+        self._asking.stop()
+
+    def request(self, trigger: Trigger) -> None:
+        """Asks for a reload without waiting for it."""
+        self._asking.ask(trigger)
+
+    async def reload(self, trigger: Trigger) -> ReloadOutcome:
+        """Reloads the content as it is now and waits for the outcome. Raises `ReloadStopped` at shut-down."""
+        if self._stopped:
+            raise ReloadStopped("the server is shutting down")
+        outcome = await asyncio.shield(self._asking.ask(trigger))
+        if outcome is None:
+            raise ReloadStopped("the server is shutting down")
+        return outcome
+
+    def status(self) -> dict[str, Any]:
+        """For `GET /-/status`."""
+        return self._standing.status()
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the newest content is what runs (`/-/ready?config=latest`)."""
+        return self._standing.in_sync
+
+    @property
+    def last(self) -> ReloadOutcome | None:
+        return self._standing.last
+
+    async def _serve(self) -> None:
+        while True:
+            if await self._asking.wanted_within(self._standing.remind_in()):
+                outcome = await self._guarded()
+                self._standing.note(outcome)
+                self._asking.answer(outcome)
+            else:
+                # A rejection is repeated until it is mended.
+                self._standing.say()
+
+    async def _guarded(self) -> ReloadOutcome:
+        began = self._clock()
+        try:
+            return await self._attempt(began)
+        except _Moving:
+            return self._gave_up("the config files keep changing while they are read", began)
+        # A defect in a build must not end the server, which runs well on what it has; the cause is logged.
+        except Exception as error:
+            identifier = new_correlation_id()
+            self._log.exception("reload failed", error, id=identifier)
+            return self._gave_up(f"internal error [{identifier}]", began)
+
+    async def _attempt(self, began: float) -> ReloadOutcome:
+        self._asking.join()
+        read = await self._read()
+        while True:
+            step = judge(read.loaded, read.references, self._standing.running)
+            if step == "reject":
+                return self._rejected(read.loaded.diagnostics, read.loaded, began)
+            if step == "keep":
+                return self._outcome("unchanged", read.loaded, began)
+            number = self._standing.generation + 1
+            building = asyncio.get_running_loop().create_task(
+                self._build(read.loaded, number), name="config-build"
+            )
+            newer = await self._superseded(building, read)
+            if newer is None:
+                return self._finished(building, read, began)
+            read = newer
+
+    async def _superseded(self, building: asyncio.Task[G], read: _Read[L]) -> _Read[L] | None:
+        """Waits for the build. If it was cancelled because the files have newer content: that content."""
+        try:
+            while not building.done():
+                await self._asking.wanted_or_done(building)
+                if building.done() or not self._asking.wanted:
+                    continue
+                self._asking.join()
+                newer = await self._read()
+                if (newer.loaded.raw_digest, newer.references) != (read.loaded.raw_digest, read.references):
+                    return newer
+            return None
+        finally:
+            if not building.done():
+                building.cancel()
+                await asyncio.wait([building])
+
+    def _finished(self, building: asyncio.Task[G], read: _Read[L], began: float) -> ReloadOutcome:
+        """The swap. There is no `await` in here: nobody can see a part of it."""
+        try:
+            generation = building.result()
+        except Rejected as rejected:
+            return self._rejected((*read.loaded.diagnostics, *rejected.diagnostics), read.loaded, began)
+        effects = self._swap(generation)
+        if self._started is None:
+            self._started = read.loaded.config
+        self._standing.running = Running(
+            generation=self._standing.generation + 1,
+            sha256=read.loaded.sha256,
+            references=read.references,
+            summary=summary_of(read.loaded, self._elapsed_ms(began)),
+            restart_required=restart_required(self._started, read.loaded.config),
+        )
+        return self._outcome("applied", read.loaded, began, effects=effects)
+
+    async def _read(self) -> _Read[L]:
+        """Everything that is there now, in one piece: nothing changed between the first byte and the last."""
+        for _ in range(READS):
+            before = await self._fingerprint()
+            loaded = await asyncio.to_thread(self._load)
+            if before == await self._fingerprint():
+                return _Read(loaded, await self._referred(loaded))
+        raise _Moving
+
+    async def _fingerprint(self) -> str:
+        return await asyncio.to_thread(self._watcher.digest) if self._watcher else ""
+
+    async def _referred(self, loaded: L) -> str:
+        """The digest of the files that the config names; the watcher looks after them from now on."""
+        if loaded.config is None:
+            return ""
+        files = tuple(self._references(loaded.config))
+        if self._watcher is not None:
+            await self._watcher.refer(files)
+        return await asyncio.to_thread(content_digest, files)
+
+    def _rejected(self, diagnostics: Sequence[Diagnostic], loaded: L, began: float) -> ReloadOutcome:
+        told = for_a_running_process(diagnostics) if self._standing.running else tuple(diagnostics)
+        return self._outcome("rejected", loaded, began, diagnostics=told)
+
+    def _gave_up(self, error: str, began: float) -> ReloadOutcome:
+        return self._outcome("rejected", None, began, error=error)
+
+    def _outcome(
+        self,
+        result: Result,
+        loaded: L | None,
+        began: float,
+        *,
+        diagnostics: tuple[Diagnostic, ...] | None = None,
+        effects: Effects | None = None,
+        error: str | None = None,
+    ) -> ReloadOutcome:
+        standing, elapsed_ms = self._standing, self._elapsed_ms(began)
+        known = loaded.diagnostics if loaded else ()
+        return ReloadOutcome(
+            result=result,
+            trigger=self._asking.trigger,
+            generation=standing.generation,
+            sha256=standing.sha256,
+            diagnostics=known if diagnostics is None else diagnostics,
+            summary=summary_of(loaded, elapsed_ms) if loaded else Summary(0, 0, 0, 0, elapsed_ms),
+            restart_required=standing.running.restart_required if standing.running else (),
+            elapsed_ms=elapsed_ms,
+            effects=effects or Effects(),
+            error=error,
+        )
+
+    def _elapsed_ms(self, began: float) -> int:
+        return round((self._clock() - began) * 1000)
+
+
+async def follow(changes: AsyncIterable[str], reloader: Reloader[Any, Any]) -> None:
+    """Asks for a reload at every change of a watcher; one that is still at work is superseded."""
+    async for _ in changes:
+        reloader.request("watch")
