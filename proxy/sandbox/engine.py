@@ -1,0 +1,104 @@
+"""The one module that touches dukpy's native QuickJS context.
+
+Only the C extension is loaded: importing the package `dukpy` would bring its interpreter object, which hands
+`require`, files and `process.env` to scripts. The extension's contract, proven by tests/proxy/sandbox/test_engine.py:
+
+- `create_context()` gives a capsule with its own heap (128 MiB at most) and stack (1 MiB at most).
+- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and returns
+  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise rejected
+  while nobody listens; the second is not our business and is dropped.
+- A job that throws (only memory exhaustion can, the prelude guards the rest) makes the context unusable.
+- The code may call `holder._call_python(name, arguments)`, which is how the prelude fetches a frame.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from typing import Any
+
+_NO_VARIABLES = b"{}"
+
+
+class EngineFailed(Exception):
+    """The context ran out of memory in a place where no script could catch it."""
+
+
+class Native:
+    """The loaded C extension."""
+
+    __slots__ = ("create_context", "error", "eval_string")
+
+    def __init__(self, path: str) -> None:
+        spec = ModuleSpec("_dukpy", ExtensionFileLoader("_dukpy", path), origin=path)
+        loader = spec.loader
+        assert isinstance(loader, ExtensionFileLoader)
+        module: Any = loader.create_module(spec)
+        loader.exec_module(module)
+        self.create_context = module.create_context
+        self.eval_string = module.eval_string
+        self.error: type[Exception] = module.JSRuntimeError
+
+
+def extension_path(package_directory: str) -> str:
+    """The file of dukpy's C extension inside its package directory. Raises FileNotFoundError."""
+    for suffix in EXTENSION_SUFFIXES:
+        candidate = os.path.join(package_directory, "_dukpy" + suffix)
+        if os.path.exists(candidate):
+            return candidate
+    raise FileNotFoundError(f"no dukpy extension for this Python in {package_directory}")
+
+
+class Context:
+    """One fresh JavaScript world with the prelude in it, for exactly one execution.
+
+    `secret` names the prelude's entry point. It is a lexical binding of the global scope, which no script can list,
+    and its name is random, so that agent code cannot find it.
+    """
+
+    __slots__ = ("_code", "_ctx", "_frame", "_funcs", "_native")
+
+    def __init__(self, native: Native, prelude: str, secret: str) -> None:
+        self._native = native
+        self._ctx = native.create_context()
+        self._funcs: dict[str, object] = {}
+        self._frame = b"null"
+        self._code = tuple(f"{secret}({what})".encode() for what in range(3))
+        script = f"const {secret}=(function(io){{'use strict';{prelude}\n}})(call_python);0"
+        native.eval_string(self, script.encode(), _NO_VARIABLES, False, "prelude")
+
+    def feed(self, events: bytes) -> str:
+        """Give a JSON array of events, run until nothing can progress, return the frame to send.
+
+        Each event is followed by a full run of the micro-task queue. Raises EngineFailed.
+        """
+        self._frame = events
+        self._run(self._code[0])
+        while True:
+            answer = self._collect()
+            if answer is not None:
+                return answer
+            self._run(self._code[1])
+
+    def _run(self, code: bytes) -> None:
+        # What is raised here is a floating promise's rejection or a broken context; `_collect` tells them apart,
+        # because a broken context refuses that too.
+        with suppress(self._native.error):
+            self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
+
+    def _collect(self) -> str | None:
+        try:
+            raw = self._native.eval_string(self, self._code[2], _NO_VARIABLES, False, "run")
+        except self._native.error as error:
+            raise EngineFailed(str(error)) from error
+        return None if raw is None else json.loads(raw)
+
+    def _check_exported_function_exists(self, name: bytes) -> bool:
+        return name == b"io"
+
+    def _call_python(self, name: bytes, arguments: bytes) -> bytes:
+        frame, self._frame = self._frame, b"null"
+        return frame
+

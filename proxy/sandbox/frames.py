@@ -1,0 +1,50 @@
+"""Frames on a worker's socket: a length of 4 bytes, big endian, then that many bytes of UTF-8 JSON.
+
+Shared by both sides, so it imports nothing: the zygote pays for every module that a worker needs.
+"""
+
+from __future__ import annotations
+
+HEADER_BYTES = 4
+# Deeper JSON is refused before it is sent: orjson reads at most 1,024 levels, and nobody needs so many.
+MAX_DEPTH = 512
+
+
+class FrameTooLarge(Exception):
+    """A frame announces more bytes than the reader accepts."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"a frame of {size} bytes; the limit is {limit}")
+        self.size = size
+        self.limit = limit
+
+
+def pack(payload: bytes) -> bytes:
+    """One frame around `payload`."""
+    return len(payload).to_bytes(HEADER_BYTES, "big") + payload
+
+
+class FrameReader:
+    """Bytes in, whole payloads out. Raises `FrameTooLarge` as soon as a header announces too much."""
+
+    __slots__ = ("_buffer", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = bytearray()
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add what was read; return the payloads it completes, in order."""
+        buffer = self._buffer
+        buffer += data
+        payloads: list[bytes] = []
+        while len(buffer) >= HEADER_BYTES:
+            size = int.from_bytes(buffer[:HEADER_BYTES], "big")
+            if size > self._limit:
+                raise FrameTooLarge(size, self._limit)
+            end = HEADER_BYTES + size
+            if len(buffer) < end:
+                break
+            payloads.append(bytes(buffer[HEADER_BYTES:end]))
+            del buffer[:end]
+        return payloads

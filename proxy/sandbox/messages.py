@@ -1,0 +1,223 @@
+"""What the execution machine and a worker say to each other, as values.
+
+A worker speaks exactly once for each message it is sent: `Blocked` when nothing can progress inside, `Done` at the
+end. It is treated as hostile: everything it says is checked here, and a wrong word raises `ProtocolError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+JsonObject = dict[str, Any]
+ErrorKind = Literal["syntax", "error", "limit"]
+_LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
+_KINDS = frozenset(("syntax", "error", "limit"))
+
+
+class ProtocolError(Exception):
+    """A worker said something that no worker of ours says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds enforced inside the worker; numbers of calls, and bytes of UTF-8."""
+
+    calls: int = 1000
+    parallel: int = 64
+    log_bytes: int = 256 * 1024
+    emit_bytes: int = 4 * 1024 * 1024
+    argument_bytes: int = 1024 * 1024
+    result_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StartMessage:
+    """Begin an execution. `seed` is 32 bytes in hex; `now` is the virtual clock's start, milliseconds since 1970.
+
+    `language` None: plain JavaScript runs as it is, anything that does not parse or that means something else in
+    TypeScript goes through the transform first.
+    """
+
+    code: str
+    seed: str
+    now: float
+    limits: Limits = Limits()
+    language: Literal["js", "ts"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDelivery:
+    """The outcome of call `seq`: its envelope (an object, or its JSON as bytes), or {"throw": {name, message}}."""
+
+    now: float
+    seq: int
+    result: JsonObject | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDelivery:
+    """The clock reached `now`: every timer due by then fires, in order."""
+
+    now: float
+
+
+Delivery = ResultDelivery | TimerDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One inner call. Numbers are given in the order in which the code made the calls, from 0."""
+
+    seq: int
+    path: str
+    args: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxError:
+    """Why the code failed; `line` and `column` count from 1 in the code as sent."""
+
+    name: str
+    message: str
+    stack: str
+    line: int | None
+    column: int | None
+    kind: ErrorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Nothing can progress inside. `wake` is the virtual time of the earliest timer."""
+
+    calls: tuple[ToolCall, ...]
+    wake: float | None
+    logs: tuple[tuple[str, str], ...]
+    emits: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end. Exactly one of `error` and a value; `has_value` tells `return null` from no return.
+
+    `calls` were made but never awaited by anything that finished: they have not been sent yet.
+    """
+
+    ok: bool
+    value: Any
+    has_value: bool
+    error: SandboxError | None
+    calls: tuple[ToolCall, ...]
+    logs: tuple[tuple[str, str], ...]
+    emits: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsTransform:
+    """The code does not run as plain JavaScript. Answered by the pool, never seen by the machine."""
+
+
+WorkerMessage = Blocked | Done
+
+
+def encode_start(message: StartMessage) -> bytes:
+    """The Start frame's payload."""
+    limits = message.limits
+    body: JsonObject = {
+        "t": "start",
+        "code": message.code,
+        "seed": message.seed,
+        "now": message.now,
+        "limits": {
+            "calls": limits.calls,
+            "parallel": limits.parallel,
+            "logBytes": limits.log_bytes,
+            "emitBytes": limits.emit_bytes,
+            "argumentBytes": limits.argument_bytes,
+            "resultBytes": limits.result_bytes,
+        },
+    }
+    if message.language is not None:
+        body["language"] = message.language
+    return orjson.dumps(body)
+
+
+def encode_deliver(deliveries: list[Delivery]) -> bytes:
+    """The Deliver frame's payload. Envelopes given as bytes are passed through unread."""
+    return orjson.dumps({"t": "deliver", "events": [_event(delivery) for delivery in deliveries]})
+
+
+def _event(delivery: Delivery) -> JsonObject:
+    if isinstance(delivery, TimerDelivery):
+        return {"now": delivery.now, "timer": True}
+    result = delivery.result
+    body = orjson.Fragment(result) if isinstance(result, bytes) else result
+    return {"now": delivery.now, "seq": delivery.seq, "result": body}
+
+
+def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
+    """Check a worker's frame. Raises ProtocolError."""
+    try:
+        body = orjson.loads(payload)
+        kind = body["t"]
+        if kind == "transform":
+            return NeedsTransform()
+        if kind == "blocked":
+            return _blocked(body)
+        if kind == "done":
+            return _done(body)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ProtocolError(f"a malformed message: {error}") from error
+    raise ProtocolError("an unknown message")
+
+
+def _blocked(body: JsonObject) -> Blocked:
+    wake = body["wake"]
+    _require(wake is None or type(wake) in (int, float), "wake")
+    return Blocked(_calls(body), wake, _logs(body), _emits(body))
+
+
+def _done(body: JsonObject) -> Done:
+    ok = body["ok"]
+    _require(type(ok) is bool, "ok")
+    error = None if ok else _error(body["error"])
+    return Done(ok, body.get("value"), "value" in body, error, _calls(body), _logs(body), _emits(body))
+
+
+def _error(body: JsonObject) -> SandboxError:
+    name, message, stack, kind = body["name"], body["message"], body["stack"], body["kind"]
+    _require(type(name) is str and type(message) is str and type(stack) is str and kind in _KINDS, "error")
+    line, column = body["line"], body["column"]
+    _require((line is None or type(line) is int) and (column is None or type(column) is int), "place")
+    return SandboxError(name, message, stack, line, column, kind)
+
+
+def _calls(body: JsonObject) -> tuple[ToolCall, ...]:
+    return tuple([_call(call) for call in body["calls"]])
+
+
+def _call(body: JsonObject) -> ToolCall:
+    seq, path, args = body["seq"], body["path"], body["args"]
+    _require(type(seq) is int and seq >= 0 and type(path) is str and type(args) is dict, "call")
+    return ToolCall(seq, path, args)
+
+
+def _logs(body: JsonObject) -> tuple[tuple[str, str], ...]:
+    return tuple([_log(level, text) for level, text in body["logs"]])
+
+
+def _log(level: Any, text: Any) -> tuple[str, str]:
+    _require(level in _LEVELS and type(text) is str, "log")
+    return level, text
+
+
+def _emits(body: JsonObject) -> tuple[Any, ...]:
+    _require(type(body["emits"]) is list, "emits")
+    return tuple(body["emits"])
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)

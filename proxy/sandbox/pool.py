@@ -1,0 +1,307 @@
+"""Warm, hardened, single-use worker processes.
+
+    PoolBusy         every place is taken and the queue is full, or the wait was too long
+    PoolUnavailable  the zygote is down and could not be restarted in time
+    HardeningMissing a mechanism named in `require` does not work here
+    WorkerGone       (remote.py) a worker died; costs its own execution
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Literal
+
+import orjson
+
+from proxy.sandbox.remote import Worker
+from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
+
+_log = logging.getLogger(__name__)
+
+MECHANISMS = (
+    "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network",
+)  # fmt: skip
+_RESTART_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
+
+
+class PoolBusy(Exception):
+    """Too many executions at once; try again shortly."""
+
+
+class PoolUnavailable(Exception):
+    """No worker can be made at the moment."""
+
+
+class HardeningMissing(Exception):
+    """This system lacks a mechanism that the configuration requires."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """`workers`: how many are kept warm. `running`: how many may be leased at once; beyond that up to `queue` callers
+    wait at most `wait_seconds`. `memory_bytes`: address space a worker may take beyond its start (the JavaScript heap
+    itself ends at 128 MiB). `reuse`: "never", or "workspace": up to `runs` successful executions of one workspace in
+    one process, each in a fresh context.
+    """
+
+    workers: int = 2
+    memory_bytes: int = 192 * 1024 * 1024
+    cpu_seconds: float = 10.0
+    require: frozenset[str] = frozenset()
+    max_message_bytes: int = 32 * 1024 * 1024
+    reuse: Literal["never", "workspace"] = "never"
+    runs: int = 50
+    running: int = 32
+    queue: int = 256
+    wait_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hardening:
+    """What protects this pool's workers: each mechanism is "on" or "missing"."""
+
+    level: Mapping[str, Literal["on", "missing"]]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The mechanisms that this system lacks."""
+        return tuple(name for name, state in self.level.items() if state == "missing")
+
+    def line(self) -> str:
+        """One line for the start-up log."""
+        if not self.missing:
+            return "sandbox: every hardening mechanism is on"
+        return f"sandbox: this system lacks {', '.join(self.missing)} (sandbox.require makes that fatal)"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """A moment's figures; `ends` counts processes by how they ended ("done" is the normal way)."""
+
+    warm: int
+    busy: int
+    waiting: int
+    spawned: int
+    reused: int
+    zygote_restarts: int
+
+
+class Pool:
+    """`async with Pool(options) as pool: async with pool.worker(workspace, deadline) as worker: ...`"""
+
+    def __init__(self, options: PoolOptions) -> None:
+        unknown = options.require - set(MECHANISMS)
+        if unknown:
+            raise HardeningMissing(f"unknown mechanism {sorted(unknown)}; known: {', '.join(MECHANISMS)}")
+        self._options = options
+        self._warm: deque[Worker] = deque()
+        self._idle: dict[str, list[Worker]] = {}
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._counts: Counter[str] = Counter()
+        self._busy = 0
+        self._generation = 0
+        self._up = asyncio.Event()
+        self._hardening = Hardening(MappingProxyType({}))
+        self._supervisor: Supervisor | None = None
+        self._tasks = asyncio.TaskGroup()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Pool:
+        await self._start_zygote()
+        await self._tasks.__aenter__()
+        self._keeper = self._tasks.create_task(self._keep_zygote(), name="sandbox zygote keeper")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._keeper is not None
+        self._keeper.cancel()
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            self._drop_warm()
+            if self._supervisor is not None:
+                self._supervisor.close()
+
+    @property
+    def hardening(self) -> Hardening:
+        """What the zygote found to work on this system."""
+        return self._hardening
+
+    def stats(self) -> PoolStats:
+        """Figures for status and metrics."""
+        idle = sum(len(workers) for workers in self._idle.values())
+        counts = self._counts
+        return PoolStats(
+            warm=len(self._warm) + idle,
+            busy=self._busy,
+            waiting=len(self._waiters),
+            spawned=counts["spawned"],
+            reused=counts["reused"],
+            zygote_restarts=counts["restarts"],
+        )
+
+    def retire(self) -> None:
+        """Drop every warm worker, and let those at work serve no further execution."""
+        self._generation += 1
+        self._drop_warm()
+        self._refill()
+
+    @asynccontextmanager
+    async def worker(self, workspace_id: str, deadline_seconds: float) -> AsyncIterator[Worker]:
+        """Lease a worker; it is killed when the deadline passes. Raises PoolBusy, PoolUnavailable."""
+        await self._enter()
+        worker: Worker | None = None
+        generation = self._generation
+        try:
+            worker = await self._take(workspace_id)
+            worker.open(deadline_seconds)
+            yield worker
+        finally:
+            if worker is not None:
+                self._give_back(worker, workspace_id, generation)
+            self._leave()
+            # Refilled after this execution's caller went on, so that forking is not on its path.
+            asyncio.get_running_loop().call_soon(self._refill)
+
+    # ---- places -------------------------------------------------------------------------------------------------
+    async def _enter(self) -> None:
+        if self._busy < self._options.running:
+            self._busy += 1
+            return
+        if len(self._waiters) >= self._options.queue:
+            raise PoolBusy("too many executions are waiting for a sandbox worker")
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(place)
+        try:
+            async with asyncio.timeout(self._options.wait_seconds):
+                await place
+        except TimeoutError:
+            raise PoolBusy(f"no sandbox worker came free in {self._options.wait_seconds:g} s") from None
+        finally:
+            if place in self._waiters:
+                self._waiters.remove(place)
+
+    def _leave(self) -> None:
+        while self._waiters:
+            place = self._waiters.popleft()
+            if not place.done():
+                place.set_result(None)  # the place goes over; `_busy` stays
+                return
+        self._busy -= 1
+
+    # ---- workers ------------------------------------------------------------------------------------------------
+    async def _take(self, workspace_id: str) -> Worker:
+        idle = self._idle.get(workspace_id)
+        while idle:
+            worker = idle.pop()
+            if worker.alive:
+                self._counts["reused"] += 1
+                return worker
+            worker.close()
+        while self._warm:
+            worker = self._warm.popleft()
+            if worker.alive:
+                return worker
+            worker.close()
+        return self._spawn(await self._living_zygote())
+
+    def _give_back(self, worker: Worker, workspace_id: str, generation: int) -> None:
+        worker.rest()
+        keep = (
+            self._options.reuse == "workspace"
+            and worker.finished
+            and worker.alive
+            and worker.runs < self._options.runs
+            and generation == self._generation
+        )
+        idle = self._idle.setdefault(workspace_id, []) if keep else []
+        if keep and len(idle) < self._options.workers:
+            idle.append(worker)
+        else:
+            worker.close()
+
+    def _spawn(self, supervisor: Supervisor) -> Worker:
+        self._counts["spawned"] += 1
+        return supervisor.spawn()
+
+    def _refill(self) -> None:
+        supervisor = self._supervisor
+        if supervisor is None or supervisor.ended.is_set() or not self._up.is_set():
+            return
+        while len(self._warm) < self._options.workers:
+            self._warm.append(self._spawn(supervisor))
+
+    def _drop_warm(self) -> None:
+        for worker in [*self._warm, *(worker for idle in self._idle.values() for worker in idle)]:
+            worker.close()
+        self._warm.clear()
+        self._idle.clear()
+
+    def _on_worker_end(self, worker: Worker) -> None:
+        if worker in self._warm:
+            self._warm.remove(worker)
+            worker.close()
+
+    # ---- the zygote ---------------------------------------------------------------------------------------------
+    async def _living_zygote(self) -> Supervisor:
+        try:
+            async with asyncio.timeout(self._options.wait_seconds):
+                await self._up.wait()
+        except TimeoutError:
+            raise PoolUnavailable("the process that makes sandbox workers is down") from None
+        assert self._supervisor is not None
+        return self._supervisor
+
+    async def _start_zygote(self) -> None:
+        options = self._options
+        told = zygote_options(
+            memory_bytes=options.memory_bytes,
+            cpu_seconds=options.cpu_seconds,
+            max_message_bytes=options.max_message_bytes,
+            runs=options.runs if options.reuse == "workspace" else 1,
+        )
+        supervisor = Supervisor(told, self._transform, self._on_worker_end)
+        report = await supervisor.start()
+        failed = set(report["failed"])
+        self._hardening = Hardening(
+            MappingProxyType({name: "missing" if name in failed else "on" for name in MECHANISMS})
+        )
+        lacking = sorted(options.require & failed)
+        if lacking:
+            supervisor.close()
+            raise HardeningMissing(f"sandbox.require names {', '.join(lacking)}, which this system lacks")
+        self._supervisor = supervisor
+        self._up.set()
+        self._refill()
+
+    async def _keep_zygote(self) -> None:
+        while True:
+            assert self._supervisor is not None
+            await self._supervisor.ended.wait()
+            self._up.clear()
+            _log.error("the sandbox's zygote ended; starting another")
+            await self._restart_zygote()
+
+    async def _restart_zygote(self) -> None:
+        attempt = 0
+        while True:
+            await asyncio.sleep(_RESTART_SECONDS[min(attempt, len(_RESTART_SECONDS) - 1)])
+            attempt += 1
+            try:
+                await self._start_zygote()
+            except (ZygoteFailed, HardeningMissing, OSError) as error:
+                _log.error("the sandbox's zygote does not start: %s", error)
+            else:
+                self._counts["restarts"] += 1
+                return
+
+    async def _transform(self, code: str) -> bytes:
+        return orjson.dumps({"t": "source", "error": {"message": "TypeScript is not available", "line": 1, "column": 1}})

@@ -1,0 +1,173 @@
+// One execution: compile, run, collect what happened, settle what arrives.
+const WRAP = '"use strict";(async()=>';  // one more character, ( or {, follows: see `compile`
+const PREFIX = WRAP.length + 1;
+const MEMORY_MESSAGE = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB).";
+
+let events = [];
+let cursor = 0;
+let newestTimer = 0;
+let outcome = null;      // the body of the final message once the code has settled
+let needsTransform = false;
+let sourceLines = [];
+
+// ---- stacks: the agent's own frames only, in the agent's own positions -----------------------------------------
+function column(line, bytes) {
+  let at = line === 1 ? max(bytes - PREFIX, 1) : bytes;
+  const text = sourceLines[line - 1];
+  if (text === undefined || !test(NON_ASCII, text)) return at;
+  let counted = 0;
+  let points = 0;
+  for (const point of text) {           // the engine counts UTF-8 bytes; people count characters
+    counted += byteLength(point);
+    if (counted >= at) break;
+    points++;
+  }
+  return points + 1;
+}
+
+function renderFrame(site) {
+  if (site.getFileName() !== "<input>") return "";
+  const line = site.getLineNumber();
+  const place = `agent.ts:${line}:${column(line, site.getColumnNumber())}`;
+  const name = site.getFunctionName();
+  return name && name !== "<eval>" && name !== "<anonymous>" ? `    at ${name} (${place})\n` : `    at ${place}\n`;
+}
+
+// The engine calls this for every new error. It keeps the function it was given even after the property is
+// replaced, so that agent code can neither read prelude frames nor reach the prelude's functions through them.
+function prepareStack(error, sites) {
+  if (startsWith(`${error && error.message}`, "Failed to normalize module")) {
+    define(error, "message", "import() is not available. " + INSTEAD);
+  }
+  let text = "";
+  for (let i = 0; i < sites.length; i++) text += renderFrame(sites[i]);
+  return text;
+}
+RealError.prepareStackTrace = prepareStack;
+defineProperty(RealError, "prepareStackTrace", { value: undefined, writable: false, configurable: false });
+
+// ---- compile ---------------------------------------------------------------------------------------------------
+function attempt(source, open, close) {
+  try {
+    return { run: indirectEval(`${WRAP}${open}${source}\n${close})`) };
+  } catch (error) {
+    return { error, place: placeOf(error) };
+  }
+}
+
+// A lone expression gives its value, anything else is the body of an async function. When neither parses, the
+// attempt that got further has the better error.
+function compile(source) {
+  const asExpression = attempt(source, "(", ")");
+  if (asExpression.run) return { run: asExpression.run, expression: true };
+  const asBody = attempt(source, "{", "}");
+  if (asBody.run) return { run: asBody.run, expression: false };
+  const [a, b] = [asExpression.place, asBody.place];
+  return a && b && (a[0] > b[0] || (a[0] === b[0] && a[1] > b[1])) ? asExpression : asBody;
+}
+
+function placeOf(error) {
+  let stack;
+  try { stack = `${error.stack}`; } catch { return null; }
+  const found = exec(/(?:agent\.ts|<input>):(\d+):(\d+)/, stack);
+  if (!found) return null;
+  const line = +found[1];
+  return [line, startsWith(found[0], "<input>") ? column(line, +found[2]) : +found[2]];
+}
+
+function begin(start) {
+  if (start.limits) {
+    limits = start.limits;
+    now = startedAt = start.now;
+    seedWith(start.seed);
+  }
+  sourceLines = split(start.source, "\n");
+  const compiled = compile(start.source);
+  if (compiled.run) return launch(compiled, start.call);
+  if (start.mayTransform) { needsTransform = true; return undefined; }
+  const known = start.syntax;
+  const place = known ? [known.line, known.column] : compiled.place;
+  finishWithError("syntax", "SyntaxError", known ? known.message : `${compiled.error.message}`, "", place);
+  return undefined;
+}
+
+function launch(compiled, callIt) {
+  let result = compiled.run();
+  if (callIt && compiled.expression) result = then(result, (value) => value());
+  then(result, finish, fail);
+}
+
+// ---- outcome ---------------------------------------------------------------------------------------------------
+function finish(value) {
+  let text;
+  try {
+    text = toJson(value);
+  } catch (error) {
+    if (isMemory(error)) return fail(error);
+    const why = `The returned value cannot be written as JSON: ${error && error.message}`;
+    return finishWithError("error", "TypeError", why, "", null);
+  }
+  if (text !== undefined && byteLength(text, limits.resultBytes) > limits.resultBytes) {
+    const why = `The returned value is larger than ${limits.resultBytes} bytes. Return less: pick fields, filter, or slice.`;
+    return finishWithError("limit", "ResultLimitError", why, "", null);
+  }
+  outcome = `"ok":true${text === undefined ? "" : `,"value":${text}`}`;
+}
+
+function isMemory(error) {
+  return error === null || (error instanceof InternalError && error.message === "out of memory");
+}
+const { InternalError } = globalThis;
+
+function fail(error) {
+  if (error instanceof InternalError && isMemory(error)) {
+    return finishWithError("limit", "MemoryLimitError", MEMORY_MESSAGE, stackOf(error), placeOf(error));
+  }
+  let name = "Error";
+  let message;
+  try {
+    if (error instanceof RealError) { name = `${error.name}`; message = `${error.message}`; }
+    else message = describeText(error);
+  } catch { message = "a value that cannot be shown was thrown"; }
+  finishWithError("error", name, message, stackOf(error), placeOf(error));
+}
+
+function stackOf(error) {
+  try { return error instanceof RealError && typeof error.stack === "string" ? error.stack : ""; } catch { return ""; }
+}
+
+function finishWithError(kind, name, message, stack, place) {
+  const cut = (text) => (text.length > 8192 ? slice(text, 0, 8192) + " ..." : text);
+  outcome = `"ok":false,"error":{"name":${stringify(cut(name))},"message":${stringify(cut(message))},` +
+    `"stack":${stringify(cut(stack))},"line":${place ? place[0] : null},"column":${place ? place[1] : null},"kind":"${kind}"}`;
+}
+
+// ---- the exchange: the worker calls step(0) for a new frame, step(1) for its next event, step(2) to collect -------
+function step(what) {
+  deleteProperty(globalThis, "dukpy");  // the engine puts it back before every evaluation
+  if (what === 2) return collect();
+  if (what === 0) { events = io("io"); cursor = 0; }
+  if (isDue(newestTimer)) { fireOne(newestTimer); return undefined; }
+  const event = events[cursor++];
+  newestTimer = 0;
+  if (event.now > now && event.source === undefined) ({ now } = event);
+  if (event.source !== undefined) begin(event);
+  else if (event.timer) { newestTimer = lastTimer; fireOne(newestTimer); }
+  else { if (event.big) restoreBigInts(event); settle(event); }
+  return undefined;
+}
+
+// undefined: there is more to do before the worker may answer. A string: the frame to send.
+function collect() {
+  if (needsTransform) { needsTransform = false; return '{"t":"transform"}'; }
+  if (outcome === null && (cursor < events.length || isDue(newestTimer))) return undefined;
+  if (outcome === null && outstanding() === 0 && timers.length === 0) {
+    const why = "The code waits for something that can never happen: no call and no timer is pending.";
+    finishWithError("error", "Error", why, "", null);
+  }
+  const calls = takeCalls();
+  const tail = `"calls":[${calls}],"logs":[${takeLogs()}],"emits":[${takeEmits()}]}`;
+  if (outcome !== null) return `{"t":"done",${outcome},${tail}`;
+  return `{"t":"blocked","wake":${timers.length ? timers[0].at : null},${tail}`;
+}
+return step;

@@ -1,0 +1,246 @@
+"""The pool's end of one worker process.
+
+The worker is hostile: it may speak once for each message it was sent, within the size limit, in known words.
+Anything else ends it. Errors: `WorkerGone` is the only one that leaves this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Literal
+
+from proxy.sandbox.frames import FrameReader, FrameTooLarge, pack
+from proxy.sandbox.messages import (
+    Delivery,
+    Done,
+    NeedsTransform,
+    ProtocolError,
+    StartMessage,
+    WorkerMessage,
+    decode_message,
+    encode_deliver,
+    encode_start,
+)
+from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL
+
+GoneReason = Literal["memory", "cpu", "crash", "protocol", "killed"]
+Transform = Callable[[str], Awaitable[bytes]]
+_READ_BYTES = 1 << 18
+_EXIT_WAIT_SECONDS = 5.0
+_NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
+
+
+class WorkerGone(Exception):
+    """The worker process ended before its execution did. Costs that execution, nothing else."""
+
+    def __init__(self, reason: GoneReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: GoneReason = reason
+        self.detail = detail
+
+
+class Worker:
+    """One worker process, leased for one execution at a time."""
+
+    def __init__(self, sock: socket.socket, *, max_message_bytes: int, transform: Transform) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(max_message_bytes)
+        self._transform = transform
+        self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._payload: bytes | None = None
+        self._wakeup: asyncio.Future[None] | None = None
+        self._expecting = False
+        self._transformed = False
+        self._ended = False
+        self._verdict: WorkerGone | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._code = ""
+        self._pidfd: int | None = None
+        self.pid: int | None = None
+        self.finished = False  # the last execution ended with a successful Done
+        self.runs = 0
+
+    # ---- what the machine uses ----------------------------------------------------------------------------------
+    async def start(self, message: StartMessage) -> None:
+        """Send the code. Follow with `receive`."""
+        self._code = message.code
+        self._transformed = self.finished = False
+        self.runs += 1
+        await self._send(encode_start(message))
+
+    async def receive(self) -> WorkerMessage:
+        """The answer to what was last sent. Raises WorkerGone."""
+        while True:
+            message = self._decode(await self._next_payload())
+            if not isinstance(message, NeedsTransform):
+                self.finished = isinstance(message, Done) and message.ok
+                return message
+            if self._transformed:
+                raise self._condemn("protocol", "asked for a second transform")
+            self._transformed = True
+            await self._send(await self._transform(self._code))
+
+    async def deliver(self, deliveries: list[Delivery]) -> None:
+        """Send results and timer ticks, in this order. Follow with `receive`."""
+        await self._send(encode_deliver(deliveries))
+
+    def kill(self, detail: str = "killed by the server") -> None:
+        """End the process now. A waiting `receive` raises WorkerGone("killed")."""
+        if self._verdict is None:
+            self._verdict = WorkerGone("killed", detail)
+        self._signal_kill()
+
+    # ---- what the pool uses -------------------------------------------------------------------------------------
+    @property
+    def alive(self) -> bool:
+        """False once the process is known to be ending."""
+        return not (self._exit.done() or self._ended or self._verdict)
+
+    def open(self, deadline_seconds: float) -> None:
+        """Begin a lease: listen to the socket, and kill the process when the deadline passes."""
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
+        detail = f"the deadline of {deadline_seconds:g} s passed"
+        self._deadline = self._loop.call_later(deadline_seconds, self.kill, detail)
+
+    def rest(self) -> None:
+        """End a lease but keep the process."""
+        self._loop.remove_reader(self._sock.fileno())
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def close(self) -> None:
+        """End the process and free what belongs to it here. Safe to repeat."""
+        if self._sock.fileno() < 0:
+            return
+        self.rest()
+        self.kill("the lease ended")
+        self._sock.close()
+
+    def spawned(self, pid: int, pidfd: int | None) -> None:
+        """The zygote made the process."""
+        self.pid, self._pidfd = pid, pidfd
+        if self._verdict is not None:
+            self._signal_kill()
+
+    def exited(self, status: int = _NO_ZYGOTE) -> None:
+        """The zygote reaped the process (`status` as waitpid gives it), or died itself."""
+        if not self._exit.done():
+            self._exit.set_result(status)
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    # ---- inside -------------------------------------------------------------------------------------------------
+    def _signal_kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            elif self.pid is not None and not self._exit.done():
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def _send(self, payload: bytes) -> None:
+        self._expecting = True
+        data = pack(payload)
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # `receive` tells why
+        if sent < len(data):
+            with suppress(OSError):
+                await self._loop.sock_sendall(self._sock, memoryview(data)[sent:])
+
+    async def _next_payload(self) -> bytes:
+        while self._payload is None:
+            if self._ended or self._verdict is not None:
+                raise await self._gone()
+            self._wakeup = self._loop.create_future()
+            await self._wakeup
+        payload, self._payload = self._payload, None
+        return payload
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._accept(data)
+        else:
+            self._ended = True
+            self._loop.remove_reader(self._sock.fileno())
+        if self._wakeup is not None and not self._wakeup.done() and self._has_news():
+            self._wakeup.set_result(None)
+
+    def _has_news(self) -> bool:
+        return self._payload is not None or self._ended or self._verdict is not None
+
+    def _accept(self, data: bytes) -> None:
+        try:
+            payloads = self._reader.feed(data)
+        except FrameTooLarge as error:
+            self._condemn("protocol", str(error))
+            return
+        for payload in payloads:
+            if not self._expecting:
+                self._condemn("protocol", "spoke without being asked")
+                return
+            self._expecting = False
+            self._payload = payload
+
+    def _decode(self, payload: bytes) -> WorkerMessage | NeedsTransform:
+        try:
+            return decode_message(payload)
+        except ProtocolError as error:
+            raise self._condemn("protocol", str(error)) from error
+
+    def _condemn(self, reason: GoneReason, detail: str) -> WorkerGone:
+        if self._verdict is None:
+            self._verdict = WorkerGone(reason, detail)
+        self._signal_kill()
+        return self._verdict
+
+    async def _gone(self) -> WorkerGone:
+        if self._verdict is None:
+            try:
+                status = await asyncio.wait_for(asyncio.shield(self._exit), _EXIT_WAIT_SECONDS)
+                self._verdict = explain_exit(status)
+            except TimeoutError:
+                self._condemn("crash", "the worker closed its socket and did not end")
+        assert self._verdict is not None
+        return self._verdict
+
+
+_BY_CODE: dict[int, tuple[GoneReason, str]] = {
+    EXIT_MEMORY: ("memory", "the worker process ran out of memory"),
+    EXIT_HARDENING: ("crash", "the worker could not be hardened"),
+    EXIT_PROTOCOL: ("protocol", "the worker was sent a message that it does not accept"),
+}
+_BY_SIGNAL: dict[int, tuple[GoneReason, str]] = {
+    signal.SIGPROF: ("cpu", "the code used up its CPU time"),
+    signal.SIGXCPU: ("cpu", "the code used up its CPU time"),
+    signal.SIGKILL: ("memory", "the system killed the worker, most likely for lack of memory"),
+    signal.SIGSYS: ("crash", "the worker made a forbidden system call"),
+}
+
+
+def explain_exit(status: int) -> WorkerGone:
+    """A wait status in words."""
+    if status == _NO_ZYGOTE:
+        return WorkerGone("crash", "the process that makes workers ended")
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        known: Any = _BY_SIGNAL.get(number)
+        return WorkerGone(*known) if known else WorkerGone("crash", f"the worker died of signal {number}")
+    code = os.WEXITSTATUS(status)
+    known = _BY_CODE.get(code)
+    return WorkerGone(*known) if known else WorkerGone("crash", f"the worker ended early with status {code}")

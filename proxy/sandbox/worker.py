@@ -1,0 +1,183 @@
+"""The worker's side of the exchange: read a frame, run JavaScript, answer with one frame. Runs in the forked child.
+
+The worker makes no sense of tool calls. It speaks once for each frame it was sent, and then waits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from _signal import ITIMER_PROF, setitimer
+from collections.abc import Callable
+from typing import Any
+
+from proxy.sandbox.engine import Context, EngineFailed
+from proxy.sandbox.frames import HEADER_BYTES, MAX_DEPTH, pack
+from proxy.sandbox.recovery import recover
+
+EXIT_DONE = 0
+EXIT_MEMORY = 78
+EXIT_HARDENING = 79
+EXIT_PROTOCOL = 80
+
+_LONG_NUMBER = re.compile(r"\d{16}")
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+_SAFE_INTEGER = 2**53 - 1
+_MEMORY = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB)."
+
+
+class Worker:
+    """Serves executions on the socket `fd`, each in a fresh context, until the other side closes it."""
+
+    def __init__(
+        self, fd: int, new_context: Callable[[], Context], *, max_message_bytes: int, cpu_seconds: float, runs: int
+    ) -> None:
+        self._fd = fd
+        self._new_context = new_context
+        self._max = max_message_bytes
+        self._cpu_seconds = cpu_seconds
+        self._runs = runs
+
+    def serve(self, context: Context) -> int:
+        """Run up to `runs` executions; the first one in `context`. Returns the exit status."""
+        for run in range(self._runs):
+            frame = self._read()
+            if frame is None:
+                return EXIT_DONE
+            # The timer counts CPU time and kills with SIGPROF, whose cause the zygote reports as "cpu".
+            setitimer(ITIMER_PROF, self._cpu_seconds)
+            self._execute(context, frame)
+            setitimer(ITIMER_PROF, 0.0)
+            if run + 1 < self._runs:
+                context = self._new_context()
+        return EXIT_DONE
+
+    def _execute(self, context: Context, frame: bytes) -> None:
+        events = _start_events(json.loads(frame))
+        while True:
+            try:
+                answer = context.feed(events)
+            except EngineFailed:
+                return self._send(_failure("MemoryLimitError", _MEMORY))
+            if not self._answer(answer):
+                return None
+            following = self._read()
+            if following is None:
+                os._exit(EXIT_DONE)
+            events = _following_events(following)
+
+    def _answer(self, text: str) -> bool:
+        """Send the frame; False when it was the last one of this execution."""
+        payload = text.encode("utf-8", "replace")
+        why = self._unsendable(text, len(payload))
+        if why is not None:
+            self._send(_failure("ResultLimitError", why))
+            return False
+        self._send(payload)
+        return not text.startswith('{"t":"done"')
+
+    def _unsendable(self, text: str, size: int) -> str | None:
+        if size > self._max:
+            return f"One message of the sandbox has {size} bytes; the limit is {self._max}."
+        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+            return f"A value is nested more than {MAX_DEPTH} levels deep."
+        return None
+
+    def _send(self, payload: bytes) -> None:
+        data = memoryview(pack(payload))
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def _read(self) -> bytes | None:
+        header = self._read_exactly(HEADER_BYTES)
+        if header is None:
+            return None
+        size = int.from_bytes(header, "big")
+        if size > self._max:
+            os._exit(EXIT_PROTOCOL)
+        return self._read_exactly(size)
+
+    def _read_exactly(self, size: int) -> bytes | None:
+        data = os.read(self._fd, size)
+        if len(data) == size or not data:
+            return data or None
+        parts = [data]
+        missing = size - len(data)
+        while missing:
+            data = os.read(self._fd, min(missing, 1 << 20))
+            if not data:
+                return None
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+
+def _start_events(start: dict[str, Any]) -> bytes:
+    language = start.get("language")
+    recovered = recover(start["code"])
+    typed = language == "ts" or (language is None and recovered.typed)
+    event = {
+        "source": recovered.source if not typed else "#",
+        "call": recovered.call,
+        "mayTransform": language != "js",
+        "seed": start["seed"],
+        "now": start["now"],
+        "limits": start["limits"],
+    }
+    return json.dumps([event]).encode()
+
+
+def _following_events(frame: bytes) -> bytes:
+    text = frame.decode()
+    # Fast paths: nearly every frame is a delivery without large integers, and goes to the engine unread.
+    if text.startswith('{"t":"deliver","events":') and not _LONG_NUMBER.search(text):
+        return frame[len('{"t":"deliver","events":') : -1]
+    message = json.loads(text)
+    if message["t"] == "source":
+        return _source_events(message)
+    for event in message["events"]:
+        found: list[tuple[list[str | int], str]] = []
+        _find_big(event, [], found)
+        if found:
+            event["big"] = found
+    return json.dumps(message["events"]).encode()
+
+
+def _source_events(message: dict[str, Any]) -> bytes:
+    event: dict[str, Any] = {"source": "#", "call": False, "mayTransform": False}
+    if "code" in message:
+        recovered = recover(message["code"])
+        event |= {"source": recovered.source, "call": recovered.call}
+    else:
+        event["syntax"] = message["error"]
+    return json.dumps([event]).encode()
+
+
+def _find_big(value: Any, path: list[str | int], found: list[tuple[list[str | int], str]]) -> None:
+    if isinstance(value, int) and not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+        found.append((path, str(value)))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _find_big(item, [*path, key], found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _find_big(item, [*path, index], found)
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for found in _BRACKET.finditer(text):
+        char = found.group()
+        if char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth -= 1
+    return deepest
+
+
+def _failure(name: str, message: str) -> bytes:
+    error = {"name": name, "message": message, "stack": "", "line": None, "column": None, "kind": "limit"}
+    done = {"t": "done", "ok": False, "error": error, "calls": [], "logs": [], "emits": []}
+    return json.dumps(done, separators=(",", ":")).encode()

@@ -1,0 +1,154 @@
+"""The process that makes workers: everything a worker needs is imported and built here once, then inherited by fork.
+
+It is started with an empty environment and holds no secret, no configuration and no listening socket. It talks to the
+pool over one SOCK_SEQPACKET socket, one message a packet (`PACKETS` below); each names a worker by a token of the pool.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import time
+from _signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGCHLD, SIGINT, SIG_IGN, pthread_sigmask, signal
+from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
+from typing import Any
+
+from proxy.sandbox.engine import Context, Native
+from proxy.sandbox.hardening import SOCKET_FD, Hardener
+from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, Worker
+
+# pool -> zygote: FORK + token, with the worker's socket.
+# zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
+# EXITED + token + wait status. All numbers are 4 bytes, big endian.
+FORK, READY, SPAWNED, EXITED = b"F", b"R", b"S", b"X"
+_NICE = 5
+
+
+class Zygote:
+    """Forks on request, reaps, reports."""
+
+    def __init__(self, control: socket, options: dict[str, Any]) -> None:
+        self._control = control
+        self._options = options
+        self._tokens: dict[int, bytes] = {}
+        self._native = Native(options["extension"])
+        self._prelude = options["prelude"]
+        self._secret = "_" + os.urandom(16).hex()
+        self._hardener = Hardener(options["memory_bytes"], options["cpu_seconds"], options["runs"])
+        self._context = self._new_context()
+
+    def _new_context(self) -> Context:
+        return Context(self._native, self._prelude, self._secret)
+
+    def run(self) -> None:
+        """Serve until the pool closes its end."""
+        os.nice(_NICE)
+        network = self._hardener.isolate_network()
+        failed = self._probe()
+        gc.collect()
+        gc.freeze()
+        signal(SIGINT, SIG_IGN)
+        signal(SIGCHLD, self._reap)
+        report = {"failed": failed + ([] if network else ["network"])}
+        self._control.send(READY + json.dumps(report).encode())
+        while self._serve_one():
+            pass
+
+    def _probe(self) -> list[str]:
+        """Harden a child that does nothing else and let it tell which steps this system refuses."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            failed = self._hardener.harden(writing)
+            os.write(SOCKET_FD, ",".join(failed).encode())
+            os._exit(0)
+        os.close(writing)
+        text = os.read(reading, 4096).decode()
+        os.close(reading)
+        _, status = os.waitpid(pid, 0)
+        if status:
+            return [f"probe ended with status {status}"]
+        self._refused = [name for name in text.split(",") if name]
+        return self._refused
+
+    def _serve_one(self) -> bool:
+        data, ancillary, _, _ = self._control.recvmsg(64, CMSG_LEN(4))
+        if not data:
+            return False
+        for level, kind, content in ancillary:
+            if level == SOL_SOCKET and kind == SCM_RIGHTS:
+                self._fork(data[1:5], int.from_bytes(content[:4], "little"))
+        return True
+
+    def _fork(self, token: bytes, fd: int) -> None:
+        # A child that ends at once must not be reaped before its token is known.
+        before = pthread_sigmask(SIG_BLOCK, [SIGCHLD])
+        try:
+            pid = os.fork()
+        except OSError:
+            self._control.send(EXITED + token + (255).to_bytes(4, "big"))
+            pid = -1
+        if pid == 0:
+            self._become_worker(fd, before)
+        os.close(fd)
+        if pid > 0:
+            self._tokens[pid] = token
+            self._announce(token, pid)
+        pthread_sigmask(SIG_SETMASK, before)
+
+    def _announce(self, token: bytes, pid: int) -> None:
+        message = SPAWNED + token + pid.to_bytes(4, "big")
+        try:
+            pidfd = os.pidfd_open(pid)
+        except (AttributeError, OSError):
+            self._control.send(message)
+            return
+        self._control.sendmsg([message], [(SOL_SOCKET, SCM_RIGHTS, pidfd.to_bytes(4, "little"))])
+        os.close(pidfd)
+
+    def _become_worker(self, fd: int, mask: Any) -> None:
+        status = EXIT_HARDENING
+        try:
+            signal(SIGCHLD, SIG_DFL)
+            pthread_sigmask(SIG_SETMASK, mask)
+            if set(self._hardener.harden(fd)) <= set(self._refused):
+                options = self._options
+                worker = Worker(
+                    SOCKET_FD,
+                    self._new_context,
+                    max_message_bytes=options["max_message_bytes"],
+                    cpu_seconds=options["cpu_seconds"],
+                    runs=options["runs"],
+                )
+                status = worker.serve(self._context)
+        except MemoryError:
+            status = EXIT_MEMORY
+        except BaseException:  # noqa: BLE001 - a fork must never return into the zygote's loop
+            status = 1
+        finally:
+            os._exit(status)
+
+    def _reap(self, number: int, frame: object) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            token = self._tokens.pop(pid, None)
+            if token is not None:
+                self._control.send(EXITED + token + status.to_bytes(4, "big"))
+
+
+def main(arguments: list[str]) -> None:
+    """`arguments`: the control socket's descriptor. The options follow on it as the first packet."""
+    os.environ["TZ"] = "UTC0"  # a rule, not a name: local time is UTC everywhere and no file is read for it
+    time.tzset()
+    control = socket(fileno=int(arguments[0]))
+    length = int.from_bytes(control.recv(4), "big")
+    text = b""
+    while len(text) < length:
+        text += control.recv(1 << 16)
+    Zygote(control, json.loads(text)).run()
