@@ -38,6 +38,7 @@ _INLINE_DETAILS = (
 )
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_$]+")
 _LONGEST_NAME = 60
+_UNKNOWN = "unknown"
 # Names that mean something in TypeScript, or that would shadow what the generated text itself uses.
 _TAKEN = frozenset(
     """
@@ -74,10 +75,15 @@ def render_tool_types(name: str, schemas: ToolSchemas, budget_bytes: int) -> Too
     The input may take half of the budget, the output half of what is left, named types the rest.
     """
     names = _Names(name, schemas, budget_bytes)
+    # Both roots can always say `unknown`: what that takes is set aside until each has had its turn.
+    names.left -= len(_UNKNOWN)
     given = _fit(schemas.input, _DETAILS, names.left // 2, names.referrer("input"), names)
-    taken = "unknown"
+    names.left += len(_UNKNOWN)
+    taken = _UNKNOWN
     if schemas.output is not None:
         taken = _fit(schemas.output, _DETAILS, names.left // 2, names.referrer("output"), names)
+    else:
+        names.spend(len(_UNKNOWN))
     return ToolTypes(given, taken, _declarations(names))
 
 
@@ -119,8 +125,8 @@ def _fit(
         if names.spend(len(text.encode("utf-8"))):
             return text
         names.back_to(mark)
-    names.spend(len("unknown"))
-    return "unknown"
+    names.spend(len(_UNKNOWN))
+    return _UNKNOWN
 
 
 def _declarations(names: _Names) -> str:

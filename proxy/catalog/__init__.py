@@ -1,6 +1,6 @@
 """What a workspace offers: find, search, list and describe tools, and describe all of it to a model."""
 
-from proxy.catalog.catalog import Catalog, everything
+from proxy.catalog.catalog import Catalog
 from proxy.catalog.description import PAUSE_RULE
 from proxy.catalog.entries import (
     Ambiguous,
@@ -10,6 +10,7 @@ from proxy.catalog.entries import (
     Missing,
     SearchPage,
     Visible,
+    everything,
 )
 from proxy.catalog.index import ToolIndex, build_index
 

@@ -23,6 +23,7 @@ from proxy.catalog.entries import (
     Missing,
     SearchPage,
     Visible,
+    everything,
 )
 from proxy.catalog.index import ToolIndex
 from proxy.catalog.prose import SUMMARY_CHARACTERS, summary
@@ -33,11 +34,6 @@ _LISTED_TYPES_BYTES = 1_024
 # `discover` names a best path only if its score is this much above the next one.
 _CLEARLY = 1.15
 _ENOUGH = 0.6
-
-
-def everything(tool: CatalogTool) -> bool:
-    """The filter that hides nothing."""
-    return True
 
 
 class Catalog:

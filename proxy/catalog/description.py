@@ -15,7 +15,7 @@ from itertools import islice
 
 from integrations.schema_types import render_inline_type
 from proxy.catalog.branch import Branch
-from proxy.catalog.entries import CONNECTED, CatalogTool, Visible
+from proxy.catalog.entries import CONNECTED, CatalogTool, Visible, everything
 from proxy.catalog.prose import plain_title
 from proxy.catalog.words import split_identifier
 
@@ -26,14 +26,15 @@ _HEAD = (
     "The value that the code returns is the result; use it to combine, filter and shorten what calls return."
 )
 _RULES = (
-    "Calls never throw for expected failures: they give {ok: true, data} or {ok: false, error: {code, message}}. "
-    "Branch on `ok`.",
+    "Failing calls do not throw; branch on `ok`: {ok: true, data} or {ok: false, error: {code, message}}.",
     "Use the full address as found; guessed names fail.",
-    "There is no fetch, import, require or file access: only `tools`, `console`, `emit` and plain JavaScript.",
+    "No fetch, imports, require or files: only `tools`, `console`, `emit` and plain JavaScript.",
     "Await calls; independent ones together with Promise.all.",
 )
 _TITLE_CHARACTERS = 60
 _EXAMPLE_WORDS = 6
+_EXAMPLES_LOOKED_AT = 100
+_READING = frozenset({"list", "get", "search", "find"})
 _DOTTED = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*\Z", re.ASCII)
 # Bytes for the arguments and for the result of one inline signature, from generous to terse.
 _SIGNATURE_SIZES = ((400, 200), (240, 100), (160, 0), (80, 0))
@@ -92,12 +93,19 @@ def _connections(shown: Sequence[_Shown], room: int) -> str:
         return "Nothing is connected yet, or nothing that you may use."
     lines = [each.line for each in shown]
     bare = [each.bare for each in shown]
-    for titled in range(len(shown), -1, -1):
-        rest = [f"- {', '.join(bare[titled:])}"] if titled < len(shown) else []
-        text = _section("Connected:", lines[:titled] + rest)
-        if _size(text) <= room:
-            return text
-    return _some(bare, room)
+    if _size(_section("Connected:", lines)) <= room:
+        return _section("Connected:", lines)
+    # A title is worth less than a name: first all names, then titles for as many as there is room.
+    used = _size(_section("Connected:", [f"- {', '.join(bare)}"]))
+    if used > room:
+        return _some(bare, room)
+    titled = 0
+    for line, name in zip(lines, bare, strict=True):
+        used += _size(line) + 1 - _size(name) - 2
+        if used > room:
+            break
+        titled += 1
+    return _section("Connected:", [*lines[:titled], f"- {', '.join(bare[titled:])}"])
 
 
 def _some(bare: Sequence[str], room: int) -> str:
@@ -122,7 +130,8 @@ def _workflow(example: CatalogTool | None) -> str:
         [
             f'1. Search: const {{items}} = await tools.search({{query: "{words}"}}); each item has a `path`.',
             "2. Read its types: await tools.describe.tool({path: items[0].path})",
-            f"3. Call it: const r = await {call}({{/* arguments as described */}}); return r.ok ? r.data : r.error;",
+            f"3. Call: const r = await {call}({{/* arguments as described */}}); "
+            "return r.ok ? r.data : r.error;",
         ],
     )
 
@@ -132,18 +141,21 @@ def _call(address: str) -> str:
 
 
 def _example(branches: Sequence[Branch], visible: Visible) -> CatalogTool | None:
-    """The first visible tool that only reads, in address order of connections; else the first visible one."""
-    first: CatalogTool | None = None
-    for branch in branches:
-        if branch.connection.status != CONNECTED:
-            continue
-        for tool in branch.tools:
-            reads = tool.definition.risk == "read" and not tool.definition.deprecated
-            if (first is None or reads) and visible(tool):
-                if reads:
-                    return tool
-                first = tool
-    return first
+    """A visible tool that says in its name that it reads; else one that reads; else any."""
+    tools = [t for b in branches if b.connection.status == CONNECTED for t in b.tools[:_EXAMPLES_LOOKED_AT]]
+    for wanted in (_is_named_as_reading, _reads, everything):
+        for tool in tools:
+            if wanted(tool) and visible(tool):
+                return tool
+    return None
+
+
+def _reads(tool: CatalogTool) -> bool:
+    return tool.definition.risk == "read" and not tool.definition.deprecated
+
+
+def _is_named_as_reading(tool: CatalogTool) -> bool:
+    return _reads(tool) and not _READING.isdisjoint(split_identifier(tool.name))
 
 
 def _at_most(branches: Sequence[Branch], visible: Visible, limit: int) -> dict[str, list[CatalogTool]]:

@@ -52,6 +52,11 @@ class CatalogTool:
 Visible = Callable[[CatalogTool], bool]
 
 
+def everything(tool: CatalogTool) -> bool:
+    """The filter that hides nothing."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
     """A short path that several connections answer to; their full addresses in order."""

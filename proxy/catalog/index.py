@@ -74,7 +74,7 @@ class ToolIndex:
         """At most two words with the same first letter that a typing error could have made of this one."""
         if len(word) < 4:
             return []
-        same_letter = [other for other in self._from(word[0], len(self.vocabulary)) if len(other) > 3]
+        same_letter = [other for other in self._from(word[0], len(self.vocabulary)) if len(other) > 2]
         return get_close_matches(word, same_letter, n=2, cutoff=0.75)
 
     def _from(self, start: str, limit: int) -> Iterator[str]:

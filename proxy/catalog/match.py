@@ -40,8 +40,7 @@ def match(index: ToolIndex, query: Query, granted: Sequence[float]) -> list[tupl
     """
     if not query.terms or not index.tools:
         return []
-    scores, matched = _scores(index, query, granted)
-    needed = query.needed
+    scores, matched, needed = _scores(index, query, granted)
     enough = [number for number, count in matched.items() if count >= needed]
     if len(enough) > _RERANKED:
         head = nlargest(_RERANKED, enough, key=lambda number: (scores[number], -number))
@@ -58,9 +57,9 @@ def _sorted(index: ToolIndex, ranked: list[tuple[float, int]]) -> list[tuple[flo
     return sorted(ranked, key=lambda pair: (-pair[0], index.tools[pair[1]].name))
 
 
-def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int]]:
-    """Scores as a fraction of what the query could reach, and how many terms each tool matched."""
-    base, base_count, bound = 0.0, 0, 0.0
+def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int], int]:
+    """Scores as a fraction of what the query could reach, terms matched by each, how many must be."""
+    base, base_count, bound, known = 0.0, 0, 0.0, 0
     found: list[tuple[Hits, float]] = []
     for term, grant in zip(query.terms, granted, strict=True):
         hits, best = _term_hits(index, term)
@@ -68,8 +67,10 @@ def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[H
         bound += best
         base += given
         base_count += grant > 0
+        known += grant > 0 or bool(hits)
         found.append((hits, given))
-    totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count >= query.needed else {}
+    needed = query.needed(known)
+    totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count >= needed else {}
     matched = dict.fromkeys(totals, base_count)
     for hits, given in found:
         for number, value in hits.items():
@@ -77,7 +78,7 @@ def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[H
             totals[number] = totals.get(number, base) + (gain if gain > 0 else 0.0)
             matched[number] = matched.get(number, base_count) + (given == 0.0)
     scale = 1 / (bound or 1.0)
-    return {number: total * scale for number, total in totals.items()}, matched
+    return {number: total * scale for number, total in totals.items()}, matched, needed
 
 
 def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:

@@ -29,15 +29,18 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`needed` is how many terms a tool must match: all of one or two, 60 % (rounded up) of more."""
+    """What is asked for. Terms are in the order of the text, without duplicates."""
 
     terms: tuple[Term, ...]
     intent: Intent
 
-    @property
-    def needed(self) -> int:
+    def needed(self, known: int) -> int:
+        """How many terms a tool must match: all of one or two, 60 % (rounded up) of more.
+
+        Of more than two, only the `known` ones count, those that any tool matches at all: a sentence has
+        words that no interface description uses."""
         count = len(self.terms)
-        return count if count <= 2 else -(-count * 6 // 10)
+        return count if count <= 2 else max(1, -(-known * 6 // 10))
 
 
 def parse_query(text: str) -> Query:
@@ -90,6 +93,8 @@ def _term(word: str) -> Term:
 
 def _intent(words: list[str], kept: list[str]) -> Intent:
     """The first verb of the text decides; "what", "which" and "who" ask for something to read."""
+    if kept and kept[0] in synonyms.NOUN_VERBS:
+        return "write"
     for word in (*kept, *words):
         if word in synonyms.DELETE_VERBS:
             return "destructive"

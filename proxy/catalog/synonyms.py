@@ -1,8 +1,8 @@
 """Synonyms: what people say, and the words that interface descriptions use for it.
 
-Three read-only tables. They hold general English and general web-API vocabulary, not the names of any one
-product.
-"""
+Read-only tables of general English and general web-API vocabulary, not of the names of any one product. A
+line of ALTERNATIVES reads: `word: other worth, ...`, where worth (0..1) is how much of a hit the other word
+is."""
 
 from __future__ import annotations
 
@@ -12,165 +12,290 @@ from types import MappingProxyType
 # Words that carry no meaning in a request. They are dropped from queries unless nothing else is left.
 STOP_WORDS = frozenset(
     """
-    a an the of to for in on at by with from into and or is are be was do does did i it its this that
-    these those have has had can could would should will please how what which there some any all as if
-    me we you your our us want need let so up out using use via per about
+    a about all an and any are as at be bring by can could did do does for from had has have he her him
+    his how i if in into is it its let me need of old on or our out per please she should so some tell
+    that the their them then there these they this those to up us use using via want was we what whether
+    which will with would you your
     """.split()
 )
 
-# Phrases are replaced before the query is cut into words; the longest match wins.
-PHRASES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
-    {
-        ("who", "am", "i"): ("authenticated", "user"),
-        ("whoami",): ("authenticated", "user"),
-        ("my", "profile"): ("authenticated", "user"),
-        ("my", "account"): ("authenticated", "user"),
-        ("about", "me"): ("authenticated", "user"),
-        ("current", "user"): ("authenticated", "user"),
-        ("logged", "in", "user"): ("authenticated", "user"),
-        ("do", "i", "have"): ("my",),
-        ("turn", "on"): ("enable",),
-        ("turn", "off"): ("disable",),
-        ("switch", "on"): ("enable",),
-        ("switch", "off"): ("disable",),
-        ("set", "up"): ("create",),
-        ("get", "rid", "of"): ("delete",),
-        ("sign", "in"): ("login",),
-        ("log", "in"): ("login",),
-        ("look", "up"): ("get",),
-        ("how", "many"): ("count",),
-        ("pr",): ("pull", "request"),
-        ("prs",): ("pull", "request"),
-        ("mr",): ("merge", "request"),
-        ("mrs",): ("merge", "request"),
-        ("readme", "file"): ("readme",),
-    }
-)
+_PHRASES = """
+who am i: authenticated user
+whoami: authenticated user
+my profile: authenticated user
+my account: authenticated user
+about me: authenticated user
+current user: authenticated user
+logged in user: authenticated user
+do i have: my
+turn on: enable
+turn off: disable
+switch on: enable
+switch off: disable
+set up: create
+get rid of: delete
+sign in: login
+log in: login
+look up: get
+how many: count
+pr: pull request
+prs: pull request
+mr: merge request
+mrs: merge request
+readme file: readme
+up to date: sync
+bring up: create
+shut down: stop
+take down: delete
+spin up: create
+kick out: remove
+kick off: start
+sign up: register
+found: find
+sent: send
+made: make
+built: build
+ran: run
+written: write
+given: give
+paid: pay
+bought: buy
+left: remaining
+failing: failed
+somebody: someone
+anyone: someone
+everybody: everyone
+"""
 
-# Word -> words that mean much the same, with how much of a hit each is worth.
-ALTERNATIVES: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "add": {"create": 0.8, "new": 0.4, "insert": 0.6},
-        "create": {"add": 0.8, "new": 0.5, "insert": 0.6},
-        "new": {"create": 0.8, "add": 0.7},
-        "make": {"create": 0.9, "add": 0.6},
-        "open": {"create": 0.8},
-        "start": {"create": 0.5, "run": 0.5, "begin": 0.8, "launch": 0.8},
-        "submit": {"create": 0.7, "send": 0.6},
-        "post": {"create": 0.8, "send": 0.6},
-        "publish": {"create": 0.8},
-        "register": {"create": 0.8, "add": 0.6},
-        "save": {"create": 0.6, "update": 0.6, "put": 0.5},
-        "upload": {"create": 0.4, "put": 0.4},
-        "write": {"create": 0.6, "update": 0.6},
-        "send": {"create": 0.6, "post": 0.6},
-        "trigger": {"dispatch": 0.8, "run": 0.6, "create": 0.5},
-        "invite": {"add": 0.7, "invitation": 0.9},
-        "delete": {"remove": 0.8, "destroy": 0.8},
-        "remove": {"delete": 0.8, "destroy": 0.7},
-        "destroy": {"delete": 0.9, "remove": 0.8},
-        "erase": {"delete": 0.9, "remove": 0.8},
-        "drop": {"delete": 0.8, "remove": 0.8},
-        "list": {"get": 0.4, "search": 0.3, "all": 0.2},
-        "get": {"list": 0.4, "fetch": 0.7, "read": 0.6, "retrieve": 0.8},
-        "fetch": {"get": 0.9, "list": 0.5, "download": 0.5, "retrieve": 0.8},
-        "show": {"get": 0.9, "list": 0.7},
-        "see": {"get": 0.8, "list": 0.7},
-        "view": {"get": 0.9, "list": 0.7},
-        "read": {"get": 0.9, "list": 0.4},
-        "retrieve": {"get": 0.9, "list": 0.6},
-        "check": {"get": 0.7, "list": 0.4},
-        "display": {"get": 0.9, "list": 0.7},
-        "find": {"search": 0.9, "list": 0.5, "get": 0.5},
-        "search": {"find": 0.8, "query": 0.6, "list": 0.3},
-        "lookup": {"get": 0.9, "search": 0.7},
-        "download": {"get": 0.7},
-        "export": {"download": 0.6, "get": 0.4},
-        "count": {"total": 0.6, "list": 0.4, "number": 0.5},
-        "update": {"edit": 0.8, "set": 0.5, "patch": 0.7, "modify": 0.8, "change": 0.7},
-        "edit": {"update": 0.9, "modify": 0.8},
-        "change": {"update": 0.9, "set": 0.6, "edit": 0.7},
-        "modify": {"update": 0.9, "edit": 0.8},
-        "set": {"update": 0.7, "create": 0.6, "put": 0.5},
-        "close": {"update": 0.6, "state": 0.3},
-        "reopen": {"update": 0.6, "state": 0.3},
-        "rename": {"update": 0.5, "name": 0.3},
-        "move": {"update": 0.5, "transfer": 0.6},
-        "mark": {"set": 0.6, "update": 0.5},
-        "enable": {"update": 0.5, "activate": 0.7, "set": 0.4},
-        "disable": {"update": 0.4, "deactivate": 0.7, "delete": 0.4, "remove": 0.3},
-        "cancel": {"stop": 0.7, "abort": 0.7},
-        "stop": {"cancel": 0.8, "abort": 0.6},
-        "rerun": {"retry": 0.7, "re": 0.4, "run": 0.5},
-        "retry": {"rerun": 0.7, "redeliver": 0.6},
-        "assign": {"assignee": 0.8, "add": 0.4},
-        "approve": {"review": 0.7, "approval": 0.9},
-        "my": {"authenticated": 1.0, "me": 0.8, "own": 0.5},
-        "mine": {"authenticated": 1.0, "me": 0.8},
-        "left": {"limit": 0.7, "remaining": 0.9},
-        "quota": {"limit": 0.8, "usage": 0.7},
-        "repo": {"repository": 1.0},
-        "repository": {"repo": 1.0},
-        "org": {"organization": 1.0},
-        "organization": {"org": 1.0},
-        "organisation": {"organization": 1.0, "org": 1.0},
-        "favorite": {"star": 0.9},
-        "favourite": {"star": 0.9},
-        "bookmark": {"star": 0.7},
-        "person": {"user": 0.8, "member": 0.6},
-        "people": {"user": 0.8, "member": 0.7},
-        "someone": {"user": 0.5, "member": 0.4},
-        "account": {"user": 0.6},
-        "customer": {"client": 0.5, "user": 0.4},
-        "member": {"membership": 0.8, "user": 0.4},
-        "ticket": {"issue": 0.8},
-        "bug": {"issue": 0.8},
-        "message": {"comment": 0.4, "mail": 0.4},
-        "conversation": {"issue": 0.5, "discussion": 0.6, "thread": 0.6},
-        "reply": {"comment": 0.6, "create": 0.3},
-        "react": {"reaction": 1.0},
-        "picture": {"image": 0.9, "avatar": 0.6, "photo": 0.9},
-        "photo": {"image": 0.9, "picture": 0.9},
-        "file": {"content": 0.7, "document": 0.4},
-        "folder": {"directory": 0.9, "content": 0.4},
-        "directory": {"folder": 0.8, "content": 0.4},
-        "text": {"content": 0.5, "body": 0.5},
-        "diff": {"compare": 0.8},
-        "history": {"commit": 0.5, "log": 0.6, "event": 0.5},
-        "log": {"event": 0.3, "audit": 0.3},
-        "pipeline": {"workflow": 0.7, "run": 0.4},
-        "build": {"workflow": 0.5, "run": 0.4},
-        "job": {"task": 0.5, "run": 0.4},
-        "ci": {"workflow": 0.7, "check": 0.6},
-        "webhook": {"hook": 1.0},
-        "hook": {"webhook": 1.0},
-        "password": {"secret": 0.5, "credential": 0.6},
-        "env": {"environment": 1.0, "variable": 0.6},
-        "config": {"configuration": 1.0, "setting": 0.7},
-        "setting": {"configuration": 0.6, "config": 0.6, "preference": 0.6},
-        "permission": {"access": 0.6, "role": 0.5},
-        "price": {"cost": 0.7, "billing": 0.4},
-        "bill": {"invoice": 0.8, "billing": 0.9},
-        "pay": {"payment": 0.9, "charge": 0.6},
-        "purchase": {"order": 0.7, "buy": 0.9},
-        "latest": {"last": 0.7, "recent": 0.7},
-        "newest": {"latest": 0.9},
-        "recent": {"latest": 0.7},
-        "single": {"get": 0.3},
-    }
-)
+_ALTERNATIVES = """
+account: user 0.6
+activate: enable 0.9, update 0.5
+add: create 0.8, new 0.4, insert 0.6
+alert: notification 0.3, advisory 0.4
+allow: enable 0.6, add 0.5, grant 0.7, permission 0.4
+approve: review 0.7, approval 0.9
+archive: update 0.5
+ask: request 0.8, create 0.3
+assign: assignee 0.8, add 0.4
+attach: add 0.6, upload 0.6, create 0.3
+attachment: asset 0.6, file 0.6
+author: user 0.4, creator 0.6
+ban: block 0.9, remove 0.4
+between: compare 0.7
+bill: invoice 0.8, billing 0.9
+bio: profile 0.8, user 0.5
+bookmark: star 0.7
+bug: issue 0.8
+build: workflow 0.5, run 0.4
+buy: purchase 0.9, order 0.7
+cancel: stop 0.7, abort 0.7
+change: update 0.9, set 0.6, edit 0.7
+channel: conversation 0.6
+check: get 0.7, list 0.4
+ci: workflow 0.7, check 0.6
+clone: copy 0.8, duplicate 0.8
+close: update 0.6, state 0.3
+company: organization 0.7
+compare: diff 0.8, difference 0.8
+config: configuration 1, setting 0.7
+conversation: issue 0.5, discussion 0.6, thread 0.6
+copy: duplicate 0.8, clone 0.7, fork 0.4
+count: total 0.6, list 0.4, number 0.5
+create: add 0.8, new 0.5, insert 0.6
+customer: client 0.5, user 0.4
+deactivate: disable 0.9, update 0.5
+deadline: due 0.9, milestone 0.4
+delete: remove 0.8, destroy 0.8
+destroy: delete 0.9, remove 0.8
+diff: compare 0.8
+difference: compare 1, diff 0.9
+directory: folder 0.8, content 0.4
+disable: update 0.4, deactivate 0.7, delete 0.4, remove 0.3
+display: get 0.9, list 0.7
+download: get 0.7
+drop: delete 0.8, remove 0.8
+edit: update 0.9, modify 0.8
+enable: update 0.5, activate 0.7, set 0.4
+env: environment 1, variable 0.6
+erase: delete 0.9, remove 0.8
+error: failure 0.6, log 0.3
+everyone: member 0.5, user 0.5
+execute: run 0.8, dispatch 0.4, create 0.3
+expel: remove 0.8, delete 0.5
+export: download 0.6, get 0.4
+favorite: star 0.9
+favourite: star 0.9
+fetch: get 0.9, list 0.5, download 0.5, retrieve 0.8
+file: content 0.7, document 0.4
+find: search 0.9, list 0.5, get 0.5
+folder: directory 0.9, content 0.4
+forbid: disable 0.6, block 0.6, remove 0.4
+get: list 0.4, fetch 0.7, read 0.6, retrieve 0.8
+give: add 0.6, set 0.6, grant 0.9
+grant: add 0.7, set 0.6
+hide: update 0.5, minimize 0.7
+history: commit 0.5, log 0.6, event 0.5
+hook: webhook 1
+invite: add 0.7, invitation 0.9
+item: product 0.5
+job: task 0.5, run 0.4
+join: membership 0.6, accept 0.5, add 0.4
+key: token 0.3, secret 0.3
+kick: remove 0.8, delete 0.5, block 0.4
+label: tag 0.4
+latest: last 0.7, recent 0.7
+launch: start 0.8, create 0.6, run 0.6
+leave: remove 0.6, delete 0.5, unsubscribe 0.6
+list: get 0.4, search 0.3, all 0.2
+log: event 0.3, audit 0.3
+lookup: get 0.9, search 0.7
+make: create 0.9, add 0.6
+mark: set 0.6, update 0.5
+member: membership 0.8, user 0.4
+message: comment 0.4, mail 0.4
+metric: statistic 0.7, usage 0.6
+mine: authenticated 1, me 0.8
+modify: update 0.9, edit 0.8
+move: update 0.5, transfer 0.6
+my: authenticated 1, me 0.8, own 0.5
+new: create 0.8, add 0.7
+newest: latest 0.9
+note: comment 0.5
+open: create 0.8
+org: organization 1
+organisation: organization 1, org 1
+organization: org 1
+password: secret 0.5, credential 0.6
+pause: suspend 0.8, disable 0.6, stop 0.6, update 0.4
+pay: payment 0.9, charge 0.6
+people: user 0.8, member 0.7
+permission: access 0.6, role 0.5
+person: user 0.8, member 0.6
+photo: image 0.9, picture 0.9
+picture: image 0.9, avatar 0.6, photo 0.9
+pipeline: workflow 0.7, run 0.4
+post: create 0.8, send 0.6
+price: cost 0.7, billing 0.4
+problem: issue 0.7, error 0.5
+product: item 0.6
+profile: user 0.7
+promote: update 0.5, role 0.4
+publish: create 0.8
+purchase: order 0.7, buy 0.9
+quota: limit 0.8, usage 0.7
+react: reaction 1
+read: get 0.9, list 0.4
+recent: latest 0.7
+refresh: sync 0.6, update 0.5
+register: create 0.8, add 0.6
+remaining: limit 0.7, left 0.5
+remove: delete 0.8, destroy 0.7
+rename: update 0.5, name 0.3
+reopen: update 0.6, state 0.3
+replace: update 0.7, set 0.7
+reply: comment 0.6, create 0.3
+repo: repository 1
+repository: repo 1
+rerun: retry 0.7, re 0.4, run 0.5
+reset: update 0.4, delete 0.4
+resolve: update 0.5, close 0.6
+resume: unsuspend 0.8, enable 0.6, start 0.6, update 0.4
+retrieve: get 0.9, list 0.6
+retry: rerun 0.7, redeliver 0.6
+reviewer: review 0.6
+revoke: delete 0.7, remove 0.7, revocation 0.9
+run: dispatch 0.5, execute 0.7, trigger 0.7
+save: create 0.6, update 0.6, put 0.5
+schedule: create 0.4, cron 0.6
+search: find 0.8, query 0.6, list 0.3
+see: get 0.8, list 0.7
+send: create 0.6, post 0.6
+set: update 0.7, create 0.6, put 0.5
+setting: configuration 0.6, config 0.6, preference 0.6
+show: get 0.9, list 0.7
+single: get 0.3
+someone: user 0.5, member 0.5
+start: create 0.5, run 0.5, begin 0.8, launch 0.8
+stat: statistic 1, metric 0.6, usage 0.5
+statistic: stat 1, metric 0.6, usage 0.5
+stock: inventory 0.8
+stop: cancel 0.8, abort 0.6
+submit: create 0.7, send 0.6
+subscribe: subscription 1, watch 0.6, create 0.3
+suspend: disable 0.7, pause 0.8, block 0.4
+sync: synchronize 1, upstream 0.5, refresh 0.7, update 0.4
+tag: label 0.3
+task: issue 0.4, job 0.4
+teammate: member 0.8
+test: ping 0.5, check 0.5
+text: content 0.5, body 0.5
+ticket: issue 0.8
+todo: task 0.8, issue 0.4
+toggle: update 0.5, enable 0.5, set 0.5
+token: key 0.3, credential 0.4
+trigger: dispatch 0.8, run 0.6, create 0.5
+unarchive: update 0.6, archive 0.6
+unassign: remove 0.8, assignee 0.8
+unban: unblock 0.9
+undo: revert 0.8, restore 0.6, delete 0.4
+unsubscribe: subscription 0.9, delete 0.6
+update: edit 0.8, set 0.5, patch 0.7, modify 0.8, change 0.7
+upload: create 0.4, put 0.4
+verify: check 0.8, validate 0.8
+version: release 0.5, tag 0.4
+view: get 0.9, list 0.7
+visitor: view 0.7, traffic 0.7
+vulnerability: alert 0.7, advisory 0.8, security 0.6
+watch: subscription 0.7, watcher 0.8
+webhook: hook 1
+workspace: organization 0.4, team 0.4
+write: create 0.6, update 0.6
+"""
 
 READ_VERBS = frozenset(
     """
-    list get fetch show see view read retrieve check display find search lookup download export count
-    what which who compare
+    check compare count display download export fetch find get list lookup read retrieve search see show
+    view what which who
     """.split()
 )
-DELETE_VERBS = frozenset("delete remove destroy erase drop".split())
+DELETE_VERBS = frozenset(
+    """
+    delete destroy drop erase expel kick leave remove revoke unassign unfollow unstar unsubscribe
+    """.split()
+)
+# Nouns that are verbs when a request starts with them: "comment on an issue", "star a repository".
+NOUN_VERBS = frozenset(
+    """
+    archive ban block comment deploy fork label link mention pin ping queue react reply request review
+    schedule star subscribe tag test watch
+    """.split()
+)
 WRITE_VERBS = frozenset(
     """
-    add create new make open start submit post publish register save upload write send trigger invite
-    update edit change modify set close reopen rename move mark enable disable cancel rerun retry assign
-    approve merge lock follow star fork transfer upload request
+    activate add allow approve assign attach cancel change clone close copy create deactivate disable
+    edit enable execute follow fork give grant hide invite join launch lock make mark merge modify move
+    new open pause post promote publish register rename reopen replace request rerun reset resolve
+    resume retry revert save send set star start submit suspend sync toggle transfer trigger unarchive
+    update upload write
     """.split()
+)
+
+
+def _lines(table: str) -> list[tuple[str, str]]:
+    parts = (line.partition(":") for line in table.strip().splitlines())
+    return [(key, value.strip()) for key, _, value in parts]
+
+
+def _worths(text: str) -> Mapping[str, float]:
+    pairs = (entry.split() for entry in text.split(","))
+    return MappingProxyType({word: float(worth) for word, worth in pairs})
+
+
+# Phrases are replaced before the query is cut into words; the longest match wins.
+PHRASES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
+    {tuple(said.split()): tuple(meant.split()) for said, meant in _lines(_PHRASES)}
+)
+# Word -> words that mean much the same.
+ALTERNATIVES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {word: _worths(others) for word, others in _lines(_ALTERNATIVES)}
 )
