@@ -17,7 +17,7 @@ Step = Literal["reject", "keep", "build"]
 
 # Settings that are bound to sockets and open stores: a reload takes over the rest and names these.
 RESTART_ONLY: Final = ("server.listen", "telemetry.metrics.listen", "state")
-_NAME: Final = re.compile(r"\b[A-Z][A-Z0-9_]*\b")
+_NAME: Final = re.compile(r"environment variable `?(\w+)")
 
 
 class Loaded(Protocol):
@@ -185,7 +185,7 @@ def for_a_running_process(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic
 
 def _restart_hint(found: Diagnostic) -> Diagnostic:
     name = _NAME.search(found.message)
-    variable = name[0] if name else "it"
+    variable = name[1] if name else "it"
     return replace(
         found, help=f"this process was started without {variable}; restart it, or use {{file: PATH}}"
     )
