@@ -1,5 +1,40 @@
 """May this call proceed? Pure: no async, no clock, no I/O."""
 
-from policies.decide import Caller
+from policies.armed import RuleError
+from policies.conditions import NOT_GIVEN, Condition, ConditionError, WholeMatch
+from policies.decide import PolicySet, compile_policies
+from policies.decision import Considered, Decision, stricter
+from policies.explain import explain_json, explain_rows, explain_text, split_source
+from policies.lint import shadowed
+from policies.patterns import Pattern, PatternError, covers, parse_pattern
+from policies.rules import Action, ApproveByDefault, Approver, Caller, Layer, Risk, Rule, ToolFacts
 
-__all__ = ["Caller"]
+__all__ = [
+    "NOT_GIVEN",
+    "Action",
+    "ApproveByDefault",
+    "Approver",
+    "Caller",
+    "Condition",
+    "ConditionError",
+    "Considered",
+    "Decision",
+    "Layer",
+    "Pattern",
+    "PatternError",
+    "PolicySet",
+    "Risk",
+    "Rule",
+    "RuleError",
+    "ToolFacts",
+    "WholeMatch",
+    "compile_policies",
+    "covers",
+    "explain_json",
+    "explain_rows",
+    "explain_text",
+    "parse_pattern",
+    "shadowed",
+    "split_source",
+    "stricter",
+]

@@ -1,0 +1,101 @@
+"""A rule made ready to judge with: conditions compiled, principals sorted, explanations written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from policies.conditions import ArgumentTest, ConditionError
+from policies.decision import Considered, Decision
+from policies.patterns import parse_pattern
+from policies.rules import Caller, Rule, ToolFacts
+
+_WORDS = ("key", "user", "group")
+
+
+class RuleError(ValueError):
+    """A rule that cannot be compiled; the text names the rule and its place."""
+
+
+class ArmedRule:
+    """One compiled rule. Immutable after `__init__`, which raises `RuleError`."""
+
+    __slots__ = ("_anonymous", "_everyone", "_named", "_risk", "_tests", "_wrong_caller", "_wrong_values",
+                 "depends", "outcome", "pattern", "rule")  # fmt: skip
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        try:
+            self.pattern = parse_pattern(rule.pattern)
+            self._tests = tuple(ArgumentTest(path, condition) for path, condition in rule.when.items())
+        except ValueError as error:
+            raise RuleError(f"rule {rule.id} ({rule.source}): {error}") from error
+        self._named = {word: _names(rule, word) for word in _WORDS}
+        self._anonymous = "anonymous" in rule.principals
+        self._everyone = not rule.principals
+        self._risk = frozenset(rule.risk)
+        self._prepare_rows()
+
+    def _prepare_rows(self) -> None:
+        """What a decision says about this rule does not depend on the call, so it is written once."""
+        rule = self.rule
+        self.outcome = Decision(rule.action, rule.id, rule.source, rule.reason, rule.approver, rule.disclose)
+        self._wrong_caller = self._skipped(f"only for {', '.join(rule.principals)}")
+        self._wrong_values = {
+            test.path: self._skipped(f"`{test.path}` does not hold") for test in self._tests
+        }
+        self.depends = self._skipped(f"depends on {', '.join(f'`{test.path}`' for test in self._tests)}")
+
+    def _skipped(self, note: str) -> Considered:
+        return Considered(self.rule.id, self.rule.source, self.rule.action, "skipped", note)
+
+    def skipped(
+        self, tool: ToolFacts, caller: Caller, arguments: Mapping[str, Any] | None
+    ) -> Considered | None:
+        """Why this rule does not apply to a call of a tool its pattern matches; None when it applies.
+
+        `arguments` None means not known yet: a rule with conditions answers its `depends`. May raise
+        `ConditionError`.
+        """
+        if self._risk and tool.risk not in self._risk:
+            return self._skipped(f"risk is {tool.risk}, the rule is for {', '.join(sorted(self._risk))}")
+        if not (self._everyone or self._names(caller)):
+            return self._wrong_caller
+        if arguments is None:
+            return self.depends if self._tests else None
+        for test in self._tests:
+            if not test.holds(arguments):
+                return self._wrong_values[test.path]
+        return None
+
+    def _names(self, caller: Caller) -> bool:
+        named = self._named
+        return (
+            (caller.key is not None and caller.key in named["key"])
+            or (caller.user is not None and caller.user in named["user"])
+            or not named["group"].isdisjoint(caller.groups)
+            or (self._anonymous and caller.anonymous)
+        )
+
+    def row(self, decided: bool) -> Considered:
+        """How a decision lists this rule when it applied."""
+        rule = self.rule
+        return Considered(
+            rule.id, rule.source, rule.action, "decided" if decided else "applied", rule.reason or ""
+        )
+
+    def failed(self, error: Exception) -> Decision:
+        """The block that stands for a rule which could not be evaluated. It repeats no argument's value."""
+        rule = self.rule
+        fault = str(error) if isinstance(error, ConditionError) else type(error).__name__
+        reason = "a policy rule could not be evaluated for this call, so it is blocked"
+        return Decision("block", rule.id, rule.source, reason, disclose=rule.disclose, error=fault)
+
+
+def _names(rule: Rule, word: str) -> frozenset[str]:
+    """Names after `word:` in the rule's principals. Raises `RuleError` for a word nobody knows."""
+    for principal in rule.principals:
+        if principal != "anonymous" and principal.partition(":")[0] not in _WORDS:
+            raise RuleError(f"rule {rule.id} ({rule.source}): `{principal}` is no principal")
+    prefix = f"{word}:"
+    return frozenset(p.removeprefix(prefix) for p in rule.principals if p.startswith(prefix))

@@ -1,0 +1,79 @@
+"""Which patterns match an address, without trying them all: a trie over segments.
+
+A lookup visits only the nodes that the address can reach: the literal child, the `*` child and the few children
+with a `*` inside a segment. Its cost depends on the address, not on how many rules there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from policies.patterns import Pattern, segment_matches
+
+
+@dataclass(slots=True)
+class _Node:
+    literal: dict[str, _Node] = field(default_factory=dict)
+    globs: dict[str, _Node] = field(default_factory=dict)
+    star: _Node | None = None
+    here: list[int] = field(default_factory=list)
+    below: list[int] = field(default_factory=list)
+
+    def child(self, segment: str) -> _Node:
+        """The node for one more segment, made when it is not there."""
+        if segment == "*":
+            self.star = self.star or _Node()
+            return self.star
+        return (self.globs if "*" in segment else self.literal).setdefault(segment, _Node())
+
+    def reached_by(self, segment: str) -> Iterable[_Node]:
+        exact = self.literal.get(segment)
+        if exact is not None:
+            yield exact
+        if self.star is not None:
+            yield self.star
+        for glob, node in self.globs.items():
+            if segment_matches(glob, segment):
+                yield node
+
+
+class PatternIndex:
+    """Numbers filed under patterns. Filled by whoever builds it, then only read."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    def add(self, pattern: Pattern, number: int) -> None:
+        """File `number` under `pattern`."""
+        node = self._root
+        for segment in pattern.segments:
+            node = node.child(segment)
+        (node.below if pattern.below else node.here).append(number)
+
+    def matching(self, address: Sequence[str]) -> list[int]:
+        """Numbers of all patterns that match these segments, in ascending order."""
+        found: list[int] = []
+        for node in self._walk(address, found):
+            found += node.here
+        return sorted(found)
+
+    def covering(self, pattern: Pattern) -> list[int]:
+        """Numbers of all patterns that match every tool which `pattern` matches, in ascending order."""
+        found: list[int] = []
+        for node in self._walk(pattern.padded(), found):
+            if not pattern.below:
+                found += node.here
+        return sorted(found)
+
+    def _walk(self, segments: Sequence[str], below: list[int]) -> list[_Node]:
+        """The nodes at the end of the segments. What those on the way hold for all below them goes to `below`."""
+        level = [self._root]
+        below += self._root.below
+        for segment in segments:
+            level = [child for node in level for child in node.reached_by(segment)]
+            for node in level:
+                below += node.below
+        return level

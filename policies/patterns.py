@@ -1,0 +1,185 @@
+"""Patterns over tool addresses: `<integration>.<owner>.<connection>.<tool...>`.
+
+Rules (design 04-policy, section 1):
+- `*` alone matches everything; a trailing `.*` matches everything below a prefix, and the prefix itself.
+- `*` as a whole segment matches exactly one segment; inside the tool part it also matches within a segment
+  (`issues.create*`), and there it never crosses a dot.
+- A pattern that could never match a tool is an error, because such a rule would silently do nothing.
+
+Matching is case-sensitive, compares code points and uses no regular expressions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+ADDRESS_SEGMENTS = 4
+"""The fewest segments a tool's address has: integration, owner, connection, and one of the tool's name."""
+
+OWNERS = ("org", "user")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOOL_SEGMENT = re.compile(r"[\w$*-]+")
+_HEAD = ("integration", "owner", "connection")
+
+PatternFault = Literal["syntax", "segments", "owner"]
+
+
+class PatternError(ValueError):
+    """A pattern that can never match a tool. `message` names the fault, `help` (when known) the remedy."""
+
+    def __init__(self, message: str, kind: PatternFault, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A checked pattern. `segments` excludes the trailing `*`; `below` says that there was one."""
+
+    text: str
+    segments: tuple[str, ...]
+    below: bool
+
+    @property
+    def integration(self) -> str | None:
+        """The integration it names, or None when any will do."""
+        return self._named(0)
+
+    @property
+    def owner(self) -> str | None:
+        return self._named(1)
+
+    @property
+    def connection(self) -> str | None:
+        return self._named(2)
+
+    def _named(self, position: int) -> str | None:
+        segment = self.segments[position] if len(self.segments) > position else "*"
+        return None if segment == "*" else segment
+
+    def matches(self, address: str) -> bool:
+        """Whether it covers this address (no leading `tools.`)."""
+        return self.matches_segments(tuple(address.split(".")))
+
+    def matches_segments(self, address: tuple[str, ...]) -> bool:
+        """The same for an address that is already cut at its dots."""
+        own = len(self.segments)
+        if len(address) < own or (len(address) > own and not self.below):
+            return False
+        return all(map(segment_matches, self.segments, address))
+
+    def padded(self) -> tuple[str, ...]:
+        """Segments filled up with `*` to the shortest address: no tool that `github.*` matches has fewer."""
+        missing = ADDRESS_SEGMENTS - len(self.segments)
+        return self.segments + ("*",) * missing if self.below and missing > 0 else self.segments
+
+
+def segment_matches(segment: str, text: str) -> bool:
+    """Whether one pattern segment covers one address segment.
+
+    A `*` in `text` is covered only by a `*`, so the same function tells whether one pattern covers another.
+    """
+    if segment in ("*", text):
+        return True
+    if "*" not in segment:
+        return False
+    first, *middle, last = segment.split("*")
+    if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
+        return False
+    return _in_order(middle, text, len(first), len(text) - len(last))
+
+
+def _in_order(parts: list[str], text: str, start: int, end: int) -> bool:
+    """Whether the parts stand in `text[start:end]` in this order; the leftmost place is always good enough."""
+    for part in parts:
+        found = text.find(part, start, end)
+        if found < 0:
+            return False
+        start = found + len(part)
+    return True
+
+
+def covers(wide: Pattern, narrow: Pattern) -> bool:
+    """Whether every tool address that `narrow` matches is matched by `wide`. Errs on the side of False."""
+    inner = narrow.padded()
+    if narrow.below and not wide.below:
+        return False
+    return wide.matches_segments(inner)
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Check a pattern; a leading `tools.` is dropped. Raises `PatternError`."""
+    body = text.removeprefix("tools.")
+    if body == "*":
+        return Pattern(text, (), below=True)
+    parts = body.split(".")
+    _check_stars(body, parts)
+    _check_owner(parts)
+    below = parts[-1] == "*"
+    if not below and len(parts) < ADDRESS_SEGMENTS:
+        raise _too_short(body, parts)
+    for position, part in enumerate(parts):
+        _check_segment(position, part)
+    return Pattern(text, tuple(parts[:-1] if below else parts), below)
+
+
+def _check_stars(body: str, parts: list[str]) -> None:
+    if not body:
+        raise PatternError("pattern is empty", "syntax", 'write "*" for every tool')
+    if "" in parts:
+        raise PatternError(f"pattern has an empty segment: `{body}`", "syntax", "remove the stray dot")
+    if "**" in body:
+        raise PatternError(
+            "`**` is not part of the pattern language",
+            "syntax",
+            "a trailing `.*` already means everything below",
+        )
+    if parts[0] == "*":
+        raise PatternError(
+            "a pattern cannot start with `*.`: name the integration",
+            "syntax",
+            'write "*" alone for every tool, or one rule for each integration',
+        )
+
+
+def _check_owner(parts: list[str]) -> None:
+    if len(parts) > 1 and parts[1] not in (*OWNERS, "*"):
+        guess = ".".join((parts[0], "*", *(parts[1:] if len(parts) > 2 else ("*", parts[1]))))
+        raise PatternError(
+            f"the second segment is the owner: org, user or *, not `{parts[1]}`",
+            "owner",
+            f"did you mean `{guess}`?",
+        )
+
+
+def _too_short(body: str, parts: list[str]) -> PatternError:
+    count = f"{len(parts)} segment{'' if len(parts) == 1 else 's'}"
+    guess = f"{body}.*" if len(parts) < 3 else f"{parts[0]}.{parts[1]}.*.{parts[2]}"
+    return PatternError(f"pattern has {count} and matches no tool", "segments", f"did you mean `{guess}`?")
+
+
+def _check_segment(position: int, part: str) -> None:
+    if part == "*":
+        return
+    if position < len(_HEAD):
+        _check_head(_HEAD[position], part)
+    elif not _TOOL_SEGMENT.fullmatch(part):
+        raise PatternError(
+            f"no tool address contains `{part}`", "syntax", "write letters, digits, `_`, `-` or `*`"
+        )
+
+
+def _check_head(role: str, part: str) -> None:
+    if _IDENTIFIER.fullmatch(part):
+        return
+    if "*" in part:
+        raise PatternError(
+            f"`{part}`: in the {role} `*` stands for the whole segment",
+            "syntax",
+            "within a segment `*` works in the tool part only",
+        )
+    raise PatternError(f"no {role} can be called `{part}`", "syntax", "names are letters, digits and `_`")
