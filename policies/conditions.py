@@ -1,12 +1,13 @@
 """Conditions on a call's arguments: the `when` of a rule.
 
 Rules:
-- Judged on the canonical arguments exactly as they will be sent. Nothing is coerced or normalised: `"500"` is not
-  500, True is not 1, and two spellings of one character differ. 500 equals 500.0: JSON has one number type.
+- Judged on the canonical arguments exactly as they will be sent. Nothing is coerced or normalised: `"500"` is
+  not 500, True is not 1, and two spellings of one character differ. 500 equals 500.0: JSON has one number
+  type.
 - A missing argument fails every test but `exists: false`. An argument that is null is there.
-- A path is names joined by dots; a number indexes an array. A key that contains a dot is found too (`filter.name`
-  finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can be read in more than
-  one way raise, because a caller could show the rule one value and the upstream another.
+- A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
+  (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
+  be read in more than one way raise, because a caller could show the rule one value and the upstream another.
 - `matches` tests the whole value with the linear-time engine of pydantic-core (the syntax of the Rust crate
   `regex`: no look-around, no back-references), because the values come from whoever is being judged.
 - What cannot be judged raises; whoever decides turns that into a block.
@@ -45,8 +46,8 @@ class ConditionError(ValueError):
 class Condition:
     """A test of one argument; everything that is given must hold.
 
-    `equals`, and the items of `in_` and `not_in`, are any JSON value. `matches` is a regular expression for the
-    whole of a string. `at_most` and `at_least` hold for numbers only.
+    `equals`, and the items of `in_` and `not_in`, are any JSON value. `matches` is a regular expression for
+    the whole of a string. `at_most` and `at_least` hold for numbers only.
     """
 
     equals: Any = NOT_GIVEN

@@ -3,7 +3,8 @@
 Rules (design 04-policy, section 3):
 - In a layer the first rule that applies wins; over the layers the stricter winner wins.
 - When no rule of the first layer applies, the integration's `approve_by_default` stands in for it. Later
-  layers have no default: they can tighten what the first one says, and loosen neither its rules nor its defaults.
+  layers have no default: they can tighten what the first one says, and loosen neither its rules nor its
+  defaults.
 - Whatever goes wrong while deciding is a block that names the rule.
 - A decision explains itself: in it is every rule that matches the address, up to the one that won its layer.
 """

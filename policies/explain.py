@@ -48,7 +48,7 @@ def _overrules(decision: Decision) -> bool:
 
 
 def explain_json(tool: ToolFacts, decision: Decision) -> dict[str, Any]:
-    """The same for machines. `rule` is null when a default decided; `considered` is in the order of judging."""
+    """As JSON. `rule` is null when a default decided; `considered` keeps the order of judging."""
     file, line = split_source(decision.rule_source)
     return {
         "tool": tool.address,

@@ -1,7 +1,7 @@
 """Which patterns match an address, without trying them all: a trie over segments.
 
-A lookup visits only the nodes that the address can reach: the literal child, the `*` child and the few children
-with a `*` inside a segment. Its cost depends on the address, not on how many rules there are.
+A lookup visits only the nodes that the address can reach: the literal child, the `*` child and the few
+children with a `*` inside a segment. Its cost depends on the address, not on how many rules there are.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class PatternIndex:
         return sorted(found)
 
     def _walk(self, segments: Sequence[str], below: list[int]) -> list[_Node]:
-        """The nodes at the end of the segments. What those on the way hold for all below them goes to `below`."""
+        """The nodes at the end of the segments. What those on the way hold for all below goes to `below`."""
         level = [self._root]
         below += self._root.below
         for segment in segments:

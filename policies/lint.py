@@ -12,8 +12,8 @@ from policies.rules import Rule
 def shadowed(rules: Sequence[Rule]) -> list[tuple[Rule, Rule]]:
     """Pairs (rule, the earlier rule that hides it) within one layer.
 
-    A rule hides a later one when its pattern covers the later pattern, it has no conditions, and its principals
-    and risk filter, if any, let through whatever the later rule's do. Raises `PatternError`.
+    A rule hides a later one when its pattern covers the later pattern, it has no conditions, and its
+    principals and risk filter, if any, let through whatever the later rule's do. Raises `PatternError`.
     """
     index = PatternIndex()
     found: list[tuple[Rule, Rule]] = []

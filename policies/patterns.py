@@ -94,7 +94,7 @@ def segment_matches(segment: str, text: str) -> bool:
 
 
 def _in_order(parts: list[str], text: str, start: int, end: int) -> bool:
-    """Whether the parts stand in `text[start:end]` in this order; the leftmost place is always good enough."""
+    """Whether the parts stand in `text[start:end]` in this order; the leftmost place will do."""
     for part in parts:
         found = text.find(part, start, end)
         if found < 0:

@@ -49,7 +49,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Rules in the order of the files; the first that applies wins. `name` is where they stand in the config."""
+    """Rules in order; the first that applies wins. `name` is where they stand in the config."""
 
     name: str
     rules: tuple[Rule, ...]
@@ -59,8 +59,8 @@ class Layer:
 class ToolFacts:
     """What policies know of a tool.
 
-    `address` has no leading `tools.`. `default_source` is the `file:line` of `approve_by_default`; `origin` is
-    how the upstream calls the operation (`PATCH /repos/{owner}/{repo}`), for explanations only.
+    `address` has no leading `tools.`. `default_source` is the `file:line` of `approve_by_default`; `origin`
+    is how the upstream calls the operation (`PATCH /repos/{owner}/{repo}`), for explanations only.
     """
 
     address: str
