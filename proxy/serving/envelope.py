@@ -1,5 +1,6 @@
-"""What every MCP request passes before a leg sees it, in this order: host and origin, preflight, method, caller,
-rate limit, content type, body. And what every answer passes on its way out: CORS, request id, log line, metric.
+"""What every MCP request passes before a leg sees it, in this order: host and origin, preflight, method,
+caller, rate limit, content type, body. And what every answer passes on its way out: CORS, request id, log
+line, metric.
 
 Nothing that goes wrong here is answered with anything but a JSON-RPC error from the table in `errors`.
 """
@@ -31,8 +32,8 @@ access = logging.getLogger("proxy.serving.access")
 
 METHODS: Final = ("GET", "POST", "DELETE", "OPTIONS")
 CORS_REQUEST_HEADERS: Final = (
-    "content-type, authorization, x-api-key, accept, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, "
-    "last-event-id"
+    "content-type, authorization, x-api-key, accept, mcp-session-id, mcp-protocol-version, mcp-method, "
+    "mcp-name, last-event-id"
 )
 SWALLOW_SECONDS: Final = 5.0
 CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
@@ -64,19 +65,11 @@ class Envelope:
         try:
             await self._admit(route, request, inbox, reply)
         except Refusal as refusal:
-            await _answer(
-                reply,
-                refusal.fault.status,
-                refusal.fault.code,
-                refusal.message,
-                refusal.headers,
-                refusal.data,
-            )
-        except Exception as error:  # noqa: BLE001 - the outermost boundary: without it Hypercorn sends an empty 500
-            await self._defect(reply, error)
+            await _refuse(reply, inbox, refusal)
+        except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
+            await _refuse(reply, inbox, _defect(error))
         finally:
             self._account(route, request, reply, time.perf_counter() - started)
-        await _swallow_rest(inbox)
 
     async def _admit(self, route: McpRoute, request: Request, receive: Receive, reply: Reply) -> None:
         self._check_origin(request, reply)
@@ -135,14 +128,10 @@ class Envelope:
         else:
             await self._legacy.post(request, principal, call, receive, reply)
 
-    async def _defect(self, reply: Reply, error: Exception) -> None:
-        reference = secrets.token_hex(4)
-        log.error("internal error [%s]", reference, exc_info=error)
-        await _answer(reply, 500, -32603, f"Internal error [{reference}]", {}, None)
-
     def _account(self, route: McpRoute, request: Request, reply: Reply, seconds: float) -> None:
         self._gateway.request_finished(route.name, reply.status, seconds)
-        # The path without its query, and never a session id: neither tokens nor session ids belong in logs (T34).
+        # The path without its query, and never a session id: neither tokens nor session ids belong in logs
+        # (T34).
         access.info(
             "request method=%s route=%s status=%d ms=%.1f id=%s",
             request.method,
@@ -169,7 +158,8 @@ class _Unauthenticated(Refusal):
 
 
 def _challenge(request: Request) -> str:
-    """`error` only when a credential was given: without one the client has made no mistake (RFC 6750 section 3.1)."""
+    """`error` only when a credential was given: without one the client has made no mistake (RFC 6750 section
+    3.1)."""
     given = "authorization" in request.headers or "x-api-key" in request.headers
     return 'Bearer realm="executor", error="invalid_token"' if given else 'Bearer realm="executor"'
 
@@ -184,24 +174,26 @@ async def _preflight(reply: Reply) -> None:
     await reply.json(204, b"", headers)
 
 
-async def _answer(
-    reply: Reply,
-    status: int,
-    code: int,
-    message: str,
-    headers: dict[str, str],
-    data: dict[str, object] | None,
-) -> None:
-    """The error, unless an answer has begun: then the stream can only end."""
-    if reply.started:
-        await reply.body(b"")
-        return
-    await reply.json(status, error_body(code, message, data), headers)
+def _defect(error: Exception) -> Refusal:
+    """The cause goes to the log only, under the digits that the caller gets."""
+    reference = secrets.token_hex(4)
+    log.error("internal error [%s]", reference, exc_info=error)
+    return Refusal("internal", f"Internal error [{reference}]")
+
+
+async def _refuse(reply: Reply, inbox: Inbox, refusal: Refusal) -> None:
+    """Answer with the error, unless an answer has begun: then the stream can only end."""
+    if not reply.started:
+        body = error_body(refusal.fault.code, refusal.message, refusal.data)
+        await reply.json(refusal.fault.status, body, refusal.headers, more=not inbox.complete)
+        await _swallow_rest(inbox)
+    await reply.body(b"")
 
 
 async def _swallow_rest(inbox: Inbox) -> None:
-    """Read away what a refused client still sends, for a while: Hypercorn's reader waits in our queue otherwise,
-    and a client that sends its whole body before reading would never see the answer."""
+    """Read away what a refused client still sends, for a while. Hypercorn resets the connection when an
+    answer ends before its request, and a client that sends its whole body before it reads would never see the
+    error."""
     with anyio.move_on_after(SWALLOW_SECONDS):
         while not inbox.complete:
             await inbox()

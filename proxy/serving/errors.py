@@ -67,7 +67,8 @@ FAULTS: Mapping[Kind, Fault] = MappingProxyType(
     }
 )
 
-# Answered to a handshake-era request that `notifications/cancelled` ended (the code the Python SDK uses as well).
+# Answered to a handshake-era request that `notifications/cancelled` ended (the code the Python SDK uses as
+# well).
 REQUEST_CANCELLED = -32800
 
 
@@ -94,8 +95,8 @@ class Refusal(Exception):
 
 
 class AuthError(Exception):
-    """The caller is unknown, not admitted, or did not say which workspace. `status` and `code` as in the table
-    of the serving design (401/403/400/503 with -32001 or -32000); `headers` are added to the answer."""
+    """The caller is unknown, not admitted, or did not say which workspace. `status` and `code` as in the
+    table of the serving design (401/403/400/503 with -32001 or -32000); `headers` are added to the answer."""
 
     def __init__(
         self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None
@@ -117,7 +118,8 @@ class RateLimited(Exception):
 
 
 def error_body(code: int, message: str, data: Any = None, request_id: str | int | None = None) -> bytes:
-    """A JSON-RPC 2.0 error object; `id` is null whenever the request's own id does not matter or is not known."""
+    """A JSON-RPC 2.0 error object; `id` is null whenever the request's own id does not matter or is not
+    known."""
     error: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         error["data"] = data

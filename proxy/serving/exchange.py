@@ -1,7 +1,7 @@
 """One POST being answered: as JSON, unless something has to be said before the result is there; then as SSE.
 
-The kernel's handlers see an `Exchange` only through `notify`. It writes straight to the socket, so a client that
-does not read slows down its own execution and nothing else.
+The kernel's handlers see an `Exchange` only through `notify`. It writes straight to the socket, so a client
+that does not read slows down its own execution and nothing else.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ SSE_HEADERS: Mapping[str, str] = {
 
 
 def accepts(request: Request, media_type: str) -> bool:
-    """Whether the client takes this media type. No `Accept` header takes everything (RFC 9110 section 12.5.1)."""
+    """Whether the client takes this media type. No `Accept` header takes everything (RFC 9110 section
+    12.5.1)."""
     header = request.headers.get("accept", "*/*").lower()
     wanted = {part.split(";")[0].strip() for part in header.split(",")}
     return bool(wanted & {media_type, media_type.split("/")[0] + "/*", "*/*"})
 
 
 class Exchange:
-    """`headers` go on the answer (the session id); `patient` says that the request outlives its connection, as
-    handshake-era requests do: they end by `notifications/cancelled`, 2026-07-28 ones by closing the stream."""
+    """`headers` go on the answer (the session id); `patient` says that the request outlives its connection,
+    as handshake-era requests do: they end by `notifications/cancelled`, 2026-07-28 ones by closing the
+    stream."""
 
     def __init__(
         self,
@@ -63,7 +65,8 @@ class Exchange:
     async def answer(
         self, call: Incoming, handler: Callable[[], Awaitable[Outcome]], status: Callable[[int], int]
     ) -> None:
-        """Run `handler` (which does not raise) and write what it came to. `status` maps an error code to HTTP."""
+        """Run `handler` (which does not raise) and write what it came to. `status` maps an error code to
+        HTTP."""
         assert call.id is not None
         outcome = await self._watched(handler)
         if not self._reply.started:

@@ -1,4 +1,5 @@
-"""What serving needs from the rest of the proxy. `proxy.app` implements it; tests implement it with a small real one.
+"""What serving needs from the rest of the proxy. `proxy.app` implements it; tests implement it with a small
+real one.
 
 Small protocols, one per reader, and `Gateway` as their sum.
 """
@@ -19,8 +20,8 @@ Listener = Callable[[frozenset[str]], None]
 __all__ = [
     "AuthError",
     "Callers",
-    "Engine",
     "Control",
+    "Engine",
     "Gateway",
     "Health",
     "Listener",
@@ -67,11 +68,13 @@ class Engine(Protocol):
     """What the two tools do. `execute` and `resume` may be cancelled at any await."""
 
     def description(self, principal: Principal) -> tuple[str, str]:
-        """The text of the `execute` tool for this caller now, and the revision of the catalog it describes."""
+        """The text of the `execute` tool for this caller now, and the revision of the catalog it
+        describes."""
         ...
 
     def changes_since(self, principal: Principal, revision: str) -> str | None:
-        """One line naming the integrations that changed after `revision`, or None when it is the current one."""
+        """One line naming the integrations that changed after `revision`, or None when it is the current
+        one."""
         ...
 
     async def execute(
@@ -92,7 +95,8 @@ class Health(Protocol):
     """What the routes under `/-/` show."""
 
     def ready(self, latest: bool) -> tuple[bool, str]:
-        """Whether a configuration is active (`latest`: and is the newest one on disk), and the reason if not."""
+        """Whether a configuration is active (`latest`: and is the newest one on disk), and the reason if
+        not."""
         ...
 
     def status(self) -> JsonObject: ...
@@ -116,12 +120,13 @@ class Control(Protocol):
         ...
 
     def config_sha256(self) -> str:
-        """Of the effective configuration that runs now; put into `_meta` of results, so that replica skew shows."""
+        """Of the effective configuration that runs now; put into `_meta` of results, so that replica skew
+        shows."""
         ...
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """`listener` gets the ids of the workspaces whose tools changed, on the event loop; it does not block.
-        Gives back the function that ends the subscription."""
+        """`listener` gets the ids of the workspaces whose tools changed, on the event loop; it does not
+        block. Gives back the function that ends the subscription."""
         ...
 
 

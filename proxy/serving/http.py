@@ -1,4 +1,5 @@
-"""The few pieces of ASGI that the MCP paths need: a request value, a reply that knows its state, a bounded body."""
+"""The few pieces of ASGI that the MCP paths need: a request value, a reply that knows its state, a bounded
+body."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from proxy.serving.errors import Refusal
+from proxy.serving.errors import Kind, Refusal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -17,6 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_MAX_QUERY_FIELDS = 64
 _CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Headers that mean something different when a proxy reads the first copy and we read the last.
 _SINGLE = frozenset(
@@ -26,7 +28,8 @@ _SINGLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names."""
+    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal
+    names."""
 
     method: str
     path: str
@@ -54,7 +57,7 @@ class Request:
     def refuse_repeated(self) -> None:
         """Raises `Refusal` when a header that may occur once occurs twice (request smuggling, T35)."""
         for name in sorted(self.repeated & _SINGLE):
-            kind = "bad_origin" if name == "origin" else "bad_request"
+            kind: Kind = "bad_origin" if name == "origin" else "bad_request"
             raise Refusal(kind, f"The header {name} is given more than once.")
 
 
@@ -70,10 +73,10 @@ def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset
 
 
 def _query(raw: bytes) -> dict[str, str]:
+    """The first `_MAX_QUERY_FIELDS`; nobody who means well sends more."""
     values: dict[str, str] = {}
-    for name, value in (
-        parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=64) if raw else ()
-    ):
+    fields = raw.decode("latin-1").split("&")[:_MAX_QUERY_FIELDS] if raw else []
+    for name, value in parse_qsl("&".join(fields), keep_blank_values=True):
         values.setdefault(name, value)
     return values
 
@@ -86,6 +89,7 @@ class Reply:
         self.common: list[tuple[bytes, bytes]] = []
         self.status = 0
         self.gone = False
+        self.ended = False
 
     @property
     def started(self) -> bool:
@@ -102,21 +106,26 @@ class Reply:
             await self._send({"type": "http.response.start", "status": status, "headers": own + self.common})
 
     async def body(self, data: bytes, *, more: bool = False) -> None:
-        if not self.gone:
+        if not self.gone and not self.ended:
+            self.ended = not more
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def json(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """One complete answer. Without a body (202, 204) no content type is claimed."""
+    async def json(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, more: bool = False
+    ) -> None:
+        """One complete answer; `more` leaves it open for a last `body(b"")`. Without a body (202, 204) no
+        content type is claimed."""
         own = dict(headers or {})
         own["content-length"] = str(len(body))
         if body:
             own.setdefault("content-type", "application/json")
         await self.start(status, own)
-        await self.body(body)
+        await self.body(body, more=more)
 
 
 class Inbox:
-    """The receiving side of one request; `complete` once the body has arrived whole or the client has left."""
+    """The receiving side of one request; `complete` once the body has arrived whole or the client has
+    left."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

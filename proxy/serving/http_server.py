@@ -1,4 +1,5 @@
-"""Hypercorn, run inside our own task tree on a socket that we bind, so that port 0 works and its number is known."""
+"""Hypercorn, run inside our own task tree on a socket that we bind, so that port 0 works and its number is
+known."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Seconds: `keep_alive` for idle connections, `grace` for what still runs after shutdown was asked for."""
+    """Seconds: `keep_alive` for idle connections, `grace` for what still runs after shutdown was asked
+    for."""
 
     keep_alive_seconds: float = 75.0
     grace_seconds: float = 5.0
@@ -50,7 +52,8 @@ async def serve_http(
     bound: Callable[[int], None] | None = None,
     limits: HttpLimits | None = None,
 ) -> None:
-    """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and return.
+    """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and
+    return.
 
     `bound` is called with the port once the socket listens. Raises `OSError` when the address cannot be had.
     """
@@ -64,8 +67,8 @@ async def serve_http(
 
 
 async def _serve(app: AsgiApp, config: Config, shutdown: asyncio.Event, limits: HttpLimits) -> None:
-    """Python 3.12 waits in `Server.wait_closed` for every connection without a limit; ours comes a second later
-    than Hypercorn's own."""
+    """Python 3.12 waits in `Server.wait_closed` for every connection without a limit; ours comes a second
+    later than Hypercorn's own."""
     framework = cast(Framework, app)
     async with asyncio.TaskGroup() as group:
         try:
@@ -98,6 +101,6 @@ def _config(sock: socket.socket, limits: HttpLimits) -> Config:
 
 
 def _quiet_logger() -> Any:
-    """Hypercorn puts a handler of its own on `hypercorn.error` *and* lets records rise to the root: double lines.
-    Given a logger it takes it as it is, so records reach the root handlers once."""
+    """Hypercorn puts a handler of its own on `hypercorn.error` *and* lets records rise to the root: double
+    lines. Given a logger it takes it as it is, so records reach the root handlers once."""
     return logging.getLogger("proxy.serving.hypercorn")

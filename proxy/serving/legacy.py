@@ -1,8 +1,9 @@
-"""The handshake leg (2025-11-25 and before): sessions as records, served through the SDK's kernel request by request.
+"""The handshake leg (2025-11-25 and before): sessions as records, served through the SDK's kernel request by
+request.
 
-The SDK keeps a live object per session that only its own process can serve, maps `1` and `"1"` to the same stream,
-and says `listChanged: false` over HTTP. Here a request needs the session's record only; ids of different types are
-different; a duplicate id in flight is refused.
+The SDK keeps a live object per session that only its own process can serve, maps `1` and `"1"` to the same
+stream, and says `listChanged: false` over HTTP. Here a request needs the session's record only; ids of
+different types are different; a duplicate id in flight is refused.
 """
 
 from __future__ import annotations
@@ -165,9 +166,13 @@ class LegacyLeg:
 
 
 def _apply(session: Session, call: Incoming) -> None:
-    """Notifications that mean something between requests. `initialized` needs no action: the record is complete."""
+    """Notifications that mean something between requests. `initialized` needs no action: the record is
+    complete."""
     if call.method == "notifications/cancelled":
-        scope = session.presence.running.get((call.params or {}).get("requestId", ""))
+        identifier = (call.params or {}).get("requestId")
+        if isinstance(identifier, bool) or not isinstance(identifier, str | int):
+            return
+        scope = session.presence.running.get(identifier)
         if scope is not None:
             scope.cancel()
 

@@ -1,15 +1,15 @@
 """The MCP server: two tools, described anew on every `tools/list`, over the SDK's low-level `Server`.
 
-`build_server` makes one server per start (the SDK's lifespans and run loops are once-only). Its handlers hold no
-caller: who calls comes with each request as the `Peer` in `lifespan_context`.
+`build_server` makes one server per start (the SDK's lifespans and run loops are once-only). Its handlers hold
+no caller: who calls comes with each request as the `Peer` in `lifespan_context`.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,8 @@ _ANNOTATIONS = types.ToolAnnotations(
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What a start fixes: our name and version as clients see them, and the runtimes the configuration names."""
+    """What a start fixes: our name and version as clients see them, and the runtimes the configuration
+    names."""
 
     name: str = "executor"
     version: str = ""
@@ -52,7 +53,8 @@ class ServerOptions:
 
 
 class Changes:
-    """The 2026-07-28 `subscriptions/listen` streams, by workspace, so that nobody hears of another's changes."""
+    """The 2026-07-28 `subscriptions/listen` streams, by workspace, so that nobody hears of another's
+    changes."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, tuple[_Bus, ListenHandler]] = {}
@@ -119,8 +121,8 @@ def build_server(
         on_list_tools=handlers.list_tools,
         on_subscriptions_listen=changes.listen,
     )
-    # Registered by name because the constructor's typed parameters are narrower (a result may be a plain dict,
-    # which saves a validation) or warn about a capability that older clients still use (logging).
+    # Registered by name because the constructor's typed parameters are narrower (a result may be a plain
+    # dict, which saves a validation) or warn about a capability that older clients still use (logging).
     server.add_request_handler("tools/call", types.CallToolRequestParams, handlers.call_tool)
     server.add_request_handler("server/discover", types.RequestParams, handlers.discover)
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, handlers.set_level)
@@ -132,14 +134,14 @@ def instructions(gateway: Gateway, peer: Peer) -> str:
     """The server's `instructions` for one caller, made anew at each handshake or discovery."""
     _, revision = gateway.description(peer.principal)
     return (
-        "This server runs JavaScript against the integrations of one workspace. Call `execute`; its description "
-        "lists what is connected. Inside the code, `tools.search` and `tools.describe.tool` always show the current "
-        f"tools. Workspace {peer.principal.workspace_id}, catalog revision {revision}."
+        "This server runs JavaScript against the integrations of one workspace. Call `execute`; its "
+        "description lists what is connected. Inside the code, `tools.search` and `tools.describe.tool` "
+        f"always show what is current. Workspace {peer.principal.workspace_id}, catalog revision {revision}."
     )
 
 
 class Handlers:
-    """The request handlers. Nothing but `MCPError` leaves them: a defect is logged under eight hex digits."""
+    """The request handlers. A defect is logged under eight hex digits, and only these leave."""
 
     def __init__(self, gateway: Gateway, options: ServerOptions) -> None:
         self._gateway = gateway
@@ -153,10 +155,8 @@ class Handlers:
         self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         peer = context.lifespan_context
-        try:
+        with _no_defect_out():
             text, revision = self._gateway.description(peer.principal)
-        except Exception as error:  # noqa: BLE001 - a handler lets nothing but MCPError out (pitfall 13)
-            raise _defect(error) from None
         peer.memory.revision = revision
         return types.ListToolsResult(tools=[self._execute_tool(text), self._resume_tool()])
 
@@ -166,23 +166,20 @@ class Handlers:
             raise MCPError(
                 types.INVALID_PARAMS, f"Unknown tool: {params.name[:64]}. The tools are execute and resume."
             )
-        try:
-            return await calls[params.name](context, params.arguments or {})
-        except tools.BadArgument as error:
-            return _text_error(f"Invalid arguments for `{params.name}`: {error}")
-        except MCPError:
-            raise
-        except Exception as error:  # noqa: BLE001 - see list_tools
-            raise _defect(error) from None
+        with _no_defect_out():
+            try:
+                return await calls[params.name](context, params.arguments or {})
+            except tools.BadArgument as error:
+                return _text_error(f"Invalid arguments for `{params.name}`: {error}")
 
     async def discover(self, context: Context, params: types.RequestParams | None) -> types.DiscoverResult:
         server_capabilities = types.ServerCapabilities(
             tools=types.ToolsCapability(list_changed=True), logging=types.LoggingCapability()
         )
+        with _no_defect_out():
+            text = instructions(self._gateway, context.lifespan_context)
         return types.DiscoverResult(
-            supported_versions=list(sdk.MODERN_VERSIONS),
-            capabilities=server_capabilities,
-            instructions=instructions(self._gateway, context.lifespan_context),
+            supported_versions=list(sdk.MODERN_VERSIONS), capabilities=server_capabilities, instructions=text
         )
 
     async def set_level(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
@@ -257,16 +254,24 @@ def _text_error(message: str) -> JsonObject:
     return {"content": [{"type": "text", "text": message}], "isError": True, "resultType": "complete"}
 
 
-def _defect(error: Exception) -> MCPError:
-    reference = secrets.token_hex(4)
-    log.error("internal error [%s]", reference, exc_info=error)
-    return MCPError(types.INTERNAL_ERROR, f"Internal error [{reference}]")
+@contextmanager
+def _no_defect_out() -> Iterator[None]:
+    """A handler lets nothing but `MCPError` out: the SDK would show the text of anything else to some
+    clients."""
+    try:
+        yield
+    except MCPError:
+        raise
+    except Exception as error:
+        reference = secrets.token_hex(4)
+        log.error("internal error [%s]", reference, exc_info=error)
+        raise MCPError(types.INTERNAL_ERROR, f"Internal error [{reference}]") from None
 
 
 def _reports(context: Context) -> Reports | None:
     """Where reports go, or None when this client asked for neither progress nor log messages."""
     meta = context.meta or {}
-    token = meta.get("progressToken", meta.get("progress_token"))
+    token = sdk.progress_token(context.params)
     level = context.lifespan_context.memory.log_level
 
     def wants(name: str) -> bool:

@@ -74,7 +74,8 @@ class Outcome:
 
 
 def encode(message: JsonObject) -> bytes:
-    """JSON bytes. Agent code can return lone surrogates, which only the slower encoder can write (as \\uXXXX)."""
+    """JSON bytes. Agent code can return lone surrogates, which only the slower encoder can write (as
+    \\uXXXX)."""
     try:
         return orjson.dumps(message)
     except TypeError:

@@ -17,7 +17,8 @@ from proxy.serving.peer import Memories, Peer, requested_mode
 
 
 class ModernLeg:
-    """Serves what `sdk.is_modern` claims. Holds nothing between requests but which description a client was told."""
+    """Serves what `sdk.is_modern` claims. Holds nothing between requests but which description a client was
+    told."""
 
     def __init__(self, server: Server[Any], drain: Drain, *, ping_seconds: float = 15.0) -> None:
         self._server = server

@@ -1,7 +1,8 @@
 """What a running execution tells its client: progress for every inner call, console lines as log messages.
 
-The execution reports synchronously and never waits for a slow client: reports go into a bounded queue that one task
-empties into the connection. What does not fit is dropped and counted; the result is complete in any case.
+The execution reports synchronously and never waits for a slow client: reports go into a bounded queue that
+one task empties into the connection. What does not fit is dropped and counted; the result is complete in any
+case.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import anyio
 
 Notify = Callable[[str, dict[str, Any]], Awaitable[None]]
 QUEUE_SIZE = 1024
+# How long a client that does not read can hold up the end of its own execution.
+FLUSH_SECONDS = 5.0
 # Console levels of agent code and their RFC 5424 names as MCP uses them.
 LEVELS = {"debug": "debug", "log": "info", "info": "info", "warn": "warning", "error": "error"}
 
@@ -32,7 +35,8 @@ class Silence:
 
 
 class Reports:
-    """Turns what happens into notifications. `token` None means no progress, `wants` says which log levels go out."""
+    """Turns what happens into notifications. `token` None means no progress, `wants` says which log levels go
+    out."""
 
     def __init__(self, token: str | int | None, wants: Callable[[str], bool]) -> None:
         self._token = token
@@ -71,7 +75,8 @@ class Reports:
 
 @asynccontextmanager
 async def reporting(reports: Reports, notify: Notify) -> AsyncIterator[Reports]:
-    """Send what `reports` gets while the body runs; everything is out when it ends, so that the result comes last."""
+    """Send what `reports` gets while the body runs; everything is out when it ends, so that the result comes
+    last."""
 
     async def pump() -> None:
         async with reports.queue:
@@ -84,3 +89,4 @@ async def reporting(reports: Reports, notify: Notify) -> AsyncIterator[Reports]:
             yield reports
         finally:
             reports.end()
+            group.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS

@@ -1,7 +1,8 @@
-"""Which `Host` and `Origin` headers are answered: the defence against DNS rebinding (T35) and forged hosts (T33).
+"""Which `Host` and `Origin` headers are answered: the defence against DNS rebinding (T35) and forged hosts
+(T33).
 
-A page on the internet can make a browser resolve its own name to 127.0.0.1. The request then carries that name in
-`Host`, so a server that listens on loopback answers only loopback names and the host of `public_url`.
+A page on the internet can make a browser resolve its own name to 127.0.0.1. The request then carries that
+name in `Host`, so a server that listens on loopback answers only loopback names and the host of `public_url`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class HostRules:
-    """`hosts` are the names we are known by (`name` or `name:port`); empty together with `loopback=False` means that
-    nobody told us, and any host is answered (such a listener needs a bearer, which a rebinding page has not)."""
+    """`hosts` are the names we are known by (`name` or `name:port`); empty together with `loopback=False`
+    means that nobody told us, and any host is answered (such a listener needs a bearer, which a rebinding
+    page has not)."""
 
     loopback: bool
     hosts: frozenset[str] = frozenset()
@@ -75,8 +77,8 @@ class HostRules:
 def split_port(host: str) -> tuple[str, str]:
     """`name:port` or `[v6]:port` in its two parts; the port is empty when there is none."""
     if host.startswith("["):
-        name, _, rest = host.partition("]")
-        return (name + "]", rest[1:]) if rest[:1] in ("", ":") else ("", "")
+        name, bracket, rest = host.partition("]")
+        return (name + "]", rest[1:]) if bracket and rest[:1] in ("", ":") else ("", "")
     name, _, port = host.partition(":")
     return (name, port) if port.isdecimal() or not port else ("", "")
 

@@ -15,8 +15,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 
 @dataclass(slots=True)
 class Memory:
-    """What outlives one request of a client: the catalog revision of the description it last received, and the
-    level of log messages a handshake-era client asked for with `logging/setLevel`."""
+    """What outlives one request of a client: the catalog revision of the description it last received, and
+    the level of log messages a handshake-era client asked for with `logging/setLevel`."""
 
     revision: str | None = None
     log_level: str | None = None
@@ -24,7 +24,8 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Handed to the MCP handlers as their `lifespan_context`. `session_id` is None without a handshake session."""
+    """Handed to the MCP handlers as their `lifespan_context`. `session_id` is None without a handshake
+    session."""
 
     principal: Principal
     session_id: str | None = None
@@ -33,7 +34,8 @@ class Peer:
 
 
 def requested_mode(request: Request) -> str:
-    """`?elicitation_mode=` of the request; unknown values mean `model`, and so does `?allow_model_resume=true`."""
+    """`?elicitation_mode=` of the request; unknown values mean `model`, and so does
+    `?allow_model_resume=true`."""
     mode = request.query.get("elicitation_mode", "")
     if request.query.get("allow_model_resume", "").lower() in _TRUE:
         return "model"
@@ -41,7 +43,8 @@ def requested_mode(request: Request) -> str:
 
 
 class Memories:
-    """Memory of clients without a session (2026-07-28), by workspace, account and client name; the oldest go first."""
+    """Memory of clients without a session (2026-07-28), by workspace, account and client name; the oldest go
+    first."""
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit

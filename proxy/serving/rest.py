@@ -1,7 +1,7 @@
 """Health, readiness, metrics and the admin routes under `/-/`, on Quart.
 
-Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener (and on a metrics
-listener of its own), else it needs a bearer whose principal is an admin.
+Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener (and on a
+metrics listener of its own), else it needs a bearer whose principal is an admin.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class RestOptions:
 
 
 def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
-    """A Quart app with the operations routes; the console and the REST API are added to it by their own modules."""
+    """A Quart app with the operations routes; the console and the REST API are added to it by their own
+    modules."""
     app = Quart("proxy.serving", static_folder=None, template_folder=None)
     app.config.update(options.settings)
     guard = _Guard(gateway, options)

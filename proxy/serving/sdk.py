@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 from mcp.server import Server
-from mcp.server.context import ServerRequestContext
 from mcp.server.connection import Connection, allowed_log_levels
+from mcp.server.context import ServerRequestContext
 from mcp.server.models import InitializationOptions
 from mcp.server.runner import ServerRunner, modern_error_data, serve_one
 from mcp.shared.dispatcher import CallOptions
@@ -128,7 +128,7 @@ async def serve_modern(
         result = await serve_one(
             server, channel, call.method, call.params, connection=connection, lifespan_state=peer
         )
-    except Exception as error:  # noqa: BLE001 - the kernel's boundary: everything becomes a JSON-RPC error
+    except Exception as error:  # the kernel's boundary: everything becomes a JSON-RPC error
         return _failed(error)
     return Outcome(result)
 
@@ -150,7 +150,7 @@ async def serve_initialize(
     runner = ServerRunner(server, connection, peer, init_options=options)
     try:
         result = await runner.on_request(channel, call.method, call.params)
-    except Exception as error:  # noqa: BLE001 - see serve_modern
+    except Exception as error:  # see serve_modern
         return _failed(error), None
     return Outcome(result), Handshake(connection.protocol_version, connection.client_params)
 
@@ -158,14 +158,15 @@ async def serve_initialize(
 async def serve_legacy(
     server: Server[Any], call: Incoming, handshake: Handshake, notify: Notify, peer: Any
 ) -> Outcome:
-    """Run one request of a session whose handshake is known from its record. Never raises but for cancellation."""
+    """Run one request of a session whose handshake is known from its record. Never raises but for
+    cancellation."""
     channel = Channel(notify, call.id, progress_token_from_params(call.params))
     connection = Connection(
         channel, protocol_version=handshake.version, client_params=handshake.client_params
     )
     try:
         result = await ServerRunner(server, connection, peer).on_request(channel, call.method, call.params)
-    except Exception as error:  # noqa: BLE001 - see serve_modern
+    except Exception as error:  # see serve_modern
         return _failed(error)
     return Outcome(result)
 
@@ -181,8 +182,8 @@ def modern_status(code: int) -> int:
 
 
 def wants_log(version: str, meta: Any, session_level: str | None, level: str) -> bool:
-    """Whether the client of this request asked for log messages of this level: 2026-07-28 per request in `_meta`,
-    before that with `logging/setLevel` (and, not having asked, not at all)."""
+    """Whether the client of this request asked for log messages of this level: 2026-07-28 per request in
+    `_meta`, before that with `logging/setLevel` (and, not having asked, not at all)."""
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
         return level in allowed_log_levels(version, meta)
     if session_level is None:
@@ -191,9 +192,14 @@ def wants_log(version: str, meta: Any, session_level: str | None, level: str) ->
     return level in allowed_log_levels(LATEST_MODERN_VERSION, probe)
 
 
+def progress_token(params: Mapping[str, Any] | None) -> str | int | None:
+    """`_meta.progressToken` of a request's raw parameters."""
+    return progress_token_from_params(params)
+
+
 async def notify(context: ServerRequestContext[Any, Any], method: str, params: dict[str, Any]) -> None:
-    """Send a notification on the stream of the request that is being handled. The typed public call builds and
-    dumps a model for each line of agent output; the channel below it takes the message as it is."""
+    """Send a notification on the stream of the request that is being handled. The typed public call builds
+    and dumps a model for each line of agent output; the channel below it takes the message as it is."""
     channel = context.session._request_outbound
     try:
         await channel.notify(method, params)

@@ -1,7 +1,8 @@
-"""Handshake-era sessions: small records with a sliding time to live, and what is bound to this process beside them.
+"""Handshake-era sessions: small records with a sliding time to live, and what is bound to this process beside
+them.
 
-The record (`Session`) is what a state store will keep, so that every replica can serve it. The open GET stream and
-the requests in flight (`Presence`) stay where their sockets are.
+The record (`Session`) is what a state store will keep, so that every replica can serve it. The open GET
+stream and the requests in flight (`Presence`) stay where their sockets are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Owner = tuple[str, str]
 
 
 def owner_of(principal: Principal) -> Owner:
-    """Sessions belong to an account in a workspace, not to a token: another bearer of that account may go on."""
+    """Sessions belong to an account in a workspace, not to a token: another bearer of that account may go
+    on."""
     return (principal.workspace_id, principal.account_id)
 
 
@@ -38,7 +40,8 @@ class Presence:
 
 @dataclass(slots=True)
 class Session:
-    """`client_params` are the client's `initialize` parameters, `seen` is monotonic seconds of the last request."""
+    """`client_params` are the client's `initialize` parameters, `seen` is monotonic seconds of the last
+    request."""
 
     id: str
     owner: Owner
@@ -52,7 +55,8 @@ class Session:
 
 
 class Stream:
-    """The messages of one open GET stream, at most `size` of them waiting. `end` may be called at any time."""
+    """The messages of one open GET stream, at most `size` of them waiting. `end` may be called at any
+    time."""
 
     def __init__(self, size: int = 64) -> None:
         self._send, self._receive = anyio.create_memory_object_stream[bytes](size)
@@ -124,7 +128,8 @@ class Sessions:
         return session
 
     def use(self, session_id: str, principal: Principal) -> Session:
-        """The session, its life prolonged. Raises `Refusal`: 404 unknown or expired, 403 another owner's (T34)."""
+        """The session, its life prolonged. Raises `Refusal`: 404 unknown or expired, 403 another owner's
+        (T34)."""
         self._expire()
         session = self._by_id.get(session_id)
         if session is None:
@@ -151,11 +156,18 @@ class Sessions:
 
     def _expire(self) -> None:
         oldest = self._clock() - self._ttl
-        while self._by_id:
-            session = next(iter(self._by_id.values()))
-            if session.seen > oldest or session.presence.running:
-                return
+        for session in self._stale(oldest):
             self._remove(session)
+
+    def _stale(self, oldest: float) -> list[Session]:
+        """From the front, where the least recently used are; those with a request in flight stay."""
+        stale: list[Session] = []
+        for session in self._by_id.values():
+            if session.seen > oldest:
+                break
+            if not session.presence.running:
+                stale.append(session)
+        return stale
 
     def _remove(self, session: Session) -> None:
         if self._by_id.pop(session.id, None) is None:

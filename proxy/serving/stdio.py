@@ -36,14 +36,15 @@ async def serve_stdio(
 
 
 class _Client:
-    """The client of a handshake connection, known from its first request on."""
+    """The client of a handshake connection, known from its first request on: a middleware of the SDK's
+    server."""
 
     def __init__(self) -> None:
         self.session: ServerSession | None = None
 
-    async def remember(self, context: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        self.session = context.session
-        return await call_next(context)
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        self.session = ctx.session
+        return await call_next(ctx)
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def _announcing(gateway: Gateway, server: Server[Any], changes: Changes) -
     """Tell the client about changed tools: on its `subscriptions/listen` streams, or with the notification of
     handshake versions (which the SDK drops on a 2026-07-28 connection)."""
     client = _Client()
-    server.middleware.append(client.remember)
+    server.middleware.append(client)
     send, receive = anyio.create_memory_object_stream[None](1)
 
     def changed(workspaces: frozenset[str]) -> None:

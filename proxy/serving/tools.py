@@ -1,7 +1,7 @@
 """The two MCP tools: their schemas and the check of their arguments.
 
-A wrong argument is a tool result with `isError` that names the field, not a protocol error: the model reads it and
-can do better (MCP 2025-11-25, SEP-1303). Only an unknown tool name is -32602.
+A wrong argument is a tool result with `isError` that names the field, not a protocol error: the model reads
+it and can do better (MCP 2025-11-25, SEP-1303). Only an unknown tool name is -32602.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MIN_TIMEOUT_MS: Final = 100
 MAX_TIMEOUT_MS: Final = 600_000
 ACTIONS: Final = ("accept", "decline", "cancel")
 RESUME_DESCRIPTION: Final = (
-    "Continue an execution that waits for a decision. Call it only with the executionId of an earlier `execute` or "
-    "`resume` result whose status is waiting_for_interaction. accept lets the waiting calls run, decline refuses them, "
-    "cancel ends the execution."
+    "Continue an execution that waits for a decision. Call it only with the executionId of an earlier "
+    "`execute` or `resume` result whose status is waiting_for_interaction. accept lets the waiting calls "
+    "run, decline refuses them, cancel ends the execution."
 )
 
 

@@ -1,0 +1,26 @@
+"""A stdio server process with the test gateway; prints to stdout on purpose, before and while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from proxy.executions import ExecutionRequest, Observer
+from proxy.principal import Principal
+from proxy.serving.stdio import serve_stdio
+from tests.proxy.serving.support import Board, Result
+
+
+class Noisy(Board):
+    async def execute(self, request: ExecutionRequest, principal: Principal, observer: Observer) -> Result:
+        print("noise from Python")
+        os.write(1, b"noise from below\n")
+        if request.code == "change":
+            self.change()
+        return await super().execute(request, principal, observer)
+
+
+if __name__ == "__main__":
+    mode = sys.argv[1] if len(sys.argv) > 1 else "model"
+    asyncio.run(serve_stdio(Noisy(), Principal("ws_one", "local", "local"), mode=mode))

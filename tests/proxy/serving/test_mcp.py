@@ -1,0 +1,79 @@
+"""The handlers that the end-to-end tests in `test_asgi` do not pin down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from mcp import Client
+
+from proxy.principal import Principal
+from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions, with_lines
+from proxy.serving.peer import Peer
+from tests.proxy.serving.support import ALICE, TOKENS, Board
+
+
+def test_lines_go_to_the_end_of_the_results_text() -> None:
+    image = {"type": "image", "data": "", "mimeType": "image/png"}
+    content = [{"type": "text", "text": "42"}, image, {"type": "text", "text": "emitted"}]
+    assert with_lines(content, []) is content
+    assert with_lines(content, ["a", "b"]) == [{"type": "text", "text": "42\n\na\nb"}, *content[1:]]
+    assert with_lines([image], ["a"]) == [{"type": "text", "text": "a"}, image]
+    assert content[0] == {"type": "text", "text": "42"}
+
+
+def test_instructions_name_the_workspace_and_the_revision() -> None:
+    text = instructions(Board(revision=7), Peer(TOKENS["eve"]))
+    assert "Workspace ws_two, catalog revision r7." in text
+
+
+async def test_every_caller_gets_its_own_description() -> None:
+    class PerCaller(Board):
+        def description(self, principal: Principal) -> tuple[str, str]:
+            return f"For {principal.account_id}.", "r1"
+
+    for name in ("alice", "eve"):
+        server = build_server(PerCaller(), Changes(), ServerOptions(), Peer(TOKENS[name]))
+        async with Client(server) as client:
+            assert (await client.list_tools()).tools[0].description == f"For key:{name}."
+
+
+async def test_the_runtimes_of_the_configuration_are_in_the_schema() -> None:
+    options = ServerOptions(name="executor", version="1.2.3", runtimes=("quickjs", "big"))
+    server = build_server(Board(), Changes(), options, Peer(ALICE))
+    async with Client(server) as client:
+        tool = (await client.list_tools()).tools[0]
+        assert tool.input_schema["properties"]["runtimeId"]["enum"] == ["quickjs", "big"]
+        assert tool.annotations is not None
+        assert tool.annotations.destructive_hint is True
+
+
+def test_input_schemas_are_known_without_a_listing() -> None:
+    server = build_server(Board(), Changes(), ServerOptions())
+    assert server.get_tool_input_schema is not None
+    assert server.get_tool_input_schema("execute") is not None
+    assert server.get_tool_input_schema("nothing") is None
+
+
+async def test_a_failing_description_is_a_defect_with_digits(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Board):
+        def description(self, principal: Principal) -> tuple[str, str]:
+            raise RuntimeError("the secret cause")
+
+    server = build_server(Broken(), Changes(), ServerOptions(), Peer(ALICE))
+    async with Client(server) as client:
+        with pytest.raises(Exception, match=r"Internal error \[[0-9a-f]{8}\]"):
+            await client.list_tools()
+    assert "the secret cause" in caplog.text
+
+
+def test_announcing_without_listeners_is_nothing() -> None:
+    changes = Changes()
+    changes.announce(frozenset({"ws_one"}))
+    changes.end_streams()
+
+
+def test_nothing_but_serving_needs_the_sdk() -> None:
+    code = "import sys, proxy.principal, policies, integrations; sys.exit('mcp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

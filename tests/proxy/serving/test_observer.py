@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.serving.observer import QUEUE_SIZE, Reports, Silence, reporting
+
+
+async def collected(reports: Reports) -> list[tuple[str, dict[str, Any]]]:
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    async def notify(method: str, params: dict[str, Any]) -> None:
+        seen.append((method, params))
+
+    async with reporting(reports, notify):
+        reports.call_started(0, "a.b")
+        reports.log("warn", "careful")
+        reports.log("debug", "detail")
+        reports.call_finished(0, "a.b", False, "rate_limited", 1.4)
+    return seen
+
+
+async def test_progress_grows_and_names_the_call() -> None:
+    seen = await collected(Reports("t", lambda level: False))
+    assert [method for method, _ in seen] == ["notifications/progress"] * 2
+    assert [params["progress"] for _, params in seen] == [1, 2]
+    assert [params["message"] for _, params in seen] == ["a.b started", "a.b rate_limited in 1 ms"]
+    assert all(params["progressToken"] == "t" for _, params in seen)
+
+
+async def test_logs_without_a_token_and_only_the_levels_wanted() -> None:
+    seen = await collected(Reports(None, lambda level: level != "debug"))
+    assert seen == [("notifications/message", {"level": "warning", "logger": "console", "data": "careful"})]
+
+
+async def test_a_token_of_zero_is_a_token() -> None:
+    assert len(await collected(Reports(0, lambda level: False))) == 2
+
+
+async def test_what_does_not_fit_is_dropped_and_counted() -> None:
+    reports = Reports(1, lambda level: True)
+    for _ in range(QUEUE_SIZE + 5):
+        reports.log("info", "x")
+    assert reports.dropped == 5
+    reports.end()
+    reports.queue.close()
+
+
+def test_silence_takes_everything() -> None:
+    silence = Silence()
+    silence.call_started(0, "a")
+    silence.call_finished(0, "a", True, None, 1.0)
+    silence.log("info", "x")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from proxy.serving.tools import BadArgument, execute_schema, read_execute, read_resume, resume_schema
+
+RUNTIMES = ("quickjs", "other")
+
+
+def test_defaults() -> None:
+    request = read_execute({"code": " return 1 "}, RUNTIMES, "mcp_1")
+    assert request.code == " return 1 "
+    assert (request.timeout_ms, request.runtime_id, request.session_id) == (None, "quickjs", "mcp_1")
+
+
+def test_all_given() -> None:
+    given = {"code": "1", "timeoutMs": 100, "runtimeId": "other", "sessionId": "s", "metadata": {"a": 1}}
+    request = read_execute(given, RUNTIMES, "mcp_1")
+    assert (request.timeout_ms, request.runtime_id, request.session_id, dict(request.metadata)) == (
+        100,
+        "other",
+        "s",
+        {"a": 1},
+    )
+
+
+BAD_EXECUTE = [
+    ({}, "`code` is required"),
+    ({"code": None}, "`code` is required"),
+    ({"code": 1}, "`code` must be a string"),
+    ({"code": ""}, "`code` must not be empty"),
+    ({"code": " \n\t "}, "`code` must not be empty"),
+    ({"code": "x" * 262_145}, "`code` has 262,145 characters; at most 262,144"),
+    ({"code": "1", "timeoutMs": 99}, "`timeoutMs` must be an integer from 100 to 600000"),
+    ({"code": "1", "timeoutMs": 600_001}, "`timeoutMs`"),
+    ({"code": "1", "timeoutMs": 100.5}, "`timeoutMs`"),
+    ({"code": "1", "timeoutMs": "100"}, "`timeoutMs`"),
+    ({"code": "1", "timeoutMs": True}, "`timeoutMs`"),
+    ({"code": "1", "runtimeId": "deno"}, "`runtimeId` must be one of quickjs, other"),
+    ({"code": "1", "runtimeId": 1}, "`runtimeId` must be a string"),
+    ({"code": "1", "sessionId": "s" * 257}, "`sessionId` must have at most 256"),
+    ({"code": "1", "metadata": []}, "`metadata` must be an object"),
+    ({"code": "1", "metadata": None}, "`metadata` must be an object"),
+    ({"code": "1", "timeout": 5}, "unknown property `timeout`; the properties are code, timeoutMs"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_EXECUTE)
+def test_bad_execute_arguments_name_the_field(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        read_execute(arguments, RUNTIMES, None)
+    assert words in str(caught.value)
+
+
+def test_the_schema_refuses_no_more_than_the_check() -> None:
+    validator = Draft202012Validator(execute_schema(RUNTIMES))
+    for arguments in (
+        {"code": "1"},
+        {"code": "x" * 262_144},
+        {"code": "1", "timeoutMs": 5000.0, "metadata": {}},
+    ):
+        assert validator.is_valid(arguments)
+        read_execute(arguments, RUNTIMES, None)
+    assert all(
+        not validator.is_valid(arguments) for arguments, _ in BAD_EXECUTE if arguments != {"code": " \n\t "}
+    )
+
+
+def test_resume_arguments() -> None:
+    assert read_resume({"executionId": "e", "action": "accept"}) == ("e", "accept", None, None)
+    given = {"executionId": "e", "action": "decline", "content": '{"a": 1}', "interactionId": "i"}
+    assert read_resume(given) == ("e", "decline", {"a": 1}, "i")
+    Draft202012Validator(resume_schema()).validate(given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"action": "accept"}, "`executionId` is required"),
+        ({"executionId": "", "action": "accept"}, "`executionId` is required"),
+        ({"executionId": "e"}, "`action` is required"),
+        ({"executionId": "e", "action": "yes"}, "`action`"),
+        ({"executionId": "e", "action": "accept", "content": "{"}, "`content`"),
+        ({"executionId": "e", "action": "accept", "content": "[1]"}, "`content`"),
+        ({"executionId": "e", "action": "accept", "content": 3}, "`content`"),
+        ({"executionId": "e", "action": "accept", "code": "1"}, "unknown property `code`"),
+    ],
+)
+def test_bad_resume_arguments_name_the_field(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        read_resume(arguments)
+    assert words in str(caught.value)
