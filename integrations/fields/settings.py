@@ -20,6 +20,9 @@ from integrations.fields.base import JsonSchema, of_text, problem, string_schema
 
 T = TypeVar("T")
 
+# A variable that is known to be set, but not to what (`validate --env-file` with bare names).
+UNKNOWN = "\x00unknown"
+
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -54,6 +57,8 @@ def _from_environment(ref: Mapping[str, object], info: ValidationInfo, placehold
     if environment is None:
         return default if default is not None else placeholder
     found = environment.get(name)
+    if found == UNKNOWN:
+        return default if default is not None else placeholder
     if found:
         return found
     if default is not None:

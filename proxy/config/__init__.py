@@ -1,6 +1,7 @@
 """The config language: files in, one immutable `Config` and its diagnostics out."""
 
 from proxy.config.diagnostic import Diagnostic
+from proxy.config.load import Loaded, Place, SourceFile, load_config
 from proxy.config.model import Config
 
-__all__ = ["Config", "Diagnostic"]
+__all__ = ["Config", "Diagnostic", "Loaded", "Place", "SourceFile", "load_config"]

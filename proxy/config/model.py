@@ -42,6 +42,9 @@ from proxy.config.policy import RuleConfig
 
 KIB = 1024
 MIB = 1024 * KIB
+Hardening = Literal[
+    "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network"
+]
 ElicitationMode = Literal["model", "browser", "native"]
 
 
@@ -223,7 +226,7 @@ class SandboxConfig(Model):
     max_output: Size = 256 * KIB
     max_tool_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_parallel_tool_calls: Annotated[int, Field(ge=1, le=10_000)] = 64
-    require: Tuple[Literal["seccomp", "no_new_privs", "rlimits", "not_dumpable", "unprivileged"]] = ()
+    require: Tuple[Hardening] = ()
     reuse: Literal["never", "workspace"] = "never"
 
     @model_validator(mode="after")

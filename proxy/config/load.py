@@ -1,0 +1,249 @@
+"""Files in, a `Loaded` out: read, parse, unite, check the shape, check the meaning, place every error.
+
+The verdict depends on the files and the environment only, never on the network. One error rejects everything;
+what is left after taking out the entries with errors is still checked, so that one run names them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from proxy.config.anchor import anchored
+from proxy.config.diagnostic import Diagnostic
+from proxy.config.effective import digest
+from proxy.config.footprint import config_files
+from proxy.config.merge import Merged, merge
+from proxy.config.model import Config
+from proxy.config.nodes import Node, Path
+from proxy.config.parse import Parsed, parse
+from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
+from proxy.config.schema_errors import kind_of, read_errors
+from proxy.config.semantics import CHECKS, View, advise
+from proxy.config.source import STDIN, Flaw, SourceFile, read_text
+from proxy.config.unsupported import refusals
+
+__all__ = ["Loaded", "Place", "SourceFile", "load_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the files say. `config` is None if and only if `diagnostics` hold an error.
+
+    `sha256` is of the canonical effective config (empty without one), `raw_digest` of names and bytes.
+    `refused` are paths that ask for what this version must not ignore: a server does not start with them.
+    Relative paths inside `config` are absolute already.
+    """
+
+    config: Config | None
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[SourceFile, ...]
+    sha256: str
+    raw_digest: str
+    refused: tuple[str, ...] = ()
+    view: View | None = field(default=None, repr=False, compare=False)
+
+    def place(self, path: str) -> Place:
+        """Where a path (`policies[3]`, `integrations.api.spec`) stands; the nearest one above for a default."""
+        if self.view is None:
+            return Place(self.files[0].path if self.files else "", 1, 1)
+        return place_of(self.view.root, path)
+
+
+def load_config(
+    paths: Sequence[FilePath | str], *, env: Mapping[str, str] | None, stdin: bytes | None = None
+) -> Loaded:
+    """Read files and directories, in this order. Never raises for what they hold.
+
+    `env` is the environment that is judged (E402 to E405); None judges none. `stdin` is what `-` stands for.
+    """
+    read = list(_read(paths, stdin))
+    files = tuple(source for source, _ in read)
+    raw_digest = _raw_digest(read)
+    flawed = [flaw_diagnostic(source, flaw) for source, flaw in read if flaw is not None]
+    parsed = [parse(source) for source, flaw in read if flaw is None]
+    flawed += [one for file in parsed for one in _flaws(file)]
+    usable = [file for file in parsed if isinstance(file.data, dict) and not _is_cut_short(file)]
+    if not read:
+        flawed.append(_no_files(paths))
+    if not usable:
+        return Loaded(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
+    return _judge(merge(usable), flawed, files, raw_digest, env, whole=len(usable) == len(read))
+
+
+def _read(paths: Sequence[FilePath | str], stdin: bytes | None) -> Iterable[tuple[SourceFile, Flaw | None]]:
+    for path in paths:
+        if str(path) == "-":
+            yield read_text(STDIN, stdin or b"")
+            continue
+        for file in config_files(FilePath(path)):
+            yield _read_file(file)
+
+
+def _read_file(file: FilePath) -> tuple[SourceFile, Flaw | None]:
+    try:
+        return read_text(str(file), file.read_bytes())
+    except OSError as error:
+        words = f"{(error.strerror or 'cannot be read').lower()}"
+        flaw = Flaw(
+            "E304", f"config file cannot be read: {words}", "a missing file is never taken for the defaults"
+        )
+        return SourceFile(str(file), f"unreadable {error.errno or 0}"), flaw
+
+
+def _raw_digest(read: Sequence[tuple[SourceFile, Flaw | None]]) -> str:
+    total = hashlib.sha256()
+    for source, _ in read:
+        total.update(os.fsencode(source.path) + b"\0" + source.digest.encode())
+    return total.hexdigest()
+
+
+def _no_files(paths: Sequence[FilePath | str]) -> Diagnostic:
+    place = str(paths[0]) if paths else ""
+    return Diagnostic(
+        "E105", "error", "no config file here", "a directory needs *.yaml or *.yml files", file=place
+    )
+
+
+def _flaws(file: Parsed) -> Iterable[Diagnostic]:
+    yield from (flaw_diagnostic(file.source, flaw) for flaw in file.flaws)
+    if file.flaws or isinstance(file.data, dict):
+        return
+    if file.data is None:
+        yield flaw_diagnostic(
+            file.source, Flaw("E105", "file is empty, or only comments", "start with version: 1")
+        )
+        return
+    line, column = file.root.start if file.root else (0, 0)
+    message = f"the top level must be a mapping, not {kind_of(file.data)}"
+    yield flaw_diagnostic(file.source, Flaw("E111", message, "start with version: 1", line, column))
+
+
+# Errors after which the rest of the file is unknown; the others leave a whole tree.
+_FATAL = frozenset({"E101", "E102", "E104", "E108", "E109", "E114"})
+
+
+def _is_cut_short(file: Parsed) -> bool:
+    return any(
+        flaw.code in _FATAL or flaw.message.startswith(("a template", "a mapping key must"))
+        for flaw in file.flaws
+    )
+
+
+def _judge(
+    merged: Merged,
+    flawed: list[Diagnostic],
+    files: tuple[SourceFile, ...],
+    raw_digest: str,
+    env: Mapping[str, str] | None,
+    whole: bool,
+) -> Loaded:
+    findings = [*merged.findings, *_shape(merged, env, whole)]
+    view = _view(merged, findings, env)
+    if view is not None:
+        findings += _meaning(view, whole)
+    findings = _worth_saying(findings, merged.broken)
+    has_errors = bool(flawed) or any(not finding.is_warning for finding in findings)
+    if view is not None and not has_errors:
+        findings += advise(view)
+    diagnostics = tuple(_sorted([*flawed, *diagnose(merged.root, findings)], files))
+    if has_errors or view is None:
+        return Loaded(None, diagnostics, files, "", raw_digest, view=view)
+    config = _validate(anchored(merged.data, merged.root), env)
+    refused = tuple(str(place_of(merged.root, path)) for path in refusals(merged.data))
+    return Loaded(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
+
+
+def _validate(data: dict[str, Any], env: Mapping[str, str] | None) -> Config:
+    return Config.model_validate(data, context={"environment": env})
+
+
+def _shape(merged: Merged, env: Mapping[str, str] | None, whole: bool) -> list[Finding]:
+    """Errors of the schema. A key may be missing because its file could not be read: then nothing is said."""
+    try:
+        _validate(merged.data, env)
+    except ValidationError as error:
+        found = read_errors(error.errors(include_url=False, include_input=False), merged.data, merged.root)
+        return found if whole else [one for one in found if one.code != "E202" or len(one.path) > 1]
+    return []
+
+
+def _view(merged: Merged, findings: Sequence[Finding], env: Mapping[str, str] | None) -> View | None:
+    """The config without the entries that have errors, or None when even that is not valid."""
+    paths = [finding.path for finding in findings if not finding.is_warning]
+    lost = frozenset(_entry(path) for path in (*paths, *merged.broken) if path)
+    data, indexes = _without(merged.data, lost)
+    try:
+        config = _validate(data, env)
+    except ValidationError:
+        return None
+    return View(config, merged.data, merged.root, lost, indexes, env, datetime.now(UTC))
+
+
+_ENTRIES = frozenset({"integrations", "connections", "workspaces", "policies", "rate_limits"})
+
+
+def _entry(path: Path) -> Path:
+    """What is taken out for an error at `path`: one entry, or a whole section."""
+    return path[:2] if path[0] in _ENTRIES else path[:1]
+
+
+def _without(data: dict[str, Any], lost: frozenset[Path]) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The data without what is lost, and the original places of the policies that stay."""
+    kept = {key: value for key, value in data.items() if (key,) not in lost}
+    kept["version"] = 1
+    for section in _ENTRIES & set(kept):
+        value = kept[section]
+        if isinstance(value, dict):
+            kept[section] = {key: below for key, below in value.items() if (section, key) not in lost}
+    policies = kept.get("policies")
+    if not isinstance(policies, list):
+        return kept, ()
+    indexes = tuple(index for index in range(len(policies)) if ("policies", index) not in lost)
+    kept["policies"] = [policies[index] for index in indexes]
+    return kept, indexes
+
+
+def _meaning(view: View, whole: bool) -> list[Finding]:
+    """Errors of meaning. With a file missing from the picture, nothing is said about names it may declare."""
+    found = [finding for check in CHECKS for finding in check(view)]
+    return found if whole else [one for one in found if one.code not in ("E301", "E302", "E501")]
+
+
+def _worth_saying(findings: Iterable[Finding], broken: set[Path]) -> list[Finding]:
+    """One error for one place, the first one; none about values that could not be read."""
+    said: set[tuple[Path, str]] = set()
+    kept = []
+    for finding in findings:
+        if any(_concerns(finding, path) for path in broken):
+            continue
+        place = (finding.path, "raw" if finding.raw else finding.at)
+        if place not in said or finding.code == "E103":
+            kept.append(finding)
+        said.add(place)
+    return kept
+
+
+def _concerns(finding: Finding, broken: Path) -> bool:
+    """At or below what could not be read, or about a mapping that has lost a key."""
+    if finding.path[: len(broken)] == broken and broken:
+        below = finding.path[len(broken) :]
+        return not below or finding.code in ("E202", "E209")
+    return False
+
+
+def _sorted(diagnostics: Iterable[Diagnostic], files: Sequence[SourceFile]) -> list[Diagnostic]:
+    order = {source.path: index for index, source in enumerate(files)}
+    return sorted(diagnostics, key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
+
+
+def root_of(loaded: Loaded) -> Node | None:
+    """The tree of places, for commands that print more than diagnostics."""
+    return loaded.view.root if loaded.view else None

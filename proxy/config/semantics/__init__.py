@@ -1,0 +1,31 @@
+"""What a config means beyond its shape: names that must exist, secrets, exposure, advice.
+
+Each check takes a `View` and yields findings. The list of checks is here, in the order of their codes.
+"""
+
+from collections.abc import Callable, Iterator
+
+from proxy.config.places import Finding
+from proxy.config.semantics.advice import advise
+from proxy.config.semantics.environment import check_environment
+from proxy.config.semantics.plain_text import check_plain_text
+from proxy.config.semantics.references import check_files, check_references, check_sections
+from proxy.config.semantics.rules import check_patterns, check_rule_ids
+from proxy.config.semantics.safety import check_exposure, check_plain_http
+from proxy.config.semantics.view import View
+
+Check = Callable[[View], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    check_rule_ids,
+    check_references,
+    check_sections,
+    check_patterns,
+    check_files,
+    check_plain_text,
+    check_environment,
+    check_exposure,
+    check_plain_http,
+)
+
+__all__ = ["CHECKS", "Check", "View", "advise"]

@@ -1,0 +1,117 @@
+"""Lint: what is valid and probably not meant (W6xx). Only asked for when there are no errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from policies.patterns import covers, parse_pattern
+from proxy.config.nodes import Node, Path
+from proxy.config.places import Finding
+from proxy.config.policy import RuleConfig
+from proxy.config.semantics.safety import authenticates
+from proxy.config.semantics.view import View
+from proxy.config.unsupported import unsupported
+
+
+def advise(view: View) -> Iterator[Finding]:
+    yield from _rules(view)
+    yield from _templates(view.root, ())
+    yield from _anonymous(view)
+    yield from _expired(view)
+    yield from unsupported(view)
+
+
+def _rules(view: View) -> Iterator[Finding]:
+    for _, rules in view.layers():
+        earlier: dict[str, list[tuple[Path, RuleConfig]]] = {}
+        for path, rule in rules:
+            yield from _approves_everything(path, rule)
+            yield from _unknown_keys(view, path, rule)
+            hiding = next((p for p, r in _candidates(rule, earlier) if _hides(r, rule)), None)
+            if hiding is not None:
+                related = (("the rule that always wins", (*hiding, "pattern")),)
+                message = f"rule `{_name(path, rule)}` can never apply: an earlier rule matches all of it"
+                yield Finding("W601", (*path, "pattern"), message, "move it up, or remove it", related=related)
+            elif not rule.when:
+                earlier.setdefault(_head(rule.pattern), []).append((path, rule))
+
+
+def _head(pattern: str) -> str:
+    return pattern.removeprefix("tools.").partition(".")[0]
+
+
+def _candidates(
+    rule: RuleConfig, earlier: dict[str, list[tuple[Path, RuleConfig]]]
+) -> list[tuple[Path, RuleConfig]]:
+    """Earlier rules that could hide this one: those of the same integration, and those of all."""
+    head = _head(rule.pattern)
+    return earlier.get("*", []) + (earlier.get(head, []) if head != "*" else [])
+
+
+def _name(path: Path, rule: RuleConfig) -> str:
+    return rule.id or f"policies[{path[-1]}]"
+
+
+def _hides(earlier: RuleConfig, later: RuleConfig) -> bool:
+    """Whether `earlier` (which has no conditions) applies wherever `later` would."""
+    if earlier.principals is not None and not set(later.principals or ("",)) <= set(earlier.principals):
+        return False
+    if earlier.risk is not None and not set(later.risk or ("",)) <= set(earlier.risk):
+        return False
+    return covers(parse_pattern(earlier.pattern), parse_pattern(later.pattern))
+
+
+def _approves_everything(path: Path, rule: RuleConfig) -> Iterator[Finding]:
+    limited = rule.when or rule.principals is not None or rule.risk is not None
+    if rule.action == "approve" and rule.pattern.removeprefix("tools.") == "*" and not limited:
+        help = "name the integrations, or add `risk: [read]`"
+        yield Finding("W604", (*path, "pattern"), "this rule approves every tool, deletions too", help)
+
+
+def _unknown_keys(view: View, path: Path, rule: RuleConfig) -> Iterator[Finding]:
+    """`key:ID` of a key that is not declared can only be a signed one."""
+    auth = view.config.auth
+    if auth is None or (auth.api_keys and auth.api_keys.signing):
+        return
+    known = set(auth.api_keys.keys) if auth.api_keys else set()
+    for index, principal in enumerate(rule.principals or ()):
+        name = principal.removeprefix("key:")
+        if principal.startswith("key:") and name not in known:
+            message = f"rule `{_name(path, rule)}` can never apply to `{principal}`: there is no such key"
+            yield Finding("W601", (*path, "principals", index), message, "see auth.api_keys.keys")
+
+
+_TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|\{\{.*?\}\}")
+# Prose, and documents that are not ours.
+_PROSE = frozenset({"description", "reason", "inline", "overrides", "source_url", "matches", "documents"})
+
+
+def _templates(node: Node, path: Path) -> Iterator[Finding]:
+    children = node.children
+    if isinstance(children, dict):
+        for name, below in children.items():
+            if name not in _PROSE and not (not path and name.startswith("x-")):
+                yield from _templates(below, (*path, name))
+    elif children is not None:
+        for index, below in enumerate(children):
+            yield from _templates(below, (*path, index))
+    elif ("${" in node.text or "{{" in node.text) and (found := _TEMPLATE.search(node.text)):
+        help = "there are no templates in this file; where a value may come from outside, write {env: NAME}"
+        yield Finding("W603", path, f"`{found[0]}` looks like a template, but is taken literally", help)
+
+
+def _anonymous(view: View) -> Iterator[Finding]:
+    auth = view.config.auth
+    if auth is not None and auth.anonymous and authenticates(auth):
+        message = "`anonymous: true` makes the other ways to sign in pointless"
+        yield Finding("W605", ("auth", "anonymous"), message, "whoever sends no credential is let in anyway")
+
+
+def _expired(view: View) -> Iterator[Finding]:
+    keys: dict[str, Any] = dict(view.config.auth.api_keys.keys) if view.config.auth and view.config.auth.api_keys else {}
+    for name, key in keys.items():
+        if key.expires is not None and key.expires <= view.now:
+            path: Path = ("auth", "api_keys", "keys", name, "expires")
+            yield Finding("W606", path, f"key `{name}` has expired", "remove it, or give it a later date")

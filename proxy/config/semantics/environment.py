@@ -1,0 +1,53 @@
+"""Secrets that must be there: variables set, files readable (E402, E403, E404, E405)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from proxy.config.nodes import Path
+from proxy.config.places import Finding
+from proxy.config.secrets import UNKNOWN, read_secret_file
+from proxy.config.semantics.view import View
+from proxy.config.shape import nearest
+
+
+def check_environment(view: View) -> Iterator[Finding]:
+    """Nothing without an environment. Every reference is judged, wherever it stands."""
+    if view.environment is None:
+        return
+    for path, ref in view.secrets():
+        if ref.env is not None:
+            yield from _variable(view, path, ref.env, view.environment)
+        elif ref.file is not None:
+            yield from _file(view, path, ref.file)
+
+
+def _variable(view: View, path: Path, name: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+    at = (*path, "env")
+    by_file = environment.get(f"{name}_FILE")
+    value = environment.get(name)
+    if value and by_file:
+        message = f"{name} and {name}_FILE are both set"
+        yield Finding("E405", at, message, "unset one of them")
+    elif by_file and by_file != UNKNOWN:
+        why = read_secret_file(view.directory(path) / by_file)[1]
+        if why:
+            yield Finding("E404", at, f"{name}_FILE points to `{by_file}`, {why}", "unset it, or create the file")
+    elif value == "":
+        yield Finding("E403", at, f"environment variable {name} is empty", f"set {name}, or {name}_FILE to a path")
+    elif value is None and not by_file:
+        yield Finding("E402", at, f"environment variable {name} is not set", _help(name, environment))
+
+
+def _help(name: str, environment: Mapping[str, str]) -> str:
+    likely = nearest(name.lower(), [known for known in environment if known.isupper()])
+    if likely and environment.get(likely) and abs(len(likely) - len(name)) <= 3:
+        return f"did you mean `{likely}`? otherwise set {name}, or {name}_FILE to a path"
+    return f"set {name}, or {name}_FILE to a path, or use {{file: PATH}}"
+
+
+def _file(view: View, path: Path, name: str) -> Iterator[Finding]:
+    why = read_secret_file(view.directory(path) / name)[1]
+    if why:
+        yield Finding("E404", (*path, "file"), f"secret file `{name}` {why.removeprefix('which ')}", "create it, or use {env: NAME}")
+

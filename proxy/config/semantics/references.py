@@ -1,0 +1,145 @@
+"""Names that must exist: integrations, connections, workspaces, sections, files (E301, E302, E304)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path as FilePath
+
+from integrations import GraphQl, OpenApi
+from integrations.graphql.config import IntrospectionFile
+from proxy.config.nodes import Path, find
+from proxy.config.places import Finding
+from proxy.config.semantics.view import View
+from proxy.config.shape import nearest
+
+
+def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: bool = False) -> Finding:
+    """An E301 with a suggestion, or with what there is."""
+    likely = nearest(name, known)
+    if likely:
+        help = f"did you mean `{likely}`?"
+    else:
+        help = f"known: {', '.join(sorted(known)[:8])}" if known else "none are declared"
+    return Finding("E301", path, f"{words} `{name}`", help, "key" if at_key else "value")
+
+
+def check_references(view: View) -> Iterator[Finding]:
+    yield from _connections(view)
+    yield from _workspaces(view)
+    yield from _keys(view)
+
+
+def _connections(view: View) -> Iterator[Finding]:
+    integrations = view.names("integrations")
+    for key in view.config.connections:
+        name = key.partition(".")[0]
+        if name not in integrations:
+            yield unknown(
+                ("connections", key), f"connection `{key}` names unknown integration", name, integrations, True
+            )
+
+
+def _workspaces(view: View) -> Iterator[Finding]:
+    integrations = view.names("integrations")
+    for name, workspace in view.config.workspaces.items():
+        for index, used in enumerate(workspace.integrations or ()):
+            if used not in integrations:
+                path = ("workspaces", name, "integrations", index)
+                yield unknown(path, f"workspace `{name}` names unknown integration", used, integrations)
+
+
+def _keys(view: View) -> Iterator[Finding]:
+    auth = view.config.auth
+    workspaces = view.names("workspaces")
+    for name, key in (auth.api_keys.keys if auth and auth.api_keys else {}).items():
+        path: Path = ("auth", "api_keys", "keys", name)
+        if key.workspace is not None and key.workspace not in workspaces:
+            yield unknown((*path, "workspace"), f"key `{name}` names unknown workspace", key.workspace, workspaces)
+        if key.workspace is None and len(workspaces) > 1:
+            help = f"one of: {', '.join(sorted(workspaces)[:8])}"
+            message = f"missing required key `workspace` in auth.api_keys.keys.{name}: there are several workspaces"
+            yield Finding("E202", (*path, "workspace"), message, help, "key")
+
+
+def check_sections(view: View) -> Iterator[Finding]:
+    """One section needs another (E302)."""
+    if view.has_lost("server") or view.has_lost("state"):
+        return
+    config = view.config
+    if config.auth and config.auth.oauth and config.server.public_url is None:
+        help = "it is the OAuth resource id of this server (RFC 9728)"
+        yield Finding("E302", ("auth", "oauth"), "`auth.oauth` needs `server.public_url`", help, "key")
+    if config.state.backend == "redis" and config.state.url is None:
+        help = "write url: {env: REDIS_URL}"
+        yield Finding("E302", ("state", "backend"), "`backend: redis` needs `state.url`", help)
+    if config.state.url is not None and config.state.backend != "redis":
+        yield Finding("E302", ("state", "url"), "`state.url` needs `backend: redis`", None, "key")
+    yield from _browser_pages(view)
+
+
+def _browser_pages(view: View) -> Iterator[Finding]:
+    server = view.config.server
+    if server.public_url is not None or server.listen.is_loopback:
+        return
+    modes: list[tuple[Path, str | None]] = [(("elicitation", "mode"), view.config.elicitation.mode)]
+    modes += [
+        (("workspaces", name, "elicitation", "mode"), workspace.elicitation.mode)
+        for name, workspace in view.config.workspaces.items()
+    ]
+    for path, mode in modes:
+        if mode == "browser":
+            help = "approval links point to it"
+            yield Finding("E302", path, "`mode: browser` needs `server.public_url`", help)
+
+
+def check_files(view: View) -> Iterator[Finding]:
+    """Files that the config names and that belong beside it (E304). Secret files are E404, the lock is E702."""
+    for name, integration in view.config.integrations.items():
+        path: Path = ("integrations", name)
+        if isinstance(integration, OpenApi) and integration.spec.file:
+            yield from _file(view, (*path, "spec", "file"), integration.spec.file)
+        if isinstance(integration, GraphQl) and isinstance(integration.introspection, IntrospectionFile):
+            yield from _file(view, (*path, "introspection", "file"), integration.introspection.file)
+        bundle = getattr(integration, "ca_bundle", None)
+        if bundle:
+            yield from _file(view, (*path, "ca_bundle"), bundle)
+        if isinstance(integration, GraphQl):
+            for index, pattern in enumerate(integration.documents):
+                yield from _glob(view, (*path, "documents", index), pattern)
+
+
+def _is_example(view: View, path: Path) -> bool:
+    """A file called `*.example` is a template: the files it names belong to whoever copies it."""
+    return find(view.root, path).node.source.path.endswith(".example")
+
+
+def _file(view: View, path: Path, name: str) -> Iterator[Finding]:
+    if _is_example(view, path):
+        return
+    file = view.directory(path) / name
+    if file.is_file():
+        return
+    yield Finding("E304", path, f"file `{name}` does not exist", _similar(file))
+
+
+def _similar(file: FilePath) -> str:
+    if file.is_dir():
+        return "it is a directory"
+    try:
+        names = [entry.name for entry in file.parent.iterdir()]
+    except OSError:
+        return f"the path is relative to this file: {file}"
+    likely = nearest(file.name, names)
+    return f"did you mean `{likely}`?" if likely else f"the path is relative to this file: {file}"
+
+
+def _glob(view: View, path: Path, pattern: str) -> Iterator[Finding]:
+    if _is_example(view, path):
+        return
+    directory = view.directory(path)
+    try:
+        found = any(directory.glob(pattern)) if not FilePath(pattern).is_absolute() else True
+    except (ValueError, NotImplementedError, OSError):
+        found = False
+    if not found:
+        yield Finding("E304", path, f"no file matches `{pattern}`", "patterns are relative to this file")

@@ -1,0 +1,75 @@
+"""Policies: duplicate ids, patterns that can never match, patterns that name nothing (E103, E301, E303)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policies.patterns import Pattern, PatternError, parse_pattern
+from proxy.config.nodes import Path
+from proxy.config.places import Finding
+from proxy.config.semantics.references import unknown
+from proxy.config.semantics.view import View
+from proxy.config.shape import nearest
+
+
+def check_rule_ids(view: View) -> Iterator[Finding]:
+    """Ids are unique in their layer (E103)."""
+    for _, rules in view.layers():
+        seen: dict[str, Path] = {}
+        for path, rule in rules:
+            if rule.id is None:
+                continue
+            if rule.id in seen:
+                first = (("first here", (*seen[rule.id], "id")),)
+                message = f"duplicate policy id `{rule.id}`"
+                yield Finding("E103", (*path, "id"), message, "ids name the rule that decided", related=first)
+            else:
+                seen[rule.id] = path
+
+
+def check_patterns(view: View) -> Iterator[Finding]:
+    """The patterns of rules and of rate limits."""
+    for _, rules in view.layers():
+        for path, rule in rules:
+            yield from _pattern(view, (*path, "pattern"), rule.pattern)
+    for name, limit in view.config.rate_limits.items():
+        if limit.pattern is not None:
+            yield from _pattern(view, ("rate_limits", name, "pattern"), limit.pattern)
+
+
+def _pattern(view: View, path: Path, pattern: str) -> Iterator[Finding]:
+    try:
+        parsed = parse_pattern(pattern)
+    except PatternError as error:
+        yield Finding("E303", path, error.message, error.help)
+        return
+    yield from _names(view, path, parsed)
+
+
+def _names(view: View, path: Path, pattern: Pattern) -> Iterator[Finding]:
+    """The integration and the connection that a pattern names must be declared (E301)."""
+    if pattern.integration is None:
+        return
+    integrations = view.names("integrations")
+    if pattern.integration not in integrations:
+        yield unknown(path, "pattern names unknown integration", pattern.integration, integrations)
+    elif pattern.connection is not None:
+        yield from _connection(view, path, pattern, pattern.connection)
+
+
+def _connection(view: View, path: Path, pattern: Pattern, name: str) -> Iterator[Finding]:
+    keys = view.connection_names(pattern.integration or "")
+    known = [connection for owner, connection in keys if pattern.owner in (None, owner)]
+    if name in known:
+        return
+    owner = pattern.owner or "*"
+    elsewhere = next((other for other, connection in keys if connection == name), None)
+    finding = unknown(path, "pattern names unknown connection", f"{pattern.integration}.{owner}.{name}", [])
+    likely = f"{pattern.integration}.{elsewhere}.{name}" if elsewhere else _near(pattern, owner, name, known)
+    help = f"did you mean `{likely}`?" if likely else f"known: {', '.join(known[:8])}" if known else finding.help
+    yield Finding("E301", path, finding.message, help)
+
+
+def _near(pattern: Pattern, owner: str, name: str, known: list[str]) -> str | None:
+    likely = nearest(name, known)
+    return f"{pattern.integration}.{owner}.{likely}" if likely else None

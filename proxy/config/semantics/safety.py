@@ -1,0 +1,138 @@
+"""What must not go out: open listeners, credentials over plain http (E501, E502)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
+from integrations.fields import Headers, SecretRef, is_local_host
+from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
+from proxy.config.model import AuthConfig
+from proxy.config.nodes import Path
+from proxy.config.places import Finding
+from proxy.config.semantics.view import View
+
+
+
+def check_exposure(view: View) -> Iterator[Finding]:
+    yield from _listener(view)
+    yield from _proxies(view)
+    for key, connection in view.config.connections.items():
+        auth = connection.auth
+        if isinstance(auth, ClientCredentials) and key.split(".")[1] == "user":
+            message = "client_credentials for a user connection: every user would share one identity"
+            help = f"call it `{key.replace('.user.', '.org.')}`, or use grant: authorization_code"
+            yield Finding("E501", ("connections", key, "auth", "grant"), message, help)
+
+
+def _listener(view: View) -> Iterator[Finding]:
+    listen = view.config.server.listen
+    if listen.is_loopback or view.has_lost("auth") or view.has_lost("server"):
+        return
+    auth = view.config.auth
+    path: Path = ("server", "listen")
+    if auth is not None and auth.anonymous:
+        message = f"listening on {listen} with `auth.anonymous: true`: anyone can run code"
+        yield Finding("E501", path, message, "set anonymous: false, or listen on 127.0.0.1")
+    elif not authenticates(auth):
+        help = "add `auth` (api_keys or oauth), or listen on 127.0.0.1"
+        yield Finding("E501", path, f"listening on {listen} without authentication", help)
+
+
+def authenticates(auth: AuthConfig | None) -> bool:
+    """Whether anybody could ever present a valid credential."""
+    if auth is None:
+        return False
+    keys = auth.api_keys
+    return bool(auth.oauth or (keys and (keys.keys or keys.signing)))
+
+
+def _proxies(view: View) -> Iterator[Finding]:
+    for index, network in enumerate(view.config.server.trusted_proxies):
+        if ip_network(network).prefixlen == 0:
+            message = f"`{network}` trusts everyone to set X-Forwarded-*"
+            yield Finding("E501", ("server", "trusted_proxies", index), message, "name the proxies' own range")
+
+
+def check_plain_http(view: View) -> Iterator[Finding]:
+    for name, integration in view.config.integrations.items():
+        yield from _integration(view, name, integration)
+    for key, connection in view.config.connections.items():
+        path: Path = ("connections", key)
+        if connection.base_url and not isinstance(connection.auth, NoAuth):
+            yield from _plain((*path, "base_url"), connection.base_url, "the connection's credentials")
+        yield from _token_endpoints(connection, (*path, "auth"))
+    otlp = view.config.telemetry.otlp
+    if otlp and _has_secrets(otlp.headers):
+        yield from _plain(("telemetry", "otlp", "endpoint"), otlp.endpoint, "its headers")
+    webhook = view.config.approvals.webhook
+    if webhook:
+        yield from _plain(("approvals", "webhook", "url"), webhook.url, "approvals")
+    yield from _own_url(view)
+
+
+def _own_url(view: View) -> Iterator[Finding]:
+    """OAuth tokens are sent to `public_url`, and only there (RFC 8707, RFC 9728)."""
+    config = view.config
+    if config.auth is None or config.auth.oauth is None:
+        return
+    for index, issuer in enumerate(config.auth.oauth.authorization_servers):
+        yield from _plain(("auth", "oauth", "authorization_servers", index), issuer, "sign-in")
+    if config.server.public_url:
+        yield from _plain(("server", "public_url"), config.server.public_url, "tokens")
+
+
+def _has_secrets(headers: Headers) -> bool:
+    return any(isinstance(value, SecretRef) for value in headers.values())
+
+
+def _integration(view: View, name: str, integration: Integration) -> Iterator[Finding]:
+    if isinstance(integration, McpLocal):
+        return
+    credential = _credentials_of(view.config.connections, name)
+    what = "its headers" if _has_secrets(integration.headers) else "its connections' credentials"
+    if not credential and not _has_secrets(integration.headers):
+        return
+    path: Path = ("integrations", name)
+    for key, url in _urls(integration):
+        yield from _plain((*path, *key), url, what)
+
+
+def _credentials_of(connections: Mapping[str, Connection], integration: str) -> bool:
+    """Whether a credential goes to the integration's own URL (a connection may have another `base_url`)."""
+    return any(
+        key.partition(".")[0] == integration and not isinstance(connection.auth, NoAuth) and not connection.base_url
+        for key, connection in connections.items()
+    )
+
+
+def _urls(integration: OpenApi | GraphQl | McpRemote) -> Iterator[tuple[Path, str]]:
+    if isinstance(integration, OpenApi):
+        if integration.base_url:
+            yield ("base_url",), integration.base_url
+        elif integration.spec.url:
+            # Relative servers of the document resolve against its URL.
+            yield ("spec", "url"), integration.spec.url
+    elif isinstance(integration, GraphQl):
+        yield ("endpoint",), integration.endpoint
+    else:
+        yield ("url",), integration.url
+
+
+def _token_endpoints(connection: Connection, path: Path) -> Iterator[Finding]:
+    auth = connection.auth
+    if not isinstance(auth, ClientCredentials | AuthorizationCode):
+        return
+    for key in ("issuer", "token_url", "authorization_url"):
+        url = getattr(auth, key, None)
+        if url:
+            yield from _plain((*path, key), url, "the client's credentials")
+
+
+def _plain(path: Path, url: str, what: str) -> Iterator[Finding]:
+    parts = urlsplit(url)
+    if parts.scheme.lower() == "http" and not is_local_host(parts.hostname or ""):
+        message = f"`{path[-1] if isinstance(path[-1], str) else path[-2]}`: {what} would travel over plain http"
+        yield Finding("E502", path, message, f"did you mean `https{url[4:]}`?")

@@ -1,0 +1,87 @@
+"""The config as the checks see it: what is valid of it, and the names of everything that was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import BaseModel
+
+from integrations.fields import SecretRef
+from proxy.config.model import Config
+from proxy.config.nodes import Node, Path, find
+from proxy.config.policy import RuleConfig
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`config` lacks the entries that have errors; `data` still names them, so nothing that exists is "unknown".
+
+    `lost` are the paths that were taken out. `policy_indexes` are the places of `config.policies` in the files.
+    `environment` is None when it is not to be judged.
+    """
+
+    config: Config
+    data: Mapping[str, Any]
+    root: Node
+    lost: frozenset[Path]
+    policy_indexes: tuple[int, ...]
+    environment: Mapping[str, str] | None
+    now: datetime
+
+    def names(self, section: str) -> list[str]:
+        """Every key declared in a section, valid or not."""
+        declared = self.data.get(section)
+        return [key for key in declared if isinstance(key, str)] if isinstance(declared, dict) else []
+
+    def connection_names(self, integration: str) -> list[tuple[str, str]]:
+        """Owner and name of every connection declared for an integration."""
+        keys = [key.split(".") for key in self.names("connections") if key.startswith(f"{integration}.")]
+        return [(key[1], key[2]) for key in keys if len(key) == 3]
+
+    def has_lost(self, section: str) -> bool:
+        return any(path[:1] == (section,) for path in self.lost)
+
+    def layers(self) -> Iterator[tuple[Path, list[tuple[Path, RuleConfig]]]]:
+        """The layers of policies: the top level, then each workspace; every rule with its path."""
+        top = [(("policies", i), rule) for i, rule in zip(self.policy_indexes, self.config.policies, strict=True)]
+        yield ("policies",), list(top)
+        for name, workspace in self.config.workspaces.items():
+            path: Path = ("workspaces", name, "policies")
+            yield path, [((*path, i), rule) for i, rule in enumerate(workspace.policies)]
+
+    def secrets(self) -> list[tuple[Path, SecretRef]]:
+        """Every reference to a secret, with its path."""
+        return [(self.path_in_files(path), ref) for path, ref in walk_secrets(self.config, ())]
+
+    def path_in_files(self, path: Path) -> Path:
+        """A path into `config` as a path into the files (list items may have been taken out)."""
+        if len(path) > 1 and path[0] == "policies" and isinstance(path[1], int):
+            return ("policies", self.policy_indexes[path[1]], *path[2:])
+        return path
+
+    def directory(self, path: Path) -> FilePath:
+        """What a relative path written at `path` is relative to: the directory of its file."""
+        return find(self.root, path).node.source.directory
+
+
+def walk_secrets(value: object, path: Path) -> Iterator[tuple[Path, SecretRef]]:
+    """Secret references in a model, with the keys that lead to them."""
+    if isinstance(value, SecretRef):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        for name, inner in value.__dict__.items():
+            if inner is not None and not isinstance(inner, str | int | float):
+                yield from walk_secrets(inner, (*path, fields[name].alias or name))
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, BaseModel):
+                yield from walk_secrets(inner, (*path, name))
+    elif isinstance(value, tuple):
+        for index, inner in enumerate(value):
+            if isinstance(inner, BaseModel):
+                yield from walk_secrets(inner, (*path, index))

@@ -1,0 +1,125 @@
+"""Which models stand where in the language, so that an error can name the keys that are allowed there."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from proxy.config.model import Config
+
+# What people bring along from other products, and what it is called here.
+SYNONYMS = {
+    "mcpServers": "integrations", "mcp_servers": "integrations", "servers": "integrations",
+    "sources": "integrations", "args": "command", "env": "environment", "environ": "environment",
+    "rules": "policies", "policy": "policies", "allow": "approve", "deny": "block", "ask": "require_approval",
+    "forbid": "block", "permit": "approve", "secret": "client_secret", "host": "listen", "bind": "listen",
+    "address": "listen", "port": "listen", "uri": "url", "endpoint": "url", "limits": "rate_limits",
+    "ratelimits": "rate_limits", "http": "remote", "stdio": "local", "sse": "remote", "apiKeys": "api_keys",
+    "user": "username", "eq": "equals", "max": "at_most", "min": "at_least", "regex": "matches",
+    "openapi3": "openapi", "swagger": "openapi", "rest": "openapi", "warn": "warning",
+}  # fmt: skip
+
+
+def allowed_keys(path: Sequence[str | int], data: Any) -> list[str]:
+    """Keys that the mapping at `path` may have, in the order of the models."""
+    keys: dict[str, None] = {}
+    for model in _models(path, data):
+        for name, field in model.model_fields.items():
+            keys[field.alias or name] = None
+    return list(keys)
+
+
+def nearest(word: str, allowed: Sequence[str]) -> str | None:
+    """What `word` was probably meant to be."""
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).lower().replace("-", "_").strip()
+    folded = {name.lower().replace("-", "_"): name for name in allowed}
+    if snake in folded:
+        return folded[snake]
+    synonym = SYNONYMS.get(word) or SYNONYMS.get(snake)
+    if synonym in allowed:
+        return synonym
+    close = difflib.get_close_matches(snake, list(folded), n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def elsewhere(key: str) -> str | None:
+    """The section that has a key of this name (`listen` belongs to `server`)."""
+    for section, field in Config.model_fields.items():
+        for model in _models_of(field.annotation, None):
+            if key in model.model_fields:
+                return f"{section}.{key}"
+    return None
+
+
+def _models(path: Sequence[str | int], data: Any) -> list[type[BaseModel]]:
+    annotation: Any = Config
+    for step in path:
+        annotation = Union[tuple(_below(annotation, step, data)) or (object,)]  # noqa: UP007
+        data = _step(data, step)
+    return list(_models_of(annotation, data))
+
+
+def _step(data: Any, step: str | int) -> Any:
+    try:
+        return data[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _below(annotation: Any, step: str | int, data: Any) -> Iterator[Any]:
+    for kind in _flat(annotation):
+        origin, arguments = get_origin(kind), get_args(kind)
+        if origin is dict:
+            yield arguments[1]
+        elif origin is tuple:
+            yield arguments[0]
+    for model in _models_of(annotation, data):
+        for name, field in model.model_fields.items():
+            if step == (field.alias or name):
+                yield field.annotation
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without Annotated."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _flat(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _flat(member)
+    else:
+        yield annotation
+
+
+def _models_of(annotation: Any, data: Any) -> Iterator[type[BaseModel]]:
+    models = [kind for kind in _flat(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    fitting = [model for model in models if _fits(model, data)]
+    yield from fitting or models
+
+
+def _fits(model: type[BaseModel], data: Any) -> bool:
+    """Whether the data's `kind`, `type` and `grant` are those of the model."""
+    if not isinstance(data, dict):
+        return True
+    for name in ("kind", "type", "grant"):
+        field = model.model_fields.get(name)
+        if field is None or name not in data or get_origin(field.annotation) is not Literal:
+            continue
+        if data[name] not in get_args(field.annotation):
+            return False
+    return True
+
+
+def literal_values(path: Sequence[str | int], key: str) -> list[str]:
+    """Every value that `key` may have in the models at `path`."""
+    values: dict[str, None] = {}
+    for model in _models(path, None):
+        field = model.model_fields.get(key)
+        if field is not None and get_origin(field.annotation) is Literal:
+            values.update(dict.fromkeys(map(str, get_args(field.annotation))))
+    return list(values)

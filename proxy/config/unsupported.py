@@ -1,0 +1,115 @@
+"""What the language already has and this version does not do yet: one line each, deleted when it is built.
+
+Every line is a warning (W690) that says what happens instead. `refuses_to_serve` marks what would be unsafe
+to ignore: `executor serve` and `executor mcp` then stop with the same words, while `validate` only warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.config.nodes import Path, show_path
+from proxy.config.places import Finding
+from proxy.config.semantics.view import View
+
+CODE = "W690"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Config that asks for something missing. `wanted` gets the value at `path` (`*` is any key)."""
+
+    path: str
+    instead: str
+    wanted: Callable[[object], bool] = lambda value: True
+    refuses_to_serve: bool = False
+
+
+def _is(*words: str) -> Callable[[object], bool]:
+    return lambda value: value in words
+
+
+def _is_true(value: object) -> bool:
+    return value is True
+
+
+def _writes_lines(value: object) -> bool:
+    return not (isinstance(value, dict) and value.get("sink") == "off")
+
+
+def _enforces(value: object) -> bool:
+    return isinstance(value, dict) and value.get("mode", "enforce") == "enforce"
+
+
+GAPS: tuple[Gap, ...] = (
+    Gap("server.reload.last_good", "an invalid config at the start ends the process"),
+    Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
+    Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
+    Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
+    Gap("workspaces.*.elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
+    Gap("workspaces.*.elicitation.approval_timeout", "calls that need approval are refused"),
+    Gap(
+        "integrations.*.kind", "its connections are listed as failed and have no tools", _is("graphql", "mcp")
+    ),
+    Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
+    Gap("integrations.*.pagination", "agents fetch one page after the other"),
+    Gap("integrations.*.idempotency_key", "only safe methods are repeated"),
+    Gap("integrations.*.proxy", "it would be called directly", refuses_to_serve=True),
+    Gap(
+        "integrations.*.ca_bundle", "it would be called with the system's certificates", refuses_to_serve=True
+    ),
+    Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
+    Gap("policies.*.approver", "calls that need approval are refused, whoever might approve", _is("human")),
+    Gap("elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
+    Gap("sandbox.reuse", "every execution has a process of its own", _is("workspace")),
+    Gap("state.backend", "everything is kept in memory and lost on restart", _is("sqlite", "redis")),
+    Gap("audit", "no audit lines are written", _writes_lines),
+    Gap("telemetry.otlp", "no traces are sent"),
+    Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
+    Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
+    Gap("api.registration", "servers cannot be added at run time", _is("overlay")),
+    Gap("approvals.webhook", "nobody is told about pending approvals"),
+    Gap("console", "there are no web pages"),
+)
+
+
+def unsupported(view: View) -> Iterator[Finding]:
+    """A warning for every gap that the files ask for; defaults ask for nothing."""
+    for gap, path in gaps_in(view.data):
+        end = "; `executor serve` refuses to start with it" if gap.refuses_to_serve else ""
+        message = f"`{_name(path, gap)}` is not supported yet: {gap.instead}{end}"
+        yield Finding(CODE, path, message, None, "value" if gap.path.endswith((".kind", ".mode")) else "key")
+
+
+def refusals(view_data: Mapping[str, Any]) -> list[Path]:
+    """The paths that a server must not ignore."""
+    return [path for gap, path in gaps_in(view_data) if gap.refuses_to_serve]
+
+
+def gaps_in(data: Mapping[str, Any]) -> Iterator[tuple[Gap, Path]]:
+    for gap in GAPS:
+        for path, value in _reach(data, gap.path.split("."), ()):
+            if gap.wanted(value):
+                yield gap, path
+
+
+def _reach(value: Any, steps: list[str], path: Path) -> Iterator[tuple[Path, Any]]:
+    """Every value at a gap's path."""
+    if not steps:
+        yield path, value
+    elif isinstance(value, dict):
+        names = list(value) if steps[0] == "*" else [steps[0]] if steps[0] in value else []
+        for name in names:
+            yield from _reach(value[name], steps[1:], (*path, name))
+    elif isinstance(value, list) and steps[0] == "*":
+        for index, item in enumerate(value):
+            yield from _reach(item, steps[1:], (*path, index))
+
+
+def _name(path: Path, gap: Gap) -> str:
+    """The key, with the value where only this value is missing."""
+    if gap.path.endswith(("kind", "mode", "backend", "reuse", "registration", "approver")):
+        return f"{path[-1]}"
+    return show_path(path) if "*" not in gap.path else str(path[-1])
