@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from anyio.testing import wait_all_tasks_blocked
+from anyio import wait_all_tasks_blocked
 
 from proxy.serving.exchange import Exchange, accepts
 from proxy.serving.http import Reply, Request

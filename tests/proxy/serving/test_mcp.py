@@ -11,7 +11,7 @@ from mcp import Client
 from proxy.principal import Principal
 from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions, with_lines
 from proxy.serving.peer import Peer
-from tests.proxy.serving.support import ALICE, TOKENS, Board
+from tests.proxy.serving.support import ALICE, MODERN, TOKENS, Board
 
 
 def test_lines_go_to_the_end_of_the_results_text() -> None:
@@ -62,7 +62,7 @@ async def test_a_failing_description_is_a_defect_with_digits(caplog: pytest.LogC
             raise RuntimeError("the secret cause")
 
     server = build_server(Broken(), Changes(), ServerOptions(), Peer(ALICE))
-    async with Client(server) as client:
+    async with Client(server, mode=MODERN) as client:
         with pytest.raises(Exception, match=r"Internal error \[[0-9a-f]{8}\]"):
             await client.list_tools()
     assert "the secret cause" in caplog.text
