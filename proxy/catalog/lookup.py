@@ -8,18 +8,21 @@ like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from proxy.catalog.branch import Branch
 from proxy.catalog.entries import Ambiguous, CatalogTool, Found, Missing, Visible
-from proxy.catalog.query import Query, Term
+from proxy.catalog.query import Query, parse_query
 from proxy.catalog.search import ranked
-from proxy.catalog.words import split_identifier, stem
+from proxy.catalog.words import split_identifier
 
 _SUGGESTIONS = 5
 _CONSIDERED = 24
 _LONGEST_PATH = 512
+# Beside likeness of spelling (0..1), what shared words are worth.
+_SHARED_WORDS = 0.5
+_WORDS_ALONE = 4
 
 
 def normalise(path: str) -> str:
@@ -59,36 +62,30 @@ def _short(branches: Sequence[Branch], name: str, visible: Visible) -> CatalogTo
 
 
 def suggest(branches: Mapping[str, Branch], path: str, visible: Visible) -> tuple[str, ...]:
-    """Up to five visible addresses that share words with `path`, typing errors forgiven, closest spelling
-    first.
-    """
+    """Up to five visible addresses that share words with `path`, typing errors forgiven, closest first."""
     integration, _, rest = path.partition(".")
     own = [branch for branch in branches.values() if branch.connection.integration == integration]
-    chosen = own or list(branches.values())
-    words = split_identifier(rest if own else path)
-    for prefix_part in ("org", "user", *(branch.connection.connection for branch in own)):
-        if prefix_part in words and len(words) > 1:
-            words.remove(prefix_part)
-    candidates = _sharing(chosen, words)
+    words = split_identifier((rest if own else path)[:_LONGEST_PATH])
+    for known in ("org", "user", *(branch.connection.connection.lower() for branch in own)):
+        if known in words and len(words) > 1:
+            words.remove(known)
     likeness = SequenceMatcher(b=path, autojunk=False)
-    scored: list[tuple[float, str]] = []
-    for found in candidates:
-        if len(scored) >= _CONSIDERED:
-            break
-        if visible(found.tool):
-            likeness.set_seq1(found.tool.address)
-            scored.append((-likeness.ratio(), found.tool.address))
-    return tuple(address for _, address in sorted(scored)[:_SUGGESTIONS])
+    scored: dict[str, float] = {}
+    for found in _sharing(own or list(branches.values()), words):
+        address = found.tool.address
+        if address not in scored and visible(found.tool):
+            likeness.set_seq1(address)
+            scored[address] = likeness.ratio() + _SHARED_WORDS * found.score
+            if len(scored) >= _CONSIDERED:
+                break
+    return tuple(sorted(scored, key=lambda address: (-scored[address], address))[:_SUGGESTIONS])
 
 
-def _sharing(branches: Sequence[Branch], words: Sequence[str]) -> list[Found]:
-    """Tools that match most of the words; if none does, tools that match any."""
-    terms = tuple(Term(word, {stem(word): 1.0}) for word in dict.fromkeys(words[:8]))
-    if not terms:
-        return []
+def _sharing(branches: Sequence[Branch], words: Sequence[str]) -> Iterator[Found]:
+    """Tools that match most of the words, or what they may stand for; after them, tools that match any."""
     chosen = [(branch, "") for branch in branches]
-    together = ranked(chosen, Query(terms, "any"))
-    if together:
-        return together
-    apart = [found for term in terms for found in ranked(chosen, Query((term,), "any"))[:_CONSIDERED]]
-    return list({found.tool: found for found in apart}.values())
+    query = parse_query(" ".join(words))
+    if query.terms:
+        yield from ranked(chosen, query)
+    for term in query.terms[:_WORDS_ALONE]:
+        yield from ranked(chosen, Query((term,), "any"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import nlargest
 
-from proxy.catalog.index import ToolIndex
+from proxy.catalog.index import Postings, ToolIndex
 from proxy.catalog.query import Query, Term
 
 # What a hit is worth beside an exact one.
@@ -87,7 +87,8 @@ def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
     best = _add(index, hits, term.forms.items())
     for word, worth in term.forms.items():
         if worth == 1.0:
-            best = max(best, _add(index, hits, [(longer, _PREFIX) for longer in index.with_prefix(word)]))
+            longer = [(other, _PREFIX) for other in index.with_prefix(word)]
+            best = max(best, _add(index, hits, longer, index.postings.get(word)))
     if not hits:
         best = _add(index, hits, [(other, _SUBSTRING) for other in index.containing(term.word)])
     if not hits:
@@ -95,13 +96,17 @@ def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
     return hits, best or index.rarest
 
 
-def _add(index: ToolIndex, hits: Hits, forms: Iterable[tuple[str, float]]) -> float:
+def _add(
+    index: ToolIndex, hits: Hits, forms: Iterable[tuple[str, float]], exact: Postings | None = None
+) -> float:
+    """Note the hits of these forms. However rare one is, it is worth no more than the word meant, if that
+    exists."""
     best = 0.0
     for word, worth in forms:
         postings = index.postings.get(word)
         if postings is None:
             continue
-        value = worth * postings.idf
+        value = worth * (min(postings.idf, exact.idf) if exact is not None else postings.idf)
         best = max(best, value)
         for number, share in zip(postings.tools, postings.worth, strict=True):
             score = share * value
