@@ -1,0 +1,170 @@
+"""Counting requests, executions and tool calls against the limits that fit them.
+
+Rules:
+- All limits that fit apply. None is counted unless all of them have room, so that a refused call costs
+  nothing.
+- A limit keeps its counter under its own name, whatever its numbers are: a reload neither forgets nor
+  forgives.
+- Only tool calls wait, only for as long as the rule says, and only so many of them.
+- While the counters cannot be reached, each limit does what its `on_store_failure` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+
+from policies import parse_pattern
+from proxy.limits.rules import AppliesTo, LimitRule, LimitSubject, Per
+
+STORE_TIMEOUT_SECONDS: Final = 1.0
+MAX_WAITING: Final = 256
+"""How many tool calls one set of limits holds back at a time; more are refused at once."""
+
+_STORE_RETRY_MS: Final = 1_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Over the limit called `name`; `retry_after_ms` (at least 1) is when the next one may fit."""
+
+    name: str
+    retry_after_ms: int
+    per: Per = "workspace"
+    store_failed: bool = False
+
+    @property
+    def retry_after_seconds(self) -> int:
+        """For the Retry-After header (RFC 9110, section 10.2.3): whole seconds, rounded up."""
+        return -(-self.retry_after_ms // 1000)
+
+
+class _Window(RateLimitItemPerSecond):
+    """A window whose counter is named after the limit only, not after its numbers."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        return "/".join(("limits", *map(str, identifiers)))
+
+
+class _Armed:
+    """One rule, ready to count."""
+
+    __slots__ = ("item", "pattern", "rule")
+
+    def __init__(self, rule: LimitRule) -> None:
+        self.rule = rule
+        self.pattern = parse_pattern(rule.pattern) if rule.pattern is not None else None
+        window = rule.window()
+        self.item = _Window(window.count, window.period_seconds)
+
+    def bucket(self, subject: LimitSubject) -> str | None:
+        """The bucket to count in, or None when the rule does not fit."""
+        if self.pattern is not None and (subject.tool is None or not self.pattern.matches(subject.tool)):
+            return None
+        return subject.counted(self.rule.per)
+
+
+_Fitting = list[tuple[_Armed, str]]
+
+
+class Limits:
+    """The limits of one config, over a storage that outlives it. Raises `policies.PatternError` when made."""
+
+    def __init__(
+        self,
+        rules: Sequence[LimitRule],
+        storage: Storage,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.rules = tuple(rules)
+        self._armed = tuple(map(_Armed, self.rules))
+        self._windows = MovingWindowRateLimiter(storage)
+        self._clock = clock
+        self._sleep = sleep
+        self._waiting = 0
+
+    async def check(self, applies_to: AppliesTo, subject: LimitSubject) -> Denied | None:
+        """Count one, or say which limit refuses it. Tool calls may be held back here, see `LimitRule`."""
+        fitting = self._fitting(applies_to, subject)
+        denied = await self._count(fitting)
+        if denied is None or applies_to != "tool_calls" or self._waiting >= MAX_WAITING:
+            return denied
+        self._waiting += 1
+        try:
+            return await self._wait(fitting, denied)
+        finally:
+            self._waiting -= 1
+
+    def applying(self, applies_to: AppliesTo, subject: LimitSubject) -> list[LimitRule]:
+        """The rules that would count this subject, for explanations."""
+        return [armed.rule for armed, _ in self._fitting(applies_to, subject)]
+
+    def _fitting(self, applies_to: AppliesTo, subject: LimitSubject) -> _Fitting:
+        fitting: _Fitting = []
+        for armed in self._armed:
+            if armed.rule.applies_to == applies_to:
+                bucket = armed.bucket(subject)
+                if bucket is not None:
+                    fitting.append((armed, bucket))
+        return fitting
+
+    async def _wait(self, fitting: _Fitting, denied: Denied) -> Denied | None:
+        """Try again whenever there may be room, until the refusing rule's patience ends."""
+        waited = 0.0
+        patience = {armed.rule.name: armed.rule.wait_seconds or 0.0 for armed, _ in fitting}
+        refused: Denied | None = denied
+        while refused is not None:
+            pause = refused.retry_after_ms / 1000
+            if waited + pause > patience[refused.name]:
+                return refused
+            await self._sleep(pause)
+            waited += pause
+            refused = await self._count(fitting)
+        return None
+
+    async def _count(self, fitting: _Fitting) -> Denied | None:
+        if len(fitting) > 1:
+            for armed, bucket in fitting:
+                denied = await self._asked(armed, bucket, self._windows.test)
+                if denied is not None:
+                    return denied
+        for armed, bucket in fitting:
+            denied = await self._asked(armed, bucket, self._windows.hit)
+            if denied is not None:
+                return denied
+        return None
+
+    async def _asked(
+        self, armed: _Armed, bucket: str, question: Callable[..., Awaitable[bool]]
+    ) -> Denied | None:
+        rule = armed.rule
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
+                if await question(armed.item, rule.name, bucket):
+                    return None
+                stats = await self._windows.get_window_stats(armed.item, rule.name, bucket)
+        except (StorageError, TimeoutError) as error:
+            return _unreachable(rule, error)
+        wait_ms = int((stats.reset_time - self._clock()) * 1000) + 1
+        return Denied(rule.name, max(1, wait_ms), rule.per)
+
+
+def _unreachable(rule: LimitRule, error: Exception) -> Denied | None:
+    _log.warning(
+        "rate limit %s: counters unreachable, %s (%s)", rule.name, rule.on_store_failure, type(error).__name__
+    )
+    if rule.on_store_failure == "allow":
+        return None
+    return Denied(rule.name, _STORE_RETRY_MS, rule.per, store_failed=True)

@@ -1,0 +1,114 @@
+"""What a rate limit is, and whom it counts: plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, Literal
+
+from proxy.principal import Principal
+
+Per = Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
+AppliesTo = Literal["requests", "executions", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in any `period_seconds` (a whole number of seconds)."""
+
+    count: int
+    period_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """One named limit. Every limit that fits a request, execution or tool call applies.
+
+    `burst`: how many may come at once, while the mean rate stays `rate`; without it, all of `rate.count` may.
+    `pattern` (of tool addresses) and `wait_seconds` are for tool calls: a call over the limit is held back up
+    to that long instead of refused. `on_store_failure` says what happens while the counters cannot be
+    reached.
+    """
+
+    name: str
+    per: Per
+    applies_to: AppliesTo
+    rate: Rate
+    pattern: str | None = None
+    burst: int | None = None
+    wait_seconds: float | None = None
+    on_store_failure: Literal["allow", "deny"] = "allow"
+
+    def window(self) -> Rate:
+        """What is counted. A burst of 10 at 30/minute is 10 in any 20 seconds, rounded up to whole ones."""
+        if self.burst is None:
+            return self.rate
+        seconds = -(-self.rate.period_seconds * self.burst // self.rate.count)
+        return Rate(self.burst, max(1, seconds))
+
+
+DEFAULT_LIMITS: Final = (LimitRule("per-workspace", "workspace", "requests", Rate(100, 60)),)
+"""What applies when the config has no `rate_limits` section (seed 000)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSubject:
+    """Whom a limit may count. Only verified facts: never a header's or an argument's word.
+
+    `user` and `key` come from the principal, `session` from a session whose owner was checked, `ip` from the
+    socket or a trusted proxy. `connection` is a prefix (`github.org.main`), `tool` a full address.
+    """
+
+    workspace: str | None = None
+    user: str | None = None
+    key: str | None = None
+    session: str | None = None
+    integration: str | None = None
+    connection: str | None = None
+    tool: str | None = None
+    ip: str | None = None
+
+    @classmethod
+    def of(cls, principal: Principal, *, ip: str | None = None, session: str | None = None) -> LimitSubject:
+        """The caller of a request or execution."""
+        caller = principal.caller()
+        return cls(principal.workspace_id, user=caller.user, key=caller.key, session=session, ip=ip)
+
+    def calling(self, address: str) -> LimitSubject:
+        """The same caller, calling the tool at this full address."""
+        parts = address.split(".")
+        return replace(self, integration=parts[0], connection=".".join(parts[:3]), tool=address)
+
+    def account(self) -> str | None:
+        """Who is behind it, as precisely as is known. Callers without a name are told apart by address."""
+        if self.user is not None:
+            return f"user:{self.user}"
+        if self.key is not None:
+            return f"key:{self.key}"
+        return None if self.ip is None else f"ip:{self.ip}"
+
+    def counted(self, per: Per) -> str | None:
+        """The bucket of this subject in a limit `per`; None when it has none, so that no limit applies."""
+        return _BUCKETS[per](self)
+
+
+def _session(subject: LimitSubject) -> str | None:
+    """Outside a session a caller counts as one session, so that leaving the id out is no way around."""
+    owner = f"{subject.workspace or ''}|{subject.account() or 'anonymous'}"
+    return f"{owner}|{subject.session or ''}"
+
+
+_BUCKETS: Final[Mapping[Per, Callable[[LimitSubject], str | None]]] = MappingProxyType(
+    {
+        "server": lambda subject: "all",
+        "workspace": lambda subject: subject.workspace,
+        "user": lambda subject: subject.account() or "anonymous",
+        "key": lambda subject: subject.key,
+        "session": _session,
+        "integration": lambda subject: subject.integration,
+        "connection": lambda subject: subject.connection,
+        "tool": lambda subject: subject.tool,
+        "ip": lambda subject: subject.ip,
+    }
+)
