@@ -1,4 +1,4 @@
-"""Starts the zygote in a bare interpreter (`python -I -S`), with nothing imported that a worker does not need.
+"""Starts the zygote, or the transform, in a bare interpreter (`python -I -S`) with the least of imports.
 
 The packages above are entered without running their `__init__`, which would import the pool and asyncio.
 """
@@ -19,6 +19,9 @@ def enter_packages(sandbox_directory: str) -> None:
 
 if __name__ == "__main__":
     enter_packages(sys.argv[1])
-    from proxy.sandbox.zygote import main
+    if sys.argv[2] == "transform":
+        from proxy.sandbox.transform import main
+    else:
+        from proxy.sandbox.zygote import main
 
-    main(sys.argv[2:])
+    main(sys.argv[3:])

@@ -1,9 +1,11 @@
 """Frames on a worker's socket: a length of 4 bytes, big endian, then that many bytes of UTF-8 JSON.
 
-Shared by both sides, so it imports nothing: the zygote pays for every module that a worker needs.
+Shared by both sides, so it imports next to nothing: the zygote pays for every module that a worker needs.
 """
 
 from __future__ import annotations
+
+import os
 
 HEADER_BYTES = 4
 # Deeper JSON is refused before it is sent: orjson reads at most 1,024 levels, and nobody needs so many.
@@ -48,3 +50,35 @@ class FrameReader:
             payloads.append(bytes(buffer[HEADER_BYTES:end]))
             del buffer[:end]
         return payloads
+
+
+def write_frame(fd: int, payload: bytes) -> None:
+    """Blocking. Raises OSError."""
+    data = memoryview(pack(payload))
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def read_frame(fd: int, limit: int) -> bytes | None:
+    """Blocking; None when the other side closed. Raises FrameTooLarge, OSError."""
+    header = _read_exactly(fd, HEADER_BYTES)
+    if header is None:
+        return None
+    size = int.from_bytes(header, "big")
+    if size > limit:
+        raise FrameTooLarge(size, limit)
+    return _read_exactly(fd, size)
+
+
+def _read_exactly(fd: int, size: int) -> bytes | None:
+    parts: list[bytes] = []
+    missing = size
+    while missing:
+        data = os.read(fd, min(missing, 1 << 20))
+        if not data:
+            return None
+        if len(data) == size:
+            return data
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

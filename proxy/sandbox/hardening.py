@@ -9,8 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-from _signal import SIGKILL
 from collections.abc import Callable
+from signal import SIGKILL
 
 from proxy.sandbox import seccomp
 
@@ -25,18 +25,19 @@ MECHANISMS = ("no_new_privs", "dumpable", "descriptors", "rlimits", "user", "par
 
 
 class Hardener:
-    """The steps, ready to be taken. `memory_bytes` is what a worker may map beyond what the zygote has mapped."""
+    """The steps, ready to be taken. `memory_bytes` is what may be mapped beyond what this process has mapped now;
+    `cpu_seconds` is a life's; `parent` is the process with which the hardened one is to end."""
 
-    def __init__(self, memory_bytes: int, cpu_seconds: float, runs: int) -> None:
+    def __init__(self, memory_bytes: int, cpu_seconds: float, *, parent: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._libc = libc
         self._prctl = libc.prctl
         self._prctl.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
         self._filter = seccomp.build()
         self._filter_pointer = ctypes.addressof(self._filter.program) if self._filter else 0
-        self._limits = _limits(_mapped_bytes() + memory_bytes, cpu_seconds, runs)
+        self._limits = _limits(_mapped_bytes() + memory_bytes, cpu_seconds)
         self._is_root = os.geteuid() == 0
-        self._parent = os.getpid()
+        self._parent = parent
 
     def isolate_network(self) -> bool:
         """Put the zygote, and so every worker, into a network namespace of its own, where that is permitted."""
@@ -98,11 +99,11 @@ def _keep_only(socket_fd: int) -> bool:
     return True
 
 
-def _limits(address_space: int, cpu_seconds: float, runs: int) -> tuple[tuple[int, int], ...]:
+def _limits(address_space: int, cpu_seconds: float) -> tuple[tuple[int, int], ...]:
     # The CPU limit per run is a timer (worker.py); this one is the backstop that nothing inside can lift.
     return (
         (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_CPU, int(cpu_seconds * runs) + 2),
+        (resource.RLIMIT_CPU, int(cpu_seconds) + 2),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),

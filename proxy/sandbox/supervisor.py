@@ -88,7 +88,7 @@ class Supervisor:
 
     def _launch(self) -> None:
         fd = self._theirs.fileno()
-        command = [sys.executable, "-I", "-S", str(_DIRECTORY / "bootstrap.py"), str(_DIRECTORY), str(fd)]
+        command = [sys.executable, "-I", "-S", str(_DIRECTORY / "bootstrap.py"), str(_DIRECTORY), "zygote", str(fd)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file, no shell
             command, env={}, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
         )

@@ -6,14 +6,13 @@ The worker makes no sense of tool calls. It speaks once for each frame it was se
 from __future__ import annotations
 
 import json
-import os
 import re
-from _signal import ITIMER_PROF, setitimer
 from collections.abc import Callable
+from signal import ITIMER_PROF, setitimer
 from typing import Any
 
 from proxy.sandbox.engine import Context, EngineFailed
-from proxy.sandbox.frames import HEADER_BYTES, MAX_DEPTH, pack
+from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
 from proxy.sandbox.recovery import recover
 
 EXIT_DONE = 0
@@ -40,32 +39,43 @@ class Worker:
         self._runs = runs
 
     def serve(self, context: Context) -> int:
-        """Run up to `runs` executions; the first one in `context`. Returns the exit status."""
+        """Run up to `runs` executions, the first one in `context`. Returns the exit status."""
+        try:
+            return self._serve(context)
+        except FrameTooLarge:
+            return EXIT_PROTOCOL
+        except MemoryError:
+            return EXIT_MEMORY
+
+    def _serve(self, context: Context) -> int:
         for run in range(self._runs):
             frame = self._read()
             if frame is None:
                 return EXIT_DONE
             # The timer counts CPU time and kills with SIGPROF, whose cause the zygote reports as "cpu".
             setitimer(ITIMER_PROF, self._cpu_seconds)
-            self._execute(context, frame)
+            if not self._execute(context, frame):
+                return EXIT_DONE
             setitimer(ITIMER_PROF, 0.0)
             if run + 1 < self._runs:
                 context = self._new_context()
         return EXIT_DONE
 
-    def _execute(self, context: Context, frame: bytes) -> None:
-        events = _start_events(json.loads(frame))
+    def _execute(self, context: Context, frame: bytes) -> bool:
+        """One execution. False: the other side closed, or the context is broken; serve no further one."""
+        events = start_events(json.loads(frame))
         while True:
             try:
                 answer = context.feed(events)
             except EngineFailed:
-                return self._send(_failure("MemoryLimitError", _MEMORY))
+                self._send(_failure("MemoryLimitError", _MEMORY))
+                return False
             if not self._answer(answer):
-                return None
+                return True
             following = self._read()
             if following is None:
-                os._exit(EXIT_DONE)
-            events = _following_events(following)
+                return False
+            events = following_events(following)
 
     def _answer(self, text: str) -> bool:
         """Send the frame; False when it was the last one of this execution."""
@@ -85,42 +95,22 @@ class Worker:
         return None
 
     def _send(self, payload: bytes) -> None:
-        data = memoryview(pack(payload))
-        while data:
-            data = data[os.write(self._fd, data) :]
+        write_frame(self._fd, payload)
 
     def _read(self) -> bytes | None:
-        header = self._read_exactly(HEADER_BYTES)
-        if header is None:
-            return None
-        size = int.from_bytes(header, "big")
-        if size > self._max:
-            os._exit(EXIT_PROTOCOL)
-        return self._read_exactly(size)
-
-    def _read_exactly(self, size: int) -> bytes | None:
-        data = os.read(self._fd, size)
-        if len(data) == size or not data:
-            return data or None
-        parts = [data]
-        missing = size - len(data)
-        while missing:
-            data = os.read(self._fd, min(missing, 1 << 20))
-            if not data:
-                return None
-            parts.append(data)
-            missing -= len(data)
-        return b"".join(parts)
+        return read_frame(self._fd, self._max)
 
 
-def _start_events(start: dict[str, Any]) -> bytes:
+def start_events(start: dict[str, Any]) -> bytes:
+    """The Start message as events for the prelude."""
     language = start.get("language")
     recovered = recover(start["code"])
     typed = language == "ts" or (language is None and recovered.typed)
     event = {
-        "source": recovered.source if not typed else "#",
+        "source": recovered.source,
         "call": recovered.call,
         "mayTransform": language != "js",
+        "mustTransform": typed,
         "seed": start["seed"],
         "now": start["now"],
         "limits": start["limits"],
@@ -128,7 +118,8 @@ def _start_events(start: dict[str, Any]) -> bytes:
     return json.dumps([event]).encode()
 
 
-def _following_events(frame: bytes) -> bytes:
+def following_events(frame: bytes) -> bytes:
+    """A later message as events for the prelude."""
     text = frame.decode()
     # Fast paths: nearly every frame is a delivery without large integers, and goes to the engine unread.
     if text.startswith('{"t":"deliver","events":') and not _LONG_NUMBER.search(text):
@@ -145,13 +136,11 @@ def _following_events(frame: bytes) -> bytes:
 
 
 def _source_events(message: dict[str, Any]) -> bytes:
-    event: dict[str, Any] = {"source": "#", "call": False, "mayTransform": False}
+    """The transform's answer: code, or an error, or nothing where it is not available."""
     if "code" in message:
         recovered = recover(message["code"])
-        event |= {"source": recovered.source, "call": recovered.call}
-    else:
-        event["syntax"] = message["error"]
-    return json.dumps([event]).encode()
+        return json.dumps([{"source": recovered.source, "call": recovered.call}]).encode()
+    return json.dumps([{"source": None, "syntax": message.get("error")}]).encode()
 
 
 def _find_big(value: Any, path: list[str | int], found: list[tuple[list[str | int], str]]) -> None:

@@ -1,7 +1,7 @@
 """The process that makes workers: everything a worker needs is imported and built here once, then inherited by fork.
 
 It is started with an empty environment and holds no secret, no configuration and no listening socket. It talks to the
-pool over one SOCK_SEQPACKET socket, one message a packet (`PACKETS` below); each names a worker by a token of the pool.
+pool over one SOCK_SEQPACKET socket, one message a packet (below); each names a worker by a token of the pool.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import gc
 import json
 import os
 import time
-from _signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGCHLD, SIGINT, SIG_IGN, pthread_sigmask, signal
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
+from signal import SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGCHLD, SIGINT, pthread_sigmask, signal
 from typing import Any
 
 from proxy.sandbox.engine import Context, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
-from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, Worker
+from proxy.sandbox.worker import EXIT_HARDENING, Worker
 
 # pool -> zygote: FORK + token, with the worker's socket.
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
@@ -32,10 +32,13 @@ class Zygote:
         self._control = control
         self._options = options
         self._tokens: dict[int, bytes] = {}
+        self._refused: list[str] = []
         self._native = Native(options["extension"])
         self._prelude = options["prelude"]
         self._secret = "_" + os.urandom(16).hex()
-        self._hardener = Hardener(options["memory_bytes"], options["cpu_seconds"], options["runs"])
+        self._hardener = Hardener(
+            options["memory_bytes"], options["cpu_seconds"] * options["runs"], parent=os.getpid()
+        )
         self._context = self._new_context()
 
     def _new_context(self) -> Context:
@@ -122,11 +125,7 @@ class Zygote:
                     runs=options["runs"],
                 )
                 status = worker.serve(self._context)
-        except MemoryError:
-            status = EXIT_MEMORY
-        except BaseException:  # noqa: BLE001 - a fork must never return into the zygote's loop
-            status = 1
-        finally:
+        finally:  # a fork must never return into the zygote's loop, whatever happened
             os._exit(status)
 
     def _reap(self, number: int, frame: object) -> None:

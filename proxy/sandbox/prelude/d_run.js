@@ -9,6 +9,7 @@ let newestTimer = 0;
 let outcome = null;      // the body of the final message once the code has settled
 let needsTransform = false;
 let sourceLines = [];
+let compiled = null;
 
 // ---- stacks: the agent's own frames only, in the agent's own positions -----------------------------------------
 function column(line, bytes) {
@@ -81,14 +82,20 @@ function begin(start) {
     now = startedAt = start.now;
     seedWith(start.seed);
   }
-  sourceLines = split(start.source, "\n");
-  const compiled = compile(start.source);
-  if (compiled.run) return launch(compiled, start.call);
-  if (start.mayTransform) { needsTransform = true; return undefined; }
-  const known = start.syntax;
-  const place = known ? [known.line, known.column] : compiled.place;
-  finishWithError("syntax", "SyntaxError", known ? known.message : `${compiled.error.message}`, "", place);
-  return undefined;
+  if (start.syntax) {
+    const { message, line, column } = start.syntax;
+    return finishWithError("syntax", "SyntaxError", message, "", [line, column]);
+  }
+  if (start.source !== null) {
+    sourceLines = split(start.source, "\n");
+    if (start.mustTransform) { needsTransform = true; return undefined; }
+    compiled = compile(start.source);
+    if (compiled.run) return launch(compiled, start.call);
+    if (start.mayTransform) { needsTransform = true; return undefined; }
+  }
+  // No transform, or none that helped: what the engine's own parser said stands.
+  const said = compiled ? `${compiled.error.message}` : "this is TypeScript, and its transform is not available";
+  return finishWithError("syntax", "SyntaxError", said, "", compiled ? compiled.place : null);
 }
 
 function launch(compiled, callIt) {
@@ -120,8 +127,9 @@ function isMemory(error) {
 const { InternalError } = globalThis;
 
 function fail(error) {
-  if (error instanceof InternalError && isMemory(error)) {
-    return finishWithError("limit", "MemoryLimitError", MEMORY_MESSAGE, stackOf(error), placeOf(error));
+  if (isMemory(error)) {
+    const why = error === null ? `${MEMORY_MESSAGE} (Or it threw null.)` : MEMORY_MESSAGE;
+    return finishWithError("limit", "MemoryLimitError", why, stackOf(error), error && placeOf(error));
   }
   let name = "Error";
   let message;

@@ -1,0 +1,191 @@
+"""TypeScript to JavaScript, positions kept. Runs in a process of its own (02-execute section 2).
+
+The transform is OXC, compiled to WebAssembly, from the package quickjs-rs. Its compiled form is kept in a sealed
+memory file that the proxy holds, so that only the first process of a server pays for compiling it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from proxy.sandbox.frames import read_frame, write_frame
+from proxy.sandbox.hardening import SOCKET_FD, Hardener
+from proxy.sandbox.recovery import recover
+from proxy.sandbox.relayout import place, relayout
+from proxy.sandbox.tokens import Tokens
+
+Oxc = Callable[[str], str]
+
+_WRAPS = (("(", ")"), ("{", "}"))
+_OPENING = "async()=>"
+_PROBE = "\x01"
+_CLOSERS = (")", "]", "}")
+_MEMORY_BYTES = 512 * 1024 * 1024
+_CPU_SECONDS = 3600.0
+_MAX_REQUEST_BYTES = 16 * 1024 * 1024
+_PREFIX = "source parse error in agent.ts: "
+
+
+class TransformFailed(Exception):
+    """The code is not TypeScript; the message is the parser's."""
+
+
+def answer(code: str, oxc: Oxc) -> dict[str, Any]:
+    """The `source` message for a worker: {"code"} or {"error": {message, line, column}}."""
+    source = recover(code).source
+    lifted, namespaces = _lift_namespaces(source)
+    failures: list[tuple[str, str]] = []
+    for opening, closing in _WRAPS:
+        try:
+            output = oxc(f"{_OPENING}{opening}{lifted}\n{closing}")
+            for index, text in enumerate(namespaces):
+                output = output.replace(_stand_in(index) + ";", oxc(text), 1)
+        except TransformFailed as error:
+            failures.append((opening, str(error)))
+        else:
+            return {"t": "source", "code": _restore(source, output, opening)}
+    return {"t": "source", "error": _furthest(lifted, failures, oxc)}
+
+
+def _restore(source: str, output: str, opening: str) -> str:
+    """Take the wrapper off the output, and put what is left where it stood."""
+    items = Tokens(output).items
+    # async ( ) => { ... } ;   or   async ( ) => ... ;
+    inner = items[5:-2] if opening == "{" else items[4:-1]
+    return relayout(source, Tokens(source).items, output, inner)
+
+
+def _furthest(source: str, failures: list[tuple[str, str]], oxc: Oxc) -> dict[str, Any]:
+    """The error of the attempt that got further, with its place."""
+    tokens = Tokens(source)
+    items = tokens.items
+    starts = [start for _, _, start in items]
+    ends = starts[-1] + len(items[-1][1]) if items else 0
+    stray = next((k for k, item in enumerate(items) if item[1] in _CLOSERS and k not in tokens.match), len(items))
+    best = (-1, "")
+    for opening, message in failures:
+        # A bracket that closes nothing would close the wrapper, and the parser would complain later.
+        reached = min(_last_reached(source, starts, opening, oxc), stray)
+        if reached >= best[0]:
+            best = (reached, message)
+    line, column = place(source, starts[best[0]] if best[0] < len(starts) else ends)
+    return {"message": best[1].removeprefix(_PREFIX), "line": line, "column": column}
+
+
+def _last_reached(source: str, starts: list[int], opening: str, oxc: Oxc) -> int:
+    """The index of the token at which the parser gives up.
+
+    The parser tells no places, but it reads from left to right: with an impossible character put before token k it
+    complains of that character exactly if it got there. So the place is found by bisection.
+    """
+    low, high = 0, len(starts)
+    while low < high:
+        middle = (low + high + 1) // 2
+        end = starts[middle] if middle < len(starts) else len(source)
+        try:
+            oxc(f"{_OPENING}{opening}{source[:end]}{_PROBE}")
+            reached = True
+        except TransformFailed as error:
+            reached = "Invalid Character" in str(error)
+        low, high = (middle, high) if reached else (low, middle - 1)
+    return low
+
+
+def _lift_namespaces(source: str) -> tuple[str, list[str]]:
+    """OXC transforms namespaces only at the top level: cut them out, leave a stand-in of the same shape."""
+    if "namespace" not in source and "module" not in source:
+        return source, []
+    tokens = Tokens(source)
+    found: list[str] = []
+    parts: list[str] = []
+    end = 0
+    for start, stop in _namespaces(tokens):
+        text = source[start:stop]
+        parts += (source[end:start], f"{_stand_in(len(found))};", "\n" * text.count("\n"))
+        found.append(text)
+        end = stop
+    return "".join(parts) + source[end:], found
+
+
+def _stand_in(index: int) -> str:
+    return f"__namespace{index}__"
+
+
+def _namespaces(tokens: Tokens) -> list[tuple[int, int]]:
+    """Spans of `namespace a.b {...}` that begin a statement, outside of one another."""
+    items, spans, end = tokens.items, [], 0
+    for index, (_, text, start) in enumerate(items):
+        begins = index == 0 or items[index - 1][1] in (";", "}", "{")
+        if text not in ("namespace", "module") or start < end or not begins:
+            continue
+        at = index + 1
+        while at < len(items) and (items[at][0] == "name" or items[at][1] == "."):
+            at += 1
+        if at > index + 1 and at in tokens.match and items[at][1] == "{":
+            end = items[tokens.match[at]][2] + 1
+            spans.append((start, end))
+    return spans
+
+
+# ---- the process ------------------------------------------------------------------------------------------------
+def load(artifact_fd: int) -> Oxc:
+    """The transform, from the memory file; compiles it first, in a child, when the file is empty."""
+    if os.fstat(artifact_fd).st_size == 0:
+        pid = os.fork()
+        if pid == 0:
+            _compile_into(artifact_fd)
+            os._exit(0)
+        os.waitpid(pid, 0)
+    import wasmtime
+    from quickjs_rs._transform import FLAG_SOURCE_TS, FLAG_STRIP_TYPESCRIPT, TransformError, _TransformInstance
+    from quickjs_rs._wasmtime import SharedWasmArtifact, default_wasi_linker, shared_wasmtime_engine
+
+    engine = shared_wasmtime_engine()
+    module = wasmtime.Module.deserialize_file(engine, f"/proc/self/fd/{artifact_fd}")
+    instance = _TransformInstance(SharedWasmArtifact(module, default_wasi_linker(engine), b""))
+
+    def oxc(text: str) -> str:
+        try:
+            flags = FLAG_SOURCE_TS | FLAG_STRIP_TYPESCRIPT
+            return str(instance.transform("agent.ts", text.encode("utf-8", "replace"), flags=flags))
+        except TransformError as error:
+            raise TransformFailed(str(error)) from error
+
+    return oxc
+
+
+def _compile_into(artifact_fd: int) -> None:
+    from quickjs_rs._transform import _transform_artifact
+
+    data = memoryview(_transform_artifact().module.serialize())
+    while data:
+        data = data[os.write(artifact_fd, data) :]
+    # From here on nobody, this process's successors included, can change the code that they will run.
+    fcntl.fcntl(artifact_fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+
+
+def serve(fd: int, oxc: Oxc) -> None:
+    """Answer requests ({"code": ...}, framed) until the other side closes."""
+    while (request := read_frame(fd, _MAX_REQUEST_BYTES)) is not None:
+        write_frame(fd, json.dumps(answer(json.loads(request)["code"], oxc)).encode())
+
+
+def main(arguments: list[str]) -> None:
+    """`arguments`: the socket's descriptor, the memory file's, and the directory of installed packages."""
+    parent = os.getppid()
+    fd, artifact_fd = int(arguments[0]), int(arguments[1])
+    sys.path.extend(arguments[2:])
+    os.nice(10)
+    if fd < 0:
+        if os.fstat(artifact_fd).st_size == 0:
+            _compile_into(artifact_fd)
+        return
+    oxc = load(artifact_fd)
+    answer("let a: number = 1; a <", oxc)  # whatever is imported late is imported now
+    Hardener(_MEMORY_BYTES, _CPU_SECONDS, parent=parent).harden(fd)
+    serve(SOCKET_FD, oxc)
