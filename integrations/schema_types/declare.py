@@ -225,7 +225,7 @@ class _Names:
 
     def _unused(self, side: str, pointer: str) -> str:
         last = unquote(pointer.rsplit("/", 1)[-1]).replace("~1", "/").replace("~0", "~")
-        wanted = _type_name(last if pointer not in ("", "#") else f"{self._tool}_{side}")
+        wanted = _type_name(last if pointer not in ("", "#") else f"{self._tool} {side}")
         if wanted in self._used and side == "output":
             wanted += "Output"
         name, number = wanted, 1

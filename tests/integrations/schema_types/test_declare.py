@@ -1,0 +1,147 @@
+from typing import Any
+
+import pytest
+
+from integrations.base import JsonObject, ToolSchemas
+from integrations.schema_types import ToolTypes, render_inline_type, render_tool_types
+
+NODE: JsonObject = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+
+
+def types(given: JsonObject, taken: JsonObject | None = None, budget: int = 4_096) -> ToolTypes:
+    return render_tool_types("group.tool", ToolSchemas(given, taken), budget)
+
+
+def to(*names: str, **defs: Any) -> JsonObject:
+    return {"properties": {name: {"$ref": f"#/$defs/{name}"} for name in names}, "$defs": defs}
+
+
+def test_references_become_named_types_and_cycles_end() -> None:
+    found = types({"properties": {"node": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": NODE}})
+    assert found.input == "{\n  node?: Node;\n}"
+    assert found.output == "unknown"
+    assert found.definitions == "type Node = {\n  next?: Node;\n};"
+
+
+def test_named_types_come_breadth_first() -> None:
+    inner = {"properties": {"c": {"$ref": "#/$defs/C"}}}
+    found = types(to("A", "B", A=inner, B={"type": "string"}, C={"type": "number"}))
+    assert [line.split()[1] for line in found.definitions.splitlines() if line.startswith("type")] == [
+        "A",
+        "B",
+        "C",
+    ]
+
+
+def test_a_reference_to_the_whole_is_named_after_the_tool() -> None:
+    found = types({"properties": {"self": {"$ref": "#"}}})
+    assert "self?: GroupToolInput;" in found.input
+    assert found.definitions.startswith("type GroupToolInput = {")
+
+
+def test_input_and_output_share_equal_types_and_tell_others_apart() -> None:
+    same = to("A", A={"type": "string"})
+    assert types(same, same).definitions == "type A = string;"
+    found = types(same, to("A", A={"type": "number"}))
+    assert found.definitions == "type A = string;\ntype AOutput = number;"
+    assert "A?: AOutput;" in found.output
+
+
+def test_types_that_differ_further_down_are_not_shared() -> None:
+    outer = {"properties": {"B": {"$ref": "#/$defs/B"}}}
+    found = types(to("A", A=outer, B={"type": "string"}), to("A", A=outer, B={"type": "number"}))
+    assert "type AOutput" in found.definitions
+    assert "type BOutput = number;" in found.definitions
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("simple-user", "SimpleUser"),
+        ("3d", "T3d"),
+        ("string", "String_"),
+        ("Record", "Record_"),
+        ("*~1 evil `", "Evil"),
+        ("日本", "Type"),
+        ("a~1b", "AB"),
+        ("", "Type"),
+    ],
+)
+def test_names_are_identifiers(name: str, expected: str) -> None:
+    key = name.replace("~1", "/")
+    found = types({"properties": {"x": {"$ref": f"#/$defs/{name}"}}, "$defs": {key: {"type": "boolean"}}})
+    assert found.definitions == f"type {expected} = boolean;"
+
+
+def test_names_that_fall_together_get_numbers() -> None:
+    found = types(
+        to("a-b", "a_b", "a b", **{"a-b": {"type": "string"}, "a_b": True, "a b": {"type": "number"}})
+    )
+    assert found.definitions == "type AB = string;\ntype A_b = unknown;\ntype AB2 = number;"
+
+
+@pytest.mark.parametrize(
+    "reference", ["#/nowhere", "https://example.com/x", "other.json#/x", "#/$defs/A/9", "#anchor"]
+)
+def test_references_that_lead_nowhere_are_unknown(reference: str) -> None:
+    found = types({"properties": {"x": {"$ref": reference}}, "$defs": {"A": {"anyOf": [True]}}})
+    assert found.definitions.endswith("= unknown;")
+
+
+def test_references_into_lists_are_followed() -> None:
+    found = types(
+        {"properties": {"x": {"$ref": "#/$defs/A/anyOf/0"}}, "$defs": {"A": {"anyOf": [{"type": "null"}]}}}
+    )
+    assert found.definitions == "type T0 = null;"
+
+
+def big() -> JsonObject:
+    deep: Any = {"type": "string", "description": "d" * 300}
+    for level in range(12):
+        deep = {"properties": {f"level{level}": deep, "other": {"enum": [f"value{n}" for n in range(50)]}}}
+    defs = {f"Type{n}": to(*(f"Type{m}" for m in range(n, n + 9))) | {"$defs": {}} for n in range(80)}
+    return {
+        "properties": {"deep": deep, **{f"p{n}": {"$ref": f"#/$defs/Type{n}"} for n in range(60)}},
+        "$defs": defs,
+    }
+
+
+@pytest.mark.parametrize("budget", [14, 40, 100, 300, 1_000, 4_096, 16_384, 100_000])
+def test_the_budget_is_kept_and_every_used_name_is_declared(budget: int) -> None:
+    found = types(big(), big(), budget)
+    assert found.size <= budget
+    declared = {line.split()[1] for line in found.definitions.splitlines() if line.startswith("type ")}
+    text = f"{found.input}\n{found.output}\n{found.definitions}"
+    used = {
+        word.strip(";")
+        for word in text.replace("[]", "").split()
+        if word.startswith("Type") and word.endswith(";")
+    }
+    assert {word for word in used if word.isidentifier()} <= declared
+
+
+def test_more_budget_says_more() -> None:
+    sizes = [types(big(), None, budget).size for budget in (300, 1_000, 4_096, 16_384)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 4_096
+
+
+def test_inline_types_hold_member_names_only() -> None:
+    schema = {
+        "required": ["id"],
+        "properties": {
+            "id": {"type": "string", "description": "prose", "format": "prose"},
+            "state": {"enum": ["open", "closed"]},
+            "node": {"$ref": "#/$defs/Node"},
+            "name": {"$ref": "#/$defs/Name"},
+        },
+        "$defs": {"Node": NODE, "Name": {"type": "string"}},
+    }
+    assert render_inline_type(schema, 400) == "{ id: string; state?: string; node?: unknown; name?: string; }"
+
+
+def test_inline_types_are_folded_into_their_size() -> None:
+    wide = {"properties": {f"property{n}": {"type": "string"} for n in range(100)}}
+    for size in (20, 60, 100, 200, 400):
+        assert len(render_inline_type(wide, size)) <= max(size, len("unknown"))
+    assert render_inline_type(True, 100) == "unknown"
