@@ -101,7 +101,7 @@ class Listen:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._*-]*)):(\d{1,5})")
+_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._*-]*)):([0-9]{1,5})")
 
 
 def _listen_help(value: object) -> str:
@@ -139,6 +139,8 @@ ListenField = Annotated[
 
 
 def _cidr(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?", value):
+        raise problem("E206", f"`{value}` is not an address or CIDR range", "write for example 10.0.0.0/8")
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:

@@ -46,7 +46,9 @@ class _Given:
         return core_schema.no_info_before_validator_function(_refuse_null, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return handler(schema["schema"]["schema"])
+        shown = dict(handler(schema))
+        kept = [one for one in shown.pop("anyOf", []) if one != {"type": "null"}]
+        return {**kept[0], **shown} if len(kept) == 1 else {"anyOf": kept, **shown}
 
 
 def _refuse_null(value: object) -> object:

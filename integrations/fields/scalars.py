@@ -18,7 +18,7 @@ def parse_expiry(value: object) -> datetime:
     if not isinstance(value, str):
         raise problem("E206", "expected a date", "write YYYY-MM-DD, for example 2027-06-30")
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
             return datetime.combine(date.fromisoformat(value) + timedelta(days=1), datetime.min.time(), UTC)
         moment = datetime.fromisoformat(value)
     except (ValueError, OverflowError):

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonS
 from integrations.fields.base import JsonSchema, problem, string_schema
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,6})?(?:ms|s|m|h|d))+")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"(?:[0-9]{1,12}(?:\.[0-9]{1,6})?(?:ms|s|m|h|d))+")
 _LONGEST_SECONDS = 10 * 366 * 86400.0
 _UNIT_WORDS = {
     "sec": "s", "secs": "s", "second": "s", "seconds": "s", "S": "s",
@@ -27,7 +27,7 @@ def _duration_help(value: object) -> str:
         return "write a number with a unit: 500ms, 30s, 5m, 12h, 7d"
     if isinstance(value, int | float) or value.strip().isdigit():
         return f"did you mean `{str(value).strip()}s`? units are ms, s, m, h, d"
-    worded = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", value)
+    worded = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", value)
     if worded and worded[2] in _UNIT_WORDS:
         return f"did you mean `{worded[1]}{_UNIT_WORDS[worded[2]]}`?"
     if worded and worded[2] in _DURATION_UNITS:
@@ -82,14 +82,16 @@ MillisecondsOrDuration = Annotated[
 ]
 
 _SIZE_UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-_SIZE = re.compile(r"(\d{1,15})(B|KB|MB|GB|KiB|MiB|GiB)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KB|MB|GB|KiB|MiB|GiB)")
 
 
 def _size_help(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"did you mean `{value}B`? units are B, KiB, MiB, GiB (KB, MB, GB)"
     worded = (
-        re.fullmatch(r"\s*(\d+)\s*([KMG])i?b?\s*", value, re.IGNORECASE) if isinstance(value, str) else None
+        re.fullmatch(r"\s*([0-9]+)\s*([KMG])i?b?\s*", value, re.IGNORECASE)
+        if isinstance(value, str)
+        else None
     )
     if worded:
         return f"did you mean `{worded[1]}{worded[2].upper()}iB`?"
@@ -139,7 +141,7 @@ Bytes = Annotated[
 ]
 
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"(\d{1,12})/(second|minute|hour|day)")
+_RATE = re.compile(r"([0-9]{1,12})/(second|minute|hour|day)")
 _PERIOD_WORDS = {
     "s": "second", "sec": "second", "seconds": "second", "m": "minute", "min": "minute", "minutes": "minute",
     "h": "hour", "hr": "hour", "hours": "hour", "d": "day", "days": "day",
@@ -164,7 +166,9 @@ class Rate:
 def _rate_help(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"did you mean `{value}/minute`?"
-    worded = re.fullmatch(r"\s*(\d+)\s*(?:/|per)\s*([A-Za-z]+)\s*", value) if isinstance(value, str) else None
+    worded = (
+        re.fullmatch(r"\s*([0-9]+)\s*(?:/|per)\s*([A-Za-z]+)\s*", value) if isinstance(value, str) else None
+    )
     if worded:
         period = worded[2].lower()
         period = _PERIOD_WORDS.get(period, period)

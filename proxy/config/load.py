@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from proxy.config.anchor import anchored
 from proxy.config.diagnostic import Diagnostic
-from proxy.config.effective import digest
+from proxy.config.effective import digest, effective
 from proxy.config.footprint import config_files
 from proxy.config.merge import Merged, merge
 from proxy.config.model import Config
-from proxy.config.nodes import Node, Path
+from proxy.config.nodes import Path
 from proxy.config.parse import Parsed, parse
 from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
 from proxy.config.schema_errors import kind_of, read_errors
@@ -50,8 +50,12 @@ class Loaded:
     refused: tuple[str, ...] = ()
     view: View | None = field(default=None, repr=False, compare=False)
 
+    def effective(self) -> dict[str, Any] | None:
+        """The canonical effective config that `sha256` is of: references only, paths as they are written."""
+        return effective(self.view.config) if self.config is not None and self.view is not None else None
+
     def place(self, path: str) -> Place:
-        """Where a path (`policies[3]`, `integrations.api.spec`) stands; the nearest one above for a default."""
+        """Where a path (`policies[3]`, `integrations.api.spec`) stands; for a default, what holds it."""
         if self.view is None:
             return Place(self.files[0].path if self.files else "", 1, 1)
         return place_of(self.view.root, path)
@@ -242,8 +246,3 @@ def _concerns(finding: Finding, broken: Path) -> bool:
 def _sorted(diagnostics: Iterable[Diagnostic], files: Sequence[SourceFile]) -> list[Diagnostic]:
     order = {source.path: index for index, source in enumerate(files)}
     return sorted(diagnostics, key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
-
-
-def root_of(loaded: Loaded) -> Node | None:
-    """The tree of places, for commands that print more than diagnostics."""
-    return loaded.view.root if loaded.view else None

@@ -347,7 +347,7 @@ class Console(Model):
 
 
 class Config(Model):
-    """A whole config: what the files say, with every default filled in."""
+    """The configuration of Executor. What stands here is public: secrets are references."""
 
     version: Literal[1]
     server: Server = Server()

@@ -98,7 +98,7 @@ def show_path(path: Sequence[str | int]) -> str:
 
 
 def parse_path(root: Node, path: str) -> Path:
-    """The inverse of `show_path`. Keys may contain dots (`github.org.main`): the longest existing key wins."""
+    """The inverse of `show_path`. Keys may contain dots (`github.org.main`): the longest key wins."""
     return tuple(_steps(root, path))
 
 

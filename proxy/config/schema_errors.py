@@ -1,7 +1,7 @@
 """What pydantic found wrong, as findings: one clean error at one place, in the words of the file.
 
-`loc` of a pydantic error holds union tags and class names besides keys: it is walked against the data, and what
-is not there is skipped. Each error type is one entry of `_READERS`.
+`loc` of a pydantic error holds union tags and class names besides keys: it is walked against the data, and
+what is not there is skipped. Each error type is one entry of `_READERS`.
 """
 
 from __future__ import annotations

@@ -17,13 +17,17 @@ from proxy.config.semantics.view import View
 CODE = "W690"
 
 
+def _anything(value: object) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Config that asks for something missing. `wanted` gets the value at `path` (`*` is any key)."""
 
     path: str
     instead: str
-    wanted: Callable[[object], bool] = lambda value: True
+    wanted: Callable[[object], bool] = _anything
     refuses_to_serve: bool = False
 
 
@@ -77,22 +81,22 @@ GAPS: tuple[Gap, ...] = (
 
 def unsupported(view: View) -> Iterator[Finding]:
     """A warning for every gap that the files ask for; defaults ask for nothing."""
-    for gap, path in gaps_in(view.data):
+    for gap, path, value in gaps_in(view.data):
         end = "; `executor serve` refuses to start with it" if gap.refuses_to_serve else ""
-        message = f"`{_name(path, gap)}` is not supported yet: {gap.instead}{end}"
+        message = f"`{_name(path, gap, value)}` is not supported yet: {gap.instead}{end}"
         yield Finding(CODE, path, message, None, "value" if gap.path.endswith((".kind", ".mode")) else "key")
 
 
 def refusals(view_data: Mapping[str, Any]) -> list[Path]:
     """The paths that a server must not ignore."""
-    return [path for gap, path in gaps_in(view_data) if gap.refuses_to_serve]
+    return [path for gap, path, _ in gaps_in(view_data) if gap.refuses_to_serve]
 
 
-def gaps_in(data: Mapping[str, Any]) -> Iterator[tuple[Gap, Path]]:
+def gaps_in(data: Mapping[str, Any]) -> Iterator[tuple[Gap, Path, Any]]:
     for gap in GAPS:
         for path, value in _reach(data, gap.path.split("."), ()):
             if gap.wanted(value):
-                yield gap, path
+                yield gap, path, value
 
 
 def _reach(value: Any, steps: list[str], path: Path) -> Iterator[tuple[Path, Any]]:
@@ -108,8 +112,7 @@ def _reach(value: Any, steps: list[str], path: Path) -> Iterator[tuple[Path, Any
             yield from _reach(item, steps[1:], (*path, index))
 
 
-def _name(path: Path, gap: Gap) -> str:
-    """The key, with the value where only this value is missing."""
-    if gap.path.endswith(("kind", "mode", "backend", "reuse", "registration", "approver")):
-        return f"{path[-1]}"
-    return show_path(path) if "*" not in gap.path else str(path[-1])
+def _name(path: Path, gap: Gap, value: object) -> str:
+    """The key, with its value where only this value is missing."""
+    key = show_path(path) if "*" not in gap.path else str(path[-1])
+    return f"{key}: {value}" if isinstance(value, str) and gap.wanted is not _anything else key

@@ -1,0 +1,126 @@
+"""`executor validate`: every error of a config in one run, without network, processes or secrets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("text", "concise", "json", "github", "sarif", "gitlab")
+DEFAULT_NAMES = ("executor.yaml", "executor.yml")
+
+
+class _CannotRun(Exception):
+    """Exit code 2: the words say what is missing."""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "validate",
+        help="check config files",
+        description="Check config files: YAML, schema, references, environment, safety. Exit code 0: fine, "
+        "1: problems found, 2: could not run.",
+    )
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="file, directory or - for stdin (default: executor.yaml)"
+    )
+    parser.add_argument("--offline", action="store_true", help="no network, no processes (the default)")
+    parser.add_argument(
+        "--no-env", action="store_true", help="do not judge variables and secret files (CI without secrets)"
+    )
+    parser.add_argument(
+        "--env-file", metavar="FILE", help="judge the variable names in FILE instead of the environment"
+    )
+    parser.add_argument(
+        "--list-env", action="store_true", help="list what the config needs from its environment"
+    )
+    parser.add_argument("--strict", action="store_true", help="warnings fail too")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Findings on stdout, failures to run on stderr."""
+    try:
+        paths = _paths(args.paths)
+        environment = _environment(args)
+        stdin = sys.stdin.buffer.read() if "-" in paths else None
+    except _CannotRun as error:
+        print(f"executor: {error}", file=sys.stderr)
+        return 2
+    return (
+        _list(args, paths, environment, stdin)
+        if args.list_env
+        else _validate(args, paths, environment, stdin)
+    )
+
+
+def _paths(given: Sequence[str]) -> list[str]:
+    paths = list(given) or [name for name in DEFAULT_NAMES if Path(name).is_file()][:1]
+    if not paths:
+        raise _CannotRun(f"no {DEFAULT_NAMES[0]} here; name a file or a directory")
+    for path in paths:
+        if path != "-" and not Path(path).exists():
+            raise _CannotRun(f"{path}: no such file or directory")
+    return paths
+
+
+def _environment(args: argparse.Namespace) -> Mapping[str, str] | None:
+    if args.env_file is None:
+        return None if args.no_env else dict(os.environ)
+    from proxy.config.environment import read_env_file
+
+    try:
+        return read_env_file(Path(args.env_file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _CannotRun(f"{args.env_file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _validate(
+    args: argparse.Namespace, paths: Sequence[str], environment: Mapping[str, str] | None, stdin: bytes | None
+) -> int:
+    started = time.perf_counter()
+    from proxy.config import load_config
+    from proxy.config.report import Summary, render
+
+    loaded = load_config(paths, env=environment, stdin=stdin)
+    config = loaded.config
+    summary = Summary(
+        files=len(loaded.files),
+        integrations=len(config.integrations) if config else 0,
+        connections=len(config.connections) if config else 0,
+        policies=len(config.policies) if config else 0,
+        elapsed_ms=round((time.perf_counter() - started) * 1000),
+    )
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    sys.stdout.write(render(args.format, loaded.diagnostics, summary, color=color))
+    return 1 if config is None or (args.strict and loaded.diagnostics) else 0
+
+
+def _list(
+    args: argparse.Namespace, paths: Sequence[str], environment: Mapping[str, str] | None, stdin: bytes | None
+) -> int:
+    """Variables that are not set are the point of the list, so they are no errors here."""
+    from proxy.config import load_config
+    from proxy.config.environment import uses
+    from proxy.config.report import Summary, render
+
+    loaded = load_config(paths, env=None, stdin=stdin)
+    if loaded.config is None:
+        summary = Summary(len(loaded.files), 0, 0, 0, 0)
+        sys.stdout.write(render(args.format, loaded.diagnostics, summary, color=False))
+        return 1
+    found = uses(loaded, environment or {})
+    if args.format == "json":
+        print(json.dumps([use.as_json() for use in found], indent=2))
+        return 0
+    rows = [(u.name, u.kind, u.state, u.used_by, f"{u.file}:{u.line}" if u.file else "-") for u in found]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+    return 0

@@ -1,0 +1,117 @@
+"""What a deployment must provide: every variable and secret file a config refers to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from proxy.config.load import Loaded
+from proxy.config.nodes import Path, show_path
+from proxy.config.places import place_of
+from proxy.config.secrets import UNKNOWN
+from proxy.config.semantics import View
+
+# Read only while the `auth` section is absent; the names are those of the product's published documentation.
+FALLBACKS = (
+    "ANONYMOUS_AUTH_PRIVATE_KEY_PEM",
+    "ANONYMOUS_AUTH_PUBLIC_KEY_PEM",
+    "MCP_API_KEY_SECRET",
+    "MCP_API_KEY_TTL_SECONDS",
+    "MCP_AUTHORIZATION_SERVER",
+)
+_SECRET_FALLBACKS = frozenset(FALLBACKS) - {"MCP_API_KEY_TTL_SECONDS", "MCP_AUTHORIZATION_SERVER"}
+_FOREIGN = frozenset({"inline", "arguments", "when", "overrides"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a variable or secret file. `state`: set, unset, or file (NAME_FILE, `{file}`)."""
+
+    name: str
+    kind: str
+    state: str
+    used_by: str
+    file: str
+    line: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def uses(loaded: Loaded, environment: Mapping[str, str]) -> list[Use]:
+    """In the order of the files. Empty when the config has errors that hide its references."""
+    view = loaded.view
+    if view is None:
+        return []
+    found = [*_secrets(view, environment), *_values(view, environment)]
+    found.sort(key=lambda use: (use.file, use.line, use.name))
+    return found + (_fallbacks(environment) if "auth" not in view.data else [])
+
+
+def _use(view: View, path: Path, name: str, kind: str, state: str) -> Use:
+    place = place_of(view.root, path)
+    return Use(name, kind, state, show_path(path), place.file, place.line)
+
+
+def _secrets(view: View, environment: Mapping[str, str]) -> Iterator[Use]:
+    for path, ref in view.secrets():
+        if ref.env is not None:
+            yield _use(view, path, ref.env, "secret", _state(ref.env, environment))
+        elif ref.file is not None:
+            yield _use(view, path, ref.file, "secret", "file")
+
+
+def _state(name: str, environment: Mapping[str, str]) -> str:
+    if environment.get(name):
+        return "set"
+    return "file" if environment.get(f"{name}_FILE") else "unset"
+
+
+def _values(view: View, environment: Mapping[str, str]) -> Iterator[Use]:
+    secret = {path for path, _ in view.secrets()}
+    for path, name in _references(view.data, ()):
+        if path not in secret:
+            yield _use(view, path, name, "value", "set" if environment.get(name) else "unset")
+
+
+def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every `{env: NAME, ...}` of the files, outside of what is not ours to read."""
+    if isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _references(below, (*path, index))
+    elif isinstance(value, dict):
+        if isinstance(value.get("env"), str) and set(value) <= {"env", "default"}:
+            yield path, value["env"]
+        for key, below in value.items():
+            if key not in _FOREIGN:
+                yield from _references(below, (*path, key))
+
+
+def _fallbacks(environment: Mapping[str, str]) -> list[Use]:
+    return [
+        Use(
+            name,
+            "secret" if name in _SECRET_FALLBACKS else "value",
+            _state(name, environment),
+            "auth (absent)",
+            "",
+            0,
+        )
+        for name in FALLBACKS
+    ]
+
+
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:=(.*))?")
+
+
+def read_env_file(text: str) -> dict[str, str]:
+    """`NAME` or `NAME=value` on each line, `#` comments. A bare name is set, to something unknown."""
+    environment: dict[str, str] = {}
+    for line in text.splitlines():
+        found = _LINE.fullmatch(line)
+        if found and not line.lstrip().startswith("#"):
+            value = found[2].strip().strip("\"'") if found[2] is not None else ""
+            environment[found[1]] = value or UNKNOWN
+    return environment

@@ -1,0 +1,89 @@
+"""The JSON Schema (2020-12) of the language, for editors, generated from the models.
+
+Three changes make it work in yaml-language-server: nested `oneOf` is flattened (else `kind:` completes only half
+of the kinds), `title` and `discriminator` go and definitions get readable names (they are shown to people), and
+defaults are spelled as the file spells them. The schema may accept more than the models, never less.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from integrations.fields import format_duration, format_size
+from proxy.config.model import Config
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMES = {
+    "OpenApi": "openapi-integration",
+    "OpenApiSource": "openapi-document",
+    "GraphQl": "graphql-integration",
+    "McpLocal": "local-mcp-server",
+    "McpRemote": "remote-mcp-server",
+    "McpOauth": "mcp-oauth",
+    "SecretRef": "secret-reference",
+    "RuleConfig": "policy",
+    "ConditionConfig": "condition",
+    "NoAuth": "no-auth",
+}
+Schema = dict[str, Any]
+
+
+def config_schema() -> Schema:
+    """The schema of a config file."""
+    made = Config.model_json_schema(by_alias=True)
+    names = {name: _NAMES.get(name, _kebab(name)) for name in made.get("$defs", {})}
+    schema: Schema = _clean(made, names)
+    schema["$defs"] = {names[name]: schema["$defs"][name] for name in sorted(names, key=lambda n: names[n])}
+    schema["patternProperties"] = {"^x-": {"description": "ignored; a place for YAML anchors"}}
+    return {"$schema": DIALECT, **schema}
+
+
+def schema_text() -> str:
+    """The bytes of `schema/executor.schema.json`."""
+    return json.dumps(config_schema(), indent=2, sort_keys=False) + "\n"
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name.removesuffix("Config")).lower()
+
+
+def _clean(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_clean(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out: Schema = {}
+    for key, inner in value.items():
+        if key in ("properties", "$defs", "patternProperties"):
+            out[key] = {name: _clean(below, names) for name, below in inner.items()}
+        elif key == "$ref":
+            out[key] = f"#/$defs/{names[inner.rpartition('/')[2]]}"
+        elif key == "default":
+            out |= _default(value, inner)
+        elif key not in ("title", "discriminator") or not isinstance(inner, str | dict):
+            out[key] = _clean(inner, names)
+    if "oneOf" in out:
+        out["oneOf"] = _flat(out["oneOf"])
+    return out
+
+
+def _default(schema: Schema, value: Any) -> Schema:
+    """Only what a person would write; sections and "not given" have no default worth showing."""
+    if value is None or isinstance(value, dict | list):
+        return {}
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        text = json.dumps(schema)
+        if "(ms|s|m|h|d)" in text:
+            return {"default": format_duration(value)}
+        if "KiB|MiB" in text and schema.get("type") == "string":
+            return {"default": format_size(int(value))}
+    return {"default": value}
+
+
+def _flat(members: list[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for member in members:
+        flat += _flat(member["oneOf"]) if set(member) == {"oneOf"} else [member]
+    return flat
