@@ -129,7 +129,9 @@ class Envelope:
             await self._legacy.post(request, principal, call, receive, reply)
 
     def _account(self, route: McpRoute, request: Request, reply: Reply, seconds: float) -> None:
-        self._gateway.request_finished(route.name, reply.status, seconds)
+        # A GET lasts as long as its client listens; among the others it would spoil every latency figure.
+        name = "stream" if request.method == "GET" else route.name
+        self._gateway.request_finished(name, reply.status, seconds)
         # The path without its query, and never a session id: neither tokens nor session ids belong in logs
         # (T34).
         access.info(

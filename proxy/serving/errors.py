@@ -84,7 +84,7 @@ class Refusal(Exception):
         data: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind: Kind = kind
         self.message = message
         self.headers = dict(headers or {})
         self.data = dict(data) if data else None

@@ -71,11 +71,10 @@ async def _serve(app: AsgiApp, config: Config, shutdown: asyncio.Event, limits: 
     later than Hypercorn's own."""
     framework = cast(Framework, app)
     async with asyncio.TaskGroup() as group:
+        limit = asyncio.timeout(None)
+        arming = group.create_task(_arm(shutdown, limit, limits.grace_seconds + 1.0), name="http-deadline")
         try:
-            async with asyncio.timeout(None) as limit:
-                arming = group.create_task(
-                    _arm(shutdown, limit, limits.grace_seconds + 1.0), name="http-deadline"
-                )
+            async with limit:
                 await hypercorn.asyncio.serve(framework, config, shutdown_trigger=shutdown.wait, mode="asgi")
         except TimeoutError:
             log.warning("http connections were still open %s s after shutdown", limits.grace_seconds + 1.0)

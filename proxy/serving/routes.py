@@ -10,7 +10,8 @@ _WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?
 
 @dataclass(frozen=True, slots=True)
 class McpRoute:
-    """`name` is the label of logs and metrics: one of four, whatever callers ask for."""
+    """`name` is the label of logs and metrics: one of four (and `stream` for GET), whatever callers ask
+    for."""
 
     name: str
     workspace: str | None = None

@@ -267,7 +267,7 @@ async def test_requests_are_counted_and_logged_without_secrets(caplog: pytest.Lo
             session = await open_session(client, "/mcp?token=tok_in_query")
             await client.get("/mcp", headers={"mcp-session-id": "mcp_guess"})
     assert ("mcp", 200) in server.board.finished
-    assert ("mcp", 404) in server.board.finished
+    assert ("stream", 404) in server.board.finished
     lines = [record.getMessage() for record in caplog.records if record.name == "proxy.serving.access"]
     assert len(lines) == 3
     assert all(

@@ -151,6 +151,7 @@ async def test_a_change_while_nobody_listened_is_told_on_the_next_stream() -> No
         server.board.change("ws_two")
         server.board.change("ws_one")
         async with client.stream("GET", "/mcp", headers=headers) as stream:
+            line = ""
             async for line in stream.aiter_lines():
                 if line.startswith("data: "):
                     break
