@@ -109,6 +109,9 @@ class Watcher:
             settling = self._settling
             digest = await asyncio.to_thread(self.digest)
             if settling is not self._settling:
+                # The references changed while they were read: look again.
+                self._poked |= poked
+                self._hint.set()
                 continue
             await self._report_lost()
             verdict = settling.observe(digest, asyncio.get_running_loop().time(), at_once=poked)

@@ -171,6 +171,9 @@ class Reloader(Generic[L, G]):
             newer = await self._superseded(building, read)
             if newer is None:
                 return self._finished(building, read, began)
+            if not building.cancelled() and building.exception() is None:
+                # It was done before it could be cancelled: it is not thrown away, but serves until the newer one.
+                self._standing.note(self._finished(building, read, began))
             read = newer
 
     async def _superseded(self, building: asyncio.Task[G], read: _Read[L]) -> _Read[L] | None:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,38 @@ async def test_asking_again_without_new_content_joins_the_build() -> None:
         assert await soon(first) is await soon(second)
     assert source.live == [(1, "slow")]
     assert source.cancelled == []
+
+
+async def test_a_build_that_is_done_before_it_is_superseded_is_not_lost() -> None:
+    source = Source("slow")
+    gate, may_read, built = source.hold("slow"), threading.Event(), asyncio.Event()
+
+    def load() -> Text:
+        loaded = source.load()
+        if source.reads == 2:
+            assert may_read.wait(LIMIT_SECONDS)
+        return loaded
+
+    async def build(loaded: Text, generation: int) -> tuple[int, str]:
+        made = await source.build(loaded, generation)
+        asyncio.get_running_loop().call_soon(built.set)
+        return made
+
+    async with (
+        Reloader(load, build, source.swap, metrics=Metrics()) as reloader,
+        asyncio.TaskGroup() as group,
+    ):
+        outcome = group.create_task(reloader.reload("start"))
+        await soon(source.started.get())
+        source.text = "newest"
+        reloader.request("watch")
+        for _ in range(2):
+            await asyncio.to_thread(source.read.get, timeout=LIMIT_SECONDS)
+        gate.set()
+        await soon(built.wait())
+        may_read.set()
+        assert (await soon(outcome)).generation == 2
+    assert source.live == [(1, "slow"), (2, "newest")]
 
 
 async def test_bad_content_during_a_build_is_rejected_and_the_build_is_dropped() -> None:
