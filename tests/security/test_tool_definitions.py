@@ -31,8 +31,8 @@ PROTOTYPE_NAMES = (
 
 # Pieces that would do harm if they came through, and pieces that make them up when put together.
 _NASTY = st.sampled_from(
-    r"""*/ * / /* // ` ${ } { ; " ' \ \u{2a}/ \u002a/ </script> ``` [ ] < ? : 1 declare __proto__ constructor string
-    日本 😀""".split()
+    r"""*/ * / /* // ` ${ } { ; " ' \ \u{2a}/ \u002a/ </script> ``` [ ] < ? : 1
+    declare __proto__ constructor string 日本 😀""".split()
     + "\n \r \u2028 \u2029 \u202e \u200b \ufeff \U000e0041 \x00 \ud800".split(" ")
     + [" ", "type Evil = 1;", "export {}"]
 )
@@ -72,13 +72,20 @@ def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-_SCHEMAS = st.recursive(st.one_of(st.booleans(), st.just({})), _keywords, max_leaves=12)
+_SCHEMAS: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.booleans(), st.just({})), _keywords, max_leaves=8
+)
 _ROOTS = st.builds(
     lambda root, defs: {**root, "$defs": defs},
     _keywords(_SCHEMAS),
     st.dictionaries(_NAMES, _SCHEMAS, max_size=5),
 )
 _STRINGS_AND_COMMENTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|/\*.*?\*/')
+
+
+_SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
+_MANY = settings(max_examples=80, deadline=None, suppress_health_check=_SLOW_IS_FINE)
+_FEW = settings(_MANY, max_examples=30)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +108,8 @@ def _assert_harmless(text: str) -> None:
 
 
 def _assert_parses(compiler: SourceTransformer, types: ToolTypes) -> None:
-    source = f"{types.definitions}\ntype Input = {types.input};\ntype Output = {types.output};\nexport const end = 1;\n"
+    roots = f"type Input = {types.input};\ntype Output = {types.output};\n"
+    source = f"{types.definitions}\n{roots}export const end = 1;\n"
     # Types leave nothing behind: had anything broken out of one, there would be more than the last line.
     assert compiler.transform("types.ts", source).strip() == "export const end = 1;"
 
@@ -112,9 +120,7 @@ def test_t5_the_parser_used_here_notices_break_outs(compiler: SourceTransformer)
             compiler.transform("types.ts", broken)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@_MANY
 @given(
     given_schema=_ROOTS, taken=st.one_of(st.none(), _ROOTS), budget=st.sampled_from([64, 300, 1_000, 16_384])
 )
@@ -128,9 +134,7 @@ def test_t5_generated_declarations_parse_and_nothing_breaks_out(
         _assert_harmless(text)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@_FEW
 @given(schema=_ROOTS, size=st.sampled_from([40, 160, 400]))
 def test_t5_inline_types_parse_on_one_line(
     compiler: SourceTransformer, schema: dict[str, Any], size: int
