@@ -172,7 +172,7 @@ class Reloader(Generic[L, G]):
             if newer is None:
                 return self._finished(building, read, began)
             if not building.cancelled() and building.exception() is None:
-                # It was done before it could be cancelled: it is not thrown away, but serves until the newer one.
+                # It was done before it could be cancelled: it serves until the newer one does.
                 self._standing.note(self._finished(building, read, began))
             read = newer
 
