@@ -41,10 +41,12 @@ CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeOptions:
-    """`hosts` decides about Host and Origin; bodies over `max_body_bytes` are refused unread."""
+    """`hosts` decides about Host and Origin; bodies over `max_body_bytes` are refused unread, and those that
+    take longer than `body_seconds` as well."""
 
     hosts: HostRules = field(default_factory=lambda: HostRules(loopback=True))
     max_body_bytes: int = 1024 * 1024
+    body_seconds: float = 30.0
 
 
 class Envelope:
@@ -122,11 +124,17 @@ class Envelope:
         media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if media_type != "application/json":
             raise Refusal("unsupported_media_type", "Content-Type must be application/json.")
-        call = parse(await read_body(request, receive, self._options.max_body_bytes))
+        call = parse(await self._body(request, receive))
         if sdk.is_modern(request.headers, call):
             await self._modern.serve(request, principal, call, receive, reply)
         else:
             await self._legacy.post(request, principal, call, receive, reply)
+
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        with anyio.move_on_after(self._options.body_seconds):
+            return await read_body(request, receive, self._options.max_body_bytes)
+        seconds = self._options.body_seconds
+        raise Refusal("bad_request", f"The request body did not arrive within {seconds:g} s.")
 
     def _account(self, route: McpRoute, request: Request, reply: Reply, seconds: float) -> None:
         # A GET lasts as long as its client listens; among the others it would spoil every latency figure.

@@ -81,6 +81,7 @@ class Board:
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def authenticate(
         self,
@@ -174,6 +175,8 @@ class Board:
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
         self.finished.append((route, status))
+        if (route, status) == ("stream", 200):
+            self.stream_ended.set()
 
     def config_sha256(self) -> str:
         return "ab12"

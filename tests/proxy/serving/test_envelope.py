@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -296,3 +297,16 @@ async def test_handshake_without_capabilities_is_refused_with_its_id() -> None:
         assert answer.json()["id"] == 7
         assert answer.json()["error"]["code"] == -32602
         assert "mcp-session-id" not in answer.headers
+
+
+async def test_a_body_that_does_not_come_is_refused() -> None:
+    options = AppOptions(envelope=EnvelopeOptions(body_seconds=0.05))
+    async with serving(options) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /mcp HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: Bearer alice\r\n"
+        writer.write(head.encode() + b"content-type: application/json\r\ncontent-length: 10\r\n\r\n{")
+        answer = await asyncio.wait_for(reader.readuntil(b"within 0.05 s."), 10)
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 400 ")

@@ -158,6 +158,18 @@ async def test_a_change_while_nobody_listened_is_told_on_the_next_stream() -> No
             assert json.loads(line[6:])["method"] == "notifications/tools/list_changed"
 
 
+async def test_a_client_that_leaves_its_stream_is_told_on_the_next_one() -> None:
+    async with serving() as server, server.client() as client:
+        headers = {"mcp-session-id": await open_session(client)}
+        async with server.client() as leaving, leaving.stream("GET", "/mcp", headers=headers) as stream:
+            assert await anext(stream.aiter_lines()) == ": open"
+        await asyncio.wait_for(server.board.stream_ended.wait(), 10)
+        (session,) = server.app.sessions
+        assert session.presence.stream is None
+        server.board.change()
+        assert session.presence.owed
+
+
 async def test_a_get_stream_is_kept_alive_by_pings() -> None:
     async with serving(AppOptions(ping_seconds=0.02)) as server, server.client() as client:
         headers = {"mcp-session-id": await open_session(client)}

@@ -71,6 +71,13 @@ async def test_operations_elsewhere_need_an_admin(path: str) -> None:
                     assert answer.headers["www-authenticate"] == 'Bearer realm="executor"'
 
 
+@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
+async def test_what_a_proxy_forwards_is_not_loopback(header: str) -> None:
+    async with serving() as server, server.client(None) as client:
+        assert (await client.post("/-/reload", headers={header: "203.0.113.9"})).status_code == 401
+        assert (await client.get("/healthz", headers={header: "203.0.113.9"})).status_code == 200
+
+
 async def test_errors_have_the_rest_shape() -> None:
     async with serving() as server, server.client() as client:
         missing = await client.get("/nothing")
