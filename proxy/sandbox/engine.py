@@ -65,9 +65,14 @@ class Context:
         self._ctx = native.create_context()
         self._funcs: dict[str, object] = {}
         self._frame = b"null"
-        self._code = tuple(f"{secret}({what})".encode() for what in range(3))
+        self._code = tuple(f"{secret}({what})".encode() for what in range(4))
         script = f"const {secret}=(function(io){{'use strict';{prelude}\n}})(call_python);0"
         native.eval_string(self, script.encode(), _NO_VARIABLES, False, "prelude")
+
+    def rehearse(self) -> None:
+        """Touch what an execution will touch. Has no effect that a script could see."""
+        self._frame = b'[{"now":0}]'
+        self._run(self._code[3])
 
     def feed(self, events: bytes) -> str:
         """Give a JSON array of events, run until nothing can progress, return the frame to send.

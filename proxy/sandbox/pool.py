@@ -58,7 +58,7 @@ class PoolOptions:
     require: frozenset[str] = frozenset()
     max_message_bytes: int = 32 * 1024 * 1024
     reuse: Literal["never", "workspace"] = "never"
-    runs: int = 50
+    runs: int = 20
     running: int = 32
     queue: int = 256
     wait_seconds: float = 10.0

@@ -33,16 +33,12 @@ class Zygote:
         self._options = options
         self._tokens: dict[int, bytes] = {}
         self._refused: list[str] = []
-        self._native = Native(options["extension"])
-        self._prelude = options["prelude"]
-        self._secret = "_" + os.urandom(16).hex()
         self._hardener = Hardener(
             options["memory_bytes"], options["cpu_seconds"] * options["runs"], parent=os.getpid()
         )
-        self._context = self._new_context()
-
-    def _new_context(self) -> Context:
-        return Context(self._native, self._prelude, self._secret)
+        # Made before the fork and used after it: a worker never pays for a context. One for each run it may serve.
+        native, secret = Native(options["extension"]), "_" + os.urandom(16).hex()
+        self._contexts = [Context(native, options["prelude"], secret) for _ in range(options["runs"])]
 
     def run(self) -> None:
         """Serve until the pool closes its end."""
@@ -76,7 +72,10 @@ class Zygote:
         return self._refused
 
     def _serve_one(self) -> bool:
-        data, ancillary, _, _ = self._control.recvmsg(64, CMSG_LEN(4))
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(64, CMSG_LEN(4))
+        except ConnectionError:
+            return False
         if not data:
             return False
         for level, kind, content in ancillary:
@@ -119,12 +118,10 @@ class Zygote:
                 options = self._options
                 worker = Worker(
                     SOCKET_FD,
-                    self._new_context,
                     max_message_bytes=options["max_message_bytes"],
                     cpu_seconds=options["cpu_seconds"],
-                    runs=options["runs"],
                 )
-                status = worker.serve(self._context)
+                status = worker.serve(self._contexts)
         finally:  # a fork must never return into the zygote's loop, whatever happened
             os._exit(status)
 

@@ -25,6 +25,7 @@ const bigToString = uncurry(BigInt.prototype.toString);
 const dateToString = uncurry(Date.prototype.toString);
 const { floor, max, min, imul } = Math;
 const { isArray } = Array;
+const own = Object.hasOwn;
 const NON_ASCII = /[^\x00-\x7f]/;
 
 // The state of one execution. `now` is the virtual clock in milliseconds: it moves only with deliveries.

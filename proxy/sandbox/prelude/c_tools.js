@@ -118,7 +118,7 @@ function settle(event) {
   settled++;
   underWay--;
   const { result } = event;
-  if (result && result.throw) call.reject(makeError(result.throw));
+  if (result && own(result, "throw")) call.reject(makeError(result.throw));
   else call.resolve(result);
 }
 

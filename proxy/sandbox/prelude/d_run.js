@@ -13,9 +13,9 @@ let compiled = null;
 
 // ---- stacks: the agent's own frames only, in the agent's own positions -----------------------------------------
 function column(line, bytes) {
-  let at = line === 1 ? max(bytes - PREFIX, 1) : bytes;
+  const at = line === 1 ? max(bytes - PREFIX, 1) : bytes;
   const text = sourceLines[line - 1];
-  if (text === undefined || !test(NON_ASCII, text)) return at;
+  if (text === undefined || !test(NON_ASCII, text)) return min(at, (text ?? "").length + 1);
   let counted = 0;
   let points = 0;
   for (const point of text) {           // the engine counts UTF-8 bytes; people count characters
@@ -72,7 +72,7 @@ function placeOf(error) {
   try { stack = `${error.stack}`; } catch { return null; }
   const found = exec(/(?:agent\.ts|<input>):(\d+):(\d+)/, stack);
   if (!found) return null;
-  const line = +found[1];
+  const line = min(+found[1], max(sourceLines.length, 1));
   return [line, startsWith(found[0], "<input>") ? column(line, +found[2]) : +found[2]];
 }
 
@@ -151,18 +151,26 @@ function finishWithError(kind, name, message, stack, place) {
 }
 
 // ---- the exchange: the worker calls step(0) for a new frame, step(1) for its next event, step(2) to collect -------
+// step(3) rehearses: it does what an execution does, without effect, so that the pages it touches are a worker's own
+// before anybody waits for them.
 function step(what) {
   deleteProperty(globalThis, "dukpy");  // the engine puts it back before every evaluation
   if (what === 2) return collect();
+  if (what === 3) return rehearse();
   if (what === 0) { events = io("io"); cursor = 0; }
   if (isDue(newestTimer)) { fireOne(newestTimer); return undefined; }
   const event = events[cursor++];
   newestTimer = 0;
-  if (event.now > now && event.source === undefined) ({ now } = event);
-  if (event.source !== undefined) begin(event);
-  else if (event.timer) { newestTimer = lastTimer; fireOne(newestTimer); }
-  else { if (event.big) restoreBigInts(event); settle(event); }
+  if (event.now > now && !own(event, "source")) ({ now } = event);
+  if (own(event, "source")) begin(event);
+  else if (own(event, "timer")) { newestTimer = lastTimer; fireOne(newestTimer); }
+  else { if (own(event, "big")) restoreBigInts(event); settle(event); }
   return undefined;
+}
+
+function rehearse() {
+  then(compile("1").run(), (value) => toJson({ value }));
+  return slice(stringify(io("io")), 0, 0);
 }
 
 // undefined: there is more to do before the worker may answer. A string: the frame to send.
