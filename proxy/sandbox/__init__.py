@@ -12,7 +12,15 @@ from proxy.sandbox.messages import (
     ToolCall,
     WorkerMessage,
 )
-from proxy.sandbox.pool import Hardening, HardeningMissing, Pool, PoolBusy, PoolOptions, PoolStats, PoolUnavailable
+from proxy.sandbox.options import (
+    Hardening,
+    HardeningMissing,
+    PoolBusy,
+    PoolOptions,
+    PoolStats,
+    PoolUnavailable,
+)
+from proxy.sandbox.pool import Pool
 from proxy.sandbox.remote import Worker, WorkerGone
 
 __all__ = [

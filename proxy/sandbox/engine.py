@@ -1,12 +1,14 @@
 """The one module that touches dukpy's native QuickJS context.
 
 Only the C extension is loaded: importing the package `dukpy` would bring its interpreter object, which hands
-`require`, files and `process.env` to scripts. The extension's contract, proven by tests/proxy/sandbox/test_engine.py:
+`require`, files and `process.env` to scripts. The extension's contract, proven by
+tests/proxy/sandbox/test_engine.py:
 
 - `create_context()` gives a capsule with its own heap (128 MiB at most) and stack (1 MiB at most).
-- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and returns
-  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise rejected
-  while nobody listens; the second is not our business and is dropped.
+- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and
+returns
+  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise
+  rejected while nobody listens; the second is not our business and is dropped.
 - A job that throws (only memory exhaustion can, the prelude guards the rest) makes the context unusable.
 - The code may call `holder._call_python(name, arguments)`, which is how the prelude fetches a frame.
 """
@@ -54,9 +56,8 @@ def extension_path(package_directory: str) -> str:
 class Context:
     """One fresh JavaScript world with the prelude in it, for exactly one execution.
 
-    `secret` names the prelude's entry point. It is a lexical binding of the global scope, which no script can list,
-    and its name is random, so that agent code cannot find it.
-    """
+    `secret` names the prelude's entry point. It is a lexical binding of the global scope, which no script can
+    list, and its name is random, so that agent code cannot find it. """
 
     __slots__ = ("_code", "_ctx", "_frame", "_funcs", "_native")
 
@@ -88,8 +89,8 @@ class Context:
             self._run(self._code[1])
 
     def _run(self, code: bytes) -> None:
-        # What is raised here is a floating promise's rejection or a broken context; `_collect` tells them apart,
-        # because a broken context refuses that too.
+        # What is raised here is a floating promise's rejection or a broken context; `_collect` tells them
+        # apart, because a broken context refuses that too.
         with suppress(self._native.error):
             self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
 

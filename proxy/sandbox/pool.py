@@ -1,23 +1,13 @@
-"""Warm, hardened, single-use worker processes.
-
-    PoolBusy         every place is taken and the queue is full, or the wait was too long
-    PoolUnavailable  the zygote is down and could not be restarted in time
-    HardeningMissing a mechanism named in `require` does not work here
-    WorkerGone       (remote.py) a worker died; costs its own execution
-"""
+"""Warm, hardened, single-use worker processes, leased one execution at a time (errors: options.py)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Literal
-
-import orjson
 
 from proxy.sandbox.remote import Worker
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
@@ -25,74 +15,7 @@ from proxy.sandbox.typescript import TypeScript
 
 _log = logging.getLogger(__name__)
 
-MECHANISMS = (
-    "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network",
-)  # fmt: skip
 _RESTART_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
-
-
-class PoolBusy(Exception):
-    """Too many executions at once; try again shortly."""
-
-
-class PoolUnavailable(Exception):
-    """No worker can be made at the moment."""
-
-
-class HardeningMissing(Exception):
-    """This system lacks a mechanism that the configuration requires."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """`workers`: how many are kept warm. `running`: how many may be leased at once; beyond that up to `queue` callers
-    wait at most `wait_seconds`. `memory_bytes`: address space a worker may take beyond its start (the JavaScript heap
-    itself ends at 128 MiB). `reuse`: "never", or "workspace": up to `runs` successful executions of one workspace in
-    one process, each in a fresh context. `prepare_typescript_seconds`: how long after start the TypeScript transform
-    is compiled in the background (about 0.6 s of CPU, once); None leaves that to the first code that needs it.
-    """
-
-    workers: int = 2
-    memory_bytes: int = 192 * 1024 * 1024
-    cpu_seconds: float = 10.0
-    require: frozenset[str] = frozenset()
-    max_message_bytes: int = 32 * 1024 * 1024
-    reuse: Literal["never", "workspace"] = "never"
-    runs: int = 20
-    running: int = 32
-    queue: int = 256
-    wait_seconds: float = 10.0
-    prepare_typescript_seconds: float | None = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Hardening:
-    """What protects this pool's workers: each mechanism is "on" or "missing"."""
-
-    level: Mapping[str, Literal["on", "missing"]]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The mechanisms that this system lacks."""
-        return tuple(name for name, state in self.level.items() if state == "missing")
-
-    def line(self) -> str:
-        """One line for the start-up log."""
-        if not self.missing:
-            return "sandbox: every hardening mechanism is on"
-        return f"sandbox: this system lacks {', '.join(self.missing)} (sandbox.require makes that fatal)"
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """A moment's figures; `ends` counts processes by how they ended ("done" is the normal way)."""
-
-    warm: int
-    busy: int
-    waiting: int
-    spawned: int
-    reused: int
-    zygote_restarts: int
 
 
 class Pool:
@@ -183,7 +106,7 @@ class Pool:
             # Refilled after this execution's caller went on, so that forking is not on its path.
             asyncio.get_running_loop().call_soon(self._refill)
 
-    # ---- places -------------------------------------------------------------------------------------------------
+    # ---- places --------------------------------------------------------------------------------------------
     async def _enter(self) -> None:
         if self._busy < self._options.running:
             self._busy += 1
@@ -209,7 +132,7 @@ class Pool:
                 return
         self._busy -= 1
 
-    # ---- workers ------------------------------------------------------------------------------------------------
+    # ---- workers -------------------------------------------------------------------------------------------
     async def _take(self, workspace_id: str) -> Worker:
         idle = self._idle.get(workspace_id)
         while idle:
@@ -267,7 +190,7 @@ class Pool:
             await asyncio.sleep(self._options.prepare_typescript_seconds)
             await self._typescript.prepare()
 
-    # ---- the zygote ---------------------------------------------------------------------------------------------
+    # ---- the zygote ----------------------------------------------------------------------------------------
     async def _living_zygote(self) -> Supervisor:
         try:
             async with asyncio.timeout(self._options.wait_seconds):

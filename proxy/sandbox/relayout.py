@@ -1,11 +1,11 @@
 """Puts a transform's output back into the lines and columns of its input.
 
-A transform that re-prints code moves every line, and stacks would name places the author never wrote. Here the
-output's tokens are aligned with the input's, and white space alone is changed so that each aligned token stands where
-it stood. Wherever the alignment finds nothing, tokens just follow each other: a place may then be imprecise, the
-meaning never changes. The rules about line ends (ECMA-262, 12.10, restricted productions) hold because the printer
-ends every statement with a semicolon and no line end is added after the words below or before `=>`, `++`, `--`.
-"""
+A transform that re-prints code moves every line, and stacks would name places the author never wrote. Here
+the output's tokens are aligned with the input's, and white space alone is changed so that each aligned token
+stands where it stood. Wherever the alignment finds nothing, tokens just follow each other: a place may then
+be imprecise, the meaning never changes. The rules about line ends (ECMA-262, 12.10, restricted productions)
+hold because the printer ends every statement with a semicolon and no line end is added after the words below
+or before `=>`, `++`, `--`. """
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from difflib import SequenceMatcher
 
 from proxy.sandbox.tokens import Token
 
-_NO_LINE_END_AFTER = frozenset("return throw break continue yield async using accessor await get set static".split())
+_NO_LINE_END_AFTER = frozenset(
+    "return throw break continue yield async using accessor await get set static".split()
+)
 _NO_LINE_END_BEFORE = frozenset(("=>", "++", "--"))
 _GRAMS = (1, 2, 4)
 _GAP_PRODUCT = 60_000

@@ -66,7 +66,7 @@ class Worker:
         self.finished = False  # the last execution ended with a successful Done
         self.runs = 0
 
-    # ---- what the machine uses ----------------------------------------------------------------------------------
+    # ---- what the machine uses -----------------------------------------------------------------------------
     async def start(self, message: StartMessage) -> None:
         """Send the code. Follow with `receive`."""
         self._code = message.code
@@ -96,7 +96,7 @@ class Worker:
             self._verdict = WorkerGone("killed", detail)
         self._signal_kill()
 
-    # ---- what the pool uses -------------------------------------------------------------------------------------
+    # ---- what the pool uses --------------------------------------------------------------------------------
     @property
     def alive(self) -> bool:
         """False once the process is known to be ending."""
@@ -136,7 +136,7 @@ class Worker:
             os.close(self._pidfd)
             self._pidfd = None
 
-    # ---- inside -------------------------------------------------------------------------------------------------
+    # ---- inside --------------------------------------------------------------------------------------------
     def _signal_kill(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if self._pidfd is not None:

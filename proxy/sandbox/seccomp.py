@@ -1,8 +1,8 @@
 """The system calls a worker may make, as a classic BPF program (seccomp(2), linux/filter.h, linux/audit.h).
 
-Allowed: memory without execute permission, the one socket, clocks, signal returns, exit. Anything else kills the
-process; the zygote then reports `SIGSYS`. The program is built once, in the zygote; a worker loads it with one call.
-"""
+Allowed: memory without execute permission, the one socket, clocks, signal returns, exit. Anything else kills
+the process; the zygote then reports `SIGSYS`. The program is built once, in the zygote; a worker loads it
+with one call. """
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_PROTECTION = 0, 4, 16 + 2 * 8
 _X32_BIT = 0x40000000
 
-# machine -> (AUDIT_ARCH, numbers allowed with any arguments, numbers whose third argument must lack PROT_EXEC)
+# machine -> (AUDIT_ARCH, numbers allowed with any arguments, numbers whose third argument must lack
+# PROT_EXEC)
 _MACHINES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
-    # read write close munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap madvise setitimer getpid
-    # sendto recvfrom exit gettimeofday sigaltstack gettid futex clock_gettime exit_group getrandom rseq; mmap mprotect
+    # read write close munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap madvise
+    # setitimer getpid sendto recvfrom exit gettimeofday sigaltstack gettid futex clock_gettime exit_group
+    # getrandom rseq; mmap mprotect
     "x86_64": (
         0xC000003E,
         (0, 1, 3, 11, 12, 13, 14, 15, 24, 25, 28, 38, 39, 44, 45, 60, 96, 131, 186, 202, 228, 231, 318, 334),
@@ -30,7 +32,10 @@ _MACHINES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     ),
     "aarch64": (
         0xC00000B7,
-        (63, 64, 57, 215, 214, 134, 135, 139, 124, 216, 233, 103, 172, 206, 207, 93, 169, 132, 178, 98, 113, 94, 278, 293),
+        (
+            63, 64, 57, 215, 214, 134, 135, 139, 124, 216, 233, 103, 172, 206, 207, 93, 169, 132, 178, 98, 113, 94,
+            278, 293,
+        ),
         (222, 226),
     ),
 }
@@ -59,7 +64,8 @@ def build(machine: str | None = None) -> Filter | None:
 
 
 def program(arch: int, plain: tuple[int, ...], no_exec: tuple[int, ...]) -> bytes:
-    """BPF instructions. A jump's two distances count the instructions skipped when it holds and when it does not."""
+    """BPF instructions. A jump's two distances count the instructions skipped when it holds and when it does
+    not."""
     code = [
         _instruction(_LOAD, _OFFSET_ARCH),
         _instruction(_JUMP_EQUAL, arch, 1, 0),

@@ -32,7 +32,9 @@ class ZygoteFailed(Exception):
 class Supervisor:
     """One zygote process. Made anew when the old one ended."""
 
-    def __init__(self, options: dict[str, Any], transform: Transform, on_worker_end: Callable[[Worker], None]) -> None:
+    def __init__(
+        self, options: dict[str, Any], transform: Transform, on_worker_end: Callable[[Worker], None]
+    ) -> None:
         self._options = options
         self._transform = transform
         self._on_worker_end = on_worker_end
@@ -59,7 +61,8 @@ class Supervisor:
             raise ZygoteFailed(f"the sandbox's zygote did not start: {error!r}") from error
 
     def spawn(self) -> Worker:
-        """Ask for a worker. It may be used at once: what is sent waits in its socket until the fork is done."""
+        """Ask for a worker. It may be used at once: what is sent waits in its socket until the fork is
+        done."""
         ours, theirs = _socket_pair(socket.SOCK_STREAM)
         worker = Worker(ours, max_message_bytes=self._options["max_message_bytes"], transform=self._transform)
         self._last_token = token = (self._last_token + 1) % (1 << 32)
@@ -88,7 +91,8 @@ class Supervisor:
 
     def _launch(self) -> None:
         fd = self._theirs.fileno()
-        command = [sys.executable, "-I", "-S", str(_DIRECTORY / "bootstrap.py"), str(_DIRECTORY), "zygote", str(fd)]
+        place = str(_DIRECTORY)
+        command = [sys.executable, "-I", "-S", f"{place}/bootstrap.py", place, "zygote", str(fd)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file, no shell
             command, env={}, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
         )
@@ -142,7 +146,9 @@ class Supervisor:
             self._process.wait()
 
 
-def zygote_options(*, memory_bytes: int, cpu_seconds: float, max_message_bytes: int, runs: int) -> dict[str, Any]:
+def zygote_options(
+    *, memory_bytes: int, cpu_seconds: float, max_message_bytes: int, runs: int
+) -> dict[str, Any]:
     """What the zygote is told: the engine, the prelude and the limits. Nothing else reaches it."""
     return {
         "extension": extension_path(_dukpy_directory()),
@@ -157,8 +163,8 @@ def zygote_options(*, memory_bytes: int, cpu_seconds: float, max_message_bytes: 
 def prelude() -> str:
     """The JavaScript that every context begins with."""
     folder = resources.files("proxy.sandbox") / "prelude"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".js")), key=lambda file: file.name)
-    return "\n".join(file.read_text("utf-8") for file in files)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".js"))
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 
 def _dukpy_directory() -> str:

@@ -31,7 +31,8 @@ _OPENERS = {"(": ")", "[": "]", "{": "}"}
 
 
 class Tokens:
-    """The significant tokens of one text, with `match[i]` the index of the bracket that closes or opens token i."""
+    """The significant tokens of one text, with `match[i]` the index of the bracket that closes or opens token
+    i."""
 
     __slots__ = ("_braces", "_open", "_text", "items", "match")
 

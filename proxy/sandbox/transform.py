@@ -1,8 +1,7 @@
 """TypeScript to JavaScript, positions kept. Runs in a process of its own (02-execute section 2).
 
-The transform is OXC, compiled to WebAssembly, from the package quickjs-rs. Its compiled form is kept in a sealed
-memory file that the proxy holds, so that only the first process of a server pays for compiling it.
-"""
+The transform is OXC, compiled to WebAssembly, from the package quickjs-rs. Its compiled form is kept in a
+sealed memory file that the proxy holds, so that only the first process of a server pays for compiling it. """
 
 from __future__ import annotations
 
@@ -66,7 +65,8 @@ def _furthest(source: str, failures: list[tuple[str, str]], oxc: Oxc) -> dict[st
     items = tokens.items
     starts = [start for _, _, start in items]
     ends = starts[-1] + len(items[-1][1]) if items else 0
-    stray = next((k for k, item in enumerate(items) if item[1] in _CLOSERS and k not in tokens.match), len(items))
+    strays = (k for k, item in enumerate(items) if item[1] in _CLOSERS and k not in tokens.match)
+    stray = next(strays, len(items))
     best = (-1, "")
     for opening, message in failures:
         # A bracket that closes nothing would close the wrapper, and the parser would complain later.
@@ -80,9 +80,8 @@ def _furthest(source: str, failures: list[tuple[str, str]], oxc: Oxc) -> dict[st
 def _last_reached(source: str, starts: list[int], opening: str, oxc: Oxc) -> int:
     """The index of the token at which the parser gives up.
 
-    The parser tells no places, but it reads from left to right: with an impossible character put before token k it
-    complains of that character exactly if it got there. So the place is found by bisection.
-    """
+    The parser tells no places, but it reads from left to right: with an impossible character put before token
+    k it complains of that character exactly if it got there. So the place is found by bisection. """
     low, high = 0, len(starts)
     while low < high:
         middle = (low + high + 1) // 2
@@ -132,7 +131,7 @@ def _namespaces(tokens: Tokens) -> list[tuple[int, int]]:
     return spans
 
 
-# ---- the process ------------------------------------------------------------------------------------------------
+# ---- the process -------------------------------------------------------------------------------------------
 def load(artifact_fd: int) -> Oxc:
     """The transform, from the memory file; compiles it first, in a child, when the file is empty."""
     if os.fstat(artifact_fd).st_size == 0:
@@ -142,7 +141,12 @@ def load(artifact_fd: int) -> Oxc:
             os._exit(0)
         os.waitpid(pid, 0)
     import wasmtime
-    from quickjs_rs._transform import FLAG_SOURCE_TS, FLAG_STRIP_TYPESCRIPT, TransformError, _TransformInstance
+    from quickjs_rs._transform import (
+        FLAG_SOURCE_TS,
+        FLAG_STRIP_TYPESCRIPT,
+        TransformError,
+        _TransformInstance,
+    )
     from quickjs_rs._wasmtime import SharedWasmArtifact, default_wasi_linker, shared_wasmtime_engine
 
     engine = shared_wasmtime_engine()

@@ -1,8 +1,7 @@
 """The transform's process, supervised: started when first needed, bounded in time, replaced when it fails.
 
-Nothing of the transform runs in the proxy's own process. Only the compiled form of it is kept here, as a memory file
-that is sealed before any agent code is read.
-"""
+Nothing of the transform runs in the proxy's own process. Only the compiled form of it is kept here, as a
+memory file that is sealed before any agent code is read. """
 
 from __future__ import annotations
 
@@ -27,7 +26,8 @@ _NO_ANSWER = b'{"t":"source"}'
 
 
 class TypeScript:
-    """`transform(code)` gives the payload of the `source` message for a worker. Requests are served in turn."""
+    """`transform(code)` gives the payload of the `source` message for a worker. Requests are served in
+    turn."""
 
     def __init__(self, *, request_seconds: float = _REQUEST_SECONDS) -> None:
         self._request_seconds = request_seconds
@@ -57,11 +57,8 @@ class TypeScript:
                 return
             process = self._launch(-1)
             try:
-                async with asyncio.timeout(_START_SECONDS):
-                    while process.poll() is None:
-                        await asyncio.sleep(0.05)
-            except TimeoutError:
-                pass
+                with suppress(subprocess.TimeoutExpired):
+                    await asyncio.to_thread(process.wait, _START_SECONDS)
             finally:
                 process.kill()
                 process.wait()
