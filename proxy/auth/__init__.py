@@ -1,0 +1,26 @@
+"""Who calls: keys by hash, the local bearer token, anonymous callers."""
+
+from proxy.auth.authenticate import Authenticator, Mode
+from proxy.auth.configured import key_records
+from proxy.auth.create import create_key
+from proxy.auth.errors import AuthError
+from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
+from proxy.auth.local import LocalTokenError, local_token
+from proxy.auth.request import AuthRequest
+from proxy.auth.roles import Roles
+
+__all__ = [
+    "AuthError",
+    "AuthRequest",
+    "Authenticator",
+    "Expired",
+    "KeyRecord",
+    "Keyring",
+    "LocalTokenError",
+    "Mode",
+    "Roles",
+    "create_key",
+    "hash_key",
+    "key_records",
+    "local_token",
+]

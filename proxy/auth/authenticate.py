@@ -1,0 +1,101 @@
+"""Who calls: from a request to a `Principal`, or an `AuthError`.
+
+Rules:
+- A credential that is given must be good, also where none is needed: nobody is let in as less than they
+  claim.
+- A key works in its own workspace only. The local token and anonymous callers may choose among all.
+- Without a choice it is the only workspace, or the one called `default`; else the caller has to name one.
+- Keys and tokens are taken from headers, never from the URL, and never appear in a message.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from integrations.base import Secret
+from proxy.auth.errors import bad_request, credential_invalid, credential_missing, not_admitted
+from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
+from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
+from proxy.principal import Principal
+
+DEFAULT_WORKSPACE: Final = "default"
+Mode = Literal["local", "keys"]
+
+
+class Authenticator:
+    """The callers of one config. Immutable: a reload makes a new one, and a key that left the files is gone.
+
+    `mode` is `local` without an `auth` section (only `local_token` is good) and `keys` with one.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        keyring: Keyring,
+        local_token: Secret | None,
+        workspaces: Sequence[str],
+        anonymous: bool = False,
+    ) -> None:
+        if mode == "local" and local_token is None:
+            raise ValueError("local mode needs a token")
+        self._mode = mode
+        self._keyring = keyring
+        self._local = hash_key(local_token.reveal()) if local_token is not None and mode == "local" else None
+        self._workspaces = tuple(workspaces)
+        self._anonymous = anonymous
+
+    def authenticate(self, request: AuthRequest) -> Principal:
+        """The caller of this request. Raises `AuthError`."""
+        presented = credential(request)
+        wanted = wanted_workspace(request)
+        if presented is None:
+            return self._without_credential(wanted)
+        if self._local is not None and hmac.compare_digest(self._local, hash_key(presented)):
+            return Principal(self._chosen(wanted, known=True), "local", "local")
+        return self._by_key(presented, wanted)
+
+    def _without_credential(self, wanted: str | None) -> Principal:
+        if not self._anonymous:
+            raise credential_missing(
+                "Send the bearer token that `executor serve` printed: `Authorization: Bearer <token>`."
+                if self._mode == "local"
+                else "Send a key: `Authorization: Bearer <key>` or `x-api-key: <key>`."
+            )
+        return Principal(self._chosen(wanted, known=False), "anonymous", "anonymous")
+
+    def _by_key(self, presented: str, wanted: str | None) -> Principal:
+        record = self._keyring.match(presented)
+        if isinstance(record, Expired):
+            raise credential_invalid("This key has expired")
+        if record is None:
+            raise credential_invalid("This key or token is not known here")
+        return Principal(self._of_key(record, wanted), f"key:{record.name}", "key", record.groups)
+
+    def _of_key(self, record: KeyRecord, wanted: str | None) -> str:
+        """The key's workspace. The message is the same whether or not the wanted one exists."""
+        own = record.workspace
+        if own is None and len(self._workspaces) == 1:
+            own = self._workspaces[0]
+        if own is None or own not in self._workspaces or wanted not in (None, own):
+            raise not_admitted("This key belongs to another workspace.")
+        return own
+
+    def _chosen(self, wanted: str | None, *, known: bool) -> str:
+        """The workspace for a caller who may enter all. Only a `known` caller is told their names."""
+        if wanted is not None:
+            if wanted in self._workspaces:
+                return wanted
+            raise not_admitted(f"No access to a workspace of this name.{self._names(known)}")
+        if len(self._workspaces) == 1:
+            return self._workspaces[0]
+        if DEFAULT_WORKSPACE in self._workspaces:
+            return DEFAULT_WORKSPACE
+        raise bad_request(
+            f"Missing `{WORKSPACE_PARAMETER}` query parameter: there are several workspaces, so call "
+            f"/mcp?{WORKSPACE_PARAMETER}=<id> or /<id>/mcp.{self._names(known)}"
+        )
+
+    def _names(self, known: bool) -> str:
+        return f" There are: {', '.join(self._workspaces)}." if known else ""

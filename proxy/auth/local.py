@@ -1,0 +1,73 @@
+"""The bearer token of a server without an `auth` section: made once, kept in the state directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from integrations.base import Secret
+
+FILE_NAME: Final = "local-token"
+TOKEN_BYTES: Final = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
+
+
+class LocalTokenError(Exception):
+    """The token file cannot be trusted or written; the text says what to do."""
+
+
+def local_token(state_dir: Path) -> Secret:
+    """The token, minted when there is none yet (32 random bytes, base64url, file mode 0600).
+
+    Raises `LocalTokenError`. Processes that start at the same time agree on one token.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        if not _exists(path):
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path)
+        return Secret(_read(path))
+    except OSError as error:
+        raise LocalTokenError(f"{path}: {error.strerror or error}") from error
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _write(path: Path) -> None:
+    """Write beside it and link: the name appears with its content, or another process took it first."""
+    draft = path.with_name(f"{FILE_NAME}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        _check(path, os.fstat(file.fileno()))
+        text = file.read(1024).decode("ascii", "replace").strip()
+    if not _TOKEN.fullmatch(text):
+        raise LocalTokenError(f"{path} holds no token: delete it, a new one is made at the next start")
+    return text
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise LocalTokenError(f"{path} is not a regular file: remove it")
+    if status.st_uid != os.geteuid():
+        raise LocalTokenError(f"{path} belongs to another user: delete it, or use another state directory")
+    if status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise LocalTokenError(f"{path} is open to other users (mode {mode:04o}): delete it, or chmod 600 it")
