@@ -9,6 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 
+from proxy.sandbox.options import (
+    MECHANISMS,
+    Hardening,
+    HardeningMissing,
+    PoolBusy,
+    PoolOptions,
+    PoolStats,
+    PoolUnavailable,
+)
 from proxy.sandbox.remote import Worker
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
 from proxy.sandbox.typescript import TypeScript
