@@ -101,7 +101,7 @@ class Reply:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
-        own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        own = [(name.encode("latin-1"), _header_value(value)) for name, value in headers.items()]
         if not self.gone:
             await self._send({"type": "http.response.start", "status": status, "headers": own + self.common})
 
@@ -121,6 +121,12 @@ class Reply:
             own.setdefault("content-type", "application/json")
         await self.start(status, own)
         await self.body(body, more=more)
+
+
+def _header_value(value: str) -> bytes:
+    """What cannot stand in a header (RFC 9110 section 5.5) is replaced: an error must not fail on its own
+    text."""
+    return "".join(c if " " <= c <= "\x7e" or c == "\t" else "?" for c in value).encode("latin-1")
 
 
 class Inbox:

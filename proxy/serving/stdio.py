@@ -1,12 +1,20 @@
 """MCP over stdin and stdout. Only JSON-RPC reaches stdout: the SDK takes the descriptor for itself and points
-descriptor 1, and with it everything that prints by accident, at stderr."""
+descriptor 1, and with it everything that prints by accident, at stderr.
+
+Stdin is read by a thread of our own. The SDK's reader waits in a worker thread that nothing can interrupt, so
+that a SIGTERM would have to wait for the client's next line.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stdout
-from typing import Any
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, redirect_stdout, suppress
+from typing import Any, cast
 
 import anyio
 from mcp.server import NotificationOptions, Server
@@ -28,11 +36,58 @@ async def serve_stdio(
     changes = Changes()
     server = build_server(gateway, changes, options or ServerOptions(), peer)
     server.instructions = instructions(gateway, peer)
-    async with stdio_server() as (incoming, outgoing):
+    async with (
+        _stdin() as lines,
+        stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (incoming, outgoing),
+    ):
         with redirect_stdout(sys.stderr):
             async with _announcing(gateway, server, changes):
                 opening = server.create_initialization_options(NotificationOptions(tools_changed=True))
                 await server.run(incoming, outgoing, opening)
+
+
+class _Lines:
+    """The lines of a descriptor, at most `SIZE` of them read ahead. Ends with the input."""
+
+    SIZE = 16
+
+    def __init__(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._descriptor = descriptor
+        self._loop = loop
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(self.SIZE)
+
+    def read(self) -> None:
+        """In its own thread, until the input or the loop ends."""
+        with (
+            os.fdopen(self._descriptor, "rb", closefd=False) as source,
+            suppress(RuntimeError, CancelledError),
+        ):
+            for line in source:
+                self._put(line.decode("utf-8", errors="replace"))
+            self._put(None)
+
+    def _put(self, line: str | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._queue.put(line), self._loop).result()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (line := await self._queue.get()) is not None:
+            yield line
+
+
+@asynccontextmanager
+async def _stdin() -> AsyncIterator[_Lines]:
+    """Take descriptor 0 for ourselves; whoever else reads it finds it empty."""
+    own = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    lines = _Lines(own, asyncio.get_running_loop())
+    # A daemon: it may sit in a read that never returns, and must not keep the process for that.
+    threading.Thread(target=lines.read, name="stdin", daemon=True).start()
+    try:
+        yield lines
+    finally:
+        os.dup2(own, 0)
 
 
 class _Client:

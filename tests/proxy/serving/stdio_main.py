@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 
 from proxy.executions import ExecutionRequest, Observer
@@ -21,6 +23,14 @@ class Noisy(Board):
         return await super().execute(request, principal, observer)
 
 
+async def main(mode: str) -> None:
+    """As the application does it: SIGTERM cancels."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serve_stdio(Noisy(), Principal("ws_one", "local", "local"), mode=mode)
+
+
 if __name__ == "__main__":
-    mode = sys.argv[1] if len(sys.argv) > 1 else "model"
-    asyncio.run(serve_stdio(Noisy(), Principal("ws_one", "local", "local"), mode=mode))
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "model"))

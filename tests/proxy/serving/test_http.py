@@ -85,6 +85,10 @@ async def test_reply_writes_once_and_nothing_to_who_left() -> None:
     await reply.body(b"late")
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert (b"x-request-id", b"r") in sent[0]["headers"]
+    odd = Reply(send)
+    await odd.json(401, b"{}", {"www-authenticate": "a\r\nb: \u20ac"})
+    assert (b"www-authenticate", b"a??b: ?") in sent.pop(-2)["headers"]
+    sent.pop()
     gone = Reply(send)
     gone.gone = True
     await gone.json(200, b"{}")

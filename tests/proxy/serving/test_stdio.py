@@ -109,3 +109,17 @@ async def test_other_elicitation_modes_fall_back_with_a_note() -> None:
     assert (
         "elicitation mode `browser` is not available" in json.loads(lines[0])["result"]["content"][0]["text"]
     )
+
+
+async def test_sigterm_ends_a_server_whose_client_says_nothing() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *MAIN, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(initialize()).encode() + b"\n")
+    assert await asyncio.wait_for(process.stdout.readline(), 30)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 20) == 0
+    process.stdin.close()
+    await process.stdin.wait_closed()
