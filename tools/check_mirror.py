@@ -17,7 +17,9 @@ PACKAGES = ("proxy", "policies", "integrations")
 UNTESTED: Mapping[str, str] = {}
 
 # Test file -> why it has no source file of its name.
-SOURCELESS: Mapping[str, str] = {}
+SOURCELESS: Mapping[str, str] = {
+    "tests/proxy/catalog/test_relevance.py": "search quality over a whole API is a property of no one module",
+}
 
 
 def missing_tests(root: Path) -> Iterator[str]:

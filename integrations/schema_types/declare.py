@@ -39,6 +39,8 @@ _INLINE_DETAILS = (
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_$]+")
 _LONGEST_NAME = 60
 _UNKNOWN = "unknown"
+# Types compared to find out whether input and output can share one; a larger closure is declared twice.
+_COMPARED = 64
 # Names that mean something in TypeScript, or that would shadow what the generated text itself uses.
 _TAKEN = frozenset(
     """
@@ -214,14 +216,21 @@ class _Names:
         """The input's name for a type that the output declares in the same words, all the way down."""
         if side != "output" or (name := self._given.get(("input", pointer))) is None:
             return None
-        return name if self._equal(pointer, set()) else None
+        return name if self._equal(pointer) else None
 
-    def _equal(self, pointer: str, assumed: set[str]) -> bool:
-        assumed.add(pointer)
-        one, other = (_resolve(self._roots[side], pointer) for side in ("input", "output"))
-        if pointer == "#" or one != other:
-            return False
-        return all(inner in assumed or self._equal(inner, assumed) for inner in _references(one))
+    def _equal(self, pointer: str) -> bool:
+        """Whether input and output mean the same by a reference, and by every one that can be reached from
+        it."""
+        compared, waiting = {pointer}, [pointer]
+        while waiting:
+            here = waiting.pop()
+            one, other = (_resolve(self._roots[side], here) for side in ("input", "output"))
+            if here == "#" or not _is_same(one, other) or len(compared) > _COMPARED:
+                return False
+            fresh = set(_references(one)) - compared
+            compared |= fresh
+            waiting += fresh
+        return True
 
     def _unused(self, side: str, pointer: str) -> str:
         last = unquote(pointer.rsplit("/", 1)[-1]).replace("~1", "/").replace("~0", "~")
@@ -233,6 +242,15 @@ class _Names:
             number += 1
             name = f"{wanted}{number}"
         return name
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except RecursionError:
+        # Too deeply nested to compare: treated as different, which costs a second declaration and nothing
+        # else.
+        return False
 
 
 def _reserve(name: str) -> int:

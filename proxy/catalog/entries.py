@@ -79,7 +79,6 @@ class Found:
 
     tool: CatalogTool
     score: float
-    coverage: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 
 from proxy.catalog.branch import Branch
 from proxy.catalog.entries import CatalogTool, Found, SearchPage, Visible
@@ -50,10 +51,13 @@ def listed(chosen: Iterable[tuple[Branch, str]]) -> Iterator[CatalogTool]:
                 yield tool
 
 
-def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> list[Found]:
-    """All matches, best first. Connections of one toolset share the work unless their own names take part."""
+def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> Iterator[Found]:
+    """All matches, best first. Connections of one toolset share the work unless their own names take part.
+
+    Results are made as they are asked for: a page of a catalog with fifty equal connections looks at few of
+    them."""
     done: dict[tuple[int, tuple[float, ...]], list[tuple[float, int]]] = {}
-    out: list[Found] = []
+    streams: list[Iterator[Found]] = []
     for branch, start in chosen:
         if branch.index is None:
             continue
@@ -61,12 +65,12 @@ def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> list[Found]:
         key = (id(branch.index), granted)
         if key not in done:
             done[key] = match(branch.index, query, granted)
-        tools = branch.tools
-        out += [
-            Found(tools[number], score)
-            for score, number in done[key]
-            if not start or tools[number].name.startswith(start)
-        ]
-    if len(chosen) > 1:
-        out.sort(key=lambda found: (-round(found.score, 6), found.tool.address))
-    return out
+        streams.append(_found(branch, start, done[key]))
+    return merge(*streams, key=lambda found: (-found.score, found.tool.address))
+
+
+def _found(branch: Branch, start: str, matches: Sequence[tuple[float, int]]) -> Iterator[Found]:
+    tools = branch.tools
+    for score, number in matches:
+        if tools[number].name.startswith(start):
+            yield Found(tools[number], score)

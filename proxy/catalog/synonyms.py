@@ -213,7 +213,6 @@ send: create 0.6, post 0.6
 set: update 0.7, create 0.6, put 0.5
 setting: configuration 0.6, config 0.6, preference 0.6
 show: get 0.9, list 0.7
-single: get 0.3
 someone: user 0.5, member 0.5
 start: create 0.5, run 0.5, begin 0.8, launch 0.8
 stat: statistic 1, metric 0.6, usage 0.5

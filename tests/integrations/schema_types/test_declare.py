@@ -54,6 +54,20 @@ def test_types_that_differ_further_down_are_not_shared() -> None:
     assert "type BOutput = number;" in found.definitions
 
 
+def test_long_chains_and_deep_nesting_are_no_trouble() -> None:
+    chain: dict[str, Any] = {
+        f"T{n}": {"properties": {"x": {"$ref": f"#/$defs/T{n + 1}"}}} for n in range(3_000)
+    }
+    deep, same = {"type": "string"}, {"type": "string"}
+    for _ in range(3_000):
+        deep, same = {"items": deep}, {"items": same}  # type: ignore[dict-item]
+    given = {"properties": {"a": {"$ref": "#/$defs/T0"}, "b": {"$ref": "#/$defs/D"}}}
+    found = types(given | {"$defs": chain | {"D": deep}}, given | {"$defs": dict(chain) | {"D": same}})
+    assert "a?: T0;" in found.input
+    assert "a?: T0Output;" in found.output
+    assert found.size <= 4_096
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
