@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[
     return paths
 
 
-def load_valid(paths: Sequence[Path]) -> Loaded | None:
+def load_valid(paths: Sequence[Path], environment: Mapping[str, str] | None = None) -> Loaded | None:
     """Load the config with this process's environment; when it is invalid, print every error to stderr."""
-    loaded = load_config(paths, env=os.environ)
+    loaded = load_config(paths, env=os.environ if environment is None else environment)
     if loaded.config is None:
         summary = Summary(len(loaded.files), 0, 0, 0, 0)
         color = sys.stderr.isatty() and "NO_COLOR" not in os.environ

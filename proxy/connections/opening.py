@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,7 @@ class Opened:
 
     sources: Mapping[str, LoadedSource]
     connections: Mapping[str, OpenConnection]
-    keys: frozenset[str]
+    keys: tuple[str, ...]
 
 
 class WrongSource(Exception):
@@ -87,9 +87,10 @@ class Connections:
             async with asyncio.TaskGroup() as loads:
                 for name, key in keys.items():
                     loads.create_task(self._first_load(name, key), name=f"load {name}")
-        except BaseExceptionGroup as group:
-            self.release(frozenset(keys.values()))
-            raise _first_of(group) from None
+        except BaseException as error:
+            # A wrong document, or a reload superseded by a newer one: nothing of this attempt is kept.
+            self.release(keys.values())
+            raise _first_of(error) from None
         for name, key in keys.items():
             self._keep(key, wanted[name])
         sources = {name: self._held[key].source.loaded for name, key in keys.items()}
@@ -97,9 +98,15 @@ class Connections:
             prefix: self._connection(prefix, one, config.integrations[prefix.partition(".")[0]], sources)
             for prefix, one in config.connections.items()
         }
-        return Opened(sources, connections, frozenset(keys.values()))
+        return Opened(sources, connections, tuple(keys.values()))
 
-    def release(self, keys: frozenset[str]) -> None:
+    def stale(self, opened: Opened) -> bool:
+        """Whether a remote document was loaded or changed since `opened` was made."""
+        return any(
+            self._held[one.key].source.loaded is not one for one in opened.sources.values() if one.key in self._held
+        )
+
+    def release(self, keys: Iterable[str]) -> None:
         """Give back what `open` gave; a source without users is forgotten."""
         for key in keys:
             held = self._held[key]
@@ -187,6 +194,5 @@ def spec_options(integration: OpenApi) -> OpenApiOptions:
     )
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    found = group.exceptions[0]
-    return _first_of(found) if isinstance(found, BaseExceptionGroup) else found
+def _first_of(error: BaseException) -> BaseException:
+    return _first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,180 @@
+"""`make bench`: the table of the performance page, our column filled, with the raw baseline beside it.
+
+Everything runs on this machine, in one run, over real HTTP. `direct` is the same client calling the upstream itself.
+Writes `bench/results/latest.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bench.server import Server, base_config, free_port, serve, upstream
+from bench.upstream import document
+
+SPECS = Path(__file__).parent.parent / ".specs"
+ONE_CALL = "const r = await tools.bench.org.main.items.get({id: 1}); return r.data.id"
+FIFTY = "const r = await Promise.all(Array.from({length: 50}, (_, i) => tools.bench.org.main.items.get({id: i, ms: 20}))); return r.length"
+SEARCH = "return (await tools.search({query: 'create an issue comment'})).items[0].path"
+DESCRIBE = "return (await tools.describe.tool({path: 'github.org.main.issues.createComment'})).inputTypeScript.length"
+Action = Callable[[], Awaitable[object]]
+
+
+@dataclass
+class Table:
+    """Rows of (name, figures, goal); also the JSON that is written."""
+
+    rows: list[tuple[str, dict[str, float], str]] = field(default_factory=list)
+
+    def add(self, name: str, goal: str, **figures: float) -> None:
+        self.rows.append((name, {k: round(v, 2) for k, v in figures.items()}, goal))
+        shown = "  ".join(f"{k}={v:g}" for k, v in self.rows[-1][1].items())
+        print(f"{name:<52} {shown:<44} goal {goal}", flush=True)
+
+
+async def latency(action: Action, count: int, warm: int = 10) -> dict[str, float]:
+    """p50 and p99 in milliseconds of `count` calls, one after another."""
+    for _ in range(warm):
+        await action()
+    taken = []
+    for _ in range(count):
+        began = time.perf_counter()
+        await action()
+        taken.append((time.perf_counter() - began) * 1e3)
+    taken.sort()
+    return {"p50_ms": statistics.median(taken), "p99_ms": taken[max(0, int(len(taken) * 0.99) - 1)]}
+
+
+async def throughput(action: Action, count: int, clients: int = 16) -> dict[str, float]:
+    """Calls a second with `clients` of them always under way."""
+    left = iter(range(count))
+
+    async def work() -> None:
+        for _ in left:
+            await action()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(clients)))
+    return {"per_second": count / (time.perf_counter() - began)}
+
+
+async def measure_calls(table: Table, server: Server, base: str, rounds: int) -> None:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as direct:
+        table.add("direct GET (baseline)", "-", **await latency(lambda: direct.get("/items/1"), rounds))
+        table.add("direct GET, 16 clients", "-", **await throughput(lambda: direct.get("/items/1"), rounds * 4))
+        fifty = await latency(lambda: asyncio.gather(*(direct.get("/items/1?ms=20") for _ in range(50))), 10, 2)
+        table.add("direct, 50 parallel to a 20 ms upstream", "-", **fifty)
+    table.add("trivial execute", "2.5 / 8 ms", **await latency(lambda: server.call("return 1"), rounds))
+    table.add("trivial execute, 16 clients", "500/s", **await throughput(lambda: server.call("return 1"), rounds * 3))
+    table.add("one inner OpenAPI call", "5 ms", **await latency(lambda: server.call(ONE_CALL), rounds))
+    table.add("one inner OpenAPI call, 16 clients", "350/s", **await throughput(lambda: server.call(ONE_CALL), rounds * 2))
+    table.add("50 parallel inner calls, 20 ms upstream", "60 ms", **await latency(lambda: server.call(FIFTY), 20, 3))
+    typed = "const x: number = 1; interface A { b: string }; return x as number"
+    table.add("trivial execute in TypeScript", "-", **await latency(lambda: server.call(typed), rounds // 2))
+
+
+HOSTILE = {
+    "while(true){}": "while(true){}",
+    "catastrophic regex": "return /^(a+)+$/.test('a'.repeat(40) + 'b')",
+    "heap blow-up": "const a = []; for(;;) a.push(new Array(1e5).fill(1))",
+    "log flood": "for (let i = 0; i < 1e7; i++) console.log('x'.repeat(100)); return 1",
+}
+
+
+async def measure_bystanders(table: Table, server: Server) -> None:
+    """What a bystander's trivial execute takes while a hostile one runs; none may fail."""
+    for name, code in HOSTILE.items():
+        burner = asyncio.ensure_future(server.rpc("tools/call", "execute", _execute(code, 2000)))  # noqa: RUF006, TID251
+        figures = await latency(lambda: server.call("return 1"), 60, 1)
+        ended = await burner
+        table.add(f"bystander beside {name} ({ended['structuredContent']['status']})", "60 ms", **figures)
+    burners = [asyncio.ensure_future(server.rpc("tools/call", "execute", _execute("while(true){}", 3000))) for _ in range(2)]  # noqa: TID251
+    table.add("bystander beside two CPU burners", "p99 25 ms", **await latency(lambda: server.call("return 1"), 100, 1))
+    await asyncio.gather(*burners)
+
+
+def _execute(code: str, timeout_ms: int) -> dict[str, Any]:
+    return {"name": "execute", "arguments": {"code": code, "timeoutMs": timeout_ms}}
+
+
+async def measure_reload(table: Table, base: str, folder: Path) -> None:
+    """50 integrations with 100 tools each: the time from writing the file to a client seeing the new description."""
+    port = free_port()
+    config = base_config(port)
+    for number in range(50):
+        spec = copy.deepcopy(document(base))
+        get = spec["paths"]["/items/{id}"]["get"]  # type: ignore[index]
+        paths = {f"/items/{n}/{{id}}": {"get": {**get, "operationId": f"items/get{n}"}} for n in range(100)}
+        config["integrations"][f"api{number}"] = {"kind": "openapi", "spec": {"inline": {**spec, "paths": paths}}}
+        config["connections"][f"api{number}.org.main"] = {}
+    async with serve(config, port, folder) as server:
+        taken = []
+        for turn in range(5):
+            config["integrations"]["api0"]["description"] = f"turn {turn}"
+            text = json.dumps(config)
+            began = time.perf_counter()
+            (folder / "executor.yaml").write_text(text)
+            while f"turn {turn}" not in await server.description():
+                await asyncio.sleep(0.01)
+                if time.perf_counter() - began > 30:
+                    raise RuntimeError((folder / "server.log").read_text()[-3000:])
+            taken.append((time.perf_counter() - began) * 1e3)
+        table.add("reload, 50 integrations, 5,000 tools: edit to seen", "1,000 ms", p50_ms=statistics.median(taken), max_ms=max(taken))
+
+
+async def measure_github(table: Table, base: str, folder: Path, rounds: int) -> None:
+    spec = SPECS / "api.github.com.json"
+    if not spec.exists():
+        print(f"GitHub's document is absent ({spec.name}): run `make specs`; its rows are left out", flush=True)
+        return
+    port = free_port()
+    config = base_config(port)
+    config["integrations"] = {
+        "github": {"kind": "openapi", "spec": {"file": str(spec)}, "base_url": base},
+        "bench": {"kind": "openapi", "spec": {"inline": document(base)}},
+    }
+    config["connections"] = {"github.org.main": {}, "bench.org.main": {}}
+    for name in ("cold", "warm"):
+        async with serve(config, port, folder, folder / "state") as server:
+            await server.description()
+            seconds = time.perf_counter() - server.started
+            table.add(f"start to first tools/list, GitHub, {name} cache", {"cold": "1.6 s", "warm": "1.0 s"}[name], seconds=seconds)
+            if name == "warm":
+                whole, largest = server.memory()
+                table.add("memory idle, GitHub (PSS, all processes)", "130 MB", mb=whole, largest_mb=largest)
+                table.add("search in GitHub's catalog", "5 ms", **await latency(lambda: server.call(SEARCH), rounds))
+                table.add("describe one GitHub tool", "8 ms", **await latency(lambda: server.call(DESCRIBE), rounds))
+                await measure_calls(table, server, base, rounds)
+                await throughput(lambda: server.call("return 1"), 2000)
+                whole, largest = server.memory()
+                table.add("memory after 2,000 more runs", "140 MB", mb=whole, largest_mb=largest)
+                await measure_bystanders(table, server)
+
+
+async def main(rounds: int) -> None:
+    table = Table()
+    with upstream() as base, tempfile.TemporaryDirectory() as scratch:
+        await measure_github(table, base, Path(scratch) / "github", rounds)
+        await measure_reload(table, base, Path(scratch) / "reload")
+    results = Path(__file__).parent / "results"
+    results.mkdir(exist_ok=True)
+    rows = [{"name": name, **figures, "goal": goal} for name, figures, goal in table.rows]
+    (results / "latest.json").write_text(json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="calls a latency row (default 300)")
+    asyncio.run(main(parser.parse_args().rounds))

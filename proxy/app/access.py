@@ -1,0 +1,78 @@
+"""Who may come in and how often, under one config: made anew by every reload, replaced whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from limits.aio.storage import Storage
+
+from integrations.base import Secret
+from proxy.app.build import DEFAULT_WORKSPACE
+from proxy.app.places import state_dir
+from proxy.auth import Authenticator, Keyring, Roles, key_records, local_token
+from proxy.auth.local import FILE_NAME
+from proxy.calls import CallSubject, Refusal
+from proxy.config import Config, Loaded
+from proxy.config.model import RateLimit
+from proxy.config.secrets import Resolver
+from proxy.limits import LimitRule, Limits, LimitSubject, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`local_token` is set only when this process minted one (no `auth` section); `token_file` is where it is kept."""
+
+    authenticator: Authenticator
+    roles: Roles
+    limits: Limits
+    local_token: Secret | None
+    token_file: Path
+
+
+def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Access:
+    """Raises `SecretMissing` for a key's missing value, `LocalTokenError` for a token file that cannot be trusted."""
+    config = loaded.config
+    assert config is not None
+    folder = state_dir(env)
+    token = local_token(folder) if config.auth is None else None
+    keys = key_records(config, Resolver(env).resolve, lambda path: str(loaded.place(path)))
+    auth = config.auth
+    authenticator = Authenticator(
+        "local" if auth is None else "keys",
+        Keyring(keys),
+        token,
+        tuple(config.workspaces) or (DEFAULT_WORKSPACE,),
+        anonymous=auth is not None and auth.anonymous,
+    )
+    roles = Roles(auth.roles.admin, auth.roles.approver) if auth is not None else Roles()
+    return Access(authenticator, roles, Limits(limit_rules(config), storage), token, folder / FILE_NAME)
+
+
+def limit_rules(config: Config) -> tuple[LimitRule, ...]:
+    """The config's limits, as the limiter wants them."""
+    return tuple(_rule(name, one) for name, one in config.rate_limits.items())
+
+
+def _rule(name: str, one: RateLimit) -> LimitRule:
+    rate = Rate(one.limit.count, one.limit.period_seconds)
+    return LimitRule(
+        name, one.per, one.applies_to, rate, one.pattern, one.burst, one.wait, one.on_store_failure
+    )
+
+
+class CurrentLimits:
+    """The limiter of tool calls, whichever config serves now. Implements `proxy.calls.CallLimiter`."""
+
+    def __init__(self, limits: Callable[[], Limits], hit: Callable[[str], None]) -> None:
+        self._limits = limits
+        self._hit = hit
+
+    async def admit(self, subject: CallSubject) -> Refusal | None:
+        counted = LimitSubject.of(subject.principal, session=subject.session_id).calling(subject.address)
+        denied = await self._limits().check("tool_calls", counted)
+        if denied is None:
+            return None
+        self._hit(denied.name)
+        return Refusal(denied.name, denied.retry_after_ms)

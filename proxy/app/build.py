@@ -1,0 +1,107 @@
+"""From a valid config to a generation that can serve: pure assembly around `Connections.open`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from policies import Condition, Layer, PolicySet, Rule, compile_policies
+from proxy.catalog import Catalog, CatalogConnection
+from proxy.config import Config, Loaded
+from proxy.config.model import WorkspaceConfig
+from proxy.config.policy import ConditionConfig, RuleConfig
+from proxy.connections import OpenConnection, Opened
+from proxy.workspace import Generation, IntegrationDefault, Workspace
+
+DEFAULT_WORKSPACE = "default"
+
+
+def build_generation(loaded: Loaded, opened: Opened, number: int) -> Generation:
+    """One immutable generation: every workspace with its catalog and compiled policies."""
+    config = loaded.config
+    assert config is not None, "only a valid config is built"
+    configured = config.workspaces or {DEFAULT_WORKSPACE: WorkspaceConfig()}
+    workspaces = {
+        name: _workspace(name, one, loaded, config, opened, number) for name, one in configured.items()
+    }
+    return Generation(number, loaded.sha256, config, workspaces, tuple(opened.connections.values()))
+
+
+def _workspace(
+    name: str, workspace: WorkspaceConfig, loaded: Loaded, config: Config, opened: Opened, number: int
+) -> Workspace:
+    seen = workspace.integrations
+    connections = {
+        prefix: one for prefix, one in opened.connections.items() if seen is None or one.integration in seen
+    }
+    return Workspace(
+        id=name,
+        name=workspace.name or name,
+        catalog=Catalog([_listed(one, opened) for one in connections.values()], sha256=loaded.sha256),
+        policies=policy_set(loaded, config, name, workspace),
+        connections=connections,
+        defaults=_defaults(loaded, config),
+        elicitation_mode=workspace.elicitation.mode or config.elicitation.mode,
+        generation=number,
+        sha256=loaded.sha256,
+    )
+
+
+def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
+    source = opened.sources.get(connection.integration)
+    ready = connection.upstream is not None and source is not None
+    status = connection.status
+    return CatalogConnection(
+        integration=connection.integration,
+        owner=connection.owner,
+        connection=connection.name,
+        kind=connection.kind,
+        title=connection.title,
+        status=status["status"],
+        toolset=source.toolset if ready and source else None,
+        index=source.index if ready and source else None,
+        error=status.get("error"),
+    )
+
+
+def _defaults(loaded: Loaded, config: Config) -> Mapping[str, IntegrationDefault]:
+    return {
+        name: IntegrationDefault(one.approve_by_default, _where(loaded, f"integrations.{name}"))
+        for name, one in config.integrations.items()
+    }
+
+
+def policy_set(loaded: Loaded, config: Config, name: str, workspace: WorkspaceConfig) -> PolicySet:
+    """Two layers, top level first. A rule without an id is called by its place (`policies[3]`)."""
+    own = f"workspaces.{name}.policies"
+    layers = [Layer("policies", _rules(loaded, "policies", config.policies))]
+    if workspace.policies:
+        layers.append(Layer(own, _rules(loaded, own, workspace.policies)))
+    return compile_policies(layers)
+
+
+def _rules(loaded: Loaded, path: str, rules: Iterable[RuleConfig]) -> tuple[Rule, ...]:
+    return tuple(_rule(loaded, f"{path}[{index}]", rule) for index, rule in enumerate(rules))
+
+
+def _rule(loaded: Loaded, path: str, rule: RuleConfig) -> Rule:
+    return Rule(
+        id=rule.id or path,
+        pattern=rule.pattern,
+        action=rule.action,
+        principals=rule.principals or (),
+        when={argument: _condition(one) for argument, one in rule.when.items()},
+        risk=frozenset(rule.risk or ()),
+        approver=rule.approver,
+        reason=rule.reason,
+        disclose=rule.disclose,
+        source=_where(loaded, path),
+    )
+
+
+def _condition(condition: ConditionConfig) -> Condition:
+    return Condition(**{name: getattr(condition, name) for name in condition.model_fields_set})
+
+
+def _where(loaded: Loaded, path: str) -> str:
+    place = loaded.place(path)
+    return f"{place.file}:{place.line}"

@@ -1,0 +1,55 @@
+"""What a swap changed for callers: tools that came and went, and permissions that became wider or narrower.
+
+Compared per workspace for an unnamed caller and unknown arguments; `executor diff` compares in full.
+"""
+
+from __future__ import annotations
+
+from integrations.base import ToolDefinition
+from policies import Caller
+from proxy.catalog import CatalogTool
+from proxy.reload import Effects
+from proxy.workspace import Generation, Workspace
+
+_NOBODY = Caller()
+
+
+def effects_of(old: Generation | None, new: Generation) -> Effects:
+    """Counts over all workspaces. At the first start everything is added."""
+    before = _tools(old) if old is not None else {}
+    after = _tools(new)
+    shared = before.keys() & after.keys()
+    return Effects(
+        added=len(after.keys() - before.keys()),
+        removed=len(before.keys() - after.keys()),
+        changed=sum(before[key][0] != after[key][0] for key in shared),
+        wider=sum(after[key][1] < before[key][1] for key in shared),
+        narrower=sum(after[key][1] > before[key][1] for key in shared),
+    )
+
+
+def _tools(generation: Generation) -> dict[tuple[str, str], tuple[ToolDefinition, tuple[int, int]]]:
+    return {
+        (workspace.id, tool.address): (tool.definition, _strictness(workspace, tool))
+        for workspace in generation.workspaces.values()
+        for tool in workspace.catalog.all()
+    }
+
+
+def _strictness(workspace: Workspace, tool: CatalogTool) -> tuple[int, int]:
+    return workspace.policies.decide(workspace.facts(tool), _NOBODY, None).strictness
+
+
+def changed_workspaces(old: Generation | None, new: Generation) -> frozenset[str]:
+    """Workspaces whose description may read differently: their clients are told."""
+    if old is None:
+        return frozenset(new.workspaces)
+    return frozenset(
+        name
+        for name in old.workspaces.keys() | new.workspaces.keys()
+        if _face(old.workspace(name)) != _face(new.workspace(name))
+    )
+
+
+def _face(workspace: Workspace | None) -> object:
+    return None if workspace is None else (workspace.catalog.revision, workspace.sha256)

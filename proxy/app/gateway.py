@@ -1,0 +1,131 @@
+"""What serving asks of the rest, answered from the live generation. No decisions of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from proxy.app.access import Access
+from proxy.app.effects import changed_workspaces
+from proxy.app.operations import Operations
+from proxy.app.revisions import Revisions
+from proxy.auth import AuthError as NotAdmitted
+from proxy.auth import AuthRequest
+from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
+from proxy.limits import LimitSubject
+from proxy.live import Live
+from proxy.principal import Principal
+from proxy.serving.errors import AuthError, RateLimited
+from proxy.serving.gateway import Listener, ReloadReport
+from proxy.telemetry import Metrics
+from proxy.workspace import Generation, Workspace
+
+JsonObject = dict[str, Any]
+NOT_YET = "A call that needs approval returns `approval_required`; approvals are not available yet, so do not retry it."
+
+
+class AppGateway:
+    """Implements `proxy.serving.gateway.Gateway`."""
+
+    def __init__(
+        self,
+        live: Live,
+        access: Callable[[], Access],
+        executions: Executions,
+        operations: Operations,
+        metrics: Metrics,
+    ) -> None:
+        self._live = live
+        self._access = access
+        self._executions = executions
+        self._metrics = metrics
+        self._revisions = Revisions()
+        self.ready = operations.ready
+        self.status = operations.status
+        self.config = operations.config
+        self.metrics = operations.metrics
+        self.reload = operations.reload
+
+    # Callers
+
+    def authenticate(
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        path_workspace: str | None,
+        peer_ip: str,
+        anonymous_path: bool,
+    ) -> Principal:
+        """See `Callers.authenticate`. `peer_ip` is for limits only: no address is a credential."""
+        asked = AuthRequest(
+            tuple(headers.items()), {name: (value,) for name, value in query.items()}, path_workspace, anonymous_path
+        )
+        try:
+            return self._access().authenticator.authenticate(asked)
+        except NotAdmitted as error:
+            challenge = {"www-authenticate": error.www_authenticate} if error.www_authenticate else {}
+            raise AuthError(error.status, error.code, error.message, challenge) from None
+
+    def is_admin(self, principal: Principal) -> bool:
+        return self._access().roles.is_admin(principal)
+
+    async def check_request_limit(self, principal: Principal, ip: str) -> None:
+        denied = await self._access().limits.check("requests", LimitSubject.of(principal, ip=ip))
+        if denied is not None:
+            self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
+            raise RateLimited(denied.name, denied.retry_after_seconds)
+
+    # Engine
+
+    def description(self, principal: Principal) -> tuple[str, str]:
+        workspace = self._workspace(principal)
+        limits = self._live.current.config.execute
+        visible = workspace.visible_for(principal.caller())
+        text = workspace.catalog.description(
+            visible, max_bytes=limits.description_bytes, inline_tools=limits.inline_tools, pause_rule=NOT_YET
+        )
+        self._revisions.remember(workspace.catalog)
+        return text, workspace.catalog.revision
+
+    def changes_since(self, principal: Principal, revision: str) -> str | None:
+        return self._revisions.changes(revision, self._workspace(principal).catalog)
+
+    async def execute(self, request: ExecutionRequest, principal: Principal, observer: Observer) -> ExecutionResult:
+        subject = LimitSubject.of(principal, session=request.session_id)
+        denied = await self._access().limits.check("executions", subject)
+        if denied is not None:
+            self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
+            raise RateLimited(denied.name, denied.retry_after_seconds)
+        return await self._executions.execute(request, principal, observer)
+
+    async def resume(
+        self, execution_id: str, action: str, content: JsonObject | None, interaction_id: str | None, principal: Principal
+    ) -> ExecutionResult:
+        return await self._executions.resume(execution_id, action, content, interaction_id, principal)
+
+    def _workspace(self, principal: Principal) -> Workspace:
+        workspace = self._live.current.workspace(principal.workspace_id)
+        if workspace is None:
+            raise AuthError(403, -32001, "This workspace is no longer configured.")
+        return workspace
+
+    # Operations
+
+    def config_sha256(self) -> str:
+        return self._live.current.sha256
+
+    def request_finished(self, route: str, status: int, seconds: float) -> None:
+        self._metrics.count("executor_requests_total", path=route, status=str(status))
+        self._metrics.observe("executor_request_seconds", seconds, path=route)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` which workspaces' tools changed, after every swap."""
+        before: list[Generation | None] = [self._live.current if self._live.serving else None]
+
+        def swapped(generation: Generation) -> None:
+            changed = changed_workspaces(before[0], generation)
+            before[0] = generation
+            if changed:
+                listener(changed)
+
+        return self._live.subscribe(swapped)

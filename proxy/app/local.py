@@ -1,0 +1,29 @@
+"""The parts that commands without a server need: one generation, opened and closed around a block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from integrations.http import HttpClient
+from proxy.app.build import build_generation
+from proxy.app.places import cache_dir
+from proxy.config import Loaded
+from proxy.config.secrets import Resolver
+from proxy.connections import Connections
+from proxy.live import Live
+
+
+@asynccontextmanager
+async def open_live(loaded: Loaded, env: Mapping[str, str]) -> AsyncIterator[Live]:
+    """A live generation of `loaded`, without sandbox, server or reload. Raises `WrongSource`."""
+    assert loaded.config is not None
+    cache = cache_dir(env)
+    async with HttpClient() as http, Connections(http, Resolver(env), cache) as connections:
+        opened = await connections.open(loaded.config)
+        live = Live(lambda _: connections.release(opened.keys))
+        live.swap(build_generation(loaded, opened, 1))
+        try:
+            yield live
+        finally:
+            live.close()

@@ -1,0 +1,89 @@
+"""What operators see and do: readiness, status, effective config, reload. Reads the live state, keeps none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from proxy.live import Live
+from proxy.reload import Reloader, ReloadOutcome
+from proxy.sandbox import Pool
+from proxy.serving.gateway import ReloadReport
+from proxy.telemetry import Metrics
+from proxy.workspace import Generation
+
+JsonObject = dict[str, Any]
+
+
+class Operations:
+    """The operations half of the gateway."""
+
+    def __init__(
+        self, live: Live, reloader: Callable[[], Reloader[Any, Any]], pool: Callable[[], Pool], metrics: Metrics
+    ) -> None:
+        self._live = live
+        self._reloader = reloader
+        self._pool = pool
+        self._metrics = metrics
+
+    def ready(self, latest: bool) -> tuple[bool, str]:
+        """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for."""
+        if not self._live.serving:
+            return False, "no configuration is active"
+        if latest and not self._reloader().in_sync:
+            return False, "the newest configuration on disk was rejected; see /-/status"
+        return True, ""
+
+    def status(self) -> JsonObject:
+        stats = self._pool().stats()
+        hardening = self._pool().hardening
+        return {
+            "version": metadata.version("executor-proxy"),
+            "config": self._reloader().status(),
+            "connections": connection_rows(self._live.current) if self._live.serving else [],
+            "sandbox": {
+                "warm": stats.warm,
+                "busy": stats.busy,
+                "hardening": hardening.line(),
+                "missing": list(hardening.missing),
+            },
+            "leases": self._live.leases(),
+        }
+
+    def config(self) -> tuple[JsonObject, str]:
+        generation = self._live.current
+        return generation.config.model_dump(mode="json", by_alias=True, exclude_none=True), generation.sha256
+
+    def metrics(self) -> bytes:
+        stats = self._pool().stats()
+        self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
+        self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
+        if self._live.serving:
+            for one in self._live.current.connections:
+                self._metrics.only(
+                    "executor_connection_status",
+                    1,
+                    within={"connection": one.prefix},
+                    connection=one.prefix,
+                    status=str(one.status["status"]),
+                )
+        return self._metrics.render()[0]
+
+    async def reload(self) -> ReloadReport:
+        outcome: ReloadOutcome = await self._reloader().reload("http")
+        return ReloadReport(outcome.result, outcome.as_json())
+
+
+def connection_rows(generation: Generation) -> list[JsonObject]:
+    """One row a connection: what `executor tools sources` and `/-/status` show."""
+    return [
+        {
+            "connection": one.prefix,
+            "kind": one.kind,
+            "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
+            **one.status,
+            "warnings": list(one.upstream.toolset.warnings) if one.upstream is not None else [],
+        }
+        for one in generation.connections
+    ]

@@ -1,0 +1,23 @@
+"""What a start was asked for: command line and environment, nothing from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """`listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's."""
+
+    paths: tuple[Path, ...]
+    env: Mapping[str, str]
+    listen: str | None = None
+    watch: bool = True
+    workspace: str | None = None
+    elicitation_mode: str = "model"
+
+
+class InvalidConfig(Exception):
+    """The config cannot be served; the diagnostics were printed. Exit code 78."""

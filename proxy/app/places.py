@@ -1,0 +1,28 @@
+"""Where this process keeps what is not config: the minted token and the cache of compiled documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def state_dir(env: Mapping[str, str]) -> Path:
+    """`EXECUTOR_STATE_DIR`, else `executor` under XDG_STATE_HOME (XDG Base Directory Specification)."""
+    if named := env.get("EXECUTOR_STATE_DIR"):
+        return Path(named)
+    return _base(env, "XDG_STATE_HOME", ".local/state") / "executor"
+
+
+def cache_dir(env: Mapping[str, str]) -> Path:
+    """May be deleted at any time. Under `EXECUTOR_STATE_DIR` when that is set, else under XDG_CACHE_HOME."""
+    if named := env.get("EXECUTOR_STATE_DIR"):
+        return Path(named) / "cache"
+    return _base(env, "XDG_CACHE_HOME", ".cache") / "executor"
+
+
+def _base(env: Mapping[str, str], variable: str, fallback: str) -> Path:
+    named = env.get(variable, "")
+    # The specification tells us to ignore relative paths.
+    if Path(named).is_absolute():
+        return Path(named)
+    return Path(env.get("HOME") or ".") / fallback

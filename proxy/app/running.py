@@ -1,0 +1,119 @@
+"""Runs an application: over HTTP until a signal says stop, or over stdio until the client leaves.
+
+SIGHUP reloads. SIGTERM and SIGINT drain: readiness goes down, nothing new starts, running executions get
+`server.reload.drain_timeout`, then they are cancelled with a clear result. A second signal stops at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from proxy.app.application import Application
+from proxy.principal import Principal
+from proxy.serving.asgi import AppOptions, Dispatch
+from proxy.serving.drain import Drain
+from proxy.serving.envelope import EnvelopeOptions
+from proxy.serving.http_server import serve_http
+from proxy.serving.origins import HostRules
+from proxy.serving.rest import RestOptions
+from proxy.serving.stdio import serve_stdio
+from proxy.telemetry import Log
+
+_log = Log("serve")
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopping:
+    """What the signals ask for. `stop` may be set by anyone; `at_once` by a second signal."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def asked(self) -> None:
+        if self.stop.is_set():
+            self.at_once.set()
+        self.stop.set()
+
+
+@asynccontextmanager
+async def _signals(stopping: Stopping, reload: Callable[[], None]) -> AsyncIterator[None]:
+    """Without our handler for SIGHUP the default one would end the process."""
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stopping.asked)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (*_STOP_SIGNALS, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the listener really is: port 0 in the config takes a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+async def run_http(application: Application, ready: Callable[[Bound], None], stopping: Stopping) -> None:
+    """Serve until a signal or `stopping.stop`, then drain. Raises `OSError` when the address cannot be had."""
+    listen = application.listen
+    drain, shutdown = Drain(), asyncio.Event()
+    dispatch = Dispatch(application.gateway, drain, _options(application))
+
+    def bound(port: int) -> None:
+        ready(Bound(listen.host, port))
+
+    try:
+        async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
+            group.create_task(
+                serve_http(dispatch, host=listen.host, port=listen.port, shutdown=shutdown, bound=bound), name="http"
+            )
+            group.create_task(_drained(application, stopping, drain, shutdown), name="drain")
+    except* OSError as problems:
+        raise problems.exceptions[0] from None
+    finally:
+        dispatch.close()
+
+
+async def _drained(application: Application, stopping: Stopping, drain: Drain, shutdown: asyncio.Event) -> None:
+    await stopping.stop.wait()
+    drain.begin()
+    seconds = application.config.server.reload.drain_timeout
+    _log.info("draining", executions=application.executions.running, limit_seconds=seconds)
+    await application.finish_executions(seconds, stopping.at_once)
+    shutdown.set()
+
+
+def _options(application: Application) -> AppOptions:
+    server = application.config.server
+    listen = application.listen
+    hosts = HostRules.build(listen.host, server.public_url, (), server.cors.allow_origins)
+    return AppOptions(EnvelopeOptions(hosts), RestOptions(admin_open=listen.is_loopback))
+
+
+async def run_stdio(application: Application, principal: Principal, mode: str) -> None:
+    """Serve one client until it closes stdin or a signal comes."""
+    stopping = Stopping()
+    async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
+        serving = group.create_task(serve_stdio(application.gateway, principal, mode=mode), name="stdio")
+        watching = group.create_task(_cancelled_by(stopping, serving), name="stdio signals")
+        await asyncio.wait([serving])
+        watching.cancel()
+
+
+async def _cancelled_by(stopping: Stopping, serving: asyncio.Task[None]) -> None:
+    await stopping.stop.wait()
+    serving.cancel()

@@ -1,0 +1,120 @@
+"""The sandbox that serves now. A reload that changes `sandbox:` starts a new pool and lets the old one finish.
+
+Each pool is opened and closed by one task of its own, so no pool's tasks outlive or cross another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from proxy.config.model import SandboxConfig
+from proxy.sandbox import Pool, PoolOptions, Worker
+
+CPU_SECONDS = 60.0
+RUNNING = 64
+
+
+@dataclass(slots=True)
+class _Slot:
+    pool: Pool
+    leases: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    retired: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def pool_options(config: SandboxConfig) -> PoolOptions:
+    """What the config says, as the pool wants it."""
+    return PoolOptions(
+        workers=config.workers,
+        memory_bytes=config.memory + 64 * 1024 * 1024,
+        cpu_seconds=CPU_SECONDS,
+        require=frozenset(config.require),
+        reuse=config.reuse,
+        running=max(RUNNING, config.workers),
+    )
+
+
+class Sandboxes:
+    """Looks like a `Pool` to those who lease workers."""
+
+    def __init__(self) -> None:
+        self._tasks = asyncio.TaskGroup()
+        self._slot: _Slot | None = None
+        self._options: PoolOptions | None = None
+        self._next: tuple[PoolOptions, _Slot] | None = None
+
+    async def __aenter__(self) -> Sandboxes:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._drop_next()
+        if self._slot is not None:
+            self._slot.retired.set()
+        await self._tasks.__aexit__(kind, error, trace)
+
+    @property
+    def pool(self) -> Pool:
+        assert self._slot is not None, "a config was applied"
+        return self._slot.pool
+
+    async def prepare(self, config: SandboxConfig) -> None:
+        """Start what `adopt` will serve with. Raises what a pool raises when it cannot start."""
+        options = pool_options(config)
+        self._drop_next()
+        if options == self._options:
+            return
+        started: asyncio.Future[_Slot] = asyncio.get_running_loop().create_future()
+        self._tasks.create_task(_keep(options, started), name="sandbox pool")
+        self._next = (options, await started)
+
+    def adopt(self) -> None:
+        """Serve with what was prepared; without it, only drop warm workers made under the older config."""
+        if self._next is None:
+            self.pool.retire()
+            return
+        old = self._slot
+        (self._options, self._slot), self._next = self._next, None
+        if old is not None:
+            old.retired.set()
+
+    def _drop_next(self) -> None:
+        if self._next is not None:
+            self._next[1].retired.set()
+            self._next = None
+
+    @asynccontextmanager
+    async def worker(self, workspace_id: str, deadline_seconds: float) -> AsyncIterator[Worker]:
+        """Lease a worker of the current pool; its pool stays open until the lease ends."""
+        slot = self._slot
+        assert slot is not None, "a config was applied"
+        slot.leases += 1
+        slot.idle.clear()
+        try:
+            async with slot.pool.worker(workspace_id, deadline_seconds) as worker:
+                yield worker
+        finally:
+            slot.leases -= 1
+            if not slot.leases:
+                slot.idle.set()
+
+
+async def _keep(options: PoolOptions, started: asyncio.Future[_Slot]) -> None:
+    """Owns one pool. Its executions are bounded by their own lifetime, so the wait for them ends."""
+    try:
+        async with Pool(options) as pool:
+            slot = _Slot(pool)
+            slot.idle.set()
+            started.set_result(slot)
+            await slot.retired.wait()
+            await slot.idle.wait()
+    except Exception as error:
+        if started.done():
+            raise
+        started.set_exception(error)

@@ -1,0 +1,66 @@
+"""What `executor serve` prints when it listens: where, with what token, and commands to paste."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from proxy.app.application import Application
+from proxy.app.operations import connection_rows
+
+_VERSION = "2026-07-28"
+
+
+def welcome(application: Application, url: str) -> str:
+    """Plain text, for a person at a terminal. The token is shown only when this process minted it."""
+    endpoint, token = f"{url}/mcp", application.access.local_token
+    lines = [f"Executor serves {endpoint}"]
+    lines += [f"  {_row(row)}" for row in connection_rows(application.live.current)]
+    if token is None:
+        return "\n".join([*lines, "  Callers bring their own keys (auth in the config)."])
+    header = f"Authorization: Bearer {token}"
+    add = f"npx add-mcp {endpoint} --transport http --name executor --header {shlex.quote(header)}"
+    return "\n".join(
+        [
+            *lines,
+            f"  Token: {token}   (kept in {application.access.token_file})",
+            "",
+            "Run some code (paste this):",
+            f"  {curl_line(endpoint, header, _first_code(application))}",
+            "",
+            "Connect an agent:",
+            f"  {add}",
+            "",
+        ]
+    )
+
+
+def _row(row: dict[str, object]) -> str:
+    error = f": {row['error']}" if row.get("error") else ""
+    return f"{row['connection']}  {row['status']}{error}  {row['tools']} tools"
+
+
+def _first_code(application: Application) -> str:
+    """Code that shows a real result whatever is connected."""
+    for tool in application.first_tools():
+        return f"return await tools.{tool}({{}})"
+    return "return await tools.catalog.namespaces({})"
+
+
+def curl_line(endpoint: str, header: str, code: str) -> str:
+    """One `execute` in the stateless protocol era: a single request, no handshake."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": _VERSION,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": "execute", "arguments": {"code": code}, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    headers = [
+        header,
+        "Content-Type: application/json",
+        "Accept: application/json, text/event-stream",
+        f"MCP-Protocol-Version: {_VERSION}",
+        "Mcp-Method: tools/call",
+        "Mcp-Name: execute",
+    ]
+    return " ".join(["curl -s", endpoint, *(f"-H {shlex.quote(h)}" for h in headers), "-d", shlex.quote(body)])

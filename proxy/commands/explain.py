@@ -1,0 +1,109 @@
+"""`executor explain TOOL`: what would happen to a call, and which line of which file decides."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from policies import Decision, explain_json, explain_text
+from proxy.app.local import open_live
+from proxy.catalog import Ambiguous, CatalogTool, Missing
+from proxy.commands.caller import add_caller_option, resolve_caller
+from proxy.commands.common import (
+    EXIT_CONFIG,
+    EXIT_FOUND,
+    EXIT_OK,
+    CannotRun,
+    add_config_option,
+    add_json_option,
+    cannot_run,
+    config_paths,
+    load_valid,
+    print_json,
+)
+from proxy.commands.documents import read_object
+from proxy.config import Loaded
+from proxy.connections.opening import WrongSource
+from proxy.limits import applying
+from proxy.principal import Principal
+from proxy.workspace import Workspace
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "explain",
+        help="say what would happen to a call of one tool, and which rule decides",
+        description="Prints every rule that matches the tool, why it was skipped or applied, and what decides.",
+    )
+    parser.add_argument("tool", metavar="TOOL", help="address, for example github.org.main.repos.update")
+    parser.add_argument("--arguments", metavar="JSON", help="judge a call with these arguments (JSON, @FILE or -)")
+    parser.add_argument("--expect", choices=["block", "require_approval", "approve"], help="exit 1 if it is another action")
+    add_caller_option(parser)
+    add_config_option(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        loaded = load_valid(config_paths(args.config))
+        if loaded is None:
+            return EXIT_CONFIG
+        return asyncio.run(_explain(args, loaded))
+    except (CannotRun, WrongSource) as error:
+        return cannot_run(error)
+
+
+async def _explain(args: argparse.Namespace, loaded: Loaded) -> int:
+    arguments = read_object(args.arguments) if args.arguments else None
+    async with open_live(loaded, os.environ) as live:
+        principal, workspace = resolve_caller(args.caller, live.current)
+        tool = find_tool(workspace, args.tool)
+        if isinstance(tool, str):
+            print(tool)
+            return EXIT_FOUND
+        decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), arguments)
+        _print(args, tool, workspace, principal, decision, loaded)
+        return EXIT_FOUND if args.expect and decision.action != args.expect else EXIT_OK
+
+
+def _print(
+    args: argparse.Namespace,
+    tool: CatalogTool,
+    workspace: Workspace,
+    principal: Principal,
+    decision: Decision,
+    loaded: Loaded,
+) -> None:
+    connection = workspace.connections[tool.prefix]
+    assert loaded.config is not None
+    auth = loaded.config.connections[tool.prefix].auth.kind
+    limits = applying(loaded.config.rate_limits, tool.address)
+    if args.json:
+        print_json(
+            {
+                **explain_json(workspace.facts(tool), decision),
+                "limits": limits,
+                "auth": auth,
+                "connection": connection.status,
+            }
+        )
+        return
+    print(explain_text(workspace.facts(tool), decision).rstrip())
+    for limit in limits:
+        print(f"  limit             {limit['name']}: {limit['limit']} per {limit['per']}")
+    print(f"  connection        {tool.prefix}: {connection.status['status']}, auth {auth}")
+    if args.expect and decision.action != args.expect:
+        print(f"expected {args.expect}, got {decision.action}")
+
+
+def find_tool(workspace: Workspace, address: str) -> CatalogTool | str:
+    """The tool, or the sentence that says why there is none."""
+    found = workspace.catalog.find(address)
+    if isinstance(found, Ambiguous):
+        return f"`{address}` is ambiguous: {', '.join(found.addresses)}"
+    if isinstance(found, Missing):
+        hint = f"did you mean `{found.suggestions[0]}`?" if found.suggestions else "see `executor tools list`"
+        return f"no tool `{address}`: {hint}"
+    return found

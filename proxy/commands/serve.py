@@ -1,0 +1,100 @@
+"""`executor serve`: the MCP endpoint over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from proxy.app.options import StartOptions
+from proxy.commands.common import EXIT_CANNOT_RUN, EXIT_CONFIG, EXIT_OK, CannotRun, add_config_option, cannot_run
+from proxy.commands.common import config_paths as find_paths
+from proxy.commands.common import load_valid
+
+DESCRIPTION = """\
+Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
+/mcp. Edits of the config files are applied within a second; SIGHUP and POST /-/reload do the same at once. An invalid
+edit changes nothing and says why. SIGTERM lets running executions finish, a second one stops at once."""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "serve",
+        help="serve the MCP endpoint over HTTP",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Exit codes: 0 stopped, 2 could not run, 78 invalid config.",
+    )
+    add_config_option(parser)
+    parser.add_argument("--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one")
+    parser.add_argument("--no-watch", action="store_true", help="do not watch the files; reload by SIGHUP only")
+    parser.add_argument("--demo", action="store_true", help="also run the quickstart's demo API and point the config at it")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        paths = find_paths(args.config)
+        return run_loop(_serve(args, paths))
+    except (CannotRun, OSError) as error:
+        return cannot_run(error)
+
+
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop where it can be imported."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
+    environment = dict(os.environ)
+    async with _demo(args.demo, environment):
+        loaded = load_valid(paths, environment)
+        if loaded is None:
+            return EXIT_CONFIG
+        # The server's own parts are imported late: they cost more than a second.
+        from proxy.app.application import open_application
+        from proxy.app.options import InvalidConfig
+        from proxy.app.running import Bound, Stopping, run_http
+        from proxy.app.welcome import welcome
+
+        options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
+        try:
+            async with open_application(options) as application:
+
+                def ready(bound: Bound) -> None:
+                    print(welcome(application, bound.url), file=sys.stderr, flush=True)
+
+                await run_http(application, ready, Stopping())
+        except InvalidConfig as error:
+            print(error, file=sys.stderr)
+            return EXIT_CONFIG
+        return EXIT_OK
+
+
+@asynccontextmanager
+async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None]:
+    """The demo API on a free loopback port, and the variables that the quickstart's config refers to."""
+    if not wanted:
+        yield
+        return
+    from proxy.commands.demo_server import bind_demo, demo_environment, demo_token, run_demo
+
+    listener, token = bind_demo("127.0.0.1", 0), demo_token()
+    port: int = listener.getsockname()[1]
+    environment |= demo_environment(f"http://127.0.0.1:{port}", token)
+    ready, shutdown = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo")
+        await ready.wait()
+        try:
+            yield
+        finally:
+            shutdown.set()

@@ -1,0 +1,70 @@
+"""`executor mcp`: MCP over stdin and stdout, for clients that start their servers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from proxy.app.options import StartOptions
+from proxy.commands.common import (
+    EXIT_CONFIG,
+    EXIT_OK,
+    CannotRun,
+    add_config_option,
+    cannot_run,
+    config_paths,
+    load_valid,
+)
+from proxy.commands.serve import run_loop
+
+DESCRIPTION = """\
+Serves MCP on stdin and stdout. Only JSON-RPC is written to stdout; logs and config errors go to stderr. The config is
+reloaded when it changes, as with `serve`."""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "mcp",
+        help="serve MCP over stdio, for clients that start their servers",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Exit codes: 0 the client left, 2 could not run, 78 invalid config.",
+    )
+    add_config_option(parser)
+    parser.add_argument("--scope", metavar="DIR", type=Path, help="find executor.yaml in this directory")
+    parser.add_argument("--workspace", metavar="ID", help="which workspace to serve, when there are several")
+    parser.add_argument(
+        "--elicitation-mode",
+        choices=["model", "browser", "native"],
+        default="model",
+        help="how approvals are asked for (browser and native are not supported yet: model is used)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        paths = config_paths(args.config, args.scope)
+        return run_loop(_serve(args, paths))
+    except (CannotRun, OSError) as error:
+        return cannot_run(error)
+
+
+async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
+    environment = dict(os.environ)
+    if load_valid(paths, environment) is None:
+        return EXIT_CONFIG
+    from proxy.app.application import open_application
+    from proxy.app.options import InvalidConfig
+    from proxy.app.running import run_stdio
+
+    options = StartOptions(tuple(paths), environment, workspace=args.workspace)
+    try:
+        async with open_application(options) as application:
+            await run_stdio(application, application.local_principal(args.workspace), args.elicitation_mode)
+    except InvalidConfig as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    return EXIT_OK

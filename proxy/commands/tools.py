@@ -1,0 +1,164 @@
+"""`executor tools`: what the config gives agents. Local: from config and documents, no server needed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from policies import PatternError, parse_pattern
+from proxy.app.local import open_live
+from proxy.app.operations import connection_rows
+from proxy.catalog import CatalogTool
+from proxy.commands.caller import add_caller_option, resolve_caller
+from proxy.commands.common import (
+    EXIT_CONFIG,
+    EXIT_FOUND,
+    EXIT_OK,
+    CannotRun,
+    add_config_option,
+    add_json_option,
+    cannot_run,
+    config_paths,
+    load_valid,
+    print_json,
+    print_table,
+)
+from proxy.commands.explain import find_tool
+from proxy.config import Loaded
+from proxy.connections.opening import WrongSource
+from proxy.live import Live
+from proxy.principal import Principal
+from proxy.workspace import Workspace
+
+SEARCH_LIMIT = 12
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "tools",
+        help="list, search and describe the tools that the config gives agents",
+        description="Works from config and documents; blocked tools are listed with their rule, but not searched.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="every tool, and what would happen to a call of it")
+    listing.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="as in policies; default *")
+    listing.add_argument("--schemas", action="store_true", help="with --json: input and output as JSON Schema 2020-12")
+    search = actions.add_parser("search", help="the same ranking as tools.search in agent code")
+    search.add_argument("query", nargs="+", metavar="QUERY")
+    search.add_argument("--limit", type=int, default=SEARCH_LIMIT, metavar="N", help=f"default {SEARCH_LIMIT}")
+    describe = actions.add_parser("describe", help="one tool: description, TypeScript types, policy")
+    describe.add_argument("address", metavar="ADDRESS")
+    sources = actions.add_parser("sources", help="every connection, its status and number of tools")
+    for action in (listing, search, describe, sources):
+        add_caller_option(action)
+        add_config_option(action)
+        add_json_option(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        loaded = load_valid(config_paths(args.config))
+        if loaded is None:
+            return EXIT_CONFIG
+        return asyncio.run(_run(args, loaded))
+    except (CannotRun, WrongSource) as error:
+        return cannot_run(error)
+
+
+async def _run(args: argparse.Namespace, loaded: Loaded) -> int:
+    async with open_live(loaded, os.environ) as live:
+        if args.action == "sources":
+            return _sources(args, live)
+        principal, workspace = resolve_caller(args.caller, live.current)
+        if args.action == "list":
+            return _list(args, principal, workspace)
+        if args.action == "search":
+            return _search(args, principal, workspace)
+        return _describe(args, principal, workspace)
+
+
+def _sources(args: argparse.Namespace, live: Live) -> int:
+    rows = connection_rows(live.current)
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(
+            [[r["connection"], r["kind"], str(r["tools"]), f"{r['status']} {r.get('error', '')}".rstrip()] for r in rows]
+        )
+        for row in rows:
+            for warning in row["warnings"]:
+                print(f"warning: {row['connection']}: {warning}")
+    return EXIT_OK
+
+
+def _list(args: argparse.Namespace, principal: Principal, workspace: Workspace) -> int:
+    try:
+        pattern = parse_pattern(args.pattern)
+    except PatternError as error:
+        raise CannotRun(f"{args.pattern}: {error}") from None
+    tools = [tool for tool in workspace.catalog.all() if pattern.matches(tool.address)]
+    rows = [_row(tool, principal, workspace) for tool in tools]
+    if args.json:
+        if args.schemas:
+            for tool, row in zip(tools, rows, strict=True):
+                schemas = tool.toolset.schemas(tool.definition.name)
+                row |= {"input": schemas.input, "output": schemas.output}
+        print_json(rows)
+    else:
+        print_table([[row["address"], row["action"], row["rule"]] for row in rows])
+    return EXIT_OK
+
+
+def _row(tool: CatalogTool, principal: Principal, workspace: Workspace) -> dict[str, Any]:
+    definition = tool.definition
+    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), None)
+    file, _, line = decision.rule_source.rpartition(":")
+    return {
+        "address": tool.address,
+        "integration": tool.integration,
+        "owner": tool.owner,
+        "connection": tool.connection,
+        "name": definition.name,
+        "method": definition.method or None,
+        "path": definition.path or None,
+        "operationId": definition.operation_id,
+        "risk": definition.risk,
+        "deprecated": definition.deprecated,
+        "action": decision.action,
+        "rule": decision.rule_id,
+        "file": file or None,
+        "line": int(line) if line.isdigit() else None,
+    }
+
+
+def _search(args: argparse.Namespace, principal: Principal, workspace: Workspace) -> int:
+    visible = workspace.visible_for(principal.caller())
+    page = workspace.catalog.search_json(" ".join(args.query), "", args.limit, 0, visible)
+    if args.json:
+        print_json(page)
+    else:
+        print_table([[item["path"], item["description"].partition("\n")[0][:80]] for item in page["items"]])
+        if not page["items"]:
+            print("nothing found; try other words, or `executor tools list`")
+    return EXIT_OK if page["items"] else EXIT_FOUND
+
+
+def _describe(args: argparse.Namespace, principal: Principal, workspace: Workspace) -> int:
+    tool = find_tool(workspace, args.address)
+    if isinstance(tool, str):
+        print(tool)
+        return EXIT_FOUND
+    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), None)
+    policy = {"action": decision.action, "rule": decision.rule_id, "source": decision.rule_source}
+    described = workspace.catalog.describe(tool, policy, 16 * 1024)
+    if args.json:
+        print_json(described)
+        return EXIT_OK
+    print(f"{described['path']}: {decision.action} ({decision.rule_id} {decision.rule_source})".rstrip())
+    print(f"\n{described['description']}\n")
+    print(f"input   {described['inputTypeScript']}\noutput  {described['outputTypeScript']}")
+    if described["typeScriptDefinitions"]:
+        print(f"\n{described['typeScriptDefinitions']}")
+    return EXIT_OK
