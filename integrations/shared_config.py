@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from integrations.fields import (
     CidrOrHost,
@@ -19,6 +19,16 @@ from integrations.fields import (
     problem,
 )
 
+
+def _pointer(value: object) -> object:
+    if isinstance(value, str) and value and not value.startswith("/"):
+        raise problem(
+            "E206", "expected a JSON Pointer (RFC 6901)", f"did you mean `/{value.replace('.', '/')}`?"
+        )
+    return value
+
+
+Pointer = Annotated[str, BeforeValidator(_pointer), WithJsonSchema({"type": "string", "pattern": "^(/|$)"})]
 ApproveByDefault = Literal["reads", "all", "none"]
 
 
@@ -32,8 +42,8 @@ class PatchOperation(Model):
     """One operation of a JSON Patch (RFC 6902) on the source document."""
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
-    path: Annotated[str, Field(pattern="^(/.*)?$")]
-    from_: Annotated[str, Field(alias="from", pattern="^(/.*)?$")] = ""
+    path: Pointer
+    from_: Annotated[Pointer, Field(alias="from")] = ""
     value: Any = None
 
     @model_validator(mode="after")

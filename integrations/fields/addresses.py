@@ -40,7 +40,9 @@ def _check_url(value: object, schemes: tuple[str, ...]) -> str:
     if scheme.lower() not in schemes:
         raise problem("E206", f"URL scheme must be {' or '.join(schemes)}, not `{scheme}`")
     if _UNSAFE_URL.search(value):
-        raise problem("E206", "URL contains a character that must be percent-encoded")
+        template = "${" in value or "{{" in value
+        help = "there are no templates here; use {env: NAME, default: URL}" if template else None
+        raise problem("E206", "URL contains a character that must be percent-encoded", help)
     _check_authority(value)
     return value
 

@@ -34,9 +34,15 @@ class Model(BaseModel):
     )
 
 
-def problem(code: str, message: str, help: str | None = None) -> PydanticCustomError:
-    """An error that already knows its diagnostic code, its words and its remedy."""
-    return PydanticCustomError("config", "{message}", {"message": message, "code": code, "help": help})
+def problem(code: str, message: str, help: str | None = None, at: str | None = None) -> PydanticCustomError:
+    """An error that already knows its diagnostic code, its words and its remedy.
+
+    `at` is the key it is about, for a validator of a whole mapping. (Tags of unions start with `=`, which no
+    key does, so that they cannot be taken for keys.)
+    """
+    return PydanticCustomError(
+        "config", "{message}", {"message": message, "code": code, "help": help, "at": at}
+    )
 
 
 class _Given:

@@ -16,7 +16,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
 
-def _as_identifier(text: str) -> str:
+def as_identifier(text: str) -> str:
+    """The nearest valid name."""
     made = re.sub(r"[^A-Za-z0-9_]", "_", text)[:64]
     return f"_{made}"[:64] if made[:1].isdigit() else made
 
@@ -30,7 +31,7 @@ def _check_identifier(part: str, whole: str) -> None:
         )
     if len(part) > 64:
         raise problem("E206", f"`{part[:20]}...` is longer than 64 characters")
-    fixed = whole.replace(part, _as_identifier(part))
+    fixed = whole.replace(part, as_identifier(part))
     raise problem("E206", f"`{part}` is not an identifier (letters, digits, _)", f"did you mean `{fixed}`?")
 
 

@@ -76,7 +76,7 @@ class SecretRef(Model):
 
 
 def _text_or_reference(value: object) -> str:
-    return "reference" if isinstance(value, dict | SecretRef) else "text"
+    return "=reference" if isinstance(value, dict | SecretRef) else "=text"
 
 
 def _header_text(value: object) -> object:
@@ -86,7 +86,7 @@ def _header_text(value: object) -> object:
 
 
 TextOrSecret = Annotated[
-    Annotated[str, BeforeValidator(_header_text), Tag("text")] | Annotated[SecretRef, Tag("reference")],
+    Annotated[str, BeforeValidator(_header_text), Tag("=text")] | Annotated[SecretRef, Tag("=reference")],
     Discriminator(_text_or_reference),
 ]
 Headers = dict[HeaderName, TextOrSecret]

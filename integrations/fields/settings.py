@@ -14,7 +14,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from integrations.fields.base import JsonSchema, of_text, problem, string_schema
 
@@ -27,6 +27,15 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 
 
+def _env_name_help(value: str) -> str:
+    likely = re.sub(r"[^A-Za-z0-9]+", "_", value.strip())
+    return (
+        f"did you mean `{likely}`?"
+        if _ENV_NAME.fullmatch(likely)
+        else "letters, digits and _, no digit first"
+    )
+
+
 def _env_name(value: str) -> str:
     if _ENV_NAME.fullmatch(value):
         return value
@@ -34,7 +43,7 @@ def _env_name(value: str) -> str:
     raise problem(
         "E206",
         "not the name of an environment variable",
-        f"did you mean `{bare[1]}`?" if bare else "letters, digits and _, not starting with a digit",
+        f"did you mean `{bare[1]}`?" if bare else _env_name_help(value),
     )
 
 
@@ -70,9 +79,15 @@ def _from_environment(ref: Mapping[str, object], info: ValidationInfo, placehold
 
 def settable(parse: Callable[[object], T], placeholder: str) -> Callable[[object, ValidationInfo], T]:
     def read(value: object, info: ValidationInfo) -> T:
-        if isinstance(value, dict):
-            return parse(_from_environment(value, info, placeholder))
-        return parse(value)
+        if not isinstance(value, dict):
+            return parse(value)
+        text = _from_environment(value, info, placeholder)
+        try:
+            return parse(text)
+        except PydanticCustomError as error:
+            # The words of the help would repeat what the environment holds.
+            found = error.context or {}
+            raise problem(found["code"], f"{found['message']} (from {value['env']})") from None
 
     return read
 

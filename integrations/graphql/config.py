@@ -24,7 +24,7 @@ class Selection(Model):
 
 
 def _file_or_live(value: object) -> str:
-    return "file" if isinstance(value, dict | IntrospectionFile) else "live"
+    return "=file" if isinstance(value, dict | IntrospectionFile) else "=live"
 
 
 class GraphQl(HttpIntegration):
@@ -33,7 +33,7 @@ class GraphQl(HttpIntegration):
     kind: Literal["graphql"]
     endpoint: Url
     introspection: Annotated[
-        Annotated[Literal["live"], Tag("live")] | Annotated[IntrospectionFile, Tag("file")],
+        Annotated[Literal["live"], Tag("=live")] | Annotated[IntrospectionFile, Tag("=file")],
         Discriminator(_file_or_live),
     ] = "live"
     documents: Tuple[Text] = ()

@@ -50,7 +50,7 @@ class McpOauth(Model):
 
 
 def _switch_or_options(value: object) -> str:
-    return "options" if isinstance(value, dict | McpOauth) else "switch"
+    return "=options" if isinstance(value, dict | McpOauth) else "=switch"
 
 
 class McpRemote(_Mcp):
@@ -60,7 +60,7 @@ class McpRemote(_Mcp):
     url: Url
     headers: Headers = Field(default_factory=dict)
     oauth: Annotated[
-        Annotated[bool, Tag("switch")] | Annotated[McpOauth, Tag("options")],
+        Annotated[bool, Tag("=switch")] | Annotated[McpOauth, Tag("=options")],
         Discriminator(_switch_or_options),
     ] = True
     transport: Literal["auto", "streamable-http", "sse"] = "auto"

@@ -34,9 +34,7 @@ class OpenApiSource(Model):
         if len(given) > 1 or (not given and not unknown):
             raise problem("E209", "set exactly one of `url`, `file`, `inline`")
         if "refresh" in value and given and "url" not in given:
-            raise problem(
-                "E206", "`refresh` is for a `url`", "files are watched and re-read when they change"
-            )
+            raise problem("E206", "only for a `url`", "files are read again when they change", "refresh")
         return value
 
 

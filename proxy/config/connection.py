@@ -111,12 +111,12 @@ class SchemeLogin(Model):
 
 def _login_or_token(value: object) -> str:
     if isinstance(value, SchemeLogin):
-        return "login"
-    return "login" if isinstance(value, dict) and ("username" in value or "password" in value) else "token"
+        return "=login"
+    return "=login" if isinstance(value, dict) and ("username" in value or "password" in value) else "=token"
 
 
 SchemeAuth = Annotated[
-    Annotated[SchemeToken, Tag("token")] | Annotated[SchemeLogin, Tag("login")],
+    Annotated[SchemeToken, Tag("=token")] | Annotated[SchemeLogin, Tag("=login")],
     Discriminator(_login_or_token),
 ]
 

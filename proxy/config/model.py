@@ -207,9 +207,9 @@ class RateLimit(Model):
             return self
         for key in ("pattern", "wait"):
             if getattr(self, key) is not None:
-                raise problem("E206", f"`{key}` is only for `applies_to: tool_calls`")
+                raise problem("E206", "only for `applies_to: tool_calls`", at=key)
         if self.per in ("integration", "connection", "tool"):
-            raise problem("E206", f"`per: {self.per}` is only for `applies_to: tool_calls`")
+            raise problem("E206", f"`{self.per}` is only for `applies_to: tool_calls`", at="per")
         return self
 
 
@@ -233,10 +233,11 @@ class SandboxConfig(Model):
     def _limits_fit(self) -> SandboxConfig:
         if self.memory > 128 * MIB:
             raise problem(
-                "E206", "`memory` is at most 128MiB", "that is the heap limit of the JavaScript engine"
+                "E206", "must be at most 128MiB", "that is the heap limit of the JavaScript engine", "memory"
             )
         if self.timeout > self.max_timeout:
-            raise problem("E206", "`timeout` is longer than `max_timeout`")
+            at = "timeout" if "timeout" in self.model_fields_set else "max_timeout"
+            raise problem("E206", "`timeout` is longer than `max_timeout`", at=at)
         return self
 
 
@@ -266,14 +267,14 @@ class AuditFile(Model):
 
 
 def _file_or_word(value: object) -> str:
-    return "file" if isinstance(value, dict | AuditFile) else "word"
+    return "=file" if isinstance(value, dict | AuditFile) else "=word"
 
 
 class Audit(Model):
     """One line for everything that was done, and by whose leave."""
 
     sink: Annotated[
-        Annotated[Literal["stdout", "off"], Tag("word")] | Annotated[AuditFile, Tag("file")],
+        Annotated[Literal["stdout", "off"], Tag("=word")] | Annotated[AuditFile, Tag("=file")],
         Discriminator(_file_or_word),
     ] = "off"
     arguments: Literal["none", "digest", "redacted", "full"] = "redacted"

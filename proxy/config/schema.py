@@ -1,7 +1,7 @@
 """The JSON Schema (2020-12) of the language, for editors, generated from the models.
 
-Three changes make it work in yaml-language-server: nested `oneOf` is flattened (else `kind:` completes only half
-of the kinds), `title` and `discriminator` go and definitions get readable names (they are shown to people), and
+Three changes make it work in yaml-language-server: nested `oneOf` is flattened (else `kind:` completes only
+half of the kinds), `title` and `discriminator` go and definitions get readable names (people see them), and
 defaults are spelled as the file spells them. The schema may accept more than the models, never less.
 """
 
@@ -64,6 +64,8 @@ def _clean(value: Any, names: dict[str, str]) -> Any:
             out |= _default(value, inner)
         elif key not in ("title", "discriminator") or not isinstance(inner, str | dict):
             out[key] = _clean(inner, names)
+    if "patternProperties" in out:
+        out.setdefault("additionalProperties", False)
     if "oneOf" in out:
         out["oneOf"] = _flat(out["oneOf"])
     return out

@@ -102,7 +102,8 @@ def _place(path: Path) -> str:
 def _configured(error: _Error) -> Finding:
     """Errors of our own validators carry code, words and help."""
     code, message, help = error.context["code"], error.context["message"], error.context["help"]
-    path = error.path
+    at = error.context.get("at")
+    path = (*error.path, at) if at else error.path
     if code in ("E402", "E403"):
         return Finding(code, (*path, "env"), message, help)
     if code == "E209":
@@ -111,7 +112,7 @@ def _configured(error: _Error) -> Finding:
         return Finding(code, path, message + _place(path), help, "key")
     if code == "E210":
         return _no_value(error)
-    return Finding(code, path, f"`{error.name}`: {message}", help, "key" if error.at_key else "value")
+    return Finding(code, path, f"`{at or error.name}`: {message}", help, "key" if error.at_key else "value")
 
 
 def _no_value(error: _Error) -> Finding:
@@ -161,11 +162,16 @@ def _literal(error: _Error) -> Finding:
 
 
 def _not_one_of(error: _Error, allowed: list[str]) -> Finding:
+    if str(error.detail["loc"][-1]) in ("=live", "=word"):
+        allowed = [*allowed, "{file: PATH}"]
     expected = f"expected one of: {', '.join(allowed)}" if len(allowed) > 1 else f"expected {allowed[0]}"
     if error.value is None:
         return _no_value(error)
     if error.path == ("version",):
         return _version(error)
+    if isinstance(error.value, dict) and isinstance(error.value.get("env"), str):
+        words = f"the value of {error.value['env']} is not a valid {error.name}"
+        return Finding("E204", error.path, words, expected)
     if isinstance(error.value, dict | list):
         return Finding(
             "E203", error.path, f"`{error.name}` must be a string, not {kind_of(error.value)}", expected
@@ -213,7 +219,7 @@ def _unknown(error: _Error) -> Finding:
 def _boolean(error: _Error) -> Finding:
     if error.value is None:
         return _no_value(error)
-    also_mapping = error.detail["loc"][-1] == "switch"
+    also_mapping = error.detail["loc"][-1] == "=switch"
     plain = error.node is not None and error.node.plain
     if isinstance(error.value, str) and plain and error.value in LEGACY_TRUE | LEGACY_FALSE:
         words = f"`{error.value}` is a string in YAML 1.2, not a boolean"
@@ -255,6 +261,8 @@ def _list(error: _Error) -> Finding:
         return _no_value(error)
     words = f"`{error.name}` must be a list, not {kind_of(error.value)}"
     help = None
+    if isinstance(error.value, dict) and error.value:
+        help = _glued(next(iter(error.value)), r"-(\S.*)", "`-`", r"- \1")
     if isinstance(error.value, str):
         parts = error.value.split() if error.name == "command" else [error.raw]
         help = f"did you mean [{', '.join(parts)}]?"
@@ -266,8 +274,15 @@ def _list(error: _Error) -> Finding:
 def _mapping(error: _Error) -> Finding:
     if error.value is None:
         return _no_value(error)
-    words = f"`{error.name}` must be a mapping, not {kind_of(error.value)}"
-    return Finding("E203", error.path, words, None)
+    name = f"{error.name}[{error.path[-1]}]" if error.path and isinstance(error.path[-1], int) else error.name
+    words = f"`{name}` must be a mapping, not {kind_of(error.value)}"
+    return Finding("E203", error.path, words, _glued(error.value, r"([\w.-]+):(\S.*)", "`:`", r"\1: \2"))
+
+
+def _glued(value: Any, pattern: str, sign: str, written: str) -> str | None:
+    """`key:value` is one string, and `-item: x` is a key: the space that makes it YAML is missing."""
+    found = re.fullmatch(pattern, value) if isinstance(value, str) else None
+    return f"a space is missing after {sign}: write {found.expand(written)}" if found else None
 
 
 def _range(error: _Error) -> Finding:
@@ -275,7 +290,10 @@ def _range(error: _Error) -> Finding:
     return Finding("E205", error.path, f"`{error.name}`: {words}")
 
 
-def _empty(error: _Error) -> Finding:
+def _empty(error: _Error) -> Finding | None:
+    if isinstance(error.value, list) and error.value:
+        # Items with errors of their own do not count as items.
+        return None
     at: Any = "key" if error.at_key else "value"
     return Finding("E206", error.path, f"`{error.name}`: must not be empty", None, at)
 

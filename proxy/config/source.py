@@ -47,7 +47,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\
 _LINE_END = re.compile("\r\n|\r|\n")
 _CONFLICT = re.compile(r"^(<{7}|>{7}|\|{7})( .*)?$", re.MULTILINE)
 _ENCRYPTED = (
-    (re.compile(r"\A\$ANSIBLE_VAULT;"), "ansible-vault"),
+    (re.compile(r"^\$ANSIBLE_VAULT;", re.MULTILINE), "ansible-vault"),
     (re.compile(r"\Aage-encryption\.org/"), "age"),
     (re.compile(r"\A-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----"), "age or PGP"),
     (re.compile(r"\bENC\[AES256_GCM,"), "sops"),

@@ -128,6 +128,11 @@ def _unclosed_bracket(trouble: _Trouble) -> Flaw:
     return _flaw(trouble, f"this `{opened}` is never closed", None, trouble.began)
 
 
+def _no_value(trouble: _Trouble) -> Flaw:
+    character = trouble.character()
+    return _flaw(trouble, f"a value is expected before `{character}`", None, trouble.at)
+
+
 def _indentation(trouble: _Trouble) -> Flaw:
     line = trouble.source.line(trouble.at[0] + 1)
     if "\t" in line[: len(line) - len(line.lstrip())]:
@@ -177,6 +182,7 @@ _READERS: tuple[tuple[str, Callable[[_Trouble], Flaw]], ...] = (
     (r"found character .* cannot start any token", _bad_start),
     (r"mapping values are not allowed", _nested_value),
     (r"could not find expected ':'", _no_colon),
+    (r"expected the node content", _no_value),
     (r"flow (sequence|mapping)", _unclosed_bracket),
     (r"block (mapping|collection).*expected <block end>", _indentation),
     (r"expected <document start>", _document),

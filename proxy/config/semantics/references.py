@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 
 from integrations import GraphQl, OpenApi
+from integrations.fields.names import as_identifier
 from integrations.graphql.config import IntrospectionFile
 from proxy.config.nodes import Path, find
 from proxy.config.places import Finding
@@ -30,7 +31,8 @@ def check_references(view: View) -> Iterator[Finding]:
 
 
 def _connections(view: View) -> Iterator[Finding]:
-    integrations = view.names("integrations")
+    # A name that is no identifier has its own error; who already writes it right is not told off.
+    integrations = [*view.names("integrations"), *map(as_identifier, view.names("integrations"))]
     for key in view.config.connections:
         name = key.partition(".")[0]
         if name not in integrations:

@@ -1,0 +1,21 @@
+"""The one guarded HTTP client: everything the proxy sends to an upstream goes through it.
+
+`HttpClient.request` sends exactly one request and follows nothing; redirects are the caller's decision, because only
+the caller knows which credentials may travel on. Environment proxies are never used.
+"""
+
+from integrations.http.client import HttpClient, HttpResponse
+from integrations.http.egress import EgressRules, origin_of
+from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
+
+__all__ = [
+    "EgressDenied",
+    "EgressRules",
+    "HttpClient",
+    "HttpError",
+    "HttpResponse",
+    "TimedOut",
+    "TooLarge",
+    "Unreachable",
+    "origin_of",
+]

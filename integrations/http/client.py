@@ -1,0 +1,237 @@
+"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set and origin."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import TracebackType
+
+import httpcore2
+
+from integrations.http.backend import PinnedBackend, Resolve, system_resolve
+from integrations.http.decoding import decoder_for
+from integrations.http.egress import EgressRules, Target, check_scheme, parse_target
+from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN = re.compile(r"[\r\n\x00]")
+_CONNECT_SECONDS = 10.0
+_MAX_POOLS = 64
+_BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """`body` is decoded (Content-Encoding removed). `truncated` only happens for types named in `partial`."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    url: str
+    truncated: bool = False
+
+    def header(self, name: str) -> str:
+        """First value of a header, "" when absent. Names are case-insensitive (RFC 9110 section 5.1)."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), "")
+
+
+class HttpClient:
+    """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
+
+    A connection made under one set of egress rules is never used for another: every rule set has its own pool.
+    """
+
+    def __init__(self, *, resolve: Resolve = system_resolve, max_connections: int = 256) -> None:
+        self._resolve = resolve
+        self._max_connections = max_connections
+        self._ssl: ssl.SSLContext | None = None
+        self._pools: OrderedDict[EgressRules, httpcore2.AsyncConnectionPool] = OrderedDict()
+
+    async def __aenter__(self) -> HttpClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pools, self._pools = list(self._pools.values()), OrderedDict()
+        for pool in pools:
+            await pool.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        *,
+        timeout_seconds: float,
+        max_bytes: int,
+        allow: EgressRules,
+        partial: Collection[str] = (),
+    ) -> HttpResponse:
+        """Send one request and read the whole answer. Raises the `HttpError` tree; follows no redirect.
+
+        `partial`: media types (without parameters) for which a limit of time or size ends the reading and keeps what
+        has arrived, instead of failing: streams that may never end.
+        """
+        target = parse_target(url)
+        check_scheme(target, allow)
+        request = _build(method, target, headers, body, timeout_seconds)
+        pool = await self._pool(allow)
+        reading = _Reading(url, max_bytes, frozenset(partial))
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await reading.run(pool, request)
+        except TimeoutError:
+            return reading.after_timeout()
+        except (httpcore2.ConnectTimeout, httpcore2.PoolTimeout):
+            raise TimedOut(f"no connection to {target.origin} in time") from None
+        except httpcore2.TimeoutException:
+            raise TimedOut(f"{target.origin} did not answer in time", sent=True) from None
+        except (httpcore2.ConnectError, httpcore2.UnsupportedProtocol) as error:
+            raise Unreachable(f"cannot connect to {target.origin}: {error or 'connection failed'}") from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
+            raise Unreachable(
+                f"{target.origin} broke off: {error or type(error).__name__}", sent=True
+            ) from None
+        return reading.response()
+
+    async def _pool(self, rules: EgressRules) -> httpcore2.AsyncConnectionPool:
+        pool = self._pools.get(rules)
+        if pool is None:
+            if self._ssl is None:
+                self._ssl = httpcore2.default_ssl_context()
+            pool = self._pools[rules] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._ssl,
+                max_connections=self._max_connections,
+                max_keepalive_connections=32,
+                keepalive_expiry=20.0,
+                network_backend=PinnedBackend(rules, self._resolve),
+            )
+            await self._drop_idle_pool()
+        self._pools.move_to_end(rules)
+        return pool
+
+    async def _drop_idle_pool(self) -> None:
+        """Rule sets change with reloads; keep the dictionary small by closing the oldest pool nobody uses."""
+        if len(self._pools) <= _MAX_POOLS:
+            return
+        for rules, pool in self._pools.items():
+            if all(connection.is_idle() for connection in pool.connections):
+                del self._pools[rules]
+                await pool.aclose()
+                return
+
+
+class _Reading:
+    """One response as it arrives."""
+
+    def __init__(self, url: str, max_bytes: int, partial: frozenset[str]) -> None:
+        self._url = url
+        self._max_bytes = max_bytes
+        self._partial = partial
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._body = bytearray()
+        self._truncated = False
+
+    async def run(self, pool: httpcore2.AsyncConnectionPool, request: httpcore2.Request) -> None:
+        response = await pool.handle_async_request(request)
+        try:
+            self._status = response.status
+            self._headers = [(_text(name), _text(value)) for name, value in response.headers]
+            await self._read(response)
+        except TooLarge:
+            if not self._keeps_partial():
+                raise
+            self._truncated = True
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpcore2.Response) -> None:
+        declared = self._header("content-length")
+        if declared.isdecimal() and int(declared) > self._max_bytes and not self._is_head(response):
+            raise TooLarge(
+                f"the response body of {declared} bytes is larger than {self._max_bytes}", sent=True
+            )
+        decoder = decoder_for(self._header("content-encoding"))
+        received = 0
+        async for chunk in response.aiter_stream():
+            received += len(chunk)
+            if received > self._max_bytes:
+                raise TooLarge(f"the response body is larger than {self._max_bytes} bytes", sent=True)
+            self._body += decoder.feed(chunk, self._max_bytes - len(self._body))
+
+    def _is_head(self, response: httpcore2.Response) -> bool:
+        return response.status in (204, 304)
+
+    def _header(self, name: str) -> str:
+        return next((value for key, value in self._headers if key.lower() == name), "")
+
+    def _keeps_partial(self) -> bool:
+        return self._header("content-type").split(";")[0].strip().lower() in self._partial
+
+    def after_timeout(self) -> HttpResponse:
+        if self._status and self._keeps_partial():
+            self._truncated = True
+            return self.response()
+        raise TimedOut("the upstream did not answer in time", sent=True)
+
+    def response(self) -> HttpResponse:
+        return HttpResponse(self._status, self._headers, bytes(self._body), self._url, self._truncated)
+
+
+def _build(
+    method: str, target: Target, headers: list[tuple[str, str]], body: bytes | None, timeout: float
+) -> httpcore2.Request:
+    if not _TOKEN.fullmatch(method):
+        raise EgressDenied("not an HTTP method")
+    lines = [(b"Host", target.authority.encode("ascii"))]
+    given = {name.lower() for name, _ in headers}
+    lines += [_header_line(name, value) for name, value in headers if name.lower() not in _OWN]
+    for name, value in _DEFAULTS:
+        if name.lower() not in given:
+            lines.append((name.encode(), value.encode()))
+    if body is not None or method.upper() not in _BODYLESS:
+        lines.append((b"Content-Length", str(len(body or b"")).encode()))
+    connect = min(_CONNECT_SECONDS, timeout)
+    return httpcore2.Request(
+        method.encode("ascii"),
+        httpcore2.URL(
+            scheme=target.scheme.encode(),
+            host=target.host.encode("ascii"),
+            port=target.port,
+            target=target.target,
+        ),
+        headers=lines,
+        content=body or b"",
+        extensions={"timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout}},
+    )
+
+
+_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_DEFAULTS = (("User-Agent", "executor-proxy"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
+
+
+def _header_line(name: str, value: str) -> tuple[bytes, bytes]:
+    if not _TOKEN.fullmatch(name):
+        raise EgressDenied("a header name holds characters no header name may hold (RFC 9110 section 5.1)")
+    if _FORBIDDEN.search(value):
+        raise EgressDenied(f"the value of header {name} holds CR, LF or NUL (RFC 9110 section 5.5)")
+    return name.encode("ascii"), value.strip(" \t").encode("utf-8")
+
+
+def _text(raw: bytes) -> str:
+    """Header bytes as text: UTF-8 where it is that, else ISO 8859-1 (RFC 9110 section 5.5)."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+__all__ = ["HttpClient", "HttpError", "HttpResponse"]

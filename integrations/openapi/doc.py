@@ -1,0 +1,117 @@
+"""A compiled document: an index in memory, everything else as JSON slices that are parsed when asked for.
+
+Layout of the file: 8 bytes of magic, 8 bytes of little-endian header length, the header as JSON, the slices. A slice
+is one path item, one component or one external file; its key is the JSON Pointer of its place. The header holds the
+catalog rows, the slice table and what is small.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from integrations.base import JsonObject, SourceError
+from integrations.openapi.pointer import join_pointer, split_fragment, walk
+
+MAGIC = b"EXOAPI01"
+_CACHED_SLICES = 256
+_CACHED_BYTES = 4 * 1024 * 1024
+_MAX_CHAIN = 32
+
+
+class BrokenReference(LookupError):
+    """A `$ref` that leads nowhere, or in a circle of nothing but references."""
+
+
+class Doc:
+    """Read access to one compiled document. Values it hands out are shared and must not be changed."""
+
+    def __init__(self, blob: bytes | mmap.mmap) -> None:
+        if blob[:8] != MAGIC:
+            raise SourceError("not a compiled document of this version")
+        size = int.from_bytes(blob[8:16], "little")
+        header = orjson.loads(blob[16 : 16 + size])
+        self._blob = blob
+        self._start = 16 + size
+        self._slices: dict[str, list[int]] = header.pop("slices")
+        self._cache: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._held = 0
+        self.rows: list[list[Any]] = header.pop("rows")
+        self.root: JsonObject = header["root"]
+        self.version: str = header["version"]
+        self.warnings: tuple[str, ...] = tuple(header["warnings"])
+        self.dependencies: list[list[str]] = header["dependencies"]
+
+    @classmethod
+    def open(cls, path: Path) -> Doc:
+        """Map a compiled file. It may be replaced or removed afterwards. Raises OSError, `SourceError`."""
+        with path.open("rb") as file:
+            return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    @property
+    def schema_dialect(self) -> str:
+        """`2.0`, `3.0` (their own schema dialects) or `2020-12`."""
+        return self.version if self.version in ("2.0", "3.0") else "2020-12"
+
+    def path_item(self, key: str) -> JsonObject:
+        """A path item with its `$ref` followed; what stands beside the reference is kept and wins."""
+        item = self._slice(f"/paths{join_pointer(key)}")
+        for _ in range(_MAX_CHAIN):
+            if not isinstance(item, dict):
+                raise BrokenReference(f"#/paths{join_pointer(key)} is no path item")
+            reference = item.get("$ref")
+            if not isinstance(reference, str):
+                return item
+            beside = {name: value for name, value in item.items() if name != "$ref"}
+            target = self.get(reference)
+            item = {**target, **beside} if isinstance(target, dict) else target
+        raise BrokenReference(f"{reference}: too many references in a row")
+
+    def get(self, reference: str) -> Any:
+        """What `#/...` names; chains of references are not followed. Raises `BrokenReference`."""
+        if not reference.startswith("#"):
+            raise BrokenReference(f"{reference}: not part of this document")
+        tokens = split_fragment(reference[1:])
+        for length in (3, 2):
+            key = join_pointer(*tokens[:length])
+            if len(tokens) >= length and key in self._slices:
+                return self._walk(self._slice(key), tokens[length:], reference)
+        return self._walk(self.root, tokens, reference)
+
+    def deref(self, value: Any) -> Any:
+        """The object behind any chain of references. Siblings of a reference are dropped, as 3.0 asks for."""
+        for _ in range(_MAX_CHAIN):
+            if not isinstance(value, dict):
+                return value
+            reference = value.get("$ref")
+            if not isinstance(reference, str):
+                return value
+            value = self.get(reference)
+        raise BrokenReference("too many references in a row")
+
+    def _walk(self, value: Any, tokens: list[str], reference: str) -> Any:
+        try:
+            return walk(value, tokens)
+        except LookupError as error:
+            raise BrokenReference(f"{reference}: there is no {error.args[0]!r}") from None
+
+    def _slice(self, key: str) -> Any:
+        hit = self._cache.get(key)
+        if hit is not None:
+            self._cache.move_to_end(key)
+            return hit[0]
+        place = self._slices.get(key)
+        if place is None:
+            raise BrokenReference(f"#{key} does not exist")
+        offset, size = place
+        value = orjson.loads(self._blob[self._start + offset : self._start + offset + size])
+        self._cache[key] = (value, size)
+        self._held += size
+        while len(self._cache) > _CACHED_SLICES or (self._held > _CACHED_BYTES and len(self._cache) > 1):
+            _, (_, freed) = self._cache.popitem(last=False)
+            self._held -= freed
+        return value

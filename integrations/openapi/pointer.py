@@ -1,0 +1,38 @@
+"""JSON Pointers as they appear in `$ref` (RFC 6901 section 6: percent-encoded UTF-8 in a URI fragment)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+_MISSING = object()
+
+
+def split_fragment(fragment: str) -> list[str]:
+    """Tokens of `/components/schemas/a~1b` (without `#`), unescaped."""
+    if not fragment:
+        return []
+    text = unquote(fragment) if "%" in fragment else fragment
+    tokens = text.split("/")[1:] if text.startswith("/") else [text]
+    if "~" in text:
+        tokens = [token.replace("~1", "/").replace("~0", "~") for token in tokens]
+    return tokens
+
+
+def join_pointer(*tokens: str | int) -> str:
+    """A JSON Pointer from raw tokens."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
+def walk(value: Any, tokens: list[str]) -> Any:
+    """Follow tokens through mappings and lists. Raises `LookupError` when a step leads nowhere."""
+    for token in tokens:
+        if isinstance(value, dict):
+            value = value.get(token, _MISSING)
+        elif isinstance(value, list) and token.isdecimal() and int(token) < len(value):
+            value = value[int(token)]
+        else:
+            value = _MISSING
+        if value is _MISSING:
+            raise LookupError(token)
+    return value
