@@ -27,6 +27,7 @@ from proxy.config.parse import Parsed, parse
 from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
 from proxy.config.schema_errors import kind_of, read_errors
 from proxy.config.semantics import CHECKS, View, advise
+from proxy.config.semantics.view import connected_names, declared_names
 from proxy.config.source import STDIN, Flaw, SourceFile, read_text
 from proxy.config.unsupported import refusals
 
@@ -188,7 +189,10 @@ def _view(merged: Merged, findings: Sequence[Finding], env: Mapping[str, str] | 
         config = _validate(data, env)
     except ValidationError:
         return None
-    return View(config, merged.data, merged.root, lost, indexes, env, datetime.now(UTC))
+    declared = declared_names(merged.data)
+    connected = connected_names(declared.get("connections", []))
+    now = datetime.now(UTC)
+    return View(config, merged.data, merged.root, lost, indexes, env, now, declared, connected)
 
 
 _ENTRIES = frozenset({"integrations", "connections", "workspaces", "policies", "rate_limits"})

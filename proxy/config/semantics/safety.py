@@ -57,8 +57,9 @@ def _proxies(view: View) -> Iterator[Finding]:
 
 
 def check_plain_http(view: View) -> Iterator[Finding]:
+    with_credentials = _with_credentials(view.config.connections)
     for name, integration in view.config.integrations.items():
-        yield from _integration(view, name, integration)
+        yield from _integration(name, integration, name in with_credentials)
     for key, connection in view.config.connections.items():
         path: Path = ("connections", key)
         if connection.base_url and not isinstance(connection.auth, NoAuth):
@@ -88,10 +89,9 @@ def _has_secrets(headers: Headers) -> bool:
     return any(isinstance(value, SecretRef) for value in headers.values())
 
 
-def _integration(view: View, name: str, integration: Integration) -> Iterator[Finding]:
+def _integration(name: str, integration: Integration, credential: bool) -> Iterator[Finding]:
     if isinstance(integration, McpLocal):
         return
-    credential = _credentials_of(view.config.connections, name)
     what = "its headers" if _has_secrets(integration.headers) else "its connections' credentials"
     if not credential and not _has_secrets(integration.headers):
         return
@@ -100,12 +100,13 @@ def _integration(view: View, name: str, integration: Integration) -> Iterator[Fi
         yield from _plain((*path, *key), url, what)
 
 
-def _credentials_of(connections: Mapping[str, Connection], integration: str) -> bool:
-    """Whether a credential goes to the integration's own URL (a connection may have another `base_url`)."""
-    return any(
-        key.partition(".")[0] == integration and not isinstance(connection.auth, NoAuth) and not connection.base_url
+def _with_credentials(connections: Mapping[str, Connection]) -> set[str]:
+    """Integrations to whose own URL a credential goes (a connection may have another `base_url`)."""
+    return {
+        key.partition(".")[0]
         for key, connection in connections.items()
-    )
+        if not isinstance(connection.auth, NoAuth) and not connection.base_url
+    }
 
 
 def _urls(integration: OpenApi | GraphQl | McpRemote) -> Iterator[tuple[Path, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -31,16 +31,16 @@ class View:
     policy_indexes: tuple[int, ...]
     environment: Mapping[str, str] | None
     now: datetime
+    declared: Mapping[str, Sequence[str]]
+    connected: Mapping[str, Sequence[tuple[str, str]]]
 
-    def names(self, section: str) -> list[str]:
+    def names(self, section: str) -> Sequence[str]:
         """Every key declared in a section, valid or not."""
-        declared = self.data.get(section)
-        return [key for key in declared if isinstance(key, str)] if isinstance(declared, dict) else []
+        return self.declared.get(section, ())
 
-    def connection_names(self, integration: str) -> list[tuple[str, str]]:
+    def connection_names(self, integration: str) -> Sequence[tuple[str, str]]:
         """Owner and name of every connection declared for an integration."""
-        keys = [key.split(".") for key in self.names("connections") if key.startswith(f"{integration}.")]
-        return [(key[1], key[2]) for key in keys if len(key) == 3]
+        return self.connected.get(integration, ())
 
     def has_lost(self, section: str) -> bool:
         return any(path[:1] == (section,) for path in self.lost)
@@ -66,6 +66,21 @@ class View:
     def directory(self, path: Path) -> FilePath:
         """What a relative path written at `path` is relative to: the directory of its file."""
         return find(self.root, path).node.source.directory
+
+
+def declared_names(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The keys of every section that is a mapping."""
+    return {section: list(value) for section, value in data.items() if isinstance(value, dict)}
+
+
+def connected_names(connections: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Owner and name of each connection by its integration."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for key in connections:
+        parts = key.split(".")
+        if len(parts) == 3:
+            found.setdefault(parts[0], []).append((parts[1], parts[2]))
+    return found
 
 
 def walk_secrets(value: object, path: Path) -> Iterator[tuple[Path, SecretRef]]:
