@@ -15,7 +15,7 @@ import httpcore2
 from integrations.http.backend import PinnedBackend, Resolve, system_resolve
 from integrations.http.decoding import decoder_for
 from integrations.http.egress import EgressRules, Target, check_scheme, parse_target
-from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
+from integrations.http.errors import EgressDenied, TimedOut, TooLarge, Unreachable
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\r\n\x00]")
@@ -94,10 +94,10 @@ class HttpClient:
         except httpcore2.TimeoutException:
             raise TimedOut(f"{target.origin} did not answer in time", sent=True) from None
         except (httpcore2.ConnectError, httpcore2.UnsupportedProtocol) as error:
-            raise Unreachable(f"cannot connect to {target.origin}: {error or 'connection failed'}") from None
+            raise Unreachable(f"cannot connect to {target.origin}: {_reason(error)}") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             raise Unreachable(
-                f"{target.origin} broke off: {error or type(error).__name__}", sent=True
+                f"{target.origin} broke off: {_reason(error)}", sent=True
             ) from None
         return reading.response()
 
@@ -226,6 +226,10 @@ def _header_line(name: str, value: str) -> tuple[bytes, bytes]:
     return name.encode("ascii"), value.strip(" \t").encode("utf-8")
 
 
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
 def _text(raw: bytes) -> str:
     """Header bytes as text: UTF-8 where it is that, else ISO 8859-1 (RFC 9110 section 5.5)."""
     try:
@@ -233,5 +237,3 @@ def _text(raw: bytes) -> str:
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
-
-__all__ = ["HttpClient", "HttpError", "HttpResponse"]

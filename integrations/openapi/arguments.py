@@ -1,0 +1,164 @@
+"""Reading a call's arguments: flat names, location containers, body, server. Pure; problems are collected.
+
+A parameter may be given flat by its exact name, or inside `path`, `query`, `header`, `cookie`; nested wins. A container
+name is read as a container only when its value is an object and no ambiguity arises; a parameter called `path` whose
+value is a string stays a parameter.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.base import JsonObject, Problem
+from integrations.openapi.bind import Binding, Media, Parameter
+from integrations.openapi.pointer import join_pointer
+from integrations.openapi.schema import shared_names
+from integrations.openapi.serialize import is_undefined
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+_CONTAINERS = {
+    "path": "path", "query": "query", "header": "header", "cookie": "cookie",
+    "pathParams": "path", "queryParams": "query", "params": "query", "headers": "header", "cookies": "cookie",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Given:
+    """Arguments sorted by where they go. `pointers` says where each parameter value stood, for messages."""
+
+    values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    pointers: dict[tuple[str, str], str] = field(default_factory=dict)
+    body: Any = MISSING
+    body_base64: Any = MISSING
+    content_type: Any = MISSING
+    server: JsonObject = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, pointer: str, reason: str) -> None:
+        self.problems.append(Problem(pointer, reason))
+
+
+def read_arguments(binding: Binding, arguments: JsonObject) -> Given:
+    """Sort arguments; unknown and ambiguous ones become problems."""
+    given = Given()
+    flat: list[tuple[str, Any]] = []
+    for name, value in arguments.items():
+        if not (_take_own(binding, given, name, value) or _take_container(binding, given, name, value)):
+            flat.append((name, value))
+    for name, value in flat:
+        _take_flat(binding, given, name, value)
+    for key in [key for key, value in given.values.items() if is_undefined(value)]:
+        del given.values[key]
+    _check_required(binding, given)
+    return given
+
+
+def _take_own(binding: Binding, given: Given, name: str, value: Any) -> bool:
+    """`body`, `bodyBase64`, `contentType` belong to the request body, `server` (an object) to the server."""
+    if name == "server" and isinstance(value, dict):
+        given.server = value
+        return True
+    if binding.body is None:
+        return False
+    if name == "body":
+        given.body = value
+    elif name == "bodyBase64":
+        given.body_base64 = value
+    elif name == "contentType":
+        given.content_type = value
+    else:
+        return False
+    return True
+
+
+def _take_container(binding: Binding, given: Given, name: str, value: Any) -> bool:
+    location = _CONTAINERS.get(name)
+    if location is None or not isinstance(value, dict):
+        return False
+    if name != location and any(p.name == name for p in binding.parameters):
+        return False
+    known = {p.name: p for p in binding.parameters if p.location == location}
+    folded = {key.lower(): p for key, p in known.items()} if location == "header" else {}
+    for inner, content in value.items():
+        parameter = known.get(inner) or folded.get(inner.lower())
+        pointer = join_pointer(name, inner)
+        if parameter is not None:
+            _store(given, parameter, content, pointer)
+        elif not (location == "header" and _is_ignored(binding, inner)):
+            given.refuse(pointer, f"there is no {location} parameter of that name{_hint(inner, known)}")
+    return True
+
+
+def _take_flat(binding: Binding, given: Given, name: str, value: Any) -> None:
+    candidates = [p for p in binding.parameters if p.name == name]
+    open_ones = [p for p in candidates if (p.location, p.name) not in given.values]
+    if len(open_ones) > 1:
+        needed = [p for p in open_ones if p.required]
+        open_ones = needed if len(needed) == 1 else open_ones
+    if len(open_ones) == 1:
+        _store(given, open_ones[0], value, join_pointer(name))
+    elif open_ones:
+        places = ", ".join(f"`{p.location}`" for p in open_ones)
+        given.refuse(
+            join_pointer(name), f"the name stands for several parameters: put it inside one of {places}"
+        )
+    elif not candidates and not _is_ignored(binding, name):
+        known = [p.name for p in binding.parameters]
+        known += ["body"] if binding.body else []
+        given.refuse(join_pointer(name), f"unknown argument{_hint(name, known)}")
+
+
+def _store(given: Given, parameter: Parameter, value: Any, pointer: str) -> None:
+    given.values[(parameter.location, parameter.name)] = value
+    given.pointers[(parameter.location, parameter.name)] = pointer
+
+
+def _is_ignored(binding: Binding, name: str) -> bool:
+    """Declared, but a header that arguments cannot set: accepted and not sent, as OpenAPI 3 has it."""
+    return name in binding.ignored
+
+
+def _hint(name: str, known: Any) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1, 0.6)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    if not names:
+        return "; this tool takes no such arguments"
+    return f"; known are {', '.join(f'`{n}`' for n in names[:12])}{' ...' if len(names) > 12 else ''}"
+
+
+def _check_required(binding: Binding, given: Given) -> None:
+    for parameter in binding.parameters:
+        key = (parameter.location, parameter.name)
+        if parameter.required and key not in given.values:
+            pointer = given.pointers.get(key, join_pointer(parameter.name))
+            given.refuse(pointer, f"required {parameter.location} parameter `{parameter.name}` is missing")
+    body = binding.body
+    if body is not None and body.required and given.body is MISSING and given.body_base64 is MISSING:
+        given.refuse("/body", "the request body is required")
+
+
+def canonical(binding: Binding, given: Given, media: Media | None) -> JsonObject:
+    """What is sent, in one form however it was given: flat where the name is unique, else in containers."""
+    shared = shared_names(binding)
+    out: JsonObject = {}
+    for parameter in binding.parameters:
+        key = (parameter.location, parameter.name)
+        if key not in given.values:
+            continue
+        if parameter.name in shared:
+            out.setdefault(parameter.location, {})[parameter.name] = given.values[key]
+        else:
+            out[parameter.name] = given.values[key]
+    if given.body is not MISSING:
+        out["body"] = given.body
+    if given.body_base64 is not MISSING:
+        out["bodyBase64"] = given.body_base64
+    if binding.body is not None and len(binding.body.media) > 1 and media is not None and "body" in out:
+        out["contentType"] = media.type
+    if given.server:
+        out["server"] = given.server
+    return out

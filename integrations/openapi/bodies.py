@@ -1,0 +1,280 @@
+"""Request bodies to bytes, by media type. Every function returns the Content-Type to send and the bytes.
+
+ValueError means that the value cannot be sent as this type; its text is shown to the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from integrations.base import JsonObject
+from integrations.openapi.bind import Media, Parameter
+from integrations.openapi.doc import BrokenReference, Doc
+from integrations.openapi.media import (
+    in_range,
+    is_form,
+    is_json,
+    is_multipart,
+    is_ndjson,
+    is_range,
+    is_text,
+    is_xml,
+)
+from integrations.openapi.serialize import encode, is_undefined, json_text, query_pairs, scalar_text
+from integrations.openapi.toolfile import file_bytes, is_tool_file
+from integrations.openapi.xml_body import to_xml
+
+_STYLED = frozenset({"style", "explode", "allowReserved"})
+_CHARSETS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "iso-8859-1": "latin-1",
+    "utf-16": "utf-16",
+}
+
+
+def encode_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
+    """Content-Type and bytes of one body."""
+    essence = media.essence
+    if is_tool_file(value) and not is_multipart(essence) and not is_json(essence):
+        return _file_type(media, value), file_bytes(value)
+    if essence == "*/*":
+        return _any_type(value)
+    if is_json(essence):
+        return media.type, json_body(doc, media.schema, value)
+    if is_form(essence):
+        return media.type, form_body(doc, media, value)
+    if is_multipart(essence):
+        return multipart_body(doc, media, value)
+    return _text_or_bytes(doc, media, value)
+
+
+def _any_type(value: Any) -> tuple[str, bytes]:
+    if isinstance(value, str):
+        return "text/plain; charset=utf-8", value.encode()
+    return "application/json", json_text(value).encode()
+
+
+def _text_or_bytes(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
+    essence = media.essence
+    if is_range(essence):
+        raise ValueError(f"a body for {media.type} has to be a ToolFile with a concrete mimeType")
+    if is_ndjson(essence) and isinstance(value, list):
+        return media.type, "".join(json_text(item) + "\n" for item in value).encode()
+    if is_xml(essence) and isinstance(value, dict | list):
+        return media.type, to_xml(doc, media.schema, value)
+    if isinstance(value, dict | list) and not is_text(essence):
+        raise ValueError(f"a body of type {media.type} has to be a ToolFile, base64 in `bodyBase64`, or text")
+    return media.type, scalar_text(value).encode(_charset(media.type))
+
+
+def _charset(content_type: str) -> str:
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return _CHARSETS.get(value.strip().strip('"').lower(), "utf-8")
+    return "utf-8"
+
+
+def _file_type(media: Media, value: JsonObject) -> str:
+    """The declared type, or for a range the file's own type, which has to lie inside."""
+    own = str(value.get("mimeType") or "").strip()
+    if not is_range(media.essence):
+        return media.type
+    if not own or is_range(own) or not in_range(own.split(";")[0].strip().lower(), media.essence):
+        raise ValueError(f"the file's mimeType has to be a concrete type within {media.type}")
+    return own
+
+
+def json_body(doc: Doc, schema: Any, value: Any) -> bytes:
+    """JSON; a string where the schema wants an object or list passes through when it is JSON already."""
+    if isinstance(value, str) and not accepts_string(doc, schema):
+        try:
+            if isinstance(orjson.loads(value), dict | list):
+                return value.encode()
+        except orjson.JSONDecodeError:
+            pass
+    return json_text(value).encode()
+
+
+def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
+    """May a value of this schema be a string? Unknown counts as yes."""
+    try:
+        schema = doc.deref(schema)
+    except BrokenReference:
+        return True
+    if not isinstance(schema, dict) or depth > 8:
+        return True
+    kind = schema.get("type")
+    if kind is not None:
+        return "string" in (kind if isinstance(kind, list) else [kind])
+    if "properties" in schema or "items" in schema:
+        return False
+    for key in ("oneOf", "anyOf"):
+        if isinstance(schema.get(key), list):
+            return any(accepts_string(doc, item, depth + 1) for item in schema[key])
+    if isinstance(schema.get("allOf"), list):
+        return all(accepts_string(doc, item, depth + 1) for item in schema["allOf"])
+    return True
+
+
+def form_body(doc: Doc, media: Media, value: Any) -> bytes:
+    """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where declared."""
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, dict):
+        raise ValueError("has to be an object of form fields")
+    parts: list[str] = []
+    for name, item in value.items():
+        if not is_undefined(item):
+            parts += _form_field(name, item, _mapping(media.encoding.get(name)))
+    return "&".join(parts).encode("ascii")
+
+
+def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]:
+    collection = encoding.get("x-collection")
+    if _STYLED & encoding.keys() or (collection and collection != "multi"):
+        return [text for _, text in query_pairs(_form_parameter(name, encoding), value)]
+    content_type = encoding.get("contentType")
+    values = value if isinstance(value, list) else [value]
+    return [
+        f"{encode(name)}={encode(_field_text(item, content_type))}" for item in values if item is not None
+    ]
+
+
+def _form_parameter(name: str, encoding: Mapping[str, Any]) -> Parameter:
+    style = encoding.get("style", "form")
+    explode = encoding.get("explode")
+    delimiter = {"ssv": " ", "tsv": "\t", "pipes": "|", "csv": ","}.get(str(encoding.get("x-collection")))
+    return Parameter(
+        name=name,
+        location="query",
+        required=False,
+        schema=True,
+        style=style,
+        explode=explode if isinstance(explode, bool) else style in ("form", "deepObject"),
+        allow_reserved=encoding.get("allowReserved") is True,
+        delimiter=delimiter,
+    )
+
+
+def _field_text(value: Any, content_type: Any) -> str:
+    if isinstance(content_type, str) and is_json(content_type.split(";")[0].strip().lower()):
+        return json_text(value)
+    return scalar_text(value)
+
+
+def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
+    """multipart/form-data (RFC 7578): a part per property, several of one name for a list."""
+    if not isinstance(value, dict):
+        raise ValueError("has to be an object whose properties are the parts")
+    properties = _properties(doc, media.schema)
+    parts: list[bytes] = []
+    for name, item in value.items():
+        if item is None or item == []:
+            continue
+        encoding = _mapping(media.encoding.get(name))
+        for one in item if isinstance(item, list) else [item]:
+            if one is not None:
+                parts.append(_part(doc, name, one, properties.get(name), encoding))
+    content = b"".join(parts)
+    boundary = _boundary(content)
+    body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts) + b"--" + boundary + b"--\r\n"
+    return f"{media.essence}; boundary={boundary.decode()}", body
+
+
+def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, Any]) -> bytes:
+    filename = ""
+    if is_tool_file(value):
+        content = file_bytes(value)
+        filename = str(value.get("name") or "file")
+        kind = (
+            _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
+            or "application/octet-stream"
+        )
+    else:
+        kind = _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
+        is_object = isinstance(value, dict | list)
+        content = (json_text(value) if is_object or _is_json_type(kind) else scalar_text(value)).encode(
+            _charset(kind)
+        )
+        if kind == "application/octet-stream":
+            filename = "file"
+    if any(ord(c) < 32 or ord(c) == 127 for c in kind):
+        raise ValueError("a media type cannot hold control characters")
+    disposition = f'form-data; name="{_escaped(name)}"'
+    if filename:
+        disposition += f'; filename="{_escaped(filename)}"'
+    head = f"Content-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+def _is_json_type(kind: str) -> bool:
+    return is_json(kind.split(";")[0].strip().lower())
+
+
+def _part_type(declared: Any, own: str) -> str:
+    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first concrete one."""
+    if not isinstance(declared, str) or not declared.strip():
+        return own
+    options = [option.strip() for option in declared.split(",") if option.strip()]
+    essence = own.split(";")[0].strip().lower()
+    if own and any(in_range(essence, option.split(";")[0].strip().lower()) for option in options):
+        return own
+    return next((option for option in options if not is_range(option)), own)
+
+
+def _default_type(doc: Doc, schema: Any, value: Any) -> str:
+    """Encoding Object defaults: JSON for objects, octets for binary strings, text for other scalars."""
+    if isinstance(value, dict | list):
+        return "application/json"
+    try:
+        known = _mapping(doc.deref(schema))
+        if known.get("type") == "array":
+            known = _mapping(doc.deref(known.get("items")))
+    except BrokenReference:
+        known = {}
+    if isinstance(known.get("contentMediaType"), str):
+        return str(known["contentMediaType"])
+    if known.get("format") in ("binary",) or known.get("type") == "file":
+        return "application/octet-stream"
+    return "text/plain; charset=utf-8" if isinstance(value, str) and not value.isascii() else "text/plain"
+
+
+def _escaped(name: str) -> str:
+    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are refused."""
+    text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    if "\x00" in text:
+        raise ValueError("a part name cannot hold NUL")
+    return text
+
+
+def _boundary(content: bytes) -> bytes:
+    """A boundary that the content does not hold, the same for the same content, so that replay compares equal."""
+    number = 0
+    while True:
+        digest = hashlib.sha256(content + str(number).encode()).hexdigest()[:32]
+        boundary = f"executor-{digest}".encode()
+        if boundary not in content:
+            return boundary
+        number += 1
+
+
+def _properties(doc: Doc, schema: Any) -> JsonObject:
+    try:
+        known = _mapping(doc.deref(schema))
+        out = dict(_mapping(known.get("properties")))
+        for part in known.get("allOf") or []:
+            out.update(_mapping(_mapping(doc.deref(part)).get("properties")))
+    except BrokenReference:
+        return {}
+    return out
+
+
+def _mapping(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,61 @@
+"""Kinds of media types (RFC 6838, RFC 6839 for the +json suffix). Arguments are essences: lower case, no parameters."""
+
+from __future__ import annotations
+
+_NDJSON = frozenset({
+    "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
+    "application/jsonlines", "application/x-json-stream", "application/json-lines", "application/stream+json",
+})  # fmt: skip
+STREAMS = _NDJSON | {"text/event-stream"}
+_TEXT = frozenset({
+    "application/xml", "application/javascript", "application/x-javascript", "application/yaml",
+    "application/x-yaml", "application/graphql", "application/sql", "application/toml", "application/jwt",
+    "application/pgp-keys", "application/x-pem-file",
+})  # fmt: skip
+
+
+def is_json(essence: str) -> bool:
+    return essence.endswith(("/json", "+json")) and essence not in _NDJSON
+
+
+def is_ndjson(essence: str) -> bool:
+    return essence in STREAMS
+
+
+def is_form(essence: str) -> bool:
+    return essence == "application/x-www-form-urlencoded"
+
+
+def is_multipart(essence: str) -> bool:
+    return essence.startswith("multipart/")
+
+
+def is_xml(essence: str) -> bool:
+    return essence.endswith(("/xml", "+xml"))
+
+
+def is_text(essence: str) -> bool:
+    return essence.startswith("text/") or essence in _TEXT or is_xml(essence)
+
+
+def is_range(essence: str) -> bool:
+    return essence.endswith("/*")
+
+
+def in_range(essence: str, declared: str) -> bool:
+    """Does a concrete type fall into a declared type or range (RFC 9110 section 12.5.1)?"""
+    if declared in ("*/*", essence):
+        return True
+    return is_range(declared) and essence.split("/")[0] == declared.split("/")[0]
+
+
+def is_binary(essence: str) -> bool:
+    """Sent and received as bytes: nothing above claims it, and it is not the any-type range."""
+    known = (
+        is_json(essence)
+        or is_ndjson(essence)
+        or is_form(essence)
+        or is_multipart(essence)
+        or is_text(essence)
+    )
+    return not known and essence != "*/*"

@@ -1,0 +1,289 @@
+"""Arguments to one HTTP request, complete but for the credential. Raises every argument problem before anything is sent.
+
+A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a segment that an
+upstream or a proxy might read as `.` or `..` after decoding, or that vanishes, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from integrations.base import InvalidArguments, JsonObject, Problem
+from integrations.http import origin_of
+from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
+from integrations.openapi.bind import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
+from integrations.openapi.bodies import encode_body
+from integrations.openapi.media import in_range, is_binary, is_json, is_range
+from integrations.openapi.schema import Closure, preferred_response
+from integrations.openapi.serialize import cookie_text, encode, header_text, path_text, query_pairs
+from integrations.openapi.servers import Server
+from integrations.openapi.toolfile import decode_base64, is_tool_file
+from integrations.openapi.validate import check_values
+
+_TEMPLATE = re.compile(r"\{([^{}]+)\}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ASCII_SAFE = "-._~!$&'()*+,;=:@/%"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`base` is scheme, authority and path; `query` and `cookies` hold (decoded name, encoded text) pairs."""
+
+    method: str
+    base: str
+    query: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    cookies: tuple[tuple[str, str], ...]
+    body: bytes | None
+    binding: Binding
+
+    @property
+    def url(self) -> str:
+        query = "&".join(text for _, text in self.query)
+        return f"{self.base}?{query}" if query else self.base
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self.base)
+
+
+def build_request(
+    closure: Closure, arguments: JsonObject, base_url: str | None
+) -> tuple[Request, JsonObject]:
+    """The request and the canonical arguments. Raises `InvalidArguments` with every problem found."""
+    binding = closure.binding
+    given = read_arguments(binding, arguments)
+    media = _choose_media(binding, given)
+    if not given.problems:
+        given.problems += check_values(closure, given, media)
+    _stop(given)
+    base = _server_url(binding, given, base_url)
+    path, fixed = _path(binding, given)
+    query = [*fixed, *_query(binding, given)]
+    headers, cookies = _headers(binding, given), _cookies(binding, given)
+    body = _body(closure, given, media, headers)
+    _stop(given)
+    headers.append(("Accept", _accept(binding)))
+    request = Request(
+        binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
+    )
+    if not request.origin:
+        raise InvalidArguments([Problem("", _no_server(base))])
+    return request, canonical(binding, given, media)
+
+
+def _no_server(base: str) -> str:
+    return f"the document names no absolute server ({base or '/'}): set `base_url` on the integration"
+
+
+def _stop(given: Given) -> None:
+    if given.problems:
+        raise InvalidArguments(given.problems)
+
+
+def _choose_media(binding: Binding, given: Given) -> Media | None:
+    """`contentType` picks a declared type (or a concrete one within a declared range); the first is the default."""
+    if binding.body is None:
+        return None
+    media = binding.body.media
+    wanted = given.content_type
+    if wanted is MISSING or wanted is None:
+        if given.body_base64 is not MISSING or is_tool_file(given.body):
+            return next((m for m in media if is_binary(m.essence) or is_range(m.essence)), media[0])
+        return media[0]
+    if isinstance(wanted, str) and not _CONTROL.search(wanted):
+        essence = wanted.split(";")[0].strip().lower()
+        for candidate in media:
+            if candidate.type.lower() == wanted.strip().lower():
+                return candidate
+        for candidate in media:
+            if candidate.essence == essence:
+                return candidate
+            if is_range(candidate.essence) and not is_range(essence) and in_range(essence, candidate.essence):
+                return Media(wanted.strip(), candidate.schema, candidate.encoding)
+    given.refuse("/contentType", f"has to be one of {', '.join(m.type for m in media)}")
+    return media[0]
+
+
+def _server_url(binding: Binding, given: Given, base_url: str | None) -> str:
+    """`base_url` > the `server` argument > the first server. Arguments cannot name another origin."""
+    server = _pick_server(binding, given)
+    values = _variables(server, given)
+    if base_url is not None:
+        return base_url.split("?")[0].split("#")[0]
+    url = server.expand(values).split("?")[0].split("#")[0]
+    if values and origin_of(url) not in set(server.origins()):
+        given.refuse("/server/variables", "the values would send the call to another host")
+    return quote(url, safe=_ASCII_SAFE + "[]")
+
+
+def _pick_server(binding: Binding, given: Given) -> Server:
+    wanted = given.server.get("url")
+    for name in given.server.keys() - {"url", "variables"}:
+        given.refuse(f"/server/{name}", "only `url` and `variables` can be given")
+    if wanted is None:
+        return binding.servers[0]
+    for server in binding.servers:
+        if wanted in (server.declared, server.url):
+            return server
+    known = ", ".join(server.declared for server in binding.servers)
+    given.refuse("/server/url", f"has to be one of the declared servers: {known}")
+    return binding.servers[0]
+
+
+def _variables(server: Server, given: Given) -> dict[str, str]:
+    raw = given.server.get("variables")
+    out: dict[str, str] = {}
+    if raw is not None and not isinstance(raw, dict):
+        given.refuse("/server/variables", "has to be an object")
+        return out
+    for name, value in (raw or {}).items():
+        known = server.variables.get(name)
+        text = value if isinstance(value, str) else str(value)
+        if known is None:
+            given.refuse(f"/server/variables/{name}", "this server has no such variable")
+        elif known.choices and text not in known.choices:
+            given.refuse(f"/server/variables/{name}", f"has to be one of {', '.join(known.choices)}")
+        elif any(part in ("", ".", "..") for part in unquote(text).split("/")) or re.search(
+            r"[?#@\\\s]", text
+        ):
+            given.refuse(f"/server/variables/{name}", "is no part of a server URL")
+        else:
+            out[name] = quote(text, safe=_ASCII_SAFE)
+    return out
+
+
+def _path(binding: Binding, given: Given) -> tuple[str, list[tuple[str, str]]]:
+    """The path with arguments in it, and the query that some documents write into their paths."""
+    template = binding.path.split("#", 1)[0]
+    path, _, fixed = template.partition("?")
+    known = {p.name: p for p in binding.parameters if p.location == "path"}
+    segments = [_segment(segment, known, given) for segment in path.split("/")]
+    pairs = [
+        (unquote(item.split("=")[0]), quote(item, safe=_ASCII_SAFE)) for item in fixed.split("&") if item
+    ]
+    joined = "/".join(segments)
+    return (joined if joined.startswith("/") else "/" + joined), pairs
+
+
+def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
+    if "{" not in segment:
+        return quote(segment, safe=_ASCII_SAFE)
+    pieces: list[str] = []
+    used: list[str] = []
+    last = 0
+    for match in _TEMPLATE.finditer(segment):
+        name = match.group(1)
+        reserved = name.startswith("+") and name not in known
+        parameter = known.get(name[1:] if reserved else name)
+        pieces.append(quote(segment[last : match.start()], safe=_ASCII_SAFE))
+        last = match.end()
+        key = ("path", parameter.name if parameter else name)
+        if parameter is None or key not in given.values:
+            given.refuse(f"/{name}", "the path needs this value and nothing supplies it")
+            continue
+        used.append(given.pointers[key])
+        pieces.append(path_text(parameter, given.values[key], reserved=reserved or parameter.allow_reserved))
+    pieces.append(quote(segment[last:], safe=_ASCII_SAFE))
+    text = "".join(pieces)
+    if used and _leaves(text):
+        given.refuse(used[0], "a path value cannot be empty, `.` or `..`, nor hold such a step")
+    return text
+
+
+def _leaves(segment: str) -> bool:
+    """Could any reader of this segment, decoding it once or several times, step out of it?"""
+    if not segment:
+        return True
+    decoded = segment
+    for _ in range(4):
+        again = unquote(decoded)
+        if again == decoded:
+            break
+        decoded = again
+    steps = re.split(r"[/\\]", decoded)
+    return any(step.split(";")[0].strip() in (".", "..") and step[:1] != ";" for step in steps)
+
+
+def _query(binding: Binding, given: Given) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for parameter in binding.parameters:
+        key = ("query", parameter.name)
+        if parameter.location == "query" and key in given.values:
+            out += query_pairs(parameter, given.values[key])
+    return out
+
+
+def _headers(binding: Binding, given: Given) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for parameter in binding.parameters:
+        key = ("header", parameter.name)
+        if parameter.location != "header" or key not in given.values:
+            continue
+        text = header_text(parameter, given.values[key])
+        if _CONTROL.search(text):
+            given.refuse(
+                given.pointers[key], "a header value cannot hold CR, LF, NUL or other control characters"
+            )
+        elif parameter.name.lower() not in NEVER_FROM_ARGUMENTS:
+            out.append((parameter.name, text))
+    return out
+
+
+def _cookies(binding: Binding, given: Given) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for parameter in binding.parameters:
+        key = ("cookie", parameter.name)
+        if parameter.location != "cookie" or key not in given.values:
+            continue
+        for name, text in cookie_text(parameter, given.values[key]):
+            if _CONTROL.search(text) or ";" in text:
+                given.refuse(given.pointers[key], "a cookie value cannot hold `;` or control characters")
+            out.append((name, text))
+    return out
+
+
+def _body(
+    closure: Closure, given: Given, media: Media | None, headers: list[tuple[str, str]]
+) -> bytes | None:
+    """The body's bytes; its Content-Type joins the headers."""
+    if media is None or (given.body is MISSING and given.body_base64 is MISSING):
+        return None
+    try:
+        if given.body_base64 is not MISSING:
+            content_type, content = _base64_body(media, given)
+        else:
+            content_type, content = encode_body(closure.doc, media, given.body)
+    except (ValueError, TypeError) as error:
+        given.refuse("/body" if given.body_base64 is MISSING else "/bodyBase64", str(error))
+        return None
+    if _CONTROL.search(content_type):
+        given.refuse("/contentType", "a media type cannot hold control characters")
+    headers.append(("Content-Type", content_type))
+    return content
+
+
+def _base64_body(media: Media, given: Given) -> tuple[str, bytes]:
+    if given.body is not MISSING:
+        raise ValueError("give either `body` or `bodyBase64`")
+    if is_range(media.essence):
+        raise ValueError(f"{media.type} needs a concrete `contentType`")
+    return media.type, decode_base64(given.body_base64)
+
+
+def _accept(binding: Binding) -> str:
+    """The declared types of success, JSON first."""
+    response: Any = preferred_response(binding.responses) or {}
+    content = response.get("content")
+    types = [t for t in content if "\n" not in t and "\r" not in t] if isinstance(content, dict) else []
+    types = types or [t for t in binding.produces if "\n" not in t and "\r" not in t]
+    if not types:
+        return "application/json, */*;q=0.5"
+    ordered = sorted(types, key=lambda kind: not is_json(kind.split(";")[0].strip().lower()))
+    return ", ".join(ordered) if "*/*" in ordered else ", ".join(ordered) + ", */*;q=0.1"
+
+
+__all__ = ["Request", "build_request", "encode"]

@@ -1,0 +1,183 @@
+"""HTTP responses to results: what the body means, and what to say when the status is no success."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
+from integrations.http import HttpResponse
+from integrations.openapi.media import is_json, is_ndjson, is_text
+from integrations.openapi.toolfile import tool_file
+
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_HIDDEN = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"})
+_MAX_HEADERS = 64
+_MAX_DETAIL_BYTES = 16 * 1024
+_FILENAME = re.compile(r'filename="?([^";\r\n]{1,200})"?', re.IGNORECASE)
+_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MESSAGE_KEYS = (
+    "message",
+    "detail",
+    "error_description",
+    "title",
+    "error",
+    "errorMessage",
+    "msg",
+    "reason",
+    "errors",
+)
+
+
+def interpret(response: HttpResponse, method: str) -> Result:
+    """The result agents see. 401 and 403 mean that the connection's credential was turned down."""
+    info = HttpInfo(response.status, visible_headers(response))
+    if 200 <= response.status < 300:
+        return Success(read_body(response, method), info)
+    return _failure(response, method)
+
+
+def visible_headers(response: HttpResponse) -> dict[str, str]:
+    """Response headers without cookies and credentials, lower case, repeated ones joined by a comma."""
+    out: dict[str, str] = {}
+    for name, value in response.headers[:_MAX_HEADERS]:
+        key = name.lower()
+        if key not in _HIDDEN:
+            out[key] = f"{out[key]}, {value}" if key in out else value
+    return out
+
+
+def read_body(response: HttpResponse, method: str) -> Any:
+    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as `ToolFile`."""
+    body = response.body
+    if not body or response.status in (204, 205) or method == "HEAD":
+        return None
+    declared = response.header("content-type")
+    essence = declared.split(";")[0].strip().lower()
+    if is_ndjson(essence):
+        text = decode(body, declared)
+        return _events(text) if essence == "text/event-stream" else _lines(text, response.truncated)
+    if is_json(essence):
+        return parse_json(body, declared)
+    if is_text(essence):
+        return decode(body, declared)
+    if not essence:
+        return _sniff(body)
+    name = _FILENAME.search(response.header("content-disposition"))
+    return tool_file(body, essence, name.group(1) if name else None)
+
+
+def _sniff(body: bytes) -> Any:
+    """No declared type: JSON if it is JSON, else text if it is UTF-8 without NUL, else bytes."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return tool_file(body, "application/octet-stream")
+    return text if "\x00" not in text else tool_file(body, "application/octet-stream")
+
+
+def parse_json(body: bytes, declared: str) -> Any:
+    """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly."""
+    try:
+        if _NOT_UTF8.search(declared) is None and _LONG_NUMBER.search(body) is None:
+            return orjson.loads(body)
+        return json.loads(decode(body, declared), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return decode(body, declared)
+
+
+_NOT_UTF8 = re.compile(r"charset\s*=\s*\"?(?!utf-?8)", re.IGNORECASE)
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
+def decode(body: bytes, declared: str) -> str:
+    """Text by the charset parameter, UTF-8 when absent or unknown; what cannot be decoded is replaced."""
+    match = re.search(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]+)", declared, re.IGNORECASE)
+    charset = match.group(1) if match else "utf-8"
+    try:
+        return body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
+    except (LookupError, UnicodeError):
+        return body.decode("utf-8", "replace")
+
+
+def _lines(text: str, truncated: bool) -> list[Any]:
+    out: list[Any] = []
+    lines = [line for line in text.splitlines() if line.strip()]
+    if truncated and lines and not text.endswith("\n"):
+        lines.pop()
+    for line in lines:
+        try:
+            out.append(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            out.append(line)
+    return out
+
+
+def _events(text: str) -> list[JsonObject]:
+    """Server-sent events (WHATWG HTML 9.2): blocks of `event`, `id` and `data` lines; JSON data is parsed."""
+    out: list[JsonObject] = []
+    for block in re.split(r"\r\n\r\n|\n\n|\r\r", text):
+        event: JsonObject = {}
+        data: list[str] = []
+        for line in block.splitlines():
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if field == "data":
+                data.append(value)
+            elif field in ("event", "id") and value:
+                event[field] = value
+        if data:
+            joined = "\n".join(data)
+            try:
+                event["data"] = orjson.loads(joined)
+            except orjson.JSONDecodeError:
+                event["data"] = joined
+            out.append(event)
+    return out
+
+
+def _failure(response: HttpResponse, method: str) -> Failure:
+    status = response.status
+    content = read_body(response, method)
+    message = error_message(content)
+    details: JsonObject = {"headers": visible_headers(response)}
+    if content is not None:
+        details["body"] = _bounded(content)
+    if retry := response.header("retry-after"):
+        details["retryAfter"] = retry
+    code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
+    said = message or "no further explanation"
+    return Failure(code, f"HTTP {status}: {said}", status in _RETRYABLE - {500}, status, details)
+
+
+def _bounded(content: Any) -> Any:
+    try:
+        encoded = orjson.dumps(content)
+    except orjson.JSONEncodeError:
+        encoded = json.dumps(content).encode()
+    if len(encoded) <= _MAX_DETAIL_BYTES:
+        return content
+    return encoded[:_MAX_DETAIL_BYTES].decode("utf-8", "ignore") + " ... (cut)"
+
+
+def error_message(content: Any, depth: int = 0) -> str:
+    """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of `errors`."""
+    if isinstance(content, str):
+        plain = " ".join(_TAGS.sub(" ", content).split())
+        return plain[:300]
+    if depth > 4:
+        return ""
+    if isinstance(content, list):
+        return next((text for item in content[:5] if (text := error_message(item, depth + 1))), "")
+    if isinstance(content, dict) and content.get("_tag") != "ToolFile":
+        for key in _MESSAGE_KEYS:
+            if key in content and (text := error_message(content[key], depth + 1)):
+                return text
+    return ""

@@ -1,0 +1,197 @@
+"""Values to URL, header and cookie text: the style table of OpenAPI 3.1.2 and RFC 6570, as pure functions.
+
+Rules that hold everywhere: delimiters of a style are written raw, the same characters inside data are encoded; null
+members are skipped, and an array or object with nothing left is undefined and sends nothing (RFC 6570 section 2.3).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from integrations.openapi.bind import Parameter
+
+Encode = Callable[[str], str]
+# Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).
+_QUERY_RESERVED = ":/?@!$'()*,;="
+_PATH_RESERVED = ":/@!$&'()*+,;="
+_TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
+_DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+
+
+def encode(text: str) -> str:
+    """Everything but RFC 3986 unreserved characters, as UTF-8 percent-encoding."""
+    return quote(text, safe="", encoding="utf-8", errors="surrogatepass")
+
+
+def encode_reserved(text: str, keep: str = _QUERY_RESERVED) -> str:
+    """`allowReserved`: reserved characters and existing triplets pass, as far as the URL keeps its meaning."""
+    return "".join(
+        piece if _TRIPLET.fullmatch(piece) else quote(piece, safe=keep) for piece in _TRIPLET.split(text)
+    )
+
+
+def scalar_text(value: Any) -> str:
+    """`true`, `3` (also for 3.0), `1.5`, text as it is; JSON for what has no text form (undefined by the table)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e21:
+            return str(int(value))
+        return repr(value) if math.isfinite(value) else "null"
+    return json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON. Integers beyond 64 bits, which orjson refuses, go through the slow way."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        import json
+
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def is_undefined(value: Any) -> bool:
+    """Nothing to send: null, or a list or object without any member that is not null."""
+    if isinstance(value, list):
+        return all(item is None for item in value)
+    if isinstance(value, dict):
+        return all(item is None for item in value.values())
+    return value is None
+
+
+def _items(value: list[Any], code: Encode) -> list[str]:
+    return [code(scalar_text(item)) for item in value if item is not None]
+
+
+def _members(value: dict[str, Any], code: Encode) -> list[tuple[str, str]]:
+    return [(code(key), code(scalar_text(item))) for key, item in value.items() if item is not None]
+
+
+def _flat(value: Any, explode: bool, code: Encode, separator: str, pair: str = ",") -> str:
+    """The common shape of simple and label: a list of values, or of names and values."""
+    if isinstance(value, list):
+        return separator.join(_items(value, code))
+    if isinstance(value, dict):
+        joint = "=" if explode else pair
+        return separator.join(f"{key}{joint}{item}" for key, item in _members(value, code))
+    return code(scalar_text(value))
+
+
+def path_text(parameter: Parameter, value: Any, *, reserved: bool = False) -> str:
+    """What replaces `{name}`. `reserved` is RFC 6570's `{+name}`, or `allowReserved` of OpenAPI 3.2."""
+    code: Encode = (lambda text: encode_reserved(text, _PATH_RESERVED)) if reserved else encode
+    if parameter.media_type is not None:
+        return code(content_text(parameter.media_type, value))
+    if parameter.delimiter is not None and isinstance(value, list):
+        return encode(parameter.delimiter).replace("%2C", ",").join(_items(value, code))
+    if parameter.style == "label":
+        separator = "." if parameter.explode else ","
+        return "." + _flat(value, parameter.explode, code, separator)
+    if parameter.style == "matrix":
+        return _matrix(parameter, value, code)
+    return _flat(value, parameter.explode, code, ",")
+
+
+def _matrix(parameter: Parameter, value: Any, code: Encode) -> str:
+    name = encode(parameter.name)
+    if parameter.explode and isinstance(value, list):
+        return "".join(_semicolon(name, item) for item in _items(value, code))
+    if parameter.explode and isinstance(value, dict):
+        return "".join(_semicolon(key, item) for key, item in _members(value, code))
+    return _semicolon(name, _flat(value, False, code, ","))
+
+
+def _semicolon(name: str, text: str) -> str:
+    """RFC 6570 section 3.2.7: an empty value leaves out the equals sign."""
+    return f";{name}={text}" if text else f";{name}"
+
+
+def query_pairs(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+    """(decoded name, encoded `name=value`) for each part of the query this value makes."""
+    code: Encode = encode_reserved if parameter.allow_reserved else encode
+    name = parameter.name
+    if parameter.style == "querystring":
+        return _whole_query(parameter, value)
+    if parameter.media_type is not None:
+        return [pair(name, code(content_text(parameter.media_type, value)))]
+    if parameter.delimiter is not None and isinstance(value, list):
+        joint = encode(parameter.delimiter).replace("%2C", ",")
+        return [pair(name, joint.join(_items(value, code)))]
+    if parameter.style == "deepObject" and isinstance(value, list | dict):
+        return _deep(name, value, code)
+    if parameter.explode and isinstance(value, list):
+        return [pair(name, item) for item in _items(value, code)]
+    if parameter.explode and isinstance(value, dict):
+        return [(key, f"{encode(key)}={code(scalar_text(i))}") for key, i in value.items() if i is not None]
+    joint = _DELIMITERS.get(parameter.style, ",")
+    return [pair(name, _flat(value, False, code, joint, joint))]
+
+
+def pair(name: str, encoded: str) -> tuple[str, str]:
+    return name, f"{encode(name)}={encoded}"
+
+
+def _whole_query(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+    if parameter.media_type is not None:
+        return [(parameter.name, encode(content_text(parameter.media_type, value)))]
+    if not isinstance(value, dict):
+        return [(parameter.name, encode_reserved(scalar_text(value), _QUERY_RESERVED + "&"))]
+    out: list[tuple[str, str]] = []
+    for key, item in value.items():
+        out += [pair(key, text) for text in _items(item if isinstance(item, list) else [item], encode)]
+    return out
+
+
+def _deep(name: str, value: list[Any] | dict[str, Any], code: Encode) -> list[tuple[str, str]]:
+    """`name[key]=`; deeper levels and lists are undefined by the table and follow common practice (`[0]`)."""
+    members = enumerate(value) if isinstance(value, list) else value.items()
+    out: list[tuple[str, str]] = []
+    for key, item in members:
+        inner = f"{name}[{key}]"
+        if isinstance(item, list | dict):
+            out += _deep(inner, item, code)
+        elif item is not None:
+            out.append(pair(inner, code(scalar_text(item))))
+    return out
+
+
+def header_text(parameter: Parameter, value: Any) -> str:
+    """A header value: nothing is percent-encoded."""
+    if parameter.media_type is not None:
+        return content_text(parameter.media_type, value)
+    if parameter.delimiter is not None and isinstance(value, list):
+        return parameter.delimiter.join(_items(value, str))
+    return _flat(value, parameter.explode, str, ",")
+
+
+def cookie_text(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+    """(name, `name=value`) entries for the Cookie header. Style `cookie` (3.2) encodes nothing and joins by `; `."""
+    if parameter.media_type is not None:
+        return [pair(parameter.name, encode(content_text(parameter.media_type, value)))]
+    if parameter.style != "cookie":
+        pairs = query_pairs(parameter, value)
+        return [(parameter.name, "&".join(text for _, text in pairs))] if pairs else []
+    if parameter.explode and isinstance(value, list):
+        return [(parameter.name, f"{parameter.name}={item}") for item in _items(value, str)]
+    if parameter.explode and isinstance(value, dict):
+        return [(key, f"{key}={item}") for key, item in _members(value, str)]
+    return [(parameter.name, f"{parameter.name}={_flat(value, False, str, ',')}")]
+
+
+def content_text(media_type: str, value: Any) -> str:
+    """A parameter described by `content`: JSON types as JSON (a string is quoted), others as text."""
+    essence = media_type.split(";")[0].strip().lower()
+    if essence.endswith(("/json", "+json")):
+        return json_text(value)
+    return scalar_text(value)

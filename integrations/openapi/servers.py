@@ -1,0 +1,106 @@
+"""Where an operation lives: operation servers, else the path item's, else the document's, else `/` of its URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice, product
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from integrations.base import JsonObject
+from integrations.http import origin_of
+
+_VARIABLE = re.compile(r"\{([^{}]+)\}")
+_MAX_VARIANTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    default: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the document."""
+
+    url: str
+    declared: str
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+
+    def expand(self, values: Mapping[str, str]) -> str:
+        """The URL with variables filled in; what is not given takes its default."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match.group(1)
+            known = self.variables.get(name)
+            return values.get(name, known.default if known else "")
+
+        return _VARIABLE.sub(value, self.url)
+
+    def origins(self) -> Iterator[str]:
+        """The origins this server can have with declared values (defaults and enum members)."""
+        options = [
+            [(name, choice) for choice in dict.fromkeys((known.default, *known.choices))]
+            for name, known in self.variables.items()
+            if "{" + name + "}" in self.url.split("/", 3)[2 if "://" in self.url else 0]
+        ]
+        for combination in islice(product(*options), _MAX_VARIANTS):
+            origin = origin_of(self.expand(dict(combination)))
+            if origin:
+                yield origin
+
+
+def bind_servers(
+    root: JsonObject, item: JsonObject, operation: JsonObject, source_url: str | None
+) -> tuple[Server, ...]:
+    """Servers of one operation, in order. Relative ones stay relative when the document has no URL."""
+    if "swagger" in root:
+        return _swagger_servers(root, operation, source_url)
+    for holder in (operation, item, root):
+        listed = holder.get("servers")
+        if isinstance(listed, list) and listed:
+            return tuple(_server(entry, source_url) for entry in listed if isinstance(entry, dict))
+    return (_server({"url": "/"}, source_url),)
+
+
+def _server(entry: JsonObject, source_url: str | None) -> Server:
+    declared = str(entry.get("url", "/"))
+    variables: dict[str, Variable] = {}
+    raw = entry.get("variables")
+    for name, known in raw.items() if isinstance(raw, dict) else []:
+        if isinstance(known, dict):
+            choices = known.get("enum")
+            listed = tuple(map(_text, choices)) if isinstance(choices, list) else ()
+            variables[name] = Variable(_text(known.get("default", listed[0] if listed else "")), listed)
+    return Server(absolute(declared, source_url), declared, variables)
+
+
+def absolute(url: str, source_url: str | None) -> str:
+    """Resolve against the document URL without touching `{variables}`."""
+    url = url.strip()
+    if source_url is None or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|\{", url):
+        return url
+    marked = url.replace("{", "%7B").replace("}", "%7D")
+    return urljoin(source_url, marked).replace("%7B", "{").replace("%7D", "}")
+
+
+def _swagger_servers(root: JsonObject, operation: JsonObject, source_url: str | None) -> tuple[Server, ...]:
+    source = urlsplit(source_url) if source_url else None
+    host = root.get("host") or (source.netloc if source else "")
+    schemes = operation.get("schemes") or root.get("schemes") or [source.scheme if source else "https"]
+    base = str(root.get("basePath") or "/")
+    base = base if base.startswith("/") else "/" + base
+    if not host:
+        return (Server(base, base),)
+    usable = [s for s in schemes if s in ("https", "http")] or ["https"]
+    ordered = sorted(usable, key=lambda scheme: scheme != "https")
+    return tuple(Server(f"{scheme}://{host}{base}", f"{scheme}://{host}{base}") for scheme in ordered)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,154 @@
+"""`OpenApiToolset`: the tools of one compiled document, immutable and shared by connections."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
+from integrations.openapi.bind import Binding, bind_operation
+from integrations.openapi.doc import Doc
+from integrations.openapi.schema import Closure, close_binding
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_IDEMPOTENT = _READS | {"PUT", "DELETE"}
+_CACHED = 128
+T = TypeVar("T")
+
+
+class OpenApiToolset:
+    """Implements `Toolset`. Bindings and schemas are made on demand and a few are kept."""
+
+    def __init__(
+        self,
+        doc: Doc,
+        digest: str,
+        source_url: str | None,
+        rows: Sequence[list[Any]],
+        warnings: tuple[str, ...],
+    ) -> None:
+        self._doc = doc
+        self._digest = digest
+        self._source_url = source_url
+        self._tools = tuple(map(_definition, rows))
+        self._places = {str(row[0]): (str(row[1]), str(row[2]), index) for index, row in enumerate(rows)}
+        self._warnings = warnings
+        self._bindings: OrderedDict[str, Binding] = OrderedDict()
+        self._closures: OrderedDict[str, Closure] = OrderedDict()
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    @property
+    def tools(self) -> Sequence[ToolDefinition]:
+        return self._tools
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._warnings
+
+    @property
+    def source_url(self) -> str | None:
+        """The URL the document came from; None for a file or an inline document."""
+        return self._source_url
+
+    @property
+    def doc(self) -> Doc:
+        return self._doc
+
+    def definition(self, tool: str) -> ToolDefinition:
+        """Raises `UnknownTool`."""
+        place = self._places.get(tool)
+        if place is None:
+            raise UnknownTool(tool)
+        return self._tools[place[2]]
+
+    def binding(self, tool: str) -> Binding:
+        """How the operation is called. Raises `UnknownTool`."""
+        place = self._places.get(tool)
+        if place is None:
+            raise UnknownTool(tool)
+        return _remember(
+            self._bindings, tool, lambda: bind_operation(self._doc, *place[:2], self._source_url)
+        )
+
+    def closure(self, tool: str) -> Closure:
+        """The input schemas of the operation, self-contained. Raises `UnknownTool`."""
+        binding = self.binding(tool)
+        return _remember(self._closures, tool, lambda: close_binding(self._doc, binding))
+
+    def schemas(self, tool: str) -> ToolSchemas:
+        closure = self.closure(tool)
+        return ToolSchemas(closure.input_schema(), closure.output_schema())
+
+
+def _remember(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
+    value = kept.get(key)
+    if value is None:
+        value = kept[key] = make()
+        if len(kept) > _CACHED:
+            kept.popitem(last=False)
+    else:
+        kept.move_to_end(key)
+    return value
+
+
+def _definition(row: list[Any]) -> ToolDefinition:
+    name, method, path, title, description, identifier, deprecated, keywords = row
+    upper = method.upper()
+    return ToolDefinition(
+        name=name,
+        title=title,
+        description=description,
+        risk=_risk(upper),
+        idempotent=upper in _IDEMPOTENT,
+        deprecated=deprecated,
+        keywords=keywords,
+        method=upper,
+        path=path,
+        operation_id=identifier,
+    )
+
+
+def _risk(method: str) -> Risk:
+    if method in _READS:
+        return "read"
+    return "destructive" if method == "DELETE" else "write"
+
+
+def make_toolset(
+    doc: Doc, key: str, source_url: str | None, name: str, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> OpenApiToolset:
+    """Pick the tools that `include` names (all when empty) less those that `exclude` names."""
+    wanted = _matcher(include) if include else None
+    unwanted = _matcher(exclude) if exclude else None
+    rows = [
+        row
+        for row in doc.rows
+        if (wanted is None or wanted.fullmatch(row[0])) and not (unwanted and unwanted.fullmatch(row[0]))
+    ]
+    warnings = list(doc.warnings)
+    warnings += [f"{name}: `{p}` matches no tool" for p in (*include, *exclude) if not _any(p, doc.rows)]
+    digest = hashlib.sha256(repr((key, source_url, include, exclude)).encode()).hexdigest()
+    return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings))
+
+
+def _any(pattern: str, rows: Iterable[list[Any]]) -> bool:
+    matcher = _matcher((pattern,))
+    return any(matcher.fullmatch(row[0]) for row in rows)
+
+
+def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of segments."""
+    return re.compile("|".join(map(_pattern, patterns)))
+
+
+def _pattern(pattern: str) -> str:
+    if pattern == "*":
+        return ".+"
+    body, rest = (pattern[:-2], r"(?:\..+)") if pattern.endswith(".*") else (pattern, "")
+    return "(?:" + r"[^.]*".join(map(re.escape, body.split("*"))) + rest + ")"

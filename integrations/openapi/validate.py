@@ -1,0 +1,117 @@
+"""Argument values against their schemas (JSON Schema 2020-12, formats as annotations).
+
+What travels as text is compared as text: for a parameter or form field, `5`, `"5"` and `5.0` are one value, so a value
+is refused only when no reading of it fits. JSON bodies are compared as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+from referencing.exceptions import Unresolvable
+
+from integrations.base import Problem
+from integrations.openapi.arguments import MISSING, Given
+from integrations.openapi.bind import Media
+from integrations.openapi.media import is_form, is_json, is_multipart
+from integrations.openapi.pointer import join_pointer
+from integrations.openapi.schema import Closure
+from integrations.openapi.serialize import scalar_text
+from integrations.openapi.toolfile import is_tool_file
+
+_MAX_PROBLEMS = 20
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+def check_values(closure: Closure, given: Given, media: Media | None) -> list[Problem]:
+    """Problems of all parameter values and the body, at most twenty."""
+    out: list[Problem] = []
+    for parameter in closure.binding.parameters:
+        key = (parameter.location, parameter.name)
+        if key not in given.values:
+            continue
+        value = given.values[key]
+        if parameter.media_type is not None and isinstance(value, str):
+            continue  # A string for a content parameter is sent as it is: the schema describes parsed content.
+        out += _textual_problems(closure, closure.parameters[key], value, given.pointers[key])
+    if media is not None and given.body is not MISSING:
+        out += _body_problems(closure, media, given.body)
+    return out[:_MAX_PROBLEMS]
+
+
+def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
+    schema = closure.media[media.type]
+    if is_json(media.essence):
+        return list(_problems(closure, schema, body, "/body"))
+    if is_multipart(media.essence) or is_form(media.essence):
+        if not isinstance(body, dict):
+            return [] if isinstance(body, str) else [Problem("/body", "has to be an object of form fields")]
+        found = _textual_problems(closure, schema, body, "/body")
+        files = {join_pointer("body", name) for name, value in body.items() if _holds_file(value)}
+        return [p for p in found if "/".join(p.pointer.split("/")[:3]) not in files]
+    return []
+
+
+def _holds_file(value: Any) -> bool:
+    return is_tool_file(value) or (isinstance(value, list) and any(map(is_tool_file, value)))
+
+
+def _textual_problems(closure: Closure, schema: Any, value: Any, pointer: str) -> list[Problem]:
+    found = list(_problems(closure, schema, value, pointer))
+    if not found:
+        return found
+    for reading in (_as_text(value), _as_typed(value)):
+        if not any(_problems(closure, schema, reading, pointer)):
+            return []
+    return found
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value if item is not None]
+    return value if value is None else scalar_text(value)
+
+
+def _as_typed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_typed(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_as_typed(item) for item in value if item is not None]
+    if isinstance(value, str):
+        if value in ("true", "false"):
+            return value == "true"
+        if _NUMBER.fullmatch(value) and len(value) < 400:
+            return int(value) if value.lstrip("-").isdecimal() else float(value)
+    return value
+
+
+def _problems(closure: Closure, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
+    if schema is True or schema == {}:
+        return
+    root = {"$defs": closure.defs} if closure.defs else {}
+    validator = Draft202012Validator({**root, **schema} if isinstance(schema, dict) else schema)
+    try:
+        for index, error in enumerate(validator.iter_errors(value)):
+            if index >= _MAX_PROBLEMS:
+                return
+            yield _problem(error, pointer)
+    except (Unresolvable, RecursionError, re.error, TypeError, ValueError, OverflowError):
+        # A schema no validator can apply says nothing about the value; the upstream decides.
+        return
+
+
+def _problem(error: ValidationError, pointer: str) -> Problem:
+    deepest = best_match([error]) or error
+    place = pointer + join_pointer(*deepest.absolute_path)
+    return Problem(place, _reason(deepest))
+
+
+def _reason(error: ValidationError) -> str:
+    message = error.message
+    return message if len(message) <= 240 else f"{message[:120]} ... {message[-100:]}"
