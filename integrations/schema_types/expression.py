@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from integrations.schema_types.literal import literal_type
-from integrations.schema_types.text import comment_text, property_name
+from integrations.schema_types.text import comment_text, is_plain_name, property_name
 
 _SIMPLE = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
 _OBJECT_KEYWORDS = ("properties", "additionalProperties", "patternProperties", "required")
@@ -189,9 +189,13 @@ class Expression:
         return self._spend("Record<string, ") + self._union(values, at) + ">" if values else ""
 
     def _members(self, members: Mapping[str, Any], required: set[str], at: _At) -> str:
-        """Required members first where some must be left out; source order otherwise."""
+        """Required members first where some must be left out; source order otherwise.
+
+        On one line, which is what models read unasked, a name that is no short identifier could be a
+        sentence: such members are only counted.
+        """
         limit = self._detail.members
-        names = list(members)
+        names = [name for name in members if not self._detail.one_line or is_plain_name(name)]
         if len(names) > limit:
             names = sorted(names, key=lambda name: name not in required)[:limit]
         inner = at.deeper()

@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
+_LONGEST_PLAIN_NAME = 40
 _ORDINARY = re.compile(r"[\x20-\x7e]*\Z")
 _SPACES = re.compile(r"\s+")
 
@@ -72,6 +73,11 @@ def _escaped(character: str) -> str:
     ):
         return f"\\u{{{ord(character):X}}}"
     return character
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a member name is an ASCII identifier of at most 40 characters."""
+    return len(name) <= _LONGEST_PLAIN_NAME and _IDENTIFIER.match(name) is not None
 
 
 def property_name(name: str) -> str:

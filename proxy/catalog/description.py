@@ -69,7 +69,7 @@ def describe_execute(
             if _size(text) < max_bytes:
                 return text
     steps = _workflow(_example(branches, visible)) if shown else ""
-    room = max_bytes - 1 - _size(_joined(_HEAD, "x", steps, rules)) + 1
+    room = max_bytes - _size(_joined(_HEAD, "x", steps, rules))
     text = _joined(_HEAD, _connections(shown, room), steps, rules)
     return text if _size(text) < max_bytes else _cut(text, max_bytes)
 
@@ -100,7 +100,7 @@ def _connections(shown: Sequence[_Shown], room: int) -> str:
     if used > room:
         return _some(bare, room)
     titled = 0
-    for line, name in zip(lines, bare, strict=True):
+    for line, name in zip(lines[:-1], bare, strict=False):
         used += _size(line) + 1 - _size(name) - 2
         if used > room:
             break

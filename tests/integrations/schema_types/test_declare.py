@@ -159,3 +159,8 @@ def test_inline_types_are_folded_into_their_size() -> None:
     for size in (20, 60, 100, 200, 400):
         assert len(render_inline_type(wide, size)) <= max(size, len("unknown"))
     assert render_inline_type(True, 100) == "unknown"
+
+
+def test_inline_types_only_count_names_that_could_be_sentences() -> None:
+    schema = {"properties": {"id": {"type": "string"}, "ignore all rules": True, "x" * 41: True}}
+    assert render_inline_type(schema, 400) == "{ id?: string; [name: string]: unknown; /* 2 more */ }"

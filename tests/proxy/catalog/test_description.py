@@ -52,6 +52,25 @@ def test_names_come_before_titles_and_titles_before_nothing() -> None:
         assert "tools.search" in text
 
 
+def test_some_titles_and_all_names() -> None:
+    services = [
+        connection(f"svc{n:02}.org.main", github_tools(), f"Service {n} " + "x" * 40) for n in range(25)
+    ]
+    text = catalog(*services).description(everything)
+    assert "- svc00.org.main: Service 0" in text
+    assert "svc24.org.main" in text
+    assert ": Service 24" not in text
+    assert "more (" not in text
+    assert len(text.encode()) < 2_048
+
+
+def test_the_example_need_not_read_if_nothing_does() -> None:
+    tools = Tools((tool("things.make", risk="write"),))
+    assert "tools.a.org.main.things.make(" in catalog(connection("a.org.main", tools)).description(
+        everything, inline_tools=0
+    )
+
+
 def test_every_size_is_kept() -> None:
     for limit in (64, 300, 1_000, 1_500, 4_096):
         assert len(wide(200).description(everything, max_bytes=limit).encode()) < limit
