@@ -1,0 +1,192 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies import NOT_GIVEN, Condition, ConditionError, WholeMatch
+from policies.conditions import MAX_MATCH_CHARACTERS, ArgumentTest, find, same
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def holds(condition: Condition, value: Any) -> bool:
+    return ArgumentTest("x", condition).holds({"x": value})
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "expected"),
+    [
+        (Condition(equals=500), 500, True),
+        (Condition(equals=500), 500.0, True),
+        (Condition(equals=500), "500", False),
+        (Condition(equals=1), True, False),
+        (Condition(equals=True), 1, False),
+        (Condition(equals=0), False, False),
+        (Condition(equals=None), None, True),
+        (Condition(equals=None), 0, False),
+        (Condition(equals=""), None, False),
+        (Condition(equals=2**53 + 1), float(2**53), False),
+        (Condition(equals="é"), "e\u0301", False),  # nothing is normalised
+        (Condition(equals="acme"), "ACME", False),
+        (Condition(equals=[1, {"a": 2}]), [1.0, {"a": 2}], True),
+        (Condition(equals=[1]), [True], False),
+        (Condition(equals=[1, 2]), [2, 1], False),
+        (Condition(equals={"a": 1, "b": 2}), {"b": 2, "a": 1}, True),
+        (Condition(equals={"a": 1}), {"a": 1, "b": 2}, False),
+        (Condition(equals="acme"), ["acme"], False),
+        (Condition(in_=("EUR", "USD")), "EUR", True),
+        (Condition(in_=("EUR", "USD")), "GBP", False),
+        (Condition(in_=(1, 2)), True, False),
+        (Condition(in_=("EUR",)), ["EUR"], False),
+        (Condition(not_in=("prod",)), "dev", True),
+        (Condition(not_in=("prod",)), "prod", False),
+        (Condition(not_in=(1,)), True, True),
+        (Condition(matches="[a-z]+"), "abc", True),
+        (Condition(matches="[a-z]+"), "abc\n", False),
+        (Condition(matches="[a-z]+"), "abc1", False),
+        (Condition(matches="a|b"), "ab", False),
+        (Condition(matches="a|bc"), "bc", True),
+        (Condition(matches="5.*"), 500, False),
+        (Condition(matches=".*"), None, False),
+        (Condition(at_most=100), 100, True),
+        (Condition(at_most=100), 100.5, False),
+        (Condition(at_most=100), "1", False),
+        (Condition(at_most=100), True, False),
+        (Condition(at_most=100), None, False),
+        (Condition(at_most=100), [1], False),
+        (Condition(at_least=1), 1, True),
+        (Condition(at_least=1), 0, False),
+        (Condition(at_least=0), False, False),
+        (Condition(at_least=1, at_most=3), 2, True),
+        (Condition(at_least=1, at_most=3), 4, False),
+        (Condition(exists=True), None, True),
+        (Condition(exists=False), None, False),
+        (Condition(exists=True, equals=1), 2, False),
+    ],
+)
+def test_conditions(condition: Condition, value: Any, expected: bool) -> None:
+    assert holds(condition, value) is expected
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition(equals=None),
+        Condition(equals=1),
+        Condition(in_=(None, 1)),
+        Condition(not_in=(1,)),
+        Condition(matches=".*"),
+        Condition(at_most=1),
+        Condition(at_least=-1),
+        Condition(exists=True),
+    ],
+)
+def test_a_missing_argument_fails_everything_but_exists_false(condition: Condition) -> None:
+    assert ArgumentTest("x", condition).holds({}) is False
+    assert ArgumentTest("x", condition).holds({"y": 1}) is False
+
+
+def test_exists_false_holds_for_what_is_missing() -> None:
+    assert ArgumentTest("x.y", Condition(exists=False)).holds({"x": {}})
+    assert not ArgumentTest("x.y", Condition(exists=False)).holds({"x": {"y": None}})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a", {"b": [10, {"c": 1}]}),
+        ("a.b.0", 10),
+        ("a.b.1.c", 1),
+        ("d.e", 2),
+        ("d.e.f", NOT_GIVEN),
+        ("a.b.2", NOT_GIVEN),
+        ("a.b.00", NOT_GIVEN),
+        ("a.b.-1", NOT_GIVEN),
+        ("a.b.length", NOT_GIVEN),
+        ("a.b.\u0661", NOT_GIVEN),
+        ("a.b.99999999999999999999", NOT_GIVEN),
+        ("g.0", "by key"),
+        ("text.0", NOT_GIVEN),
+        ("h.i.j", 3),
+        ("__class__", NOT_GIVEN),
+        ("a.__len__", NOT_GIVEN),
+    ],
+)
+def test_paths(path: str, expected: Any) -> None:
+    arguments = {
+        "a": {"b": [10, {"c": 1}]},
+        "d.e": 2,
+        "g": {"0": "by key"},
+        "text": "abc",
+        "h.i": {"j": 3},
+    }
+    assert find(arguments, tuple(path.split("."))) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"a": {"b": "evil"}, "a.b": "good"},
+        {"a": {"b.c": 1, "b": {"c": 2}}, "a.b": {"c": 3}},
+    ],
+)
+def test_a_path_that_can_be_read_in_two_ways_raises(arguments: dict[str, Any]) -> None:
+    path = "a.b.c" if "a.b" in arguments and isinstance(arguments["a.b"], dict) else "a.b"
+    with pytest.raises(ConditionError, match="can be read in"):
+        ArgumentTest(path, Condition(equals="good")).holds(arguments)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("condition", [Condition(not_in=(1,)), Condition(at_most=1), Condition(exists=True)])
+def test_what_json_cannot_write_raises(number: float, condition: Condition) -> None:
+    with pytest.raises(ConditionError, match="not a JSON number"):
+        holds(condition, number)
+
+
+@pytest.mark.parametrize("path", ["", ".", "a..b", "a.", ".".join("a" * 17)])
+def test_paths_that_are_none(path: str) -> None:
+    with pytest.raises(ConditionError, match="not a path"):
+        ArgumentTest(path, Condition(exists=True))
+
+
+@pytest.mark.parametrize(
+    "expression", ["(", "a)|(?:b", r"(a)\1", "(?=a)b", "(?<!a)b", "a{2000}{2000}", "(?x)a # c"]
+)
+def test_expressions_outside_the_linear_engine_are_refused(expression: str) -> None:
+    with pytest.raises(ConditionError, match=r"not a regular expression: ."):
+        WholeMatch(expression)
+
+
+@pytest.mark.parametrize("expression", ["(a+)+b", "(a|a)*b", "(.*.*.*)*b", "([a-z]+)*1"])
+def test_expressions_that_make_backtracking_engines_hang_do_not(expression: str) -> None:
+    assert not WholeMatch(expression).holds("a" * MAX_MATCH_CHARACTERS)
+
+
+def test_values_that_cannot_be_matched_raise() -> None:
+    with pytest.raises(ConditionError, match="too long"):
+        WholeMatch(".*").holds("a" * (MAX_MATCH_CHARACTERS + 1))
+    with pytest.raises(ConditionError, match="not valid Unicode"):
+        WholeMatch(".*").holds("a\ud800")
+
+
+@given(JSON)
+def test_equality_is_reflexive_and_types_never_mix(value: Any) -> None:
+    assert same(value, value)
+    for other in (str(value), [value], {"": value}):
+        if type(other) is not type(value):
+            assert not same(value, other)
+
+
+@given(JSON, JSON)
+def test_equality_is_symmetric(left: Any, right: Any) -> None:
+    assert same(left, right) == same(right, left)
