@@ -6,12 +6,12 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from proxy.app.listing import connection_rows
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
 from proxy.sandbox import Pool
 from proxy.serving.gateway import ReloadReport
 from proxy.telemetry import Metrics
-from proxy.workspace import Generation
 
 JsonObject = dict[str, Any]
 
@@ -73,17 +73,3 @@ class Operations:
     async def reload(self) -> ReloadReport:
         outcome: ReloadOutcome = await self._reloader().reload("http")
         return ReloadReport(outcome.result, outcome.as_json())
-
-
-def connection_rows(generation: Generation) -> list[JsonObject]:
-    """One row a connection: what `executor tools sources` and `/-/status` show."""
-    return [
-        {
-            "connection": one.prefix,
-            "kind": one.kind,
-            "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
-            **one.status,
-            "warnings": list(one.upstream.toolset.warnings) if one.upstream is not None else [],
-        }
-        for one in generation.connections
-    ]

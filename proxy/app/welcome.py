@@ -6,7 +6,7 @@ import json
 import shlex
 
 from proxy.app.application import Application
-from proxy.app.operations import connection_rows
+from proxy.app.listing import connection_rows
 
 _VERSION = "2026-07-28"
 

@@ -126,7 +126,7 @@ def _config(loaded: Loaded) -> Check:
 
 async def _upstreams(loaded: Loaded) -> AsyncIterator[Check]:
     from proxy.app.local import open_live
-    from proxy.app.operations import connection_rows
+    from proxy.app.listing import connection_rows
     from proxy.connections.opening import WrongSource
 
     try:

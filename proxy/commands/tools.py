@@ -9,7 +9,7 @@ from typing import Any
 
 from policies import PatternError, parse_pattern
 from proxy.app.local import open_live
-from proxy.app.operations import connection_rows
+from proxy.app.listing import connection_rows
 from proxy.catalog import CatalogTool
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
