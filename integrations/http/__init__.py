@@ -1,7 +1,7 @@
 """The one guarded HTTP client: everything the proxy sends to an upstream goes through it.
 
-`HttpClient.request` sends exactly one request and follows nothing; redirects are the caller's decision, because only
-the caller knows which credentials may travel on. Environment proxies are never used.
+`HttpClient.request` sends exactly one request and follows nothing; redirects are the caller's decision,
+because only the caller knows which credentials may travel on. Environment proxies are never used.
 """
 
 from integrations.http.client import HttpClient, HttpResponse

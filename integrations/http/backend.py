@@ -1,7 +1,8 @@
 """Dialling: resolve once, check every address, connect to a checked address and to no other.
 
-The name is never looked up a second time, so a name that changes its mind between check and connect gains nothing.
-TLS still verifies the certificate against the name, because httpcore2 takes the server name from the URL.
+The name is never looked up a second time, so a name that changes its mind between check and connect gains
+nothing. TLS still verifies the certificate against the name, because httpcore2 takes the server name from
+the URL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set and origin."""
+"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set and
+origin.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class HttpResponse:
 class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
-    A connection made under one set of egress rules is never used for another: every rule set has its own pool.
+    A connection made under one set of egress rules is never used for another: every rule set has its own
+    pool.
     """
 
     def __init__(self, *, resolve: Resolve = system_resolve, max_connections: int = 256) -> None:
@@ -76,8 +79,8 @@ class HttpClient:
     ) -> HttpResponse:
         """Send one request and read the whole answer. Raises the `HttpError` tree; follows no redirect.
 
-        `partial`: media types (without parameters) for which a limit of time or size ends the reading and keeps what
-        has arrived, instead of failing: streams that may never end.
+        `partial`: media types (without parameters) for which a limit of time or size ends the reading and
+        keeps what has arrived, instead of failing: streams that may never end.
         """
         target = parse_target(url)
         check_scheme(target, allow)
@@ -96,9 +99,7 @@ class HttpClient:
         except (httpcore2.ConnectError, httpcore2.UnsupportedProtocol) as error:
             raise Unreachable(f"cannot connect to {target.origin}: {_reason(error)}") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
-            raise Unreachable(
-                f"{target.origin} broke off: {_reason(error)}", sent=True
-            ) from None
+            raise Unreachable(f"{target.origin} broke off: {_reason(error)}", sent=True) from None
         return reading.response()
 
     async def _pool(self, rules: EgressRules) -> httpcore2.AsyncConnectionPool:
@@ -236,4 +237,3 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-

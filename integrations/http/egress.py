@@ -1,12 +1,14 @@
 """Which URLs and addresses may be dialled. Pure: no lookups here.
 
 Rules
-- Addresses that are not globally routable (loopback, private, link-local, CGNAT, multicast, reserved, and IPv6 forms
-  that embed such an IPv4 address) are refused unless a rule names them. RFC 6890 holds the registry.
+- Addresses that are not globally routable (loopback, private, link-local, CGNAT, multicast, reserved, and
+  IPv6 forms that embed such an IPv4 address) are refused unless a rule names them. RFC 6890 holds the
+  registry.
 - `allow` holds CIDRs and host names (`*.corp.example` for subdomains) from the integration's `egress.allow`.
 - `origins` are origins that the configuration itself spells out: listing a URL is saying so explicitly.
-- `declared` are origins of a document that lives in the configuration (a file or inline). They may be private, since
-  such a document is reviewed with the config, but never link-local or a cloud metadata address.
+- `declared` are origins of a document that lives in the configuration (a file or inline). They may be
+  private, since such a document is reviewed with the config, but never link-local or a cloud metadata
+  address.
 - Plain http is refused unless the origin is spelled out or declared, or `allow` names its host.
 """
 
@@ -85,7 +87,9 @@ def parse_target(url: str) -> Target:
 
 
 def origin_of(url: str) -> str:
-    """`https://api.example.com:8443`-like origin of a URL (RFC 6454), default ports left out; "" when there is none."""
+    """`https://api.example.com:8443`-like origin of a URL (RFC 6454), default ports left out; "" when there
+    is none.
+    """
     try:
         target = parse_target(url)
     except EgressDenied:

@@ -2,7 +2,8 @@
 
 HttpError
 |-- EgressDenied    the address, scheme or URL is not one this integration may use; nothing was sent
-|-- Unreachable     no connection, a broken connection, or something that is not HTTP (`sent`: may have arrived)
+|-- Unreachable     no connection, a broken connection, or something that is not HTTP (`sent`: may have
+  arrived)
 |-- TimedOut        the time ran out (`sent`: may have arrived)
 `-- TooLarge        the body, as received or as decompressed, passed the limit
 """

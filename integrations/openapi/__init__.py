@@ -1,7 +1,7 @@
 """OpenAPI and Swagger documents as tools.
 
-The names are loaded when first used: `executor validate` imports `integrations.openapi.config` and must not pay for
-the JSON Schema library or the HTTP client.
+The names are loaded when first used: `executor validate` imports `integrations.openapi.config` and must not
+pay for the JSON Schema library or the HTTP client.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reading a call's arguments: flat names, location containers, body, server. Pure; problems are collected.
 
-A parameter may be given flat by its exact name, or inside `path`, `query`, `header`, `cookie`; nested wins. A container
-name is read as a container only when its value is an object and no ambiguity arises; a parameter called `path` whose
-value is a string stays a parameter.
+A parameter may be given flat by its exact name, or inside `path`, `query`, `header`, `cookie`; nested wins.
+A container name is read as a container only when its value is an object and no ambiguity arises; a parameter
+called `path` whose value is a string stays a parameter.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ Location = Literal["path", "query", "header", "cookie"]
 LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
 # RFC 9110 section 7.6.1 (connection-specific) and what the client or the credential decides.
 NEVER_FROM_ARGUMENTS = frozenset({
-    "host", "authorization", "cookie", "content-length", "content-type", "connection", "keep-alive", "te", "trailer",
-    "proxy-authenticate", "proxy-authorization", "proxy-connection", "transfer-encoding", "upgrade", "expect",
-    "accept-encoding",
+    "host", "authorization", "cookie", "content-length", "content-type", "connection", "keep-alive", "te",
+    "trailer", "proxy-authenticate", "proxy-authorization", "proxy-connection", "transfer-encoding",
+    "upgrade", "expect", "accept-encoding",
 })  # fmt: skip
 _STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 _ALLOWED_STYLES = {
@@ -30,7 +30,9 @@ _COLLECTION = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw character)."""
+    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw
+    character).
+    """
 
     name: str
     location: Location
@@ -78,7 +80,8 @@ class Scheme:
 class Binding:
     """`security` is None when nothing is declared, else alternatives (OR) of schemes (AND).
 
-    `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw objects.
+    `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw
+    objects.
     """
 
     method: str
@@ -119,7 +122,9 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
 
 
 def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[JsonObject]:
-    """Parameters of the path item, overridden by the operation's of equal name and location (case-sensitive)."""
+    """Parameters of the path item, overridden by the operation's of equal name and location
+    (case-sensitive).
+    """
     merged: dict[tuple[str, str], JsonObject] = {}
     for holder in (item, operation):
         listed = holder.get("parameters")
@@ -131,7 +136,9 @@ def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[J
 
 
 def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, ...], frozenset[str]]:
-    """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general rule."""
+    """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general
+    rule.
+    """
     refused = NEVER_FROM_ARGUMENTS if swagger else NEVER_FROM_ARGUMENTS | {"accept"}
     out: list[Parameter] = []
     ignored: set[str] = set()
@@ -188,7 +195,9 @@ _SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFo
 
 
 def _swagger_parameter(entry: JsonObject, location: Location) -> Parameter:
-    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the name."""
+    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the
+    name.
+    """
     collection = entry.get("collectionFormat", "csv")
     multi = collection == "multi" and location == "query"
     return Parameter(
@@ -221,7 +230,9 @@ def _body(doc: Doc, raw: Any) -> Body | None:
 
 
 def _swagger_body(doc: Doc, raw: list[JsonObject], operation: JsonObject) -> Body | None:
-    """2.0: the `in: body` parameter whatever its name, or all formData parameters as properties of one object."""
+    """2.0: the `in: body` parameter whatever its name, or all formData parameters as properties of one
+    object.
+    """
     consumes = _strings(operation.get("consumes", doc.root.get("consumes")))
     for entry in raw:
         if entry.get("in") == "body":

@@ -124,7 +124,9 @@ def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
 
 
 def form_body(doc: Doc, media: Media, value: Any) -> bytes:
-    """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where declared."""
+    """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where
+    declared.
+    """
     if isinstance(value, str):
         return value.encode()
     if not isinstance(value, dict):
@@ -179,9 +181,8 @@ def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
         if item is None or item == []:
             continue
         encoding = _mapping(media.encoding.get(name))
-        for one in item if isinstance(item, list) else [item]:
-            if one is not None:
-                parts.append(_part(doc, name, one, properties.get(name), encoding))
+        several = item if isinstance(item, list) else [item]
+        parts += [_part(doc, name, one, properties.get(name), encoding) for one in several if one is not None]
     content = b"".join(parts)
     boundary = _boundary(content)
     body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts) + b"--" + boundary + b"--\r\n"
@@ -219,7 +220,9 @@ def _is_json_type(kind: str) -> bool:
 
 
 def _part_type(declared: Any, own: str) -> str:
-    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first concrete one."""
+    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first
+    concrete one.
+    """
     if not isinstance(declared, str) or not declared.strip():
         return own
     options = [option.strip() for option in declared.split(",") if option.strip()]
@@ -247,7 +250,9 @@ def _default_type(doc: Doc, schema: Any, value: Any) -> str:
 
 
 def _escaped(name: str) -> str:
-    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are refused."""
+    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are
+    refused.
+    """
     text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     if "\x00" in text:
         raise ValueError("a part name cannot hold NUL")
@@ -255,7 +260,9 @@ def _escaped(name: str) -> str:
 
 
 def _boundary(content: bytes) -> bytes:
-    """A boundary that the content does not hold, the same for the same content, so that replay compares equal."""
+    """A boundary that the content does not hold, the same for the same content, so that replay compares
+    equal.
+    """
     number = 0
     while True:
         digest = hashlib.sha256(content + str(number).encode()).hexdigest()[:32]

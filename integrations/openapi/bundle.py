@@ -1,7 +1,9 @@
-"""External files named by `$ref`, read into the document under `/x-files/<n>`, so that one file holds everything.
+"""External files named by `$ref`, read into the document under `/x-files/<n>`, so that one file holds
+everything.
 
-Only relative references to files below the root directory are followed; symbolic links may not lead out of it.
-References to other hosts are left as they are, and the operations that need them are disabled with a warning.
+Only relative references to files below the root directory are followed; symbolic links may not lead out of
+it. References to other hosts are left as they are, and the operations that need them are disabled with a
+warning.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ _MAX_FILES = 2_000
 
 
 class Bundle:
-    """Collects external files. `files` are their trees in order, `dependencies` their (relative path, sha256)."""
+    """Collects external files. `files` are their trees in order, `dependencies` their (relative path,
+    sha256).
+    """
 
     def __init__(self, root: Path, base: Path) -> None:
         self._root = root.resolve()

@@ -1,8 +1,10 @@
-"""Turn a document into a compiled file (see `doc`). Runs as a child process: `python -m integrations.openapi.compile`.
+"""Turn a document into a compiled file (see `doc`). Runs as a child process: `python -m
+integrations.openapi.compile`.
 
-The parse tree of a large document takes a hundred times the memory that is needed afterwards and does not go back to
-the system when freed, so the work is done by a process that ends. Request: a JSON object on the first line of standard
-input, then the source. Answer: exit code 0 and the file written, or exit code 1 and the reason on standard output.
+The parse tree of a large document takes a hundred times the memory that is needed afterwards and does not go
+back to the system when freed, so the work is done by a process that ends. Request: a JSON object on the
+first line of standard input, then the source. Answer: exit code 0 and the file written, or exit code 1 and
+the reason on standard output.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ class Operation:
 def compile_document(
     source: bytes, name: str, *, overrides: list[JsonObject], root: Path | None, base: Path | None
 ) -> bytes:
-    """The compiled file of one source. `base` is the document's own path, for relative references below `root`."""
+    """The compiled file of one source. `base` is the document's own path, for relative references below
+    `root`.
+    """
     document = parse_source(source, name)
     if overrides:
         document = apply_patch(document, overrides)

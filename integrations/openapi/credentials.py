@@ -1,4 +1,6 @@
-"""Secrets into a finished request. Credentials replace arguments of the same name and go to known origins only."""
+"""Secrets into a finished request. Credentials replace arguments of the same name and go to known origins
+only.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ class Placement:
 def with_credential(request: Request, credential: Credential, static_headers: Mapping[str, str]) -> Request:
     """The request with its credential. Raises `CredentialProblem`.
 
-    An operation whose `security` is the empty list gets none. Bound schemes follow the first alternative that is
-    fully satisfied; the simple kinds (`parts`) are sent whatever the document declares.
+    An operation whose `security` is the empty list gets none. Bound schemes follow the first alternative
+    that is fully satisfied; the simple kinds (`parts`) are sent whatever the document declares.
     """
     security = request.binding.security
     if security == ():

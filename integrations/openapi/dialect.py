@@ -1,13 +1,15 @@
 """OpenAPI's schema dialects to JSON Schema 2020-12, with every reference turned into `#/$defs/<name>`.
 
-2.0 and 3.0: `nullable` becomes a null type, boolean exclusiveMinimum a number, and what stands beside `$ref` is
-ignored. 3.1 is 2020-12 already. `readOnly` properties leave requests (and `required`), `writeOnly` ones responses.
-Keywords that are no keywords, or have values no validator accepts, are dropped: real documents hold many.
+2.0 and 3.0: `nullable` becomes a null type, boolean exclusiveMinimum a number, and what stands beside `$ref`
+is ignored. 3.1 is 2020-12 already. `readOnly` properties leave requests (and `required`), `writeOnly` ones
+responses. Keywords that are no keywords, or have values no validator accepts, are dropped: real documents
+hold many.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any, Literal
 
 from integrations.base import JsonObject
@@ -170,12 +172,16 @@ def _types(value: Any) -> list[str]:
 
 
 def _is_safe(pattern: str) -> bool:
-    """ECMA-262 patterns that Python cannot read, and those whose matching time may explode, are not checked."""
+    """ECMA-262 patterns that Python cannot read, and those whose matching time may explode, are not
+    checked.
+    """
     if len(pattern) > 500 or _NESTED_REPEAT.search(pattern):
         return False
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
         return False
     return True
 

@@ -1,8 +1,8 @@
 """A compiled document: an index in memory, everything else as JSON slices that are parsed when asked for.
 
-Layout of the file: 8 bytes of magic, 8 bytes of little-endian header length, the header as JSON, the slices. A slice
-is one path item, one component or one external file; its key is the JSON Pointer of its place. The header holds the
-catalog rows, the slice table and what is small.
+Layout of the file: 8 bytes of magic, 8 bytes of little-endian header length, the header as JSON, the slices.
+A slice is one path item, one component or one external file; its key is the JSON Pointer of its place. The
+header holds the catalog rows, the slice table and what is small.
 """
 
 from __future__ import annotations

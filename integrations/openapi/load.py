@@ -1,7 +1,7 @@
 """Bytes of a document to plain Python data. JSON through orjson, YAML 1.2 through an event builder.
 
-Limits: 64 MiB of source, 200 levels of nesting, 2 million YAML nodes. YAML aliases share the node they name and are
-counted as often as they are used, so that an alias bomb (T28) ends as an error and not as memory.
+Limits: 64 MiB of source, 200 levels of nesting, 2 million YAML nodes. YAML aliases share the node they name
+and are counted as often as they are used, so that an alias bomb (T28) ends as an error and not as memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MAX_SOURCE_BYTES = 64 * 1024 * 1024
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Parsing makes a million objects that all stay: a collection in between finds nothing and doubles the time."""
+    """Parsing makes a million objects that all stay: a collection in between finds nothing and doubles the
+    time.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,8 @@
-"""Arguments to one HTTP request, complete but for the credential. Raises every argument problem before anything is sent.
+"""Arguments to one HTTP request, complete but for the credential. Raises every argument problem before
+anything is sent.
 
-A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a segment that an
-upstream or a proxy might read as `.` or `..` after decoding, or that vanishes, is refused.
+A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a
+segment that an upstream or a proxy might read as `.` or `..` after decoding, or that vanishes, is refused.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def _stop(given: Given) -> None:
 
 
 def _choose_media(binding: Binding, given: Given) -> Media | None:
-    """`contentType` picks a declared type (or a concrete one within a declared range); the first is the default."""
+    """`contentType` picks a declared type (or a concrete one within a declared range); the first is the
+    default.
+    """
     if binding.body is None:
         return None
     media = binding.body.media

@@ -51,7 +51,9 @@ def visible_headers(response: HttpResponse) -> dict[str, str]:
 
 
 def read_body(response: HttpResponse, method: str) -> Any:
-    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as `ToolFile`."""
+    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as
+    `ToolFile`.
+    """
     body = response.body
     if not body or response.status in (204, 205) or method == "HEAD":
         return None
@@ -168,7 +170,9 @@ def _bounded(content: Any) -> Any:
 
 
 def error_message(content: Any, depth: int = 0) -> str:
-    """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of `errors`."""
+    """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of
+    `errors`.
+    """
     if isinstance(content, str):
         plain = " ".join(_TAGS.sub(" ", content).split())
         return plain[:300]

@@ -1,4 +1,6 @@
-"""Where an operation lives: operation servers, else the path item's, else the document's, else `/` of its URL."""
+"""Where an operation lives: operation servers, else the path item's, else the document's, else `/` of its
+URL.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the document."""
+    """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the
+    document.
+    """
 
     url: str
     declared: str

@@ -39,7 +39,8 @@ class SpecSource:
 
 @dataclass(frozen=True, slots=True)
 class OpenApiOptions:
-    """`include`/`exclude`: tool patterns (`repos.*`). `overrides`: RFC 6902. `root`: relative `$ref` files lie below.
+    """`include`/`exclude`: tool patterns (`repos.*`). `overrides`: RFC 6902. `root`: relative `$ref` files
+    lie below.
 
     `egress_allow` and `headers` are used when the document itself is fetched.
     """
@@ -55,7 +56,9 @@ class OpenApiOptions:
 async def load_toolset(
     source: SpecSource, options: OpenApiOptions, http: HttpClient, cache_dir: Path | None
 ) -> OpenApiToolset:
-    """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises `SourceError`."""
+    """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises
+    `SourceError`.
+    """
     content, name = await _read(source, options, http)
     root = options.root.resolve() if options.root and source.file else None
     key = _digest(content, options, source, root)
@@ -126,7 +129,7 @@ async def _compiled(
     cached = _open_cached(target, root)
     if cached is not None:
         return cached
-    cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.makedirs(cache_dir, mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".compile-", dir=cache_dir) as place:
         fresh = Path(place) / "document"
         await _compile(content, name, source, options, root, fresh)

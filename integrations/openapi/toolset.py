@@ -143,7 +143,9 @@ def _any(pattern: str, rows: Iterable[list[Any]]) -> bool:
 
 
 def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of segments."""
+    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of
+    segments.
+    """
     return re.compile("|".join(map(_pattern, patterns)))
 
 

@@ -1,7 +1,8 @@
 """Cut from a document, in place, what no call needs: examples, extensions, callbacks, prose links.
 
-Position matters: `example` is a keyword in a schema and an ordinary name under `properties`. The walk therefore knows
-which keys hold maps of names and which hold data that must be left alone. On the way it collects every `$ref`.
+Position matters: `example` is a keyword in a schema and an ordinary name under `properties`. The walk
+therefore knows which keys hold maps of names and which hold data that must be left alone. On the way it
+collects every `$ref`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 _NAME_MAPS = frozenset({
-    "properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "schemas", "responses", "headers",
-    "requestBodies", "securitySchemes", "securityDefinitions", "pathItems", "content", "encoding", "paths",
-    "variables", "mapping", "parameters", "additionalOperations", "mediaTypes",
+    "properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "schemas", "responses",
+    "headers", "requestBodies", "securitySchemes", "securityDefinitions", "pathItems", "content", "encoding",
+    "paths", "variables", "mapping", "parameters", "additionalOperations", "mediaTypes",
 })  # fmt: skip
 _DATA = frozenset({"default", "enum", "const", "required", "scopes", "security", "tags"})
 _DROPPED = frozenset({"example", "examples", "externalDocs", "callbacks", "links", "x-examples"})

@@ -39,8 +39,9 @@ _HARMLESS = frozenset({"accept", "content-type"})
 class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
-    `headers` are the integration's own and win over arguments of the same name. `retries` is the number of further
-    attempts for idempotent calls; with `idempotency_header` set, POST and PATCH carry a key and are retried too.
+    `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
+    further attempts for idempotent calls; with `idempotency_header` set, POST and PATCH carry a key and are
+    retried too.
     """
 
     def __init__(
@@ -141,7 +142,9 @@ class OpenApiUpstream:
         return response
 
     def _rules(self, request: Request) -> EgressRules:
-        """A file or inline document is part of the reviewed config: the servers it declares are spelled out."""
+        """A file or inline document is part of the reviewed config: the servers it declares are spelled
+        out.
+        """
         if self._toolset.source_url is not None:
             return self._egress
         declared = {origin for server in request.binding.servers for origin in server.origins()}
@@ -165,7 +168,9 @@ def _pause(attempt: int) -> float:
 
 
 def _retry_after(response: HttpResponse, attempt: int) -> float | None:
-    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further attempt."""
+    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further
+    attempt.
+    """
     value = response.header("retry-after").strip()
     if not value:
         return _pause(attempt)

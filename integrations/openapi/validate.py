@@ -1,7 +1,7 @@
 """Argument values against their schemas (JSON Schema 2020-12, formats as annotations).
 
-What travels as text is compared as text: for a parameter or form field, `5`, `"5"` and `5.0` are one value, so a value
-is refused only when no reading of it fits. JSON bodies are compared as they are.
+What travels as text is compared as text: for a parameter or form field, `5`, `"5"` and `5.0` are one value,
+so a value is refused only when no reading of it fits. JSON bodies are compared as they are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def check_values(closure: Closure, given: Given, media: Media | None) -> list[Pr
             continue
         value = given.values[key]
         if parameter.media_type is not None and isinstance(value, str):
-            continue  # A string for a content parameter is sent as it is: the schema describes parsed content.
+            # A string is sent as it is, while the schema describes parsed content.
+            continue
         out += _textual_problems(closure, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
         out += _body_problems(closure, media, given.body)
@@ -44,7 +45,7 @@ def check_values(closure: Closure, given: Given, media: Media | None) -> list[Pr
 
 
 def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
-    schema = closure.media[media.type]
+    schema = closure.media.get(media.type, True)
     if is_json(media.essence):
         return list(_problems(closure, schema, body, "/body"))
     if is_multipart(media.essence) or is_form(media.essence):

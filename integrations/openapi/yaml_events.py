@@ -1,7 +1,7 @@
 """YAML 1.2 core schema to plain data, from PyYAML's event stream.
 
-PyYAML's own constructors follow YAML 1.1 and turn `no`, `012` and `2024-10-01` into something else; here only the
-core schema of YAML 1.2.2 section 10.3 is applied, tags beyond it are strings, and keys are strings.
+PyYAML's own constructors follow YAML 1.1 and turn `no`, `012` and `2024-10-01` into something else; here
+only the core schema of YAML 1.2.2 section 10.3 is applied, tags beyond it are strings, and keys are strings.
 """
 
 from __future__ import annotations

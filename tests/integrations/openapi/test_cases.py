@@ -116,10 +116,12 @@ def multipart(seen: Seen) -> list[dict[str, Any]]:
     for part in message.iter_parts():
         payload = part.get_payload(decode=True)
         assert isinstance(payload, bytes)
-        out.append({
-            "name": part.get_param("name", header="content-disposition"),
-            "filename": part.get_filename(),
-            "content_type": str(part["content-type"]).replace('"', ""),
-            "content": payload,
-        })
+        out.append(
+            {
+                "name": part.get_param("name", header="content-disposition"),
+                "filename": part.get_filename(),
+                "content_type": str(part["content-type"]).replace('"', ""),
+                "content": payload,
+            }
+        )
     return out
