@@ -8,14 +8,16 @@ import os
 import signal
 import sys
 
-from proxy.executions import ExecutionRequest, Observer
+from proxy.executions import ExecutionRequest, ExecutionResult, Observer
 from proxy.principal import Principal
 from proxy.serving.stdio import serve_stdio
-from tests.proxy.serving.support import Board, Result
+from tests.proxy.serving.support import Board
 
 
 class Noisy(Board):
-    async def execute(self, request: ExecutionRequest, principal: Principal, observer: Observer) -> Result:
+    async def execute(
+        self, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
         print("noise from Python")
         os.write(1, b"noise from below\n")
         if request.code == "change":

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from proxy.executions import ExecutionRequest, Observer
+from proxy.executions import ExecutionRequest, ExecutionResult, Observer
 from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions, Dispatch
 from proxy.serving.drain import Drain
@@ -28,42 +28,18 @@ TOKENS = {
 ALICE = TOKENS["alice"]
 
 
-@dataclass(frozen=True)
-class Result:
-    """An execution result as the serving layer sees it."""
-
-    status: str
-    text: str
-    result: Any = None
-    session_id: str | None = None
-    revision: str = "r1"
-
-    @property
-    def is_error(self) -> bool:
-        return self.status != "completed"
-
-    def structured(self) -> JsonObject:
-        body: JsonObject = {
-            "taskId": "exec_1",
-            "executionId": "exec_1",
-            "status": self.status,
-            "runtimeId": "quickjs",
-            "exitCode": 1 if self.is_error else 0,
-            "result": self.result,
-            "logs": [],
-            "emitted": [],
-            "calls": [],
-            "durationMs": 1,
-            "workspaceId": "ws_one",
-            "accountId": "key:alice",
-            "catalogRevision": self.revision,
-        }
-        if self.session_id is not None:
-            body["sessionId"] = self.session_id
-        return body
-
-    def content(self) -> list[JsonObject]:
-        return [{"type": "text", "text": self.text}]
+def result(status: str, text: str, session_id: str | None = None, revision: str = "r1") -> ExecutionResult:
+    return ExecutionResult(
+        execution_id="exec_1",
+        status=status,
+        workspace_id="ws_one",
+        account_id="key:alice",
+        session_id=session_id,
+        catalog_revision=revision,
+        has_result=True,
+        result=text,
+        result_text=text,
+    )
 
 
 @dataclass
@@ -119,7 +95,9 @@ class Board:
     def changes_since(self, principal: Principal, revision: str) -> str | None:
         return None if revision == f"r{self.revision}" else "Tools of these integrations changed: demo."
 
-    async def execute(self, request: ExecutionRequest, principal: Principal, observer: Observer) -> Result:
+    async def execute(
+        self, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
         self.requests.append(request)
         word, _, rest = request.code.partition(" ")
         if word == "boom":
@@ -132,7 +110,7 @@ class Board:
                 observer.log("warn", f"line {seq}")
                 observer.log("debug", f"detail {seq}")
                 observer.call_finished(seq, "demo.org.main.get", True, None, 2.0)
-        return Result("completed", rest, rest, request.session_id, f"r{self.revision}")
+        return result("completed", rest, request.session_id, f"r{self.revision}")
 
     async def _wait(self) -> None:
         self.waiting.set()
@@ -149,8 +127,8 @@ class Board:
         content: JsonObject | None,
         interaction_id: str | None,
         principal: Principal,
-    ) -> Result:
-        return Result("execution_not_found", f"There is no execution {execution_id}. Run `execute` again.")
+    ) -> ExecutionResult:
+        return result("execution_not_found", f"There is no execution {execution_id}. Run `execute` again.")
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         if self.rejects and latest:
