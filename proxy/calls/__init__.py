@@ -1,0 +1,20 @@
+"""One inner call, from a path in agent code to an envelope."""
+
+from proxy.calls.call import CallLimits, Calls
+from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
+from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
+from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, Refusal
+
+__all__ = [
+    "SYSTEM_TOOLS",
+    "CallContext",
+    "CallLimiter",
+    "CallLimits",
+    "CallReport",
+    "CallSubject",
+    "Calls",
+    "Refusal",
+    "Settlement",
+    "ToolDefect",
+    "WrongArgument",
+]

@@ -1,0 +1,30 @@
+"""Arguments in one spelling, and their digest: what journals, approvals and audit refer to.
+
+Canonical JSON here is UTF-8 without blanks, object keys sorted by code point. It differs from RFC 8785 only in the
+order of keys outside the Basic Multilingual Plane and in how exotic floats are written; both are stable here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+
+class NotCanonical(ValueError):
+    """A value without a canonical form: nested deeper than 250 levels, or a number beyond 64 bits."""
+
+
+def canonical(arguments: Mapping[str, Any]) -> bytes:
+    """The one spelling. Raises `NotCanonical`."""
+    try:
+        return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise NotCanonical(str(error)) from error
+
+
+def digest(canonical_arguments: bytes) -> str:
+    """sha256 in hex of what `canonical` returned."""
+    return hashlib.sha256(canonical_arguments).hexdigest()

@@ -1,0 +1,262 @@
+"""The one path of an inner call: find, hide, prepare, decide, limit, send, scrub.
+
+Order matters: nothing about a tool is said before the caller may know of it; policies judge the arguments exactly
+as they would be sent; a credential is first seen inside `OpenConnection.invoke`, after everything else agreed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCall, Result, UnknownTool
+from policies import Decision
+from proxy.calls import outcome
+from proxy.calls.arguments import canonical, digest
+from proxy.calls.gate import Gate, gate
+from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
+from proxy.calls.scrub import Scrubber
+from proxy.calls.system import SystemTools
+from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, NoLimits, OnCall
+from proxy.catalog import Ambiguous, CatalogTool, Missing
+from proxy.connections import OpenConnection
+from proxy.live import Live, NotServing
+from proxy.principal import Principal
+from proxy.state import State
+from proxy.telemetry import Log
+from proxy.workspace import Generation
+
+# How much longer than its own timeout an upstream may take before the call is cut off from outside.
+_GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Of one inner call. `timeout_seconds` is a ceiling over the connection's own timeout."""
+
+    timeout_seconds: float = 120.0
+    result_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Trail:
+    """One call: what came in, and what is known about it so far. Its report is made of this."""
+
+    lease: Generation
+    principal: Principal
+    context: CallContext
+    path: str
+    address: str | None = None
+    integration: str = ""
+    decision: Decision | None = None
+    arguments_digest: str | None = None
+
+
+class Calls:
+    """Shared by all executions. `on_call` hears of every call once, after it ended, and must not block."""
+
+    def __init__(
+        self,
+        live: Live,
+        state: State,
+        *,
+        limits: CallLimits | None = None,
+        limiter: CallLimiter | None = None,
+        on_call: OnCall | None = None,
+    ) -> None:
+        self._live = live
+        self._limits = limits or CallLimits()
+        self._limiter = limiter or NoLimits()
+        self._on_call = on_call
+        self._system = SystemTools(live, state)
+        self._scrubber = Scrubber()
+        self._log = Log("calls")
+
+    async def call(
+        self, lease: Generation, principal: Principal, path: str, args: JsonObject, context: CallContext
+    ) -> Any:
+        """The envelope, or a system tool's value. Raises `ToolDefect`, `WrongArgument`."""
+        settlement = await self.settle(lease, principal, path, args, context)
+        value = orjson.loads(settlement.body)
+        if settlement.code == "internal_error":
+            raise ToolDefect(value["throw"]["message"].partition("[")[2].rstrip("]"))
+        if settlement.code == "wrong_argument":
+            raise WrongArgument(value["throw"]["message"])
+        return value
+
+    async def settle(
+        self, lease: Generation, principal: Principal, path: str, args: JsonObject, context: CallContext
+    ) -> Settlement:
+        """The same as bytes that nobody needs to parse again. Raises nothing but cancellation."""
+        started = time.perf_counter()
+        trail = _Trail(lease, principal, context, path.removeprefix("tools."))
+        settlement = Settlement(b"", False, "canceled")
+        try:
+            settlement = await self._settle(trail, args)
+        except WrongArgument as wrong:
+            settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
+        # Whatever else goes wrong in here is ours: agent code gets an id, the log gets the cause.
+        except Exception as error:
+            settlement = self._defect(error, trail)
+        finally:
+            if self._on_call is not None:
+                self._on_call(_report(trail, settlement.code, time.perf_counter() - started))
+        return settlement
+
+    async def _settle(self, trail: _Trail, args: JsonObject) -> Settlement:
+        if trail.path in self._system:
+            trail.address, trail.integration = trail.path, "system"
+            return self._bounded(trail, await self._system.run(trail.path, args, trail.principal), ())
+        principal, lease = trail.principal, trail.lease
+        door = gate(lease, self._current(lease), principal.workspace_id, principal.caller())
+        workspace = lease.workspace(principal.workspace_id)
+        if door is None or workspace is None:
+            return outcome.failed(outcome.not_found(trail.path, ()))
+        found = workspace.catalog.find(trail.path, door.visible)
+        if isinstance(found, Missing):
+            return outcome.failed(outcome.not_found(trail.path, found.suggestions))
+        if isinstance(found, Ambiguous):
+            return outcome.failed(outcome.ambiguous(trail.path, found.addresses))
+        trail.address, trail.integration = found.address, found.integration
+        if not door.visible(found):
+            trail.decision = door.hiding(found)
+            return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
+        return await self._known(door, workspace.connections[found.prefix], found, trail, args)
+
+    async def _known(
+        self, door: Gate, connection: OpenConnection, tool: CatalogTool, trail: _Trail, args: JsonObject
+    ) -> Settlement:
+        """From a tool that the caller may know of to what its upstream said."""
+        if not door.present(tool):
+            message = f"The connection `{tool.prefix}` was removed from the configuration."
+            return outcome.failed(Failure("connection_removed", message))
+        prepared = _prepared(connection, tool, args)
+        if isinstance(prepared, Failure):
+            return outcome.failed(prepared)
+        trail.arguments_digest = digest(canonical(prepared.arguments))
+        refused = self._judged(door, tool, trail, prepared) or await self._limited(tool, trail)
+        if refused is not None:
+            return outcome.failed(refused)
+        known = connection.known_secrets()
+        result = await self._invoked(connection, prepared)
+        # A secret file may have been replaced while the call was under way: both values may be in the answer.
+        return self._bounded(trail, result, (*known, *connection.known_secrets()))
+
+    def _judged(self, door: Gate, tool: CatalogTool, trail: _Trail, prepared: PreparedCall) -> Failure | None:
+        decision = trail.decision = door.decide(tool, prepared.arguments)
+        if decision.error is not None:
+            self._log.error("policy_error", rule=decision.rule_id, error=decision.error)
+        if decision.action == "block":
+            return outcome.blocked(tool.address, decision)
+        if decision.action == "require_approval":
+            return outcome.approval_required(tool.address, decision, door.pattern(decision.rule_id))
+        return None
+
+    async def _limited(self, tool: CatalogTool, trail: _Trail) -> Failure | None:
+        session = trail.context.session_id
+        subject = CallSubject(trail.principal, session, tool.integration, tool.prefix, tool.address)
+        refusal = await self._limiter.admit(subject)
+        if refusal is None:
+            return None
+        details = {"scope": refusal.name, "retryAfterMs": refusal.retry_after_ms}
+        message = f"The rate limit `{refusal.name}` is used up. Try again in {refusal.retry_after_ms} ms."
+        return Failure("rate_limited", message, True, details=details)
+
+    async def _invoked(self, connection: OpenConnection, prepared: PreparedCall) -> Result:
+        seconds = self._limits.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+                return await connection.invoke(prepared, seconds)
+        except TimeoutError:
+            message = f"No complete answer within {seconds:g} s. The request may have arrived."
+            return Failure("upstream_timeout", message, prepared.tool.idempotent)
+
+    def _bounded(self, trail: _Trail, answer: Result | Plain, known: tuple[str, ...]) -> Settlement:
+        """The answer as bytes: small enough, and without the secrets that the call was sent with."""
+        address = trail.address or trail.path
+        try:
+            body = orjson.dumps(answer.value if isinstance(answer, Plain) else answer.as_json())
+        except TypeError as error:
+            if "Recursion" not in str(error):
+                raise
+            message = (
+                f"The result of `{address}` is nested more than 250 levels deep and cannot be passed on."
+            )
+            return outcome.failed(Failure("upstream_response_too_large", message))
+        if len(body) > self._limits.result_bytes:
+            return outcome.failed(outcome.too_large(address, len(body), self._limits.result_bytes))
+        code = answer.code if isinstance(answer, Failure) else None
+        return Settlement(self._scrubber.clean(body, known), code is None, code)
+
+    def _current(self, lease: Generation) -> Generation:
+        try:
+            return self._live.current
+        except NotServing:
+            # Shutting down: there is no newer rule than the leased ones.
+            return lease
+
+    def _defect(self, error: Exception, trail: _Trail) -> Settlement:
+        correlation = secrets.token_hex(4)
+        cause = "".join(traceback.format_exception(error))
+        cause = self._scrubber.clean_text(cause, _known_secrets(trail))
+        self._log.error("tool_defect", id=correlation, tool=trail.address or trail.path, cause=cause)
+        return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
+
+
+def _report(trail: _Trail, code: str | None, seconds: float) -> CallReport:
+    return CallReport(
+        context=trail.context,
+        principal=trail.principal,
+        path=trail.path,
+        address=trail.address,
+        integration=trail.integration,
+        arguments_digest=trail.arguments_digest,
+        decision=trail.decision,
+        code=code,
+        milliseconds=round(seconds * 1000, 3),
+        generation=trail.lease.number,
+    )
+
+
+def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -> PreparedCall | Failure:
+    if connection.upstream is None or connection.failure is not None:
+        return _not_ready(connection)
+    try:
+        return connection.upstream.prepare(tool.name, args)
+    except InvalidArguments as wrong:
+        return outcome.invalid_arguments(tool.address, wrong.problems)
+    except UnknownTool:
+        return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
+
+
+def _not_ready(connection: OpenConnection) -> Failure:
+    status = connection.status
+    missing = status["status"] == "needs_secret"
+    code = "connection_value_missing" if missing else "connection_not_ready"
+    why = f" ({status['error']})" if status.get("error") else ""
+    message = f"The connection `{connection.prefix}` is not ready: {status['status']}{why}."
+    return Failure(code, message, not missing, details={"status": status["status"]})
+
+
+def _hidden(trail: _Trail, suggestions: tuple[str, ...]) -> Failure:
+    """A rule with a reason explains itself to callers of its own workspace; any other hides the tool (T9)."""
+    decision = trail.decision
+    assert decision is not None
+    assert trail.address is not None
+    if decision.action == "block" and decision.reason and decision.disclose and decision.error is None:
+        return outcome.blocked(trail.address, decision)
+    return outcome.not_found(trail.path, suggestions)
+
+
+def _known_secrets(trail: _Trail) -> list[str]:
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    if workspace is None or trail.address is None:
+        return []
+    connection = workspace.connections.get(".".join(trail.address.split(".")[:3]))
+    return connection.known_secrets() if connection is not None else []

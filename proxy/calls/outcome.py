@@ -1,0 +1,116 @@
+"""What an inner call ends in, and the failures that only this package makes.
+
+    ToolDefect      something is wrong with us, not with the call: agents see eight hex digits, the log the cause
+    WrongArgument   a system tool was called with an argument of the wrong type: the call throws in agent code
+
+Everything else is a value: `{ok: true, data}` or `{ok: false, error}` (execute design, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from integrations.base import Failure, JsonObject, Problem
+from policies import Decision
+
+
+class ToolDefect(Exception):
+    """`correlation_id` is what the log knows it by."""
+
+    def __init__(self, correlation_id: str) -> None:
+        super().__init__(f"Internal tool error [{correlation_id}]")
+        self.correlation_id = correlation_id
+
+
+class WrongArgument(TypeError):
+    """The text names the argument, what it must be, and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """`body` is JSON: the envelope, a system tool's plain value, or `{"throw": {name, message}}`.
+
+    `code` is the failure's code, `internal_error` or `wrong_argument` for what throws, None when `ok`.
+    """
+
+    body: bytes
+    ok: bool
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What a system tool answers: a value without envelope."""
+
+    value: Any
+
+
+def failed(failure: Failure) -> Settlement:
+    """The settlement of an expected failure."""
+    return Settlement(orjson.dumps(failure.as_json()), False, failure.code)
+
+
+def thrown(name: str, message: str, code: str) -> Settlement:
+    """A settlement that rejects the call's promise."""
+    return Settlement(orjson.dumps({"throw": {"name": name, "message": message}}), False, code)
+
+
+def not_found(path: str, suggestions: Sequence[str]) -> Failure:
+    """The same words whether there is no such tool or the caller may not know of it (T9)."""
+    shown = path if len(path) <= 200 else f"{path[:200]}..."
+    hint = (
+        "Did you mean one of details.suggestions?"
+        if suggestions
+        else "Use tools.search({query}) to find tools."
+    )
+    details = {"suggestions": list(suggestions)} if suggestions else {}
+    return Failure("tool_not_found", f"There is no tool `{shown}`. {hint}", details=details)
+
+
+def ambiguous(path: str, addresses: Sequence[str]) -> Failure:
+    message = f"`{path[:200]}` could mean {len(addresses)} tools. Use one of the full addresses in details.addresses."
+    return Failure("tool_ambiguous", message, details={"addresses": list(addresses)})
+
+
+def blocked(address: str, decision: Decision) -> Failure:
+    """For a tool the caller may know of. `disclose: false` keeps rule and reason out."""
+    if not decision.disclose:
+        return Failure("tool_blocked", f"`{address}` may not be called with these arguments.")
+    reason = f": {decision.reason}" if decision.reason else "."
+    details: JsonObject = {"rule": decision.rule_id}
+    if decision.reason:
+        details["reason"] = decision.reason
+    return Failure(
+        "tool_blocked", f"`{address}` is blocked by rule `{decision.rule_id}`{reason}", details=details
+    )
+
+
+def approval_required(address: str, decision: Decision, pattern: str | None) -> Failure:
+    """The call was not sent: there is nobody to ask yet."""
+    details: JsonObject = {"rule": decision.rule_id, "source": decision.rule_source}
+    details |= {"pattern": pattern} if pattern else {}
+    details |= {"reason": decision.reason} if decision.reason else {}
+    message = (
+        f"`{address}` needs approval and was not sent (rule `{decision.rule_id}`). Approvals are not available yet "
+        "on this server: tell the user, and do not retry."
+    )
+    return Failure("approval_required", message, details=details if decision.disclose else {})
+
+
+def invalid_arguments(address: str, problems: Sequence[Problem]) -> Failure:
+    listed = [{"pointer": one.pointer, "reason": one.reason} for one in problems]
+    first = "; ".join(f"{one.pointer or '/'}: {one.reason}" for one in problems[:3])
+    message = f"Wrong arguments for `{address}`: {first}. tools.describe.tool({{path}}) shows the types."
+    return Failure("invalid_tool_arguments", message, details={"problems": listed})
+
+
+def too_large(address: str, size: int, limit: int) -> Failure:
+    message = (
+        f"The result of `{address}` has {size:,} bytes; at most {limit:,} are passed on. Ask for less: a page, "
+        "a filter, fewer fields."
+    )
+    return Failure("upstream_response_too_large", message, details={"bytes": size, "limit": limit})

@@ -1,0 +1,273 @@
+"""The system tools: always against the live snapshot, never a secret, never anything the caller may not see.
+
+They answer plain values, not envelopes. A wrong argument type throws, because it is a mistake in the code that no
+retry or branch repairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from integrations.base import Failure, JsonObject
+from policies import explain_json
+from proxy.calls.outcome import Plain, WrongArgument, not_found
+from proxy.catalog import CatalogTool, Visible
+from proxy.live import Live
+from proxy.principal import Principal
+from proxy.state import Owner, State
+from proxy.workspace import Workspace
+
+_LARGEST_PAGE: Final = 200
+_LARGEST_COUNT: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of a system tool. `default` also says its type: text, whole number, yes or no."""
+
+    name: str
+    default: str | int | bool
+    required: bool = False
+    most: int = _LARGEST_COUNT
+
+
+def _page(limit: int) -> tuple[Parameter, ...]:
+    return (Parameter("limit", limit, most=_LARGEST_PAGE), Parameter("offset", 0))
+
+
+PARAMETERS: Final[Mapping[str, tuple[Parameter, ...]]] = {
+    "search": (Parameter("query", ""), Parameter("namespace", ""), *_page(12)),
+    "describe.tool": (Parameter("path", "", required=True),),
+    "catalog.namespaces": (),
+    "catalog.tools": (
+        Parameter("namespace", ""),
+        Parameter("query", ""),
+        *_page(50),
+        Parameter("includeSchemas", False),
+    ),
+    "discover": (
+        Parameter("query", "", required=True),
+        Parameter("limit", 12, most=_LARGEST_PAGE),
+        Parameter("compact", True),
+        Parameter("includeSchemas", False),
+    ),
+    "executor.integrations.list": (Parameter("query", ""), *_page(50)),
+    "executor.connections.list": (Parameter("integration", ""),),
+    "executor.results.read": (
+        Parameter("ref", "", required=True),
+        Parameter("offset", 0),
+        Parameter("limit", _LARGEST_COUNT),
+    ),
+}
+"""Every system tool and what it takes; docs are tested against this table."""
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call: who asks, the live workspace, what is visible there, and the checked arguments."""
+
+    principal: Principal
+    workspace: Workspace
+    visible: Visible
+    values: Values
+
+
+class SystemTools:
+    """`run` answers `Plain` or a `Failure`; raises `WrongArgument`."""
+
+    def __init__(self, live: Live, state: State) -> None:
+        self._live = live
+        self._state = state
+        self._tools: Mapping[str, Callable[[_Asked], Awaitable[Plain | Failure]]] = {
+            "search": self._search,
+            "describe.tool": self._describe,
+            "catalog.namespaces": self._namespaces,
+            "catalog.tools": self._catalog,
+            "discover": self._discover,
+            "executor.integrations.list": self._integrations,
+            "executor.connections.list": self._connections,
+            "executor.results.read": self._read_result,
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tools
+
+    async def run(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+        """Raises `WrongArgument`."""
+        values = read_arguments(name, arguments)
+        workspace = self._live.current.workspace(principal.workspace_id)
+        if workspace is None:
+            return Failure("connection_removed", "This workspace is no longer configured.")
+        visible = workspace.visible_for(principal.caller())
+        return await self._tools[name](_Asked(principal, workspace, visible, values))
+
+    async def _search(self, asked: _Asked) -> Plain:
+        v = asked.values
+        found = asked.workspace.catalog.search_json(
+            v["query"], v["namespace"], v["limit"], v["offset"], asked.visible
+        )
+        return Plain(found)
+
+    async def _describe(self, asked: _Asked) -> Plain | Failure:
+        path, catalog = asked.values["path"], asked.workspace.catalog
+        tool = catalog.find(path, asked.visible)
+        if not isinstance(tool, CatalogTool) or not asked.visible(tool):
+            return not_found(path, catalog.suggestions(path, asked.visible))
+        budget = self._live.current.config.execute.describe_bytes
+        return Plain(catalog.describe(tool, self._policy(asked, tool), budget))
+
+    def _policy(self, asked: _Asked, tool: CatalogTool) -> JsonObject:
+        """The decision as far as it is known without arguments; the whole list of rules stays with operators."""
+        facts = asked.workspace.facts(tool)
+        decision = asked.workspace.policies.decide(facts, asked.principal.caller(), None)
+        shown = explain_json(facts, decision)
+        kept = ("action", "rule", "default", "reason", "approver", "conditional")
+        return {name: shown[name] for name in kept if shown[name] is not None and shown[name] is not False}
+
+    async def _namespaces(self, asked: _Asked) -> Plain:
+        return Plain(asked.workspace.catalog.namespaces(asked.visible))
+
+    async def _catalog(self, asked: _Asked) -> Plain:
+        v = asked.values
+        return Plain(
+            asked.workspace.catalog.tools(
+                v["namespace"],
+                v["query"],
+                v["limit"],
+                v["offset"],
+                asked.visible,
+                include_schemas=v["includeSchemas"],
+            )
+        )
+
+    async def _discover(self, asked: _Asked) -> Plain:
+        v = asked.values
+        return Plain(
+            asked.workspace.catalog.discover(
+                v["query"],
+                v["limit"],
+                asked.visible,
+                compact=v["compact"],
+                include_schemas=v["includeSchemas"],
+            )
+        )
+
+    async def _integrations(self, asked: _Asked) -> Plain:
+        grouped: dict[str, JsonObject] = {}
+        for row in _connection_rows(asked):
+            seen = grouped.setdefault(
+                row["integration"],
+                {
+                    "integration": row["integration"],
+                    "kind": row["kind"],
+                    "title": row["title"],
+                    "toolCount": 0,
+                }
+                | {"connections": []},
+            )
+            seen["toolCount"] += row["toolCount"]
+            seen["connections"].append({"connection": row["connection"], "status": row["status"]})
+        words = asked.values["query"].lower().split()
+        rows = [row for row in grouped.values() if _mentions(row, words)]
+        return Plain(_paged(rows, asked.values["limit"], asked.values["offset"]))
+
+    async def _connections(self, asked: _Asked) -> Plain:
+        wanted = asked.values["integration"]
+        return Plain([row for row in _connection_rows(asked) if wanted in ("", row["integration"])])
+
+    async def _read_result(self, asked: _Asked) -> Plain | Failure:
+        ref, offset, limit = (asked.values[name] for name in ("ref", "offset", "limit"))
+        owner = Owner(asked.principal.workspace_id, asked.principal.account_id)
+        stored = await self._state.get_result(owner, ref)
+        if stored is None:
+            message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
+            return Failure("result_not_found", message)
+        return Plain({"ref": ref, "bytes": len(stored)} | slice_of(orjson.loads(stored), offset, limit))
+
+
+def slice_of(value: Any, offset: int, limit: int) -> JsonObject:
+    """A part of a stored value: items of an array, characters of a string; anything else comes whole."""
+    if not isinstance(value, list | str):
+        return {"kind": "object" if isinstance(value, dict) else "value", "value": value, "hasMore": False}
+    end = min(offset + limit, len(value))
+    return {
+        "kind": "array" if isinstance(value, list) else "string",
+        "value": value[offset:end],
+        "offset": offset,
+        "total": len(value),
+        "hasMore": end < len(value),
+        "nextOffset": end if end < len(value) else None,
+    }
+
+
+def read_arguments(name: str, arguments: JsonObject) -> Values:
+    """Every parameter of the tool with its value. Raises `WrongArgument`."""
+    parameters = PARAMETERS[name]
+    unknown = sorted(arguments.keys() - {one.name for one in parameters})
+    if unknown:
+        known = ", ".join(one.name for one in parameters) or "no arguments"
+        raise WrongArgument(f"tools.{name}: unknown argument `{unknown[0][:64]}`; it takes {known}")
+    return {one.name: _value(name, one, arguments.get(one.name)) for one in parameters}
+
+
+def _value(tool: str, parameter: Parameter, given: Any) -> Any:
+    if given is None:
+        if parameter.required:
+            raise WrongArgument(f"tools.{tool}: `{parameter.name}` is required")
+        return parameter.default
+    if isinstance(parameter.default, bool):
+        return _checked(tool, parameter, given, bool, "true or false")
+    if isinstance(parameter.default, str):
+        return _checked(tool, parameter, given, str, "a string")
+    whole = int(given) if isinstance(given, float) and given.is_integer() else given
+    number = -1 if isinstance(whole, bool) else whole
+    if not isinstance(number, int) or number < 0:
+        raise WrongArgument(
+            f"tools.{tool}: `{parameter.name}` must be a whole number from 0, not {_shown(given)}"
+        )
+    return min(number, parameter.most)
+
+
+def _checked(tool: str, parameter: Parameter, given: Any, kind: type, what: str) -> Any:
+    if not isinstance(given, kind):
+        raise WrongArgument(f"tools.{tool}: `{parameter.name}` must be {what}, not {_shown(given)}")
+    return given
+
+
+def _shown(value: Any) -> str:
+    for kind, name in ((dict, "an object"), (list, "an array"), (str, "a string")):
+        if isinstance(value, kind):
+            return name
+    return orjson.dumps(value).decode()
+
+
+def _connection_rows(asked: _Asked) -> list[JsonObject]:
+    """Inventory with the status of this moment: a secret may have gone missing since the snapshot was made."""
+    rows: list[JsonObject] = []
+    for space in asked.workspace.catalog.namespaces(asked.visible):
+        live = asked.workspace.connections[space["namespace"]].status
+        kept = {key: space[key] for key in ("integration", "owner", "kind", "title", "toolCount")}
+        rows.append({"connection": space["namespace"], **kept, **live})
+    return rows
+
+
+def _mentions(row: JsonObject, words: list[str]) -> bool:
+    text = f"{row['integration']} {row['title']} {row['kind']}".lower()
+    return all(word in text for word in words)
+
+
+def _paged(rows: list[JsonObject], limit: int, offset: int) -> JsonObject:
+    end = offset + limit
+    more = end < len(rows)
+    return {
+        "items": rows[offset:end],
+        "total": len(rows),
+        "hasMore": more,
+        "nextOffset": end if more else None,
+    }
