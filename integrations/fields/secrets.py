@@ -92,7 +92,8 @@ TextOrSecret = Annotated[
 Headers = dict[HeaderName, TextOrSecret]
 
 _SECRET_NAME = re.compile(
-    r"^(authorization|proxy-authorization|cookie|x-api-key)$|token|secret|password", re.IGNORECASE
+    r"^(authorization|proxy-authorization|cookie)$|token|secret|password|api[_-]?key$|private[_-]?key$",
+    re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|sk_(?:live|test)_\w{8,}|rk_live_\w{8,}"

@@ -75,7 +75,7 @@ def load_config(
     flawed = [flaw_diagnostic(source, flaw) for source, flaw in read if flaw is not None]
     parsed = [parse(source) for source, flaw in read if flaw is None]
     flawed += [one for file in parsed for one in _flaws(file)]
-    usable = [file for file in parsed if isinstance(file.data, dict) and not _is_cut_short(file)]
+    usable = [file for file in parsed if isinstance(file.data, dict) and file.complete]
     if not read:
         flawed.append(_no_files(paths))
     if not usable:
@@ -129,17 +129,6 @@ def _flaws(file: Parsed) -> Iterable[Diagnostic]:
     line, column = file.root.start if file.root else (0, 0)
     message = f"the top level must be a mapping, not {kind_of(file.data)}"
     yield flaw_diagnostic(file.source, Flaw("E111", message, "start with version: 1", line, column))
-
-
-# Errors after which the rest of the file is unknown; the others leave a whole tree.
-_FATAL = frozenset({"E101", "E102", "E104", "E108", "E109", "E114"})
-
-
-def _is_cut_short(file: Parsed) -> bool:
-    return any(
-        flaw.code in _FATAL or flaw.message.startswith(("a template", "a mapping key must"))
-        for flaw in file.flaws
-    )
 
 
 def _judge(

@@ -16,7 +16,7 @@ MASK = "********"
 
 _KEY = (
     r"[\w.-]*(?:token|secret|password|passwd|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key"
-    r"|credentials?|authorization|cookie|bearer)|value|hash|pwd|pat"
+    r"|credentials?|authorization|cookie|bearer|[_-]pat)|value|hash|pwd"
 )
 # The separator may have lost its space (`token:hunter2`); that text is no mapping, but it is a secret.
 _SECRET_VALUE = re.compile(

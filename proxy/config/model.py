@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from integrations import Integration
 from integrations.fields import (
@@ -347,10 +347,15 @@ class Console(Model):
     source_url: Maybe[Text] = None
 
 
+def _no_lookalike(value: object) -> object:
+    """`true` and 1.0 equal 1, and are not the version."""
+    return value if type(value) is int else None
+
+
 class Config(Model):
     """The configuration of Executor. What stands here is public: secrets are references."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_no_lookalike)]
     server: Server = Server()
     auth: Maybe[AuthConfig] = None
     workspaces: dict[Name, WorkspaceConfig] = Field(default_factory=dict)

@@ -43,7 +43,10 @@ class Duplicate:
 
 @dataclass(slots=True)
 class Parsed:
-    """What one file says. `broken` are paths whose value is not known: nothing more is said about them."""
+    """What one file says. `broken` are paths whose value is not known: nothing more is said about them.
+
+    Without `complete` the parser gave up: there are flaws, and the rest of the file is not known.
+    """
 
     source: SourceFile
     data: Any = None
@@ -51,6 +54,7 @@ class Parsed:
     flaws: list[Flaw] = field(default_factory=list)
     duplicates: list[Duplicate] = field(default_factory=list)
     broken: set[Path] = field(default_factory=set)
+    complete: bool = True
 
 
 class _Stop(Exception):
@@ -92,10 +96,12 @@ class _Builder:
             for event in self._events():
                 self._take(event)
         except _Stop:
-            pass
+            self.out.complete = False
         except yaml.YAMLError as error:
+            self.out.complete = False
             self.out.flaws.append(explain(self.source, error))
         except (ValueError, RecursionError):
+            self.out.complete = False
             place = self.last.end_mark if self.last else None
             line, column = (place.line, place.column) if place else (0, 0)
             self.out.flaws.append(Flaw("E101", "this cannot be read as YAML", None, line, column))

@@ -189,10 +189,10 @@ def _version(error: _Error) -> Finding:
     if isinstance(error.value, str):
         help = "write version: 1" + (" without quotes" if error.value.strip() == "1" else "")
         return Finding("E203", error.path, "`version` must be a number, not a string", help)
-    if isinstance(error.value, dict | list | bool):
-        return Finding(
-            "E203", error.path, f"`version` must be a number, not {kind_of(error.value)}", "write version: 1"
-        )
+    if isinstance(error.value, dict | list | bool | float):
+        words = f"`version` must be a whole number, not {kind_of(error.value)}"
+        return Finding("E203", error.path, words, "write version: 1")
+
     words = f"`{error.raw}` is not a valid version: this executor understands version 1"
     return Finding("E204", error.path, words, "write version: 1, or use a newer executor")
 

@@ -1,0 +1,55 @@
+import pytest
+
+from proxy.config.model import Config
+from proxy.config.shape import SYNONYMS, allowed_keys, elsewhere, literal_values, nearest
+
+
+def test_allowed_keys_follow_the_discriminators() -> None:
+    data = {"integrations": {"a": {"kind": "mcp", "type": "remote"}, "b": {"kind": "openapi"}}}
+    assert "url" in allowed_keys(("integrations", "a"), data)
+    assert "command" not in allowed_keys(("integrations", "a"), data)
+    assert "spec" in allowed_keys(("integrations", "b"), data)
+    assert {"spec", "command", "endpoint"} <= set(allowed_keys(("integrations", "c"), data))
+
+
+def test_aliases_are_the_names_in_the_file() -> None:
+    keys = allowed_keys(("policies", 0, "when", "x"), {"policies": [{"when": {"x": {}}}]})
+    assert "in" in keys
+    assert "in_" not in keys
+
+
+def test_the_top_level() -> None:
+    assert allowed_keys((), {}) == list(Config.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed", "expected"),
+    [
+        ("clientId", ["client_id", "client_secret"], "client_id"),
+        ("lisen", ["listen", "public_url"], "listen"),
+        ("mcpServers", ["integrations", "policies"], "integrations"),
+        ("ask", ["block", "require_approval", "approve"], "require_approval"),
+        ("Browser", ["model", "browser"], "browser"),
+        ("authorization-code", ["client_credentials", "authorization_code"], "authorization_code"),
+        ("zzz", ["listen"], None),
+    ],
+)
+def test_did_you_mean(word: str, allowed: list[str], expected: str | None) -> None:
+    assert nearest(word, allowed) == expected
+
+
+def test_where_a_misplaced_key_belongs() -> None:
+    assert elsewhere("listen") == "server.listen"
+    assert elsewhere("nothing") is None
+
+
+def test_values_of_a_discriminator() -> None:
+    assert literal_values(("integrations", "a"), "kind") == ["openapi", "graphql", "mcp"]
+
+
+def test_synonyms_lead_to_words_that_exist() -> None:
+    keys: set[str] = set()
+    for path in [(), ("server",), ("integrations", "a"), ("policies", 0, "when", "x")]:
+        keys |= set(allowed_keys(path, {}))
+    values = {"require_approval", "approve", "block", "remote", "local", "openapi", "warning", "client_secret"}
+    assert set(SYNONYMS.values()) <= keys | values | {"api_keys", "username", "rate_limits"}
