@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -40,7 +39,11 @@ def create_key(
 
 
 def _scalar(text: str) -> str:
-    """Plain where every YAML reader takes it for a string, else quoted; JSON strings are YAML strings."""
+    """Plain where every YAML reader takes it for a string, else quoted (YAML 1.2.2, section 5.7)."""
     if _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text
-    return json.dumps(text)
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(char: str) -> str:
+    return char if " " <= char <= "~" and char not in '"\\' else f"\\U{ord(char):08X}"

@@ -1,0 +1,116 @@
+import pytest
+
+from integrations.base import Secret
+from proxy.auth import Authenticator, AuthError, AuthRequest, KeyRecord, Keyring, hash_key
+from proxy.principal import Principal
+from tests.proxy.auth.samples import CI, NOW, OLD, OPS, RECORDS, bearer, request
+
+LOCAL = "local-token-0123456789"
+WORKSPACES = ("ws_a", "ws_b")
+KEYRING = Keyring(RECORDS, clock=lambda: NOW)
+KEYS = Authenticator("keys", KEYRING, None, WORKSPACES)
+HOME = Authenticator("local", Keyring(()), Secret(LOCAL), WORKSPACES)
+OPEN = Authenticator("keys", KEYRING, None, WORKSPACES, anonymous=True)
+
+
+def refused(who: Authenticator, asked: AuthRequest) -> AuthError:
+    with pytest.raises(AuthError) as caught:
+        who.authenticate(asked)
+    return caught.value
+
+
+def test_a_key_is_its_own_account_in_its_own_workspace() -> None:
+    expected = Principal("ws_a", "key:ci_bot", "key", frozenset({"ci"}))
+    assert KEYS.authenticate(request(bearer(CI))) == expected
+    assert KEYS.authenticate(request(("x-api-key", CI), workspaceId=["ws_a"])) == expected
+    assert KEYS.authenticate(request(bearer(CI), path="ws_a")) == expected
+    assert KEYS.authenticate(request(bearer(CI), anonymous_path=True, workspaceId=["ws_a"])) == expected
+    assert expected.caller().key == "ci_bot"
+
+
+def test_a_key_of_another_workspace_cannot_tell_whether_it_exists() -> None:
+    real = refused(KEYS, request(bearer(CI), workspaceId=["ws_b"]))
+    made_up = refused(KEYS, request(bearer(CI), workspaceId=["ws_z"]))
+    assert (real.status, real.code, real.www_authenticate) == (403, -32001, None)
+    assert (made_up.status, made_up.code, made_up.message) == (real.status, real.code, real.message)
+
+
+def test_a_key_whose_workspace_left_the_config_is_refused() -> None:
+    assert refused(Authenticator("keys", KEYRING, None, ["ws_b"]), request(bearer(CI))).status == 403
+
+
+def test_a_key_without_a_workspace_works_in_the_only_one() -> None:
+    keyring = Keyring([KeyRecord("k", hash_key("secret"), None)])
+    only = Authenticator("keys", keyring, None, ["default"])
+    assert only.authenticate(request(bearer("secret"))).workspace_id == "default"
+    assert refused(Authenticator("keys", keyring, None, WORKSPACES), request(bearer("secret"))).status == 403
+
+
+@pytest.mark.parametrize("who", [KEYS, HOME, OPEN])
+@pytest.mark.parametrize("presented", ["nonsense", OLD, LOCAL[:-1], OPS + "x"])
+def test_a_bad_credential_is_never_let_in(who: Authenticator, presented: str) -> None:
+    error = refused(who, request(bearer(presented)))
+    assert (error.status, error.code) == (401, -32001)
+    assert error.www_authenticate is not None
+    assert 'error="invalid_token"' in error.www_authenticate
+    assert presented not in error.message + error.www_authenticate
+
+
+@pytest.mark.parametrize("who", [KEYS, HOME])
+def test_without_a_credential_the_challenge_names_no_error(who: Authenticator) -> None:
+    error = refused(who, request())
+    assert (error.status, error.code) == (401, -32001)
+    assert error.www_authenticate == 'Bearer realm="executor"'
+    assert "Authorization: Bearer" in error.message
+
+
+def test_the_local_token_opens_every_workspace() -> None:
+    for name in WORKSPACES:
+        assert HOME.authenticate(request(bearer(LOCAL), workspaceId=[name])) == Principal(
+            name, "local", "local"
+        )
+        assert HOME.authenticate(request(bearer(LOCAL), path=name)).workspace_id == name
+    error = refused(HOME, request(bearer(LOCAL), path="ws_z"))
+    assert (error.status, error.code) == (403, -32001)
+    assert "ws_a, ws_b" in error.message
+
+
+def test_the_local_token_is_worth_nothing_beside_keys() -> None:
+    assert (
+        refused(Authenticator("keys", KEYRING, Secret(LOCAL), WORKSPACES), request(bearer(LOCAL))).status
+        == 401
+    )
+
+
+@pytest.mark.parametrize(
+    ("workspaces", "chosen"), [(["ws_a"], "ws_a"), (["ws_a", "default"], "default"), (["default"], "default")]
+)
+def test_the_only_or_the_default_workspace_needs_no_name(workspaces: list[str], chosen: str) -> None:
+    who = Authenticator("local", Keyring(()), Secret(LOCAL), workspaces)
+    assert who.authenticate(request(bearer(LOCAL))).workspace_id == chosen
+
+
+def test_among_several_the_caller_has_to_choose() -> None:
+    error = refused(HOME, request(bearer(LOCAL)))
+    assert (error.status, error.code) == (400, -32000)
+    assert "`workspaceId`" in error.message
+    assert "ws_a, ws_b" in error.message
+
+
+def test_anonymous_callers_only_where_allowed() -> None:
+    assert OPEN.authenticate(request(workspaceId=["ws_b"])) == Principal("ws_b", "anonymous", "anonymous")
+    assert OPEN.authenticate(request(bearer(CI))).kind == "key"
+    for asked in (request(), request(workspaceId=["ws_z"])):
+        assert "ws_a" not in refused(OPEN, asked).message
+
+
+def test_the_anonymous_path_takes_keys_and_needs_the_parameter() -> None:
+    error = refused(KEYS, request(bearer(CI), anonymous_path=True))
+    assert (error.status, error.code) == (400, -32000)
+    assert "`workspaceId`" in error.message
+    assert refused(KEYS, request(anonymous_path=True, workspaceId=["ws_a"])).status == 401
+
+
+def test_local_mode_needs_its_token() -> None:
+    with pytest.raises(ValueError, match="needs a token"):
+        Authenticator("local", Keyring(()), None, WORKSPACES)

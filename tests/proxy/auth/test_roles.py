@@ -1,0 +1,25 @@
+import pytest
+
+from proxy.auth import Roles
+from proxy.principal import Principal
+
+ROLES = Roles(admin=("ops",), approver=("leads", "ops"))
+
+
+@pytest.mark.parametrize(
+    ("principal", "admin", "approver"),
+    [
+        (Principal("ws", "local", "local"), True, True),
+        (Principal("ws", "key:a", "key", frozenset({"ops"})), True, True),
+        (Principal("ws", "user:a", "user", frozenset({"leads"})), False, True),
+        (Principal("ws", "user:ops", "user", frozenset({"ci"})), False, False),
+        (Principal("ws", "anonymous", "anonymous"), False, False),
+    ],
+)
+def test_roles_come_from_groups(principal: Principal, admin: bool, approver: bool) -> None:
+    assert (ROLES.is_admin(principal), ROLES.is_approver(principal)) == (admin, approver)
+
+
+def test_without_roles_nobody_but_the_local_principal_has_any() -> None:
+    assert not Roles().is_admin(Principal("ws", "key:a", "key", frozenset({"admin"})))
+    assert Roles().is_admin(Principal("ws", "local", "local"))
