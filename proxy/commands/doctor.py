@@ -146,5 +146,5 @@ async def _live(url: str) -> Check:
         async with httpx2.AsyncClient(trust_env=False, timeout=LIVE_SECONDS) as client:
             answer = await client.get(f"{url.rstrip('/')}/healthz")
     except httpx2.HTTPError as error:
-        return Check("server", "bad", f"{url}: {error or type(error).__name__}")
+        return Check("server", "bad", f"{url}: {str(error) or type(error).__name__}")
     return Check("server", "ok" if answer.status_code == 200 else "bad", f"{url}: HTTP {answer.status_code}")

@@ -18,10 +18,10 @@ from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionError, ExecutionRequest, ExecutionResult, Observer
 from proxy.executions.protocol import Ended
 from proxy.executions.results import Shaped, TooDeep, shape
-from proxy.executions.run import Job, Run
+from proxy.executions.run import Job, Run, Workers
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
-from proxy.sandbox import Done, Pool
+from proxy.sandbox import Done
 from proxy.state import Owner, State
 from proxy.workspace import Generation
 
@@ -58,7 +58,7 @@ class Executions:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Workers,
         calls: Calls,
         live: Live,
         state: State,
@@ -110,6 +110,12 @@ class Executions:
             error=ExecutionError("ExecutionNotFound", message),
             recovery="re_execute",
         )
+
+    async def idle(self) -> None:
+        """Return when nothing is under way. Unbounded: the caller sets the limit."""
+        while self._running:
+            await next(iter(self._running.values())).over.wait()
+            await asyncio.sleep(0)
 
     async def cancel_all(self, why: str = "The server is shutting down.", seconds: float = 5.0) -> int:
         """Cancel everything and wait for the results to be on their way; how many are still under way after that."""

@@ -81,7 +81,7 @@ class Envelope:
         if request.method not in METHODS:
             raise Refusal("method_not_allowed", "Method not allowed.", headers={"allow": ", ".join(METHODS)})
         principal = self._authenticate(route, request)
-        self._count(principal, request)
+        await self._count(principal, request)
         if request.method == "POST":
             await self._post(request, principal, receive, reply)
         elif sdk.is_modern(request.headers):
@@ -108,9 +108,9 @@ class Envelope:
         except AuthError as error:
             raise _Unauthenticated(error, request) from None
 
-    def _count(self, principal: Principal, request: Request) -> None:
+    async def _count(self, principal: Principal, request: Request) -> None:
         try:
-            self._gateway.check_request_limit(principal, request.peer_ip)
+            await self._gateway.check_request_limit(principal, request.peer_ip)
         except RateLimited as error:
             seconds = max(1, math.ceil(error.retry_after_seconds))
             raise Refusal(

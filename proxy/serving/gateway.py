@@ -59,7 +59,7 @@ class Callers(Protocol):
         """Whether the operations routes are open to this caller."""
         ...
 
-    def check_request_limit(self, principal: Principal, ip: str) -> None:
+    async def check_request_limit(self, principal: Principal, ip: str) -> None:
         """Count one request. Raises `RateLimited`."""
         ...
 

@@ -7,6 +7,7 @@ no caller: who calls comes with each request as the `Peer` in `lifespan_context`
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +23,7 @@ from mcp.shared.exceptions import MCPError
 
 from proxy.executions import OUTPUT_SCHEMA, ExecutionResult
 from proxy.serving import sdk, tools
+from proxy.serving.errors import RateLimited
 from proxy.serving.gateway import Gateway
 from proxy.serving.observer import Reports, Silence, reporting
 from proxy.serving.peer import Peer
@@ -171,6 +173,12 @@ class Handlers:
                 return await calls[params.name](context, params.arguments or {})
             except tools.BadArgument as error:
                 return _text_error(f"Invalid arguments for `{params.name}`: {error}")
+            except RateLimited as error:
+                # The request itself was within its limit, so this is told where the model reads it.
+                seconds = max(1, math.ceil(error.retry_after_seconds))
+                return _text_error(
+                    f"rate_limited: the limit `{error.limit}` is used up. Try again in {seconds} s."
+                )
 
     async def discover(self, context: Context, params: types.RequestParams | None) -> types.DiscoverResult:
         server_capabilities = types.ServerCapabilities(

@@ -84,7 +84,7 @@ class Board:
     def is_admin(self, principal: Principal) -> bool:
         return "admins" in principal.groups
 
-    def check_request_limit(self, principal: Principal, ip: str) -> None:
+    async def check_request_limit(self, principal: Principal, ip: str) -> None:
         self.limit -= 1
         if self.limit < 0:
             raise RateLimited("per-workspace", 11.5)

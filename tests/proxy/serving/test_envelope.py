@@ -206,7 +206,7 @@ async def test_rate_limit_is_429_and_names_the_limit() -> None:
 
 async def test_defect_is_500_with_eight_digits_and_no_cause(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Board):
-        def check_request_limit(self, principal: object, ip: str) -> None:
+        async def check_request_limit(self, principal: object, ip: str) -> None:
             raise RuntimeError("the secret cause")
 
     with caplog.at_level(logging.ERROR):
