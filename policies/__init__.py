@@ -1,7 +1,7 @@
 """May this call proceed? Pure: no async, no clock, no I/O."""
 
 from policies.armed import RuleError
-from policies.conditions import NOT_GIVEN, Condition, ConditionError, WholeMatch
+from policies.conditions import NOT_GIVEN, Condition, ConditionError, WholeMatch, split_path
 from policies.decide import PolicySet, compile_policies
 from policies.decision import Considered, Decision, stricter
 from policies.explain import explain_json, explain_rows, explain_text, split_source
@@ -35,6 +35,7 @@ __all__ = [
     "explain_text",
     "parse_pattern",
     "shadowed",
+    "split_path",
     "split_source",
     "stricter",
 ]

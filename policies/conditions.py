@@ -100,11 +100,9 @@ class ArgumentTest:
 
     def __init__(self, path: str, condition: Condition) -> None:
         self.path = path
-        self._parts = tuple(path.split("."))
+        self._parts = split_path(path)
         self._condition = condition
         self._whole = None if condition.matches is NOT_GIVEN else WholeMatch(str(condition.matches))
-        if "" in self._parts or len(self._parts) > MAX_PATH_PARTS:
-            raise ConditionError(f"`{path}` is not a path into the arguments")
 
     def holds(self, arguments: Mapping[str, Any]) -> bool:
         """Raises `ConditionError` when these arguments cannot be judged."""
@@ -130,6 +128,14 @@ class ArgumentTest:
         if wanted.at_most is not NOT_GIVEN and not (is_number(value) and value <= wanted.at_most):
             return False
         return wanted.at_least is NOT_GIVEN or (is_number(value) and value >= wanted.at_least)
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The parts of a path into the arguments. Raises `ConditionError`."""
+    parts = tuple(path.split("."))
+    if "" in parts or len(parts) > MAX_PATH_PARTS:
+        raise ConditionError(f"`{path}` is not a path into the arguments")
+    return parts
 
 
 def find(arguments: Any, parts: tuple[str, ...]) -> Any:

@@ -40,14 +40,15 @@ def decide(layers: Sequence[Layer], tool: ToolFacts, caller: Caller, arguments: 
     """Every rule of every layer is tried, in order."""
     winners: list[Action] = []
     for number, layer in enumerate(layers or [Layer("policies", ())]):
-        found = [rule.action for rule in layer.rules if applies(rule, tool, caller, arguments)]
+        found: list[Action] = [rule.action for rule in layer.rules if applies(rule, tool, caller, arguments)]
         if found:
             winners.append(found[0])
         elif number == 0:
             runs = tool.approve_by_default == "all" or (
                 tool.approve_by_default == "reads" and tool.risk == "read"
             )
-            winners.append("approve" if runs else "require_approval")
+            default: Action = "approve" if runs else "require_approval"
+            winners.append(default)
     return max(winners, key=lambda action: ORDER[action])
 
 

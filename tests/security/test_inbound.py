@@ -1,11 +1,28 @@
-"""T33 (forged hosts), T34 (session theft and fixation), T35 (DNS rebinding), on a real server."""
+"""T33 (forged hosts), T34 (session theft and fixation), T35 (DNS rebinding), on a real server; T36 (API keys)
+and T37 (ways around rate limits), on what the server asks."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
+from limits.errors import StorageError
 
+from integrations.base import Secret
+from proxy.auth import (
+    Authenticator,
+    AuthError,
+    AuthRequest,
+    KeyRecord,
+    Keyring,
+    create_key,
+    hash_key,
+    key_records,
+)
+from proxy.config import load_config
+from proxy.config.secrets import Resolver
+from proxy.limits import DEFAULT_LIMITS, Denied, LimitRule, Limits, LimitSubject, MemoryWindows, Rate
+from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions
 from proxy.serving.envelope import EnvelopeOptions
 from proxy.serving.origins import HostRules
@@ -134,3 +151,108 @@ async def test_t34_the_same_account_name_in_another_workspace_is_another_owner()
         session = await open_session(alice)
         answer = await eve.post("/mcp", json=call("return 1"), headers={"mcp-session-id": session})
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, -32003)
+
+
+def authenticator(*keys: tuple[str, str]) -> Authenticator:
+    """As a reload makes it from files that hold these keys by hash."""
+    lines = "".join(
+        f"      {name}: {{hash: 'sha256:{hash_key(key)}', workspace: ws}}\n" for name, key in keys
+    )
+    text = f"version: 1\nworkspaces: {{ws: {{name: W}}}}\nauth:\n  api_keys:\n    keys:\n{lines}"
+    config = load_config(["-"], env=None, stdin=text.encode()).config
+    assert config is not None
+    return Authenticator("keys", Keyring(key_records(config, Resolver({}).resolve, str)), None, ["ws"])
+
+
+def enter(who: Authenticator, key: str) -> str | int:
+    try:
+        return who.authenticate(AuthRequest([("x-api-key", key)], {})).account_id
+    except AuthError as error:
+        return error.status
+
+
+def test_t36_a_key_that_left_the_files_is_revoked_and_a_new_one_works() -> None:
+    old, _ = create_key("bot", "ws")
+    new, _ = create_key("bot", "ws")
+    before = authenticator(("bot", old), ("other", "exk_other"))
+    after = authenticator(("bot", new), ("other", "exk_other"))
+    assert [enter(before, key) for key in (old, new, "exk_other")] == ["key:bot", 401, "key:other"]
+    assert [enter(after, key) for key in (old, new, "exk_other")] == [401, "key:bot", "key:other"]
+
+
+def test_t36_every_key_is_compared_also_after_a_match() -> None:
+    """Of two keys with one digest the last is found, so the comparison did not stop at the first."""
+    first, last = KeyRecord("first", hash_key("k"), "ws"), KeyRecord("last", hash_key("k"), "ws")
+    assert Keyring([first, last, KeyRecord("x", hash_key("x"), "ws")]).match("k") is last
+
+
+def test_t36_nothing_that_is_kept_holds_a_key() -> None:
+    key, lines = create_key("bot", "ws")
+    who = Authenticator("local", Keyring([KeyRecord("bot", hash_key(key), "ws")]), Secret("canary"), ["ws"])
+    held = [repr(vars(who)), repr(who._keyring._digests), lines]
+    assert not [text for text in held if key in text or "canary" in text]
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "apikey", "x-api-key", "token", "access_token", "key", "Authorization"]
+)
+def test_t36_keys_in_the_url_are_refused_even_when_they_are_good(name: str) -> None:
+    who = authenticator(("bot", "exk_good"))
+    for headers in ([], [("x-api-key", "exk_good")]):
+        with pytest.raises(AuthError, match="Credentials in the URL are refused") as caught:
+            who.authenticate(AuthRequest(headers, {name: ["exk_good"]}))
+        assert caught.value.status == 400
+        assert "exk_good" not in str(caught.value)
+
+
+def fresh(*rules: LimitRule) -> Limits:
+    return Limits(rules, MemoryWindows(lambda: 1000.0), clock=lambda: 1000.0)
+
+
+@pytest.mark.parametrize("per", ["user", "workspace", "server"])
+async def test_t37_new_sessions_and_addresses_are_no_new_callers(per: str) -> None:
+    limits = fresh(LimitRule("mine", per, "requests", Rate(3, 60)))  # type: ignore[arg-type]
+    eva = Principal("ws", "user:eva", "user")
+    answers = [
+        await limits.check("requests", LimitSubject.of(eva, ip=f"10.0.0.{n}", session=f"mcp_{n}"))
+        for n in range(9)
+    ]
+    assert answers.count(None) == 3
+
+
+async def test_t37_a_key_is_counted_as_a_key_wherever_it_comes_from() -> None:
+    limits = fresh(LimitRule("keys", "key", "requests", Rate(1, 60)))
+    bot = Principal("ws", "key:bot", "key")
+    assert await limits.check("requests", LimitSubject.of(bot, ip="10.0.0.1")) is None
+    assert await limits.check("requests", LimitSubject.of(bot, ip="10.0.0.2")) is not None
+    # A person of the same name is somebody else.
+    assert await limits.check("requests", LimitSubject.of(Principal("ws", "user:bot", "user"))) is None
+
+
+async def test_t37_leaving_the_session_out_is_no_way_around() -> None:
+    limits = fresh(LimitRule("session", "session", "requests", Rate(1, 60)))
+    eva = Principal("ws", "user:eva", "user")
+    answers = [await limits.check("requests", LimitSubject.of(eva, ip=f"10.0.0.{n}")) for n in range(5)]
+    assert answers.count(None) == 1
+
+
+class Outage(MemoryWindows):
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        raise StorageError(ConnectionError("gone"))
+
+
+async def test_t37_an_outage_of_the_store_does_what_the_rule_declares() -> None:
+    subject = LimitSubject.of(Principal("ws", "user:eva", "user"))
+    for mode, expected in (("allow", None), ("deny", Denied("mine", 1000, "user", store_failed=True))):
+        rule = LimitRule("mine", "user", "requests", Rate(1, 60), on_store_failure=mode)  # type: ignore[arg-type]
+        assert await Limits([rule], Outage()).check("requests", subject) == expected
+
+
+async def test_t37_a_workspace_has_a_limit_when_nobody_declared_one() -> None:
+    limits = fresh(*DEFAULT_LIMITS)
+    answers = [
+        await limits.check("requests", LimitSubject.of(Principal("ws", f"user:{n}", "user")))
+        for n in range(101)
+    ]
+    assert answers.index(answers[-1]) == 100
+    assert answers[-1] is not None

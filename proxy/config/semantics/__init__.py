@@ -10,7 +10,7 @@ from proxy.config.semantics.advice import advise
 from proxy.config.semantics.environment import check_environment
 from proxy.config.semantics.plain_text import check_plain_text
 from proxy.config.semantics.references import check_files, check_references, check_sections
-from proxy.config.semantics.rules import check_patterns, check_rule_ids
+from proxy.config.semantics.rules import check_conditions, check_patterns, check_rule_ids
 from proxy.config.semantics.safety import check_exposure, check_plain_http
 from proxy.config.semantics.view import View
 
@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     check_rule_ids,
     check_references,
     check_sections,
+    check_conditions,
     check_patterns,
     check_files,
     check_plain_text,

@@ -1,10 +1,11 @@
-"""Policies: duplicate ids, patterns that can never match, patterns that name nothing (E103, E301, E303)."""
+"""Policies: duplicate ids, conditions that cannot be judged, patterns that can never match or name nothing
+(E103, E206, E301, E303)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.patterns import Pattern, PatternError, parse_pattern
+from policies import ConditionError, Pattern, PatternError, WholeMatch, parse_pattern, split_path
 from proxy.config.nodes import Path
 from proxy.config.places import Finding
 from proxy.config.semantics.references import unknown
@@ -25,6 +26,24 @@ def check_rule_ids(view: View) -> Iterator[Finding]:
                 yield Finding("E103", (*path, "id"), message, "ids name the rule that decided", related=first)
             else:
                 seen[rule.id] = path
+
+
+def check_conditions(view: View) -> Iterator[Finding]:
+    """Argument paths, and expressions that the linear-time engine does not know: no look-around, no
+    back-references (E206)."""
+    for _, rules in view.layers():
+        for path, rule in rules:
+            for name, condition in rule.when.items():
+                place = (*path, "when", name)
+                try:
+                    split_path(name)
+                except ConditionError as error:
+                    yield Finding("E206", place, str(error), "write names joined by dots", at="key")
+                try:
+                    WholeMatch(condition.matches or "")
+                except ConditionError as error:
+                    help = "the syntax is that of the Rust crate `regex`: no look-around, no back-references"
+                    yield Finding("E206", (*place, "matches"), str(error), help)
 
 
 def check_patterns(view: View) -> Iterator[Finding]:
