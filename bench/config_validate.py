@@ -29,7 +29,11 @@ def config_text(entries: int) -> str:
         lines += [f"      token: {{env: TOKEN_{i}}}"]
     lines.append("policies:")
     for i in range(entries):
-        lines += [f"  - id: rule-{i}", f"    pattern: api_{i}.org.main.things.create*", "    action: require_approval"]
+        lines += [
+            f"  - id: rule-{i}",
+            f"    pattern: api_{i}.org.main.things.create*",
+            "    action: require_approval",
+        ]
         lines += ["    when:", "      owner: {equals: acme}", f"      amount: {{at_most: {i}}}"]
     return "\n".join(lines) + "\n"
 
@@ -53,7 +57,9 @@ def command_seconds() -> float:
     best = 9.9
     for _ in range(5):
         began = time.perf_counter()
-        subprocess.run([*command, str(ROOT / "executor.yaml.example")], cwd=ROOT, check=False, capture_output=True)
+        subprocess.run(
+            [*command, str(ROOT / "executor.yaml.example")], cwd=ROOT, check=False, capture_output=True
+        )
         best = min(best, time.perf_counter() - began)
     return best
 
@@ -63,7 +69,9 @@ def main() -> None:
     seconds, findings = measure(text)
     broken = text.replace("kind: bearer", "kind: baerer")
     broken_seconds, errors = measure(broken)
-    print(f"{len(text.splitlines())} lines, {len(text) // 1024} KiB: {seconds:.3f} s CPU, {findings} findings")
+    print(
+        f"{len(text.splitlines())} lines, {len(text) // 1024} KiB: {seconds:.3f} s CPU, {findings} findings"
+    )
     print(f"the same with {errors} errors: {broken_seconds:.3f} s CPU")
     print(f"executor validate executor.yaml.example: {command_seconds():.3f} s wall (best of 5)")
 

@@ -26,7 +26,8 @@ from bench.upstream import document
 
 SPECS = Path(__file__).parent.parent / ".specs"
 ONE_CALL = "const r = await tools.bench.org.main.items.get({id: 1}); return r.data.id"
-FIFTY = "const r = await Promise.all(Array.from({length: 50}, (_, i) => tools.bench.org.main.items.get({id: i, ms: 20}))); return r.length"
+FIFTY = """const all = Array.from({length: 50}, (_, i) => tools.bench.org.main.items.get({id: i, ms: 20}));
+return (await Promise.all(all)).length"""
 SEARCH = "return (await tools.search({query: 'create an issue comment'})).items[0].path"
 DESCRIBE = "return (await tools.describe.tool({path: 'github.org.main.issues.createComment'})).inputTypeScript.length"
 Action = Callable[[], Awaitable[object]]
@@ -73,14 +74,28 @@ async def throughput(action: Action, count: int, clients: int = 16) -> dict[str,
 async def measure_calls(table: Table, server: Server, base: str, rounds: int) -> None:
     async with httpx2.AsyncClient(base_url=base, trust_env=False) as direct:
         table.add("direct GET (baseline)", "-", **await latency(lambda: direct.get("/items/1"), rounds))
-        table.add("direct GET, 16 clients", "-", **await throughput(lambda: direct.get("/items/1"), rounds * 4))
-        fifty = await latency(lambda: asyncio.gather(*(direct.get("/items/1?ms=20") for _ in range(50))), 10, 2)
+        table.add(
+            "direct GET, 16 clients", "-", **await throughput(lambda: direct.get("/items/1"), rounds * 4)
+        )
+        fifty = await latency(
+            lambda: asyncio.gather(*(direct.get("/items/1?ms=20") for _ in range(50))), 10, 2
+        )
         table.add("direct, 50 parallel to a 20 ms upstream", "-", **fifty)
     table.add("trivial execute", "2.5 / 8 ms", **await latency(lambda: server.call("return 1"), rounds))
-    table.add("trivial execute, 16 clients", "500/s", **await throughput(lambda: server.call("return 1"), rounds * 3))
+    table.add(
+        "trivial execute, 16 clients",
+        "500/s",
+        **await throughput(lambda: server.call("return 1"), rounds * 3),
+    )
     table.add("one inner OpenAPI call", "5 ms", **await latency(lambda: server.call(ONE_CALL), rounds))
-    table.add("one inner OpenAPI call, 16 clients", "350/s", **await throughput(lambda: server.call(ONE_CALL), rounds * 2))
-    table.add("50 parallel inner calls, 20 ms upstream", "60 ms", **await latency(lambda: server.call(FIFTY), 20, 3))
+    table.add(
+        "one inner OpenAPI call, 16 clients",
+        "350/s",
+        **await throughput(lambda: server.call(ONE_CALL), rounds * 2),
+    )
+    table.add(
+        "50 parallel inner calls, 20 ms upstream", "60 ms", **await latency(lambda: server.call(FIFTY), 20, 3)
+    )
     typed = "const x: number = 1; interface A { b: string }; return x as number"
     table.add("trivial execute in TypeScript", "-", **await latency(lambda: server.call(typed), rounds // 2))
 
@@ -96,13 +111,22 @@ HOSTILE = {
 async def measure_bystanders(table: Table, server: Server) -> None:
     """What a bystander's trivial execute takes while a hostile one runs; none may fail."""
     for name, code in HOSTILE.items():
-        burner = asyncio.ensure_future(server.rpc("tools/call", "execute", _execute(code, 2000)))  # noqa: RUF006, TID251
-        figures = await latency(lambda: server.call("return 1"), 60, 1)
-        ended = await burner
-        table.add(f"bystander beside {name} ({ended['structuredContent']['status']})", "60 ms", **figures)
-    burners = [asyncio.ensure_future(server.rpc("tools/call", "execute", _execute("while(true){}", 3000))) for _ in range(2)]  # noqa: TID251
-    table.add("bystander beside two CPU burners", "p99 25 ms", **await latency(lambda: server.call("return 1"), 100, 1))
-    await asyncio.gather(*burners)
+        figures, ended = await _beside(server, [code], 2000, 60)
+        table.add(f"bystander beside {name} ({ended[0]})", "60 ms", **figures)
+    figures, _ = await _beside(server, ["while(true){}"] * 2, 3000, 100)
+    table.add("bystander beside two CPU burners", "p99 25 ms", **figures)
+
+
+async def _beside(
+    server: Server, burning: list[str], timeout_ms: int, count: int
+) -> tuple[dict[str, float], list[str]]:
+    async with asyncio.TaskGroup() as group:
+        burners = [
+            group.create_task(server.rpc("tools/call", "execute", _execute(code, timeout_ms)))
+            for code in burning
+        ]
+        figures = await latency(lambda: server.call("return 1"), count, 1)
+    return figures, [one.result()["structuredContent"]["status"] for one in burners]
 
 
 def _execute(code: str, timeout_ms: int) -> dict[str, Any]:
@@ -117,7 +141,10 @@ async def measure_reload(table: Table, base: str, folder: Path) -> None:
         spec = copy.deepcopy(document(base))
         get = spec["paths"]["/items/{id}"]["get"]  # type: ignore[index]
         paths = {f"/items/{n}/{{id}}": {"get": {**get, "operationId": f"items/get{n}"}} for n in range(100)}
-        config["integrations"][f"api{number}"] = {"kind": "openapi", "spec": {"inline": {**spec, "paths": paths}}}
+        config["integrations"][f"api{number}"] = {
+            "kind": "openapi",
+            "spec": {"inline": {**spec, "paths": paths}},
+        }
         config["connections"][f"api{number}.org.main"] = {}
     async with serve(config, port, folder) as server:
         taken = []
@@ -131,13 +158,20 @@ async def measure_reload(table: Table, base: str, folder: Path) -> None:
                 if time.perf_counter() - began > 30:
                     raise RuntimeError((folder / "server.log").read_text()[-3000:])
             taken.append((time.perf_counter() - began) * 1e3)
-        table.add("reload, 50 integrations, 5,000 tools: edit to seen", "1,000 ms", p50_ms=statistics.median(taken), max_ms=max(taken))
+        table.add(
+            "reload, 50 integrations, 5,000 tools: edit to seen",
+            "1,000 ms",
+            p50_ms=statistics.median(taken),
+            max_ms=max(taken),
+        )
 
 
 async def measure_github(table: Table, base: str, folder: Path, rounds: int) -> None:
     spec = SPECS / "api.github.com.json"
     if not spec.exists():
-        print(f"GitHub's document is absent ({spec.name}): run `make specs`; its rows are left out", flush=True)
+        print(
+            f"GitHub's document is absent ({spec.name}): run `make specs`; its rows are left out", flush=True
+        )
         return
     port = free_port()
     config = base_config(port)
@@ -150,12 +184,20 @@ async def measure_github(table: Table, base: str, folder: Path, rounds: int) -> 
         async with serve(config, port, folder, folder / "state") as server:
             await server.description()
             seconds = time.perf_counter() - server.started
-            table.add(f"start to first tools/list, GitHub, {name} cache", {"cold": "1.6 s", "warm": "1.0 s"}[name], seconds=seconds)
+            table.add(
+                f"start to first tools/list, GitHub, {name} cache",
+                {"cold": "1.6 s", "warm": "1.0 s"}[name],
+                seconds=seconds,
+            )
             if name == "warm":
                 whole, largest = server.memory()
                 table.add("memory idle, GitHub (PSS, all processes)", "130 MB", mb=whole, largest_mb=largest)
-                table.add("search in GitHub's catalog", "5 ms", **await latency(lambda: server.call(SEARCH), rounds))
-                table.add("describe one GitHub tool", "8 ms", **await latency(lambda: server.call(DESCRIBE), rounds))
+                table.add(
+                    "search in GitHub's catalog", "5 ms", **await latency(lambda: server.call(SEARCH), rounds)
+                )
+                table.add(
+                    "describe one GitHub tool", "8 ms", **await latency(lambda: server.call(DESCRIBE), rounds)
+                )
                 await measure_calls(table, server, base, rounds)
                 await throughput(lambda: server.call("return 1"), 2000)
                 whole, largest = server.memory()
@@ -171,7 +213,9 @@ async def main(rounds: int) -> None:
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     rows = [{"name": name, **figures, "goal": goal} for name, figures, goal in table.rows]
-    (results / "latest.json").write_text(json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=2) + "\n")
+    (results / "latest.json").write_text(
+        json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

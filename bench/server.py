@@ -1,4 +1,4 @@
-"""Starts what is measured: the upstream and `executor serve` as real processes, and a client that reuses connections."""
+"""Starts what is measured, the upstream and `executor serve`, as real processes, and the client that measures."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Server:
 
     async def call(self, code: str, **arguments: Any) -> Any:
         """One `execute`; gives structuredContent. Raises when the HTTP exchange or the execution failed."""
-        answer = await self.rpc("tools/call", "execute", {"name": "execute", "arguments": {"code": code, **arguments}})
+        answer = await self.rpc(
+            "tools/call", "execute", {"name": "execute", "arguments": {"code": code, **arguments}}
+        )
         content = answer["structuredContent"]
         if content["status"] != "completed":
             raise RuntimeError(json.dumps(content)[:2000])
@@ -96,7 +98,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(config: dict[str, Any], port: int, folder: Path, state: Path | None = None) -> AsyncIterator[Server]:
+async def serve(
+    config: dict[str, Any], port: int, folder: Path, state: Path | None = None
+) -> AsyncIterator[Server]:
     """`executor serve` on `config` (written as JSON, which is YAML), ready to be called."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "executor.yaml").write_text(json.dumps(config))
@@ -105,7 +109,11 @@ async def serve(config: dict[str, Any], port: int, folder: Path, state: Path | N
     log = (folder / "server.log").open("wb")
     started = time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-    headers = {"authorization": f"Bearer {KEY}", "mcp-protocol-version": VERSION, "accept": "application/json, text/event-stream"}
+    headers = {
+        "authorization": f"Bearer {KEY}",
+        "mcp-protocol-version": VERSION,
+        "accept": "application/json, text/event-stream",
+    }
     limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
     try:
         async with httpx2.AsyncClient(

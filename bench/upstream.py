@@ -34,7 +34,9 @@ def document(base: str) -> dict[str, object]:
         "tags": ["items"],
         "summary": "Get an item",
         "parameters": [item, wait],
-        "responses": {"200": {"description": "an item", "content": {"application/json": {"schema": {"type": "object"}}}}},
+        "responses": {
+            "200": {"description": "an item", "content": {"application/json": {"schema": {"type": "object"}}}}
+        },
     }
     return {
         "openapi": "3.1.0",

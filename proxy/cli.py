@@ -1,7 +1,7 @@
 """The `executor` command: one table of commands; only the chosen one is imported.
 
-Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). `serve` and `mcp` end with 78
-(sysexits EX_CONFIG) when the config is invalid; `call` with 3 (approval needed) or 4 (blocked).
+Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). Commands that need a
+valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed) or 4 (blocked).
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def build_parser(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, Comman
         description="One MCP endpoint in front of every API you use, configured by YAML files in git.",
         epilog="`executor COMMAND --help` explains one command. No command is started by --help.",
     )
-    parser.add_argument("--version", action="version", version=f"executor {metadata.version('executor-proxy')}")
+    parser.add_argument(
+        "--version", action="version", version=f"executor {metadata.version('executor-proxy')}"
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     modules: dict[str, CommandModule] = {}
     for command in COMMANDS:

@@ -1,13 +1,13 @@
 """Puts the parts together, and takes them apart in the opposite order. The only module that knows everyone.
 
-    async with open_application(options) as application:    # config applied, sandbox warm, nothing listens yet
-        ...                                                 # `proxy.app.running` serves `application.gateway`
+async with open_application(options) as application:    # config applied, sandbox warm, nothing listens yet
+    ...                                                 # `proxy.app.running` serves `application.gateway`
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,14 @@ from proxy.config.secrets import Resolver, SecretMissing
 from proxy.config.watch import Watcher
 from proxy.connections import Connections, Opened
 from proxy.connections.opening import WrongSource
-from proxy.executions import Executions
+from proxy.executions import ExecutionReport, Executions
 from proxy.limits import open_storage
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader, follow
 from proxy.sandbox import HardeningMissing, PoolUnavailable
 from proxy.state.memory import MemoryState
-from proxy.telemetry import Log, Metrics
+from proxy.telemetry import Log, Metrics, configure_logging
 from proxy.workspace import Generation
 
 
@@ -76,7 +76,7 @@ class Application:
         state = MemoryState()
         limiter = CurrentLimits(lambda: self.access.limits, self._limit_hit)
         calls = Calls(self.live, state, limiter=limiter, on_call=self._called)
-        self.executions = Executions(sandboxes, calls, self.live, state)
+        self.executions = Executions(sandboxes, calls, self.live, state, on_execution=self._executed)
         self._reloader: Reloader[Loaded, Built] | None = None
         operations = Operations(self.live, lambda: self.reloader, lambda: sandboxes.pool, self.metrics)
         self.gateway = AppGateway(self.live, lambda: self.access, self.executions, operations, self.metrics)
@@ -129,6 +129,7 @@ class Application:
         self._built[id(built.generation)] = built
         self._now = built
         self._sandboxes.adopt()
+        set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
         if self._connections.stale(built.opened):
             self.sources_changed.set()
@@ -137,10 +138,18 @@ class Application:
     def _limit_hit(self, name: str) -> None:
         self.metrics.count("executor_rate_limit_hits_total", limit=name)
 
+    def _executed(self, report: ExecutionReport) -> None:
+        self.metrics.count("executor_executions_total", status=report.status)
+        self.metrics.observe("executor_execution_seconds", report.duration_ms / 1000)
+        if report.lost is not None:
+            self.metrics.count("executor_sandbox_kills_total", reason=report.lost)
+
     def _called(self, report: CallReport) -> None:
         integration = report.integration or "unknown"
         self.metrics.count("executor_tool_calls_total", integration=integration, outcome=report.code or "ok")
-        self.metrics.observe("executor_tool_call_seconds", report.milliseconds / 1000, integration=integration)
+        self.metrics.observe(
+            "executor_tool_call_seconds", report.milliseconds / 1000, integration=integration
+        )
         if report.decision is not None:
             self.metrics.count("executor_policy_decisions_total", action=report.decision.action)
 
@@ -162,7 +171,6 @@ class Application:
             else:
                 # A reload was faster, and took the new documents along or will be told of them.
                 self._connections.release(built.opened.keys)
-
 
     @property
     def reloader(self) -> Reloader[Loaded, Built]:
@@ -196,7 +204,9 @@ class Application:
         """Who speaks over stdio: the person who started the process. Raises `InvalidConfig`."""
         known = self.live.current.workspaces
         if workspace is None and len(known) > 1:
-            raise InvalidConfig(f"there are several workspaces: name one with --workspace ({', '.join(known)})")
+            raise InvalidConfig(
+                f"there are several workspaces: name one with --workspace ({', '.join(known)})"
+            )
         name = workspace or next(iter(known))
         if name not in known:
             raise InvalidConfig(f"--workspace {name}: no such workspace; there are: {', '.join(known)}")
@@ -217,6 +227,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
     first = load_config(options.paths, env=options.env)
     if first.config is None:
         raise InvalidConfig(_rendered(first.diagnostics))
+    set_logging(first.config, options.env)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpClient())
         # The application is made around its parts; the callback reaches it once it exists.
@@ -276,13 +287,26 @@ def _rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
     return render("text", errors, Summary(len({one.file for one in errors}), 0, 0, 0, 0), color=False)
 
 
+def set_logging(config: Config, env: Mapping[str, str]) -> None:
+    """Logs as the config says; `EXECUTOR_MCP_DEBUG` adds what the protocol library says (seed 002)."""
+    log = config.telemetry.log
+    debug = env.get("EXECUTOR_MCP_DEBUG", "").lower() in ("1", "true")
+    configure_logging(log.level, log.format, protocol_debug=debug)
+
+
 def references(config: Config) -> list[Path]:
     """Files whose content belongs to the config: they are watched, and a change is a reload."""
-    return [Path(one.spec.file) for one in config.integrations.values() if isinstance(one, OpenApi) and one.spec.file]
+    return [
+        Path(one.spec.file)
+        for one in config.integrations.values()
+        if isinstance(one, OpenApi) and one.spec.file
+    ]
 
 
 def _refusal(loaded: Loaded, path: str) -> Diagnostic:
-    return _problem(loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now")
+    return _problem(
+        loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now"
+    )
 
 
 def _wrong_source(loaded: Loaded, error: WrongSource) -> Diagnostic:

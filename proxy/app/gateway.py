@@ -16,7 +16,7 @@ from proxy.limits import LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
-from proxy.serving.gateway import Listener, ReloadReport
+from proxy.serving.gateway import Listener
 from proxy.telemetry import Metrics
 from proxy.workspace import Generation, Workspace
 
@@ -58,7 +58,10 @@ class AppGateway:
     ) -> Principal:
         """See `Callers.authenticate`. `peer_ip` is for limits only: no address is a credential."""
         asked = AuthRequest(
-            tuple(headers.items()), {name: (value,) for name, value in query.items()}, path_workspace, anonymous_path
+            tuple(headers.items()),
+            {name: (value,) for name, value in query.items()},
+            path_workspace,
+            anonymous_path,
         )
         try:
             return self._access().authenticator.authenticate(asked)
@@ -90,7 +93,9 @@ class AppGateway:
     def changes_since(self, principal: Principal, revision: str) -> str | None:
         return self._revisions.changes(revision, self._workspace(principal).catalog)
 
-    async def execute(self, request: ExecutionRequest, principal: Principal, observer: Observer) -> ExecutionResult:
+    async def execute(
+        self, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
         subject = LimitSubject.of(principal, session=request.session_id)
         denied = await self._access().limits.check("executions", subject)
         if denied is not None:
@@ -99,7 +104,12 @@ class AppGateway:
         return await self._executions.execute(request, principal, observer)
 
     async def resume(
-        self, execution_id: str, action: str, content: JsonObject | None, interaction_id: str | None, principal: Principal
+        self,
+        execution_id: str,
+        action: str,
+        content: JsonObject | None,
+        interaction_id: str | None,
+        principal: Principal,
     ) -> ExecutionResult:
         return await self._executions.resume(execution_id, action, content, interaction_id, principal)
 

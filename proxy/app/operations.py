@@ -20,7 +20,11 @@ class Operations:
     """The operations half of the gateway."""
 
     def __init__(
-        self, live: Live, reloader: Callable[[], Reloader[Any, Any]], pool: Callable[[], Pool], metrics: Metrics
+        self,
+        live: Live,
+        reloader: Callable[[], Reloader[Any, Any]],
+        pool: Callable[[], Pool],
+        metrics: Metrics,
     ) -> None:
         self._live = live
         self._reloader = reloader

@@ -30,9 +30,13 @@ class Revisions:
         if before is None:
             return "The connected integrations may have changed; look with tools.catalog.namespaces({})."
         now = _faces(catalog)
-        changed = sorted({p.partition(".")[0] for p in before.keys() | now.keys() if before.get(p) != now.get(p)})
+        changed = sorted(
+            {p.partition(".")[0] for p in before.keys() | now.keys() if before.get(p) != now.get(p)}
+        )
         if not changed:
-            return "The configuration changed since you last listed tools; search again before you rely on it."
+            return (
+                "The configuration changed since you last listed tools; search again before you rely on it."
+            )
         names = ", ".join(changed[:_NAMES_SHOWN]) + (", ..." if len(changed) > _NAMES_SHOWN else "")
         return f"Changed since you last listed tools: {names}. Search again before you rely on them."
 

@@ -10,7 +10,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proxy.app.application import Application
 from proxy.principal import Principal
@@ -79,7 +79,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     try:
         async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
             group.create_task(
-                serve_http(dispatch, host=listen.host, port=listen.port, shutdown=shutdown, bound=bound), name="http"
+                serve_http(dispatch, host=listen.host, port=listen.port, shutdown=shutdown, bound=bound),
+                name="http",
             )
             group.create_task(_drained(application, stopping, drain, shutdown), name="drain")
     except* OSError as problems:
@@ -88,7 +89,9 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
         dispatch.close()
 
 
-async def _drained(application: Application, stopping: Stopping, drain: Drain, shutdown: asyncio.Event) -> None:
+async def _drained(
+    application: Application, stopping: Stopping, drain: Drain, shutdown: asyncio.Event
+) -> None:
     await stopping.stop.wait()
     drain.begin()
     seconds = application.config.server.reload.drain_timeout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import islice
 
 from proxy.app.application import Application
 from proxy.app.listing import connection_rows
@@ -18,12 +19,13 @@ def welcome(application: Application, url: str) -> str:
     lines += [f"  {_row(row)}" for row in connection_rows(application.live.current)]
     if token is None:
         return "\n".join([*lines, "  Callers bring their own keys (auth in the config)."])
-    header = f"Authorization: Bearer {token}"
+    shown = token.reveal()
+    header = f"Authorization: Bearer {shown}"
     add = f"npx add-mcp {endpoint} --transport http --name executor --header {shlex.quote(header)}"
     return "\n".join(
         [
             *lines,
-            f"  Token: {token}   (kept in {application.access.token_file})",
+            f"  Token: {shown}   (kept in {application.access.token_file})",
             "",
             "Run some code (paste this):",
             f"  {curl_line(endpoint, header, _first_code(application))}",
@@ -42,7 +44,9 @@ def _row(row: dict[str, object]) -> str:
 
 def _first_code(application: Application) -> str:
     """Code that shows a real result whatever is connected."""
-    for tool in application.first_tools():
+    tools = list(islice(application.first_tools(), 100))
+    listing = [tool for tool in tools if tool.endswith((".list", "List"))]
+    for tool in (*listing, *tools):
         return f"return await tools.{tool}({{}})"
     return "return await tools.catalog.namespaces({})"
 
@@ -63,4 +67,6 @@ def curl_line(endpoint: str, header: str, code: str) -> str:
         "Mcp-Method: tools/call",
         "Mcp-Name: execute",
     ]
-    return " ".join(["curl -s", endpoint, *(f"-H {shlex.quote(h)}" for h in headers), "-d", shlex.quote(body)])
+    return " ".join(
+        ["curl -s", endpoint, *(f"-H {shlex.quote(h)}" for h in headers), "-d", shlex.quote(body)]
+    )

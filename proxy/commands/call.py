@@ -38,7 +38,9 @@ def add_parser(subparsers: Any) -> None:
         epilog="Exit codes: 0 the call went well, 1 it did not, 2 could not run, 3 needs approval, 4 blocked.",
     )
     parser.add_argument("address", metavar="ADDRESS", help="for example github.org.main.repos.get")
-    parser.add_argument("arguments", nargs="?", default="{}", metavar="JSON", help="arguments: JSON, @FILE or -")
+    parser.add_argument(
+        "arguments", nargs="?", default="{}", metavar="JSON", help="arguments: JSON, @FILE or -"
+    )
     add_caller_option(parser)
     add_config_option(parser)
 

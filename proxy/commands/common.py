@@ -41,7 +41,11 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[Path]:
     """The given paths, or the default file in `base` (the working directory). Raises `CannotRun`."""
     folder = base or Path()
-    paths = [Path(p) for p in given] if given else [folder / n for n in DEFAULT_NAMES if (folder / n).is_file()][:1]
+    paths = (
+        [Path(p) for p in given]
+        if given
+        else [folder / n for n in DEFAULT_NAMES if (folder / n).is_file()][:1]
+    )
     if not paths:
         raise CannotRun(f"no {DEFAULT_NAMES[0]} in {folder.resolve()}; name one with --config PATH")
     for path in paths:

@@ -49,7 +49,13 @@ def add_parser(subparsers: Any) -> None:
     )
     add_config_option(parser)
     add_json_option(parser)
-    parser.add_argument("--live", metavar="URL", nargs="?", const="http://127.0.0.1:8080", help="only ask a running server for its health (default %(const)s)")
+    parser.add_argument(
+        "--live",
+        metavar="URL",
+        nargs="?",
+        const="http://127.0.0.1:8080",
+        help="only ask a running server for its health (default %(const)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,13 +94,19 @@ async def _all(config: Sequence[str] | None) -> AsyncIterator[Check]:
 def _python() -> Check:
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Check("python", "ok" if supported else "warn", detail if supported else f"{detail}; 3.11 to 3.13 are tested")
+    return Check(
+        "python", "ok" if supported else "warn", detail if supported else f"{detail}; 3.11 to 3.13 are tested"
+    )
 
 
 def _clock() -> Check:
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    return Check("clock", "ok", stamp) if now > _EARLIEST else Check("clock", "bad", f"{stamp} is in the past: set it")
+    return (
+        Check("clock", "ok", stamp)
+        if now > _EARLIEST
+        else Check("clock", "bad", f"{stamp} is in the past: set it")
+    )
 
 
 def _directory(name: str, path: Path) -> Check:
@@ -110,7 +122,9 @@ async def _sandbox() -> Check:
     try:
         async with Pool(PoolOptions(workers=1)) as pool:
             line = pool.hardening.line()
-            return Check("sandbox", "warn" if pool.hardening.missing else "ok", line.removeprefix("sandbox: "))
+            return Check(
+                "sandbox", "warn" if pool.hardening.missing else "ok", line.removeprefix("sandbox: ")
+            )
     except (HardeningMissing, PoolUnavailable, OSError) as error:
         return Check("sandbox", "bad", str(error))
 
@@ -125,8 +139,8 @@ def _config(loaded: Loaded) -> Check:
 
 
 async def _upstreams(loaded: Loaded) -> AsyncIterator[Check]:
-    from proxy.app.local import open_live
     from proxy.app.listing import connection_rows
+    from proxy.app.local import open_live
     from proxy.connections.opening import WrongSource
 
     try:

@@ -14,7 +14,13 @@ def read_object(given: str) -> dict[str, Any]:
     import orjson
 
     try:
-        text = sys.stdin.read() if given == "-" else Path(given[1:]).read_text() if given.startswith("@") else given
+        text = (
+            sys.stdin.read()
+            if given == "-"
+            else Path(given[1:]).read_text()
+            if given.startswith("@")
+            else given
+        )
         value = orjson.loads(text)
     except OSError as error:
         raise CannotRun(f"{given}: {error.strerror}") from None

@@ -38,8 +38,12 @@ def add_parser(subparsers: Any) -> None:
         description="Prints every rule that matches the tool, why it was skipped or applied, and what decides.",
     )
     parser.add_argument("tool", metavar="TOOL", help="address, for example github.org.main.repos.update")
-    parser.add_argument("--arguments", metavar="JSON", help="judge a call with these arguments (JSON, @FILE or -)")
-    parser.add_argument("--expect", choices=["block", "require_approval", "approve"], help="exit 1 if it is another action")
+    parser.add_argument(
+        "--arguments", metavar="JSON", help="judge a call with these arguments (JSON, @FILE or -)"
+    )
+    parser.add_argument(
+        "--expect", choices=["block", "require_approval", "approve"], help="exit 1 if it is another action"
+    )
     add_caller_option(parser)
     add_config_option(parser)
     add_json_option(parser)

@@ -6,15 +6,21 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from proxy.app.options import StartOptions
-from proxy.commands.common import EXIT_CANNOT_RUN, EXIT_CONFIG, EXIT_OK, CannotRun, add_config_option, cannot_run
+from proxy.commands.common import (
+    EXIT_CONFIG,
+    EXIT_OK,
+    CannotRun,
+    add_config_option,
+    cannot_run,
+    load_valid,
+)
 from proxy.commands.common import config_paths as find_paths
-from proxy.commands.common import load_valid
 
 DESCRIPTION = """\
 Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
@@ -31,9 +37,15 @@ def add_parser(subparsers: Any) -> None:
         epilog="Exit codes: 0 stopped, 2 could not run, 78 invalid config.",
     )
     add_config_option(parser)
-    parser.add_argument("--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one")
-    parser.add_argument("--no-watch", action="store_true", help="do not watch the files; reload by SIGHUP only")
-    parser.add_argument("--demo", action="store_true", help="also run the quickstart's demo API and point the config at it")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one"
+    )
+    parser.add_argument(
+        "--no-watch", action="store_true", help="do not watch the files; reload by SIGHUP only"
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="also run the quickstart's demo API and point the config at it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +82,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
             async with open_application(options) as application:
 
                 def ready(bound: Bound) -> None:
-                    print(welcome(application, bound.url), file=sys.stderr, flush=True)
+                    print(welcome(application, bound.url), flush=True)
 
                 await run_http(application, ready, Stopping())
         except InvalidConfig as error:
@@ -92,7 +104,9 @@ async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None
     environment |= demo_environment(f"http://127.0.0.1:{port}", token)
     ready, shutdown = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo")
+        group.create_task(
+            run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo"
+        )
         await ready.wait()
         try:
             yield

@@ -8,8 +8,8 @@ import os
 from typing import Any
 
 from policies import PatternError, parse_pattern
-from proxy.app.local import open_live
 from proxy.app.listing import connection_rows
+from proxy.app.local import open_live
 from proxy.catalog import CatalogTool
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
@@ -43,11 +43,17 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every tool, and what would happen to a call of it")
-    listing.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="as in policies; default *")
-    listing.add_argument("--schemas", action="store_true", help="with --json: input and output as JSON Schema 2020-12")
+    listing.add_argument(
+        "pattern", nargs="?", default="*", metavar="PATTERN", help="as in policies; default *"
+    )
+    listing.add_argument(
+        "--schemas", action="store_true", help="with --json: input and output as JSON Schema 2020-12"
+    )
     search = actions.add_parser("search", help="the same ranking as tools.search in agent code")
     search.add_argument("query", nargs="+", metavar="QUERY")
-    search.add_argument("--limit", type=int, default=SEARCH_LIMIT, metavar="N", help=f"default {SEARCH_LIMIT}")
+    search.add_argument(
+        "--limit", type=int, default=SEARCH_LIMIT, metavar="N", help=f"default {SEARCH_LIMIT}"
+    )
     describe = actions.add_parser("describe", help="one tool: description, TypeScript types, policy")
     describe.add_argument("address", metavar="ADDRESS")
     sources = actions.add_parser("sources", help="every connection, its status and number of tools")
@@ -85,7 +91,10 @@ def _sources(args: argparse.Namespace, live: Live) -> int:
         print_json(rows)
     else:
         print_table(
-            [[r["connection"], r["kind"], str(r["tools"]), f"{r['status']} {r.get('error', '')}".rstrip()] for r in rows]
+            [
+                [r["connection"], r["kind"], str(r["tools"]), f"{r['status']} {r.get('error', '')}".rstrip()]
+                for r in rows
+            ]
         )
         for row in rows:
             for warning in row["warnings"]:

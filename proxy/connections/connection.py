@@ -48,7 +48,9 @@ class OpenConnection:
     async def invoke(self, call: PreparedCall, timeout_seconds: float) -> Result:
         """Resolve the credential, send, return what came back. The credential lives only inside this call."""
         if self.upstream is None:
-            return Failure("connection_not_ready", f"{self.prefix} is not ready: {self.status.get('error', '')}", True)
+            return Failure(
+                "connection_not_ready", f"{self.prefix} is not ready: {self.status.get('error', '')}", True
+            )
         try:
             credential = self.resolve()
         except SecretMissing as missing:

@@ -36,7 +36,8 @@ def credential_source(
 
     def resolve() -> Credential:
         parts = [
-            CredentialPart("header", resolver.resolve(reference), name) for name, reference in secret_headers.items()
+            CredentialPart("header", resolver.resolve(reference), name)
+            for name, reference in secret_headers.items()
         ]
         if isinstance(auth, SchemesAuth):
             return Credential(tuple(parts), _schemes(auth, resolver))
@@ -60,7 +61,9 @@ def _part(auth: Simple, resolver: Resolver) -> CredentialPart:
     if isinstance(auth, BearerAuth):
         return CredentialPart("bearer", resolver.resolve(auth.token))
     if isinstance(auth, BasicAuth):
-        return CredentialPart("basic", resolver.resolve(auth.password), username=_text(auth.username, resolver))
+        return CredentialPart(
+            "basic", resolver.resolve(auth.password), username=_text(auth.username, resolver)
+        )
     value = resolver.resolve(auth.value)
     prefix = auth.prefix if isinstance(auth, HeaderAuth) else ""
     return CredentialPart(auth.kind, value, auth.name, prefix=prefix)
@@ -74,7 +77,9 @@ def _schemes(auth: SchemesAuth, resolver: Resolver) -> dict[str, SchemeCredentia
     bound: dict[str, SchemeCredential] = {}
     for name, scheme in auth.schemes.items():
         if isinstance(scheme, SchemeLogin):
-            bound[name] = SchemeCredential(None, _text(scheme.username, resolver), resolver.resolve(scheme.password))
+            bound[name] = SchemeCredential(
+                None, _text(scheme.username, resolver), resolver.resolve(scheme.password)
+            )
         else:
             bound[name] = SchemeCredential(resolver.resolve(scheme.secret))
     return bound

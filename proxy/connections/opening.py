@@ -57,7 +57,11 @@ class Connections:
     """Every open upstream of this process. `changed` is called when a remote document was loaded or changed."""
 
     def __init__(
-        self, http: HttpClient, resolver: Resolver, cache: Path | None, changed: Callable[[], None] = lambda: None
+        self,
+        http: HttpClient,
+        resolver: Resolver,
+        cache: Path | None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = http
         self._resolver = resolver
@@ -103,7 +107,9 @@ class Connections:
     def stale(self, opened: Opened) -> bool:
         """Whether a remote document was loaded or changed since `opened` was made."""
         return any(
-            self._held[one.key].source.loaded is not one for one in opened.sources.values() if one.key in self._held
+            self._held[one.key].source.loaded is not one
+            for one in opened.sources.values()
+            if one.key in self._held
         )
 
     def release(self, keys: Iterable[str]) -> None:
@@ -142,10 +148,16 @@ class Connections:
         held = self._held[key]
         if held.source.remote and (held.keeper is None or held.keeper.done()):
             refresh = integration.spec.refresh if isinstance(integration, OpenApi) else None
-            held.keeper = self._tasks.create_task(held.source.keep(refresh, self._changed), name=f"keep {key[:8]}")
+            held.keeper = self._tasks.create_task(
+                held.source.keep(refresh, self._changed), name=f"keep {key[:8]}"
+            )
 
     def _connection(
-        self, prefix: str, connection: Connection, integration: Integration, sources: Mapping[str, LoadedSource]
+        self,
+        prefix: str,
+        connection: Connection,
+        integration: Integration,
+        sources: Mapping[str, LoadedSource],
     ) -> OpenConnection:
         name, owner, own = prefix.split(".")
         title = connection.description or integration.description or integration.title or ""
@@ -154,7 +166,10 @@ class Connections:
             return _closed(name, owner, own, integration.kind, title, failure)
         resolve = credential_source(connection.auth, integration.headers, self._resolver)
         if resolve is None:
-            failure = {"status": "needs_auth", "error": f"auth kind {connection.auth.kind} is not supported yet"}
+            failure = {
+                "status": "needs_auth",
+                "error": f"auth kind {connection.auth.kind} is not supported yet",
+            }
             return _closed(name, owner, own, integration.kind, title, failure)
         loaded = sources[name]
         if loaded.toolset is None:
@@ -172,7 +187,9 @@ class Connections:
         )
 
 
-def _closed(integration: str, owner: str, name: str, kind: str, title: str, failure: dict[str, str]) -> OpenConnection:
+def _closed(
+    integration: str, owner: str, name: str, kind: str, title: str, failure: dict[str, str]
+) -> OpenConnection:
     def nothing() -> Credential:
         return Credential()
 

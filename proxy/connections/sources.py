@@ -44,7 +44,13 @@ class LoadedSource:
 
 def source_key(integration: OpenApi, spec: SpecSource) -> str:
     """Equal keys are loaded once: the place of the document, its file's identity, and what is done to it."""
-    seen: list[object] = [spec.url, spec.inline, integration.include, integration.exclude, integration.overrides]
+    seen: list[object] = [
+        spec.url,
+        spec.inline,
+        integration.include,
+        integration.exclude,
+        integration.overrides,
+    ]
     if spec.file is not None:
         seen += [str(spec.file), *_file_identity(spec.file)]
     return hashlib.sha256(orjson.dumps(seen, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -61,7 +67,9 @@ def _file_identity(path: Path) -> tuple[int, ...]:
 class Source:
     """Loads one document, and keeps loading it while it is down or has a refresh interval. Owns no task itself."""
 
-    def __init__(self, key: str, spec: SpecSource, options: OpenApiOptions, http: HttpClient, cache: Path | None) -> None:
+    def __init__(
+        self, key: str, spec: SpecSource, options: OpenApiOptions, http: HttpClient, cache: Path | None
+    ) -> None:
         self.key = key
         self._spec = spec
         self._options = options
