@@ -25,7 +25,10 @@ _NO_VARIABLES = b"{}"
 
 
 class EngineFailed(Exception):
-    """The context ran out of memory in a place where no script could catch it."""
+    """The context cannot go on: out of memory where no script could catch it, or code that broke its globals.
+
+    The message is the engine's.
+    """
 
 
 class Native:

@@ -21,12 +21,15 @@ _GENERIC_PUNCT = frozenset((".", ",", "|", "&", "[", "]", "{", "}", ":", ";", "?
 
 
 class Recovered(NamedTuple):
-    """`source`: what to compile. `call`: if it is a lone expression, call its value. `typed`: it parses as
+    """`source`: what to compile as a body; `expression`: the same as an expression, that is without semicolons at its
+    end. `call`: if it is a lone expression, call its value. `typed`: it parses as
     JavaScript perhaps, but means something else in TypeScript, as in `f<string>(x)`."""
 
     source: str
+    expression: str
     call: bool
     typed: bool
+    first: tuple[int, int]  # line and column, from 1, of the first token
 
 
 def recover(code: str) -> Recovered:
@@ -38,14 +41,17 @@ def recover(code: str) -> Recovered:
     if end > 1 and items[0][1] == "export" and items[1][1] == "default":
         start = items[1][2] + len("default")
         source = _blank(source[:start]) + source[start:]
-        items, first = items, 2
+        first = 2
     else:
         first = 0
+    expression = source
     while end > first and items[end - 1][1] == ";":
         end -= 1
         at = items[end][2]
-        source = source[:at] + " " + source[at + 1 :]
-    return Recovered(source, _is_function(tokens, first, end), _has_type_arguments(items))
+        expression = expression[:at] + " " + expression[at + 1 :]
+    at = items[first][2] if first < len(items) else 0
+    place = source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)
+    return Recovered(source, expression, _is_function(tokens, first, end), _has_type_arguments(items), place)
 
 
 def unfence(code: str) -> str:

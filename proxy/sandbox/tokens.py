@@ -34,13 +34,14 @@ class Tokens:
     """The significant tokens of one text, with `match[i]` the index of the bracket that closes or opens token
     i."""
 
-    __slots__ = ("_braces", "_open", "_text", "items", "match")
+    __slots__ = ("_braces", "_no_regex_before", "_open", "_text", "items", "match")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.items: list[Token] = []
         self.match: dict[int, int] = {}
         self._open: list[int] = []
+        self._no_regex_before = 0
         self._braces: list[bool] = []  # for each open `{` or `${`: is it a template's?
         self._scan()
 
@@ -78,7 +79,11 @@ class Tokens:
         return end
 
     def _slash(self, at: int) -> int:
-        found = _REGEX.match(self._text, at) if self._regex_may_start() else None
+        may_start = at >= self._no_regex_before and self._regex_may_start()
+        found = _REGEX.match(self._text, at) if may_start else None
+        if may_start and found is None:
+            # A regular expression ends on its line: one look to the line's end is enough, or reading is quadratic.
+            self._no_regex_before = self._text.find("\n", at) % (len(self._text) + 1)
         if found is not None:
             self._add("regex", found.group(), at)
             return found.end()

@@ -36,10 +36,11 @@ class TransformFailed(Exception):
 
 def answer(code: str, oxc: Oxc) -> dict[str, Any]:
     """The `source` message for a worker: {"code"} or {"error": {message, line, column}}."""
-    source = recover(code).source
-    lifted, namespaces = _lift_namespaces(source)
+    recovered = recover(code)
     failures: list[tuple[str, str]] = []
     for opening, closing in _WRAPS:
+        source = recovered.expression if opening == "(" else recovered.source
+        lifted, namespaces = _lift_namespaces(source)
         try:
             output = oxc(f"{_OPENING}{opening}{lifted}\n{closing}")
             for index, text in enumerate(namespaces):
@@ -48,7 +49,7 @@ def answer(code: str, oxc: Oxc) -> dict[str, Any]:
             failures.append((opening, str(error)))
         else:
             return {"t": "source", "code": _restore(source, output, opening)}
-    return {"t": "source", "error": _furthest(lifted, failures, oxc)}
+    return {"t": "source", "error": _furthest(recovered.source, failures, oxc)}
 
 
 def _restore(source: str, output: str, opening: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from proxy.sandbox.engine import Context, EngineFailed
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
-from proxy.sandbox.recovery import recover
+from proxy.sandbox.recovery import Recovered, recover
 
 EXIT_DONE = 0
 EXIT_MEMORY = 78
@@ -22,6 +22,7 @@ EXIT_PROTOCOL = 80
 
 _LONG_NUMBER = re.compile(r"\d{16}")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+_SURROGATE = re.compile(r"\\\\|\\ud[89a-f][0-9a-f]{2}")
 _SAFE_INTEGER = 2**53 - 1
 _MEMORY = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB)."
 
@@ -63,8 +64,8 @@ class Worker:
         while True:
             try:
                 answer = context.feed(events)
-            except EngineFailed:
-                self._send(_failure("MemoryLimitError", _MEMORY))
+            except EngineFailed as error:
+                self._send(_broken(str(error)))
                 return False
             if not self._answer(answer):
                 return True
@@ -75,6 +76,8 @@ class Worker:
 
     def _answer(self, text: str) -> bool:
         """Send the frame; False when it was the last one of this execution."""
+        if "\\ud" in text:  # half a surrogate pair, which strict readers of JSON refuse
+            text = _SURROGATE.sub(lambda found: "\\ufffd" if found[0] != "\\\\" else found[0], text)
         payload = text.encode("utf-8", "replace")
         why = self._unsendable(text, len(payload))
         if why is not None:
@@ -108,9 +111,7 @@ def start_events(start: dict[str, Any]) -> bytes:
     language = start.get("language")
     recovered = recover(start["code"])
     typed = language == "ts" or (language is None and recovered.typed)
-    event = {
-        "source": recovered.source,
-        "call": recovered.call,
+    event = _code(recovered) | {
         "mayTransform": language != "js",
         "mustTransform": typed,
         "seed": start["seed"],
@@ -137,11 +138,16 @@ def following_events(frame: bytes) -> bytes:
     return json.dumps(message["events"]).encode()
 
 
+def _code(recovered: Recovered) -> dict[str, Any]:
+    source, expression, call, _, first = recovered
+    return {"source": source, "expression": None if expression == source else expression, "call": call, "first": first}
+
+
 def _source_events(message: dict[str, Any]) -> bytes:
     """The transform's answer: code, or an error, or nothing where it is not available."""
     if "code" in message:
         recovered = recover(message["code"])
-        return json.dumps([{"source": recovered.source, "call": recovered.call}]).encode()
+        return json.dumps([_code(recovered)]).encode()
     return json.dumps([{"source": None, "syntax": message.get("error")}]).encode()
 
 
@@ -168,7 +174,13 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _failure(name: str, message: str) -> bytes:
-    error = {"name": name, "message": message, "stack": "", "line": None, "column": None, "kind": "limit"}
+def _broken(why: str) -> bytes:
+    if why == "null" or "out of memory" in why or "aborted pending jobs" in why:
+        return _failure("MemoryLimitError", _MEMORY)
+    return _failure("Error", f"The code broke its own JavaScript environment: {why[:500]}", kind="error")
+
+
+def _failure(name: str, message: str, kind: str = "limit") -> bytes:
+    error = {"name": name, "message": message, "stack": "", "line": None, "column": None, "kind": kind}
     done = {"t": "done", "ok": False, "error": error, "calls": [], "logs": [], "emits": []}
     return json.dumps(done, separators=(",", ":")).encode()

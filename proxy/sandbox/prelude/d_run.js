@@ -8,14 +8,19 @@ let cursor = 0;
 let newestTimer = 0;
 let outcome = null;      // the body of the final message once the code has settled
 let needsTransform = false;
-let sourceLines = [];
+let sourceLines = [""];
+let firstPlace = [1, 1];
 let compiled = null;
 
 // ---- stacks: the agent's own frames only, in the agent's own positions -----------------------------------------
-function column(line, bytes) {
-  const at = line === 1 ? max(bytes - PREFIX, 1) : bytes;
+// The engine's (line, byte) as the reader's (line, column). It knows no place for what a function does first, and then
+// gives the function's own, which for the outermost function is our prefix: that stands for the first token.
+function position(line, bytes) {
+  if (line === 1 && bytes <= PREFIX) return firstPlace;
+  if (line > sourceLines.length) return [sourceLines.length, sourceLines[sourceLines.length - 1].length + 1];
+  const at = line === 1 ? bytes - PREFIX + 1 : bytes;  // the engine counts the first line's from 0, the others' from 1
   const text = sourceLines[line - 1];
-  if (text === undefined || !test(NON_ASCII, text)) return min(at, (text ?? "").length + 1);
+  if (!test(NON_ASCII, text)) return [line, min(at, text.length + 1)];
   let counted = 0;
   let points = 0;
   for (const point of text) {           // the engine counts UTF-8 bytes; people count characters
@@ -23,13 +28,13 @@ function column(line, bytes) {
     if (counted >= at) break;
     points++;
   }
-  return points + 1;
+  return [line, points + 1];
 }
 
 function renderFrame(site) {
   if (site.getFileName() !== "<input>") return "";
-  const line = site.getLineNumber();
-  const place = `agent.ts:${line}:${column(line, site.getColumnNumber())}`;
+  const [line, column] = position(site.getLineNumber(), site.getColumnNumber());
+  const place = `agent.ts:${line}:${column}`;
   const name = site.getFunctionName();
   return name && name !== "<eval>" && name !== "<anonymous>" ? `    at ${name} (${place})\n` : `    at ${place}\n`;
 }
@@ -58,8 +63,8 @@ function attempt(source, open, close) {
 
 // A lone expression gives its value, anything else is the body of an async function. When neither parses, the
 // attempt that got further has the better error.
-function compile(source) {
-  const asExpression = attempt(source, "(", ")");
+function compile(source, expression) {
+  const asExpression = attempt(expression ?? source, "(", ")");
   if (asExpression.run) return { run: asExpression.run, expression: true };
   const asBody = attempt(source, "{", "}");
   if (asBody.run) return { run: asBody.run, expression: false };
@@ -72,8 +77,7 @@ function placeOf(error) {
   try { stack = `${error.stack}`; } catch { return null; }
   const found = exec(/(?:agent\.ts|<input>):(\d+):(\d+)/, stack);
   if (!found) return null;
-  const line = min(+found[1], max(sourceLines.length, 1));
-  return [line, startsWith(found[0], "<input>") ? column(line, +found[2]) : +found[2]];
+  return startsWith(found[0], "<input>") ? position(+found[1], +found[2]) : [+found[1], +found[2]];
 }
 
 function begin(start) {
@@ -88,8 +92,9 @@ function begin(start) {
   }
   if (start.source !== null) {
     sourceLines = split(start.source, "\n");
+    firstPlace = start.first;
     if (start.mustTransform) { needsTransform = true; return undefined; }
-    compiled = compile(start.source);
+    compiled = compile(start.source, start.expression);
     if (compiled.run) return launch(compiled, start.call);
     if (start.mayTransform) { needsTransform = true; return undefined; }
   }
@@ -154,7 +159,8 @@ function finishWithError(kind, name, message, stack, place) {
 // step(3) rehearses: it does what an execution does, without effect, so that the pages it touches are a worker's own
 // before anybody waits for them.
 function step(what) {
-  deleteProperty(globalThis, "dukpy");  // the engine puts it back before every evaluation
+  deleteProperty(globalThis, "dukpy");        // the engine puts both back before every evaluation
+  deleteProperty(globalThis, "call_python");
   if (what === 2) return collect();
   if (what === 3) return rehearse();
   if (what === 0) { events = io("io"); cursor = 0; }

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from proxy.sandbox.messages import (
+    Blocked,
+    Done,
+    NeedsTransform,
+    ProtocolError,
+    ResultDelivery,
+    StartMessage,
+    TimerDelivery,
+    ToolCall,
+    decode_message,
+    encode_deliver,
+    encode_start,
+)
+
+ERROR = {"name": "E", "message": "m", "stack": "", "line": 1, "column": None, "kind": "error"}
+TAIL: dict[str, Any] = {"calls": [], "logs": [], "emits": []}
+
+
+def decode(**body: Any) -> Any:
+    return decode_message(orjson.dumps(body))
+
+
+def test_what_is_sent() -> None:
+    start = orjson.loads(encode_start(StartMessage("1", "00" * 32, 5.0, language="ts")))
+    assert (start["t"], start["code"], start["now"], start["language"]) == ("start", "1", 5.0, "ts")
+    assert start["limits"]["parallel"] == 64
+    assert "language" not in orjson.loads(encode_start(StartMessage("1", "", 0.0)))
+    frame = encode_deliver([ResultDelivery(1.0, 3, b'{"ok":true}'), ResultDelivery(1.0, 4, {"ok": False}), TimerDelivery(9.0)])
+    assert orjson.loads(frame)["events"] == [
+        {"now": 1.0, "seq": 3, "result": {"ok": True}},
+        {"now": 1.0, "seq": 4, "result": {"ok": False}},
+        {"now": 9.0, "timer": True},
+    ]
+    assert frame.startswith(b'{"t":"deliver","events":')  # the worker's fast path reads exactly this
+
+
+def test_what_is_understood() -> None:
+    call = {"seq": 0, "path": "a.b", "args": {"x": 1}}
+    assert decode(t="blocked", wake=5, **TAIL | {"calls": [call], "logs": [["log", "hi"]], "emits": [None]}) == Blocked(
+        (ToolCall(0, "a.b", {"x": 1}),), 5, (("log", "hi"),), (None,)
+    )
+    done = decode(t="done", ok=True, value=None, **TAIL)
+    assert isinstance(done, Done) and done.has_value and done.value is None
+    assert not decode(t="done", ok=True, **TAIL).has_value
+    assert decode(t="done", ok=False, error=ERROR, **TAIL).error.name == "E"
+    assert decode(t="transform") == NeedsTransform()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"t": "other"},
+        {},
+        {"t": "blocked", **TAIL},
+        {"t": "blocked", "wake": "5", **TAIL},
+        {"t": "blocked", "wake": None, **TAIL, "calls": [{"seq": -1, "path": "a", "args": {}}]},
+        {"t": "blocked", "wake": None, **TAIL, "calls": [{"seq": True, "path": "a", "args": {}}]},
+        {"t": "blocked", "wake": None, **TAIL, "calls": [{"seq": 0, "path": 1, "args": {}}]},
+        {"t": "blocked", "wake": None, **TAIL, "calls": [{"seq": 0, "path": "a", "args": []}]},
+        {"t": "blocked", "wake": None, **TAIL, "calls": 5},
+        {"t": "blocked", "wake": None, **TAIL, "logs": [["fatal", "x"]]},
+        {"t": "blocked", "wake": None, **TAIL, "logs": [["log", 1]]},
+        {"t": "blocked", "wake": None, **TAIL, "logs": [[]]},
+        {"t": "blocked", "wake": None, **TAIL, "emits": {}},
+        {"t": "done", "ok": 1, **TAIL},
+        {"t": "done", "ok": False, "error": {**ERROR, "kind": "other"}, **TAIL},
+        {"t": "done", "ok": False, "error": {**ERROR, "line": "1"}, **TAIL},
+        {"t": "done", "ok": False, **TAIL},
+    ],
+)
+def test_a_wrong_word_is_a_protocol_error(body: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolError):
+        decode_message(orjson.dumps(body))
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"1", b"{", b"[" * 2000, b"\xff"])
+def test_garbage_is_a_protocol_error(payload: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        decode_message(payload)

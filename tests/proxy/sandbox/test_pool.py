@@ -1,0 +1,172 @@
+"""The pool with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from proxy.sandbox import (
+    Blocked,
+    Done,
+    HardeningMissing,
+    Pool,
+    PoolBusy,
+    PoolOptions,
+    ResultDelivery,
+    StartMessage,
+    WorkerGone,
+)
+
+SEED = "00" * 32
+
+
+def start(code: str) -> StartMessage:
+    return StartMessage(code, SEED, 1000.0)
+
+
+async def run(pool: Pool, code: str, workspace: str = "ws") -> Done:
+    async with pool.worker(workspace, 30) as worker:
+        await worker.start(start(code))
+        message = await worker.receive()
+        assert isinstance(message, Done)
+        return message
+
+
+async def test_an_execution_with_a_call() -> None:
+    async with Pool(PoolOptions()) as pool, pool.worker("ws", 30) as worker:
+        await worker.start(start("return (await tools.a.b({x: 1})).data"))
+        blocked = await worker.receive()
+        assert isinstance(blocked, Blocked) and blocked.calls[0].path == "a.b"
+        await worker.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
+        done = await worker.receive()
+        assert isinstance(done, Done) and done.value == [1]
+
+
+async def test_typescript_runs_and_keeps_lines() -> None:
+    async with Pool(PoolOptions(prepare_typescript_seconds=None)) as pool:
+        assert (await run(pool, "enum E { A = 3 }\nconst a: number = E.A; return a")).value == 3
+        failed = await run(pool, "interface A { x: number }\n\nconst a: A = {x: 1};\nthrow new Error(`${a.x!}`)")
+        assert failed.error is not None and (failed.error.line, failed.error.message) == (4, "1")
+        broken = await run(pool, "const a: string = ;")
+        assert broken.error is not None and (broken.error.kind, broken.error.line, broken.error.column) == ("syntax", 1, 18)
+
+
+async def test_every_execution_has_its_own_process() -> None:
+    async with Pool(PoolOptions()) as pool:
+        pids = []
+        for _ in range(3):
+            async with pool.worker("ws", 30) as worker:
+                await worker.start(start("1"))
+                await worker.receive()
+                pids.append(worker.pid)
+        assert len(set(pids)) == 3 and pool.stats().reused == 0
+
+
+async def test_reuse_stays_inside_the_workspace_and_ends() -> None:
+    async with Pool(PoolOptions(reuse="workspace", runs=2)) as pool:
+        for _ in range(2):
+            assert (await run(pool, "globalThis.left = 1; return typeof left")).value == "number"
+        assert pool.stats().reused == 1
+        assert (await run(pool, "return typeof left")).value == "undefined"  # a third process: runs=2
+        assert pool.stats().reused == 1
+        assert (await run(pool, "return typeof left", workspace="other")).value == "undefined"
+        assert pool.stats().reused == 1
+        await run(pool, "throw 1")  # takes the first workspace's; an error retires it
+        before = pool.stats().reused
+        await run(pool, "1")
+        assert pool.stats().reused == before
+
+
+async def test_retire_ends_warm_and_working_processes_after_their_run() -> None:
+    async with Pool(PoolOptions(reuse="workspace")) as pool:
+        async with pool.worker("ws", 30) as worker:
+            await worker.start(start("1"))
+            pool.retire()
+            await worker.receive()
+        await run(pool, "1")
+        assert pool.stats().reused == 0
+
+
+async def test_the_deadline_kills() -> None:
+    async with Pool(PoolOptions()) as pool, pool.worker("ws", 0.2) as worker:
+        await worker.start(start("for (;;);"))
+        with pytest.raises(WorkerGone) as gone:
+            await worker.receive()
+        assert gone.value.reason == "killed" and "deadline" in gone.value.detail
+
+
+async def test_kill_wakes_who_waits() -> None:
+    async with Pool(PoolOptions()) as pool, pool.worker("ws", 30) as worker:
+        await worker.start(start("for (;;);"))
+        asyncio.get_running_loop().call_later(0.05, worker.kill, "enough")
+        with pytest.raises(WorkerGone, match="enough"):
+            await worker.receive()
+
+
+async def test_a_cancelled_lease_frees_its_place() -> None:
+    async with Pool(PoolOptions(running=1)) as pool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), pool.worker("ws", 30) as worker:
+                await worker.start(start("for (;;);"))
+                await worker.receive()
+        assert (await run(pool, "1")).value == 1
+
+
+async def test_the_queue_is_bounded_in_length_and_time() -> None:
+    async with Pool(PoolOptions(running=1, queue=1, wait_seconds=0.05)) as pool, pool.worker("ws", 30):
+        with pytest.raises(PoolBusy, match="came free"):
+            await run(pool, "1")
+    async with Pool(PoolOptions(running=1, queue=0)) as pool, pool.worker("ws", 30):
+        with pytest.raises(PoolBusy, match="waiting"):
+            await run(pool, "1")
+
+
+async def test_waiters_are_served_in_turn() -> None:
+    async with Pool(PoolOptions(running=2)) as pool:
+        results = await asyncio.gather(*[run(pool, f"return {n}") for n in range(20)])
+        assert [done.value for done in results] == list(range(20))
+        assert pool.stats().busy == 0
+
+
+async def test_a_dead_zygote_is_replaced_and_costs_only_its_workers() -> None:
+    async with Pool(PoolOptions()) as pool:
+        async with pool.worker("ws", 30) as worker:
+            await worker.start(start("for (;;);"))
+            assert pool._supervisor is not None
+            os.kill(pool._supervisor.pid, signal.SIGKILL)
+            with pytest.raises(WorkerGone) as gone:
+                await worker.receive()
+            assert gone.value.reason == "crash"
+        assert (await run(pool, "return 5")).value == 5
+        assert pool.stats().zygote_restarts == 1
+
+
+async def test_a_warm_worker_that_dies_is_not_handed_out() -> None:
+    async with Pool(PoolOptions(workers=1)) as pool:
+        await run(pool, "1")
+        await asyncio.sleep(0)
+        for worker in list(pool._warm):
+            worker.kill()
+        assert (await run(pool, "return 6")).value == 6
+
+
+async def test_what_is_required_must_exist() -> None:
+    with pytest.raises(HardeningMissing, match="unknown mechanism"):
+        Pool(PoolOptions(require=frozenset({"moat"})))
+    async with Pool(PoolOptions(require=frozenset({"no_new_privs", "rlimits"}))) as pool:
+        assert pool.hardening.level["no_new_privs"] == "on"
+
+
+async def test_nothing_is_left_behind() -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    async with Pool(PoolOptions()) as pool:
+        for _ in range(5):
+            await run(pool, "1")
+        assert pool._supervisor is not None
+        zygote = pool._supervisor.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(zygote, 0)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
