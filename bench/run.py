@@ -137,14 +137,14 @@ async def measure_reload(table: Table, base: str, folder: Path) -> None:
     """50 integrations with 100 tools each: the time from writing the file to a client seeing the new description."""
     port = free_port()
     config = base_config(port)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(50):
         spec = copy.deepcopy(document(base))
         get = spec["paths"]["/items/{id}"]["get"]  # type: ignore[index]
         paths = {f"/items/{n}/{{id}}": {"get": {**get, "operationId": f"items/get{n}"}} for n in range(100)}
-        config["integrations"][f"api{number}"] = {
-            "kind": "openapi",
-            "spec": {"inline": {**spec, "paths": paths}},
-        }
+        file = folder / f"api{number}.json"
+        file.write_text(json.dumps({**spec, "paths": paths}))
+        config["integrations"][f"api{number}"] = {"kind": "openapi", "spec": {"file": str(file)}}
         config["connections"][f"api{number}.org.main"] = {}
     async with serve(config, port, folder) as server:
         taken = []

@@ -14,10 +14,9 @@ from proxy.app.places import state_dir
 from proxy.auth import Authenticator, Keyring, Roles, key_records, local_token
 from proxy.auth.local import FILE_NAME
 from proxy.calls import CallSubject, Refusal
-from proxy.config import Config, Loaded
-from proxy.config.model import RateLimit
+from proxy.config import Loaded
 from proxy.config.secrets import Resolver
-from proxy.limits import LimitRule, Limits, LimitSubject, Rate
+from proxy.limits import Limits, LimitSubject, limit_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,7 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
         anonymous=auth is not None and auth.anonymous,
     )
     roles = Roles(auth.roles.admin, auth.roles.approver) if auth is not None else Roles()
-    return Access(authenticator, roles, Limits(limit_rules(config), storage), token, folder / FILE_NAME)
-
-
-def limit_rules(config: Config) -> tuple[LimitRule, ...]:
-    """The config's limits, as the limiter wants them."""
-    return tuple(_rule(name, one) for name, one in config.rate_limits.items())
-
-
-def _rule(name: str, one: RateLimit) -> LimitRule:
-    rate = Rate(one.limit.count, one.limit.period_seconds)
-    return LimitRule(
-        name, one.per, one.applies_to, rate, one.pattern, one.burst, one.wait, one.on_store_failure
-    )
+    return Access(authenticator, roles, Limits(limit_rules(config.rate_limits), storage), token, folder / FILE_NAME)
 
 
 class CurrentLimits:
