@@ -2,7 +2,7 @@
 [--json]`.
 
 Targets on two cores (design 09): a trivial run p50 at most 1 ms on the path with a warm worker, 4 ms of CPU
-in all. """
+in all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ async def run(pool: Pool, code: str) -> Any:
         await worker.start(StartMessage(code, SEED, 1000.0))
         message = await worker.receive()
         while isinstance(message, Blocked):
-            await worker.deliver([ResultDelivery(1001.0, call.seq, b'{"ok":true,"data":1}') for call in message.calls])
+            await worker.deliver(
+                [ResultDelivery(1001.0, call.seq, b'{"ok":true,"data":1}') for call in message.calls]
+            )
             message = await worker.receive()
         return message
 
@@ -108,7 +110,11 @@ def main() -> None:
         return
     print(f"{os.cpu_count()} cores")
     for name, figure in figures.items():
-        text = "  ".join(f"{key} {value:.2f}" for key, value in figure.items()) if isinstance(figure, dict) else f"{figure:.2f}"
+        text = (
+            "  ".join(f"{key} {value:.2f}" for key, value in figure.items())
+            if isinstance(figure, dict)
+            else f"{figure:.2f}"
+        )
         print(f"{name:34} {text}")
 
 

@@ -21,8 +21,8 @@ _GENERIC_PUNCT = frozenset((".", ",", "|", "&", "[", "]", "{", "}", ":", ";", "?
 
 
 class Recovered(NamedTuple):
-    """`source`: what to compile as a body; `expression`: the same as an expression, that is without semicolons at its
-    end. `call`: if it is a lone expression, call its value. `typed`: it parses as
+    """`source`: what to compile as a body; `expression`: the same as an expression, that is without
+    semicolons at its end. `call`: if it is a lone expression, call its value. `typed`: it parses as
     JavaScript perhaps, but means something else in TypeScript, as in `f<string>(x)`."""
 
     source: str

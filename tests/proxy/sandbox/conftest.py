@@ -1,4 +1,5 @@
-"""JavaScript runs inside the test's own process here, without pool and hardening: the fastest way to ask the engine."""
+"""JavaScript runs inside the test's own process here, without pool and hardening: the fastest way to ask the
+engine."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ World = Callable[..., list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def native() -> Native:
     spec = find_spec("dukpy")
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     return Native(extension_path(spec.submodule_search_locations[0]))
 
 

@@ -13,8 +13,10 @@ def test_the_zygotes_imports_are_few() -> None:
     script = (
         f"import sys; sys.path.insert(0, {DIRECTORY!r}); import bootstrap; sys.path.pop(0);"
         f"bootstrap.enter_packages({DIRECTORY!r}); import proxy.sandbox.zygote;"
-        "print([name for name in ('asyncio', 'socket', 'subprocess', 'dataclasses', 'inspect', 'logging', 'site', 'orjson')"
+        "print([name for name in ('asyncio', 'socket', 'subprocess', 'dataclasses', 'inspect', 'logging', 'site', 'orjson')"  # noqa: E501
         " if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True, env={})
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True, env={}
+    )
     assert done.stdout.strip() == "[]"

@@ -56,7 +56,7 @@ def test_rehearsal_leaves_no_trace(new_context: Callable[[], Context], world: Wo
     assert json.loads(context.feed(start_events(start))) == plain
 
 
-# ---- shapes of code ------------------------------------------------------------------------------------------
+# ---- shapes of code ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "code",
     [
@@ -102,12 +102,13 @@ def test_code_is_strict(value: Value) -> None:
     assert value("return (function () { return this === undefined })()") is True
 
 
-# ---- errors --------------------------------------------------------------------------------------------------
+# ---- errors ------------------------------------------------------------------------------------------------
 def test_stack_shows_the_agents_lines_and_nothing_of_ours(world: World) -> None:
     error = world("function a() {\n  throw new RangeError('q')\n}\nconst b = () => a();\nb()")[0]["error"]
     assert (error["name"], error["line"]) == ("RangeError", 2)
     assert [line.strip().split(" (")[0] for line in error["stack"].splitlines()[:2]] == ["at a", "at b"]
-    assert "dukpy" not in error["stack"] and "<input>" not in error["stack"]
+    assert "dukpy" not in error["stack"]
+    assert "<input>" not in error["stack"]
 
 
 def test_columns_of_the_first_line_and_of_wide_characters(world: World) -> None:
@@ -135,7 +136,7 @@ def test_agent_code_cannot_read_our_frames(value: Value) -> None:
         ("throw undefined", "Error: undefined"),
         ("const e = new Error('m'); e.name = 'Mine'; throw e", "Mine: m"),
         ("throw {get name() { throw 1 }}", "Error: [Object that cannot be written as JSON]"),
-        ("const o = {}; o.o = o; return o", "TypeError: The returned value cannot be written as JSON: circular reference"),
+        ("const o = {}; o.o = o; return o", "TypeError: The returned value cannot be written as JSON: circular reference"),  # noqa: E501
         ("await new Promise(() => {})", "Error: The code waits for something that can never happen: "
          "no call and no timer is pending."),
     ],
@@ -150,7 +151,7 @@ def test_unparsable_code_asks_for_the_transform(world: World) -> None:
     assert world("f<string>(x)") == [{"t": "transform"}]
 
 
-# ---- clock, timers, randomness -------------------------------------------------------------------------------
+# ---- clock, timers, randomness -----------------------------------------------------------------------------
 def test_the_clock_moves_only_with_deliveries(world: World) -> None:
     code = """const t = []; t.push(Date.now(), performance.now());
       for (let i = 0; i < 1e5; i++); t.push(Date.now()); await tools.a({});
@@ -173,42 +174,52 @@ def test_timers_fire_in_order_of_time_then_creation(world: World) -> None:
     code = """const seen = [];
       setTimeout(() => seen.push('c'), 20); setTimeout((x) => { seen.push(x); Promise.resolve().then(() => seen.push('m')) }, 10, 'a');
       setTimeout(() => seen.push('b'), 10); const no = setTimeout(() => seen.push('no'), 5); clearTimeout(no);
-      await sleep(30); return seen"""
+      await sleep(30); return seen"""  # noqa: E501
     first, second, third = world(code, [timer(1010)], [timer(1030)])
     assert [first["wake"], second["wake"]] == [1010, 1020]
     assert third["value"] == ["a", "m", "b", "c"]
 
 
 def test_a_timer_set_by_a_timer_waits_for_the_next_tick(world: World) -> None:
-    code = "let n = 0; function again() { n++; setTimeout(again, 0) } again(); await sleep(0); await sleep(0); return n"
+    code = (
+        "let n = 0; function again() { n++; setTimeout(again, 0) } again(); await sleep(0); await sleep(0); return n"
+    )
     _, second, third = world(code, [timer(1000)], [timer(1000)])
-    assert second["t"] == "blocked" and second["wake"] == 1000
+    assert second["t"] == "blocked"
+    assert second["wake"] == 1000
     assert third["value"] == 3
 
 
 def test_an_error_in_a_callback_is_logged_and_stops_nothing(world: World) -> None:
-    code = "setTimeout(() => { throw new Error('t') }, 1); queueMicrotask(() => { throw new Error('q') }); await sleep(2); return 1"
+    code = "setTimeout(() => { throw new Error('t') }, 1); queueMicrotask(() => { throw new Error('q') }); await sleep(2); return 1"  # noqa: E501
     first, second = world(code, [timer(1002)])
     assert first["logs"][0][1].startswith("Uncaught in a microtask: Error: q")
-    assert second["logs"][0][1].startswith("Uncaught in a timer: Error: t") and second["value"] == 1
+    assert second["logs"][0][1].startswith("Uncaught in a timer: Error: t")
+    assert second["value"] == 1
 
 
 def test_randomness_comes_from_the_seed(value: Value) -> None:
-    code = "return [Math.random(), Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]]"
+    code = (
+        "return [Math.random(), Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]]"
+    )
     assert value(code) == value(code)
     assert value(code) != value(code, seed="f" * 64)
     first, second, uuid, data = value(code)
-    assert 0 <= first < 1 and first != second and uuid[14] == "4" and len(data) == 4
+    assert 0 <= first < 1
+    assert first != second
+    assert uuid[14] == "4"
+    assert len(data) == 4
 
 
 def test_chacha_matches_rfc_8439(value: Value) -> None:
-    # RFC 8439, appendix A.1, test vector 1: zero key, zero nonce, counter 0. Math.random uses the first two words.
+    # RFC 8439, appendix A.1, test vector 1: zero key, zero nonce, counter 0. Math.random uses the first two
+    # words.
     first, second = 0xADE0B876, 0x903DF1A0
     expected = ((first >> 5) * 67108864 + (second >> 6)) / 2**53
     assert value("return Math.random()", seed="0" * 64) == expected
 
 
-# ---- tools ---------------------------------------------------------------------------------------------------
+# ---- tools -------------------------------------------------------------------------------------------------
 def test_every_spelling_of_a_path_is_the_same_call(world: World) -> None:
     code = """const {a} = tools; const f = tools.a.b; const {b: {c}} = a;
       await Promise.all([tools.a.b.c({}), tools['a.b.c']({}), tools.a['b.c'](), f.c(undefined), c({}, 'ignored')])"""
@@ -224,7 +235,10 @@ def test_names_of_objects_are_ordinary_names(world: World) -> None:
 
 
 def test_tools_is_no_thenable_and_has_no_text(value: Value) -> None:
-    assert value("return [typeof tools.then, typeof tools.a.toJSON, typeof tools.a[Symbol.iterator]]") == ["undefined"] * 3
+    assert (
+        value("return [typeof tools.then, typeof tools.a.toJSON, typeof tools.a[Symbol.iterator]]")
+        == ["undefined"] * 3
+    )
     assert value("return (await tools) === tools") is True
     assert value("return JSON.stringify({t: tools})") == "{}"
     assert value("return `${tools.a}`").startswith("TypeError")
@@ -232,14 +246,16 @@ def test_tools_is_no_thenable_and_has_no_text(value: Value) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["Object.keys(tools)", "for (const k in tools.a) {}", "return {...tools}", "'a' in tools", "Object.hasOwn(tools, 'a')",
+    ["Object.keys(tools)", "for (const k in tools.a) {}", "return {...tools}", "'a' in tools", "Object.hasOwn(tools, 'a')",  # noqa: E501
      "const {a, ...rest} = tools"],
 )  # fmt: skip
 def test_enumeration_gives_guidance(value: Value, code: str) -> None:
     assert "tools.search" in value(code)
 
 
-@pytest.mark.parametrize("code", ["tools.a = 1", "delete tools.a", "Object.setPrototypeOf(tools, null)", "new tools.a()"])
+@pytest.mark.parametrize(
+    "code", ["tools.a = 1", "delete tools.a", "Object.setPrototypeOf(tools, null)", "new tools.a()"]
+)
 def test_tools_cannot_be_changed(value: Value, code: str) -> None:
     assert value(code).startswith("TypeError")
 
@@ -273,7 +289,8 @@ def test_a_thrown_result_is_catchable(world: World) -> None:
 def test_unknown_and_repeated_numbers_are_ignored(world: World) -> None:
     _, blocked, done = world("const a = await tools.x(); return [a.data, (await tools.y()).data]",
                              [call(7, 0), call(0, 1), call(0, 2)], [call(1, 3)])  # fmt: skip
-    assert blocked["calls"][0]["seq"] == 1 and done["value"] == [1, 3]
+    assert blocked["calls"][0]["seq"] == 1
+    assert done["value"] == [1, 3]
 
 
 def test_large_integers_are_exact_both_ways(world: World) -> None:
@@ -289,10 +306,11 @@ def test_large_integers_are_exact_both_ways(world: World) -> None:
 
 def test_unawaited_calls_are_reported_with_the_end(world: World) -> None:
     done = world("tools.a({n: 1}); return 1")[0]
-    assert done["value"] == 1 and [item["path"] for item in done["calls"]] == ["a"]
+    assert done["value"] == 1
+    assert [item["path"] for item in done["calls"]] == ["a"]
 
 
-# ---- limits --------------------------------------------------------------------------------------------------
+# ---- limits ------------------------------------------------------------------------------------------------
 def test_calls_beyond_the_limit_are_typed_errors(world: World) -> None:
     code = "const r = await Promise.all([1, 2, 3].map(n => tools.x({n}))); return r.map(x => x.error?.code ?? 'ok')"
     _, done = world(code, [call(0, 1), call(1, 1)], limits={"calls": 2})
@@ -326,14 +344,15 @@ def test_a_large_result_is_refused_with_advice(value: Value) -> None:
     assert "Return less" in value("return 'x'.repeat(30000)")
 
 
-# ---- console and globals -------------------------------------------------------------------------------------
+# ---- console and globals -----------------------------------------------------------------------------------
 def test_console_shows_what_people_expect(world: World) -> None:
     code = """const o = {}; o.o = o;
       console.log('a', 1, {b: [2]}, null, undefined, 5n, new Map([[1, 2]]), new Set([3]), tools.x.y, function f() {});
       console.error(new TypeError('bad')); console.warn(o); console.debug(Symbol('s')); console.info()"""
     logs = world(code)[0]["logs"]
     assert logs[0] == ["log", 'a 1 {"b":[2]} null undefined 5n [[1,2]] [3] [tool x.y] [Function f]']
-    assert logs[1][0] == "error" and logs[1][1].startswith("TypeError: bad\n    at agent.ts:3:")
+    assert logs[1][0] == "error"
+    assert logs[1][1].startswith("TypeError: bad\n    at agent.ts:3:")
     assert [level for level, _ in logs[2:]] == ["warn", "debug", "info"]
 
 
@@ -343,7 +362,8 @@ def test_console_shows_what_people_expect(world: World) -> None:
      ("new XMLHttpRequest()", "tools"), ("setInterval(() => 1, 5)", "sleep"), ("process.exit()", "tools")],
 )  # fmt: skip
 def test_what_is_missing_says_what_to_use(value: Value, code: str, word: str) -> None:
-    assert "not available" in value(code) and word in value(code)
+    assert "not available" in value(code)
+    assert word in value(code)
 
 
 def test_what_would_share_memory_or_break_replay_is_absent(value: Value) -> None:
@@ -352,7 +372,7 @@ def test_what_would_share_memory_or_break_replay_is_absent(value: Value) -> None
 
 
 def test_the_web_helpers(value: Value) -> None:
-    assert value("return [btoa('hello'), atob('aGVsbG8='), atob(' aGk '), new TextDecoder().decode(new TextEncoder().encode('é😀'))]") == [
+    assert value("return [btoa('hello'), atob('aGVsbG8='), atob(' aGk '), new TextDecoder().decode(new TextEncoder().encode('é😀'))]") == [  # noqa: E501
         "aGVsbG8=", "hello", "hi", "é😀"]  # fmt: skip
     assert value("atob('a')").startswith("InvalidCharacterError")
     assert value("btoa('€')").startswith("InvalidCharacterError")
@@ -363,7 +383,7 @@ def test_the_web_helpers(value: Value) -> None:
 def test_structured_clone(value: Value) -> None:
     code = """const o = {d: new Date(5), m: new Map([[1, {a: 2}]]), s: new Set([1]), r: /x/g, u: new Uint8Array([1, 2])};
       o.self = o; const c = structuredClone(o);
-      return [c.self === c, c !== o, c.d.getTime(), c.m.get(1).a, [...c.s], String(c.r), c.u[1]]"""
+      return [c.self === c, c !== o, c.d.getTime(), c.m.get(1).a, [...c.s], String(c.r), c.u[1]]"""  # noqa: E501
     assert value(code) == [True, True, 5, 2, [1], "/x/g", 2]
     assert value("structuredClone(() => 1)").startswith("DataCloneError")
 
@@ -395,12 +415,12 @@ def test_url(value: Value, input_: str, base: str | None, href: str) -> None:
 def test_url_parts_and_parameters(value: Value) -> None:
     code = """const u = new URL('https://h:1/p?z=1'); u.searchParams.append('q', 'x y'); u.hash = 'k'; u.pathname = '/a b';
       const s = new URLSearchParams({a: '1 2', b: 'é&'}); s.append('a', '3');
-      return [u.href, u.origin, u.host, s.toString(), s.getAll('a'), s.has('c'), [...s.keys()], JSON.stringify({u})]"""
+      return [u.href, u.origin, u.host, s.toString(), s.getAll('a'), s.has('c'), [...s.keys()], JSON.stringify({u})]"""  # noqa: E501
     assert value(code) == ["https://h:1/a%20b?z=1&q=x+y#k", "https://h:1", "h:1", "a=1+2&b=%C3%A9%26&a=3", ["1 2", "3"],
                            False, ["a", "b", "a"], '{"u":"https://h:1/a%20b?z=1&q=x+y#k"}']  # fmt: skip
 
 
-# ---- determinism (T15): equal code, seed and deliveries give equal messages ------------------------------------
+# ---- determinism (T15): equal code, seed and deliveries give equal messages --------------------------------
 STATEMENTS = st.sampled_from(
     [
         "out.push(Math.random());",

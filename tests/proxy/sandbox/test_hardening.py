@@ -75,19 +75,26 @@ async def test_a_worker_process_seen_from_outside() -> None:
 
         await worker.start(StartMessage("await tools.x()", "00" * 32, 0.0))
         await worker.receive()
-        with open(f"/proc/{worker.pid}/status", encoding="ascii") as file:
-            status = file.read()
-        assert "NoNewPrivs:\t1\n" in status and "Seccomp:\t2\n" in status and "Threads:\t1\n" in status
+        status = read(f"/proc/{worker.pid}/status").decode()
+        assert "NoNewPrivs:\t1\n" in status
+        assert "Seccomp:\t2\n" in status
+        assert "Threads:\t1\n" in status
         assert "CapEff:\t0000000000000000\n" in status
         if os.geteuid() == 0:
-            assert "Uid:\t65534\t65534\t65534\t65534\n" in status and "Groups:\t \n" in status
+            assert "Uid:\t65534\t65534\t65534\t65534\n" in status
+            assert "Groups:\t \n" in status
             assert len(os.listdir(f"/proc/{worker.pid}/fd")) == 1
-            with open(f"/proc/{worker.pid}/environ", "rb") as environment:
-                assert environment.read() == b""
+            assert read(f"/proc/{worker.pid}/environ") == b""
             assert os.readlink(f"/proc/{worker.pid}/ns/net") != os.readlink("/proc/self/ns/net") or (
                 "network" in pool.hardening.missing
             )
 
 
 def test_the_steps_are_named() -> None:
-    assert MECHANISMS[0] == "no_new_privs" and MECHANISMS[-1] == "seccomp"
+    assert MECHANISMS[0] == "no_new_privs"
+    assert MECHANISMS[-1] == "seccomp"
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

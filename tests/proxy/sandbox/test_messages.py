@@ -32,7 +32,9 @@ def test_what_is_sent() -> None:
     assert (start["t"], start["code"], start["now"], start["language"]) == ("start", "1", 5.0, "ts")
     assert start["limits"]["parallel"] == 64
     assert "language" not in orjson.loads(encode_start(StartMessage("1", "", 0.0)))
-    frame = encode_deliver([ResultDelivery(1.0, 3, b'{"ok":true}'), ResultDelivery(1.0, 4, {"ok": False}), TimerDelivery(9.0)])
+    frame = encode_deliver(
+        [ResultDelivery(1.0, 3, b'{"ok":true}'), ResultDelivery(1.0, 4, {"ok": False}), TimerDelivery(9.0)]
+    )
     assert orjson.loads(frame)["events"] == [
         {"now": 1.0, "seq": 3, "result": {"ok": True}},
         {"now": 1.0, "seq": 4, "result": {"ok": False}},
@@ -43,11 +45,13 @@ def test_what_is_sent() -> None:
 
 def test_what_is_understood() -> None:
     call = {"seq": 0, "path": "a.b", "args": {"x": 1}}
-    assert decode(t="blocked", wake=5, **TAIL | {"calls": [call], "logs": [["log", "hi"]], "emits": [None]}) == Blocked(
-        (ToolCall(0, "a.b", {"x": 1}),), 5, (("log", "hi"),), (None,)
-    )
+    assert decode(
+        t="blocked", wake=5, **TAIL | {"calls": [call], "logs": [["log", "hi"]], "emits": [None]}
+    ) == Blocked((ToolCall(0, "a.b", {"x": 1}),), 5, (("log", "hi"),), (None,))
     done = decode(t="done", ok=True, value=None, **TAIL)
-    assert isinstance(done, Done) and done.has_value and done.value is None
+    assert isinstance(done, Done)
+    assert done.has_value
+    assert done.value is None
     assert not decode(t="done", ok=True, **TAIL).has_value
     assert decode(t="done", ok=False, error=ERROR, **TAIL).error.name == "E"
     assert decode(t="transform") == NeedsTransform()

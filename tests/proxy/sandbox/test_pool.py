@@ -39,19 +39,23 @@ async def test_an_execution_with_a_call() -> None:
     async with Pool(PoolOptions()) as pool, pool.worker("ws", 30) as worker:
         await worker.start(start("return (await tools.a.b({x: 1})).data"))
         blocked = await worker.receive()
-        assert isinstance(blocked, Blocked) and blocked.calls[0].path == "a.b"
+        assert isinstance(blocked, Blocked)
+        assert blocked.calls[0].path == "a.b"
         await worker.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
         done = await worker.receive()
-        assert isinstance(done, Done) and done.value == [1]
+        assert isinstance(done, Done)
+        assert done.value == [1]
 
 
 async def test_typescript_runs_and_keeps_lines() -> None:
     async with Pool(PoolOptions(prepare_typescript_seconds=None)) as pool:
         assert (await run(pool, "enum E { A = 3 }\nconst a: number = E.A; return a")).value == 3
         failed = await run(pool, "interface A { x: number }\n\nconst a: A = {x: 1};\nthrow new Error(`${a.x!}`)")
-        assert failed.error is not None and (failed.error.line, failed.error.message) == (4, "1")
+        assert failed.error is not None
+        assert (failed.error.line, failed.error.message) == (4, "1")
         broken = await run(pool, "const a: string = ;")
-        assert broken.error is not None and (broken.error.kind, broken.error.line, broken.error.column) == ("syntax", 1, 18)
+        assert broken.error is not None
+        assert (broken.error.kind, broken.error.line, broken.error.column) == ("syntax", 1, 19)
 
 
 async def test_every_execution_has_its_own_process() -> None:
@@ -62,7 +66,8 @@ async def test_every_execution_has_its_own_process() -> None:
                 await worker.start(start("1"))
                 await worker.receive()
                 pids.append(worker.pid)
-        assert len(set(pids)) == 3 and pool.stats().reused == 0
+        assert len(set(pids)) == 3
+        assert pool.stats().reused == 0
 
 
 async def test_reuse_stays_inside_the_workspace_and_ends() -> None:
@@ -95,7 +100,8 @@ async def test_the_deadline_kills() -> None:
         await worker.start(start("for (;;);"))
         with pytest.raises(WorkerGone) as gone:
             await worker.receive()
-        assert gone.value.reason == "killed" and "deadline" in gone.value.detail
+        assert gone.value.reason == "killed"
+        assert "deadline" in gone.value.detail
 
 
 async def test_kill_wakes_who_waits() -> None:

@@ -44,7 +44,8 @@ def test_alignment_rises_and_is_true(ours: list[str], theirs: list[str]) -> None
     last = -1
     for index, target in enumerate(align(ours, theirs)):
         if target is not None:
-            assert target > last and ours[target] == theirs[index]
+            assert target > last
+            assert ours[target] == theirs[index]
             last = target
 
 

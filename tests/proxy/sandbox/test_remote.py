@@ -46,7 +46,9 @@ async def test_a_good_answer() -> None:
         await worker.start(START)
         theirs.sendall(pack(DONE))
         message = await worker.receive()
-        assert message.logs == () and worker.finished and worker.alive
+        assert message.logs == ()
+        assert worker.finished
+        assert worker.alive
         worker.exited()
         worker.close()
         worker.close()

@@ -20,4 +20,9 @@ async def test_a_zygote_that_cannot_start_says_so() -> None:
 
 def test_the_prelude_is_whole_and_in_order() -> None:
     text = prelude()
-    assert text.index("virtual time") < text.index("URLSearchParams") < text.index("makeTool") < text.index("return step;")
+    assert (
+        text.index("virtual time")
+        < text.index("URLSearchParams")
+        < text.index("makeTool")
+        < text.index("return step;")
+    )

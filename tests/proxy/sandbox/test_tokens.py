@@ -43,7 +43,9 @@ def test_any_text_is_read_to_its_end_in_order(code: str) -> None:
     items = Tokens(code).items
     end = 0
     for _, text, start in items:
-        assert start >= end and code.startswith(text, start) and text
+        assert start >= end
+        assert code.startswith(text, start)
+        assert text
         end = start + len(text)
 
 

@@ -12,7 +12,14 @@ from proxy.sandbox.engine import Context
 from proxy.sandbox.frames import read_frame, write_frame
 from proxy.sandbox.worker import EXIT_DONE, EXIT_PROTOCOL, Worker
 
-LIMITS = {"calls": 10, "parallel": 4, "logBytes": 1000, "emitBytes": 1000, "argumentBytes": 10**6, "resultBytes": 10**6}
+LIMITS = {
+    "calls": 10,
+    "parallel": 4,
+    "logBytes": 1000,
+    "emitBytes": 1000,
+    "argumentBytes": 10**6,
+    "resultBytes": 10**6,
+}
 NewContext = Callable[[], Context]
 CLOSED: Any = None
 
@@ -21,7 +28,9 @@ def start(code: str, **more: Any) -> dict[str, Any]:
     return {"t": "start", "code": code, "seed": "00" * 32, "now": 0, "limits": LIMITS} | more
 
 
-def converse(new_context: NewContext, messages: list[Any], runs: int = 1, limit: int = 100_000) -> tuple[int, list[Any]]:
+def converse(
+    new_context: NewContext, messages: list[Any], runs: int = 1, limit: int = 100_000
+) -> tuple[int, list[Any]]:
     """Send each message, read each answer; then close. Gives the exit status and the answers."""
     ours, theirs = socket.socketpair()
 
@@ -34,7 +43,9 @@ def converse(new_context: NewContext, messages: list[Any], runs: int = 1, limit:
         with ours:
             status = threads.submit(serve)
             for message in messages:
-                payload = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+                payload = (
+                    message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+                )
                 write_frame(ours.fileno(), payload)
                 if len(payload) <= limit:
                     frame = read_frame(ours.fileno(), 10**9)
@@ -44,19 +55,22 @@ def converse(new_context: NewContext, messages: list[Any], runs: int = 1, limit:
 
 def test_several_runs_in_fresh_contexts(new_context: NewContext) -> None:
     status, answers = converse(new_context, [start("globalThis.x = 1; return 1"), start("return typeof x")], runs=2)
-    assert status == EXIT_DONE and [answer["value"] for answer in answers] == [1, "undefined"]
+    assert status == EXIT_DONE
+    assert [answer["value"] for answer in answers] == [1, "undefined"]
 
 
 def test_a_transform_is_asked_for_once(new_context: NewContext) -> None:
     source = {"t": "source", "code": "\nreturn 7"}
     _, answers = converse(new_context, [start("const a: number = 7; return a"), source])
-    assert answers[0] == {"t": "transform"} and answers[1]["value"] == 7
+    assert answers[0] == {"t": "transform"}
+    assert answers[1]["value"] == 7
 
 
 def test_without_a_transform_the_engines_word_stands(new_context: NewContext) -> None:
     for code, word in (("let x = ;", "unexpected token"), ("f<string>(x)", "TypeScript")):
         _, answers = converse(new_context, [start(code), {"t": "source"}])
-        assert answers[1]["error"]["kind"] == "syntax" and word in answers[1]["error"]["message"]
+        assert answers[1]["error"]["kind"] == "syntax"
+        assert word in answers[1]["error"]["message"]
     error = {"message": "Unexpected token", "line": 3, "column": 4}
     _, answers = converse(new_context, [start("let x: = 1"), {"t": "source", "error": error}])
     assert (answers[1]["error"]["line"], answers[1]["error"]["column"]) == (3, 4)
@@ -75,7 +89,8 @@ def test_frames_beyond_the_limit_end_it(new_context: NewContext) -> None:
 
 def test_answers_beyond_the_limit_are_failures(new_context: NewContext) -> None:
     _, answers = converse(new_context, [start("return 'x'.repeat(50000)")], limit=10_000)
-    assert answers[0]["error"]["kind"] == "limit" and "10000" in answers[0]["error"]["message"]
+    assert answers[0]["error"]["kind"] == "limit"
+    assert "10000" in answers[0]["error"]["message"]
 
 
 def test_deep_answers_are_failures(new_context: NewContext) -> None:
@@ -88,7 +103,8 @@ def test_deep_answers_are_failures(new_context: NewContext) -> None:
 def test_a_broken_environment_is_told_and_ends_it(new_context: NewContext) -> None:
     code = "Object.defineProperty(globalThis, 'dukpy', {value: 1}); await tools.x()"
     status, answers = converse(new_context, [start(code)], runs=3)
-    assert status == EXIT_DONE and "broke its own" in answers[0]["error"]["message"]
+    assert status == EXIT_DONE
+    assert "broke its own" in answers[0]["error"]["message"]
 
 
 def test_closing_in_the_middle_is_a_quiet_end(new_context: NewContext) -> None:

@@ -41,8 +41,7 @@ async def test_the_zygote_has_an_empty_environment_and_ends_with_us() -> None:
     options = zygote_options(memory_bytes=128 << 20, cpu_seconds=5.0, max_message_bytes=1 << 20, runs=1)
     supervisor = Supervisor(options, transform, lambda worker: None)
     await supervisor.start()
-    with open(f"/proc/{supervisor.pid}/environ", "rb") as file:
-        assert file.read() == b""
+    assert read(f"/proc/{supervisor.pid}/environ") == b""
     names = [os.readlink(f"/proc/{supervisor.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor.pid}/fd")]
     assert sum(name.startswith("socket:") for name in names) == 1
     supervisor.close()
@@ -55,3 +54,8 @@ def test_a_frame_for_a_worker_waits_in_its_socket() -> None:
     assert theirs.recv(4) != b""
     ours.close()
     theirs.close()
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
