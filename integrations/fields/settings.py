@@ -60,8 +60,9 @@ def _from_environment(ref: Mapping[str, object], info: ValidationInfo, placehold
     if not isinstance(name, str) or set(ref) - {"env", "default"}:
         raise problem("E206", "expected text or {env: NAME, default: TEXT}")
     _env_name(name)
-    if default is not None and not isinstance(default, str):
-        raise problem("E206", "the default must be text", f'quote it: "{default}"')
+    if "default" in ref and not isinstance(default, str):
+        raise problem("E206", "the default must be text", "put it in quotes")
+    assert default is None or isinstance(default, str)
     environment = (info.context or {}).get("environment")
     if environment is None:
         return default if default is not None else placeholder

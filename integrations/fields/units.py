@@ -60,7 +60,7 @@ def format_duration(seconds: float) -> str:
     for unit in ("d", "h", "m", "s"):
         if seconds >= _DURATION_UNITS[unit] and seconds % _DURATION_UNITS[unit] == 0:
             return f"{int(seconds // _DURATION_UNITS[unit])}{unit}"
-    return f"{round(seconds * 1000, 3):g}ms" if seconds < 1 else f"{round(seconds, 6):g}s"
+    return f"{seconds * 1000:.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 _DURATION_SCHEMA: JsonSchema = {

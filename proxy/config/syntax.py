@@ -119,6 +119,12 @@ def _no_colon(trouble: _Trouble) -> Flaw:
 
 def _unclosed_bracket(trouble: _Trouble) -> Flaw:
     opened = trouble.began_with()
+    before = trouble.source.line(trouble.at[0] + 1)[: trouble.at[1]]
+    if before.endswith("$"):
+        help = "there are no templates here: write {env: NAME} for a secret, or quote the text"
+        return _flaw(
+            trouble, "`${` cannot stand here without quotes", help, (trouble.at[0], trouble.at[1] - 1)
+        )
     if trouble.began[0] == trouble.at[0] and trouble.character():
         closing = "}" if opened == "{" else "]"
         message = f"expected `,` or `{closing}` before `{trouble.character()}`"

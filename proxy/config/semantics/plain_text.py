@@ -16,7 +16,7 @@ from proxy.config.semantics.view import View
 
 _HELP = "write {env: NAME} or {file: PATH}, and replace the secret: it is in the file"
 _TEMPLATE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::?-[^}]*)?\}?")
-_FLAG = re.compile(r"--?[\w-]*(?:token|secret|password|api-?key)[\w-]*(=)?", re.IGNORECASE)
+_FLAG = re.compile(r"--?[\w-]*(?:token|secret|password|api-?key)(=)?", re.IGNORECASE)
 _QUERY = re.compile(r"[?&](?:api_?key|access_?token|token|secret|password)=[^&]{4,}", re.IGNORECASE)
 
 

@@ -15,7 +15,6 @@ from proxy.config.places import Finding
 from proxy.config.semantics.view import View
 
 
-
 def check_exposure(view: View) -> Iterator[Finding]:
     yield from _listener(view)
     yield from _proxies(view)

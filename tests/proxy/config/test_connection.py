@@ -49,8 +49,16 @@ def test_parts_keep_their_order() -> None:
         ("{kind: schemes, schemes: {a: {}}}", "E209", "exactly one of `value`, `token`"),
         ("{kind: schemes, schemes: {token: {tokn: {env: A}}}}", "E201", "unknown key `tokn`"),
         ("{kind: basic, username: bob}", "E202", "`password`"),
-        ("{kind: oauth2, grant: authorization_code}", "E209", "`issuer`, or `authorization_url` and `token_url`"),
-        ("{kind: oauth2, grant: authorization_code, isuer: https://l.example.com}", "E201", "unknown key `isuer`"),
+        (
+            "{kind: oauth2, grant: authorization_code}",
+            "E209",
+            "`issuer`, or `authorization_url` and `token_url`",
+        ),
+        (
+            "{kind: oauth2, grant: authorization_code, isuer: https://l.example.com}",
+            "E201",
+            "unknown key `isuer`",
+        ),
         (
             "{kind: oauth2, grant: authorization_code, issuer: https://l.example.com, token_url: https://l.example.com}",
             "E209",

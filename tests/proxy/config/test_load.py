@@ -115,7 +115,9 @@ def test_one_invalid_file_rejects_all_and_hides_no_names(tmp_path: Path) -> None
 
 
 def test_two_errors_in_two_files_are_both_reported_in_order(tmp_path: Path) -> None:
-    folder = write(tmp_path, a="version: 1\nserver: {listn: a}\n", b="policies: [{pattern: x.*, action: deny}]\n")
+    folder = write(
+        tmp_path, a="version: 1\nserver: {listn: a}\n", b="policies: [{pattern: x.*, action: deny}]\n"
+    )
     found = load_config([folder / "b.yaml", folder / "a.yaml"], env=None).diagnostics
     assert [(Path(one.file).name, one.code) for one in found] == [("b.yaml", "E204"), ("a.yaml", "E201")]
 
@@ -161,7 +163,9 @@ def test_the_hash_ignores_comments_and_order() -> None:
 
 
 def test_semantic_errors_show_beside_schema_errors() -> None:
-    loaded = load(API + "policies:\n  - {pattern: apo.*, action: block}\n  - {pattern: api.*, action: deny}\n")
+    loaded = load(
+        API + "policies:\n  - {pattern: apo.*, action: block}\n  - {pattern: api.*, action: deny}\n"
+    )
     assert [(one.code, one.line) for one in loaded.diagnostics] == [("E301", 9), ("E204", 10)]
 
 
@@ -191,11 +195,21 @@ def test_what_a_server_must_not_ignore_is_refused() -> None:
 
 def test_x_keys_are_ignored_and_hold_anchors() -> None:
     loaded: Loaded = valid(
-        "version: 1\nx-auth: &auth {kind: bearer, token: {env: T}}\nx-any: [1, {a: b}]\n" + API.split("\n", 1)[1]
+        "version: 1\nx-auth: &auth {kind: bearer, token: {env: T}}\nx-any: [1, {a: b}]\n"
+        + API.split("\n", 1)[1]
     )
     assert loaded.config is not None
 
 
 def test_nothing_a_file_holds_raises() -> None:
-    for data in (b"", b"\x00", b"\xff\xfe", b"a: " + b"[" * 3000, b'a: "\\uD800"', b"? ? ?", b"&a *a", b"%YAML 9\n---\n"):
+    for data in (
+        b"",
+        b"\x00",
+        b"\xff\xfe",
+        b"a: " + b"[" * 3000,
+        b'a: "\\uD800"',
+        b"? ? ?",
+        b"&a *a",
+        b"%YAML 9\n---\n",
+    ):
         assert load(data).config is None

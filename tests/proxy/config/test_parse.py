@@ -22,7 +22,10 @@ def flaw(text: str) -> tuple[str, int, int]:
 
 KEYS = st.text("abcxyz_é.-", min_size=1, max_size=6)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.text("abc: #'\"\n{}[]*&!%@`-é", max_size=12),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**15), 10**15)
+    | st.text("abc: #'\"\n{}[]*&!%@`-é", max_size=12),
     lambda below: st.lists(below, max_size=4) | st.dictionaries(KEYS, below, max_size=4),
     max_leaves=20,
 )

@@ -1,5 +1,7 @@
 """Details of wording; the table of bad files has one file for each kind of mistake."""
 
+from typing import Any
+
 import pytest
 
 from proxy.config.schema_errors import kind_of, shown
@@ -7,7 +9,9 @@ from tests.proxy.config.texts import API, codes, load, only
 
 
 def test_a_misspelt_key_is_not_also_missing() -> None:
-    assert codes("version: 1\nintegrations:\n  a: {kind: openapi, sepc: {url: https://x.example.com}}\n") == ["E201"]
+    assert codes("version: 1\nintegrations:\n  a: {kind: openapi, sepc: {url: https://x.example.com}}\n") == [
+        "E201"
+    ]
     assert codes("version: 1\nintegrations:\n  a: {knd: openapi}\n") == ["E201"]
 
 
@@ -17,7 +21,8 @@ def test_suggestions_quote_the_file_not_the_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "help"), [("yes", "write true"), ("On", "write true"), ("n", "write false"), ("OFF", "write false")]
+    ("word", "help"),
+    [("yes", "write true"), ("On", "write true"), ("n", "write false"), ("OFF", "write false")],
 )
 def test_words_of_yaml_11(word: str, help: str) -> None:
     found = only(f"version: 1\nauth: {{anonymous: {word}}}\n")
@@ -30,14 +35,24 @@ def test_a_quoted_word_of_yaml_11_is_a_string() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["server:", "auth:", "policies:", "rate_limits:", "server: {public_url: }", "workspaces: {ws: }", "sandbox: {workers: }"],
+    [
+        "server:",
+        "auth:",
+        "policies:",
+        "rate_limits:",
+        "server: {public_url: }",
+        "workspaces: {ws: }",
+        "sandbox: {workers: }",
+    ],
 )
 def test_keys_without_a_value(text: str) -> None:
     assert only(f"version: 1\n{text}\n").code == "E210"
 
 
 def test_every_error_has_one_place() -> None:
-    text = API + "policies:\n  - {pattern: 5, action: deny, principals: ci, risk: [x], when: {a: 5}, id: []}\n"
+    text = (
+        API + "policies:\n  - {pattern: 5, action: deny, principals: ci, risk: [x], when: {a: 5}, id: []}\n"
+    )
     diagnostics = load(text).diagnostics
     assert len(diagnostics) == len({(one.line, one.column) for one in diagnostics}) == 6
 
@@ -45,16 +60,19 @@ def test_every_error_has_one_place() -> None:
 def test_union_tags_are_not_taken_for_keys() -> None:
     found = only("version: 1\naudit: {sink: {file: a, fil: b}}\n")
     assert (found.code, found.column, found.path) == ("E201", 25, "audit.sink.fil")
-    found = only("version: 1\nintegrations: {a: {kind: mcp, type: remote, url: https://x.example.com, headers: {text: 5}}}\n")
+    found = only(
+        "version: 1\nintegrations: {a: {kind: mcp, type: remote, url: https://x.example.com, headers: {text: 5}}}\n"
+    )
     assert found.path == "integrations.a.headers.text"
 
 
 def test_words_for_values() -> None:
     assert [shown(value) for value in (None, True, 5, "x")] == ["null", "true", "5", "x"]
-    assert [kind_of(value) for value in (True, 1.5, "x", [], {})] == [
-        "a boolean",
-        "a number",
-        "a string",
-        "a list",
-        "a mapping",
+    values: list[tuple[Any, str]] = [
+        (True, "boolean"),
+        (1.5, "number"),
+        ("x", "string"),
+        ([], "list"),
+        ({}, "mapping"),
     ]
+    assert [kind_of(value) for value, _ in values] == [f"a {name}" for _, name in values]

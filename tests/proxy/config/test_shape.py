@@ -51,5 +51,14 @@ def test_synonyms_lead_to_words_that_exist() -> None:
     keys: set[str] = set()
     for path in [(), ("server",), ("integrations", "a"), ("policies", 0, "when", "x")]:
         keys |= set(allowed_keys(path, {}))
-    values = {"require_approval", "approve", "block", "remote", "local", "openapi", "warning", "client_secret"}
+    values = {
+        "require_approval",
+        "approve",
+        "block",
+        "remote",
+        "local",
+        "openapi",
+        "warning",
+        "client_secret",
+    }
     assert set(SYNONYMS.values()) <= keys | values | {"api_keys", "username", "rate_limits"}

@@ -26,7 +26,9 @@ from tests.proxy.config.texts import only
         ("a: | b\n", "E101", 1, 6, "the text of a block starts on the line after", None),
     ],
 )
-def test_words_for_syntax_errors(text: str, code: str, line: int, column: int, message: str, help: str | None) -> None:
+def test_words_for_syntax_errors(
+    text: str, code: str, line: int, column: int, message: str, help: str | None
+) -> None:
     found = only(text)
     assert (found.code, found.line, found.column) == (code, line, column)
     assert message in found.message

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from proxy.config import load_config
+from tests.proxy.config.texts import API, codes, only
+
+TEXT = API.replace("{}\n", "{auth: {kind: bearer, token: {env: MY_TOKEN}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("env", "code"),
+    [
+        ({}, "E402"),
+        ({"MY_TOKEN": ""}, "E403"),
+        ({"MY_TOKEN_FILE": "/nonexistent/x"}, "E404"),
+        ({"MY_TOKEN": "x", "MY_TOKEN_FILE": "/nonexistent/x"}, "E405"),
+    ],
+)
+def test_variables(env: dict[str, str], code: str) -> None:
+    found = only(TEXT, env)
+    assert (found.code, found.line, found.column) == (code, 7, 52)
+
+
+def test_what_is_set_is_fine() -> None:
+    assert codes(TEXT, {"MY_TOKEN": "x"}) == []
+    assert codes(TEXT, None) == []
+
+
+def test_a_name_that_is_nearly_set_is_suggested() -> None:
+    help = only(TEXT, {"MY_TOKN": "x"}).help
+    assert help is not None
+    assert "did you mean `MY_TOKN`?" in help
+
+
+def test_every_use_is_reported() -> None:
+    text = TEXT + "  api.org.two: {auth: {kind: bearer, token: {env: MY_TOKEN}}}\n"
+    assert codes(text, {}) == ["E402", "E402"]
+
+
+def test_secret_files_are_relative_to_the_config(tmp_path: Path) -> None:
+    config = tmp_path / "executor.yaml"
+    config.write_text(API.replace("{}\n", "{auth: {kind: bearer, token: {file: token}}}\n"))
+    (found,) = load_config([config], env={}).diagnostics
+    assert (found.code, found.message) == ("E404", "secret file `token` does not exist")
+    assert load_config([config], env=None).diagnostics == ()
+    (tmp_path / "token").write_text("x\n")
+    assert load_config([config], env={}).diagnostics == ()
+
+
+def test_settings_are_read_from_the_environment() -> None:
+    text = "version: 1\nserver: {listen: {env: L, default: 127.0.0.1:1}}\nauth: {}\n"
+    assert codes(text, {}) == []
+    assert codes(text, {"L": "0.0.0.0:1"}) == ["E501"]
+    found = only(text, {"L": "hunter2"})
+    assert found.code == "E206"
+    assert "hunter2" not in f"{found.message}{found.help}"
