@@ -13,7 +13,7 @@ from integrations.http import HttpResponse
 from integrations.openapi.media import is_json, is_ndjson, is_text
 from integrations.openapi.toolfile import tool_file
 
-_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 _HIDDEN = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"})
 _MAX_HEADERS = 64
 _MAX_DETAIL_BYTES = 16 * 1024
@@ -156,7 +156,7 @@ def _failure(response: HttpResponse, method: str) -> Failure:
         details["retryAfter"] = retry
     code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
     said = message or "no further explanation"
-    return Failure(code, f"HTTP {status}: {said}", status in _RETRYABLE - {500}, status, details)
+    return Failure(code, f"HTTP {status}: {said}", status in _RETRYABLE, status, details)
 
 
 def _bounded(content: Any) -> Any:

@@ -40,8 +40,7 @@ class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
     `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
-    further attempts for idempotent calls; with `idempotency_header` set, POST and PATCH carry a key and are
-    retried too.
+    further attempts for idempotent calls; other calls are sent once. `egress_allow` is `egress.allow`.
     """
 
     def __init__(

@@ -51,9 +51,8 @@ def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
     if is_multipart(media.essence) or is_form(media.essence):
         if not isinstance(body, dict):
             return [] if isinstance(body, str) else [Problem("/body", "has to be an object of form fields")]
-        found = _textual_problems(closure, schema, body, "/body")
-        files = {join_pointer("body", name) for name, value in body.items() if _holds_file(value)}
-        return [p for p in found if "/".join(p.pointer.split("/")[:3]) not in files]
+        files = frozenset(join_pointer("body", name) for name, value in body.items() if _holds_file(value))
+        return _textual_problems(closure, schema, body, "/body", files)
     return []
 
 
@@ -61,14 +60,21 @@ def _holds_file(value: Any) -> bool:
     return is_tool_file(value) or (isinstance(value, list) and any(map(is_tool_file, value)))
 
 
-def _textual_problems(closure: Closure, schema: Any, value: Any, pointer: str) -> list[Problem]:
-    found = list(_problems(closure, schema, value, pointer))
-    if not found:
-        return found
-    for reading in (_as_text(value), _as_typed(value)):
-        if not any(_problems(closure, schema, reading, pointer)):
+def _textual_problems(
+    closure: Closure, schema: Any, value: Any, pointer: str, files: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Problems of the value as given, unless its text or its typed reading fits. `files` are not looked into."""
+    first: list[Problem] | None = None
+    for reading in (value, _as_text(value), _as_typed(value)):
+        found = [
+            problem
+            for problem in _problems(closure, schema, reading, pointer)
+            if "/".join(problem.pointer.split("/")[:3]) not in files
+        ]
+        if not found:
             return []
-    return found
+        first = found if first is None else first
+    return first or []
 
 
 def _as_text(value: Any) -> Any:

@@ -22,7 +22,6 @@ _WORDS: dict[str, Any] = {
 _FIRST = frozenset("0123456789-+.")
 _MAX_NODES = 2_000_000
 _MAX_DEPTH = 200
-_STR_TAG = "tag:yaml.org,2002:str"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -104,10 +103,12 @@ class _Builder:
                 key: Any = self._alias(event)
             elif type(event) is yaml.ScalarEvent:
                 key = event.value
+                if event.anchor:
+                    self._anchors[event.anchor] = (key, 1)
             else:
                 raise _problem(event, "a key has to be a scalar")
             value = self._value(self._next(), depth)
-            if key == "<<" and getattr(event, "style", None) is None:
+            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
                 merged += value if isinstance(value, list) else [value]
             else:
                 out[str(key)] = value
@@ -132,8 +133,8 @@ def _problem(event: Any, reason: str) -> YamlProblem:
 
 def _scalar(event: Any) -> Any:
     text: str = event.value
-    if event.style is not None or event.tag == _STR_TAG:
-        return text
+    if not event.implicit[0]:
+        return text  # Quoted, or tagged as something.
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _FIRST:

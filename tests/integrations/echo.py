@@ -1,4 +1,5 @@
-"""A small real HTTP/1.1 server for tests: answers every request with what it received, or with a canned answer.
+"""A small real HTTP/1.1 server for tests: answers every request with what it received, or with a canned
+answer.
 
 It normalises nothing, so a test sees the bytes of the request target as they were sent.
 """
@@ -29,7 +30,7 @@ class Seen:
 
     @property
     def query(self) -> str | None:
-        path, mark, query = self.target.partition("?")
+        _, mark, query = self.target.partition("?")
         return query if mark else None
 
     def header(self, name: str) -> str | None:
@@ -39,7 +40,9 @@ class Seen:
 
 @dataclass
 class Reply:
-    """A canned answer. `then`: seconds-free behaviour after the head: "close" breaks off, "hang" never ends."""
+    """A canned answer. `then`: seconds-free behaviour after the head: "close" breaks off, "hang" never
+    ends.
+    """
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -53,7 +56,9 @@ Answer = Callable[[Seen], Reply | None]
 
 @dataclass
 class Echo:
-    """`url` is the origin; `log` every request in order; `replies` maps paths to answers used up one by one."""
+    """`url` is the origin; `log` every request in order; `replies` maps paths to answers used up one by
+    one.
+    """
 
     url: str
     log: list[Seen] = field(default_factory=list)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from integrations.base import SourceError
+from integrations.openapi.load import MAX_SOURCE_BYTES, gc_paused, parse_source, version_of
+
+
+def test_json_and_yaml_give_the_same() -> None:
+    assert parse_source(b'\xef\xbb\xbf{"a": [1]}', "x") == parse_source(b"a: [1]\n", "x") == {"a": [1]}
+
+
+def test_json_that_is_really_yaml_flow_is_read() -> None:
+    assert parse_source(b"{a: 1, 'b': x}", "x") == {"a": 1, "b": "x"}
+
+
+@pytest.mark.parametrize("source", [b"[1]", b"", b"text", b"{", b"a: [", b"a: *nope"])
+def test_what_is_no_mapping_is_refused_by_name(source: bytes) -> None:
+    with pytest.raises(SourceError, match="petstore"):
+        parse_source(source, "petstore")
+
+
+def test_size_is_limited() -> None:
+    with pytest.raises(SourceError, match="allowed"):
+        parse_source(b" " * (MAX_SOURCE_BYTES + 1), "x")
+
+
+def test_collection_is_paused_and_restored() -> None:
+    with gc_paused():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    ("document", "version"),
+    [({"swagger": "2.0"}, "2.0"), ({"swagger": 2.0}, "2.0"), ({"openapi": "3.0.3"}, "3.0"),
+     ({"openapi": "3.1.0"}, "3.1"), ({"openapi": "3.2.0"}, "3.2")],
+)  # fmt: skip
+def test_versions(document: dict[str, object], version: str) -> None:
+    assert version_of(document, "x") == version
+
+
+@pytest.mark.parametrize("document", [{}, {"openapi": "4.0.0"}, {"swagger": "1.2"}])
+def test_other_versions_are_refused(document: dict[str, object]) -> None:
+    with pytest.raises(SourceError):
+        version_of(document, "x")

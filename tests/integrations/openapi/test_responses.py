@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from integrations.base import Failure, Success
+from integrations.http import HttpResponse
+from integrations.openapi.responses import error_message, interpret
+
+
+def answer(status: int, content_type: str, body: bytes, *more: tuple[str, str]) -> HttpResponse:
+    headers = [("Content-Type", content_type)] if content_type else []
+    return HttpResponse(status, headers + list(more), body, "https://api.example.com/")
+
+
+READ: list[tuple[str, bytes, Any]] = [
+    ("application/json", b'{"a":1,"b":[true,null]}', {"a": 1, "b": [True, None]}),
+    ("application/json; charset=utf-8", '["é",2]'.encode(), ["é", 2]),
+    ("application/vnd.acme.v2+json", b'{"vendor":true}', {"vendor": True}),
+    ("application/json", b"42", 42),
+    ("application/json", b"<html>not json</html>", "<html>not json</html>"),
+    ("application/json", b'{"id":9007199254740993123456789}', {"id": 9007199254740993123456789}),
+    ("application/json; charset=iso-8859-1", '"é"'.encode("latin-1"), "é"),
+    ("text/plain; charset=iso-8859-1", "héllo".encode("latin-1"), "héllo"),
+    ("text/plain; charset=nonsense", "é".encode(), "é"),
+    ("text/html", b"<p>login</p>", "<p>login</p>"),
+    ("application/xml", b"<a><b>1</b></a>", "<a><b>1</b></a>"),
+    ("application/x-ndjson", b'{"n":1}\n\n{"n":2}\nnot json\n', [{"n": 1}, {"n": 2}, "not json"]),
+    ("text/event-stream", b'event: a\nid: 7\ndata: {"n":1}\n\n: ping\n\ndata: x\ndata: y\n\n',
+     [{"event": "a", "id": "7", "data": {"n": 1}}, {"data": "x\ny"}]),
+    ("application/json", b"", None),
+    ("", b'{"a":1}', {"a": 1}),
+    ("", b"plain", "plain"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content_type", "body", "data"), READ)
+def test_bodies(content_type: str, body: bytes, data: Any) -> None:
+    result = interpret(answer(200, content_type, body), "GET")
+    assert isinstance(result, Success)
+    assert result.data == data
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", ""])
+def test_bytes_become_a_tool_file(content_type: str) -> None:
+    name = ("Content-Disposition", 'attachment; filename="a.bin"')
+    result = interpret(answer(200, content_type, b"\x00\xff", name), "GET")
+    assert isinstance(result, Success)
+    assert base64.b64decode(result.data["data"]) == b"\x00\xff"
+    assert result.data["mimeType"] == (content_type or "application/octet-stream")
+    assert result.data["byteLength"] == 2
+    assert result.data.get("name") == ("a.bin" if content_type else None)
+
+
+def test_head_and_204_are_null() -> None:
+    assert interpret(answer(204, "", b""), "DELETE").as_json()["data"] is None
+    assert interpret(answer(200, "application/json", b""), "HEAD").as_json()["data"] is None
+
+
+def test_headers_are_visible_without_cookies() -> None:
+    link = ("Link", '<http://x/?page=2>; rel="next"')
+    result = interpret(
+        answer(200, "text/plain", b"", link, ("X-A", "1"), ("x-a", "2"), ("Set-Cookie", "s=1")), "GET"
+    )
+    assert isinstance(result, Success)
+    assert result.http is not None
+    assert result.http.headers == {"content-type": "text/plain", "link": link[1], "x-a": "1, 2"}
+
+
+FAILURES: list[tuple[int, str, bytes, str, str, bool]] = [
+    (404, "application/json", b'{"message":"Not Found","code":17}', "upstream_http_error", "Not Found", False),
+    (422, "application/problem+json", b'{"title":"Invalid","detail":"name is required"}', "upstream_http_error",
+     "name is required", False),
+    (500, "text/html", b"<h1>oops</h1>", "upstream_http_error", "oops", False),
+    (503, "text/plain", b"down", "upstream_http_error", "down", True),
+    (408, "", b"", "upstream_http_error", "no further explanation", True),
+    (401, "application/json", b'{"error":{"message":"bad credentials"}}', "connection_rejected", "bad credentials", False),
+    (403, "application/json", b'{"errors":[{"message":"no"}]}', "connection_rejected", "no", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "content_type", "body", "code", "message", "retryable"), FAILURES)
+def test_failures(
+    status: int, content_type: str, body: bytes, code: str, message: str, retryable: bool
+) -> None:
+    result = interpret(answer(status, content_type, body), "GET")
+    assert isinstance(result, Failure)
+    assert (result.code, result.status, result.retryable) == (code, status, retryable)
+    assert result.message == f"HTTP {status}: {message}"
+
+
+def test_large_error_bodies_are_cut() -> None:
+    result = interpret(answer(500, "application/json", b'{"x":"' + b"y" * 50_000 + b'"}'), "GET")
+    assert isinstance(result, Failure)
+    assert len(result.details["body"]) < 20_000
+
+
+def test_error_message_gives_up_on_nonsense() -> None:
+    assert error_message({"error": {"error": {"error": {"error": {"error": {"error": "deep"}}}}}}) == ""
+    assert error_message(7) == ""

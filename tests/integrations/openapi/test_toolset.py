@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.base import UnknownTool
+from integrations.openapi.toolset import make_toolset
+from tests.integrations.openapi.documents import compiled, operation, toolset_of
+
+DOC = compiled(
+    {
+        "openapi": "3.0.0",
+        "paths": {
+            "/a": {
+                method: {"operationId": f"{method}It", "tags": ["repos"]}
+                for method in ("get", "head", "options", "trace", "put", "post", "patch", "delete")
+            },
+            "/b": {"get": {"operationId": "b", "tags": ["issues"]}},
+        },
+    }
+)
+
+
+def names(include: tuple[str, ...], exclude: tuple[str, ...]) -> list[str]:
+    return [tool.name for tool in make_toolset(DOC, "k", None, "doc", include, exclude).tools]
+
+
+def test_risk_and_idempotence_follow_the_method() -> None:
+    tools = {tool.method: tool for tool in make_toolset(DOC, "k", None, "doc", (), ()).tools}
+    risks = {method: tool.risk for method, tool in tools.items()}
+    assert {m for m, risk in risks.items() if risk == "read"} == {"GET", "HEAD", "OPTIONS", "TRACE"}
+    assert {m for m, risk in risks.items() if risk == "destructive"} == {"DELETE"}
+    assert {m for m, tool in tools.items() if not tool.idempotent} == {"POST", "PATCH"}
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "count"),
+    [((), (), 9), (("repos.*",), (), 8), (("issues.*",), (), 1), (("*",), ("repos.*",), 1), (("repos.get*",), (), 1),
+     (("*.getIt",), (), 1), (("repos.getIt",), ("repos.getIt",), 0), (("repos",), (), 0)],
+)  # fmt: skip
+def test_include_and_exclude(include: tuple[str, ...], exclude: tuple[str, ...], count: int) -> None:
+    assert len(names(include, exclude)) == count
+
+
+def test_a_pattern_that_matches_nothing_is_a_warning() -> None:
+    toolset = make_toolset(DOC, "k", None, "doc", ("repos.*",), ("nope.*",))
+    assert list(toolset.warnings) == ["doc: `nope.*` matches no tool"]
+
+
+def test_unknown_tools() -> None:
+    toolset = toolset_of(operation())
+    for ask in (toolset.definition, toolset.binding, toolset.closure, toolset.schemas):
+        with pytest.raises(UnknownTool):
+            ask("nope")
+
+
+def test_bindings_are_remembered_and_bounded() -> None:
+    paths = {f"/p{n}": {"get": {"operationId": f"o{n}"}} for n in range(300)}
+    toolset = toolset_of({"openapi": "3.1.0", "paths": paths})
+    first = toolset.tools[0].name
+    assert toolset.binding(first) is toolset.binding(first)
+    for tool in toolset.tools:
+        toolset.schemas(tool.name)
+    assert toolset.binding(first).path == "/p0"
+    assert toolset.doc.version == "3.1"

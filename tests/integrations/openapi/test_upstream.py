@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from integrations.base import Credential, Failure, JsonObject, Result, Success, UnknownTool
+from integrations.http import HttpClient
+from integrations.openapi import OpenApiUpstream
+from tests.integrations.echo import Echo, Reply, echo_server
+from tests.integrations.openapi.documents import only_tool, operation, toolset_of
+
+
+@asynccontextmanager
+async def opened(document: JsonObject, **options: Any) -> AsyncIterator[tuple[Echo, OpenApiUpstream]]:
+    async with echo_server() as echo, HttpClient() as http:
+        settings = {"base_url": echo.url, "headers": {}, **options}
+        yield echo, OpenApiUpstream(toolset_of(document), http, **settings)
+
+
+async def call(
+    upstream: OpenApiUpstream, arguments: JsonObject | None = None, seconds: float = 5.0
+) -> Result:
+    prepared = upstream.prepare(only_tool(upstream.toolset), arguments or {})  # type: ignore[arg-type]
+    return await upstream.invoke(prepared, Credential(), seconds)
+
+
+async def test_a_prepared_call_says_what_will_be_sent() -> None:
+    path = {"name": "id", "in": "path", "required": True, "schema": {}}
+    page = {"name": "page", "in": "query", "schema": {"type": "integer"}}
+    document = operation("/x/{id}", "patch", parameters=[path, page])
+    async with opened(document) as (echo, upstream):
+        prepared = upstream.prepare(only_tool(upstream.toolset), {"path": {"id": "a"}, "page": None})
+        assert prepared.summary == f"PATCH {echo.url}/x/a"
+        assert prepared.arguments == {"id": "a"}
+        with pytest.raises(UnknownTool):
+            upstream.prepare("nope", {})
+
+
+async def test_headers_of_the_integration_win_over_arguments() -> None:
+    header = {"name": "X-Api-Version", "in": "header", "schema": {}}
+    async with opened(operation(parameters=[header]), headers={"x-api-version": "1"}) as (echo, upstream):
+        await call(upstream, {"X-Api-Version": "2"})
+        assert echo.log[-1].header("x-api-version") == "1"
+
+
+@pytest.mark.parametrize(
+    ("method", "requests"), [("get", 2), ("put", 2), ("delete", 2), ("post", 1), ("patch", 1)]
+)
+async def test_only_idempotent_calls_are_repeated(method: str, requests: int) -> None:
+    async with opened(operation("/x", method)) as (echo, upstream):
+        echo.replies["/x"] = [Reply(503, [("Retry-After", "0")]), Reply(200)]
+        result = await call(upstream)
+        assert len(echo.log) == requests
+        assert isinstance(result, Success if requests == 2 else Failure)
+
+
+async def test_a_long_retry_after_is_handed_to_the_caller() -> None:
+    async with opened(operation("/x")) as (echo, upstream):
+        echo.replies["/x"] = [Reply(429, [("Retry-After", "3600")])]
+        result = await call(upstream)
+        assert isinstance(result, Failure)
+        assert (len(echo.log), result.retryable, result.details["retryAfter"]) == (1, True, "3600")
+
+
+async def test_retries_have_an_end() -> None:
+    async with opened(operation("/x"), retries=1) as (echo, upstream):
+        echo.replies["/x"] = [Reply(502)]
+        result = await call(upstream)
+        assert isinstance(result, Failure)
+        assert (len(echo.log), result.status) == (2, 502)
+
+
+async def test_a_broken_connection_is_repeated_for_reads() -> None:
+    async with opened(operation("/x")) as (echo, upstream):
+        echo.replies["/x"] = [Reply(200, [], b"ab", then="close", length=9), Reply(200, [], b"1")]
+        assert isinstance(await call(upstream), Success)
+
+
+async def test_no_answer_in_time_is_a_timeout() -> None:
+    async with opened(operation("/x", "post")) as (echo, upstream):
+        echo.replies["/x"] = [Reply(200, [], b"", then="hang", length=9)]
+        result = await call(upstream, seconds=0.2)
+        assert isinstance(result, Failure)
+        assert (result.code, result.retryable) == ("upstream_timeout", True)
+
+
+async def test_nobody_there_is_unreachable() -> None:
+    async with opened(operation("/x", "post"), base_url="http://127.0.0.1:1") as (_, upstream):
+        result = await call(upstream)
+        assert isinstance(result, Failure)
+        assert (result.code, result.retryable) == ("upstream_unreachable", True)
+
+
+async def test_a_large_answer_is_refused() -> None:
+    async with opened(operation("/x"), max_response_bytes=10) as (echo, upstream):
+        echo.replies["/x"] = [Reply(200, [], b"x" * 11)]
+        result = await call(upstream)
+        assert isinstance(result, Failure)
+        assert result.code == "upstream_response_too_large"
+
+
+async def test_an_endless_stream_yields_what_came_in_time() -> None:
+    async with opened(operation("/x")) as (echo, upstream):
+        head = [("Content-Type", "application/x-ndjson")]
+        echo.replies["/x"] = [Reply(200, head, b'{"n":1}\n{"n":2}\n{"n"', then="hang", length=10**6)]
+        result = await call(upstream, seconds=0.5)
+        assert isinstance(result, Success)
+        assert result.data == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize(("status", "method"), [(303, "GET"), (302, "GET"), (307, "POST"), (308, "POST")])
+async def test_redirects_keep_or_change_the_method(status: int, method: str) -> None:
+    body = {"content": {"application/json": {}}}
+    async with opened(operation("/x", "post", requestBody=body)) as (echo, upstream):
+        echo.replies["/x"] = [Reply(status, [("Location", "/y")])]
+        await call(upstream, {"body": {"a": 1}})
+        seen = echo.log[-1]
+        assert (seen.path, seen.method, seen.body) == ("/y", method, b'{"a":1}' if method == "POST" else b"")
+
+
+async def test_a_body_does_not_follow_to_another_origin() -> None:
+    body = {"content": {"application/json": {}}}
+    async with echo_server() as other, opened(operation("/x", "post", requestBody=body)) as (echo, upstream):
+        echo.replies["/x"] = [Reply(307, [("Location", f"{other.url}/y")])]
+        result = await call(upstream, {"body": {"a": 1}})
+        assert isinstance(result, Failure)
+        assert (result.status, other.log) == (307, [])
+    await upstream.aclose()

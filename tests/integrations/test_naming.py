@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integrations.naming import (
+    Named,
+    camel_case,
+    plan_names,
+    safe_name,
+    safe_segment,
+    short_hash,
+    split_words,
+)
+
+
+def named(method: str, path: str, operation_id: str | None = None, tag: str | None = None) -> Named:
+    return Named(method, path, operation_id, tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "camel"),
+    [
+        ("repos/get", "reposGet"), ("listHTTPServers", "listHttpServers"), ("Weird id/with spaces.and-dots", "weirdIdWithSpacesAndDots"),
+        ("", "tool"), ("ünïcode", "nCode"), ("get_OAuth2_token", "getOAuth2Token"), ("ABC", "abc"),
+    ],
+)  # fmt: skip
+def test_camel_case(text: str, camel: str) -> None:
+    assert camel_case(text) == camel
+
+
+def test_split_words_follows_case_changes() -> None:
+    assert split_words("HTTPServer2Go v1") == ["HTTP", "Server2", "Go", "v1"]
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (named("get", "/repos/{o}", "repos/get", "repos"), "repos.get"),
+        (named("get", "/v1/users/{id}", "getUser"), "users.getUser"),
+        (named("get", "/api/v2/{id}", "x"), "root.x"),
+        (named("get", "/pets", "pets"), "pets.getOperation"),
+        (named("get", "/pets/toys", "pets"), "pets.getToys"),
+        (named("post", "/noid/{a-b}"), "noid.postNoidAB"),
+        (named("get", "/x", "users.list", "Users"), "users.list"),
+        (Named("get", "/x", "a", None, "custom.tool path"), "custom.tool_path"),
+        (named("get", "/x", "2fa", "t"), "t._2fa"),
+        (named("get", "/x", "then", "t"), "t.then_"),
+    ],
+)  # fmt: skip
+def test_names(item: Named, name: str) -> None:
+    assert plan_names([item]) == [name]
+
+
+def test_colliding_names_are_refined_together() -> None:
+    by_version = [named("get", "/v1/a", "list", "t"), named("get", "/v2/a", "list", "t")]
+    assert plan_names(by_version) == ["t.v1.list", "t.v2.list"]
+    by_method = [named("get", "/a", "list", "t"), named("post", "/a", "list", "t")]
+    assert plan_names(by_method) == ["t.listGet", "t.listPost"]
+    by_hash = [named("get", "/dup/a", "dup", "t"), named("get", "/dup/b", "dup", "t")]
+    first, second = plan_names(by_hash)
+    assert first == f"t.dupGet{short_hash(by_hash[0])}"
+    assert first != second
+
+
+def test_equal_operations_are_numbered() -> None:
+    same = named("get", "/a", "x", "t")
+    names = plan_names([same, same, same])
+    assert len(set(names)) == 3
+    assert names[1] == f"{names[0]}_2"
+
+
+def test_short_hash_is_eight_base36_characters() -> None:
+    value = short_hash(named("get", "/a", "x"))
+    assert len(value) == 8
+    assert set(value) <= set("0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+@pytest.mark.parametrize("word", ["then", "constructor", "__proto__", "prototype", "toJSON"])
+def test_T4_words_javascript_treats_specially_are_escaped(word: str) -> None:
+    assert safe_segment(word) == f"{word}_"
+
+
+@given(st.text(max_size=40))
+def test_any_text_becomes_an_address(text: str) -> None:
+    for segment in safe_name(text).split("."):
+        assert segment.replace("$", "_").isidentifier()
+        assert segment.isascii()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["get", "post"]), st.text(max_size=8), st.text(max_size=8)), max_size=12
+    )
+)
+def test_planned_names_are_unique(raw: list[tuple[str, str, str]]) -> None:
+    names = plan_names([named(method, f"/{path}", identifier) for method, path, identifier in raw])
+    assert len(set(names)) == len(raw)
