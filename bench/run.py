@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
+from bench.client import Client
 from bench.server import Server, base_config, free_port, serve, upstream
 from bench.upstream import document
 
@@ -72,7 +71,7 @@ async def throughput(action: Action, count: int, clients: int = 16) -> dict[str,
 
 
 async def measure_calls(table: Table, server: Server, base: str, rounds: int) -> None:
-    async with httpx2.AsyncClient(base_url=base, trust_env=False) as direct:
+    async with Client(int(base.rpartition(":")[2])) as direct:
         table.add("direct GET (baseline)", "-", **await latency(lambda: direct.get("/items/1"), rounds))
         table.add(
             "direct GET, 16 clients", "-", **await throughput(lambda: direct.get("/items/1"), rounds * 4)

@@ -91,7 +91,9 @@ async def measure() -> dict[str, Any]:
         async with Pool(PoolOptions(reuse=reuse, prepare_typescript_seconds=None)) as pool:
             figures[f"{reuse}: start, ms"] = (time.perf_counter() - began) * 1000
             figures[f"{reuse}: trivial, ms"] = await spaced(pool, "1+1", 300)
-            figures[f"{reuse}: one call, ms"] = await spaced(pool, "return (await tools.a.b({x: 1})).data", 200)
+            figures[f"{reuse}: one call, ms"] = await spaced(
+                pool, "return (await tools.a.b({x: 1})).data", 200
+            )
             fifty = "return (await Promise.all(Array.from({length: 50}, (_, n) => tools.a.b({n})))).length"
             figures[f"{reuse}: 50 calls, ms"] = await spaced(pool, fifty, 100)
             await run(pool, TYPED)

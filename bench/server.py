@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import orjson
+
+from bench.client import Client
 
 HERE = Path(__file__).parent
 KEY = "bench-key"
@@ -65,7 +67,7 @@ class Server:
     folder: Path
     process: subprocess.Popen[bytes]
     started: float
-    client: httpx2.AsyncClient
+    client: Client
     token: str = KEY
 
     async def call(self, code: str, **arguments: Any) -> Any:
@@ -81,10 +83,10 @@ class Server:
     async def rpc(self, method: str, name: str | None, params: dict[str, Any]) -> Any:
         headers = {"mcp-method": method} | ({"mcp-name": name} if name else {})
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
-        response = await self.client.post("/mcp", json=body, headers=headers)
-        reply = response.json()
+        response = await self.client.post("/mcp", orjson.dumps(body), headers)
+        reply = orjson.loads(response.body)
         if "result" not in reply:
-            raise RuntimeError(f"{response.status_code} {response.text[:2000]}")
+            raise RuntimeError(f"{response.status} {response.body[:2000]!r}")
         return reply["result"]
 
     async def description(self) -> str:
@@ -113,12 +115,10 @@ async def serve(
         "authorization": f"Bearer {KEY}",
         "mcp-protocol-version": VERSION,
         "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
     }
-    limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
     try:
-        async with httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120, limits=limits, trust_env=False
-        ) as client:
+        async with Client(port, headers) as client:
             await _ready(client, process, folder)
             yield Server(port, folder, process, started, client)
     finally:
@@ -127,12 +127,12 @@ async def serve(
         log.close()
 
 
-async def _ready(client: httpx2.AsyncClient, process: subprocess.Popen[bytes], folder: Path) -> None:
+async def _ready(client: Client, process: subprocess.Popen[bytes], folder: Path) -> None:
     for _ in range(12_000):
         if process.poll() is not None:
             raise RuntimeError((folder / "server.log").read_text()[-4000:])
-        with contextlib.suppress(httpx2.TransportError):
-            if (await client.get("/readyz")).status_code == 200:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            if (await client.get("/readyz")).status == 200:
                 return
         await asyncio.sleep(0.005)
     raise RuntimeError("the server did not become ready in 60 s")
