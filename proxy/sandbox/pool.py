@@ -126,12 +126,20 @@ class Pool:
         self._waiters.append(place)
         try:
             async with asyncio.timeout(self._options.wait_seconds):
-                await place
+                await self._hold(place)
         except TimeoutError:
             raise PoolBusy(f"no sandbox worker came free in {self._options.wait_seconds:g} s") from None
         finally:
             if place in self._waiters:
                 self._waiters.remove(place)
+
+    async def _hold(self, place: asyncio.Future[None]) -> None:
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._leave()  # given to us just as we stopped waiting: pass it on
+            raise
 
     def _leave(self) -> None:
         while self._waiters:

@@ -115,9 +115,7 @@ async def test_kill_wakes_who_waits() -> None:
 async def test_a_cancelled_lease_frees_its_place() -> None:
     async with Pool(PoolOptions(running=1)) as pool:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1), pool.worker("ws", 30) as worker:
-                await worker.start(start("for (;;);"))
-                await worker.receive()
+            await asyncio.wait_for(run(pool, "for (;;);"), 0.1)
         assert (await run(pool, "1")).value == 1
 
 
@@ -176,3 +174,18 @@ async def test_nothing_is_left_behind() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(zygote, 0)
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+async def test_a_place_given_to_someone_who_left_is_passed_on() -> None:
+    async with Pool(PoolOptions(running=1)) as pool:
+        async with pool.worker("ws", 30), asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(run(pool, "return 1"))
+            second = tasks.create_task(run(pool, "return 2"))
+            await asyncio.sleep(0)
+            pool._leave()  # the first waiter holds the place now, but is cancelled before it knows
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert (await second).value == 2
+            pool._busy += 1  # what the lease around this will give back
+        assert pool.stats().busy == 0

@@ -27,14 +27,18 @@ def opened(limit: int = 1000) -> tuple[Worker, socket.socket]:
     return worker, theirs
 
 
+async def receive_to_the_end(worker: Worker) -> None:
+    while True:
+        await worker.receive()
+
+
 async def reason_after(data: bytes, *, limit: int = 1000) -> str:
     worker, theirs = opened(limit)
     with theirs:
         await worker.start(START)
         theirs.sendall(data)
         with pytest.raises(WorkerGone) as gone:
-            for _ in range(3):
-                await worker.receive()
+            await receive_to_the_end(worker)
         worker.exited()
         worker.close()
     return gone.value.reason
