@@ -23,7 +23,8 @@ from proxy.config.footprint import config_files
 from proxy.config.merge import Merged, merge
 from proxy.config.model import Config
 from proxy.config.nodes import Path
-from proxy.config.parse import Parsed, parse
+from proxy.config.parse import parse
+from proxy.config.parsed import Parsed
 from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
 from proxy.config.schema_errors import kind_of, read_errors
 from proxy.config.semantics import CHECKS, View, advise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.config.nodes import Node, Path
-from proxy.config.parse import Parsed
+from proxy.config.parsed import Parsed
 from proxy.config.places import Finding
 
 UNITED = ("integrations", "connections", "workspaces", "rate_limits")

@@ -7,7 +7,6 @@ visible: composed nodes share the anchor's node, and loaded data has forgotten a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -23,6 +22,7 @@ from yaml.events import (
 )
 
 from proxy.config.nodes import Node, Path
+from proxy.config.parsed import Duplicate, Parsed
 from proxy.config.resolver import resolve
 from proxy.config.source import Flaw, SourceFile
 from proxy.config.syntax import explain
@@ -30,31 +30,6 @@ from proxy.config.syntax import explain
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST_NODES = 200_000
 DEEPEST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """The same key twice in one mapping."""
-
-    path: Path
-    first: Node
-    second: tuple[int, int, int, int]
-
-
-@dataclass(slots=True)
-class Parsed:
-    """What one file says. `broken` are paths whose value is not known: nothing more is said about them.
-
-    Without `complete` the parser gave up: there are flaws, and the rest of the file is not known.
-    """
-
-    source: SourceFile
-    data: Any = None
-    root: Node | None = None
-    flaws: list[Flaw] = field(default_factory=list)
-    duplicates: list[Duplicate] = field(default_factory=list)
-    broken: set[Path] = field(default_factory=set)
-    complete: bool = True
 
 
 class _Stop(Exception):

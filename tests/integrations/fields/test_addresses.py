@@ -21,8 +21,9 @@ def refused(kind: Any, value: object) -> str:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(kind).validate_python(value)
     (error,) = caught.value.errors()
-    assert error.get("ctx", {})["code"] == "E206"
-    return f"{error['ctx']['message']} {error['ctx']['help']}"
+    context = error.get("ctx", {})
+    assert context["code"] == "E206"
+    return f"{context['message']} {context['help']}"
 
 
 @pytest.mark.parametrize(

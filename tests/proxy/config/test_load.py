@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import Diagnostic, load_config
+from proxy.config.codes import CODES
 from proxy.config.load import Loaded
 from tests.proxy.config.texts import API, load, only, valid
 
@@ -213,3 +214,8 @@ def test_nothing_a_file_holds_raises() -> None:
         b"%YAML 9\n---\n",
     ):
         assert load(data).config is None
+
+
+def test_every_code_has_a_bad_file_and_every_file_a_known_code() -> None:
+    shown = {code for file in BAD for _, code, *_ in expectations(file)[0]}
+    assert shown == set(CODES)
