@@ -86,7 +86,7 @@ class HttpClient:
         check_scheme(target, allow)
         request = _build(method, target, headers, body, timeout_seconds)
         pool = await self._pool(allow)
-        reading = _Reading(url, max_bytes, frozenset(partial))
+        reading = _Reading(url, max_bytes, frozenset(partial), method.upper() == "HEAD")
         try:
             async with asyncio.timeout(timeout_seconds):
                 await reading.run(pool, request)
@@ -132,10 +132,11 @@ class HttpClient:
 class _Reading:
     """One response as it arrives."""
 
-    def __init__(self, url: str, max_bytes: int, partial: frozenset[str]) -> None:
+    def __init__(self, url: str, max_bytes: int, partial: frozenset[str], bodyless: bool) -> None:
         self._url = url
         self._max_bytes = max_bytes
         self._partial = partial
+        self._bodyless = bodyless
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
@@ -156,7 +157,7 @@ class _Reading:
 
     async def _read(self, response: httpcore2.Response) -> None:
         declared = self._header("content-length")
-        if declared.isdecimal() and int(declared) > self._max_bytes and not self._is_head(response):
+        if declared.isdecimal() and int(declared) > self._max_bytes and not self._bodyless:
             raise TooLarge(
                 f"the response body of {declared} bytes is larger than {self._max_bytes}", sent=True
             )
@@ -167,9 +168,6 @@ class _Reading:
             if received > self._max_bytes:
                 raise TooLarge(f"the response body is larger than {self._max_bytes} bytes", sent=True)
             self._body += decoder.feed(chunk, self._max_bytes - len(self._body))
-
-    def _is_head(self, response: httpcore2.Response) -> bool:
-        return response.status in (204, 304)
 
     def _header(self, name: str) -> str:
         return next((value for key, value in self._headers if key.lower() == name), "")

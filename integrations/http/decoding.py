@@ -29,28 +29,32 @@ class Inflate:
     def __init__(self, wbits: int) -> None:
         self._wbits = wbits
         self._engine = zlib.decompressobj(wbits)
-        self._started = False
+        self._head: bytes | None = b"" if wbits == zlib.MAX_WBITS else None
 
     def feed(self, data: bytes, room: int) -> bytes:
+        data = self._after_head(data)
         out = bytearray()
         while data:
-            out += self._step(data, room - len(out) + 1)
+            try:
+                out += self._engine.decompress(data, room - len(out) + 1)
+            except zlib.error as error:
+                raise Unreachable(f"the compressed response is damaged: {error}", sent=True) from None
             if len(out) > room:
                 raise TooLarge("the decompressed response body is larger than allowed", sent=True)
             data = self._engine.unconsumed_tail or self._next_member()
         return bytes(out)
 
-    def _step(self, data: bytes, limit: int) -> bytes:
-        try:
-            piece = self._engine.decompress(data, limit)
-        except zlib.error as error:
-            if self._started or self._wbits != zlib.MAX_WBITS:
-                raise Unreachable(f"the compressed response is damaged: {error}", sent=True) from None
-            self._wbits = -zlib.MAX_WBITS
-            self._engine = zlib.decompressobj(self._wbits)
-            return self._step(data, limit)
-        self._started = True
-        return piece
+    def _after_head(self, data: bytes) -> bytes:
+        """Hold back the first two bytes of a deflate body: they tell whether it has a zlib header (RFC 1950)."""
+        if self._head is None:
+            return data
+        self._head += data
+        if len(self._head) < 2:
+            return b""
+        data, self._head = self._head, None
+        if data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31:
+            self._engine = zlib.decompressobj(-zlib.MAX_WBITS)
+        return data
 
     def _next_member(self) -> bytes:
         rest = self._engine.unused_data
