@@ -22,15 +22,16 @@ from proxy.config.effective import digest, effective
 from proxy.config.footprint import config_files
 from proxy.config.merge import Merged, merge
 from proxy.config.model import Config
-from proxy.config.nodes import Path
+from proxy.config.nodes import Path, show_path
 from proxy.config.parse import parse
 from proxy.config.parsed import Parsed
 from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
-from proxy.config.schema_errors import kind_of, read_errors
+from proxy.config.schema_errors import read_errors
 from proxy.config.semantics import CHECKS, View, advise
 from proxy.config.semantics.view import connected_names, declared_names
 from proxy.config.source import STDIN, Flaw, SourceFile, read_text
 from proxy.config.unsupported import refusals
+from proxy.config.wording import kind_of
 
 __all__ = ["Loaded", "Place", "SourceFile", "load_config"]
 
@@ -40,7 +41,7 @@ class Loaded:
     """What the files say. `config` is None if and only if `diagnostics` hold an error.
 
     `sha256` is of the canonical effective config (empty without one), `raw_digest` of names and bytes.
-    `refused` are paths that ask for what this version must not ignore: a server does not start with them.
+    `refused` are config paths that ask for what this version must not ignore: a server does not start with them.
     Relative paths inside `config` are absolute already.
     """
 
@@ -152,7 +153,7 @@ def _judge(
     if has_errors or view is None:
         return Loaded(None, diagnostics, files, "", raw_digest, view=view)
     config = _validate(anchored(merged.data, merged.root), env)
-    refused = tuple(str(place_of(merged.root, path)) for path in refusals(merged.data))
+    refused = tuple(show_path(path) for path in refusals(merged.data))
     return Loaded(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
 
 

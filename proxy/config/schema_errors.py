@@ -17,6 +17,8 @@ from proxy.config.nodes import Node, Path, find, show_path
 from proxy.config.places import Finding
 from proxy.config.resolver import LEGACY_FALSE, LEGACY_TRUE
 from proxy.config.shape import allowed_keys, elsewhere, literal_values, nearest
+from proxy.config.twins import without_twins
+from proxy.config.wording import kind_of, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def read_errors(errors: Sequence[ErrorDetails], data: dict[str, Any], root: Node
         finding = _READERS.get(detail["type"], _other)(error)
         if finding is not None and finding not in findings:
             findings.append(finding)
-    return _without_twins(findings)
+    return without_twins(findings)
 
 
 def _locate(detail: ErrorDetails, data: Any, root: Node) -> _Error:
@@ -71,25 +73,6 @@ def _locate(detail: ErrorDetails, data: Any, root: Node) -> _Error:
 
 def _indexes(value: Any, step: str | int) -> bool:
     return isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
-
-
-def shown(value: Any) -> str:
-    """A scalar as YAML writes it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def kind_of(value: Any) -> str:
-    """What the file holds, for "must be X, not Y"."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "a boolean"
-    names = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
-    return names.get(type(value), "something else")
 
 
 def _place(path: Path) -> str:
@@ -326,26 +309,3 @@ _READERS: dict[str, Callable[[_Error], Finding | None]] = {
     "string_too_short": _empty,
     "too_short": _empty,
 }
-
-
-def _without_twins(findings: list[Finding]) -> list[Finding]:
-    """Drop "missing" where an unknown key of the same mapping is that key, misspelt."""
-    meant = {
-        (*finding.path[:-1], found[1])
-        for finding in findings
-        if finding.code == "E201" and (found := re.search(r"did you mean `([\w]+)`", finding.help or ""))
-    }
-    kept = [finding for finding in findings if not (finding.code == "E202" and finding.path in meant)]
-    return _one_per_place(kept)
-
-
-def _one_per_place(findings: list[Finding]) -> list[Finding]:
-    """The branches of a union each complain about the same value: the first one speaks."""
-    seen: set[tuple[Path, str]] = set()
-    kept = []
-    for finding in findings:
-        place = (finding.path, finding.at)
-        if place not in seen or finding.code == "E202":
-            kept.append(finding)
-        seen.add(place)
-    return kept

@@ -67,7 +67,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
     Gap("policies.*.approver", "calls that need approval are refused, whoever might approve", _is("human")),
     Gap("elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
-    Gap("sandbox.reuse", "every execution has a process of its own", _is("workspace")),
     Gap("state.backend", "everything is kept in memory and lost on restart", _is("sqlite", "redis")),
     Gap("audit", "no audit lines are written", _writes_lines),
     Gap("telemetry.otlp", "no traces are sent"),

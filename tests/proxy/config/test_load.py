@@ -190,7 +190,7 @@ def test_places_of_paths_and_defaults() -> None:
 
 
 def test_what_a_server_must_not_ignore_is_refused() -> None:
-    assert valid("version: 1\nlock: {mode: enforce}\n").refused == ("<stdin>:2",)
+    assert valid("version: 1\nlock: {mode: enforce}\n").refused == ("lock",)
     assert valid("version: 1\nlock: {mode: warn}\n").refused == ()
 
 

@@ -51,16 +51,3 @@ def test_rules_over_several_keys(line: str, column: int, message: str) -> None:
     found = only(f"version: 1\n{line}\n")
     assert (found.code, found.line, found.column) == ("E206", 2, column)
     assert message in found.message
-
-
-@pytest.mark.parametrize(
-    "signing",
-    [
-        "{algorithm: HS256}",
-        "{algorithm: HS256, secret: {env: S}, public_key: {env: P}}",
-        "{algorithm: ES256}",
-        "{algorithm: ES256, secret: {env: S}}",
-    ],
-)
-def test_signing_keys_fit_the_algorithm(signing: str) -> None:
-    assert only(f"version: 1\nauth: {{api_keys: {{signing: {signing}}}}}\n").code == "E209"

@@ -1,10 +1,7 @@
 """Details of wording; the table of bad files has one file for each kind of mistake."""
 
-from typing import Any
-
 import pytest
 
-from proxy.config.schema_errors import kind_of, shown
 from tests.proxy.config.texts import API, codes, load, only
 
 
@@ -64,15 +61,3 @@ def test_union_tags_are_not_taken_for_keys() -> None:
         "version: 1\nintegrations: {a: {kind: mcp, type: remote, url: https://x.example.com, headers: {text: 5}}}\n"
     )
     assert found.path == "integrations.a.headers.text"
-
-
-def test_words_for_values() -> None:
-    assert [shown(value) for value in (None, True, 5, "x")] == ["null", "true", "5", "x"]
-    values: list[tuple[Any, str]] = [
-        (True, "boolean"),
-        (1.5, "number"),
-        ("x", "string"),
-        ([], "list"),
-        ({}, "mapping"),
-    ]
-    assert [kind_of(value) for value, _ in values] == [f"a {name}" for _, name in values]
