@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from proxy.config import Config
 from proxy.executions.machine import MachineLimits
@@ -14,7 +14,7 @@ class ExecutionLimits:
     return at all, `log_bytes` and `emit_bytes` what it may write.
     """
 
-    machine: MachineLimits = MachineLimits()
+    machine: MachineLimits = field(default_factory=MachineLimits)
     timeout_ms: float = 300_000.0
     max_timeout_ms: float = 600_000.0
     log_bytes: int = 256 * 1024

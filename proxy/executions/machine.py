@@ -161,7 +161,7 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
 
 
 def _ended(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
-    ended = replace(ended, unsettled=tuple(state.flying), unsent=(*state.dropped, *state.queue))
+    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=(*state.dropped, *state.queue))
     over = replace(state, phase="finished", flying=_NONE, queue=(), inbox=(), wake=None)
     return over, (*commands, Finish(ended))
 

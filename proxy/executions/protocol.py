@@ -134,7 +134,7 @@ class Ended:
     done: Done | None = None
     name: str = ""
     message: str = ""
-    unsettled: tuple[int, ...] = ()
+    unsettled: tuple[ToolCall, ...] = ()
     unsent: tuple[ToolCall, ...] = ()
 
 

@@ -7,9 +7,10 @@ have a task each, all owned by the run's TaskGroup, so none of them outlives the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from proxy.calls import CallContext, Calls, Settlement
 from proxy.executions.journal import StartRecord, encode
@@ -28,6 +29,7 @@ from proxy.executions.protocol import (
     Finish,
     Finished,
     KillWorker,
+    LostReason,
     Settled,
     Started,
     StartWorker,
@@ -41,8 +43,8 @@ from proxy.sandbox import (
     Blocked as BlockedMessage,
 )
 from proxy.sandbox import (
+    Delivery,
     Limits,
-    Pool,
     PoolBusy,
     PoolUnavailable,
     StartMessage,
@@ -99,10 +101,20 @@ class Heard:
                 self.emits.append(value)
 
 
+class Workers(Protocol):
+    """Where workers come from: `proxy.sandbox.Pool`, or whatever picks the pool of the current config."""
+
+    def worker(self, workspace_id: str, deadline_seconds: float) -> AbstractAsyncContextManager[Worker]:
+        """Lease one; it is killed at the deadline. Raises `PoolBusy`, `PoolUnavailable`."""
+        ...
+
+
 class Run:
     """Drives one execution to its end. `drive` is called once."""
 
-    def __init__(self, job: Job, pool: Pool, calls: Calls, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, job: Job, pool: Workers, calls: Calls, store: Store, clock: Callable[[], float]
+    ) -> None:
         self._job = job
         self._pool = pool
         self._calls = calls
@@ -114,7 +126,7 @@ class Run:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake: float | None = None
         self._cancelled = False
-        self._begun: dict[int, tuple[ToolCall, float]] = {}
+        self._begun: dict[int, float] = {}
         self._entries: dict[int, CallEntry] = {}
         self.ended: Ended | None = None
         self.lost: str | None = None
@@ -132,9 +144,10 @@ class Run:
         assert self.ended is not None
         found = dict(self._entries)
         now = self._clock()
-        for seq in self.ended.unsettled:
-            call, begun = self._begun[seq]
-            found[seq] = CallEntry(call.path, False, "outcome_unknown", now - begun)
+        for call in self.ended.unsettled:
+            begun = self._begun.get(call.seq)
+            code = "not_sent" if begun is None else "outcome_unknown"
+            found[call.seq] = CallEntry(call.path, False, code, now - (begun or now))
         for call in self.ended.unsent:
             found[call.seq] = CallEntry(call.path, False, "not_sent", 0.0)
         return tuple(found[seq] for seq in sorted(found))
@@ -154,8 +167,10 @@ class Run:
         except (PoolBusy, PoolUnavailable) as error:
             self._lose("unavailable", str(error))
         except asyncio.CancelledError:
-            self._state, commands = step(self._state, CancelRequested(self._clock(), "The caller went away."))
-            self._conclude(commands)
+            if self.ended is None:
+                gone = CancelRequested(self._clock(), "The caller went away.")
+                self._state, commands = step(self._state, gone)
+                self._conclude(commands)
             raise
         finally:
             self.over.set()
@@ -202,9 +217,10 @@ class Run:
             self._state, commands = step(self._state, event)
         if isinstance(event, WorkerLost):
             self.lost = event.reason
+        self._conclude(commands)
         await self._carry_out(commands, worker, group)
 
-    def _lose(self, reason: Any, detail: str) -> None:
+    def _lose(self, reason: LostReason, detail: str) -> None:
         self.lost = reason
         self._state, commands = step(self._state, WorkerLost(self._clock(), reason, detail))
         self._conclude(commands)
@@ -233,20 +249,20 @@ class Run:
     def _do(self, command: Command, worker: Worker, group: asyncio.TaskGroup) -> None:
         match command:
             case StartWorker():
-                self._own(group, self._exchange(worker, worker.start(self._start_message())))
+                self._own(group, self._exchange(worker, None))
             case Deliver(events):
                 self._wake = None
-                self._own(group, self._exchange(worker, worker.deliver(list(events))))
+                self._own(group, self._exchange(worker, list(events)))
             case Dispatch(call):
                 self._own(group, self._call(call))
             case WaitTimer(at):
                 self._wake = at
             case KillWorker():
                 worker.kill()
-            case Finish(ended):
-                self.ended = ended
+            case Finish():
+                pass  # noted in `_conclude`, before anything was waited for
 
-    def _own(self, group: asyncio.TaskGroup, work: Any) -> None:
+    def _own(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
         task = group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -258,7 +274,7 @@ class Run:
         # A boundary: whatever store is configured fails in its own way, and none of them may take others down.
         except Exception as error:
             _log.exception("journal_failed", error, execution=self._job.execution_id)
-            if self.ended is None and self._state.phase != "finished":
+            if self.ended is None:
                 worker.kill()
                 self._lose("store", "")
             return False
@@ -279,9 +295,13 @@ class Run:
         return StartMessage(start.code, start.seed, start.now, limits)
 
     # ---- tasks --------------------------------------------------------------------------------------------------
-    async def _exchange(self, worker: Worker, sending: Any) -> None:
+    async def _exchange(self, worker: Worker, deliveries: list[Delivery] | None) -> None:
+        """Say one thing, the start or these deliveries, and hear the answer."""
         try:
-            await sending
+            if deliveries is None:
+                await worker.start(self._start_message())
+            else:
+                await worker.deliver(deliveries)
             message = await worker.receive()
         except WorkerGone as gone:
             self._inbox.put_nowait(WorkerLost(self._clock(), gone.reason, gone.detail))
@@ -295,8 +315,7 @@ class Run:
 
     async def _call(self, call: ToolCall) -> None:
         job = self._job
-        begun = self._clock()
-        self._begun[call.seq] = (call, begun)
+        begun = self._begun[call.seq] = self._clock()
         job.observer.call_started(call.seq, call.path)
         context = CallContext(job.execution_id, job.session_id, call.seq)
         settlement = await self._calls.settle(job.generation, job.principal, call.path, call.args, context)

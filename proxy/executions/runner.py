@@ -86,11 +86,17 @@ class Executions:
     ) -> ExecutionResult:
         """Run the code on the generation that is current now. When this task is cancelled the worker is killed."""
         execution_id = f"exec_{secrets.token_hex(16)}"
+        if not _is_text(request.code):
+            error = ExecutionError(
+                "SyntaxError", "The code is not valid Unicode: it holds half of a surrogate pair."
+            )
+            return self._unrun(execution_id, request, principal, error)
         try:
             with self._live.lease() as generation:
                 return await self._leased(execution_id, request, principal, observer, generation)
-        except NotServing as error:
-            return self._unrun(execution_id, request, principal, f"{error}; try again shortly.")
+        except NotServing as closed:
+            error = ExecutionError("NotServing", f"{closed}; try again shortly.")
+            return self._unrun(execution_id, request, principal, error)
 
     async def resume(
         self,
@@ -140,7 +146,8 @@ class Executions:
     ) -> ExecutionResult:
         workspace = generation.workspace(principal.workspace_id)
         if workspace is None:
-            return self._unrun(execution_id, request, principal, "This workspace is no longer configured.")
+            error = ExecutionError("NotServing", "This workspace is no longer configured.")
+            return self._unrun(execution_id, request, principal, error)
         limits = self._limits(generation.config)
         began = self._clock()
         job = self._job(execution_id, request, principal, observer, generation, limits)
@@ -150,7 +157,7 @@ class Executions:
         finally:
             del self._running[execution_id]
             self._report(request, job, run, self._clock() - began)
-        result, error, ended = await self._shaped(ended, job)
+        result, failure, ended = await self._shaped(ended, job)
         return ExecutionResult(
             execution_id=execution_id,
             status=ended.status,
@@ -164,7 +171,7 @@ class Executions:
             result=result.value if result is not None else None,
             result_text=result.text if result is not None else "",
             result_ref=result.ref if result is not None else None,
-            error=error,
+            error=failure,
             logs=tuple(run.heard.logs),
             emitted=emitted.blocks(run.heard.emits),
             calls=run.entries(),
@@ -217,7 +224,7 @@ class Executions:
         return shaped, None, ended
 
     def _unrun(
-        self, execution_id: str, request: ExecutionRequest, principal: Principal, message: str
+        self, execution_id: str, request: ExecutionRequest, principal: Principal, error: ExecutionError
     ) -> ExecutionResult:
         return ExecutionResult(
             execution_id=execution_id,
@@ -226,7 +233,7 @@ class Executions:
             account_id=principal.account_id,
             runtime_id=request.runtime_id,
             session_id=request.session_id,
-            error=ExecutionError("NotServing", message),
+            error=error,
         )
 
     def _report(self, request: ExecutionRequest, job: Job, run: Run, milliseconds: float) -> None:
@@ -245,6 +252,15 @@ class Executions:
             generation=job.generation.number,
         )
         self._on_execution(report)
+
+
+def _is_text(code: str) -> bool:
+    """JSON may carry `"\\ud800"`, which no UTF-8 can."""
+    try:
+        code.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _code_error(done: Done) -> ExecutionError:

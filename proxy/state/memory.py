@@ -20,7 +20,7 @@ from proxy.state.base import Owner
 class MemoryCaps:
     """Bytes and seconds. `owner_result_bytes` is the share of one owner in `result_bytes`."""
 
-    journal_bytes: int = 48 * 1024 * 1024
+    journal_bytes: int = 8 * 1024 * 1024
     journal_ttl_seconds: float = 3600.0
     result_bytes: int = 64 * 1024 * 1024
     owner_result_bytes: int = 16 * 1024 * 1024

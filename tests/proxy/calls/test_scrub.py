@@ -1,0 +1,94 @@
+"""Secrets in the encodings they travel in never reach agent code, and results stay valid JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.calls.scrub import REDACTED, Scrubber
+
+SECRET = 'p@ss/w"rd+é\\1 x'
+PLAIN = "ghp_0123456789abcdef"
+
+
+def cleaned(value: Any, *secrets: str) -> Any:
+    return orjson.loads(Scrubber().clean(orjson.dumps(value), secrets))
+
+
+def test_a_result_without_secrets_is_handed_through_untouched() -> None:
+    body = b'{"ok":true}'
+    assert Scrubber().clean(body, [PLAIN, SECRET]) is body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        f"Bearer {SECRET}",
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        quote(SECRET, safe="").lower(),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+        json.dumps({"echo": SECRET}),
+        json.dumps({"echo": SECRET}, ensure_ascii=False),
+        json.dumps({"echo": SECRET}).replace("/", "\\/"),
+        SECRET.encode().hex(),
+    ],
+)
+def test_a_reflected_secret_is_redacted_in_every_spelling(text: str) -> None:
+    (shown,) = cleaned([f"before {text} after"], SECRET)
+    assert REDACTED in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("user", ["a", "ab", "abc", "user.name", ""])
+def test_a_basic_header_gives_the_password_away_at_no_alignment(user: str) -> None:
+    header = base64.b64encode(f"{user}:{PLAIN}".encode()).decode()
+    (shown,) = cleaned([f"Basic {header}"], PLAIN)
+    assert REDACTED in shown
+    left = shown.removeprefix("Basic ").replace(REDACTED, "")
+    assert len(left) <= len(user) * 2 + 6
+
+
+def test_keys_numbers_and_deep_places_are_covered() -> None:
+    value = {PLAIN: {"a": [{"b": f"x{PLAIN}y"}]}, "n": 123456789}
+    assert cleaned(value, PLAIN, "123456789") == {REDACTED: {"a": [{"b": f"x{REDACTED}y"}]}, "n": REDACTED}
+
+
+def test_an_escape_before_the_secret_does_not_break_the_json() -> None:
+    assert cleaned(["\nabcdef"], "nabcdef") == ["\nabcdef"]
+    assert cleaned(['"abcdef\\'], "abcdef") == [f'"{REDACTED}\\']
+
+
+def test_very_short_secrets_do_not_wipe_out_results() -> None:
+    assert cleaned(["a banana"], "a", "ban") == ["a banana"]
+
+
+def test_the_longer_of_two_secrets_goes_first() -> None:
+    assert cleaned(["token-token-long"], "token", "token-token-long") == [REDACTED]
+
+
+def test_plain_text_is_cleaned_too() -> None:
+    assert Scrubber().clean_text(f"Error: {PLAIN}", [PLAIN]) == f"Error: {REDACTED}"
+
+
+@given(st.text(min_size=4), st.text(), st.text())
+def test_no_secret_survives_anywhere_and_json_stays_json(secret: str, before: str, after: str) -> None:
+    scrubber = Scrubber()
+    shown = orjson.loads(scrubber.clean(orjson.dumps({"v": before + secret + after}), [secret]))
+    assert secret not in shown["v"].replace(REDACTED, "") or secret in REDACTED
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    scrubber = Scrubber()
+    for number in range(600):
+        scrubber.clean(b"[]", [f"secret-{number}"])
+    assert len(scrubber._known) == 512

@@ -1,0 +1,427 @@
+"""The execution machine: single steps by example, everything else by random histories."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.executions.journal import DispatchRecord, Record, SettleRecord, StartRecord, decode, encode
+from proxy.executions.machine import IllegalEvent, MachineLimits, State, deadline, step
+from proxy.executions.protocol import (
+    Blocked,
+    CancelRequested,
+    Command,
+    DeadlineReached,
+    Deliver,
+    Dispatch,
+    Ended,
+    Event,
+    Finish,
+    Finished,
+    KillWorker,
+    Settled,
+    Started,
+    StartWorker,
+    TimerDue,
+    WaitTimer,
+    WorkerLost,
+    Write,
+)
+from proxy.executions.replay import deliveries
+from proxy.sandbox import Delivery, Done, ResultDelivery, SandboxError, TimerDelivery, ToolCall
+
+START = StartRecord("code", "00" * 32, 1000.0, 10, 100, 100, 100, 100)
+OK = b'{"ok":true,"data":1}'
+
+
+def call(seq: int, **args: Any) -> ToolCall:
+    return ToolCall(seq, f"demo.org.main.t{seq}", args)
+
+
+def done(ok: bool = True, calls: tuple[ToolCall, ...] = ()) -> Done:
+    error = None if ok else SandboxError("Error", "no", "", None, None, "error")
+    return Done(ok, 1, ok, error, calls, (), ())
+
+
+def after(*events: Event, limits: MachineLimits | None = None) -> tuple[State, tuple[Command, ...]]:
+    state, commands = step(State(limits or MachineLimits()), Started(1000.0, START))
+    for event in events:
+        state, commands = step(state, event)
+    return state, commands
+
+
+def ended(commands: tuple[Command, ...]) -> Ended:
+    (finish,) = (command for command in commands if isinstance(command, Finish))
+    return finish.ended
+
+
+def test_a_start_is_recorded_before_the_worker_gets_the_code() -> None:
+    _, commands = after()
+    assert commands == (Write(START), StartWorker(START))
+
+
+def test_calls_are_recorded_before_they_are_sent() -> None:
+    state, commands = after(Blocked(1001, (call(0), call(1)), None))
+    assert [type(one) for one in commands] == [Write, Dispatch, Write, Dispatch]
+    assert set(state.flying) == {0, 1}
+
+
+def test_results_are_delivered_in_the_order_of_settling_with_their_clocks() -> None:
+    state, commands = after(Blocked(1001, (call(0), call(1)), None), Settled(1005, 1, OK))
+    assert commands == (Write(SettleRecord(1, OK, 1005)), Deliver((ResultDelivery(1005, 1, OK),)))
+    assert state.phase == "running"
+
+
+def test_what_settles_while_the_worker_computes_is_delivered_together() -> None:
+    _, commands = after(
+        Blocked(1001, (call(0), call(1), call(2)), None),
+        Settled(1005, 1, OK),
+        Settled(1006, 0, OK),
+        Settled(1007, 2, OK),
+        Blocked(1010, (), None),
+    )
+    assert commands == (Deliver((ResultDelivery(1006, 0, OK), ResultDelivery(1007, 2, OK))),)
+
+
+def test_the_clock_does_not_go_back_when_the_systems_does() -> None:
+    _, commands = after(Blocked(1001, (call(0), call(1)), None), Settled(1005, 1, OK), Settled(900, 0, OK))
+    assert commands == (Write(SettleRecord(0, OK, 1005)),)
+
+
+def test_a_timer_is_waited_for_then_recorded_and_delivered() -> None:
+    state, commands = after(Blocked(1001, (), 1050.0))
+    assert commands == (WaitTimer(1050.0),)
+    _, commands = step(state, TimerDue(1051))
+    assert commands[1] == Deliver((TimerDelivery(1051),))
+
+
+def test_a_timer_is_not_due_early_and_not_in_a_running_worker() -> None:
+    state, _ = after(Blocked(1001, (), 1050.0))
+    with pytest.raises(IllegalEvent):
+        step(state, TimerDue(1049))
+    running, _ = step(state, TimerDue(1050))
+    with pytest.raises(IllegalEvent):
+        step(running, TimerDue(1060))
+
+
+def test_parallel_calls_beyond_the_limit_wait_for_a_place() -> None:
+    limits = MachineLimits(parallel=2)
+    state, _ = after(Blocked(1001, tuple(map(call, range(4))), None), limits=limits)
+    assert (set(state.flying), [one.seq for one in state.queue]) == ({0, 1}, [2, 3])
+    state, commands = step(state, Settled(1002, 0, OK))
+    assert [one.call.seq for one in commands if isinstance(one, Dispatch)] == [2]
+
+
+def test_calls_over_the_limit_settle_at_once_with_a_code_and_are_never_sent() -> None:
+    _, commands = after(Blocked(1001, (call(0), call(1)), None), limits=MachineLimits(calls=1))
+    assert [one.call.seq for one in commands if isinstance(one, Dispatch)] == [0]
+    (delivered,) = (one for one in commands if isinstance(one, Deliver))
+    (result,) = delivered.events
+    assert isinstance(result, ResultDelivery)
+    assert orjson.loads(bytes(result.result))["error"]["code"] == "call_limit_exceeded"  # type: ignore[arg-type]
+
+
+def test_code_that_keeps_calling_after_the_limit_is_stopped() -> None:
+    limits = MachineLimits(calls=1, refusals=5)
+    _, commands = after(Blocked(1001, tuple(map(call, range(10))), None), limits=limits)
+    assert KillWorker() in commands
+    assert ended(commands).name == "CallLimitError"
+
+
+def test_oversized_and_overdeep_arguments_are_refused_one_by_one() -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    calls = (call(0, a="x" * 50), call(1, a=deep), call(2))
+    state, commands = after(Blocked(1001, calls, None), limits=MachineLimits(argument_bytes=20))
+    assert set(state.flying) == {2}
+    (delivered,) = (one for one in commands if isinstance(one, Deliver))
+    codes = [orjson.loads(one.result)["error"]["code"] for one in delivered.events]  # type: ignore[union-attr, arg-type]
+    assert codes == ["invalid_tool_arguments"] * 2
+
+
+def test_bytes_of_all_outcomes_together_are_bounded() -> None:
+    limits = MachineLimits(outcome_bytes=len(OK))
+    state, _ = after(Blocked(1001, (call(0), call(1)), None), Settled(1002, 0, OK), limits=limits)
+    _, commands = step(state, Settled(1003, 1, OK))
+    (write,) = commands
+    assert isinstance(write, Write)
+    assert isinstance(write.record, SettleRecord)
+    assert b"upstream_response_too_large" in write.record.outcome
+
+
+@pytest.mark.parametrize("seqs", [(1,), (0, 2), (0, 0)])
+def test_numbers_out_of_order_are_illegal(seqs: tuple[int, ...]) -> None:
+    with pytest.raises(IllegalEvent):
+        after(Blocked(1001, tuple(map(call, seqs)), None))
+
+
+def test_code_that_waits_for_nothing_fails() -> None:
+    _, commands = after(Blocked(1001, (), None))
+    assert "never happen" in ended(commands).message
+
+
+def test_code_that_returns_ends_the_execution() -> None:
+    state, commands = after(Finished(1002, done()))
+    assert ended(commands) == Ended("completed", done())
+    assert state.phase == "finished"
+
+
+def test_calls_that_nobody_awaited_are_sent_and_waited_for_when_the_code_returns() -> None:
+    state, commands = after(Finished(1002, done(calls=(call(0),))))
+    assert [one.call.seq for one in commands if isinstance(one, Dispatch)] == [0]
+    state, commands = step(state, Settled(1009, 0, OK))
+    assert commands[0] == Write(SettleRecord(0, OK, 1009))
+    assert ended(commands).status == "completed"
+
+
+def test_when_the_code_throws_sent_calls_are_waited_for_and_unsent_ones_dropped() -> None:
+    limits = MachineLimits(parallel=1)
+    state, commands = after(
+        Blocked(1001, (call(0), call(1), call(2)), None),
+        Settled(1002, 0, OK),
+        Finished(1003, done(ok=False, calls=(call(3),))),
+        limits=limits,
+    )
+    assert not commands
+    state, commands = step(state, Settled(1009, 1, OK))
+    assert [one.seq for one in ended(commands).unsent] == [2, 3]
+    assert ended(commands).status == "failed"
+
+
+def test_active_time_stands_still_while_a_call_is_awaited() -> None:
+    limits = MachineLimits(active_ms=100)
+    state, _ = after(Blocked(1010, (call(0),), None), limits=limits)
+    assert state.active_ms == 10
+    assert deadline(state) == 1000 + limits.lifetime_ms
+    state, _ = step(state, Settled(9000, 0, OK))
+    assert deadline(state) == 9090
+
+
+def test_active_time_runs_while_only_timers_are_awaited() -> None:
+    state, _ = after(Blocked(1010, (), 5000.0), limits=MachineLimits(active_ms=100))
+    assert deadline(state) == 1100
+    with pytest.raises(IllegalEvent):
+        step(state, DeadlineReached(1099))
+    _, commands = step(state, DeadlineReached(1100))
+    assert commands[0] == KillWorker()
+    assert ended(commands).status == "timeout"
+
+
+def test_active_time_runs_while_the_worker_computes_beside_a_call() -> None:
+    state, _ = after(Blocked(1010, (call(0), call(1)), None), Settled(1010, 0, OK))
+    assert state.active
+
+
+def test_the_whole_life_is_bounded_even_while_calls_are_awaited() -> None:
+    limits = MachineLimits(lifetime_ms=500)
+    state, _ = after(Blocked(1010, (call(0),), None), limits=limits)
+    _, commands = step(state, DeadlineReached(1500))
+    assert ended(commands).unsettled == (call(0),)
+    assert ended(commands).status == "timeout"
+
+
+def test_a_late_straggler_does_not_turn_a_finished_result_into_a_timeout() -> None:
+    limits = MachineLimits(lifetime_ms=500)
+    state, _ = after(Finished(1010, done(calls=(call(0),))), limits=limits)
+    _, commands = step(state, DeadlineReached(1500))
+    assert ended(commands) == Ended("completed", done(calls=(call(0),)), unsettled=(call(0),))
+
+
+def test_timers_are_counted() -> None:
+    state, _ = after(Blocked(1001, (), 1001.0), limits=MachineLimits(timers=1))
+    state, _ = step(state, TimerDue(1001))
+    state, _ = step(state, Blocked(1002, (), 1002.0))
+    _, commands = step(state, TimerDue(1003))
+    assert ended(commands).name == "TimerLimitError"
+
+
+@pytest.mark.parametrize("reason", ["memory", "cpu", "crash", "protocol", "killed", "store", "unavailable"])
+def test_a_lost_worker_fails_the_execution_with_words(reason: Any) -> None:
+    _, commands = after(WorkerLost(1001, reason, "why"))
+    assert ended(commands).status == "failed"
+    assert ended(commands).message.endswith("(why)")
+
+
+def test_a_cancelled_execution_cuts_off_what_is_under_way() -> None:
+    _, commands = after(Blocked(1001, (call(0),), None), CancelRequested(1002, "bye"))
+    assert commands[0] == KillWorker()
+    assert ended(commands) == Ended("canceled", None, "CanceledError", "bye", unsettled=(call(0),))
+
+
+def test_nothing_can_happen_before_the_start_or_after_the_end() -> None:
+    with pytest.raises(IllegalEvent):
+        step(State(MachineLimits()), Blocked(1, (), None))
+    state, _ = after(Finished(1002, done()))
+    for event in (Blocked(1, (), None), Settled(1, 0, OK), CancelRequested(1, ""), WorkerLost(1, "cpu", "")):
+        with pytest.raises(IllegalEvent):
+            step(state, event)
+    assert deadline(state) is None
+
+
+# ---- random histories --------------------------------------------------------------------------------------------
+LIMITS = MachineLimits(
+    active_ms=400,
+    lifetime_ms=900,
+    calls=6,
+    parallel=2,
+    refusals=4,
+    timers=5,
+    argument_bytes=30,
+    outcome_bytes=90,
+)
+
+
+@dataclass
+class History:
+    """Everything a machine said, and what must hold for it."""
+
+    state: State = field(default_factory=lambda: State(LIMITS))
+    now: float = 1000.0
+    records: list[Record] = field(default_factory=list)
+    delivered: list[Delivery] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    finishes: int = 0
+
+    def take(self, event: Event) -> bool:
+        """Step; whether the event was legal."""
+        before = self.state
+        try:
+            self.state, commands = step(before, event)
+        except IllegalEvent:
+            assert self.state is before
+            return False
+        if isinstance(event, Settled):
+            self.settled.append(event.seq)
+        for command in commands:
+            self._carry_out(command)
+        self._check(before)
+        return True
+
+    def _carry_out(self, command: Command) -> None:
+        assert self.finishes == 0, "nothing comes after the end"
+        match command:
+            case Write(record):
+                self.records.append(record)
+            case Dispatch(called):
+                last = self.records[-1]
+                assert isinstance(last, DispatchRecord)
+                assert last.seq == called.seq
+                self.sent.append(called.seq)
+            case Deliver(events):
+                self.delivered.extend(events)
+            case Finish(end):
+                self.finishes += 1
+                assert {one.seq for one in end.unsettled} == set(self.sent) - set(self.settled)
+            case _:
+                pass
+
+    def _check(self, before: State) -> None:
+        state = self.state
+        assert len(state.flying) <= LIMITS.parallel
+        assert state.at >= before.at
+        assert state.clock >= before.clock
+        assert 0 <= state.active_ms <= state.at - state.began
+        assert (state.phase == "finished") == (self.finishes == 1)
+        assert len(self.sent) == len(set(self.sent)) <= LIMITS.calls
+        assert len(self.settled) == len(set(self.settled))
+        assert set(self.settled) <= set(self.sent)
+
+    def check_replay(self) -> None:
+        """The records alone say what was delivered, and no clock in them goes back."""
+        replayed = deliveries([decode(encode(record)) for record in self.records])
+        assert list(replayed[: len(self.delivered)]) == self.delivered
+        clocks = [one.now for one in replayed]
+        assert clocks == sorted(clocks)
+
+
+def calls_from(first: int) -> st.SearchStrategy[tuple[ToolCall, ...]]:
+    """A few calls, nearly always numbered rightly."""
+    args: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {"a": 1}, {"a": "x" * 40}])
+    numbers = st.integers(0, 4).map(lambda count: range(first, first + count))
+    wrong = st.just(range(first + 1, first + 2))
+    seqs = st.one_of(numbers, numbers, numbers, numbers, wrong)
+    return st.tuples(seqs, args).map(lambda pair: tuple(ToolCall(seq, "p", pair[1]) for seq in pair[0]))
+
+
+@st.composite
+def an_event(draw: st.DrawFn, history: History) -> Event:
+    """Any event, legal or not, with a bias to what may happen next."""
+    at = history.now = history.now + draw(st.sampled_from([0, 0, 1, 5, 30, -10, 200]))
+    state = history.state
+    flying = [*state.flying, draw(st.integers(0, 8))]
+    wake = draw(st.none() | st.sampled_from([at, at + 5, at + 100]))
+    calls = draw(calls_from(state.next_seq))
+    settled = Settled(at, draw(st.sampled_from(flying)), OK)
+    common: list[Event] = [Blocked(at, calls, wake), settled, settled, TimerDue(at)]
+    rare: list[Event] = [
+        Finished(at, done(draw(st.booleans()), calls)),
+        WorkerLost(at, "cpu", ""),
+        DeadlineReached(at),
+        CancelRequested(at, ""),
+        Started(at, START),
+    ]
+    return draw(st.sampled_from([*common * 4, *rare]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_random_histories_keep_every_rule(data: st.DataObject) -> None:
+    history = History()
+    history.take(Started(history.now, START))
+    for _ in range(30):
+        history.take(data.draw(an_event(history)))
+    if history.state.phase != "finished":
+        assert deadline(history.state) is not None
+        assert history.take(CancelRequested(history.now, "end"))
+    assert history.finishes == 1
+    history.check_replay()
+    assert not history.take(data.draw(an_event(history)))
+
+
+def an_event_of(kind: type) -> Event:
+    made: dict[type, Event] = {
+        Started: Started(5000, START),
+        Blocked: Blocked(5000, (), None),
+        Settled: Settled(5000, 0, OK),
+        TimerDue: TimerDue(5000),
+        Finished: Finished(5000, done()),
+        WorkerLost: WorkerLost(5000, "cpu", ""),
+        DeadlineReached: DeadlineReached(5_000_000),
+        CancelRequested: CancelRequested(5000, ""),
+    }
+    return made[kind]
+
+
+EVENTS = (Started, Blocked, Settled, TimerDue, Finished, WorkerLost, DeadlineReached, CancelRequested)
+PHASES: dict[str, State] = {
+    "new": State(MachineLimits()),
+    "running": after(Blocked(1001, (call(0), call(1)), None), Settled(1002, 1, OK))[0],
+    "blocked": after(Blocked(1001, (call(0),), 1500.0))[0],
+    "draining": after(Finished(1001, done(calls=(call(0), call(1)))))[0],
+    "finished": after(Finished(1002, done()))[0],
+}
+LEGAL = {
+    "new": {Started, WorkerLost, CancelRequested},
+    "running": {Blocked, Settled, Finished, WorkerLost, DeadlineReached, CancelRequested},
+    "blocked": {Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested},
+    "draining": {Settled, DeadlineReached, CancelRequested},
+    "finished": set(),
+}
+
+
+@pytest.mark.parametrize(("phase", "kind"), list(itertools.product(PHASES, EVENTS)))
+def test_every_event_in_every_phase_is_either_handled_or_refused(phase: str, kind: type) -> None:
+    assert PHASES[phase].phase == phase
+    if kind in LEGAL[phase]:
+        step(PHASES[phase], an_event_of(kind))
+    else:
+        with pytest.raises(IllegalEvent):
+            step(PHASES[phase], an_event_of(kind))
