@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.config.model import AuthConfig
+from proxy.config.callers import AuthConfig
 from proxy.config.semantics.safety import authenticates
 from tests.proxy.config.texts import API, codes, only
 
