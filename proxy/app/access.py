@@ -46,7 +46,9 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
         anonymous=auth is not None and auth.anonymous,
     )
     roles = Roles(auth.roles.admin, auth.roles.approver) if auth is not None else Roles()
-    return Access(authenticator, roles, Limits(limit_rules(config.rate_limits), storage), token, folder / FILE_NAME)
+    return Access(
+        authenticator, roles, Limits(limit_rules(config.rate_limits), storage), token, folder / FILE_NAME
+    )
 
 
 class CurrentLimits:

@@ -250,6 +250,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         outcome = await reloader.reload("start")
         if outcome.result == "rejected":
             raise InvalidConfig(outcome.error or _rendered(outcome.diagnostics))
+        Log("sandbox").info(sandboxes.pool.hardening.line())
         await stack.enter_async_context(_tasks(application, watcher))
         try:
             yield application

@@ -14,8 +14,10 @@ from types import TracebackType
 from proxy.config.model import SandboxConfig
 from proxy.sandbox import Pool, PoolOptions, Worker
 
-CPU_SECONDS = 60.0
+CPU_SECONDS = 30.0
 RUNNING = 64
+# What the config calls a mechanism by its effect, the pool calls by its means.
+MECHANISMS = {"not_dumpable": "dumpable", "unprivileged": "user", "no_network": "network"}
 
 
 @dataclass(slots=True)
@@ -32,7 +34,7 @@ def pool_options(config: SandboxConfig) -> PoolOptions:
         workers=config.workers,
         memory_bytes=config.memory + 64 * 1024 * 1024,
         cpu_seconds=CPU_SECONDS,
-        require=frozenset(config.require),
+        require=frozenset(MECHANISMS.get(name, name) for name in config.require),
         reuse=config.reuse,
         running=max(RUNNING, config.workers),
     )
