@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -59,11 +60,28 @@ async def load_toolset(
     """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises
     `SourceError`.
     """
-    content, name = await _read(source, options, http)
     root = options.root.resolve() if options.root and source.file else None
-    key = _digest(content, options, source, root)
+    if source.file is not None and cache_dir is not None:
+        known = await asyncio.to_thread(_cached_file, source.file, options, root, cache_dir)
+        if known is not None:
+            return make_toolset(*known, None, source.file.name, options.include, options.exclude)
+    content, name = await _read(source, options, http)
+    key = _digest(hashlib.sha256(content), options, source.file, root)
     doc = await _compiled(content, name, key, source, options, root, cache_dir)
     return make_toolset(doc, key, source.url, name, options.include, options.exclude)
+
+
+def _cached_file(
+    file: Path, options: OpenApiOptions, root: Path | None, cache_dir: Path
+) -> tuple[Doc, str] | None:
+    """The compiled form of an unchanged file, without ever holding the file in memory."""
+    try:
+        with file.open("rb") as stream:
+            key = _digest(hashlib.file_digest(stream, "sha256"), options, file, root)
+    except OSError:
+        return None
+    doc = _open_cached(cache_dir / f"{key}.openapi", root)
+    return None if doc is None else (doc, key)
 
 
 async def _read(source: SpecSource, options: OpenApiOptions, http: HttpClient) -> tuple[bytes, str]:
@@ -102,13 +120,12 @@ async def _fetch(url: str, options: OpenApiOptions, http: HttpClient) -> bytes:
     return response.body
 
 
-def _digest(content: bytes, options: OpenApiOptions, source: SpecSource, root: Path | None) -> str:
+def _digest(content: Any, options: OpenApiOptions, file: Path | None, root: Path | None) -> str:
     """Identifies what is compiled: the bytes, the overrides, the place relative references start from."""
-    digest = hashlib.sha256(content)
-    digest.update(orjson.dumps([_COMPILER, options.overrides]))
-    if root is not None and source.file is not None:
-        digest.update(os.fsencode(os.path.relpath(source.file.resolve(), root)))
-    return digest.hexdigest()
+    parts: list[Any] = [_COMPILER, content.hexdigest(), options.overrides]
+    if root is not None and file is not None:
+        parts.append(os.path.relpath(file.resolve(), root))
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 async def _compiled(

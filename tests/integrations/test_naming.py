@@ -22,10 +22,15 @@ def named(method: str, path: str, operation_id: str | None = None, tag: str | No
 @pytest.mark.parametrize(
     ("text", "camel"),
     [
-        ("repos/get", "reposGet"), ("listHTTPServers", "listHttpServers"), ("Weird id/with spaces.and-dots", "weirdIdWithSpacesAndDots"),
-        ("", "tool"), ("ünïcode", "nCode"), ("get_OAuth2_token", "getOAuth2Token"), ("ABC", "abc"),
+        ("repos/get", "reposGet"),
+        ("listHTTPServers", "listHttpServers"),
+        ("Weird id/with spaces.and-dots", "weirdIdWithSpacesAndDots"),
+        ("", "tool"),
+        ("ünïcode", "nCode"),
+        ("get_OAuth2_token", "getOAuth2Token"),
+        ("ABC", "abc"),
     ],
-)  # fmt: skip
+)
 def test_camel_case(text: str, camel: str) -> None:
     assert camel_case(text) == camel
 
@@ -48,7 +53,7 @@ def test_split_words_follows_case_changes() -> None:
         (named("get", "/x", "2fa", "t"), "t._2fa"),
         (named("get", "/x", "then", "t"), "t.then_"),
     ],
-)  # fmt: skip
+)
 def test_names(item: Named, name: str) -> None:
     assert plan_names([item]) == [name]
 

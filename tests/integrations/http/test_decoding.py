@@ -19,10 +19,14 @@ def raw_deflate(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("encoding", "data"),
     [
-        ("", TEXT), ("identity", TEXT), ("gzip", gzip.compress(TEXT)), ("X-GZIP", gzip.compress(TEXT[:600]) + gzip.compress(TEXT[600:])),
-        ("deflate", zlib.compress(TEXT)), ("deflate", raw_deflate(TEXT)),
+        ("", TEXT),
+        ("identity", TEXT),
+        ("gzip", gzip.compress(TEXT)),
+        ("X-GZIP", gzip.compress(TEXT[:600]) + gzip.compress(TEXT[600:])),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_codings(encoding: str, data: bytes, step: int) -> None:
     decoder = decoder_for(encoding)

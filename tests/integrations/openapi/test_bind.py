@@ -15,8 +15,14 @@ def bound(document: JsonObject, path: str = "/x", method: str = "get") -> Bindin
 
 
 def swagger(operation: JsonObject, method: str = "post", **root: Any) -> JsonObject:
-    return {"swagger": "2.0", "host": "api.example.com", "basePath": "/v1", "schemes": ["https"],
-            "paths": {"/x": {method: {"operationId": "op", **operation}}}, **root}  # fmt: skip
+    return {
+        "swagger": "2.0",
+        "host": "api.example.com",
+        "basePath": "/v1",
+        "schemes": ["https"],
+        "paths": {"/x": {method: {"operationId": "op", **operation}}},
+        **root,
+    }
 
 
 DEFAULTS = [
@@ -54,9 +60,12 @@ def test_a_style_that_does_not_fit_its_location_is_the_default() -> None:
 
 def test_security_alternatives() -> None:
     schemes = {
-        "hdr": {"type": "apiKey", "in": "header", "name": "X-Key"}, "b": {"type": "http", "scheme": "BEARER"},
-        "basic": {"type": "http", "scheme": "Basic"}, "oauth": {"type": "oauth2"}, "odd": {"type": "http", "scheme": "digest"},
-    }  # fmt: skip
+        "hdr": {"type": "apiKey", "in": "header", "name": "X-Key"},
+        "b": {"type": "http", "scheme": "BEARER"},
+        "basic": {"type": "http", "scheme": "Basic"},
+        "oauth": {"type": "oauth2"},
+        "odd": {"type": "http", "scheme": "digest"},
+    }
     security = [{"hdr": [], "b": []}, {"basic": []}, {"oauth": ["x"]}, {"odd": []}, {"gone": []}, {}]
     document = operation("/x", security=security, root_components={"securitySchemes": schemes})
     kinds = [[scheme.kind for scheme in alternative] for alternative in bound(document).security or ()]
@@ -87,14 +96,23 @@ def test_swagger_referenced_body_and_any_type() -> None:
     shared = {"pet": {"name": "pet", "in": "body", "schema": {"$ref": "#/definitions/Pet"}}}
     document = swagger(
         {"parameters": [{"$ref": "#/parameters/pet"}], "consumes": ["*/*"]},
-        parameters=shared, definitions={"Pet": {"type": "object"}},
-    )  # fmt: skip
+        parameters=shared,
+        definitions={"Pet": {"type": "object"}},
+    )
     assert send(document, {"body": {}})[1]["Content-Type"] == "application/json"
 
 
 def test_swagger_form_and_file() -> None:
-    fields = [{"name": "a", "in": "formData", "type": "string"},
-              {"name": "l", "in": "formData", "type": "array", "items": {"type": "string"}, "collectionFormat": "pipes"}]  # fmt: skip
+    fields = [
+        {"name": "a", "in": "formData", "type": "string"},
+        {
+            "name": "l",
+            "in": "formData",
+            "type": "array",
+            "items": {"type": "string"},
+            "collectionFormat": "pipes",
+        },
+    ]
     _, headers, body = send(swagger({"parameters": fields}), {"body": {"a": "x y", "l": ["1", "2"]}})
     assert (headers["Content-Type"], body) == ("application/x-www-form-urlencoded", b"a=x%20y&l=1%7C2")
     file = [{"name": "f", "in": "formData", "type": "file", "required": True}]

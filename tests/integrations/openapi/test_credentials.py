@@ -19,11 +19,14 @@ SCHEMES = {
 }
 ALL = Credential(
     schemes={
-        "hdr": SchemeCredential(Secret("K1")), "qry": SchemeCredential(Secret("K 2&")), "ck": SchemeCredential(Secret("K;3")),
+        "hdr": SchemeCredential(Secret("K1")),
+        "qry": SchemeCredential(Secret("K 2&")),
+        "ck": SchemeCredential(Secret("K;3")),
         "basic": SchemeCredential(username=Secret("Aladdin"), password=Secret("open sesame")),
-        "bearer": SchemeCredential(Secret("tok")), "odd": SchemeCredential(Secret("x")),
+        "bearer": SchemeCredential(Secret("tok")),
+        "odd": SchemeCredential(Secret("x")),
     }
-)  # fmt: skip
+)
 
 
 def request(security: Any, arguments: dict[str, Any] | None = None) -> Request:
@@ -78,10 +81,12 @@ def test_credentials_replace_arguments_of_the_same_name() -> None:
 def test_parts_are_sent_unless_the_operation_wants_none() -> None:
     parts = Credential(
         parts=(
-            CredentialPart("bearer", Secret("t")), CredentialPart("header", Secret("v"), "X-H", prefix="Token "),
-            CredentialPart("query", Secret("q"), "k"), CredentialPart("cookie", Secret("c"), "s"),
+            CredentialPart("bearer", Secret("t")),
+            CredentialPart("header", Secret("v"), "X-H", prefix="Token "),
+            CredentialPart("query", Secret("q"), "k"),
+            CredentialPart("cookie", Secret("c"), "s"),
         )
-    )  # fmt: skip
+    )
     expected = {"Authorization": "Bearer t", "X-H": "Token v", "k?": "q", "s;": "c"}
     assert placed(None, parts) == placed([{"hdr": []}], parts) == expected
     assert placed([], parts) == {}
@@ -97,11 +102,9 @@ def test_a_missing_credential_names_the_schemes() -> None:
 
 
 def test_headers_of_the_integration_count_as_credentials() -> None:
-    for security, headers in (
-        ([{"hdr": []}], {"x-api-key": "k"}),
-        ([{"bearer": []}], {"Authorization": "x"}),
-    ):
-        assert with_credential(request(security), Credential(), headers)
+    for scheme, header in (("hdr", "x-api-key"), ("bearer", "Authorization")):
+        plain = request([{scheme: []}])
+        assert with_credential(plain, Credential(), {header: "k"}) == plain
 
 
 @pytest.mark.parametrize("secret", ["a\r\nX-Evil: 1", "a\x00", "a\n"])

@@ -43,17 +43,28 @@ def test_the_dialect_of_3_0(schema: Any, result: Any) -> None:
 
 
 NEW: list[tuple[Any, Any]] = [
-    ({"$ref": "#/components/schemas/Node", "description": "kept"}, {"$ref": "#/$defs/Node", "description": "kept"}),
-    ({"type": ["string", "null"], "exclusiveMinimum": 1}, {"type": ["string", "null"], "exclusiveMinimum": 1}),
+    (
+        {"$ref": "#/components/schemas/Node", "description": "kept"},
+        {"$ref": "#/$defs/Node", "description": "kept"},
+    ),
+    (
+        {"type": ["string", "null"], "exclusiveMinimum": 1},
+        {"type": ["string", "null"], "exclusiveMinimum": 1},
+    ),
     ({"nullable": True, "type": "string"}, {"type": "string"}),
     ({"discriminator": {"propertyName": "x"}, "xml": {}, "x-a": 1, "example": 1}, {}),
     ({"type": "any"}, {}),
-    ({"pattern": "\\p{L}+"}, {}), ({"pattern": "(a+)+$"}, {}), ({"pattern": "[[a]]"}, {}), ({"pattern": "^a"}, {"pattern": "^a"}),
+    ({"pattern": "\\p{L}+"}, {}),
+    ({"pattern": "(a+)+$"}, {}),
+    ({"pattern": "[[a]]"}, {}),
+    ({"pattern": "^a"}, {"pattern": "^a"}),
     ({"minLength": "3", "enum": [], "required": True, "multipleOf": 0, "format": 1}, {}),
     ({"items": [{"type": "string"}]}, {"prefixItems": [{"type": "string"}]}),
     ({"properties": {"example": {"type": "string"}}}, {"properties": {"example": {"type": "string"}}}),
-    (True, True), (None, True), ([], True),
-]  # fmt: skip
+    (True, True),
+    (None, True),
+    ([], True),
+]
 
 
 @pytest.mark.parametrize(("schema", "result"), NEW)

@@ -102,7 +102,9 @@ def test_cookies_are_encoded() -> None:
 
 
 def test_content_type_argument_and_base64() -> None:
-    body = {"content": {"application/json": {}, "image/*": {}, "application/octet-stream": {}}}
+    body: dict[str, Any] = {
+        "content": {"application/json": {}, "image/*": {}, "application/octet-stream": {}}
+    }
     document = operation("/x", "post", requestBody=body)
     request = request_of(document, {"bodyBase64": "AAE=", "contentType": "image/png"})
     assert (dict(request.headers)["Content-Type"], request.body) == ("image/png", b"\x00\x01")

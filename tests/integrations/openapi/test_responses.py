@@ -28,12 +28,15 @@ READ: list[tuple[str, bytes, Any]] = [
     ("text/html", b"<p>login</p>", "<p>login</p>"),
     ("application/xml", b"<a><b>1</b></a>", "<a><b>1</b></a>"),
     ("application/x-ndjson", b'{"n":1}\n\n{"n":2}\nnot json\n', [{"n": 1}, {"n": 2}, "not json"]),
-    ("text/event-stream", b'event: a\nid: 7\ndata: {"n":1}\n\n: ping\n\ndata: x\ndata: y\n\n',
-     [{"event": "a", "id": "7", "data": {"n": 1}}, {"data": "x\ny"}]),
+    (
+        "text/event-stream",
+        b'event: a\nid: 7\ndata: {"n":1}\n\n: ping\n\ndata: x\ndata: y\n\n',
+        [{"event": "a", "id": "7", "data": {"n": 1}}, {"data": "x\ny"}],
+    ),
     ("application/json", b"", None),
     ("", b'{"a":1}', {"a": 1}),
     ("", b"plain", "plain"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("content_type", "body", "data"), READ)
@@ -70,15 +73,35 @@ def test_headers_are_visible_without_cookies() -> None:
 
 
 FAILURES: list[tuple[int, str, bytes, str, str, bool]] = [
-    (404, "application/json", b'{"message":"Not Found","code":17}', "upstream_http_error", "Not Found", False),
-    (422, "application/problem+json", b'{"title":"Invalid","detail":"name is required"}', "upstream_http_error",
-     "name is required", False),
+    (
+        404,
+        "application/json",
+        b'{"message":"Not Found","code":17}',
+        "upstream_http_error",
+        "Not Found",
+        False,
+    ),
+    (
+        422,
+        "application/problem+json",
+        b'{"title":"Invalid","detail":"name is required"}',
+        "upstream_http_error",
+        "name is required",
+        False,
+    ),
     (500, "text/html", b"<h1>oops</h1>", "upstream_http_error", "oops", False),
     (503, "text/plain", b"down", "upstream_http_error", "down", True),
     (408, "", b"", "upstream_http_error", "no further explanation", True),
-    (401, "application/json", b'{"error":{"message":"bad credentials"}}', "connection_rejected", "bad credentials", False),
+    (
+        401,
+        "application/json",
+        b'{"error":{"message":"bad credentials"}}',
+        "connection_rejected",
+        "bad credentials",
+        False,
+    ),
     (403, "application/json", b'{"errors":[{"message":"no"}]}', "connection_rejected", "no", False),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("status", "content_type", "body", "code", "message", "retryable"), FAILURES)

@@ -47,12 +47,39 @@ def test_path_styles(style: str, explode: bool, empty: str, string: str, array: 
 QUERIES = [
     ("form", True, "color=", "color=blue", "color=blue&color=black&color=brown", "R=100&G=200&B=150"),
     ("form", False, "color=", "color=blue", "color=blue,black,brown", "color=R,100,G,200,B,150"),
-    ("spaceDelimited", False, "color=", "color=blue", "color=blue%20black%20brown", "color=R%20100%20G%20200%20B%20150"),
-    ("pipeDelimited", False, "color=", "color=blue", "color=blue%7Cblack%7Cbrown", "color=R%7C100%7CG%7C200%7CB%7C150"),
-    ("spaceDelimited", True, "color=", "color=blue", "color=blue&color=black&color=brown", "R=100&G=200&B=150"),
-    ("deepObject", True, "color=", "color=blue", "color%5B0%5D=blue&color%5B1%5D=black&color%5B2%5D=brown",
-     "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150"),
-]  # fmt: skip
+    (
+        "spaceDelimited",
+        False,
+        "color=",
+        "color=blue",
+        "color=blue%20black%20brown",
+        "color=R%20100%20G%20200%20B%20150",
+    ),
+    (
+        "pipeDelimited",
+        False,
+        "color=",
+        "color=blue",
+        "color=blue%7Cblack%7Cbrown",
+        "color=R%7C100%7CG%7C200%7CB%7C150",
+    ),
+    (
+        "spaceDelimited",
+        True,
+        "color=",
+        "color=blue",
+        "color=blue&color=black&color=brown",
+        "R=100&G=200&B=150",
+    ),
+    (
+        "deepObject",
+        True,
+        "color=",
+        "color=blue",
+        "color%5B0%5D=blue&color%5B1%5D=black&color%5B2%5D=brown",
+        "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150",
+    ),
+]
 
 
 @pytest.mark.parametrize(("style", "explode", "empty", "string", "array", "obj"), QUERIES)
@@ -116,10 +143,17 @@ def test_null_members_are_skipped_and_nothing_is_undefined() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (True, "true"), (3.0, "3"), (1.5, "1.5"), (-0.0, "0"), (10**30, "1" + "0" * 30), ("1.0", "1.0"),
-        ({"a": [1]}, '{"a":[1]}'), (float("nan"), "null"), ({"n": 2**70}, '{"n":1180591620717411303424}'),
+        (True, "true"),
+        (3.0, "3"),
+        (1.5, "1.5"),
+        (-0.0, "0"),
+        (10**30, "1" + "0" * 30),
+        ("1.0", "1.0"),
+        ({"a": [1]}, '{"a":[1]}'),
+        (float("nan"), "null"),
+        ({"n": 2**70}, '{"n":1180591620717411303424}'),
     ],
-)  # fmt: skip
+)
 def test_scalars(value: Any, text: str) -> None:
     assert scalar_text(value) == text
 
@@ -127,10 +161,13 @@ def test_scalars(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
-        ("a/b?c:d@e", "a/b?c:d@e"), ("a%2Fb", "a%2Fb"), ("100%", "100%25"), ("a&b#c+d[e]", "a%26b%23c%2Bd%5Be%5D"),
+        ("a/b?c:d@e", "a/b?c:d@e"),
+        ("a%2Fb", "a%2Fb"),
+        ("100%", "100%25"),
+        ("a&b#c+d[e]", "a%26b%23c%2Bd%5Be%5D"),
         ("a b", "a%20b"),
     ],
-)  # fmt: skip
+)
 def test_allow_reserved(given: str, sent: str) -> None:
     assert encode_reserved(given) == sent
 

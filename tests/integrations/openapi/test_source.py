@@ -16,6 +16,10 @@ DOCUMENT = operation("/x", parameters=[{"name": "p", "in": "query", "schema": {"
 PLAIN = OpenApiOptions()
 
 
+def list_of(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
 async def test_file_cache_and_external_files(tmp_path: Path) -> None:
     config, cache = tmp_path / "config", tmp_path / "cache"
     config.mkdir()
@@ -29,7 +33,7 @@ async def test_file_cache_and_external_files(tmp_path: Path) -> None:
                 toolset = await load_toolset(SpecSource(file=main), options, http, cache)
                 (tool,) = toolset.tools
                 assert toolset.schemas(tool.name).input["$defs"]["S"] == {"type": kind}
-    (cached,) = cache.iterdir()
+    (cached,) = list_of(cache)
     assert cached.stat().st_size > 100
 
 
@@ -37,7 +41,7 @@ async def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     async with HttpClient() as http:
         source = SpecSource(inline=operation("/x"))
         await load_toolset(source, PLAIN, http, tmp_path)
-        (cached,) = tmp_path.iterdir()
+        (cached,) = list_of(tmp_path)
         cached.write_bytes(b"garbage that is long enough to be a header")
         assert len((await load_toolset(source, PLAIN, http, tmp_path)).tools) == 1
 

@@ -23,7 +23,7 @@ async def opened(document: JsonObject, **options: Any) -> AsyncIterator[tuple[Ec
 async def call(
     upstream: OpenApiUpstream, arguments: JsonObject | None = None, seconds: float = 5.0
 ) -> Result:
-    prepared = upstream.prepare(only_tool(upstream.toolset), arguments or {})  # type: ignore[arg-type]
+    prepared = upstream.prepare(only_tool(upstream.toolset), arguments or {})
     return await upstream.invoke(prepared, Credential(), seconds)
 
 
@@ -113,7 +113,7 @@ async def test_an_endless_stream_yields_what_came_in_time() -> None:
 
 @pytest.mark.parametrize(("status", "method"), [(303, "GET"), (302, "GET"), (307, "POST"), (308, "POST")])
 async def test_redirects_keep_or_change_the_method(status: int, method: str) -> None:
-    body = {"content": {"application/json": {}}}
+    body: JsonObject = {"content": {"application/json": {}}}
     async with opened(operation("/x", "post", requestBody=body)) as (echo, upstream):
         echo.replies["/x"] = [Reply(status, [("Location", "/y")])]
         await call(upstream, {"body": {"a": 1}})
@@ -122,7 +122,7 @@ async def test_redirects_keep_or_change_the_method(status: int, method: str) -> 
 
 
 async def test_a_body_does_not_follow_to_another_origin() -> None:
-    body = {"content": {"application/json": {}}}
+    body: JsonObject = {"content": {"application/json": {}}}
     async with echo_server() as other, opened(operation("/x", "post", requestBody=body)) as (echo, upstream):
         echo.replies["/x"] = [Reply(307, [("Location", f"{other.url}/y")])]
         result = await call(upstream, {"body": {"a": 1}})
