@@ -125,5 +125,10 @@ def test_a_refused_call_has_no_dispatch_and_is_not_checked() -> None:
 
 
 def test_deliveries_are_settlements_and_timers_in_order() -> None:
-    records: list[Record] = [START, DispatchRecord(0, "p", EMPTY), TimerRecord(2.0), SettleRecord(0, b"{}", 3.0)]
+    records: list[Record] = [
+        START,
+        DispatchRecord(0, "p", EMPTY),
+        TimerRecord(2.0),
+        SettleRecord(0, b"{}", 3.0),
+    ]
     assert deliveries(records) == (TimerDelivery(2.0), ResultDelivery(3.0, 0, b"{}"))
