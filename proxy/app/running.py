@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import metadata
 
 from proxy.app.application import Application
 from proxy.principal import Principal
@@ -18,6 +19,7 @@ from proxy.serving.asgi import AppOptions, Dispatch
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import EnvelopeOptions
 from proxy.serving.http_server import serve_http
+from proxy.serving.mcp import ServerOptions
 from proxy.serving.origins import HostRules
 from proxy.serving.rest import RestOptions
 from proxy.serving.stdio import serve_stdio
@@ -104,14 +106,20 @@ def _options(application: Application) -> AppOptions:
     server = application.config.server
     listen = application.listen
     hosts = HostRules.build(listen.host, server.public_url, (), server.cors.allow_origins)
-    return AppOptions(EnvelopeOptions(hosts), RestOptions(admin_open=listen.is_loopback))
+    rest = RestOptions(admin_open=listen.is_loopback)
+    return AppOptions(EnvelopeOptions(hosts), rest, _server_options())
+
+
+def _server_options() -> ServerOptions:
+    return ServerOptions(version=metadata.version("executor-proxy"))
 
 
 async def run_stdio(application: Application, principal: Principal, mode: str) -> None:
     """Serve one client until it closes stdin or a signal comes."""
     stopping = Stopping()
     async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
-        serving = group.create_task(serve_stdio(application.gateway, principal, mode=mode), name="stdio")
+        serve = serve_stdio(application.gateway, principal, _server_options(), mode=mode)
+        serving = group.create_task(serve, name="stdio")
         watching = group.create_task(_cancelled_by(stopping, serving), name="stdio signals")
         await asyncio.wait([serving])
         watching.cancel()

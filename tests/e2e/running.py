@@ -1,0 +1,257 @@
+"""`executor serve` as a process, and what a test does with it: wait for what it says, call it, stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+LIMIT_SECONDS = 30.0
+MODERN = "2026-07-28"
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "examples" / "quickstart"
+JsonObject = dict[str, Any]
+
+
+class Transcript:
+    """The lines of one output stream, read by a thread for as long as the process writes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._lines: list[str] = []
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                with self._changed:
+                    self._lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        with self._changed:
+            return "\n".join(self._lines)
+
+    def mark(self) -> int:
+        """The place from which `wait` may look: what was said before does not count."""
+        with self._changed:
+            return len(self._lines)
+
+    def wait(self, fits: Callable[[str], bool], since: int = 0) -> str:
+        """The first line that fits. Fails with everything that was said when none comes."""
+        with self._changed:
+            arrived = self._changed.wait_for(
+                lambda: self._ended or any(map(fits, self._lines[since:])), LIMIT_SECONDS
+            )
+            found = next(filter(fits, self._lines[since:]), None)
+            assert found is not None, f"{'ended' if arrived else 'silent'}; it said:\n" + "\n".join(
+                self._lines
+            )
+            return found
+
+    def join(self) -> None:
+        self._thread.join(LIMIT_SECONDS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One `execute` or `resume`, as it came over the wire."""
+
+    raw: JsonObject
+
+    @property
+    def structured(self) -> JsonObject:
+        found: JsonObject = self.raw["structuredContent"]
+        return found
+
+    @property
+    def text(self) -> str:
+        found: str = self.raw["content"][0]["text"]
+        return found
+
+    @property
+    def status(self) -> str:
+        found: str = self.structured["status"]
+        return found
+
+    @property
+    def value(self) -> Any:
+        """What the code returned; fails with the error when it did not complete."""
+        assert self.status == "completed", self.text
+        return self.structured.get("result")
+
+
+class Proxy:
+    """A running server. `token` is the one it printed, if it minted one."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.process = process
+        self.out = Transcript(process.stdout)
+        self.err = Transcript(process.stderr)
+        self.url = ""
+        self.token: str | None = None
+
+    def ready(self) -> None:
+        """Wait until it has printed where it listens and with what token."""
+        first = self.out.wait(lambda line: line.startswith("Executor serves "))
+        self.url = first.removeprefix("Executor serves ").removesuffix("/mcp")
+        self.out.wait(lambda line: "npx add-mcp" in line or "Callers bring their own keys" in line)
+        found = re.search(r"Token: (\S+)", self.out.text)
+        self.token = found[1] if found else None
+
+    def logged(self, event: str, since: int = 0, **fields: Any) -> JsonObject:
+        """Wait for a log line with this event and these fields."""
+
+        def fits(line: str) -> bool:
+            entry = _entry(line)
+            return entry.get("event") == event and all(entry.get(k) == v for k, v in fields.items())
+
+        return _entry(self.err.wait(fits, since))
+
+    def client(self, token: str | None = None, **headers: str) -> httpx2.AsyncClient:
+        bearer = token or self.token
+        own = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        return httpx2.AsyncClient(base_url=self.url, headers={**own, **headers}, timeout=60, verify=False)
+
+    async def execute(
+        self, code: str, *, token: str | None = None, path: str = "/mcp", **arguments: Any
+    ) -> Answer:
+        """One stateless `execute` over plain HTTP."""
+        async with self.client(token) as client:
+            response = await post(client, "execute", {"code": code, **arguments}, path)
+        assert response.status_code == 200, response.text
+        return Answer(response.json()["result"])
+
+    async def value(self, code: str, **arguments: Any) -> Any:
+        return (await self.execute(code, **arguments)).value
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with self.client() as client:
+            return await client.get(path)
+
+    async def status(self) -> JsonObject:
+        body: JsonObject = (await self.get("/-/status")).json()
+        return body
+
+    async def metrics(self) -> str:
+        return (await self.get("/metrics")).text
+
+    @asynccontextmanager
+    async def sdk(self, mode: str, path: str = "/mcp", **options: Any) -> AsyncIterator[Client]:
+        """The official client in one of its two eras."""
+        async with self.client() as http:
+            transport = streamable_http_client(self.url + path, http_client=http)
+            async with Client(transport, mode=mode, cache=None, **options) as client:
+                yield client
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        code = self.process.wait(LIMIT_SECONDS)
+        self.out.join()
+        self.err.join()
+        return code
+
+    def stop(self) -> None:
+        """At once, and with everything it started."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.wait()
+            raise
+
+
+def _entry(line: str) -> JsonObject:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def environment(state: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with a state directory of its own."""
+    return {**os.environ, "EXECUTOR_STATE_DIR": str(state), **(extra or {})}
+
+
+def spawn(*arguments: str, state: Path, env: Mapping[str, str] | None = None) -> Proxy:
+    """`executor ARGUMENTS`, with both outputs being read."""
+    command = [sys.executable, "-m", "proxy", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(state, env),
+        cwd=ROOT,
+    )
+    return Proxy(process)
+
+
+@contextmanager
+def serving(
+    config: Path, state: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[Proxy]:
+    """A server on a free port until the block ends."""
+    proxy = spawn(
+        "serve", "--config", str(config), "--listen", "127.0.0.1:0", *arguments, state=state, env=env
+    )
+    try:
+        proxy.ready()
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+def envelope(method: str, params: JsonObject | None = None, **meta: Any) -> JsonObject:
+    """A 2026-07-28 request: it stands alone."""
+    own = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        **meta,
+    }
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": own}}
+
+
+def headers_of(method: str, name: str | None = None) -> dict[str, str]:
+    found = {
+        "mcp-protocol-version": MODERN,
+        "mcp-method": method,
+        "accept": "application/json, text/event-stream",
+    }
+    return {**found, "mcp-name": name} if name else found
+
+
+async def post(
+    client: httpx2.AsyncClient, tool: str, arguments: JsonObject, path: str = "/mcp", **meta: Any
+) -> httpx2.Response:
+    """`tools/call` as it is, whatever the answer."""
+    body = envelope("tools/call", {"name": tool, "arguments": arguments}, **meta)
+    return await client.post(path, json=body, headers=headers_of("tools/call", tool))
