@@ -32,15 +32,15 @@ from proxy.state import State
 from proxy.telemetry import Log
 from proxy.workspace import Generation
 
-# How much longer than its own timeout an upstream may take before the call is cut off from outside.
-_GRACE_SECONDS = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Of one inner call. `timeout_seconds` is a ceiling over the connection's own timeout."""
+    """Of one inner call. `timeout_seconds` is a ceiling over the connection's own timeout; an upstream that does not
+    keep it is cut off `grace_seconds` later.
+    """
 
     timeout_seconds: float = 120.0
+    grace_seconds: float = 2.0
     result_bytes: int = 8 * 1024 * 1024
 
 
@@ -171,7 +171,7 @@ class Calls:
     async def _invoked(self, connection: OpenConnection, prepared: PreparedCall) -> Result:
         seconds = self._limits.timeout_seconds
         try:
-            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+            async with asyncio.timeout(seconds + self._limits.grace_seconds):
                 return await connection.invoke(prepared, seconds)
         except TimeoutError:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."

@@ -24,9 +24,11 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import MemoryState
 from proxy.workspace import Generation
+from tests.proxy.catalog.samples import Tools
 from tests.proxy.executions.world import (
     ALICE,
     TOKEN,
+    TOOLS,
     Shelf,
     connection,
     generation,
@@ -304,3 +306,24 @@ async def test_every_call_is_reported_once_with_its_decision() -> None:
 async def test_a_foreign_workspace_knows_no_tools() -> None:
     answer = await Desk().call(GET, principal=Principal("elsewhere", "key:eve", "key"))
     assert answer["error"]["code"] == "tool_not_found"
+
+
+async def test_an_upstream_that_keeps_no_deadline_is_cut_off() -> None:
+    desk = Desk(limits=CallLimits(timeout_seconds=0.0, grace_seconds=0.01))
+    answer = await desk.call("demo.org.main.things.slow")
+    assert answer["error"]["code"] == "upstream_timeout"
+    assert answer["error"]["retryable"] is True
+    assert desk.upstream.underway == 0
+
+
+async def test_a_tool_that_its_upstream_dropped_says_so() -> None:
+    desk = Desk()
+    desk.upstream.toolset = Tools(TOOLS[1:], digest="smaller")
+    assert await desk.code(GET) == "tool_definition_changed"
+
+
+async def test_a_defect_in_a_system_tool_has_no_secrets_to_hide() -> None:
+    desk = Desk()
+    desk.live.close()
+    with pytest.raises(ToolDefect):
+        await desk.call("search", query="x")

@@ -98,3 +98,11 @@ def test_a_conditional_block_does_not_hide() -> None:
 
 def test_an_unknown_workspace_has_no_gate() -> None:
     assert gate(generation(), generation(), "ws", ALICE.caller()) is None
+
+
+def test_a_tool_hidden_then_removed_stays_hidden() -> None:
+    leased = space(BLOCK)
+    door = gate(generation(leased), generation(number=2), "ws", ALICE.caller())
+    assert door is not None
+    assert not door.visible(found(leased))
+    assert door.hiding(found(leased)).rule_id == "no"

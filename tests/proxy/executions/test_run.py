@@ -301,3 +301,21 @@ def test_what_was_heard_counts_every_kind_of_value() -> None:
     heard.take(Blocked((), None, (("log", "a"),), ([1], {"b": None})), lambda _: 600, Noted())
     assert heard.logs == [("log", "a")]
     assert heard.emits == [[1]]
+
+
+async def test_idle_returns_when_the_last_execution_is_over() -> None:
+    gate = asyncio.Event()
+    called = asyncio.Event()
+
+    async def gated(arguments: JsonObject) -> Result:
+        called.set()
+        await gate.wait()
+        return Success(None)
+
+    async with world(shelf(get=gated)) as running, asyncio.TaskGroup() as group:
+        task = group.create_task(running.run("return await tools.demo.org.main.things.get({})"))
+        await called.wait()
+        assert running.executions.running == 1
+        assert await running.executions.cancel_all(seconds=0) == 1
+        await running.executions.idle()
+    assert task.result().status == "canceled"
