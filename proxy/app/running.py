@@ -26,6 +26,7 @@ from proxy.serving.stdio import serve_stdio
 from proxy.telemetry import Log
 
 _log = Log("serve")
+SERVER = ServerOptions(version=metadata.version("executor-proxy"))
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check_mirror import UNTESTED, main, mirror_of
+from tools.check_mirror import Exceptions, main, mirror_of
 
 
 def write(root: Path, name: str, text: str = "") -> None:
@@ -25,5 +25,11 @@ def test_a_package_may_be_tested_as_one_file(tmp_path: Path) -> None:
     write(tmp_path, "tests/proxy/test_x.py")
     write(tmp_path, "policies/table.py", "RULES = (1, 2)\n")
     assert mirror_of(tmp_path, tmp_path / "proxy/x/__init__.py") == tmp_path / "tests/proxy/test_x.py"
-    if not UNTESTED:
-        assert main(tmp_path) == 0
+    assert main(tmp_path, Exceptions({}, {})) == 0
+
+
+def test_exceptions_for_files_that_are_gone_are_stale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(tmp_path, Exceptions({"proxy/gone.py": "why"}, {})) == 1
+    assert "proxy/gone.py: listed as an exception" in capsys.readouterr().out
