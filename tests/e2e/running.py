@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -156,6 +157,17 @@ class Proxy:
 
     async def metrics(self) -> str:
         return (await self.get("/metrics")).text
+
+    async def counted(self, metric: str, **labels: str) -> float:
+        """The sum over all series of a metric that have these labels; 0 when there is none."""
+        wanted = [f'{name}="{value}"' for name, value in labels.items()]
+        lines = [one for one in (await self.metrics()).splitlines() if re.match(rf"{metric}[ {{]", one)]
+        return sum(float(one.rsplit(" ", 1)[1]) for one in lines if all(label in one for label in wanted))
+
+    async def until_counted(self, metric: str, at_least: float, **labels: str) -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while await self.counted(metric, **labels) < at_least:
+                pass
 
     @asynccontextmanager
     async def sdk(self, mode: str, path: str = "/mcp", **options: Any) -> AsyncIterator[Client]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -228,7 +229,7 @@ async def test_stdio_serves_the_official_client(stdio_config: Path, mode: str, t
 async def test_stdio_finds_the_config_in_its_scope_and_keeps_stdout_to_json_rpc(
     stdio_config: Path, tmp_path: Path
 ) -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {
             "jsonrpc": "2.0",
             "id": 0,
