@@ -2,6 +2,7 @@
 
 Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). Commands that need a
 valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed) or 4 (blocked).
+Every --help lists them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ COMMANDS = (
 )
 
 
+EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -80,6 +84,8 @@ def build_parser(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, Comman
             module = cast(CommandModule, importlib.import_module(f"proxy.commands.{command.module}"))
             module.add_parser(subparsers)
             modules[command.name] = module
+            chosen_parser = subparsers.choices[command.name]
+            chosen_parser.epilog = chosen_parser.epilog or EXIT_CODES
         else:
             subparsers.add_parser(command.name, help=command.help)
     return parser, modules

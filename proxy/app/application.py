@@ -17,7 +17,7 @@ from integrations.http import HttpClient
 from integrations.openapi.config import OpenApi
 from proxy.app.access import Access, CurrentLimits, build_access
 from proxy.app.build import build_generation
-from proxy.app.effects import effects_of
+from proxy.app.effects import effects_of, gone
 from proxy.app.gateway import AppGateway
 from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
@@ -126,11 +126,14 @@ class Application:
 
     def swap(self, built: Built) -> Effects:
         """Everything at once: who may come in, what is there, where it runs."""
+        before = self._now
         self._built[id(built.generation)] = built
         self._now = built
         self._sandboxes.adopt()
         set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
+        for labels in gone(before.generation, built.generation) if before is not None else ():
+            self.metrics.forget(**labels)
         if self._connections.stale(built.opened):
             self.sources_changed.set()
         return built.effects
@@ -164,7 +167,12 @@ class Application:
             before = self._now
             if before is None:
                 continue
-            built = await self.build(before.loaded, before.generation.number)
+            try:
+                built = await self.build(before.loaded, before.generation.number)
+            except Rejected as rejected:
+                # A local document is wrong by now: what serves stays, and the reload that saw it says why.
+                self._log.warning("documents changed, and cannot be served", detail=str(rejected))
+                continue
             if self._now is before:
                 self.swap(built)
                 self._log.info("documents changed", generation=before.generation.number)

@@ -65,7 +65,9 @@ def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
 
 def _defaults(loaded: Loaded, config: Config) -> Mapping[str, IntegrationDefault]:
     return {
-        name: IntegrationDefault(one.approve_by_default, _where(loaded, f"integrations.{name}"))
+        name: IntegrationDefault(
+            one.approve_by_default, _where(loaded, f"integrations.{name}.approve_by_default")
+        )
         for name, one in config.integrations.items()
     }
 

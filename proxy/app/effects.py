@@ -5,6 +5,8 @@ Compared per workspace for an unnamed caller and unknown arguments; `executor di
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from integrations.base import ToolDefinition
 from policies import Caller
 from proxy.catalog import CatalogTool
@@ -38,6 +40,17 @@ def _tools(generation: Generation) -> dict[tuple[str, str], tuple[ToolDefinition
 
 def _strictness(workspace: Workspace, tool: CatalogTool) -> tuple[int, int]:
     return workspace.policies.decide(workspace.facts(tool), _NOBODY, None).strictness
+
+
+def gone(old: Generation, new: Generation) -> Iterator[dict[str, str]]:
+    """Labels of what left the config: the metrics of these are dropped."""
+    yield from (
+        {"connection": name} for name in old.config.connections.keys() - new.config.connections.keys()
+    )
+    yield from (
+        {"integration": name} for name in old.config.integrations.keys() - new.config.integrations.keys()
+    )
+    yield from ({"limit": name} for name in old.config.rate_limits.keys() - new.config.rate_limits.keys())
 
 
 def changed_workspaces(old: Generation | None, new: Generation) -> frozenset[str]:

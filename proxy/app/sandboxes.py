@@ -59,7 +59,8 @@ class Sandboxes:
         self._drop_next()
         if self._slot is not None:
             self._slot.retired.set()
-        await self._tasks.__aexit__(kind, error, trace)
+        # The body's own error goes on as it is: given to the group it would come out wrapped in one.
+        await self._tasks.__aexit__(None, None, None)
 
     @property
     def pool(self) -> Pool:
@@ -113,10 +114,15 @@ async def _keep(options: PoolOptions, started: asyncio.Future[_Slot]) -> None:
         async with Pool(options) as pool:
             slot = _Slot(pool)
             slot.idle.set()
+            if started.cancelled():
+                # The reload that wanted this pool was superseded while it started.
+                return
             started.set_result(slot)
             await slot.retired.wait()
             await slot.idle.wait()
     except Exception as error:
+        if started.cancelled():
+            return
         if started.done():
             raise
         started.set_exception(error)

@@ -1,1 +1,1 @@
-"""One module a command: `add_parser(subparsers)` declares its arguments, `run(args)` does it and gives the exit code."""
+"""One module a command: `add_parser(subparsers)` declares its arguments, `run(args)` gives the exit code."""

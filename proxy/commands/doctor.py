@@ -45,7 +45,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="check this machine, the sandbox, the config and its upstreams",
-        description="Checks the machine, the sandbox, the config and its upstreams. Exit 1 when something is bad.",
+        description="Checks the machine, the sandbox, the config and its upstreams.",
+        epilog="Exit codes: 0 nothing is bad (warnings may be), 1 something is, 2 could not run.",
     )
     add_config_option(parser)
     add_json_option(parser)
@@ -159,6 +160,6 @@ async def _live(url: str) -> Check:
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=LIVE_SECONDS) as client:
             answer = await client.get(f"{url.rstrip('/')}/healthz")
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return Check("server", "bad", f"{url}: {str(error) or type(error).__name__}")
     return Check("server", "ok" if answer.status_code == 200 else "bad", f"{url}: HTTP {answer.status_code}")

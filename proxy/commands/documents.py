@@ -24,7 +24,7 @@ def read_object(given: str) -> dict[str, Any]:
         value = orjson.loads(text)
     except OSError as error:
         raise CannotRun(f"{given}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise CannotRun(f"arguments are not JSON: {error}") from None
     if not isinstance(value, dict):
         raise CannotRun("arguments must be a JSON object, for example '{\"id\": 1}'")

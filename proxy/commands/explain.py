@@ -36,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
         "explain",
         help="say what would happen to a call of one tool, and which rule decides",
         description="Prints every rule that matches the tool, why it was skipped or applied, and what decides.",
+        epilog="Exit codes: 0 fine, 1 no such tool or not the expected action, 2 could not run, 78 invalid config.",
     )
     parser.add_argument("tool", metavar="TOOL", help="address, for example github.org.main.repos.update")
     parser.add_argument(

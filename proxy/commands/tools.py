@@ -33,6 +33,7 @@ from proxy.principal import Principal
 from proxy.workspace import Workspace
 
 SEARCH_LIMIT = 12
+EXIT_CODES = "Exit codes: 0 fine, 1 nothing found, 2 could not run, 78 invalid config."
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,6 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "tools",
         help="list, search and describe the tools that the config gives agents",
         description="Works from config and documents; blocked tools are listed with their rule, but not searched.",
+        epilog=EXIT_CODES,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every tool, and what would happen to a call of it")
@@ -61,6 +63,7 @@ def add_parser(subparsers: Any) -> None:
         add_caller_option(action)
         add_config_option(action)
         add_json_option(action)
+        action.epilog = EXIT_CODES
 
 
 def run(args: argparse.Namespace) -> int:

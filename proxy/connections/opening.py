@@ -23,7 +23,7 @@ from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
 from proxy.connections.credentials import credential_source, plain_headers
-from proxy.connections.sources import FIRST_LOAD_SECONDS, LoadedSource, Source, source_key
+from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience, Source, source_key
 
 log = logging.getLogger("executor.connections")
 
@@ -50,6 +50,7 @@ class _Held:
     source: Source
     users: int = 0
     keeper: asyncio.Task[None] | None = None
+    refresh_seconds: float | None = None
     first_load: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -62,11 +63,13 @@ class Connections:
         resolver: Resolver,
         cache: Path | None,
         changed: Callable[[], None] = lambda: None,
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         self._http = http
         self._resolver = resolver
         self._cache = cache
         self._changed = changed
+        self._patience = patience
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -80,7 +83,8 @@ class Connections:
         for held in self._held.values():
             if held.keeper is not None:
                 held.keeper.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        # The body's own error goes on as it is: given to the group it would come out wrapped in one.
+        await self._tasks.__aexit__(None, None, None)
 
     async def open(self, config: Config) -> Opened:
         """Load every integration that has a connection. Raises `WrongSource`; remote failures become a status."""
@@ -95,8 +99,8 @@ class Connections:
             # A wrong document, or a reload superseded by a newer one: nothing of this attempt is kept.
             self.release(keys.values())
             raise _first_of(error) from None
-        for name, key in keys.items():
-            self._keep(key, wanted[name])
+        for key in dict.fromkeys(keys.values()):
+            self._keep(key, _shortest_refresh(wanted[name] for name in keys if keys[name] == key))
         sources = {name: self._held[key].source.loaded for name, key in keys.items()}
         connections = {
             prefix: self._connection(prefix, one, config.integrations[prefix.partition(".")[0]], sources)
@@ -126,7 +130,7 @@ class Connections:
         spec = spec_source(integration)
         key = source_key(integration, spec)
         if key not in self._held:
-            source = Source(key, spec, spec_options(integration), self._http, self._cache)
+            source = Source(key, spec, spec_options(integration), self._http, self._cache, self._patience)
             self._held[key] = _Held(source)
         self._held[key].users += 1
         return key
@@ -137,20 +141,25 @@ class Connections:
             if held.source.loaded.toolset is not None:
                 return
             try:
-                async with asyncio.timeout(FIRST_LOAD_SECONDS if held.source.remote else None):
+                async with asyncio.timeout(self._patience.first_load_seconds if held.source.remote else None):
                     await held.source.load()
             except TimeoutError:
                 log.warning("source is slow, going on without it integration=%s", name)
             except SourceError as error:
                 raise WrongSource(name, str(error)) from None
 
-    def _keep(self, key: str, integration: Integration) -> None:
+    def _keep(self, key: str, refresh_seconds: float | None) -> None:
         held = self._held[key]
-        if held.source.remote and (held.keeper is None or held.keeper.done()):
-            refresh = integration.spec.refresh if isinstance(integration, OpenApi) else None
-            held.keeper = self._tasks.create_task(
-                held.source.keep(refresh, self._changed), name=f"keep {key[:8]}"
-            )
+        if not held.source.remote:
+            return
+        if held.keeper is not None and not held.keeper.done():
+            if held.refresh_seconds == refresh_seconds:
+                return
+            held.keeper.cancel()
+        held.refresh_seconds = refresh_seconds
+        held.keeper = self._tasks.create_task(
+            held.source.keep(refresh_seconds, self._changed), name=f"keep {key[:8]}"
+        )
 
     def _connection(
         self,
@@ -181,6 +190,7 @@ class Connections:
             base_url=connection.base_url or integration.base_url,
             headers=plain_headers(integration.headers),
             retries=integration.retry.attempts - 1,
+            egress_allow=integration.egress.allow,
         )
         return OpenConnection(
             name, owner, own, integration.kind, title, integration.timeout, loaded.digest, upstream, resolve
@@ -208,7 +218,14 @@ def spec_options(integration: OpenApi) -> OpenApiOptions:
         exclude=integration.exclude,
         overrides=tuple(one.as_json() for one in integration.overrides),
         root=Path(integration.spec.file).parent if integration.spec.file else None,
+        egress_allow=integration.egress.allow,
     )
+
+
+def _shortest_refresh(sharing: Iterable[Integration]) -> float | None:
+    """Of the integrations that share one document; None when none of them asks for a refresh."""
+    given = [one.spec.refresh for one in sharing if isinstance(one, OpenApi) and one.spec.refresh is not None]
+    return min(given, default=None)
 
 
 def _first_of(error: BaseException) -> BaseException:

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -23,9 +24,18 @@ from integrations.openapi.config import OpenApi
 from proxy.catalog import ToolIndex, build_index
 
 log = logging.getLogger("executor.connections")
-FIRST_LOAD_SECONDS = 10.0
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a start waits for one remote document, and the pauses between later tries, in seconds."""
+
+    first_load_seconds: float = 10.0
+    first_retry_seconds: float = 1.0
+    last_retry_seconds: float = 300.0
+
+
+USUAL_PATIENCE: Final = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ def source_key(integration: OpenApi, spec: SpecSource) -> str:
         integration.include,
         integration.exclude,
         integration.overrides,
+        integration.egress.allow,
     ]
     if spec.file is not None:
         seen += [str(spec.file), *_file_identity(spec.file)]
@@ -68,13 +79,20 @@ class Source:
     """Loads one document, and keeps loading it while it is down or has a refresh interval. Owns no task itself."""
 
     def __init__(
-        self, key: str, spec: SpecSource, options: OpenApiOptions, http: HttpClient, cache: Path | None
+        self,
+        key: str,
+        spec: SpecSource,
+        options: OpenApiOptions,
+        http: HttpClient,
+        cache: Path | None,
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         self.key = key
         self._spec = spec
         self._options = options
         self._http = http
         self._cache = cache
+        self._patience = patience
         self.loaded = LoadedSource(key, error="not loaded yet")
 
     @property
@@ -84,7 +102,7 @@ class Source:
     async def load(self) -> LoadedSource:
         """Load once. Raises `SourceError` for a local document that is wrong."""
         try:
-            toolset = await load_toolset(self._spec, self._options, self._http, self._cache)
+            toolset = await self._toolset()
             index = await asyncio.to_thread(build_index, toolset)
         except SourceError as error:
             if not self.remote:
@@ -96,13 +114,24 @@ class Source:
             self.loaded = LoadedSource(self.key, toolset, index)
         return self.loaded
 
+    async def _toolset(self) -> Toolset:
+        try:
+            return await load_toolset(self._spec, self._options, self._http, self._cache)
+        except OSError as error:
+            # A read-only or full cache costs time at every start, but no service.
+            log.warning("cache cannot be used path=%s error=%s", self._cache, error)
+        try:
+            return await load_toolset(self._spec, self._options, self._http, None)
+        except OSError as error:
+            raise SourceError(f"no place to compile the document: {error}") from None
+
     async def keep(self, refresh_seconds: float | None, changed: Callable[[], None]) -> None:
         """Retry until loaded, then refresh; ends only for a source that needs neither."""
-        pause = FIRST_RETRY_SECONDS
+        pause = self._patience.first_retry_seconds
         while True:
             if self.loaded.toolset is None:
                 await asyncio.sleep(pause * (0.8 + 0.4 * random.random()))  # noqa: S311 - jitter, not a secret
-                pause = min(pause * 2, LAST_RETRY_SECONDS)
+                pause = min(pause * 2, self._patience.last_retry_seconds)
             elif refresh_seconds is None:
                 return
             else:
