@@ -117,6 +117,9 @@ class RateLimit(Model):
 
     @model_validator(mode="after")
     def _only_for_tool_calls(self) -> RateLimit:
+        if self.per == "ip" and self.applies_to != "requests":
+            # Below the request nobody knows the address any more; a limit that never applies must not validate.
+            raise problem("E206", "`ip` is only for `applies_to: requests`", at="per")
         if self.applies_to == "tool_calls":
             return self
         for key in ("pattern", "wait"):
