@@ -2,14 +2,11 @@
 integrations.openapi.compile`.
 
 The parse tree of a large document takes a hundred times the memory that is needed afterwards and does not go
-back to the system when freed, so the work is done by a process that ends. Request: a JSON object on the
-first line of standard input, then the source. Answer: exit code 0 and the file written, or exit code 1 and
-the reason on standard output.
+back to the system when freed, so the work is done by a process that ends (see `integrations.child`).
 """
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from typing import Any
 import orjson
 
 from integrations.base import JsonObject, SourceError
+from integrations.child import serve_child
 from integrations.naming import Named, plan_names
 from integrations.openapi.bundle import Bundle
 from integrations.openapi.doc import MAGIC
@@ -270,38 +268,19 @@ def _mapping(value: Any) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def main() -> int:
-    """Entry point of the child process."""
-    request = orjson.loads(sys.stdin.buffer.readline())
-    _limit(request["memory_bytes"], request["cpu_seconds"])
-    sys.setrecursionlimit(1_500)
+def work(request: JsonObject, content: bytes) -> bytes:
+    """What the child process does. The result goes into the file `output`; there is no other answer."""
     root, base = request["root"], request["base"]
-    try:
-        compiled = compile_document(
-            sys.stdin.buffer.read(),
-            request["name"],
-            overrides=request["overrides"],
-            root=Path(root) if root else None,
-            base=Path(base) if base else None,
-        )
-        Path(request["output"]).write_bytes(compiled)
-    except SourceError as error:
-        sys.stdout.write(str(error))
-        return 1
-    except RecursionError:
-        sys.stdout.write(f"{request['name']}: nested too deeply")
-        return 1
-    except MemoryError:
-        sys.stdout.write(f"{request['name']}: needs more than {request['memory_bytes'] >> 20} MiB to compile")
-        return 1
-    return 0
+    compiled = compile_document(
+        content,
+        request["name"],
+        overrides=request["overrides"],
+        root=Path(root) if root else None,
+        base=Path(base) if base else None,
+    )
+    Path(request["output"]).write_bytes(compiled)
+    return b""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve_child(work))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 import orjson
 
-import integrations
 from integrations.base import JsonObject, SourceError
+from integrations.child import run_child
 from integrations.http import EgressRules, HttpClient, HttpError, origin_of
 from integrations.openapi.doc import Doc
 from integrations.openapi.load import MAX_SOURCE_BYTES
@@ -22,8 +21,6 @@ from integrations.openapi.redirects import redirected
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 
 _COMPILER = "2"
-_CHILD_SECONDS = 120.0
-_CHILD_MEMORY = 3 * 1024**3
 _FETCH_SECONDS = 30.0
 _MAX_REDIRECTS = 5
 _ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.9, */*;q=0.5"
@@ -170,39 +167,9 @@ async def _compile(
     content: bytes, name: str, source: SpecSource, options: OpenApiOptions, root: Path | None, output: Path
 ) -> None:
     request = {
-        "name": name,
         "overrides": options.overrides,
         "root": str(root) if root else None,
         "base": str(source.file.resolve()) if root and source.file else None,
         "output": str(output),
-        "memory_bytes": _CHILD_MEMORY,
-        "cpu_seconds": int(_CHILD_SECONDS),
     }
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "integrations.openapi.compile",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=_child_environment(),
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(_CHILD_SECONDS):
-            said, complaint = await child.communicate(orjson.dumps(request) + b"\n" + content)
-    except TimeoutError:
-        raise SourceError(f"{name}: compiling took more than {_CHILD_SECONDS:.0f} s") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode == 1 and said:
-        raise SourceError(said.decode("utf-8", "replace"))
-    if child.returncode:
-        last = complaint.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
-        raise SourceError(f"{name}: the compiler ended with {child.returncode}: {last[:300]}")
-
-
-def _child_environment() -> dict[str, str]:
-    """No variable of the proxy's reaches the child but where to find this package."""
-    return {
-        "PYTHONPATH": str(Path(integrations.__file__).resolve().parent.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PATH": os.defpath,
-    }
+    await run_child("integrations.openapi.compile", request, content, name)

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
-from integrations.http import (
-    EgressDenied,
-    EgressRules,
-    HttpClient,
-    HttpError,
-    HttpResponse,
-    TimedOut,
-    TooLarge,
-    origin_of,
-)
-from integrations.openapi.credentials import CredentialProblem, with_credential
+from integrations.attempts import attempt_repeatedly
+from integrations.base import Credential, JsonObject, PreparedCall, Result
+from integrations.credentials import CredentialProblem
+from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, origin_of
+from integrations.openapi.credentials import with_credential
 from integrations.openapi.media import STREAMS
 from integrations.openapi.redirects import method_after, redirected
 from integrations.openapi.request import Request, build_request
 from integrations.openapi.responses import interpret
 from integrations.openapi.toolset import OpenApiToolset
 
-_AGAIN = frozenset({429, 502, 503, 504})
 _MAX_REDIRECTS = 5
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 20.0
 # What another origin may see of the headers; anything else is, or may be, a credential.
 _HARMLESS = frozenset({"accept", "content-type"})
 
@@ -87,31 +73,13 @@ class OpenApiUpstream:
             ready = with_credential(request, credential, self._headers)
         except CredentialProblem as problem:
             return problem.failure
-        attempts = 1 + (self._retries if call.tool.idempotent else 0)
-        for attempt in range(attempts):
-            result, pause = await self._attempt(ready, deadline, attempt)
-            if pause is None or attempt + 1 == attempts or time.monotonic() + pause >= deadline:
-                return result
-            await asyncio.sleep(pause)
-        return result
 
-    async def _attempt(self, request: Request, deadline: float, attempt: int) -> tuple[Result, float | None]:
-        """One try: its result, and the pause after which another one makes sense (None: none does)."""
-        try:
-            response = await self._send(request, deadline)
-        except (EgressDenied, TooLarge) as error:
-            code = "egress_denied" if isinstance(error, EgressDenied) else "upstream_response_too_large"
-            return Failure(code, str(error)), None
-        except TimedOut as error:
-            return Failure("upstream_timeout", str(error), retryable=True), None if error.sent else _pause(
-                attempt
-            )
-        except HttpError as error:
-            return Failure("upstream_unreachable", str(error), retryable=True), _pause(attempt)
-        result = interpret(response, request.method)
-        if response.status not in _AGAIN:
-            return result, None
-        return result, _retry_after(response, attempt)
+        async def attempt() -> tuple[Result, HttpResponse]:
+            response = await self._send(ready, deadline)
+            return interpret(response, ready.method), response
+
+        attempts = 1 + (self._retries if call.tool.idempotent else 0)
+        return await attempt_repeatedly(attempt, attempts, deadline)
 
     async def _send(self, request: Request, deadline: float) -> HttpResponse:
         """Follow at most five redirects. Bodies and credentials never travel to another origin."""
@@ -158,29 +126,3 @@ def _header_list(request: Request) -> list[tuple[str, str]]:
     if request.cookies:
         headers.append(("Cookie", "; ".join(text for _, text in request.cookies)))
     return headers
-
-
-def _pause(attempt: int) -> float:
-    """Exponential backoff with full jitter, so that callers that failed together do not return together."""
-    pause = min(_FIRST_PAUSE * float(2**attempt), _LONGEST_PAUSE)
-    return random.uniform(0.5, 1.0) * pause  # noqa: S311 (no secret)
-
-
-def _retry_after(response: HttpResponse, attempt: int) -> float | None:
-    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further
-    attempt.
-    """
-    value = response.header("retry-after").strip()
-    if not value:
-        return _pause(attempt)
-    if value.isdecimal():
-        seconds = float(value)
-    else:
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return _pause(attempt)
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - datetime.now(
-            UTC
-        ).timestamp()
-    return max(0.0, seconds) + _pause(0) * 0.5 if seconds <= _LONGEST_PAUSE else None
