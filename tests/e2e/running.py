@@ -115,7 +115,10 @@ class Proxy:
 
     def ready(self) -> None:
         """Wait until it has printed where it listens and with what token."""
-        first = self.out.wait(lambda line: line.startswith("Executor serves "))
+        try:
+            first = self.out.wait(lambda line: line.startswith("Executor serves "))
+        except AssertionError:
+            raise AssertionError(f"the server did not start; it said:\n{self.err.text}") from None
         self.url = first.removeprefix("Executor serves ").removesuffix("/mcp")
         self.out.wait(lambda line: "npx add-mcp" in line or "Callers bring their own keys" in line)
         found = re.search(r"Token: (\S+)", self.out.text)
