@@ -230,7 +230,7 @@ def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -
     try:
         return connection.upstream.prepare(tool.name, args)
     except InvalidArguments as wrong:
-        return outcome.invalid_arguments(tool.address, wrong.problems)
+        return outcome.invalid_arguments(tool.address, wrong.problems, wrong.code)
     except UnknownTool:
         return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
 
