@@ -7,7 +7,6 @@ writes its answer to standard output and ends with 0, or the reason in one sente
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import sys
@@ -26,6 +25,8 @@ Work = Callable[[JsonObject, bytes], bytes]
 
 async def run_child(module: str, request: JsonObject, content: bytes, name: str) -> bytes:
     """What `python -m module` answers. Raises `SourceError` naming `name`."""
+    import asyncio  # Here, because the child's side imports this module too and has no use for it.
+
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
