@@ -23,6 +23,7 @@ from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir
 from proxy.app.sandboxes import Sandboxes
+from proxy.app.tasks import companions
 from proxy.auth import LocalTokenError
 from proxy.calls import CallReport, Calls
 from proxy.config import Config, Diagnostic, Loaded, load_config
@@ -269,7 +270,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
 @asynccontextmanager
 async def _tasks(application: Application, watcher: Watcher) -> AsyncIterator[None]:
     """The two things that happen without anybody asking: files change, documents arrive."""
-    async with asyncio.TaskGroup() as group:
+    async with companions() as group:
         tasks = [
             group.create_task(follow(watcher.changes(), application.reloader), name="follow files"),
             group.create_task(application.follow_sources(), name="follow documents"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -53,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
         paths = find_paths(args.config)
         return run_loop(_serve(args, paths))
     except (CannotRun, OSError) as error:
-        return cannot_run(error)
+        return cannot_run(error, "use another one: --listen 127.0.0.1:0" if _port_taken(error) else None)
+
+
+def _port_taken(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
@@ -97,13 +102,14 @@ async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None
     if not wanted:
         yield
         return
+    from proxy.app.tasks import companions
     from proxy.commands.demo_server import bind_demo, demo_environment, demo_token, run_demo
 
     listener, token = bind_demo("127.0.0.1", 0), demo_token()
     port: int = listener.getsockname()[1]
     environment |= demo_environment(f"http://127.0.0.1:{port}", token)
     ready, shutdown = asyncio.Event(), asyncio.Event()
-    async with asyncio.TaskGroup() as group:
+    async with companions() as group:
         group.create_task(
             run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo"
         )
