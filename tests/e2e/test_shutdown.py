@@ -44,6 +44,7 @@ async def test_the_first_signal_lets_running_executions_finish(
 ) -> None:
     gate = f"drain-{number}-{whole_group}"
     with started(api, tmp_path) as proxy:
+        assert await proxy.value("const n: number = 1; return n") == 1  # so that the TypeScript process runs too
         running = await held(proxy, api, gate)
         (proxy.signal_group if whole_group else proxy.signal)(number)
         await asyncio.to_thread(proxy.logged, "draining", executions=1)
