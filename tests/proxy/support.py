@@ -11,6 +11,7 @@ from typing import Any
 
 from integrations.base import Failure, JsonObject, Result, Success
 from integrations.http import HttpClient
+from proxy.app.build import build_generation
 from proxy.app.local import open_live
 from proxy.app.places import cache_dir
 from proxy.config import Config, Loaded, load_config
@@ -18,6 +19,7 @@ from proxy.config.secrets import Resolver
 from proxy.connections import Connections, OpenConnection
 from proxy.connections.sources import Patience
 from proxy.live import Live
+from proxy.workspace import Generation
 
 LIMIT_SECONDS = 20
 # Tests of retries wait for events; the pauses before them are no part of what is tested.
@@ -166,3 +168,11 @@ def data_of(result: Result) -> Any:
 def failure_of(result: Result) -> Failure:
     assert isinstance(result, Failure), result
     return result
+
+
+async def generation_of(folder: Path, text: str, env: Mapping[str, str], number: int = 1) -> Generation:
+    """A generation to look at; its upstreams are closed already."""
+    loaded = load(written(folder, text))
+    assert loaded.config is not None
+    async with connections_in(env) as connections:
+        return build_generation(loaded, await connections.open(loaded.config), number)

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from integrations.base import JsonObject
 from proxy.connections import OpenConnection
@@ -23,7 +24,7 @@ from tests.proxy.support import (
 )
 
 BEARER = "{auth: {kind: bearer, token: {env: TOKEN}}}"
-SECURED = {
+SECURED: JsonObject = {
     "components": {
         "securitySchemes": {
             "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
@@ -42,7 +43,7 @@ async def opened(
     secrets: Mapping[str, str] | None = None,
     headers: str = "{}",
     more: str = "",
-    **parts: object,
+    **parts: Any,
 ) -> AsyncIterator[tuple[Echo, dict[str, OpenConnection]]]:
     async with echo_server() as echo, connections_in(env, secrets=secrets) as connections:
         spec = f"{inline(shop(**parts))}\n    base_url: {echo.url}\n    headers: {headers}"

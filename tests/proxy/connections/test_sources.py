@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -25,11 +26,11 @@ SPEC = "/openapi.json"
 DOWN = Reply(503)
 
 
-def serving_document(**parts: object) -> Reply:
+def serving_document(**parts: Any) -> Reply:
     return Reply(200, [("Content-Type", "application/json")], orjson.dumps(shop(**parts)))
 
 
-RENAMED = {"info": {"title": "Shop", "version": "2"}}
+RENAMED: JsonObject = {"info": {"title": "Shop", "version": "2"}}
 
 
 @asynccontextmanager
