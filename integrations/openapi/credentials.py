@@ -16,7 +16,7 @@ from integrations.credentials import (
     cookie_pair,
     placements_of,
 )
-from integrations.openapi.bind import Scheme
+from integrations.openapi.binding import Scheme
 from integrations.openapi.request import Request
 from integrations.openapi.serialize import encode
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.bind import Binding, bind_operation
+from integrations.openapi.bind import bind_operation
+from integrations.openapi.binding import Binding
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding
 from integrations.patterns import idle_patterns, name_filter
