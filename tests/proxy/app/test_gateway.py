@@ -40,6 +40,30 @@ class Silent:
     def log(self, level: str, text: str) -> None: ...
 
 
+class Heard(logging.Handler):
+    """Tells that a line with these words was logged."""
+
+    def __init__(self, words: str, notice: Notice) -> None:
+        super().__init__()
+        self._words, self._notice = words, notice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._words in record.getMessage():
+            self._notice()
+
+
+@contextmanager
+def hearing(words: str) -> Iterator[Notice]:
+    notice = Notice()
+    handler = Heard(words, notice)
+    logger = logging.getLogger("executor.app")
+    logger.addHandler(handler)
+    try:
+        yield notice
+    finally:
+        logger.removeHandler(handler)
+
+
 def known(
     application: Application, headers: dict[str, str], query: dict[str, str] | None = None
 ) -> Principal:
