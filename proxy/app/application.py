@@ -97,9 +97,26 @@ class Application:
 
     async def build(self, loaded: Loaded, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
-        assert loaded.config is not None
         if loaded.refused:
             raise Rejected([_refusal(loaded, path) for path in loaded.refused])
+        built = await self._built_around(loaded, number)
+        try:
+            await self._prepare_sandbox(loaded)
+        except BaseException:
+            self._connections.release(built.opened.keys)
+            raise
+        return built
+
+    async def _prepare_sandbox(self, loaded: Loaded) -> None:
+        assert loaded.config is not None
+        try:
+            await self._sandboxes.prepare(loaded.config.sandbox)
+        except (HardeningMissing, PoolUnavailable) as error:
+            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
+
+    async def _built_around(self, loaded: Loaded, number: int) -> Built:
+        """All but the sandbox. Raises `Rejected`."""
+        assert loaded.config is not None
         try:
             opened = await self._connections.open(loaded.config)
         except WrongSource as error:
@@ -111,11 +128,6 @@ class Application:
             raise
 
     async def _assembled(self, loaded: Loaded, opened: Opened, number: int) -> Built:
-        assert loaded.config is not None
-        try:
-            await self._sandboxes.prepare(loaded.config.sandbox)
-        except (HardeningMissing, PoolUnavailable) as error:
-            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
         generation = build_generation(loaded, opened, number)
         try:
             access = build_access(loaded, self.options.env, self._storage)
@@ -127,10 +139,13 @@ class Application:
 
     def swap(self, built: Built) -> Effects:
         """Everything at once: who may come in, what is there, where it runs."""
+        self._sandboxes.adopt()
+        return self._serve(built)
+
+    def _serve(self, built: Built) -> Effects:
         before = self._now
         self._built[id(built.generation)] = built
         self._now = built
-        self._sandboxes.adopt()
         set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
         for labels in gone(before.generation, built.generation) if before is not None else ():
@@ -168,14 +183,15 @@ class Application:
             before = self._now
             if before is None:
                 continue
+            # The sandbox is left alone: a reload may be preparing another one at this moment.
             try:
-                built = await self.build(before.loaded, before.generation.number)
+                built = await self._built_around(before.loaded, before.generation.number)
             except Rejected as rejected:
                 # A local document is wrong by now: what serves stays, and the reload that saw it says why.
                 self._log.warning("documents changed, and cannot be served", detail=str(rejected))
                 continue
             if self._now is before:
-                self.swap(built)
+                self._serve(built)
                 self._log.info("documents changed", generation=before.generation.number)
             else:
                 # A reload was faster, and took the new documents along or will be told of them.

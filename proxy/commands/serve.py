@@ -7,7 +7,7 @@ import asyncio
 import errno
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ def add_parser(subparsers: Any) -> None:
         "--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one"
     )
     parser.add_argument(
-        "--no-watch", action="store_true", help="do not watch the files; reload by SIGHUP only"
+        "--no-watch",
+        action="store_true",
+        help="do not watch the files; reload only by SIGHUP or POST /-/reload",
     )
     parser.add_argument(
         "--demo", action="store_true", help="also run the quickstart's demo API and point the config at it"
@@ -88,12 +90,22 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
 
                 def ready(bound: Bound) -> None:
                     print(welcome(application, bound.url), flush=True)
+                    if args.demo:
+                        print(_demo_lines(environment), flush=True)
 
                 await run_http(application, ready, Stopping())
         except InvalidConfig as error:
             print(error, file=sys.stderr)
             return EXIT_CONFIG
         return EXIT_OK
+
+
+def _demo_lines(environment: Mapping[str, str]) -> str:
+    """The token opens nothing but a toy API on this machine, until this process ends."""
+    from proxy.commands.demo_server import demo_environment
+
+    variables = " ".join(f"{name}={environment[name]}" for name in demo_environment("", ""))
+    return f"Use the demo API from another terminal (`executor tools list`, `explain`, `call`):\n  export {variables}\n"
 
 
 @asynccontextmanager
