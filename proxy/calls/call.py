@@ -155,7 +155,8 @@ class Calls:
         if decision.action == "block":
             return outcome.blocked(tool.address, decision)
         if decision.action == "require_approval":
-            return outcome.approval_required(tool.address, decision, door.pattern(decision.rule_id))
+            pattern = door.pattern(decision.rule_id, decision.rule_source)
+            return outcome.approval_required(tool.address, decision, pattern)
         return None
 
     async def _limited(self, tool: CatalogTool, trail: _Trail) -> Failure | None:
