@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, GetJsonSchemaHandler, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, GetJsonSchemaHandler, PrivateAttr, Tag, model_validator
 from pydantic_core import CoreSchema
 
 from integrations.fields import JsonSchema, Maybe, Model, NonEmptyTuple, PrincipalName, Text, problem
@@ -51,17 +51,19 @@ class PackUse(Model):
     integration: Maybe[Text] = None
     principals: Maybe[NonEmptyTuple[PrincipalName]] = None
     id: Maybe[Text] = None
+    _rules: tuple[PackRule, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
-    def _has_integration(self) -> PackUse:
-        needs = any(rule["pattern"] != EVERYTHING for rule in PACKS.read(self.pack)["rules"])
-        if needs and self.integration is None:
+    def _expanded(self) -> PackUse:
+        rules = PACKS.read(self.pack)["rules"]
+        if self.integration is None and any(rule["pattern"] != EVERYTHING for rule in rules):
             raise problem("E202", "missing required key `integration`", at="integration")
+        self._rules = tuple(map(self._rule, rules))
         return self
 
     def rules(self) -> tuple[PackRule, ...]:
         """What the entry stands for."""
-        return tuple(self._rule(rule) for rule in PACKS.read(self.pack)["rules"])
+        return self._rules
 
     def _rule(self, rule: dict[str, Any]) -> PackRule:
         changed: dict[str, Any] = {
