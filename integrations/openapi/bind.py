@@ -89,7 +89,8 @@ def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, 
 
 def _parameter(entry: JsonObject, location: Location) -> Parameter:
     declared = entry.get("style")
-    style: str = declared if declared in _ALLOWED_STYLES[location] else DEFAULT_STYLES[location]
+    known = isinstance(declared, str) and declared in _ALLOWED_STYLES[location]
+    style = str(declared) if known else DEFAULT_STYLES[location]
     explode = entry.get("explode")
     content = mapping(entry.get("content"))
     media_type = next(iter(content), None)

@@ -86,7 +86,8 @@ class OpenApiUpstream:
         method, url, body = request.method, request.url, request.body
         headers = _header_list(request)
         rules = self._rules(request)
-        for _ in range(_MAX_REDIRECTS + 1):
+        left = _MAX_REDIRECTS
+        while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TimedOut("the deadline passed", sent=True)
@@ -95,8 +96,9 @@ class OpenApiUpstream:
                 timeout_seconds=remaining, max_bytes=self._max_bytes, allow=rules, partial=STREAMS,
             )  # fmt: skip
             target = redirected(response)
-            if target is None:
+            if target is None or left == 0:
                 return response
+            left -= 1
             following = method_after(response.status, method)
             if origin_of(target) != origin_of(url):
                 if body is not None and following == method:
@@ -106,7 +108,6 @@ class OpenApiUpstream:
                 method, body = following, None
                 headers = [item for item in headers if item[0].lower() != "content-type"]
             url = target
-        return response
 
     def _rules(self, request: Request) -> EgressRules:
         """A file or inline document is part of the reviewed config: the servers it declares are spelled
