@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
+from integrations.mcp.arguments import check_arguments
 from integrations.mcp.exchange import OnProgress, exchange
 from integrations.mcp.link import Link, OnElicit, Shared
 from integrations.mcp.owner import Owner, Resolve
@@ -122,7 +123,7 @@ class McpUpstream:
         """
         toolset = self._owner.toolset
         plan = toolset.plan(tool)
-        toolset.checker(tool).check(arguments)
+        check_arguments(toolset.schemas(tool).input, arguments)
         summary = f"{self._name}: {plan.method} {plan.name}".rstrip()
         return PreparedCall(toolset.definition(tool), dict(arguments), summary, plan)
 
