@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from proxy.state import MemoryCaps, MemoryState, Owner
@@ -93,3 +95,12 @@ async def test_the_whole_store_is_bounded() -> None:
     refs = [await state.put_result(Owner("w", f"key:{n}"), b"123", 10) for n in range(3)]
     kept = [await state.get_result(Owner("w", f"key:{n}"), ref or "") for n, ref in enumerate(refs)]
     assert kept == [None, b"123", b"123"]
+
+
+def test_a_store_may_be_collected_in_any_thread() -> None:
+    """What cannot be closed would be reported by the hook for unraisable errors, which fails the test."""
+    held = [MemoryState()]
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert held == []
