@@ -94,6 +94,17 @@ connections:
 {more}"""
 
 
+# Nothing listens at port 9 ("discard") of a test machine.
+DOWN_URL = "http://127.0.0.1:9/api.json"
+DOWN_ERROR = f"{DOWN_URL}: cannot connect to http://127.0.0.1:9: "
+
+
+def with_a_connection_down() -> str:
+    """A config like `config_text`'s, and `crm.org.main`, whose document cannot be fetched."""
+    spec = f"{inline(shop())}\n  crm: {{kind: openapi, spec: {{url: {DOWN_URL}}}}}"
+    return config_text(spec, more="  crm.org.main: {}\n")
+
+
 def written(folder: Path, text: str, name: str = "executor.yaml") -> Path:
     path = folder / name
     path.write_text(text)
