@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -26,7 +27,8 @@ class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
     `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
-    further attempts for idempotent calls; other calls are sent once. `egress_allow` is `egress.allow`.
+    further attempts for idempotent calls. Other calls are sent once, unless `idempotency_key` names the header by
+    which the upstream recognises a repetition (`Idempotency-Key`). `egress_allow` is `egress.allow`.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class OpenApiUpstream:
         headers: Mapping[str, str],
         retries: int = 2,
         egress_allow: Sequence[str] = (),
+        idempotency_key: str | None = None,
         max_response_bytes: int = 10 * 1024 * 1024,
     ) -> None:
         self._toolset = toolset
@@ -45,6 +48,7 @@ class OpenApiUpstream:
         self._base_url = base_url
         self._headers = dict(headers)
         self._retries = retries
+        self._idempotency_key = idempotency_key
         self._max_bytes = max_response_bytes
         configured = {origin_of(url) for url in (base_url, toolset.source_url) if url}
         self._egress = EgressRules(tuple(egress_allow), frozenset(configured - {""}))
@@ -78,7 +82,10 @@ class OpenApiUpstream:
             response = await self._send(ready, deadline)
             return interpret(response, ready.method), response
 
-        attempts = 1 + (self._retries if call.tool.idempotent else 0)
+        repeatable = call.tool.idempotent
+        if not repeatable and self._idempotency_key is not None:
+            ready, repeatable = _with_key(ready, self._idempotency_key), True
+        attempts = 1 + (self._retries if repeatable else 0)
         return await attempt_repeatedly(attempt, attempts, deadline)
 
     async def _send(self, request: Request, deadline: float) -> HttpResponse:
@@ -120,6 +127,13 @@ class OpenApiUpstream:
 
     async def aclose(self) -> None:
         """Nothing to close: connections belong to the HTTP client."""
+
+
+def _with_key(request: Request, header: str) -> Request:
+    """One key for all attempts of a call. A key that the caller gave as an argument stays."""
+    if any(name.lower() == header.lower() for name, _ in request.headers):
+        return request
+    return replace(request, headers=(*request.headers, (header, str(uuid.uuid4()))))
 
 
 def _header_list(request: Request) -> list[tuple[str, str]]:
