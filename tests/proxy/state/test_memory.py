@@ -8,6 +8,14 @@ import pytest
 
 from proxy.state import MemoryCaps, MemoryState, Owner
 from proxy.state.memory import JournalFull
+from tests.proxy.state.contract.decisions import DecisionContract
+from tests.proxy.state.contract.entries import EntryContract
+from tests.proxy.state.contract.executions import ExecutionContract
+from tests.proxy.state.contract.journals import JournalContract
+from tests.proxy.state.contract.leases import LeaseContract
+from tests.proxy.state.contract.results import ResultContract
+from tests.proxy.state.contract.sessions import SessionContract
+from tests.proxy.state.contract.whole import WholeContract
 
 ALICE = Owner("one", "key:alice")
 BOB = Owner("one", "key:bob")
@@ -104,3 +112,16 @@ def test_a_store_may_be_collected_in_any_thread() -> None:
     thread.start()
     thread.join()
     assert held == []
+
+
+class TestMemory(
+    JournalContract,
+    ResultContract,
+    ExecutionContract,
+    DecisionContract,
+    SessionContract,
+    LeaseContract,
+    EntryContract,
+    WholeContract,
+):
+    pass
