@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from integrations.fields import Listen, parse_listen
 from integrations.http import HttpClient
 from integrations.openapi.config import OpenApi
-from proxy.app.access import Access, CurrentLimits, build_access
+from proxy.app.access import Access, CurrentLimits, build_access, exposure
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of, gone
 from proxy.app.gateway import AppGateway
@@ -41,6 +42,8 @@ from proxy.sandbox import HardeningMissing, PoolUnavailable
 from proxy.state.memory import MemoryState
 from proxy.telemetry import Log, Metrics, configure_logging
 from proxy.workspace import Generation
+
+_EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Application:
         self._storage = open_storage()
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
+        self._listener: Listen | None = None
         self._log = Log("app")
         state = MemoryState()
         limiter = CurrentLimits(lambda: self.access.limits, self._limit_hit)
@@ -99,6 +103,7 @@ class Application:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
         if loaded.refused:
             raise Rejected([_refusal(loaded, path) for path in loaded.refused])
+        self._check_exposure(loaded)
         built = await self._built_around(loaded, number)
         try:
             await self._prepare_sandbox(loaded)
@@ -106,6 +111,13 @@ class Application:
             self._connections.release(built.opened.keys)
             raise
         return built
+
+    def _check_exposure(self, loaded: Loaded) -> None:
+        """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""
+        assert loaded.config is not None
+        exposed = exposure(self._listener, loaded.config) if self._listener is not None else None
+        if exposed is not None:
+            raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", _EXPOSED)])
 
     async def _prepare_sandbox(self, loaded: Loaded) -> None:
         assert loaded.config is not None
@@ -213,6 +225,13 @@ class Application:
     def listen(self) -> Listen:
         """Where to bind: the command line's word, else the config's."""
         return parse_listen(self.options.listen) if self.options.listen else self.config.server.listen
+
+    def listens_on(self, listen: Listen) -> None:
+        """From now on this address is bound, whatever the config says later. Raises `InvalidConfig`."""
+        exposed = exposure(listen, self.config)
+        if exposed is not None:
+            raise InvalidConfig(f"error[E501]: {exposed}\n  = help: {_EXPOSED}")
+        self._listener = listen
 
     async def finish_executions(self, seconds: float, at_once: asyncio.Event) -> None:
         """Wait for running executions, at most `seconds` or until `at_once`; then cancel what is left."""
