@@ -21,8 +21,11 @@ from proxy.calls import outcome
 from proxy.calls.arguments import canonical, digest
 from proxy.calls.gate import Gate, gate
 from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
+from proxy.calls.pages import Names
+from proxy.calls.paginate import NAME as PAGINATE
+from proxy.calls.paginate import Pageable, PageLimits, paginate
 from proxy.calls.scrub import Scrubber
-from proxy.calls.system import SystemTools
+from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, NoLimits, OnCall
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.connections import OpenConnection
@@ -110,6 +113,9 @@ class Calls:
         return settlement
 
     async def _settle(self, trail: _Trail, args: JsonObject) -> Settlement:
+        if trail.path == PAGINATE:
+            trail.address, trail.integration = trail.path, "system"
+            return await self._paginated(trail, args)
         if trail.path in self._system:
             trail.address, trail.integration = trail.path, "system"
             return self._bounded(trail, await self._system.run(trail.path, args, trail.principal), ())
@@ -128,6 +134,20 @@ class Calls:
             trail.decision = door.hiding(found)
             return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
         return await self._known(door, workspace.connections[found.prefix], found, trail, args)
+
+    async def _paginated(self, trail: _Trail, args: JsonObject) -> Settlement:
+        """Every page is a call like any other; nothing is known here that such a call did not say."""
+        values = read_arguments(PAGINATE, args)
+        path = values["path"].removeprefix("tools.")
+        if path in PARAMETERS:
+            raise WrongArgument(f"tools.{PAGINATE}: `path` must be a tool of a connection, not `{path}`")
+
+        async def page(arguments: JsonObject) -> Settlement:
+            return await self.settle(trail.lease, trail.principal, path, arguments, trail.context)
+
+        limits = PageLimits(values["max"], total_bytes=self._limits.result_bytes)
+        answer = await paginate(page, lambda: _pageable(trail, path), values["args"], limits)
+        return answer if isinstance(answer, Settlement) else self._bounded(trail, answer, ())
 
     async def _known(
         self, door: Gate, connection: OpenConnection, tool: CatalogTool, trail: _Trail, args: JsonObject
@@ -208,6 +228,18 @@ class Calls:
         cause = self._scrubber.clean_text(cause, _known_secrets(trail))
         self._log.error("tool_defect", id=correlation, tool=trail.address or trail.path, cause=cause)
         return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
+
+
+def _pageable(trail: _Trail, path: str) -> Pageable:
+    """What is known of a tool that was just called."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    assert workspace is not None
+    tool = workspace.catalog.find(path, workspace.visible_for(trail.principal.caller()))
+    if not isinstance(tool, CatalogTool):
+        return Pageable({}, Names())
+    given = getattr(trail.lease.config.integrations.get(tool.integration), "pagination", None)
+    names = Names(given.cursor, given.next, given.items) if given is not None else Names()
+    return Pageable(tool.toolset.schemas(tool.definition.name).input, names)
 
 
 def _report(trail: _Trail, code: str | None, seconds: float) -> CallReport:
