@@ -11,7 +11,8 @@ from tests.integrations.graphql.server import toolset
 REPORT = NamedOperation(
     "Report",
     "query",
-    "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name ...F } } fragment F on User { id }",
+    "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name picture(size: $n) ...F } } "
+    "fragment F on User { id }",
     "Says who it is.",
     (Value("id", "ID!", "", None, None), Value("n", "Int", "", "3", None)),
     ("user",),
@@ -64,7 +65,7 @@ def test_schemas_of_a_named_operation() -> None:
     assert schemas.input["required"] == ["id"]
     assert schemas.input["properties"]["n"] == {"type": ["integer", "null"], "default": 3}
     assert schemas.output is not None
-    assert list(schemas.output["properties"]["user"]["properties"]) == ["shown", "id"]
+    assert list(schemas.output["properties"]["user"]["properties"]) == ["shown", "picture", "id"]
 
 
 def test_options_bound_the_selection() -> None:
