@@ -39,6 +39,10 @@ def _is_true(value: object) -> bool:
     return value is True
 
 
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 def _writes_lines(value: object) -> bool:
     return not (isinstance(value, dict) and value.get("sink") == "off")
 
@@ -54,9 +58,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
     Gap("workspaces.*.elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
     Gap("workspaces.*.elicitation.approval_timeout", "calls that need approval are refused"),
-    Gap(
-        "integrations.*.kind", "its connections are listed as failed and have no tools", _is("graphql", "mcp")
-    ),
+    Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
     Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
     Gap("integrations.*.pagination", "agents fetch one page after the other"),
     Gap("integrations.*.idempotency_key", "only safe methods are repeated"),
