@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
-from integrations.openapi.binding import Media, Parameter
+from integrations.openapi.binding import COLLECTIONS, Media, Parameter
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.media import (
     in_range,
@@ -25,7 +25,14 @@ from integrations.openapi.media import (
     is_xml,
 )
 from integrations.openapi.raw import mapping
-from integrations.openapi.serialize import encode, is_undefined, json_text, query_pairs, scalar_text
+from integrations.openapi.serialize import (
+    collected,
+    encode,
+    is_undefined,
+    json_text,
+    query_pairs,
+    scalar_text,
+)
 from integrations.openapi.toolfile import file_bytes, is_tool_file
 from integrations.openapi.xml_body import to_xml
 
@@ -171,7 +178,7 @@ def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]
 def _form_parameter(name: str, encoding: Mapping[str, Any]) -> Parameter:
     style = encoding.get("style", "form")
     explode = encoding.get("explode")
-    delimiter = {"ssv": " ", "tsv": "\t", "pipes": "|", "csv": ","}.get(str(encoding.get("x-collection")))
+    delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))
     return Parameter(
         name=name,
         location="query",
@@ -200,12 +207,20 @@ def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
         if item is None or item == []:
             continue
         encoding = mapping(media.encoding.get(name))
-        several = item if isinstance(item, list) else [item]
+        several = _several(item, properties.get(name), encoding)
         parts += [_part(doc, name, one, properties.get(name), encoding) for one in several if one is not None]
     content = b"".join(parts)
     boundary = _boundary(content)
     body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts) + b"--" + boundary + b"--\r\n"
     return f"{media.essence}; boundary={boundary.decode()}", body
+
+
+def _several(value: Any, schema: Any, encoding: Mapping[str, Any]) -> list[Any]:
+    """A list is a part per item, unless Swagger 2.0 has it joined into one."""
+    if not isinstance(value, list):
+        return [value]
+    delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))
+    return value if delimiter is None else [collected(value, schema, delimiter, str)]
 
 
 def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, Any]) -> bytes:

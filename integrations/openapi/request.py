@@ -69,7 +69,8 @@ def build_request(
     headers, cookies = _headers(binding, given), _cookies(binding, given)
     body = _body(closure, given, media, headers)
     _stop(given)
-    headers.append(("Accept", _accept(binding)))
+    if not any(name.lower() == "accept" for name, _ in headers):
+        headers.append(("Accept", _accept(binding)))
     request = Request(
         binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
     )
@@ -119,6 +120,11 @@ def _server_url(binding: Binding, given: Given, base_url: str | None) -> str:
     values = _variables(server, given)
     if base_url is not None:
         return base_url.split("?")[0].split("#")[0]
+    for name in server.undefined(values):
+        given.refuse(
+            f"/server/variables/{name}",
+            "the document gives no value for it: set `base_url` on the integration",
+        )
     url = server.expand(values).split("?")[0].split("#")[0]
     if values and origin_of(url) not in set(server.origins()):
         given.refuse("/server/variables", "the values would send the call to another host")
