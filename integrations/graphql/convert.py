@@ -35,8 +35,12 @@ from graphql.language import (
     Source,
     print_ast,
 )
-from graphql.validation import KnownDirectivesRule, NoUnusedFragmentsRule
-from graphql.validation.specified_rules import specified_sdl_rules
+from graphql.validation import (
+    KnownTypeNamesRule,
+    NoUnusedFragmentsRule,
+    UniqueOperationTypesRule,
+    UniqueTypeNamesRule,
+)
 from graphql.validation.validate import validate_sdl
 
 from integrations.base import JsonObject, SourceError
@@ -45,7 +49,9 @@ from integrations.graphql.operations import NamedOperation, operation_json
 from integrations.graphql.schema import Value
 
 _MAX_TOKENS = 200_000
-_SDL_RULES = [rule for rule in specified_sdl_rules if rule is not KnownDirectivesRule]
+# Published SDL is less tidy than the specification: GitHub's defines a field twice, others use directives that
+# they do not declare. Only what leaves no meaning is refused, with its place.
+_SDL_RULES = [KnownTypeNamesRule, UniqueTypeNamesRule, UniqueOperationTypesRule]
 _RULES = [rule for rule in specified_rules if rule is not NoUnusedFragmentsRule]
 
 
@@ -67,7 +73,8 @@ def work(request: JsonObject, content: bytes) -> bytes:
 
 
 def schema_from_sdl(content: bytes, name: str) -> bytes:
-    """The introspection result `{"__schema": ...}`. Directives that the SDL does not declare are tolerated."""
+    """The introspection result `{"__schema": ...}`. Directives that are not declared, and fields
+    that are defined twice, are tolerated."""
     try:
         document = parse(content.decode("utf-8-sig"))
         for error in validate_sdl(document, rules=_SDL_RULES)[:1]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.base import UnknownTool
+from integrations.base import InvalidArguments, UnknownTool
 from integrations.graphql.nodes import print_nodes
 from integrations.graphql.operations import NamedOperation
 from integrations.graphql.schema import Value
@@ -70,6 +70,18 @@ def test_schemas_of_a_named_operation() -> None:
 
 def test_options_bound_the_selection() -> None:
     assert print_nodes(toolset(depth=1, fields=2).selection("query.me")) == "id name"
+
+
+def test_selections_that_were_read_are_kept_and_wrong_ones_are_not() -> None:
+    tools = toolset()
+    assert tools.read_select("User", " id ") == tools.read_select("User", " id ") == "id"
+    assert tools.read_select("Team", " id ") == "id"
+    for _ in range(2):
+        with pytest.raises(InvalidArguments):
+            tools.read_select("Team", "login")
+    many = [tools.read_select("User", f"a{number}: id") for number in range(300)]
+    assert many == [f"a{number}:id" for number in range(300)]
+    assert tools.read_select("User", "# " + "x" * 3_000 + "\nid") == "id"
 
 
 def test_unknown_tools() -> None:
