@@ -7,6 +7,7 @@ encoded; null members are skipped, and an array or object with nothing left is u
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -23,6 +24,8 @@ Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).
 _QUERY_RESERVED = ":/?@!$'()*,;="
 _PATH_RESERVED = ":/@!$&'()*+,;="
+# What stands in URLs that documents write themselves, besides letters and digits; triplets stay as they are.
+URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
@@ -74,9 +77,15 @@ def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        import json
-
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_text(text: str) -> Any:
+    """JSON with integers of any size; the text itself when it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def is_undefined(value: Any) -> bool:
