@@ -90,9 +90,9 @@ class ExecutionRecords(Protocol):
     ) -> ExecutionRecord:
         """Write it if the stored one still has `record.version` (0: if there is none); the record as stored.
 
-        The journal lives at least as long as the record. Raises `Conflict`; `LeaseLost`, see `append_journal`;
-        `PendingFull` when this save would bring the owner's pending decisions, of all its paused executions that are
-        not yet due, over `pending_cap`.
+        The journal lives at least as long as the record. Settling neither needs nor writes the journal.
+        Raises `Conflict`; `LeaseLost`, see `append_journal`; `PendingFull` when this save would bring the owner's
+        pending decisions, of all its paused executions that are not yet due, over `pending_cap`.
         """
         ...
 

@@ -99,9 +99,9 @@ def connect(path: Path, keys: KeyRing, options: SqliteOptions) -> sqlite3.Connec
         cached_statements=256,
     )
     try:
-        _set_up(db, options)
         if unclean:
             _check_soundness(db)
+        _set_up(db, options)
         migrate(db)
         _prove(db, keys)
     except BaseException as error:
@@ -134,7 +134,6 @@ def _prepare(path: Path) -> bool:
 
 def _set_up(db: sqlite3.Connection, options: SqliteOptions) -> None:
     page = db.execute("PRAGMA page_size").fetchone()[0]
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded for new files only, before the log is switched on
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA journal_size_limit = 67108864")
