@@ -21,9 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
-
-from limits.aio.storage import Storage
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.state.records import (
     Decision,
@@ -34,6 +32,10 @@ from proxy.state.records import (
     Owner,
     SessionRecord,
 )
+
+if TYPE_CHECKING:
+    # Loading it takes 60 ms, which a command that counts nothing should not wait for.
+    from limits.aio.storage import Storage
 
 
 class Journals(Protocol):

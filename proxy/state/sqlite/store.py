@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-from limits.aio.storage import Storage
+from typing import TYPE_CHECKING, Final
 
 from proxy.state.held import Held
 from proxy.state.keys import Cipher, KeyRing, key_id
@@ -28,6 +26,9 @@ from proxy.state.sqlite.schema import migrate
 from proxy.state.sqlite.sessions import SqliteSessions
 from proxy.state.sqlite.sweep import sweep
 from proxy.state.sqlite.trouble import unavailable
+
+if TYPE_CHECKING:
+    from limits.aio.storage import Storage
 
 MIN_SQLITE: Final = (3, 35, 0)
 SWEEP_SECONDS: Final = 60.0
