@@ -59,13 +59,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("workspaces.*.elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
     Gap("workspaces.*.elicitation.approval_timeout", "calls that need approval are refused"),
     Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
-    Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
-    Gap("integrations.*.pagination", "agents fetch one page after the other"),
-    Gap("integrations.*.idempotency_key", "only safe methods are repeated"),
-    Gap("integrations.*.proxy", "it would be called directly", refuses_to_serve=True),
-    Gap(
-        "integrations.*.ca_bundle", "it would be called with the system's certificates", refuses_to_serve=True
-    ),
     Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
     Gap("policies.*.approver", "calls that need approval are refused, whoever might approve", _is("human")),
     Gap("elicitation.mode", "calls that need approval are refused", _is("browser", "native")),

@@ -27,8 +27,8 @@ def test_what_asks_for_nothing_is_not_warned_about(text: str) -> None:
 
 
 def test_what_would_be_unsafe_to_ignore() -> None:
-    data = {"lock": {"mode": "enforce"}, "integrations": {"a": {"proxy": "x"}, "b": {}}}
-    assert refusals(data) == [("integrations", "a", "proxy"), ("lock",)]
+    data = {"lock": {"mode": "enforce"}, "integrations": {"a": {}}}
+    assert refusals(data) == [("lock",)]
     assert "refuses to start" in load(API + "lock: {}\n").diagnostics[0].message
 
 
