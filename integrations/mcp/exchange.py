@@ -18,6 +18,7 @@ from pydantic import RootModel, ValidationError
 
 from integrations.base import JsonObject, Result
 from integrations.mcp.link import Link, trouble_of
+from integrations.mcp.listing import relist
 from integrations.mcp.results import interpret, names_unknown_tool, protocol_error, unknown_tool
 from integrations.mcp.toolset import Plan
 from integrations.mcp.trouble import Trouble
@@ -37,9 +38,9 @@ async def exchange(
 ) -> Result:
     """Send and interpret. Raises `Trouble` when the connection, not the server, is the reason for having no answer."""
     if link.trouble is not None:
-        raise Trouble(link.trouble.kind, link.trouble.message)
+        raise Trouble("closed", link.trouble.message)
     try:
-        answer = await _terminal(link, plan, arguments, on_progress, rounds)
+        answer = await _matching(link, plan, arguments, on_progress, rounds)
     except MCPError as error:
         trouble = trouble_of(error, link)
         if trouble is not None:
@@ -52,6 +53,21 @@ async def exchange(
             "protocol", f"the server's answer breaks the protocol: {_places(error)}", sent=True
         ) from None
     return interpret(plan.method, answer, plan.name)
+
+
+async def _matching(
+    link: Link, plan: Plan, arguments: JsonObject, on_progress: OnProgress | None, rounds: int
+) -> JsonObject:
+    """A server of the 2026 era refuses a call whose mirrored headers do not fit the tool's present schema. The remedy
+    of the specification: list the tools, and send once more.
+    """
+    try:
+        return await _terminal(link, plan, arguments, on_progress, rounds)
+    except MCPError as error:
+        if error.code != types.HEADER_MISMATCH or not link.modern:
+            raise
+    await relist(link, plan.name)
+    return await _terminal(link, plan, arguments, on_progress, rounds)
 
 
 async def _terminal(

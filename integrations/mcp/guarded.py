@@ -9,6 +9,7 @@ caller. Redirects: the SDK follows those within the origin, and each comes throu
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import httpcore2
@@ -19,6 +20,7 @@ from integrations.http import EgressDenied, EgressRules
 from integrations.http.backend import Resolve, system_resolve
 from integrations.http.egress import Target, check_scheme, parse_target
 from integrations.http.transport import DIRECT, Transport, check_proxied, open_pool, tls_context
+from integrations.mcp.renewal import Renewal
 from integrations.mcp.trouble import Kind, Trouble
 
 _SESSION_HEADER = "mcp-session-id"
@@ -28,6 +30,8 @@ _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 600.0
 # Nobody waits for the answer to these, and the SDK sends nothing else until they are answered.
 _ASIDE_SECONDS = 2.0
+_SHORT_STREAMS = 5
+_SHORT_SECONDS = 5.0
 _ERROR_BYTES = 64 * 1024
 _JSON = {"content-type": "application/json"}
 _MOST_CONNECTIONS = 100
@@ -58,6 +62,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         aside_seconds: float = _ASIDE_SECONDS,
         resolve: Resolve = system_resolve,
         transport: Transport = DIRECT,
+        renewal: Renewal | None = None,
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
@@ -65,6 +70,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._events = events
         self._aside_seconds = aside_seconds
         self.refusal: Trouble | None = None
+        self._renewal = renewal
+        self._short_streams = 0
         self._proxied = transport.proxy is not None
         self._pool = open_pool(rules, resolve, transport, tls_context(transport), _MOST_CONNECTIONS)
 
@@ -83,7 +90,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._pool.aclose()
 
     async def _answered(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
-        response = await self._sent(request, body)
+        notices = request.method == "GET" and not self._events
+        if notices and self._short_streams >= _SHORT_STREAMS:
+            return httpx2.Response(405)
+        response = await self._authorized(request, body)
         try:
             if response.status >= 400:
                 raise await self._refused(request, response)
@@ -96,7 +106,26 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except BaseException:
             await response.aclose()
             raise
-        return httpx2.Response(response.status, headers=response.headers, stream=_Stream(response))
+        stream = _Stream(response, self._stream_ended if notices else None)
+        return httpx2.Response(response.status, headers=response.headers, stream=stream)
+
+    def _stream_ended(self, lived_seconds: float) -> None:
+        """A server that ends the stream of notifications at once, each time, does not mean to have one; the SDK would
+        open it again every second for ever.
+        """
+        self._short_streams = self._short_streams + 1 if lived_seconds < _SHORT_SECONDS else 0
+
+    async def _authorized(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
+        """Send; after a 401 once more, if the credential was replaced meanwhile."""
+        if self._renewal is None:
+            return await self._sent(request, body)
+        self._renewal.apply(request)
+        response = await self._sent(request, body)
+        if response.status != 401 or not self._renewal.differs():
+            return response
+        await response.aclose()
+        self._renewal.apply(request)
+        return await self._sent(request, body)
 
     async def _sent(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
         target = self._target(request)
@@ -196,8 +225,10 @@ class _Passed(Trouble):
 class _Stream(httpx2.AsyncByteStream):
     """Events as they arrive; the SDK bounds each one. A broken stream just ends, which the SDK reports."""
 
-    def __init__(self, response: httpcore2.Response) -> None:
+    def __init__(self, response: httpcore2.Response, ended: Callable[[float], None] | None) -> None:
         self._response = response
+        self._ended = ended
+        self._since = time.monotonic()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -207,6 +238,9 @@ class _Stream(httpx2.AsyncByteStream):
             return
 
     async def aclose(self) -> None:
+        if self._ended is not None:
+            self._ended(time.monotonic() - self._since)
+            self._ended = None
         await self._response.aclose()
 
 

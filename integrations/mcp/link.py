@@ -21,11 +21,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from integrations.base import JsonObject
 from integrations.http.backend import Resolve, system_resolve
+from integrations.mcp.renewal import Renew, Renewal
 from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
 from integrations.mcp.stdio import stdio_transport
 from integrations.mcp.transport import Transport, Way, guarded_transport, http_transport, watched
-from integrations.mcp.trouble import Trouble, first_trouble, trouble_in
+from integrations.mcp.trouble import Kind, Trouble, first_trouble, trouble_in
 
+# Endings that are about what the server wrote, so that connecting again is no remedy for the call.
+_TELLING = ("too_large", "protocol")
 _NOT_STREAMABLE = frozenset({400, 404, 405})
 
 
@@ -124,13 +127,16 @@ class _Ending:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Everything an attempt to connect needs. `resolved` are headers or environment variables, secrets among them."""
+    """Everything an attempt to connect needs. `resolved` are headers or environment variables, secrets among them;
+    `renew` gives them anew when a server refuses those.
+    """
 
     server: Server
     resolved: Mapping[str, str]
     listeners: Listeners
     shared: Shared
     limits: Limits
+    renew: Renew = dict
 
 
 @asynccontextmanager
@@ -208,9 +214,10 @@ def _transport(
     """The transport, and a way to ask for the last HTTP refusal."""
     server, shared, limits = opening.server, opening.shared, opening.limits
     if isinstance(server, RemoteServer):
-        guarded = guarded_transport(server, way, shared.resolve, limits, failed)
-        stack.push_async_callback(guarded.aclose)
         headers = {**server.headers, **opening.resolved}
+        renewal = Renewal(headers, opening.renew)
+        guarded = guarded_transport(server, way, shared.resolve, limits, failed, renewal)
+        stack.push_async_callback(guarded.aclose)
         return http_transport(server, way, headers, guarded, limits), lambda: guarded.refusal
     environment = {**server.environment, **opening.resolved}
     return stdio_transport(server, environment, shared.slots, limits, failed), lambda: None
@@ -273,7 +280,10 @@ def trouble_of(error: MCPError, link: Link) -> Trouble | None:
     if wrapped is not None:
         return wrapped
     if error.code == types.CONNECTION_CLOSED and (link.trouble is not None or _by_sdk(error)):
-        return link.trouble or Trouble("closed", error.message, sent=True)
+        # This call was under way, whatever the call was that found the trouble.
+        ending = link.trouble
+        kind: Kind = ending.kind if ending is not None and ending.kind in _TELLING else "closed"
+        return Trouble(kind, ending.message if ending is not None else error.message, sent=True)
     return None
 
 

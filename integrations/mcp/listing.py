@@ -14,6 +14,8 @@ from integrations.mcp.servers import Limits
 from integrations.mcp.toolset import Listed, Offer
 from integrations.mcp.trouble import Trouble
 
+_RELISTED_PAGES = 100
+
 
 async def fetch_offer(link: Link, limits: Limits) -> tuple[Offer, float | None]:
     """What the server offers, and for how many seconds it may be kept (`ttlMs`, None when it does not say or says 0).
@@ -52,6 +54,17 @@ async def _tools(link: Link, limits: Limits) -> tuple[tuple[Listed, ...], float 
             break
         seen.add(cursor)
     return tuple(found[: limits.tools]), ttl
+
+
+async def relist(link: Link, name: str) -> None:
+    """List until this tool was listed, for what the session keeps about it. Raises what the SDK raises."""
+    cursor: str | None = None
+    for _ in range(_RELISTED_PAGES):
+        params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
+        page = await link.session.list_tools(params=params)
+        cursor = page.next_cursor
+        if cursor is None or any(tool.name == name for tool in page.tools):
+            return
 
 
 def _listed(tool: types.Tool) -> Listed:

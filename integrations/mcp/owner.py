@@ -14,24 +14,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
-from mcp.client.subscriptions import SubscriptionLost
-from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND
 
 from integrations.base import JsonObject, SourceError
 from integrations.mcp.attempt import Attempt
 from integrations.mcp.link import Link, Listeners, Memory, OnElicit, Opening, Shared, open_link
-from integrations.mcp.listing import fetch_offer
+from integrations.mcp.listening import announces_changes, listen
 from integrations.mcp.pace import Pace
 from integrations.mcp.redact import Redactor
 from integrations.mcp.servers import Limits, LocalServer, Server
-from integrations.mcp.toolset import EMPTY, McpToolset, Offer
+from integrations.mcp.shelf import MakeToolset, Shelf
 from integrations.mcp.trouble import Trouble, first_trouble, status_of
 
 log = logging.getLogger("executor.mcp")
 Resolve = Callable[[], Mapping[str, str]]
-MakeToolset = Callable[[Offer], McpToolset]
-_RELISTEN_SECONDS = 15.0
 
 
 class Owner:
@@ -51,7 +46,7 @@ class Owner:
     ) -> None:
         self._server = server
         self._name = name
-        self._make = make
+        self.shelf = Shelf(name, make, limits)
         self._resolve = resolve
         self._changed = changed
         self._shared = shared
@@ -66,14 +61,10 @@ class Owner:
         self._last_use = 0.0
         self._calls = 0
         self._proved = False
-        self._refresh_at = 0.0
-        self._soonest_refresh = 0.0
-        self._refresh_due = False
         self._probe_due = False
         self._link: Link | None = None
         self._closed = False
-        self.toolset: McpToolset = EMPTY
-        self.listed = False
+        self._stopping = False
         self.status: JsonObject = {"status": "failed", "error": "not connected yet"}
 
     # What calls use.
@@ -93,9 +84,14 @@ class Owner:
 
     def report(self, link: Link, trouble: Trouble) -> None:
         """A call found out that this link is of no more use."""
-        if link is self._link and trouble.repairable and link.trouble is None:
+        if link is not self._link or link.trouble is not None:
+            return
+        if trouble.repairable:
             link.trouble = trouble
             self._failed(trouble)
+        elif trouble.kind == "unauthorized":
+            # For this tool only, or for everything? Listing the tools tells.
+            self.suspect()
 
     def suspect(self) -> None:
         """A call ran out of time: ask the server for its tools, and reconnect if that is not answered either."""
@@ -113,7 +109,12 @@ class Owner:
 
     def refresh(self) -> None:
         """List the tools again soon; several requests become one."""
-        self._refresh_due = True
+        self.shelf.refresh_soon()
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Before the task is cancelled: a session that breaks in that very moment may swallow the cancellation."""
+        self._stopping = True
         self._bell.set()
 
     async def settled(self) -> None:
@@ -123,9 +124,9 @@ class Owner:
     # The task.
 
     async def run(self) -> None:
-        """Never returns; cancelled by whoever started it."""
+        """Runs until cancelled by whoever started it."""
         try:
-            while True:
+            while not self._stopping:
                 pause = await self._one_life()
                 await self._rest(pause)
         finally:
@@ -140,7 +141,9 @@ class Owner:
         opened_at: float | None = None
         self._proved = False
         try:
-            opening = Opening(self._server, self._resolved(), self._listeners, self._shared, self._limits)
+            opening = Opening(
+                self._server, self._resolved(), self._listeners, self._shared, self._limits, self._resolve
+            )
             async with open_link(opening, self._memory) as link:
                 try:
                     opened_at = self._now()
@@ -166,7 +169,7 @@ class Owner:
 
     def _after(self, trouble: Trouble, opened_at: float | None) -> float:
         log.info("mcp connection ended name=%s reason=%s", self._name, trouble.message)
-        if opened_at is None or not self.listed:
+        if opened_at is None or not self.shelf.listed:
             self._memory.way, self._memory.legacy = None, False
             pause = self._pace.failed()
         else:
@@ -178,7 +181,7 @@ class Owner:
 
     def _patience(self, opened_at: float | None) -> float:
         """A pause up to this long after a loss is part of the repair: calls wait it out, and the status stays."""
-        return self._limits.shortest_pause_seconds if opened_at is not None and self.listed else 0.0
+        return self._limits.shortest_pause_seconds if opened_at is not None and self.shelf.listed else 0.0
 
     async def _rest(self, pause: float | None) -> None:
         """Wait out a pause, or an idle stop, unless a call rings."""
@@ -209,12 +212,12 @@ class Owner:
         arguments into headers (specification 2026-07-28, `x-mcp-header`); else calls need not wait for that.
         """
         self._last_use = self._now()
-        self._refresh_due = self._probe_due = False
-        if self.listed and not (link.modern and link.way != "stdio"):
-            self._refresh_due, self._soonest_refresh = True, 0.0
+        self._probe_due = False
+        if self.shelf.listed and not (link.modern and link.way != "stdio"):
+            self.shelf.refresh_soon(at_once=True)
             changed = False
         else:
-            changed = await self._list(link)
+            changed = await self.shelf.list(link)
         self._link = link
         self._attempt.settle(link)
         self._set_status({"status": "connected"}, changed)
@@ -223,8 +226,8 @@ class Owner:
         """Until the link ends (its trouble) or has been idle for long (None)."""
         ending: Trouble | None = None
         async with anyio.create_task_group() as tasks:
-            if link.modern and link.capabilities.tools is not None and link.capabilities.tools.list_changed:
-                tasks.start_soon(self._listen, link)
+            if announces_changes(link):
+                tasks.start_soon(listen, link, self.refresh)
             ending = await self._serve(link)
             tasks.cancel_scope.cancel()
         return ending
@@ -239,10 +242,10 @@ class Owner:
                 return None
             if self._probe_due:
                 await self._probe(link)
-            elif self._refresh_in() <= 0:
+            elif self.shelf.due_in() <= 0:
                 await self._refresh(link)
             else:
-                await self._ring_within(min(self._idle_in(), self._refresh_in()))
+                await self._ring_within(min(self._idle_in(), self.shelf.due_in()))
 
     async def _ring_within(self, seconds: float) -> None:
         try:
@@ -256,12 +259,6 @@ class Owner:
             return float("inf")
         return self._last_use + self._limits.idle_seconds - self._now()
 
-    def _refresh_in(self) -> float:
-        now = self._now()
-        if self._refresh_due:
-            return self._soonest_refresh - now
-        return self._refresh_at - now
-
     async def _probe(self, link: Link) -> None:
         """After a timeout: does the server still answer anything at all?"""
         self._probe_due = False
@@ -272,52 +269,18 @@ class Owner:
             link.trouble = Trouble("closed", "the server stopped answering", sent=True)
 
     async def _refresh(self, link: Link) -> None:
-        """List again. A failure changes nothing: what was listed stays."""
+        """List again. A failure changes nothing of what was listed, but may tell that the link is dead."""
         try:
-            if await self._list(link):
+            if await self.shelf.list(link):
                 self._changed()
         except Trouble as trouble:
+            if trouble.kind in ("unauthorized", "session", "unreachable"):
+                link.trouble = link.trouble or trouble
+                return
             log.warning(
                 "mcp tools not refreshed name=%s reason=%s", self._name, self._redactor.clean(trouble.message)
             )
-            self._plan_refresh(None)
-
-    async def _list(self, link: Link) -> bool:
-        """Whether there is a new toolset now. Raises `Trouble`."""
-        self._refresh_due = False
-        offer, ttl = await fetch_offer(link, self._limits)
-        self._plan_refresh(ttl)
-        if not offer.tools and self.listed and self.toolset.tools:
-            log.warning("mcp server lists no tools now, keeping the ones it had name=%s", self._name)
-            return False
-        toolset = self._make(offer)
-        if self.listed and toolset.digest == self.toolset.digest:
-            return False
-        self.listed = True
-        self.toolset = toolset
-        for warning in toolset.warnings:
-            log.warning("mcp tools name=%s warning=%s", self._name, self._redactor.clean(warning))
-        return True
-
-    def _plan_refresh(self, ttl: float | None) -> None:
-        gap = self._limits.shortest_refresh_seconds
-        self._soonest_refresh = self._now() + gap
-        self._refresh_at = self._now() + max(gap, ttl or self._limits.refresh_seconds)
-
-    async def _listen(self, link: Link) -> None:
-        """`tools/list_changed` of the modern era. A stream that breaks is opened again."""
-        while True:
-            try:
-                async with link.listen() as events:
-                    # What changed before the stream was there is told by nobody.
-                    self.refresh()
-                    async for _ in events:
-                        self.refresh()
-            except (MCPError, SubscriptionLost) as error:
-                log.debug("mcp listen ended name=%s reason=%s", self._name, error)
-                if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
-                    return
-            await asyncio.sleep(_RELISTEN_SECONDS)
+            self.shelf.plan(None)
 
     # Small parts.
 

@@ -16,6 +16,7 @@ from mcp.shared.message import SessionMessage
 from integrations.http import EgressRules, HttpError, origin_of
 from integrations.http.backend import Resolve
 from integrations.mcp.guarded import GuardedTransport
+from integrations.mcp.renewal import Renewal
 from integrations.mcp.servers import Limits, RemoteServer
 from integrations.mcp.trouble import Trouble
 
@@ -27,7 +28,12 @@ Failed = Callable[[Trouble], None]
 
 
 def guarded_transport(
-    server: RemoteServer, way: Way, resolve: Resolve, limits: Limits, failed: Failed
+    server: RemoteServer,
+    way: Way,
+    resolve: Resolve,
+    limits: Limits,
+    failed: Failed,
+    renewal: Renewal | None = None,
 ) -> GuardedTransport:
     """The connections of one session. The origin of the server's URL is spelled out by the config. Raises `Trouble`."""
     own = {origin_of(server.url)} - {""}
@@ -40,6 +46,7 @@ def guarded_transport(
             events=way == "sse",
             resolve=resolve,
             transport=server.choose(),
+            renewal=renewal,
         )
     except HttpError as error:
         raise Trouble("unreachable", str(error)) from None

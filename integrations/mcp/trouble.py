@@ -42,7 +42,7 @@ _CODES = {
     "secret": "connection_value_missing",
 }
 _LASTING = frozenset({"denied", "too_large", "protocol", "forbidden", "unauthorized", "secret"})
-_REPAIRABLE = frozenset({"unreachable", "closed", "session", "unauthorized"})
+_REPAIRABLE = frozenset({"unreachable", "closed", "session"})
 
 
 class Trouble(Exception):

@@ -20,6 +20,9 @@ from integrations.mcp.servers import ChildSlots, Limits, Server
 from integrations.mcp.toolset import McpToolset, Offer, Plan, make_toolset
 from integrations.mcp.trouble import Trouble
 
+# A child is given its grace twice and is then killed; nothing else takes long.
+_CLOSE_SECONDS = 15.0
+
 
 def _nothing() -> Mapping[str, str]:
     return {}
@@ -34,9 +37,9 @@ class McpUpstream:
 
     `name` is for logs (the integration, or the prefix). `resolve` is called before every connection and gives headers
     (remote) or environment variables (local) that win over those of `server`; it may raise `SourceError` when a value
-    is missing. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it must not block.
-    `on_elicit` answers what a server asks in the middle of a call; without it the capability is not declared and every
-    such request is refused, as are sampling and roots always.
+    is missing. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it must not block
+    and not raise. `on_elicit` answers what a server asks in the middle of a call; without it the capability is not
+    declared and every such request is refused, as are sampling and roots always.
     """
 
     def __init__(
@@ -77,11 +80,11 @@ class McpUpstream:
     @property
     def toolset(self) -> McpToolset:
         """Empty until the server has listed its tools once (`listed`); never empty again after that."""
-        return self._owner.toolset
+        return self._owner.shelf.toolset
 
     @property
     def listed(self) -> bool:
-        return self._owner.listed
+        return self._owner.shelf.listed
 
     @property
     def status(self) -> JsonObject:
@@ -114,14 +117,15 @@ class McpUpstream:
     async def aclose(self) -> None:
         task, self._task = self._task, None
         if task is not None:
+            self._owner.stop()
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=_CLOSE_SECONDS)
 
     def prepare(self, tool: str, arguments: JsonObject) -> PreparedCall:
         """Validate. Raises `UnknownTool`, `InvalidArguments`. The canonical arguments are those given: MCP sends them
         as they are, and defaults are the server's business.
         """
-        toolset = self._owner.toolset
+        toolset = self._owner.shelf.toolset
         plan = toolset.plan(tool)
         check_arguments(toolset.schemas(tool).input, arguments)
         summary = f"{self._name}: {plan.method} {plan.name}".rstrip()
@@ -134,8 +138,9 @@ class McpUpstream:
         timeout_seconds: float,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """One request upstream. `credential` is not used: a session's headers are set when it is opened (`resolve`).
+        """One request upstream, within the server's own timeout and this one.
 
+        `credential` is not used: a session's headers are set when it is opened (`resolve`).
         Cancelling the caller cancels the request at the server too. Progress does not extend the deadline.
         """
         if not self._enabled:
@@ -143,15 +148,16 @@ class McpUpstream:
         if not self._gate.open:
             return Trouble("busy", f"too many calls of {self._name} wait already").as_failure(idempotent=True)
         sent = _Sent()
+        seconds = min(timeout_seconds, self._server.timeout_seconds)
         # A call that waits for a link already keeps the server from being stopped as idle.
         self._owner.begin()
         try:
-            async with asyncio.timeout(timeout_seconds), self._gate:
+            async with asyncio.timeout(seconds), self._gate:
                 return await self._repaired(call, on_progress, sent)
         except TimeoutError:
             if sent.link is not None:
                 self._owner.suspect()
-            return self._timed_out(call, sent, timeout_seconds)
+            return self._timed_out(call, sent, seconds)
         finally:
             self._owner.finish(answered=sent.answered)
 

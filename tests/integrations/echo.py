@@ -91,8 +91,11 @@ async def echo_server() -> AsyncIterator[Echo]:
             while (seen := await _read(reader)) is not None:
                 echo.log.append(seen)
                 echo.arrived.set()
-                if not await _answer(writer, seen, echo.next_reply(seen)):
+                reply = echo.next_reply(seen)
+                if not await _answer(writer, seen, reply):
                     break
+                if reply.then == "hang":
+                    await reader.read()  # until the client has had enough
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -127,8 +130,6 @@ async def _answer(writer: asyncio.StreamWriter, seen: Seen, reply: Reply) -> boo
         head += f"Content-Length: {length}\r\n"
     writer.write(head.encode("latin-1") + b"\r\n" + (b"" if seen.method == "HEAD" else reply.body))
     await writer.drain()
-    if reply.then == "hang":
-        await asyncio.Event().wait()
     return reply.then != "close"
 
 

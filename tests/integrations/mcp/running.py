@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ async def running(server: Server, *, limits: Limits = QUICK, **options: Any) -> 
     """Start, wait for the first outcome, close."""
     changes = Changes()
     async with asyncio.TaskGroup() as tasks:
-        upstream = McpUpstream(server, changed=changes, limits=limits, **options)
+        patient = replace(server, timeout_seconds=PATIENCE)
+        upstream = McpUpstream(patient, changed=changes, limits=limits, **options)
         upstream.start(tasks)
         try:
             assert await upstream.settled(PATIENCE)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from mcp.client import Client
 from mcp.server.lowlevel import Server
-from mcp_types import CallToolResult, InputRequiredResult, ListToolsResult, TextContent, Tool
+from mcp.shared.exceptions import MCPError
+from mcp_types import HEADER_MISMATCH, CallToolResult, InputRequiredResult, ListToolsResult, TextContent, Tool
 
 from integrations.base import Failure, Success
 from integrations.mcp.exchange import exchange
@@ -63,6 +64,32 @@ async def test_a_server_that_never_stops_asking_is_left() -> None:
         with pytest.raises(Trouble) as caught:
             await exchange(link, ECHO, {}, rounds=2)
     assert (caught.value.kind, caught.value.sent) == ("protocol", True)
+
+
+async def test_a_header_mismatch_is_cured_by_a_listing() -> None:
+    """The first call is refused as stale; the tools are listed; the second goes through."""
+    refused: list[int] = []
+
+    def answer(params: Any) -> Any:
+        if not refused:
+            refused.append(1)
+            raise MCPError(HEADER_MISMATCH, "stale")
+        return text("fresh")
+
+    async with link_to(answer) as link:
+        assert await exchange(link, ECHO, {}) == Success("fresh")
+        refused.clear()
+        assert await exchange(link, ECHO, {}) == Success("fresh")
+
+
+async def test_a_header_mismatch_that_stays_is_told() -> None:
+    def answer(params: Any) -> Any:
+        raise MCPError(HEADER_MISMATCH, "stale")
+
+    async with link_to(answer) as link:
+        result = await exchange(link, ECHO, {})
+    assert isinstance(result, Failure)
+    assert (result.code, result.message) == ("mcp_tool_error", "stale")
 
 
 async def test_a_link_that_has_ended_is_not_used() -> None:

@@ -13,7 +13,7 @@ import pytest
 from integrations.http import EgressRules
 from integrations.mcp.guarded import GuardedTransport
 from integrations.mcp.trouble import Trouble
-from tests.integrations.echo import Reply, echo_server
+from tests.integrations.echo import Reply, Seen, echo_server
 from tests.integrations.mcp.http_server import error_reply, on_calls, raw_http
 from tests.integrations.mcp.running import QUICK, running
 
@@ -84,7 +84,54 @@ async def test_a_401_in_a_call_is_tried_with_a_fresh_credential() -> None:
                 None if seen.header("authorization") == "Bearer new" else Reply(401)
             )
             assert await one.data("write") == "fine"
-            assert http.calls == 1
+            assert (http.calls, http.sessions) == (1, 1)
+            assert await one.data("write") == "fine"
+            assert http.echo.log[-1].header("authorization") == "Bearer new"
+
+
+async def test_a_401_for_one_tool_leaves_the_connection() -> None:
+    async with raw_http() as http, running(http.server) as one:
+        http.refuse = lambda method, seen: Reply(401) if method == "tools/call" else None
+        failure = await one.failure("write")
+        assert (failure.code, failure.status) == ("connection_rejected", 401)
+        http.refuse = lambda method, seen: None
+        assert await one.data("write") == "fine"
+        assert (one.status, http.sessions) == ({"status": "connected"}, 1)
+
+
+async def test_a_call_under_way_when_another_finds_the_session_lost_is_not_sent_again() -> None:
+    """The session ends under it: it may have taken effect, whatever the other call found."""
+    waiting = asyncio.Event()
+
+    def refuse(method: str, seen: Seen) -> Reply | None:
+        if method != "tools/call" or waiting.is_set():
+            return None
+        waiting.set()
+        return Reply(200, [("Content-Type", "application/json")], then="hang", length=10)
+
+    async with raw_http() as http, running(http.server) as one:
+        http.refuse = refuse
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(one.failure("write"))
+            await waiting.wait()
+            http.forget()
+            second = tasks.create_task(one.data("write"))
+        assert second.result() == "fine"
+        assert (first.result().retryable, first.result().details) == (
+            False,
+            {"sent": True, "outcome": "unknown"},
+        )
+        assert http.calls == 1
+
+
+async def test_a_stream_of_notifications_that_ends_at_once_is_given_up() -> None:
+    async with echo_server() as echo:
+        echo.answer = lambda seen: Reply(200, [("Content-Type", "text/event-stream")], b": nothing\n\n")
+        guarded, _ = transport(EgressRules(origins=frozenset({echo.url})))
+        async with httpx2.AsyncClient(transport=guarded, trust_env=False) as client:
+            statuses = [(await client.get(echo.url)).status_code for _ in range(7)]
+        assert statuses == [200] * 5 + [405] * 2
+        assert len(echo.log) == 5
 
 
 async def test_a_401_that_stays_needs_a_sign_in() -> None:

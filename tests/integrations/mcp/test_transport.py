@@ -66,7 +66,7 @@ async def test_the_way_out_is_chosen_for_every_session() -> None:
         server = RemoteServer("http://mcp.example/mcp", choose=lambda: Transport(proxy=proxy.url))
         async with running(server) as one:
             assert one.status["status"] == "failed"
-        assert proxy.log[0].target == "http://mcp.example/mcp"
+        assert proxy.log[0].target == "http://mcp.example:80/mcp"
 
 
 async def test_a_way_out_that_cannot_be_used_is_told() -> None:
