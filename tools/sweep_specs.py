@@ -62,7 +62,7 @@ def documents_in(directory: Path) -> list[Path]:
 
 def sample_of(paths: list[Path], count: int) -> list[Path]:
     """The same few of many every time, spread over all of them."""
-    return sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())[:count]
+    return sorted(paths, key=lambda path: hashlib.sha256("/".join(path.parts[-2:]).encode()).digest())[:count]
 
 
 def sweep_document(path: Path) -> Report:

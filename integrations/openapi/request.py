@@ -132,8 +132,9 @@ def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
     last = 0
     for match in _TEMPLATE.finditer(segment):
         name = match.group(1)
+        parameter = known.get(name) or known.get(name.strip("+*"))
         reserved = name.startswith("+") and name not in known
-        parameter = known.get(name[1:] if reserved else name)
+        several = name not in known and not reserved
         pieces.append(quote(segment[last : match.start()], safe=URL_SAFE))
         last = match.end()
         key = ("path", parameter.name if parameter else name)
@@ -141,12 +142,21 @@ def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
             given.refuse(f"/{name}", "the path needs this value and nothing supplies it")
             continue
         used.append(given.pointers[key])
-        pieces.append(path_text(parameter, given.values[key], reserved=reserved or parameter.allow_reserved))
+        pieces.append(_replacement(parameter, given.values[key], reserved, several))
     pieces.append(quote(segment[last:], safe=URL_SAFE))
     text = "".join(pieces)
     if used and _leaves(text):
         given.refuse(used[0], "a path value cannot be empty, `.` or `..`, nor hold such a step")
     return text
+
+
+def _replacement(parameter: Parameter, value: Any, reserved: bool, several: bool) -> str:
+    """`{+name}` is RFC 6570's reserved expansion. `{*name}`, `{name*}` and `{name+}` stand for several segments,
+    as routers write them: slashes are kept and everything else is encoded.
+    """
+    if several and isinstance(value, str):
+        return "/".join(map(encode, value.split("/")))
+    return path_text(parameter, value, reserved=reserved or parameter.allow_reserved)
 
 
 def _leaves(segment: str) -> bool:

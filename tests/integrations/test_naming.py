@@ -76,6 +76,18 @@ def test_equal_operations_are_numbered() -> None:
     assert names[1] == f"{names[0]}_2"
 
 
+def test_names_that_executor_shows_for_public_documents() -> None:
+    """Its own tests name these tools of Cloudflare's and Vercel's documents."""
+    cloudflare = Named(
+        "post", "/accounts/{id}/access/apps", "access-applications-add-an-application", "Access Applications"
+    )
+    vercel = Named("post", "/v13/deployments", "createDeployment", "deployments")
+    assert plan_names([cloudflare, vercel]) == [
+        "accessApplications.accessApplicationsAddAnApplication",
+        "deployments.createDeployment",
+    ]
+
+
 def test_short_hash_is_eight_base36_characters() -> None:
     value = short_hash(named("get", "/a", "x"))
     assert len(value) == 8

@@ -8,7 +8,7 @@ from integrations.openapi.arguments import Given
 from integrations.openapi.server_argument import server_url
 from tests.integrations.openapi.documents import only_tool, operation, toolset_of
 
-SERVERS = [
+SERVERS: list[dict[str, Any]] = [
     {"url": "https://{region}.example.com/{ver}", "variables": {"region": {"default": "eu", "enum": ["eu", "us"]},
                                                                 "ver": {"default": "v1"}}},
     {"url": "https://second.example.com"},
