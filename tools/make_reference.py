@@ -118,7 +118,7 @@ def _default(value: dict[str, Any]) -> str:
 
 def _type(value: dict[str, Any]) -> str:
     if "$ref" in value:
-        return value["$ref"].rpartition("/")[2]
+        return str(value["$ref"]).rpartition("/")[2]
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:
