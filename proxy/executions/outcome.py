@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
+from proxy.executions.approvals import Elicit, Interaction, iso
 from proxy.executions.emitted import summaries
 
 JsonObject = dict[str, Any]
@@ -21,12 +22,16 @@ EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
 )
 """`exitCode` by status. Other statuses have none: they wait, or there was nothing to run."""
-_NOT_ERRORS: Final = frozenset({"completed", "waiting_for_interaction", "user_approval_required"})
+WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
+_NOT_ERRORS: Final = WAITING | {"completed"}
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRequest:
-    """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded."""
+    """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
+
+    `elicit` asks a person through the client (mode `native`).
+    """
 
     code: str
     timeout_ms: int | None = None
@@ -34,6 +39,7 @@ class ExecutionRequest:
     session_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     mode: Mode = "model"
+    elicit: Elicit | None = None
 
 
 class Observer(Protocol):
@@ -114,6 +120,15 @@ class ExecutionResult:
     logs: tuple[tuple[str, str], ...] = ()
     emitted: tuple[JsonObject, ...] = ()
     calls: tuple[CallEntry, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    expires_at: float | None = None
+    approval_url: str | None = None
+    note: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody must decide before it goes on."""
+        return self.status in WAITING
 
     @property
     def is_error(self) -> bool:
@@ -141,10 +156,22 @@ class ExecutionResult:
             "sessionId": self.session_id,
             "catalogRevision": self.catalog_revision,
             "recovery": self.recovery,
+            "note": self.note,
         }
         body = {name: value for name, value in body.items() if value is not None}
         if self.has_result:
             body["result"] = self.result
+        return body | self._waiting_json()
+
+    def _waiting_json(self) -> JsonObject:
+        if not self.interactions:
+            return {}
+        shown = [one.as_json() for one in self.interactions]
+        body: JsonObject = {"interaction": shown[0], "interactions": shown}
+        if self.expires_at is not None:
+            body["expiresAt"] = iso(self.expires_at)
+        if self.approval_url is not None:
+            body["approvalUrl"] = self.approval_url
         return body
 
     def content(self) -> list[JsonObject]:
@@ -155,12 +182,31 @@ class ExecutionResult:
         """Result (or error), then the `Logs:` section, at most 30,000 characters."""
         logs = _log_section(self.logs)
         room = TEXT_CHARACTERS - len(logs)
-        return f"{_cut(self._main_text(), room, self.result_ref)}{logs}"
+        note = f"{self.note}\n\n" if self.note else ""
+        return f"{note}{_cut(self._main_text(), room - len(note), self.result_ref)}{logs}"
 
     def _main_text(self) -> str:
+        if self.waiting:
+            return waiting_text(self)
         if self.error is not None:
             return self.error.as_text()
         return self.result_text if self.has_result else "(no result)"
+
+
+def waiting_text(result: ExecutionResult) -> str:
+    """What waits, and what to do about it."""
+    count = len(result.interactions)
+    asks = "\n\n".join(f"[{one.id}] {one.message}" for one in result.interactions)
+    if result.status == "user_approval_required":
+        where = f" A person must decide at {result.approval_url}." if result.approval_url else ""
+        how = f'{where} Then call resume with {{"executionId": "{result.execution_id}"}}; it waits for the decision.'
+    else:
+        how = (
+            f' Ask the user, then call resume with {{"executionId": "{result.execution_id}", "action": "accept"}} '
+            'or "decline"; name one question with "interactionId".'
+        )
+    noun = "call needs" if count == 1 else "calls need"
+    return f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
 
 
 def _cut(text: str, room: int, ref: str | None) -> str:
