@@ -40,7 +40,8 @@ class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
     `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
-    further attempts for idempotent calls; other calls are sent once. `egress_allow` is `egress.allow`.
+    further attempts for idempotent calls; other calls are sent once, unless `idempotency_key` names the header that
+    makes their repetition harmless. `egress_allow` is `egress.allow`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class OpenApiUpstream:
         retries: int = 2,
         egress_allow: Sequence[str] = (),
         max_response_bytes: int = 10 * 1024 * 1024,
+        idempotency_key: str | None = None,
     ) -> None:
         self._toolset = toolset
         self._http = http
@@ -60,6 +62,7 @@ class OpenApiUpstream:
         self._headers = dict(headers)
         self._retries = retries
         self._max_bytes = max_response_bytes
+        self._key_header = idempotency_key
         configured = {origin_of(url) for url in (base_url, toolset.source_url) if url}
         self._egress = EgressRules(tuple(egress_allow), frozenset(configured - {""}))
 
@@ -72,7 +75,8 @@ class OpenApiUpstream:
         definition = self._toolset.definition(tool)
         request, canonical = build_request(self._toolset.closure(tool), arguments, self._base_url)
         request = self._with_own_headers(request)
-        return PreparedCall(definition, canonical, f"{request.method} {request.url}", request)
+        key = self._key_header if definition.risk != "read" else None
+        return PreparedCall(definition, canonical, f"{request.method} {request.url}", request, key)
 
     def _with_own_headers(self, request: Request) -> Request:
         own = {name.lower() for name in self._headers}
@@ -81,13 +85,14 @@ class OpenApiUpstream:
 
     async def invoke(self, call: PreparedCall, credential: Credential, timeout_seconds: float) -> Result:
         """Send, follow redirects, repeat what may be repeated. Never raises for what an upstream does."""
-        request: Request = call.plan
+        request: Request = _keyed(call)
         deadline = time.monotonic() + timeout_seconds
         try:
             ready = with_credential(request, credential, self._headers)
         except CredentialProblem as problem:
             return problem.failure
-        attempts = 1 + (self._retries if call.tool.idempotent else 0)
+        again = call.tool.idempotent or call.idempotency_key is not None
+        attempts = 1 + (self._retries if again else 0)
         for attempt in range(attempts):
             result, pause = await self._attempt(ready, deadline, attempt)
             if pause is None or attempt + 1 == attempts or time.monotonic() + pause >= deadline:
@@ -151,6 +156,15 @@ class OpenApiUpstream:
 
     async def aclose(self) -> None:
         """Nothing to close: connections belong to the HTTP client."""
+
+
+def _keyed(call: PreparedCall) -> Request:
+    request: Request = call.plan
+    if call.key_header is None or call.idempotency_key is None:
+        return request
+    name = call.key_header
+    kept = [item for item in request.headers if item[0].lower() != name.lower()]
+    return replace(request, headers=(*kept, (name, call.idempotency_key)))
 
 
 def _header_list(request: Request) -> list[tuple[str, str]]:

@@ -190,6 +190,7 @@ class Connections:
             base_url=connection.base_url or integration.base_url,
             headers=plain_headers(integration.headers),
             retries=integration.retry.attempts - 1,
+            idempotency_key=integration.idempotency_key,
             egress_allow=integration.egress.allow,
         )
         return OpenConnection(

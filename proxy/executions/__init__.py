@@ -17,7 +17,8 @@ from proxy.executions.approvals import (
 )
 from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
-from proxy.executions.runner import ExecutionReport, Executions
+from proxy.executions.driver import ExecutionReport, pauses
+from proxy.executions.runner import Executions
 from proxy.executions.schema import OUTPUT_SCHEMA
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "Executions",
     "Observer",
     "limits_from",
+    "pauses",
 ]

@@ -43,7 +43,7 @@ class Interaction:
 
     `message` is the whole question as inert text, `args` the canonical arguments as inert JSON text (at most 4,000
     characters, longer values folded with size and digest). `approver` human: the account that runs the code cannot
-    answer it.
+    answer it. `binding` is the digest of all that an approval is bound to.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Interaction:
     approver: Literal["model", "human"]
     expires_at: float
     seqs: tuple[int, ...]
+    binding: str = ""
     requested_schema: Mapping[str, Any] | None = None
     url: str | None = None
 

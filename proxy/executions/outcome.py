@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Protocol
 
 from proxy.executions.approvals import Elicit, Interaction, iso
 from proxy.executions.emitted import summaries
+from proxy.state import Owner
 
 JsonObject = dict[str, Any]
 Mode = Literal["model", "browser", "native"]
@@ -23,14 +24,27 @@ EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
 )
 """`exitCode` by status. Other statuses have none: they wait, or there was nothing to run."""
 WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
-_NOT_ERRORS: Final = WAITING | {"completed"}
+_NOT_ERRORS: Final = WAITING | {"completed", "running"}
+_UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "execution_not_found": ("ExecutionNotFound", "There is no execution `{id}` that you could go on with."),
+        "execution_expired": ("ExecutionExpired", "Nobody decided about execution `{id}` in time; it has ended."),
+        "execution_forbidden": ("ExecutionForbidden", "Execution `{id}` belongs to another account."),
+        "execution_already_settled": (
+            "ExecutionAlreadySettled",
+            "Execution `{id}` was decided otherwise before; a decision is final.",
+        ),
+    }
+)
+"""Outcomes of `resume` without an execution to go on with (execute design, section 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRequest:
     """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
 
-    `elicit` asks a person through the client (mode `native`).
+    `elicit` asks a person through the client (mode `native`). `keep`: the execution can be looked up afterwards even
+    if it never paused and changed nothing.
     """
 
     code: str
@@ -40,6 +54,7 @@ class ExecutionRequest:
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     mode: Mode = "model"
     elicit: Elicit | None = None
+    keep: bool = False
 
 
 class Observer(Protocol):
@@ -56,6 +71,22 @@ class Observer(Protocol):
     def log(self, level: str, text: str) -> None:
         """One console line. `level` is log, info, warn, error or debug."""
         ...
+
+
+class Silent:
+    """An observer that nobody reads."""
+
+    def call_started(self, seq: int, path: str) -> None:
+        """Not told."""
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """Not told."""
+
+    def log(self, level: str, text: str) -> None:
+        """Not told."""
+
+
+SILENT: Final = Silent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +222,20 @@ class ExecutionResult:
         if self.error is not None:
             return self.error.as_text()
         return self.result_text if self.has_result else "(no result)"
+
+
+def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:
+    """One of the four outcomes that tell the model to run the code again."""
+    name, message = _UNAVAILABLE[status]
+    text = f"{message.format(id=execution_id[:64])} Run the code again with `execute`."
+    return ExecutionResult(
+        execution_id=execution_id,
+        status=status,
+        workspace_id=owner.workspace_id,
+        account_id=owner.account_id,
+        error=ExecutionError(name, text),
+        recovery="re_execute",
+    )
 
 
 def waiting_text(result: ExecutionResult) -> str:

@@ -9,6 +9,7 @@ STATUSES: Final = (
     "failed",
     "timeout",
     "canceled",
+    "running",
     "waiting_for_interaction",
     "user_approval_required",
     "execution_not_found",
