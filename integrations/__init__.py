@@ -1,16 +1,22 @@
 """How to speak to an upstream. One self-contained folder per kind; nothing here knows the proxy.
 
-What ships is this list: an entry under `integrations:` is one of these kinds.
+What ships is the list in `integrations.kinds`. It is loaded when first asked for: the child processes that
+compile documents import this package and must not pay for the config models.
 """
 
-from typing import Annotated
+from __future__ import annotations
 
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
-from integrations.graphql.config import GraphQl
-from integrations.mcp.config import Mcp, McpLocal, McpRemote
-from integrations.openapi.config import OpenApi
-
-Integration = Annotated[OpenApi | GraphQl | Mcp, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    from integrations.kinds import GraphQl, Integration, Mcp, McpLocal, McpRemote, OpenApi
 
 __all__ = ["GraphQl", "Integration", "Mcp", "McpLocal", "McpRemote", "OpenApi"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from integrations import kinds
+
+    return getattr(kinds, name)

@@ -191,11 +191,12 @@ class UnknownTool(IntegrationError):
 
 
 class InvalidArguments(IntegrationError):
-    """Arguments that do not fit; nothing was sent."""
+    """Arguments that do not fit; nothing was sent. `code` is what agent code sees (execute design, section 4)."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], code: str = "invalid_tool_arguments") -> None:
         super().__init__("; ".join(f"{p.pointer or '/'}: {p.reason}" for p in problems))
         self.problems = tuple(problems)
+        self.code = code
 
 
 class Toolset(Protocol):

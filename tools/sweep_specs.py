@@ -39,7 +39,7 @@ def sweep_document(path: Path) -> Report:
     report = Report(path.name)
     started = time.perf_counter()
     try:
-        compiled = compile_document(path.read_bytes(), path.name, overrides=[], root=None, base=None)
+        compiled = compile_document(path.read_bytes(), path.name)
     except (SourceError, RecursionError) as error:
         report.failures.append(f"load: {error}")
         return report

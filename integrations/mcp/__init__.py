@@ -1,1 +1,57 @@
-"""Upstream MCP servers: so far only what a config may say about them."""
+"""Upstream MCP servers: local ones over stdio, remote ones over streamable HTTP or SSE, both protocol eras.
+
+The names are loaded when first used: `executor validate` imports `integrations.mcp.config` and must not pay
+for the MCP SDK.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from integrations.mcp.exchange import OnProgress
+    from integrations.mcp.headers import credential_headers
+    from integrations.mcp.link import Elicitation, ElicitationAnswer, OnElicit, Shared
+    from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
+    from integrations.mcp.toolset import McpToolset
+    from integrations.mcp.upstream import McpUpstream
+
+_HOMES = {
+    "ChildSlots": "servers",
+    "Elicitation": "link",
+    "ElicitationAnswer": "link",
+    "Limits": "servers",
+    "LocalServer": "servers",
+    "McpToolset": "toolset",
+    "McpUpstream": "upstream",
+    "OnElicit": "link",
+    "OnProgress": "exchange",
+    "RemoteServer": "servers",
+    "Server": "servers",
+    "Shared": "link",
+    "credential_headers": "headers",
+}
+
+__all__ = [
+    "ChildSlots",
+    "Elicitation",
+    "ElicitationAnswer",
+    "Limits",
+    "LocalServer",
+    "McpToolset",
+    "McpUpstream",
+    "OnElicit",
+    "OnProgress",
+    "RemoteServer",
+    "Server",
+    "Shared",
+    "credential_headers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject, Problem
-from integrations.openapi.bind import Binding, Media, Parameter
+from integrations.openapi.binding import Binding, Media, Parameter
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.schema import shared_names
 from integrations.openapi.serialize import is_undefined

@@ -2,97 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from integrations.base import JsonObject
-from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.servers import Server, bind_servers
+from integrations.openapi.binding import (
+    DEFAULT_STYLES,
+    LOCATIONS,
+    NEVER_FROM_ARGUMENTS,
+    Binding,
+    Body,
+    Location,
+    Media,
+    Parameter,
+)
+from integrations.openapi.doc import Doc
+from integrations.openapi.raw import mapping, strings
+from integrations.openapi.security import bind_security
+from integrations.openapi.servers import bind_servers
+from integrations.openapi.swagger import swagger_body, swagger_parameter
 
-Location = Literal["path", "query", "header", "cookie"]
-LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
-# RFC 9110 section 7.6.1 (connection-specific) and what the client or the credential decides.
-NEVER_FROM_ARGUMENTS = frozenset({
-    "host", "authorization", "cookie", "content-length", "content-type", "connection", "keep-alive", "te",
-    "trailer", "proxy-authenticate", "proxy-authorization", "proxy-connection", "transfer-encoding",
-    "upgrade", "expect", "accept-encoding",
-})  # fmt: skip
-_STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 _ALLOWED_STYLES = {
     "path": ("simple", "label", "matrix"),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form", "cookie"),
 }
-_COLLECTION = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw
-    character).
-    """
-
-    name: str
-    location: Location
-    required: bool
-    schema: Any
-    style: str
-    explode: bool
-    allow_reserved: bool = False
-    media_type: str | None = None
-    delimiter: str | None = None
-    description: str = ""
-    deprecated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """One way to send a body. `encoding` is the raw Encoding map (name -> object)."""
-
-    type: str
-    schema: Any
-    encoding: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def essence(self) -> str:
-        return self.type.split(";")[0].strip().lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    required: bool
-    media: tuple[Media, ...]
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """A security scheme: how a bound secret is presented."""
-
-    name: str
-    kind: Literal["bearer", "basic", "header", "query", "cookie", "unsupported"]
-    parameter: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """`security` is None when nothing is declared, else alternatives (OR) of schemes (AND).
-
-    `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw
-    objects.
-    """
-
-    method: str
-    path: str
-    parameters: tuple[Parameter, ...]
-    ignored: frozenset[str]
-    body: Body | None
-    servers: tuple[Server, ...]
-    security: tuple[tuple[Scheme, ...], ...] | None
-    responses: Mapping[str, Any]
-    produces: tuple[str, ...] = ()
 
 
 def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> Binding:
@@ -100,12 +34,12 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
     item = doc.path_item(path)
     operation = item.get(method)
     if not isinstance(operation, dict):
-        operation = _mapping(item.get("additionalOperations")).get(method, {})
+        operation = mapping(item.get("additionalOperations")).get(method, {})
     raw = _raw_parameters(doc, item, operation)
     swagger = doc.version == "2.0"
     parameters, ignored = _parameters(raw, swagger)
     if swagger:
-        body = _swagger_body(doc, raw, operation)
+        body = swagger_body(raw, strings(operation.get("consumes", doc.root.get("consumes"))))
     else:
         body = _body(doc, operation.get("requestBody"))
     return Binding(
@@ -115,9 +49,9 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
         ignored=ignored,
         body=body,
         servers=bind_servers(doc.root, item, operation, source_url),
-        security=_security(doc, operation),
+        security=bind_security(doc, operation),
         responses=_responses(doc, operation),
-        produces=tuple(_strings(operation.get("produces", doc.root.get("produces")))),
+        produces=tuple(strings(operation.get("produces", doc.root.get("produces")))),
     )
 
 
@@ -149,18 +83,18 @@ def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, 
         elif location == "querystring":
             out.append(_querystring(entry))
         elif location in LOCATIONS:
-            out.append(_swagger_parameter(entry, location) if swagger else _parameter(entry, location))
+            out.append(swagger_parameter(entry, location) if swagger else _parameter(entry, location))
     return tuple(out), frozenset(ignored)
 
 
 def _parameter(entry: JsonObject, location: Location) -> Parameter:
-    style = entry.get("style")
-    if style not in _ALLOWED_STYLES[location]:
-        style = _STYLES[location]
+    declared = entry.get("style")
+    known = isinstance(declared, str) and declared in _ALLOWED_STYLES[location]
+    style = str(declared) if known else DEFAULT_STYLES[location]
     explode = entry.get("explode")
-    content = _mapping(entry.get("content"))
+    content = mapping(entry.get("content"))
     media_type = next(iter(content), None)
-    schema = _mapping(content.get(media_type)).get("schema", {}) if media_type else entry.get("schema", {})
+    schema = mapping(content.get(media_type)).get("schema", {}) if media_type else entry.get("schema", {})
     return Parameter(
         name=entry["name"],
         location=location,
@@ -177,13 +111,13 @@ def _parameter(entry: JsonObject, location: Location) -> Parameter:
 
 def _querystring(entry: JsonObject) -> Parameter:
     """OpenAPI 3.2 `in: querystring`: one parameter is the whole query, usually a form."""
-    content = _mapping(entry.get("content"))
+    content = mapping(entry.get("content"))
     media_type = next(iter(content), "application/x-www-form-urlencoded")
     return Parameter(
         name=entry["name"],
         location="query",
         required=entry.get("required") is True,
-        schema=_mapping(content.get(media_type)).get("schema", {}),
+        schema=mapping(content.get(media_type)).get("schema", {}),
         style="querystring",
         explode=True,
         media_type=None if media_type == "application/x-www-form-urlencoded" else media_type,
@@ -191,132 +125,23 @@ def _querystring(entry: JsonObject) -> Parameter:
     )
 
 
-_SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFormat", "allowEmptyValue"})
-
-
-def _swagger_parameter(entry: JsonObject, location: Location) -> Parameter:
-    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the
-    name.
-    """
-    collection = entry.get("collectionFormat", "csv")
-    multi = collection == "multi" and location == "query"
-    return Parameter(
-        name=entry["name"],
-        location=location,
-        required=location == "path" or entry.get("required") is True,
-        schema=swagger_schema(entry),
-        style=_STYLES[location],
-        explode=multi,
-        delimiter=None if multi else _COLLECTION.get(collection, ","),
-        description=str(entry.get("description") or ""),
-    )
-
-
-def swagger_schema(entry: JsonObject) -> JsonObject:
-    return {key: value for key, value in entry.items() if key not in _SWAGGER_OWN}
-
-
 def _body(doc: Doc, raw: Any) -> Body | None:
     body = doc.deref(raw)
     if not isinstance(body, dict):
         return None
     media = [
-        Media(name, _mapping(entry).get("schema", {}), _mapping(_mapping(entry).get("encoding")))
-        for name, entry in _mapping(body.get("content")).items()
+        Media(name, mapping(entry).get("schema", {}), mapping(mapping(entry).get("encoding")))
+        for name, entry in mapping(body.get("content")).items()
     ]
     if not media:
         return None
     return Body(body.get("required") is True, tuple(media), str(body.get("description") or ""))
 
 
-def _swagger_body(doc: Doc, raw: list[JsonObject], operation: JsonObject) -> Body | None:
-    """2.0: the `in: body` parameter whatever its name, or all formData parameters as properties of one
-    object.
-    """
-    consumes = _strings(operation.get("consumes", doc.root.get("consumes")))
-    for entry in raw:
-        if entry.get("in") == "body":
-            types = [kind for kind in consumes if not _is_form(kind)] or ["application/json"]
-            media = tuple(
-                Media("application/json" if t == "*/*" else t, entry.get("schema", {})) for t in types
-            )
-            return Body(entry.get("required") is True, media, str(entry.get("description") or ""))
-    fields = [entry for entry in raw if entry.get("in") == "formData"]
-    return _swagger_form(fields, consumes) if fields else None
-
-
-def _swagger_form(fields: list[JsonObject], consumes: Sequence[str]) -> Body:
-    properties: JsonObject = {}
-    encoding: JsonObject = {}
-    for entry in fields:
-        described = {"description": entry["description"]} if isinstance(entry.get("description"), str) else {}
-        properties[entry["name"]] = {**swagger_schema(entry), **described}
-        if entry.get("type") == "array":
-            encoding[entry["name"]] = {"x-collection": entry.get("collectionFormat", "csv")}
-    required = [entry["name"] for entry in fields if entry.get("required") is True]
-    schema = {"type": "object", "properties": properties, "required": required}
-    has_file = any(entry.get("type") == "file" for entry in fields)
-    types = [kind for kind in consumes if _is_form(kind)]
-    if has_file:
-        types = [kind for kind in types if "multipart" in kind] or ["multipart/form-data"]
-    types = types or ["application/x-www-form-urlencoded"]
-    return Body(bool(required), tuple(Media(kind, schema, encoding) for kind in types))
-
-
-def _is_form(kind: str) -> bool:
-    return "multipart/" in kind or "form-urlencoded" in kind
-
-
-def _security(doc: Doc, operation: JsonObject) -> tuple[tuple[Scheme, ...], ...] | None:
-    """The operation's `security` replaces the document's; an unknown scheme cannot be satisfied."""
-    declared = operation.get("security", doc.root.get("security"))
-    if not isinstance(declared, list):
-        return None
-    alternatives = [entry for entry in declared if isinstance(entry, dict)]
-    return tuple(tuple(_scheme(doc, name) for name in entry) for entry in alternatives)
-
-
-def _scheme(doc: Doc, name: str) -> Scheme:
-    raw: Any
-    try:
-        if doc.version == "2.0":
-            raw = _mapping(doc.root.get("securityDefinitions")).get(name)
-        else:
-            raw = doc.deref(
-                {"$ref": f"#/components/securitySchemes/{name.replace('~', '~0').replace('/', '~1')}"}
-            )
-    except BrokenReference:
-        raw = None
-    return _presented(name, _mapping(raw))
-
-
-def _presented(name: str, raw: JsonObject) -> Scheme:
-    kind = raw.get("type")
-    if (
-        kind == "apiKey"
-        and raw.get("in") in ("header", "query", "cookie")
-        and isinstance(raw.get("name"), str)
-    ):
-        return Scheme(name, raw["in"], raw["name"])
-    if kind == "basic" or (kind == "http" and str(raw.get("scheme", "")).lower() == "basic"):
-        return Scheme(name, "basic")
-    if kind in ("oauth2", "openIdConnect") or (kind == "http" and str(raw.get("scheme")).lower() == "bearer"):
-        return Scheme(name, "bearer")
-    return Scheme(name, "unsupported")
-
-
 def _responses(doc: Doc, operation: JsonObject) -> JsonObject:
     out: JsonObject = {}
-    for status, raw in _mapping(operation.get("responses")).items():
+    for status, raw in mapping(operation.get("responses")).items():
         response = doc.deref(raw)
         if isinstance(response, dict):
             out[str(status)] = response
     return out
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _strings(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from integrations.base import JsonObject
-from integrations.openapi.bind import Media, Parameter
+from integrations.openapi.binding import Media, Parameter
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.media import (
     in_range,
@@ -24,6 +24,7 @@ from integrations.openapi.media import (
     is_text,
     is_xml,
 )
+from integrations.openapi.raw import mapping
 from integrations.openapi.serialize import encode, is_undefined, json_text, query_pairs, scalar_text
 from integrations.openapi.toolfile import file_bytes, is_tool_file
 from integrations.openapi.xml_body import to_xml
@@ -134,7 +135,7 @@ def form_body(doc: Doc, media: Media, value: Any) -> bytes:
     parts: list[str] = []
     for name, item in value.items():
         if not is_undefined(item):
-            parts += _form_field(name, item, _mapping(media.encoding.get(name)))
+            parts += _form_field(name, item, mapping(media.encoding.get(name)))
     return "&".join(parts).encode("ascii")
 
 
@@ -180,7 +181,7 @@ def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     for name, item in value.items():
         if item is None or item == []:
             continue
-        encoding = _mapping(media.encoding.get(name))
+        encoding = mapping(media.encoding.get(name))
         several = item if isinstance(item, list) else [item]
         parts += [_part(doc, name, one, properties.get(name), encoding) for one in several if one is not None]
     content = b"".join(parts)
@@ -237,9 +238,9 @@ def _default_type(doc: Doc, schema: Any, value: Any) -> str:
     if isinstance(value, dict | list):
         return "application/json"
     try:
-        known = _mapping(doc.deref(schema))
+        known = mapping(doc.deref(schema))
         if known.get("type") == "array":
-            known = _mapping(doc.deref(known.get("items")))
+            known = mapping(doc.deref(known.get("items")))
     except BrokenReference:
         known = {}
     if isinstance(known.get("contentMediaType"), str):
@@ -274,14 +275,10 @@ def _boundary(content: bytes) -> bytes:
 
 def _properties(doc: Doc, schema: Any) -> JsonObject:
     try:
-        known = _mapping(doc.deref(schema))
-        out = dict(_mapping(known.get("properties")))
+        known = mapping(doc.deref(schema))
+        out = dict(mapping(known.get("properties")))
         for part in known.get("allOf") or []:
-            out.update(_mapping(_mapping(doc.deref(part)).get("properties")))
+            out.update(mapping(mapping(doc.deref(part)).get("properties")))
     except BrokenReference:
         return {}
     return out
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}

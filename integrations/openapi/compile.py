@@ -2,33 +2,30 @@
 integrations.openapi.compile`.
 
 The parse tree of a large document takes a hundred times the memory that is needed afterwards and does not go
-back to the system when freed, so the work is done by a process that ends. Request: a JSON object on the
-first line of standard input, then the source. Answer: exit code 0 and the file written, or exit code 1 and
-the reason on standard output.
+back to the system when freed, so the work is done by a process that ends (see `integrations.child`).
 """
 
 from __future__ import annotations
 
-import resource
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from integrations.base import JsonObject, SourceError
-from integrations.naming import Named, plan_names
-from integrations.openapi.bundle import Bundle
+from integrations.child import serve_child
+from integrations.openapi.bundle import Bundle, Fetched, Files, Library
 from integrations.openapi.doc import MAGIC
 from integrations.openapi.load import gc_paused, parse_source, version_of
+from integrations.openapi.operations import References, find_operations, sound_operations
 from integrations.openapi.patch import apply_patch
-from integrations.openapi.pointer import join_pointer, split_fragment, walk
+from integrations.openapi.pointer import join_pointer
+from integrations.openapi.raw import mapping
+from integrations.openapi.rows import make_rows
 from integrations.openapi.trim import trim, trim_map
 
-COMPILER_VERSION = "1"
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _SECTIONS_2 = ("definitions", "parameters", "responses")
 _ROOT = (
     "swagger",
@@ -41,35 +38,29 @@ _ROOT = (
     "consumes",
     "produces",
 )
-_MAX_TEXT = 2_000
-_MAX_OPERATIONS = 50_000
 
 
-@dataclass(slots=True)
-class Operation:
-    """One operation as found: where it is and what the catalog needs of it."""
+class FilesWanted(Exception):
+    """Other files have to be fetched before this document can be compiled; `places` are their URLs."""
 
-    path: str
-    method: str
-    body: JsonObject
-    item: JsonObject
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__(", ".join(places))
+        self.places = tuple(dict.fromkeys(places))
 
 
 def compile_document(
-    source: bytes, name: str, *, overrides: list[JsonObject], root: Path | None, base: Path | None
+    source: bytes, name: str, *, overrides: Sequence[JsonObject] = (), library: Library | None = None
 ) -> bytes:
-    """The compiled file of one source. `base` is the document's own path, for relative references below
-    `root`.
+    """The compiled file of one source. `library` holds the files that relative references may name.
+
+    Raises `SourceError`, `FilesWanted`.
     """
     document = parse_source(source, name)
     if overrides:
         document = apply_patch(document, overrides)
     version = version_of(document, name)
-    bundle = Bundle(root, base) if root is not None and base is not None else None
-    if bundle is not None:
-        bundle.include(document)
     with gc_paused():
-        return _Compilation(document, version, name, bundle).emit()
+        return _Compilation(document, version, name, Bundle(library) if library else None).emit()
 
 
 class _Compilation:
@@ -80,15 +71,14 @@ class _Compilation:
         self._version = version
         self._name = name
         self._bundle = bundle
-        self._warnings: list[str] = list(bundle.warnings) if bundle else []
+        self._warnings: list[str] = []
         self._references: dict[str, set[str]] = {}
-        if bundle is not None and bundle.files:
-            document["x-files"] = {str(number): tree for number, tree in enumerate(bundle.files)}
 
     def emit(self) -> bytes:
         self._trim()
-        sound = self._sound_operations()
-        rows = self._rows(sound)
+        if self._bundle is not None and self._names_other_files():
+            self._include(self._bundle)
+        rows = self._rows()
         slices, blob = self._slices()
         header = {
             "version": self._version,
@@ -104,14 +94,14 @@ class _Compilation:
     def _parts(self) -> Iterator[tuple[str, Any]]:
         """Everything that becomes a slice, with its pointer."""
         for section in ("paths", "x-files", *(_SECTIONS_2 if self._version == "2.0" else ())):
-            for name, value in _mapping(self._document.get(section)).items():
+            for name, value in mapping(self._document.get(section)).items():
                 yield join_pointer(section, name), value
-        for kind, entries in _mapping(self._document.get("components")).items():
-            for name, value in _mapping(entries).items():
+        for kind, entries in mapping(self._document.get("components")).items():
+            for name, value in mapping(entries).items():
                 yield join_pointer("components", kind, name), value
 
     def _trim(self) -> None:
-        _mapping(self._document.get("components")).pop("examples", None)
+        mapping(self._document.get("components")).pop("examples", None)
         for key, value in self._parts():
             references: set[str] = set()
             if key.startswith("/x-files/") and isinstance(value, dict):
@@ -120,9 +110,36 @@ class _Compilation:
                 trim(value, references)
             self._references[key] = references
 
+    def _names_other_files(self) -> bool:
+        return any(not one.startswith("#") for part in self._references.values() for one in part)
+
+    def _include(self, bundle: Bundle) -> None:
+        bundle.include(self._document)
+        if bundle.wanted:
+            raise FilesWanted(bundle.wanted)
+        self._document["x-files"] = {str(number): tree for number, tree in enumerate(bundle.files)}
+        self._trim()
+
+    def _rows(self) -> list[list[Any]]:
+        references = References(self._document, self._references, self._reason_of, self._shown)
+        try:
+            found = find_operations(self._document, self._warn)
+        except SourceError as error:
+            raise SourceError(f"{self._name}: {error}") from None
+        return make_rows(self._document, sound_operations(found, references, self._warn))
+
+    def _reason_of(self, reference: str) -> str | None:
+        return self._bundle.reasons.get(reference) if self._bundle else None
+
+    def _shown(self, reference: str) -> str:
+        return self._bundle.shown(reference) if self._bundle else reference
+
+    def _warn(self, text: str) -> None:
+        self._warnings.append(f"{self._name}{text}")
+
     def _root(self) -> JsonObject:
         root = {key: self._document[key] for key in _ROOT if key in self._document}
-        info = _mapping(self._document.get("info"))
+        info = mapping(self._document.get("info"))
         return {
             **root,
             "info": {"title": str(info.get("title", "")), "version": str(info.get("version", ""))},
@@ -139,169 +156,34 @@ class _Compilation:
             offset += len(data)
         return table, blob
 
-    def _operations(self) -> Iterator[Operation]:
-        for path, raw in _mapping(self._document.get("paths")).items():
-            if not path.startswith("/") and path.startswith("x-"):
-                continue
-            item = self._resolve(raw)
-            if item is None:
-                self._warn(f"paths{join_pointer(path)}", "the path item cannot be read")
-                continue
-            for method in METHODS:
-                if isinstance(item.get(method), dict):
-                    yield Operation(path, method, item[method], item)
-            for method, body in _mapping(item.get("additionalOperations")).items():
-                if isinstance(body, dict):
-                    yield Operation(path, method, body, item)
 
-    def _sound_operations(self) -> list[Operation]:
-        found = list(self._operations())
-        if len(found) > _MAX_OPERATIONS:
-            raise SourceError(f"{self._name}: more than {_MAX_OPERATIONS} operations")
-        broken = self._broken_parts()
-        if not broken:
-            return found
-        return [operation for operation in found if self._is_sound(operation, broken)]
+def work(request: JsonObject, content: bytes) -> bytes:
+    """What the child process does: the result goes into the file `output`.
 
-    def _broken_parts(self) -> dict[str, str]:
-        """Reference -> why it leads nowhere. Each distinct reference is looked up once."""
-        every = set().union(*self._references.values()) if self._references else set()
-        return {reference: "does not exist" for reference in every if not self._exists(reference)}
-
-    def _exists(self, reference: str) -> bool:
-        if not reference.startswith("#"):
-            return False
-        try:
-            walk(self._document, split_fragment(reference[1:]))
-        except LookupError:
-            return False
-        return True
-
-    def _is_sound(self, operation: Operation, broken: dict[str, str]) -> bool:
-        """Does the operation reach a broken reference, directly or through components?"""
-        references: set[str] = set()
-        trim(operation.body, references)
-        trim([operation.item.get("parameters") or []], references)
-        pending, seen = list(references), set(references)
-        while pending:
-            reference = pending.pop()
-            if reference in broken:
-                where = f"paths{join_pointer(operation.path, operation.method)}"
-                self._warn(where, f"left out: {reference} {broken[reference]}")
-                return False
-            new = self._references.get(_part_of(reference), set()) - seen
-            seen |= new
-            pending += new
-        return True
-
-    def _warn(self, where: str, text: str) -> None:
-        self._warnings.append(f"{self._name}#/{where}: {text}")
-
-    def _resolve(self, value: Any) -> JsonObject | None:
-        for _ in range(32):
-            if not isinstance(value, dict):
-                return None
-            reference = value.get("$ref")
-            if not isinstance(reference, str):
-                return value
-            try:
-                target = walk(self._document, split_fragment(reference[1:])) if reference[:1] == "#" else None
-            except LookupError:
-                return None
-            beside = {key: item for key, item in value.items() if key != "$ref"}
-            value = {**target, **beside} if isinstance(target, dict) and beside else target
-        return None
-
-    def _rows(self, operations: list[Operation]) -> list[list[Any]]:
-        names = plan_names([_named(operation) for operation in operations])
-        return [self._row(name, operation) for name, operation in zip(names, operations, strict=True)]
-
-    def _row(self, name: str, operation: Operation) -> list[Any]:
-        body = operation.body
-        summary = str(body.get("summary") or "").strip()
-        description = str(body.get("description") or operation.item.get("description") or "").strip()
-        if not summary:
-            summary = description.split("\n", 1)[0][:120] or f"{operation.method.upper()} {operation.path}"
-        identifier = body.get("operationId")
-        return [
-            name,
-            operation.method,
-            operation.path,
-            summary[:300],
-            description[:_MAX_TEXT],
-            identifier if isinstance(identifier, str) else None,
-            body.get("deprecated") is True,
-            " ".join(self._keywords(operation)),
-        ]
-
-    def _keywords(self, operation: Operation) -> Iterator[str]:
-        yield from _strings(operation.body.get("tags"))
-        for holder in (operation.item, operation.body):
-            parameters = holder.get("parameters")
-            for raw in parameters if isinstance(parameters, list) else []:
-                parameter = self._resolve(raw)
-                if parameter is not None and isinstance(parameter.get("name"), str):
-                    yield parameter["name"]
-
-
-def _part_of(reference: str) -> str:
-    """The pointer of the slice that a local reference lies in."""
-    tokens = split_fragment(reference[1:])
-    return join_pointer(*tokens[: 3 if tokens[:1] == ["components"] else 2])
-
-
-def _named(operation: Operation) -> Named:
-    body = operation.body
-    identifier, override = body.get("operationId"), body.get("x-executor-toolPath")
-    return Named(
-        method=operation.method.lower(),
-        path=operation.path,
-        operation_id=identifier if isinstance(identifier, str) and identifier else None,
-        tag=next(iter(_strings(body.get("tags"))), None),
-        override=override.strip() if isinstance(override, str) and override.strip() else None,
-    )
-
-
-def _strings(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def main() -> int:
-    """Entry point of the child process."""
-    request = orjson.loads(sys.stdin.buffer.readline())
-    _limit(request["memory_bytes"], request["cpu_seconds"])
-    sys.setrecursionlimit(1_500)
-    root, base = request["root"], request["base"]
+    The answer is empty, or a JSON list of URLs to fetch and to hand over in another try: `files` then holds
+    [URL, size] pairs whose bytes follow the document, or [URL, reason] where there are none.
+    """
+    source, library = _library(request, content)
     try:
-        compiled = compile_document(
-            sys.stdin.buffer.read(),
-            request["name"],
-            overrides=request["overrides"],
-            root=Path(root) if root else None,
-            base=Path(base) if base else None,
-        )
-        Path(request["output"]).write_bytes(compiled)
-    except SourceError as error:
-        sys.stdout.write(str(error))
-        return 1
-    except RecursionError:
-        sys.stdout.write(f"{request['name']}: nested too deeply")
-        return 1
-    except MemoryError:
-        sys.stdout.write(f"{request['name']}: needs more than {request['memory_bytes'] >> 20} MiB to compile")
-        return 1
-    return 0
+        compiled = compile_document(source, request["name"], overrides=request["overrides"], library=library)
+    except FilesWanted as wanted:
+        return orjson.dumps(wanted.places)
+    Path(request["output"]).write_bytes(compiled)
+    return b""
+
+
+def _library(request: JsonObject, content: bytes) -> tuple[bytes, Library | None]:
+    if request.get("root"):
+        return content, Files(Path(request["root"]), Path(request["base"]))
+    if not request.get("url"):
+        return content, None
+    files: dict[str, bytes | str] = {}
+    end = position = request["size"]
+    for url, size in request["files"]:
+        files[url] = size if isinstance(size, str) else content[position : position + size]
+        position += 0 if isinstance(size, str) else size
+    return content[:end], Fetched(request["url"], files)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve_child(work))

@@ -4,31 +4,21 @@ only.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from integrations.base import Credential, CredentialPart, Failure, SchemeCredential, Secret
-from integrations.openapi.bind import Scheme
+from integrations.base import Credential, Failure, SchemeCredential, Secret
+from integrations.credentials import (
+    CredentialProblem,
+    Placement,
+    basic_text,
+    check_placement,
+    cookie_pair,
+    placements_of,
+)
+from integrations.openapi.binding import Scheme
 from integrations.openapi.request import Request
 from integrations.openapi.serialize import encode
-
-
-class CredentialProblem(Exception):
-    """The credential cannot be used for this request; `failure` says why without naming any secret."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """One secret text at its place: `target` is header, query or cookie."""
-
-    target: str
-    name: str
-    text: str
 
 
 def with_credential(request: Request, credential: Credential, static_headers: Mapping[str, str]) -> Request:
@@ -40,18 +30,11 @@ def with_credential(request: Request, credential: Credential, static_headers: Ma
     security = request.binding.security
     if security == ():
         return request
-    placements = [_part(part) for part in credential.parts]
+    placements = placements_of(credential)
     if not placements and security is not None:
         placements = _from_schemes(security, credential.schemes, static_headers)
     for placement in placements:
-        if any(ord(c) < 32 or ord(c) == 127 for c in placement.text):
-            raise CredentialProblem(
-                Failure(
-                    "connection_not_ready",
-                    "the credential holds a control character; check the secret's value",
-                )
-            )
-        request = _place(request, placement)
+        request = _place(request, check_placement(placement))
     return request
 
 
@@ -83,7 +66,7 @@ def _is_fixed(scheme: Scheme, headers: Iterable[str]) -> bool:
 def _scheme(scheme: Scheme, bound: SchemeCredential) -> Placement:
     if scheme.kind == "basic":
         user, password = bound.username or bound.value or Secret(""), bound.password or Secret("")
-        return Placement("header", "Authorization", _basic(user.reveal(), password.reveal()))
+        return Placement("header", "Authorization", basic_text(user.reveal(), password.reveal()))
     if bound.value is None or scheme.kind == "unsupported":
         raise CredentialProblem(
             Failure(
@@ -96,20 +79,6 @@ def _scheme(scheme: Scheme, bound: SchemeCredential) -> Placement:
     return Placement(scheme.kind, scheme.parameter, bound.value.reveal())
 
 
-def _part(part: CredentialPart) -> Placement:
-    if part.kind == "bearer":
-        return Placement("header", "Authorization", f"{part.prefix or 'Bearer '}{part.value.reveal()}")
-    if part.kind == "basic":
-        user = part.username.reveal() if part.username else ""
-        return Placement("header", "Authorization", _basic(user, part.value.reveal()))
-    return Placement(part.kind, part.name, part.prefix + part.value.reveal())
-
-
-def _basic(user: str, password: str) -> str:
-    """RFC 7617 section 2, with the UTF-8 charset of section 2.1."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-
-
 def _place(request: Request, placement: Placement) -> Request:
     name, text = placement.name, placement.text
     if placement.target == "header":
@@ -119,9 +88,4 @@ def _place(request: Request, placement: Placement) -> Request:
         kept = tuple(item for item in request.query if item[0] != name)
         return replace(request, query=(*kept, (name, f"{encode(name)}={encode(text)}")))
     kept = tuple(item for item in request.cookies if item[0] != name)
-    return replace(request, cookies=(*kept, (name, f"{name}={_cookie_value(text)}")))
-
-
-def _cookie_value(text: str) -> str:
-    """Cookie values keep RFC 6265 cookie-octets and encode the rest."""
-    return "".join(c if "!" <= c <= "~" and c not in '",;\\' else encode(c) for c in text)
+    return replace(request, cookies=(*kept, (name, cookie_pair(name, text))))

@@ -9,7 +9,6 @@ hold many.
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any, Literal
 
 from integrations.base import JsonObject
@@ -30,7 +29,7 @@ _ONE = frozenset({
 })  # fmt: skip
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAPS = frozenset({"patternProperties", "dependentSchemas"})
-_NESTED_REPEAT = re.compile(r"\((?:[^()\\]|\\.)*[*+}](?:[^()\\]|\\.)*\)[*+{]")
+_MAX_PATTERN = 4_096
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 TOOL_FILE: JsonObject = {
     "type": "object",
@@ -109,9 +108,7 @@ class Dialect:
         elif key in _MANY and isinstance(value, list) and value:
             out[key] = [self._schema(item) for item in value]
         elif key in _MAPS and isinstance(value, dict):
-            out[key] = {
-                n: self._schema(s) for n, s in value.items() if key != "patternProperties" or _is_safe(n)
-            }
+            out[key] = {n: self._schema(s) for n, s in value.items()}
         else:
             _assertion(out, key, value)
 
@@ -153,7 +150,7 @@ def _assertion(out: JsonObject, key: str, value: Any) -> None:
         if isinstance(value, list) and value:
             out[key] = value
     elif key == "pattern":
-        if isinstance(value, str) and _is_safe(value):
+        if isinstance(value, str) and len(value) <= _MAX_PATTERN:
             out[key] = value
     elif key in ("exclusiveMinimum", "exclusiveMaximum") or key in _NUMBERS:
         if (
@@ -169,21 +166,6 @@ def _assertion(out: JsonObject, key: str, value: Any) -> None:
 def _types(value: Any) -> list[str]:
     listed = value if isinstance(value, list) else [value]
     return [item for item in listed if isinstance(item, str) and item in _TYPES]
-
-
-def _is_safe(pattern: str) -> bool:
-    """ECMA-262 patterns that Python cannot read, and those whose matching time may explode, are not
-    checked.
-    """
-    if len(pattern) > 500 or _NESTED_REPEAT.search(pattern):
-        return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)
-            re.compile(pattern)
-    except (re.error, OverflowError, RecursionError, FutureWarning):
-        return False
-    return True
 
 
 def _old_bounds(out: JsonObject, schema: JsonObject) -> None:

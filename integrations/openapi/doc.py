@@ -69,7 +69,7 @@ class Doc:
             beside = {name: value for name, value in item.items() if name != "$ref"}
             target = self.get(reference)
             item = {**target, **beside} if isinstance(target, dict) else target
-        raise BrokenReference(f"{reference}: too many references in a row")
+        raise BrokenReference(f"#/paths{join_pointer(key)}: too many references in a row")
 
     def get(self, reference: str) -> Any:
         """What `#/...` names; chains of references are not followed. Raises `BrokenReference`."""

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
 from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
-from integrations.openapi.bind import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
+from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
 from integrations.openapi.bodies import encode_body
 from integrations.openapi.media import in_range, is_binary, is_json, is_range
 from integrations.openapi.schema import Closure, preferred_response

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.base import JsonObject
-from integrations.openapi.bind import LOCATIONS, Binding, Media, Parameter
+from integrations.openapi.binding import LOCATIONS, Binding, Media, Parameter
 from integrations.openapi.dialect import Dialect
 from integrations.openapi.doc import Doc
 from integrations.openapi.media import is_binary, is_json, is_multipart, is_ndjson, is_text

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
-from integrations.openapi.bind import Parameter
+from integrations.openapi.binding import Parameter
 
 Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).

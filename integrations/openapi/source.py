@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-import integrations
 from integrations.base import JsonObject, SourceError
-from integrations.http import EgressRules, HttpClient, HttpError, origin_of
+from integrations.child import run_child
+from integrations.http import HttpClient, origin_of
+from integrations.openapi.cache import CompiledCache, Seen, digest_of
 from integrations.openapi.doc import Doc
+from integrations.openapi.fetch import Fetcher
 from integrations.openapi.load import MAX_SOURCE_BYTES
-from integrations.openapi.redirects import redirected
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 
-_COMPILER = "2"
-_CHILD_SECONDS = 120.0
-_CHILD_MEMORY = 3 * 1024**3
-_FETCH_SECONDS = 30.0
-_MAX_REDIRECTS = 5
-_ACCEPT = "application/json, application/yaml;q=0.9, text/yaml;q=0.9, */*;q=0.5"
+_MAX_ROUNDS = 20
+_MAX_REMOTE_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,149 +55,159 @@ async def load_toolset(
     """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises
     `SourceError`.
     """
-    root = options.root.resolve() if options.root and source.file else None
-    if source.file is not None and cache_dir is not None:
-        known = await asyncio.to_thread(_cached_file, source.file, options, root, cache_dir)
-        if known is not None:
-            return make_toolset(*known, None, source.file.name, options.include, options.exclude)
-    content, name = await _read(source, options, http)
-    key = _digest(hashlib.sha256(content), options, source.file, root)
-    doc = await _compiled(content, name, key, source, options, root, cache_dir)
+    cache = CompiledCache(cache_dir)
+    if source.inline is not None:
+        name, (doc, key) = "inline document", await _load_inline(source.inline, options, cache)
+    elif source.file is not None:
+        name, (doc, key) = source.file.name, await _load_file(source.file, options, cache)
+    elif source.url is not None:
+        name = source.url.split("?")[0]
+        doc, key = await _Remote(source.url, options, http, cache).load()
+    else:
+        raise SourceError("`spec` names neither a url, a file nor an inline document")
     return make_toolset(doc, key, source.url, name, options.include, options.exclude)
 
 
-def _cached_file(
-    file: Path, options: OpenApiOptions, root: Path | None, cache_dir: Path
-) -> tuple[Doc, str] | None:
+async def _load_inline(
+    document: JsonObject, options: OpenApiOptions, cache: CompiledCache
+) -> tuple[Doc, str]:
+    content = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+    key = digest_of(hashlib.sha256(content).hexdigest(), options.overrides)
+    doc = cache.find(key)
+    return doc or await _compile(content, "inline document", key, options, cache, {}), key
+
+
+async def _load_file(file: Path, options: OpenApiOptions, cache: CompiledCache) -> tuple[Doc, str]:
+    root = options.root.resolve() if options.root else None
+    doc, key = await asyncio.to_thread(_find_file, file, options, root, cache)
+    if doc is not None:
+        return doc, key
+    content = await asyncio.to_thread(_read, file)
+    key = _file_key(hashlib.sha256(content).hexdigest(), file, options, root)
+    return await _compile(content, file.name, key, options, cache, _beside(file, root)), key
+
+
+def _find_file(
+    file: Path, options: OpenApiOptions, root: Path | None, cache: CompiledCache
+) -> tuple[Doc | None, str]:
     """The compiled form of an unchanged file, without ever holding the file in memory."""
     try:
         with file.open("rb") as stream:
-            key = _digest(hashlib.file_digest(stream, "sha256"), options, file, root)
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{file.name}: {error.strerror or error}") from None
+    key = _file_key(sha256, file, options, root)
+    doc = cache.find(key)
+    return (doc if doc is not None and _files_are_current(doc, root) else None), key
+
+
+def _files_are_current(doc: Doc, root: Path | None) -> bool:
+    """Are the external files that went into a compiled document the ones that are there now?"""
+    try:
+        return all(
+            root is not None and hashlib.sha256((root / name).read_bytes()).hexdigest() == sha256
+            for name, sha256 in doc.dependencies
+        )
     except OSError:
-        return None
-    doc = _open_cached(cache_dir / f"{key}.openapi", root)
-    return None if doc is None else (doc, key)
+        return False
 
 
-async def _read(source: SpecSource, options: OpenApiOptions, http: HttpClient) -> tuple[bytes, str]:
-    if source.inline is not None:
-        return orjson.dumps(source.inline, option=orjson.OPT_NON_STR_KEYS), "inline document"
-    if source.file is not None:
-        try:
-            return await asyncio.to_thread(source.file.read_bytes), source.file.name
-        except OSError as error:
-            raise SourceError(f"{source.file.name}: {error.strerror or error}") from None
-    if source.url is None:
-        raise SourceError("`spec` names neither a url, a file nor an inline document")
-    return await _fetch(source.url, options, http), source.url.split("?")[0]
+def _file_key(sha256: str, file: Path, options: OpenApiOptions, root: Path | None) -> str:
+    """The bytes, the overrides, and the place that relative references start from."""
+    return digest_of(sha256, options.overrides, os.path.relpath(file.resolve(), root) if root else None)
 
 
-async def _fetch(url: str, options: OpenApiOptions, http: HttpClient) -> bytes:
-    rules = EgressRules(allow=options.egress_allow, origins=frozenset({origin_of(url)}))
-    headers = [("Accept", _ACCEPT), *options.headers]
-    here = url
+def _beside(file: Path, root: Path | None) -> JsonObject:
+    """What the compiler has to know to read the files that this one refers to."""
+    return {"root": str(root), "base": str(file.resolve())} if root else {}
+
+
+def _read(file: Path) -> bytes:
     try:
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = await http.request(
-                "GET", here, headers, None,
-                timeout_seconds=_FETCH_SECONDS, max_bytes=MAX_SOURCE_BYTES, allow=rules,
-            )  # fmt: skip
-            target = redirected(response)
-            if target is None:
-                break
-            if origin_of(target) != origin_of(here):
-                headers = headers[:1]
-            here = target
-    except HttpError as error:
-        raise SourceError(f"{url.split('?')[0]}: {error}") from None
-    if response.status != 200:
-        raise SourceError(f"{url.split('?')[0]}: answered {response.status} instead of a document")
-    return response.body
+        return file.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{file.name}: {error.strerror or error}") from None
 
 
-def _digest(content: Any, options: OpenApiOptions, file: Path | None, root: Path | None) -> str:
-    """Identifies what is compiled: the bytes, the overrides, the place relative references start from."""
-    parts: list[Any] = [_COMPILER, content.hexdigest(), options.overrides]
-    if root is not None and file is not None:
-        parts.append(os.path.relpath(file.resolve(), root))
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+class _Remote:
+    """One load of a document from a URL: asks for news, fetches the files it refers to, compiles."""
+
+    def __init__(self, url: str, options: OpenApiOptions, http: HttpClient, cache: CompiledCache) -> None:
+        self._url = url
+        self._name = url.split("?")[0]
+        self._options = options
+        self._cache = cache
+        self._fetcher = Fetcher(http, options.egress_allow, options.headers)
+        self._files: dict[str, bytes | str] = {}
+
+    async def load(self) -> tuple[Doc, str]:
+        place = digest_of(self._url, self._options.headers)
+        seen = self._cache.seen(place)
+        known = self._cache.find(self._key(seen)) if seen else None
+        found = await self._fetcher.document(self._url, seen.validators if seen and known else {})
+        if found.content is None and seen and known:
+            if await self._files_are_current(known):
+                return known, self._key(seen)
+            found = await self._fetcher.document(self._url, {})
+        content = found.content or b""
+        seen = Seen(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
+        self._cache.remember(place, seen)
+        key = self._key(seen)
+        doc = self._cache.find(key)
+        if doc is None or not await self._files_are_current(doc):
+            request: JsonObject = {"url": seen.url, "size": len(content)}
+            doc = await _compile(content, self._name, key, self._options, self._cache, request, self)
+        return doc, key
+
+    async def _files_are_current(self, doc: Doc) -> bool:
+        await self._fetch([url for url, _ in doc.dependencies])
+        return all(_sha256(self._files[url]) == sha256 for url, sha256 in doc.dependencies)
+
+    async def gather(self, wanted: list[str]) -> tuple[list[tuple[str, Any]], bytes]:
+        """Fetch what the compiler asks for: the table and the bytes of all files fetched so far."""
+        await self._fetch(wanted)
+        if sum(map(len, self._files.values())) > MAX_SOURCE_BYTES or len(self._files) > _MAX_REMOTE_FILES:
+            raise SourceError(f"{self._name}: refers to too many or too large other documents")
+        table = [(url, body if isinstance(body, str) else len(body)) for url, body in self._files.items()]
+        return table, b"".join(body for body in self._files.values() if isinstance(body, bytes))
+
+    async def _fetch(self, urls: list[str]) -> None:
+        for url in urls[:_MAX_REMOTE_FILES]:
+            if url not in self._files:
+                try:
+                    self._files[url] = await self._fetcher.part(url)
+                except SourceError as error:
+                    self._files[url] = str(error).removeprefix(f"{url}: ")
+
+    def _key(self, seen: Seen) -> str:
+        return digest_of(seen.sha256, self._options.overrides, seen.url)
+
+    def _base(self, found: str) -> str:
+        """References are relative to where the document was found (RFC 3986 section 5.1.3), on its own origin."""
+        return found if origin_of(found) == origin_of(self._url) else self._url
 
 
-async def _compiled(
-    content: bytes,
-    name: str,
-    key: str,
-    source: SpecSource,
-    options: OpenApiOptions,
-    root: Path | None,
-    cache_dir: Path | None,
-) -> Doc:
-    if cache_dir is None:
-        with tempfile.TemporaryDirectory(prefix="executor-openapi-") as place:
-            target = Path(place) / "document"
-            await _compile(content, name, source, options, root, target)
-            return Doc.open(target)
-    target = cache_dir / f"{key}.openapi"
-    cached = _open_cached(target, root)
-    if cached is not None:
-        return cached
-    os.makedirs(cache_dir, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".compile-", dir=cache_dir) as place:
-        fresh = Path(place) / "document"
-        await _compile(content, name, source, options, root, fresh)
-        fresh.replace(target)
-    return Doc.open(target)
-
-
-def _open_cached(target: Path, root: Path | None) -> Doc | None:
-    """A cached document whose external files are still the ones it was made from."""
-    try:
-        doc = Doc.open(target)
-        for name, sha256 in doc.dependencies:
-            if root is None or hashlib.sha256((root / name).read_bytes()).hexdigest() != sha256:
-                return None
-    except (OSError, ValueError, SourceError):
-        return None
-    return doc
+def _sha256(content: bytes | str) -> str:
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else ""
 
 
 async def _compile(
-    content: bytes, name: str, source: SpecSource, options: OpenApiOptions, root: Path | None, output: Path
-) -> None:
-    request = {
-        "name": name,
-        "overrides": options.overrides,
-        "root": str(root) if root else None,
-        "base": str(source.file.resolve()) if root and source.file else None,
-        "output": str(output),
-        "memory_bytes": _CHILD_MEMORY,
-        "cpu_seconds": int(_CHILD_SECONDS),
-    }
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "integrations.openapi.compile",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=_child_environment(),
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(_CHILD_SECONDS):
-            said, complaint = await child.communicate(orjson.dumps(request) + b"\n" + content)
-    except TimeoutError:
-        raise SourceError(f"{name}: compiling took more than {_CHILD_SECONDS:.0f} s") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode == 1 and said:
-        raise SourceError(said.decode("utf-8", "replace"))
-    if child.returncode:
-        last = complaint.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
-        raise SourceError(f"{name}: the compiler ended with {child.returncode}: {last[:300]}")
-
-
-def _child_environment() -> dict[str, str]:
-    """No variable of the proxy's reaches the child but where to find this package."""
-    return {
-        "PYTHONPATH": str(Path(integrations.__file__).resolve().parent.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PATH": os.defpath,
-    }
+    content: bytes,
+    name: str,
+    key: str,
+    options: OpenApiOptions,
+    cache: CompiledCache,
+    request: JsonObject,
+    remote: _Remote | None = None,
+) -> Doc:
+    table: list[tuple[str, Any]] = []
+    parts = b""
+    with cache.place() as fresh:
+        for _ in range(_MAX_ROUNDS):
+            asked = {**request, "overrides": options.overrides, "output": str(fresh), "files": table}
+            answer = await run_child("integrations.openapi.compile", asked, content + parts, name)
+            if not answer:
+                return cache.keep(fresh, key)
+            if remote is not None:
+                table, parts = await remote.gather(orjson.loads(answer))
+    raise SourceError(f"{name}: other documents are referred to over more than {_MAX_ROUNDS} levels")

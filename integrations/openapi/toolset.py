@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.bind import Binding, bind_operation
+from integrations.openapi.bind import bind_operation
+from integrations.openapi.binding import Binding
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding
+from integrations.patterns import idle_patterns, name_filter
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
@@ -124,33 +125,10 @@ def make_toolset(
     doc: Doc, key: str, source_url: str | None, name: str, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> OpenApiToolset:
     """Pick the tools that `include` names (all when empty) less those that `exclude` names."""
-    wanted = _matcher(include) if include else None
-    unwanted = _matcher(exclude) if exclude else None
-    rows = [
-        row
-        for row in doc.rows
-        if (wanted is None or wanted.fullmatch(row[0])) and not (unwanted and unwanted.fullmatch(row[0]))
-    ]
+    stays = name_filter(include, exclude)
+    rows = [row for row in doc.rows if stays(row[0])]
     warnings = list(doc.warnings)
-    warnings += [f"{name}: `{p}` matches no tool" for p in (*include, *exclude) if not _any(p, doc.rows)]
+    idle = idle_patterns((*include, *exclude), [row[0] for row in doc.rows])
+    warnings += [f"{name}: `{pattern}` matches no tool" for pattern in idle]
     digest = hashlib.sha256(repr((key, source_url, include, exclude)).encode()).hexdigest()
     return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings))
-
-
-def _any(pattern: str, rows: Iterable[list[Any]]) -> bool:
-    matcher = _matcher((pattern,))
-    return any(matcher.fullmatch(row[0]) for row in rows)
-
-
-def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of
-    segments.
-    """
-    return re.compile("|".join(map(_pattern, patterns)))
-
-
-def _pattern(pattern: str) -> str:
-    if pattern == "*":
-        return ".+"
-    body, rest = (pattern[:-2], r"(?:\..+)") if pattern.endswith(".*") else (pattern, "")
-    return "(?:" + r"[^.]*".join(map(re.escape, body.split("*"))) + rest + ")"

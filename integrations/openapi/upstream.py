@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
-from integrations.http import (
-    EgressDenied,
-    EgressRules,
-    HttpClient,
-    HttpError,
-    HttpResponse,
-    TimedOut,
-    TooLarge,
-    origin_of,
-)
-from integrations.openapi.credentials import CredentialProblem, with_credential
+from integrations.attempts import attempt_repeatedly
+from integrations.base import Credential, JsonObject, PreparedCall, Result
+from integrations.credentials import CredentialProblem
+from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, origin_of
+from integrations.openapi.credentials import with_credential
 from integrations.openapi.media import STREAMS
 from integrations.openapi.redirects import method_after, redirected
 from integrations.openapi.request import Request, build_request
 from integrations.openapi.responses import interpret
 from integrations.openapi.toolset import OpenApiToolset
 
-_AGAIN = frozenset({429, 502, 503, 504})
 _MAX_REDIRECTS = 5
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 20.0
 # What another origin may see of the headers; anything else is, or may be, a credential.
 _HARMLESS = frozenset({"accept", "content-type"})
 
@@ -91,39 +77,22 @@ class OpenApiUpstream:
             ready = with_credential(request, credential, self._headers)
         except CredentialProblem as problem:
             return problem.failure
+
+        async def attempt() -> tuple[Result, HttpResponse]:
+            response = await self._send(ready, deadline)
+            return interpret(response, ready.method), response
+
         again = call.tool.idempotent or call.idempotency_key is not None
         attempts = 1 + (self._retries if again else 0)
-        for attempt in range(attempts):
-            result, pause = await self._attempt(ready, deadline, attempt)
-            if pause is None or attempt + 1 == attempts or time.monotonic() + pause >= deadline:
-                return result
-            await asyncio.sleep(pause)
-        return result
-
-    async def _attempt(self, request: Request, deadline: float, attempt: int) -> tuple[Result, float | None]:
-        """One try: its result, and the pause after which another one makes sense (None: none does)."""
-        try:
-            response = await self._send(request, deadline)
-        except (EgressDenied, TooLarge) as error:
-            code = "egress_denied" if isinstance(error, EgressDenied) else "upstream_response_too_large"
-            return Failure(code, str(error)), None
-        except TimedOut as error:
-            return Failure("upstream_timeout", str(error), retryable=True), None if error.sent else _pause(
-                attempt
-            )
-        except HttpError as error:
-            return Failure("upstream_unreachable", str(error), retryable=True), _pause(attempt)
-        result = interpret(response, request.method)
-        if response.status not in _AGAIN:
-            return result, None
-        return result, _retry_after(response, attempt)
+        return await attempt_repeatedly(attempt, attempts, deadline)
 
     async def _send(self, request: Request, deadline: float) -> HttpResponse:
         """Follow at most five redirects. Bodies and credentials never travel to another origin."""
         method, url, body = request.method, request.url, request.body
         headers = _header_list(request)
         rules = self._rules(request)
-        for _ in range(_MAX_REDIRECTS + 1):
+        left = _MAX_REDIRECTS
+        while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TimedOut("the deadline passed", sent=True)
@@ -132,8 +101,9 @@ class OpenApiUpstream:
                 timeout_seconds=remaining, max_bytes=self._max_bytes, allow=rules, partial=STREAMS,
             )  # fmt: skip
             target = redirected(response)
-            if target is None:
+            if target is None or left == 0:
                 return response
+            left -= 1
             following = method_after(response.status, method)
             if origin_of(target) != origin_of(url):
                 if body is not None and following == method:
@@ -143,7 +113,6 @@ class OpenApiUpstream:
                 method, body = following, None
                 headers = [item for item in headers if item[0].lower() != "content-type"]
             url = target
-        return response
 
     def _rules(self, request: Request) -> EgressRules:
         """A file or inline document is part of the reviewed config: the servers it declares are spelled
@@ -172,29 +141,3 @@ def _header_list(request: Request) -> list[tuple[str, str]]:
     if request.cookies:
         headers.append(("Cookie", "; ".join(text for _, text in request.cookies)))
     return headers
-
-
-def _pause(attempt: int) -> float:
-    """Exponential backoff with full jitter, so that callers that failed together do not return together."""
-    pause = min(_FIRST_PAUSE * float(2**attempt), _LONGEST_PAUSE)
-    return random.uniform(0.5, 1.0) * pause  # noqa: S311 (no secret)
-
-
-def _retry_after(response: HttpResponse, attempt: int) -> float | None:
-    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further
-    attempt.
-    """
-    value = response.header("retry-after").strip()
-    if not value:
-        return _pause(attempt)
-    if value.isdecimal():
-        seconds = float(value)
-    else:
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return _pause(attempt)
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - datetime.now(
-            UTC
-        ).timestamp()
-    return max(0.0, seconds) + _pause(0) * 0.5 if seconds <= _LONGEST_PAUSE else None

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
-from referencing.exceptions import Unresolvable
 
 from integrations.base import Problem
 from integrations.openapi.arguments import MISSING, Given
-from integrations.openapi.bind import Media
+from integrations.openapi.binding import Media
 from integrations.openapi.media import is_form, is_json, is_multipart
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
 from integrations.openapi.toolfile import is_tool_file
+from integrations.validator import schema_errors
 
 _MAX_PROBLEMS = 20
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -99,18 +100,9 @@ def _as_typed(value: Any) -> Any:
 
 
 def _problems(closure: Closure, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
-    if schema is True or schema == {}:
-        return
-    root = {"$defs": closure.defs} if closure.defs else {}
-    validator = Draft202012Validator({**root, **schema} if isinstance(schema, dict) else schema)
-    try:
-        for index, error in enumerate(validator.iter_errors(value)):
-            if index >= _MAX_PROBLEMS:
-                return
-            yield _problem(error, pointer)
-    except (Unresolvable, RecursionError, re.error, TypeError, ValueError, OverflowError):
-        # A schema no validator can apply says nothing about the value; the upstream decides.
-        return
+    closed = {"$defs": closure.defs, **schema} if closure.defs and isinstance(schema, dict) else schema
+    for error in islice(schema_errors(closed, value), _MAX_PROBLEMS):
+        yield _problem(error, pointer)
 
 
 def _problem(error: ValidationError, pointer: str) -> Problem:

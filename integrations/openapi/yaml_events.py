@@ -56,9 +56,8 @@ class _Builder:
         self._nodes = 0
 
     def document(self) -> Any:
-        for _ in range(2):  # stream start, document start
-            event = self._next()
-        if isinstance(event, yaml.StreamEndEvent):
+        self._next()  # stream start
+        if isinstance(self._next(), yaml.StreamEndEvent):
             return None
         return self._value(self._next(), 0)
 

@@ -23,6 +23,7 @@ from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir
 from proxy.app.sandboxes import Sandboxes
+from proxy.app.tasks import companions
 from proxy.auth import LocalTokenError
 from proxy.calls import CallReport, Calls
 from proxy.config import Config, Diagnostic, Loaded, load_config
@@ -96,9 +97,26 @@ class Application:
 
     async def build(self, loaded: Loaded, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
-        assert loaded.config is not None
         if loaded.refused:
             raise Rejected([_refusal(loaded, path) for path in loaded.refused])
+        built = await self._built_around(loaded, number)
+        try:
+            await self._prepare_sandbox(loaded)
+        except BaseException:
+            self._connections.release(built.opened.keys)
+            raise
+        return built
+
+    async def _prepare_sandbox(self, loaded: Loaded) -> None:
+        assert loaded.config is not None
+        try:
+            await self._sandboxes.prepare(loaded.config.sandbox)
+        except (HardeningMissing, PoolUnavailable) as error:
+            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
+
+    async def _built_around(self, loaded: Loaded, number: int) -> Built:
+        """All but the sandbox. Raises `Rejected`."""
+        assert loaded.config is not None
         try:
             opened = await self._connections.open(loaded.config)
         except WrongSource as error:
@@ -110,11 +128,6 @@ class Application:
             raise
 
     async def _assembled(self, loaded: Loaded, opened: Opened, number: int) -> Built:
-        assert loaded.config is not None
-        try:
-            await self._sandboxes.prepare(loaded.config.sandbox)
-        except (HardeningMissing, PoolUnavailable) as error:
-            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
         generation = build_generation(loaded, opened, number)
         try:
             access = build_access(loaded, self.options.env, self._storage)
@@ -126,10 +139,13 @@ class Application:
 
     def swap(self, built: Built) -> Effects:
         """Everything at once: who may come in, what is there, where it runs."""
+        self._sandboxes.adopt()
+        return self._serve(built)
+
+    def _serve(self, built: Built) -> Effects:
         before = self._now
         self._built[id(built.generation)] = built
         self._now = built
-        self._sandboxes.adopt()
         set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
         for labels in gone(before.generation, built.generation) if before is not None else ():
@@ -167,14 +183,15 @@ class Application:
             before = self._now
             if before is None:
                 continue
+            # The sandbox is left alone: a reload may be preparing another one at this moment.
             try:
-                built = await self.build(before.loaded, before.generation.number)
+                built = await self._built_around(before.loaded, before.generation.number)
             except Rejected as rejected:
                 # A local document is wrong by now: what serves stays, and the reload that saw it says why.
                 self._log.warning("documents changed, and cannot be served", detail=str(rejected))
                 continue
             if self._now is before:
-                self.swap(built)
+                self._serve(built)
                 self._log.info("documents changed", generation=before.generation.number)
             else:
                 # A reload was faster, and took the new documents along or will be told of them.
@@ -269,7 +286,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
 @asynccontextmanager
 async def _tasks(application: Application, watcher: Watcher) -> AsyncIterator[None]:
     """The two things that happen without anybody asking: files change, documents arrive."""
-    async with asyncio.TaskGroup() as group:
+    async with companions() as group:
         tasks = [
             group.create_task(follow(watcher.changes(), application.reloader), name="follow files"),
             group.create_task(application.follow_sources(), name="follow documents"),

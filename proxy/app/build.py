@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
 from proxy.catalog import Catalog, CatalogConnection
 from proxy.config import Config, Loaded
 from proxy.config.model import WorkspaceConfig
+from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
 from proxy.connections import OpenConnection, Opened
 from proxy.workspace import Generation, IntegrationDefault, Workspace
@@ -81,8 +82,8 @@ def policy_set(loaded: Loaded, config: Config, name: str, workspace: WorkspaceCo
     return compile_policies(layers)
 
 
-def _rules(loaded: Loaded, path: str, rules: Iterable[RuleConfig]) -> tuple[Rule, ...]:
-    return tuple(_rule(loaded, f"{path}[{index}]", rule) for index, rule in enumerate(rules))
+def _rules(loaded: Loaded, path: str, entries: Sequence[RuleConfig | PackUse]) -> tuple[Rule, ...]:
+    return tuple(_rule(loaded, f"{path}[{index}]", rule) for index, rule in rules_of(entries))
 
 
 def _rule(loaded: Loaded, path: str, rule: RuleConfig) -> Rule:

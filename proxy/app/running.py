@@ -12,21 +12,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from typing import cast
 
 from proxy.app.application import Application
+from proxy.config.model import Server
 from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions, Dispatch
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import EnvelopeOptions
+from proxy.serving.http import AsgiApp, Request
 from proxy.serving.http_server import serve_http
 from proxy.serving.mcp import ServerOptions
 from proxy.serving.origins import HostRules
-from proxy.serving.rest import RestOptions
+from proxy.serving.rest import RestOptions, build_rest
 from proxy.serving.stdio import serve_stdio
 from proxy.telemetry import Log
 
 _log = Log("serve")
-SERVER = ServerOptions(version=metadata.version("executor-proxy"))
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -85,6 +87,17 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
                 serve_http(dispatch, host=listen.host, port=listen.port, shutdown=shutdown, bound=bound),
                 name="http",
             )
+            metrics = application.config.telemetry.metrics
+            if metrics.enabled and metrics.listen is not None:
+                # A listener of its own is meant for operators: its routes are open to whoever reaches it.
+                operations = build_rest(application.gateway, drain, RestOptions(admin_open=True))
+                address = metrics.listen
+                group.create_task(
+                    serve_http(
+                        cast(AsgiApp, operations), host=address.host, port=address.port, shutdown=shutdown
+                    ),
+                    name="metrics",
+                )
             group.create_task(_drained(application, stopping, drain, shutdown), name="drain")
     except* OSError as problems:
         raise problems.exceptions[0] from None
@@ -103,12 +116,34 @@ async def _drained(
     shutdown.set()
 
 
+class LiveRules:
+    """The front's rules under the config that serves now, so that a reload reaches CORS and trusted proxies."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._listen = application.listen.host
+        self._made: tuple[Server, HostRules] | None = None
+
+    def check(self, request: Request) -> str | None:
+        return self._rules().check(request)
+
+    def client_ip(self, request: Request) -> str:
+        return self._rules().client_ip(request)
+
+    def _rules(self) -> HostRules:
+        server = self._application.config.server
+        if self._made is None or self._made[0] is not server:
+            rules = HostRules.build(
+                self._listen, server.public_url, (), server.cors.allow_origins, server.trusted_proxies
+            )
+            self._made = (server, rules)
+        return self._made[1]
+
+
 def _options(application: Application) -> AppOptions:
-    server = application.config.server
-    listen = application.listen
-    hosts = HostRules.build(listen.host, server.public_url, (), server.cors.allow_origins)
-    rest = RestOptions(admin_open=listen.is_loopback)
-    return AppOptions(EnvelopeOptions(hosts), rest, _server_options())
+    metrics = application.config.telemetry.metrics.enabled
+    rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics)
+    return AppOptions(EnvelopeOptions(LiveRules(application)), rest, _server_options())
 
 
 def _server_options() -> ServerOptions:

@@ -40,7 +40,10 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """May be sent now. `repeatable`: sending it twice does no more than sending it once. System tools have no `tool`."""
+    """May be sent now. `repeatable`: sending it twice does no more than sending it once.
+
+    System tools have no `tool`.
+    """
 
     trail: Trail
     repeatable: bool

@@ -18,7 +18,6 @@ from typing import Any
 import orjson
 
 from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCall, Result, UnknownTool
-from policies import Decision
 from proxy.calls import outcome
 from proxy.calls.approval import Approval, Asking, Ready, Trail, asking_for, with_key
 from proxy.calls.arguments import canonical, digest
@@ -184,7 +183,9 @@ class Calls:
         ready = Ready(trail, _repeatable(prepared), args, tool, connection, prepared)
         if decision.action == "approve":
             return ready
-        asking = asking_for(trail, tool, prepared, spelled, decision, door.pattern(decision.rule_id))
+        asking = asking_for(
+            trail, tool, prepared, spelled, decision, door.pattern(decision.rule_id, decision.rule_source)
+        )
         if approval is None:
             return asking
         return _approved(asking, approval, ready, time.time() * 1000)
@@ -272,9 +273,7 @@ def _report(trail: Trail, code: str | None, seconds: float) -> CallReport:
     )
 
 
-def _approved(
-    asking: Asking, approval: Approval, ready: Ready, now: float
-) -> Ready | Asking | Settlement:
+def _approved(asking: Asking, approval: Approval, ready: Ready, now: float) -> Ready | Asking | Settlement:
     """The approved call, unless what was approved is no longer what would be sent."""
     if not approval.again and approval.expires_at <= now:
         return outcome.failed(outcome.approval_expired(asking.address))
@@ -295,7 +294,7 @@ def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -
     try:
         return connection.upstream.prepare(tool.name, args)
     except InvalidArguments as wrong:
-        return outcome.invalid_arguments(tool.address, wrong.problems)
+        return outcome.invalid_arguments(tool.address, wrong.problems, wrong.code)
     except UnknownTool:
         return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
 

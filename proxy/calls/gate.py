@@ -64,11 +64,14 @@ class Gate:
         except ConnectionRemoved:
             return decision
 
-    def pattern(self, rule_id: str) -> str | None:
-        """The pattern of a rule of either snapshot, for explanations; None for a default."""
+    def pattern(self, rule_id: str, source: str) -> str | None:
+        """The pattern of a rule of either snapshot, for explanations; None for a default.
+
+        Rules of a pack have the same id for every integration that uses it: the place tells them apart.
+        """
         for workspace in (self._leased, self._current):
             for rule in workspace.policies.rules() if workspace is not None else ():
-                if rule.id == rule_id:
+                if (rule.id, rule.source) == (rule_id, source):
                     return rule.pattern
         return None
 

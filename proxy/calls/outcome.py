@@ -99,7 +99,9 @@ def approval_required(address: str, decision: Decision, pattern: str | None) -> 
 
 
 def approval_expired(address: str) -> Failure:
-    return Failure("approval_expired", f"The approval of `{address}` expired before it was used; nothing was sent.")
+    return Failure(
+        "approval_expired", f"The approval of `{address}` expired before it was used; nothing was sent."
+    )
 
 
 def definition_changed(address: str) -> Failure:
@@ -108,11 +110,13 @@ def definition_changed(address: str) -> Failure:
     return Failure("tool_definition_changed", message)
 
 
-def invalid_arguments(address: str, problems: Sequence[Problem]) -> Failure:
+def invalid_arguments(
+    address: str, problems: Sequence[Problem], code: str = "invalid_tool_arguments"
+) -> Failure:
     listed = [{"pointer": one.pointer, "reason": one.reason} for one in problems]
     first = "; ".join(f"{one.pointer or '/'}: {one.reason}" for one in problems[:3])
     message = f"Wrong arguments for `{address}`: {first}. tools.describe.tool({{path}}) shows the types."
-    return Failure("invalid_tool_arguments", message, details={"problems": listed})
+    return Failure(code, message, details={"problems": listed})
 
 
 def too_large(address: str, size: int, limit: int) -> Failure:

@@ -29,6 +29,7 @@ def resolve_caller(text: str, generation: Generation) -> tuple[Principal, Worksp
         if kind not in given or not equals or not value:
             raise CannotRun(f"--as {part}: expected one of {', '.join(f'{k}=NAME' for k in KINDS)}")
         given[kind].append(value)
+    _check_single(text, given)
     workspace = _workspace(given["workspace"], generation)
     if given["key"]:
         account, kind = f"key:{given['key'][0]}", "key"
@@ -36,6 +37,14 @@ def resolve_caller(text: str, generation: Generation) -> tuple[Principal, Worksp
         account, kind = (f"user:{given['user'][0]}", "user") if given["user"] else ("local", "local")
     principal = Principal(workspace.id, account, kind, frozenset(given["group"]))  # type: ignore[arg-type]
     return principal, workspace
+
+
+def _check_single(text: str, given: dict[str, list[str]]) -> None:
+    """A caller that a request cannot have would get an answer that no request gets."""
+    if any(len(given[kind]) > 1 for kind in KINDS if kind != "group"):
+        raise CannotRun(f"--as {text}: only group may be repeated")
+    if given["key"] and given["user"]:
+        raise CannotRun(f"--as {text}: a caller is one of key and user")
 
 
 def _workspace(named: list[str], generation: Generation) -> Workspace:

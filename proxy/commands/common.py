@@ -83,6 +83,9 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join([*cells, row[-1]]).rstrip())
 
 
-def cannot_run(error: Exception) -> int:
-    print(f"executor: {error}", file=sys.stderr)
+def cannot_run(error: Exception, help_: str | None = None) -> int:
+    """Say why on stderr, in one line, and what to do about it where that is known."""
+    # The text of an OSError that we made ourselves is whole; its number only makes it harder to read.
+    ours = isinstance(error, OSError) and error.filename is None and error.strerror
+    print(f"executor: {ours or error}{f'; {help_}' if help_ else ''}", file=sys.stderr)
     return EXIT_CANNOT_RUN

@@ -112,7 +112,7 @@ def _clock() -> Check:
 
 def _directory(name: str, path: Path) -> Check:
     nearest = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if os.access(nearest, os.W_OK):
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return Check(name, "ok", str(path))
     return Check(name, "bad", f"{path} cannot be written; set EXECUTOR_STATE_DIR to a directory that can")
 

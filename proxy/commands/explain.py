@@ -109,6 +109,12 @@ def find_tool(workspace: Workspace, address: str) -> CatalogTool | str:
     if isinstance(found, Ambiguous):
         return f"`{address}` is ambiguous: {', '.join(found.addresses)}"
     if isinstance(found, Missing):
-        hint = f"did you mean `{found.suggestions[0]}`?" if found.suggestions else "see `executor tools list`"
-        return f"no tool `{address}`: {hint}"
+        return f"no tool `{address}`: {_why_missing(workspace, address, found)}"
     return found
+
+
+def _why_missing(workspace: Workspace, address: str, missing: Missing) -> str:
+    connection = workspace.connections.get(".".join(address.removeprefix("tools.").split(".")[:3]))
+    if connection is not None and connection.upstream is None:
+        return f"{connection.prefix} is {connection.status['status']}: {connection.status.get('error', '')}"
+    return f"did you mean `{missing.suggestions[0]}`?" if missing.suggestions else "see `executor tools list`"

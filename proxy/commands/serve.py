@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def add_parser(subparsers: Any) -> None:
         "--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one"
     )
     parser.add_argument(
-        "--no-watch", action="store_true", help="do not watch the files; reload by SIGHUP only"
+        "--no-watch",
+        action="store_true",
+        help="do not watch the files; reload only by SIGHUP or POST /-/reload",
     )
     parser.add_argument(
         "--demo", action="store_true", help="also run the quickstart's demo API and point the config at it"
@@ -53,7 +56,11 @@ def run(args: argparse.Namespace) -> int:
         paths = find_paths(args.config)
         return run_loop(_serve(args, paths))
     except (CannotRun, OSError) as error:
-        return cannot_run(error)
+        return cannot_run(error, "use another one: --listen 127.0.0.1:0" if _port_taken(error) else None)
+
+
+def _port_taken(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
@@ -83,6 +90,8 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
 
                 def ready(bound: Bound) -> None:
                     print(welcome(application, bound.url), flush=True)
+                    if args.demo:
+                        print(_demo_lines(environment), flush=True)
 
                 await run_http(application, ready, Stopping())
         except InvalidConfig as error:
@@ -91,19 +100,28 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         return EXIT_OK
 
 
+def _demo_lines(environment: Mapping[str, str]) -> str:
+    """The token opens nothing but a toy API on this machine, until this process ends."""
+    from proxy.commands.demo_server import demo_environment
+
+    variables = " ".join(f"{name}={environment[name]}" for name in demo_environment("", ""))
+    return f"Use the demo API from another terminal (`executor tools list`, `explain`, `call`):\n  export {variables}\n"
+
+
 @asynccontextmanager
 async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None]:
     """The demo API on a free loopback port, and the variables that the quickstart's config refers to."""
     if not wanted:
         yield
         return
+    from proxy.app.tasks import companions
     from proxy.commands.demo_server import bind_demo, demo_environment, demo_token, run_demo
 
     listener, token = bind_demo("127.0.0.1", 0), demo_token()
     port: int = listener.getsockname()[1]
     environment |= demo_environment(f"http://127.0.0.1:{port}", token)
     ready, shutdown = asyncio.Event(), asyncio.Event()
-    async with asyncio.TaskGroup() as group:
+    async with companions() as group:
         group.create_task(
             run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo"
         )

@@ -7,16 +7,25 @@ import json
 from typing import Any
 
 from proxy.config.model import Config
+from proxy.config.packs import PackUse
 from proxy.config.policy import RuleConfig
 
 
 def effective(config: Config) -> dict[str, Any]:
     """Every setting with defaults filled in, as `GET /-/config` shows it."""
     shown: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
-    shown["policies"] = [_rule(rule) for rule in config.policies]
+    shown["policies"] = [_entry(entry) for entry in config.policies]
     for name, workspace in config.workspaces.items():
-        shown["workspaces"][name]["policies"] = [_rule(rule) for rule in workspace.policies]
+        shown["workspaces"][name]["policies"] = [_entry(entry) for entry in workspace.policies]
     return shown
+
+
+def _entry(entry: RuleConfig | PackUse) -> dict[str, Any]:
+    """A pack is shown with its rules: a newer version of it is another config."""
+    if isinstance(entry, PackUse):
+        shown: dict[str, Any] = entry.model_dump(mode="json")
+        return shown | {"rules": [_rule(rule) for rule in entry.rules()]}
+    return _rule(entry)
 
 
 def _rule(rule: RuleConfig) -> dict[str, Any]:

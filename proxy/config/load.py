@@ -26,6 +26,7 @@ from proxy.config.nodes import Path, show_path
 from proxy.config.parse import parse
 from proxy.config.parsed import Parsed
 from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
+from proxy.config.presets import expand_presets
 from proxy.config.schema_errors import read_errors
 from proxy.config.semantics import CHECKS, View, advise
 from proxy.config.semantics.view import connected_names, declared_names
@@ -141,6 +142,7 @@ def _judge(
     env: Mapping[str, str] | None,
     whole: bool,
 ) -> Loaded:
+    expand_presets(merged)
     findings = [*merged.findings, *_shape(merged, env, whole)]
     view = _view(merged, findings, env)
     if view is not None:

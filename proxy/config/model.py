@@ -36,7 +36,7 @@ from integrations.fields import (
 from integrations.fields import setting as _setting
 from proxy.config.callers import AuthConfig
 from proxy.config.connection import Connection
-from proxy.config.policy import RuleConfig
+from proxy.config.packs import PolicyEntry
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -101,7 +101,7 @@ class WorkspaceConfig(Model):
     description: Maybe[str] = None
     integrations: Maybe[Tuple[Text]] = None
     elicitation: WorkspaceElicitation = WorkspaceElicitation()
-    policies: Tuple[RuleConfig] = ()
+    policies: Tuple[PolicyEntry] = ()
 
 
 class RateLimit(Model):
@@ -278,7 +278,7 @@ class Config(Model):
     workspaces: dict[Name, WorkspaceConfig] = Field(default_factory=dict)
     integrations: dict[IntegrationName, Integration] = Field(default_factory=dict)
     connections: dict[ConnectionKey, Connection] = Field(default_factory=dict)
-    policies: Tuple[RuleConfig] = ()
+    policies: Tuple[PolicyEntry] = ()
     rate_limits: dict[Text, RateLimit] = DEFAULT_RATE_LIMITS
     sandbox: SandboxConfig = SandboxConfig()
     execute: Execute = Execute()

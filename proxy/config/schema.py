@@ -13,6 +13,8 @@ from typing import Any
 
 from integrations.fields import format_duration, format_size
 from proxy.config.model import Config
+from proxy.config.presets import KEY as PRESET
+from proxy.config.shipped import PRESETS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {
@@ -25,6 +27,7 @@ _NAMES = {
     "SecretRef": "secret-reference",
     "RuleConfig": "policy",
     "ConditionConfig": "condition",
+    "PackUse": "policy-pack",
     "NoAuth": "no-auth",
 }
 Schema = dict[str, Any]
@@ -35,9 +38,37 @@ def config_schema() -> Schema:
     made = Config.model_json_schema(by_alias=True)
     names = {name: _NAMES.get(name, _kebab(name)) for name in made.get("$defs", {})}
     schema: Schema = _clean(made, names)
-    schema["$defs"] = {names[name]: schema["$defs"][name] for name in sorted(names, key=lambda n: names[n])}
+    _add_presets(schema)
+    schema["$defs"] = dict(sorted((names.get(name, name), one) for name, one in schema["$defs"].items()))
     schema["patternProperties"] = {"^x-": {"description": "ignored; a place for YAML anchors"}}
     return {"$schema": DIALECT, **schema}
+
+
+def _add_presets(schema: Schema) -> None:
+    """An entry with `preset` may have every key of the kinds that presets are of, and needs none of them."""
+    kinds = {PRESETS.read(name)["kind"] for name in PRESETS.names()}
+    (entry,) = schema["properties"]["integrations"]["patternProperties"].values()
+    properties: Schema = {
+        PRESET: {"type": "string", "enum": list(PRESETS.names()), "description": "A ready-made integration"}
+    }
+    for definition in list(schema["$defs"].values()):
+        kind = definition.get("properties", {}).get("kind", {}).get("const")
+        if kind in kinds:
+            _unite(properties, definition["properties"])
+    schema["$defs"]["preset-integration"] = {
+        "type": "object",
+        "description": "A ready-made integration; keys given here replace those of the preset.",
+        "properties": properties,
+        "required": [PRESET],
+        "additionalProperties": False,
+    }
+    entry["oneOf"].append({"$ref": "#/$defs/preset-integration"})
+
+
+def _unite(properties: Schema, more: Schema) -> None:
+    for key, value in more.items():
+        known = properties.get(key, value)
+        properties[key] = value if known == value else {"anyOf": [known, value]}
 
 
 def schema_text() -> str:

@@ -106,6 +106,8 @@ def _fits(model: type[BaseModel], data: Any) -> bool:
     """Whether the data's `kind`, `type` and `grant` are those of the model."""
     if not isinstance(data, dict):
         return True
+    if ("pack" in data) != ("pack" in model.model_fields) and {"pack", "action"} & set(model.model_fields):
+        return False
     for name in ("kind", "type", "grant"):
         field = model.model_fields.get(name)
         if field is None or name not in data or get_origin(field.annotation) is not Literal:

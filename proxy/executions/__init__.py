@@ -15,14 +15,15 @@ from proxy.executions.approvals import (
     Pending,
     Via,
 )
+from proxy.executions.driver import ExecutionReport, pauses
 from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
-from proxy.executions.driver import ExecutionReport, pauses
 from proxy.executions.runner import Executions
 from proxy.executions.schema import OUTPUT_SCHEMA
 
 __all__ = [
     "CHOICES",
+    "OUTPUT_SCHEMA",
     "REFUSALS",
     "AskedBy",
     "Choice",
@@ -30,18 +31,17 @@ __all__ = [
     "Decision",
     "Elicit",
     "ElicitAnswer",
-    "ExecutionView",
-    "Interaction",
-    "Page",
-    "Pending",
-    "Via",
-    "OUTPUT_SCHEMA",
     "ExecutionLimits",
     "ExecutionReport",
     "ExecutionRequest",
     "ExecutionResult",
+    "ExecutionView",
     "Executions",
+    "Interaction",
     "Observer",
+    "Page",
+    "Pending",
+    "Via",
     "limits_from",
     "pauses",
 ]

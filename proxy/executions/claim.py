@@ -66,9 +66,7 @@ class Claim:
             else:
                 plain.append(encode(one.record))
         if plain:
-            await self._store.append_journal(
-                self._id, self._owner, plain, lease=self.lease, durable=guarded
-            )
+            await self._store.append_journal(self._id, self._owner, plain, lease=self.lease, durable=guarded)
         for interaction, records in approved.items():
             await self._use(interaction, records)
 

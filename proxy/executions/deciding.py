@@ -1,4 +1,4 @@
-"""Who may see and decide what (T12, T14). Decisions are only recorded here; whoever drives the execution carries them out.
+"""Who may see and decide what (T12, T14). Decisions are only recorded here: whoever drives carries them out.
 
 Rules:
 - An execution is visible to the account that ran it and to approvers of its workspace; to anybody else it is not there.

@@ -19,7 +19,7 @@ from proxy.executions import emitted
 from proxy.executions.claim import LEASE_SECONDS, Claim
 from proxy.executions.given import by_call, chosen, given_by
 from proxy.executions.journal import CorruptJournal, StartRecord, decode
-from proxy.executions.limits import ExecutionLimits, limits_from
+from proxy.executions.limits import ExecutionLimits
 from proxy.executions.outcome import ExecutionError, ExecutionRequest, ExecutionResult, Observer, unavailable
 from proxy.executions.past import past_of
 from proxy.executions.protocol import Ended, Pause
@@ -150,9 +150,7 @@ class Driver:
         """Drive it to its next result, together with everybody here who wants the same. None: another process does."""
         task = self._continued.get(record.execution_id)
         if task is None:
-            lease = await self._state.acquire_lease(
-                record.execution_id, secrets.token_hex(8), LEASE_SECONDS
-            )
+            lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
             task = self._continued.get(record.execution_id)
             if task is None:
                 if lease is None:
@@ -180,20 +178,28 @@ class Driver:
         if record.status == "settled":
             return body.outcome()
         if record.due_at is not None and record.due_at * 1000 <= self._clock():
-            return await self._settle(claim, body, unavailable("execution_expired", record.execution_id, record.owner))
+            return await self._settle(
+                claim, body, unavailable("execution_expired", record.execution_id, record.owner)
+            )
         crashed = record.status == "running"
         if crashed and body.attempts >= _ATTEMPTS:
-            error = ExecutionError("SandboxError", "The server stopped each time it went on with this execution.")
+            error = ExecutionError(
+                "SandboxError", "The server stopped each time it went on with this execution."
+            )
             return await self._settle(claim, body, self._bare(record, body, error))
         try:
-            past = past_of([decode(line) for line in await self._state.read_journal(record.execution_id, record.owner)])
+            past = past_of(
+                [decode(line) for line in await self._state.read_journal(record.execution_id, record.owner)]
+            )
         except CorruptJournal as why:
             error = ExecutionError("StateError", f"The journal of this execution cannot be read: {why}.")
             return await self._settle(claim, body, self._bare(record, body, error))
         decisions = await self._state.decisions(record.execution_id, record.owner)
         claim.decisions = {one.interaction_id: one for one in decisions}
         given = given_by(body.asked(), claim.decisions, self._clock())
-        body = replace(body, attempts=body.attempts + crashed, decided={**body.decided, **chosen(given, claim.decisions)})
+        body = replace(
+            body, attempts=body.attempts + crashed, decided={**body.decided, **chosen(given, claim.decisions)}
+        )
         await claim.save(replace(record, status="running", due_at=None, pending=0, body=body.encoded()))
         with self._live.lease() as generation:
             limits = self._limits(generation.config)
@@ -288,19 +294,26 @@ class Driver:
         try:
             await claim.save(record, pending_cap=PENDING_CAP)
         except PendingFull:
-            failed = replace(self._shell(task, run, "failed", body.used_ms), error=ExecutionError("PendingLimitError", _TOO_MANY))
+            failed = replace(
+                self._shell(task, run, "failed", body.used_ms),
+                error=ExecutionError("PendingLimitError", _TOO_MANY),
+            )
             self._report(task, failed, None)
             return await self._finish(task, failed)
         except StateError as error:
             _log.exception("pause_failed", error, execution=task.job.execution_id)
-            failed = replace(self._shell(task, run, "failed", body.used_ms), error=ExecutionError("StateError", _NOT_KEPT))
+            failed = replace(
+                self._shell(task, run, "failed", body.used_ms), error=ExecutionError("StateError", _NOT_KEPT)
+            )
             self._report(task, failed, "store")
             return failed
         await claim.release()
         await self._state.publish(pauses(claim.record.owner.workspace_id), task.job.execution_id.encode())
         return result
 
-    async def _finish(self, task: _Task, result: ExecutionResult, *, keep_journal: bool = False) -> ExecutionResult:
+    async def _finish(
+        self, task: _Task, result: ExecutionResult, *, keep_journal: bool = False
+    ) -> ExecutionResult:
         claim = task.claim
         try:
             if claim.kept or task.request.keep:
@@ -354,13 +367,21 @@ class Driver:
             calls=run.entries(),
         )
 
+    def _failed(self, task: _Task, run: Run, error: ExecutionError) -> ExecutionResult:
+        return replace(self._shell(task, run, "failed", task.body.used_ms), error=error)
+
     async def _result(self, task: _Task, run: Run, ended: Ended) -> ExecutionResult:
         shaped, failure, ended = await self._shaped(ended, task.job)
         result = self._shell(task, run, ended.status, task.body.used_ms)
         if shaped is None:
             return replace(result, error=failure)
         return replace(
-            result, has_result=True, result=shaped.value, result_text=shaped.text, result_ref=shaped.ref, error=failure
+            result,
+            has_result=True,
+            result=shaped.value,
+            result_text=shaped.text,
+            result_ref=shaped.ref,
+            error=failure,
         )
 
     async def _shaped(self, ended: Ended, job: Job) -> tuple[Shaped | None, ExecutionError | None, Ended]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from proxy.executions.approvals import Interaction
+from proxy.executions.approvals import Choice, Interaction
 from proxy.executions.protocol import Given
 from proxy.state import Decision
 
@@ -41,6 +41,6 @@ def by_call(given: Mapping[str, Given], asked: Iterable[Interaction]) -> dict[in
     return {seq: given[one.id] for one in asked if one.id in given for seq in one.seqs}
 
 
-def chosen(given: Mapping[str, Given], decisions: Mapping[str, Decision]) -> dict[str, str]:
+def chosen(given: Mapping[str, Given], decisions: Mapping[str, Decision]) -> dict[str, Choice]:
     """The decisions as they were said, for repeating them."""
     return {name: orjson.loads(decisions[name].body)["action"] for name in given if name in decisions}

@@ -58,6 +58,8 @@ from proxy.executions.protocol import (
 )
 from proxy.executions.situation import (
     NO_CALLS,
+    NO_HELD,
+    NO_JUDGED,
     IllegalEvent,
     MachineLimits,
     Phase,
@@ -91,7 +93,7 @@ def _finished(state: State, event: Finished) -> Step:
     done = event.done
     if not done.ok:
         waiting = (*(one.call for one in state.queue), *(one.call for one in state.held.values()))
-        dropped = replace(state, queue=(), held=NO_CALLS, dropped=(*waiting, *done.calls))
+        dropped = replace(state, queue=(), held=NO_HELD, dropped=(*waiting, *done.calls))
         return _drained(replace(dropped, phase="draining", done=done), ())
     state, commands = admitted(replace(state, phase="draining", done=done, inbox=()), done.calls)
     return _drained(state, commands)
@@ -109,8 +111,8 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
 
 
 def _ended(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
-    waiting = (*state.judging.values(), *state.queue, *state.held.values())
-    unsent = (*state.dropped, *(one.call for one in waiting))
+    judged = (one.call for one in (*state.judging.values(), *state.queue))
+    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values()))
     ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=unsent)
     return _closed(state, "finished"), (*commands, Finish(ended))
 
@@ -122,8 +124,8 @@ def _paused(state: State, commands: tuple[Command, ...]) -> Step:
 
 
 def _closed(state: State, phase: Phase) -> State:
-    none = {"judging": NO_CALLS, "held": NO_CALLS, "past": None, "made": ()}
-    return replace(state, phase=phase, flying=NO_CALLS, queue=(), inbox=(), wake=None, **none)
+    state = replace(state, phase=phase, flying=NO_CALLS, judging=NO_JUDGED, held=NO_HELD, queue=())
+    return replace(state, inbox=(), wake=None, past=None, made=())
 
 
 def _stopped(state: State, ended: Ended) -> Step:

@@ -27,8 +27,14 @@ WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"}
 _NOT_ERRORS: Final = WAITING | {"completed", "running"}
 _UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "execution_not_found": ("ExecutionNotFound", "There is no execution `{id}` that you could go on with."),
-        "execution_expired": ("ExecutionExpired", "Nobody decided about execution `{id}` in time; it has ended."),
+        "execution_not_found": (
+            "ExecutionNotFound",
+            "There is no execution `{id}` that you could go on with.",
+        ),
+        "execution_expired": (
+            "ExecutionExpired",
+            "Nobody decided about execution `{id}` in time; it has ended.",
+        ),
         "execution_forbidden": ("ExecutionForbidden", "Execution `{id}` belongs to another account."),
         "execution_already_settled": (
             "ExecutionAlreadySettled",
@@ -251,7 +257,9 @@ def waiting_text(result: ExecutionResult) -> str:
             'or "decline"; name one question with "interactionId".'
         )
     noun = "call needs" if count == 1 else "calls need"
-    return f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
+    return (
+        f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
+    )
 
 
 def _cut(text: str, room: int, ref: str | None) -> str:

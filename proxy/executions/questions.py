@@ -82,7 +82,9 @@ def binding_digest(ask: JsonObject) -> str:
     return hashlib.sha256(orjson.dumps(ask["binding"])).hexdigest()
 
 
-def questions(held: Iterable[Held], expires_at: float, known: Iterable[Interaction]) -> tuple[Interaction, ...]:
+def questions(
+    held: Iterable[Held], expires_at: float, known: Iterable[Interaction]
+) -> tuple[Interaction, ...]:
     """One interaction for all calls that ask exactly the same. `known` ones keep the time when they expire."""
     until = {one.id: one.expires_at for one in known}
     groups: dict[str, list[Held]] = {}
@@ -138,7 +140,11 @@ def _message(question: Interaction) -> str:
 
 def _clipped(text: str) -> str:
     shown = visible(text)
-    return shown if len(shown) <= _SUMMARY_CHARACTERS else f"{shown[:_SUMMARY_CHARACTERS]}... [{len(shown):,} characters]"
+    return (
+        shown
+        if len(shown) <= _SUMMARY_CHARACTERS
+        else f"{shown[:_SUMMARY_CHARACTERS]}... [{len(shown):,} characters]"
+    )
 
 
 def render(spelled: bytes) -> str:

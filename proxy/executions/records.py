@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from proxy.executions.approvals import ExecutionView, Interaction, JsonObject
+from proxy.executions.approvals import Choice, ExecutionView, Interaction, JsonObject
 from proxy.executions.outcome import (
     TEXT_CHARACTERS,
     WAITING,
@@ -32,7 +32,7 @@ class Body:
     request: JsonObject
     code_sha256: str
     interactions: tuple[JsonObject, ...] = ()
-    decided: Mapping[str, str] = field(default_factory=dict)
+    decided: Mapping[str, Choice] = field(default_factory=dict)
     result: JsonObject | None = None
     used_ms: float = 0.0
     attempts: int = 0
@@ -113,7 +113,9 @@ def view(record: ExecutionRecord) -> ExecutionView:
     """One execution for its owner or an approver."""
     body = body_of(record)
     result = body.outcome() if body.result is not None else None
-    status = "running" if record.status == "running" else result.status if result is not None else record.status
+    status = (
+        "running" if record.status == "running" else result.status if result is not None else record.status
+    )
     over = result is not None and status not in WAITING and record.status == "settled"
     return ExecutionView(
         id=record.execution_id,

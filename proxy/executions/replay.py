@@ -5,7 +5,7 @@ them one at a time, it does not matter how they were grouped the first time. The
 to where it stood:
 
     recorded as held         held again, or carried out as decided
-    recorded as sent         the proxy died before it knew the outcome: repeated where that is harmless, else asked about
+    recorded as sent         the proxy died before it knew the outcome: repeated if harmless, else asked about
     not recorded             queued, as if it had just been made
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 
 from proxy.executions.admission import asked, decided
 from proxy.executions.journal import DispatchRecord, HoldRecord
-from proxy.executions.past import Past, check, check_all_made
+from proxy.executions.past import Diverged, Past, check, check_all_made
 from proxy.executions.protocol import Command, Deliver, Held, Judgement
 from proxy.executions.situation import State, Step
 from proxy.sandbox import Delivery, ResultDelivery, ToolCall

@@ -20,7 +20,6 @@ from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, Se
 from proxy.executions.limits import ExecutionLimits
 from proxy.executions.machine import IllegalEvent, MachineLimits, State, deadline, step
 from proxy.executions.outcome import SILENT, CallEntry, Observer
-from proxy.executions.questions import approval_ask, lost_ask
 from proxy.executions.past import Past
 from proxy.executions.protocol import (
     Answer,
@@ -53,6 +52,7 @@ from proxy.executions.protocol import (
     WorkerLost,
     Write,
 )
+from proxy.executions.questions import approval_ask, lost_ask
 from proxy.principal import Principal
 from proxy.sandbox import (
     Blocked as BlockedMessage,
@@ -191,7 +191,7 @@ class Run:
         return self.ended is not None or self.paused is not None
 
     async def drive(self) -> Ended | Pause:
-        """Run to the end or to the next pause. When this task is cancelled the worker and all calls are gone before it says so."""
+        """Run to the end or to the next pause. When this task is cancelled nothing is left when it says so."""
         try:
             lifetime = self._job.machine.lifetime_ms / 1000 + _POOL_GRACE_SECONDS
             async with self._pool.worker(self._job.principal.workspace_id, lifetime) as worker:
@@ -311,6 +311,7 @@ class Run:
         for command in commands:
             if isinstance(command, Write):
                 writes.append(command)
+                self._note_unsent(command)
                 continue
             if writes and not await self._stored(writes, worker):
                 return
@@ -339,6 +340,16 @@ class Run:
         task = group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _note_unsent(self, write: Write) -> None:
+        """A call that was decided against has its place in the list of calls too."""
+        record, past = write.record, self._job.past
+        if not isinstance(record, SettleRecord) or record.seq in self._entries or past is None:
+            return
+        known = past.last.get(record.seq)
+        if known is not None:
+            code = _code_of(record.outcome)
+            self._entries[record.seq] = CallEntry(known.path, code is None, code, 0.0)
 
     async def _stored(self, writes: list[Write], worker: Worker) -> bool:
         """Whether the store took them. If not the execution ends: nothing may happen that is not on record."""

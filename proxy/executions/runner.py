@@ -59,7 +59,9 @@ _log = Log("executions")
 # How long a caller of `resume` waits for an execution that another replica drives.
 _PATIENCE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
-_FALLBACK: Final = "This client cannot show questions, so the decision is asked for through the `resume` tool."
+_FALLBACK: Final = (
+    "This client cannot show questions, so the decision is asked for through the `resume` tool."
+)
 _IDEMPOTENCY: Final = "execution-key"
 _STATUS_OF: Final[Mapping[Refusal, str]] = {
     "not_found": "execution_not_found",
@@ -87,9 +89,7 @@ class Executions:
     ) -> None:
         self._state = state
         self._clock = clock or wall_clock()
-        self._driver = Driver(
-            pool, calls, live, state, limits, self._clock, on_execution, approval_url
-        )
+        self._driver = Driver(pool, calls, live, state, limits, self._clock, on_execution, approval_url)
         self._desk = Desk(state, is_approver, self._clock)
 
     @property
@@ -314,21 +314,25 @@ class Executions:
         more = found[-1].execution_id if len(found) == query.limit else None
         return Page(tuple(view(one) for one in found), more)
 
-    async def pending(self, principal: Principal) -> list[Pending]:
+    async def pending(self, principal: Principal) -> tuple[Pending, ...]:
         """Every question that waits and that this caller may see, oldest first."""
         account = None if self._desk.everything(principal) else principal.account_id
         query = ExecutionQuery(principal.workspace_id, account, status="paused", limit=500)
         now = self._clock()
         found = [
             Pending(
-                one.execution_id, one.owner.account_id, one.owner.workspace_id, one.session_id,
-                one.created_at * 1000, question,
-            )  # fmt: skip
+                one.execution_id,
+                one.owner.account_id,
+                one.owner.workspace_id,
+                one.session_id,
+                one.created_at * 1000,
+                question,
+            )
             for one in await self._state.list_executions(query)
             for question in body_of(one).asked()
             if question.expires_at > now
         ]
-        return found[::-1]
+        return tuple(sorted(found, key=lambda one: one.created))
 
     # ---- end ----------------------------------------------------------------------------------------------------
     async def cancel(self, execution_id: str, principal: Principal) -> bool:

@@ -13,8 +13,8 @@ from proxy.sandbox import Delivery, Done, ToolCall
 
 Phase = Literal["new", "replaying", "running", "blocked", "draining", "paused", "finished"]
 NO_CALLS: Final[Mapping[int, ToolCall]] = MappingProxyType({})
-_NO_HELD: Final[Mapping[int, Held]] = MappingProxyType({})
-_NO_JUDGED: Final[Mapping[int, Judgement]] = MappingProxyType({})
+NO_HELD: Final[Mapping[int, Held]] = MappingProxyType({})
+NO_JUDGED: Final[Mapping[int, Judgement]] = MappingProxyType({})
 _NOT_GIVEN: Final[Mapping[int, Given]] = MappingProxyType({})
 
 
@@ -62,8 +62,8 @@ class State:
     outcome_bytes: int = 0
     wake: float | None = None
     flying: Mapping[int, ToolCall] = field(default_factory=lambda: NO_CALLS)
-    judging: Mapping[int, Judgement] = field(default_factory=lambda: _NO_JUDGED)
-    held: Mapping[int, Held] = field(default_factory=lambda: _NO_HELD)
+    judging: Mapping[int, Judgement] = field(default_factory=lambda: NO_JUDGED)
+    held: Mapping[int, Held] = field(default_factory=lambda: NO_HELD)
     queue: tuple[Judgement, ...] = ()
     inbox: tuple[Delivery, ...] = ()
     dropped: tuple[ToolCall, ...] = ()

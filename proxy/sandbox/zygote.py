@@ -3,7 +3,7 @@ by fork.
 
 It is started with an empty environment and holds no secret, no configuration and no listening socket. It
 talks to the pool over one SOCK_SEQPACKET socket, one message a packet (below); each names a worker by a token
-of the pool. """
+of the pool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ import json
 import os
 import time
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
-from signal import SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGCHLD, SIGINT, pthread_sigmask, signal
+from signal import (
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_IGN,
+    SIG_SETMASK,
+    SIGCHLD,
+    SIGHUP,
+    SIGINT,
+    SIGTERM,
+    pthread_sigmask,
+    signal,
+)
 from typing import Any
 
 from proxy.sandbox.engine import Context, Native
@@ -49,7 +60,10 @@ class Zygote:
         failed = self._probe()
         gc.collect()
         gc.freeze()
-        signal(SIGINT, SIG_IGN)
+        # A terminal's Ctrl-C and a service manager's stop reach the whole group; only the pool ends workers, so that
+        # executions can still be drained. SIGKILL, and the end of the control socket, always work.
+        for number in (SIGINT, SIGTERM, SIGHUP):
+            signal(number, SIG_IGN)
         signal(SIGCHLD, self._reap)
         report = {"failed": failed + ([] if network else ["network"])}
         self._control.send(READY + json.dumps(report).encode())

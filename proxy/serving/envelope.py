@@ -24,7 +24,7 @@ from proxy.serving.http import Inbox, Receive, Reply, Request, Scope, Send, read
 from proxy.serving.legacy import LegacyLeg
 from proxy.serving.messages import parse
 from proxy.serving.modern import ModernLeg
-from proxy.serving.origins import HostRules
+from proxy.serving.origins import FrontRules, HostRules
 from proxy.serving.routes import McpRoute
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class EnvelopeOptions:
     """`hosts` decides about Host and Origin; bodies over `max_body_bytes` are refused unread, and those that
     take longer than `body_seconds` as well."""
 
-    hosts: HostRules = field(default_factory=lambda: HostRules(loopback=True))
+    hosts: FrontRules = field(default_factory=lambda: HostRules(loopback=True))
     max_body_bytes: int = 1024 * 1024
     body_seconds: float = 30.0
 
@@ -103,14 +103,18 @@ class Envelope:
     def _authenticate(self, route: McpRoute, request: Request) -> Principal:
         try:
             return self._gateway.authenticate(
-                request.headers, request.query, route.workspace, request.peer_ip, route.anonymous
+                request.headers,
+                request.query,
+                route.workspace,
+                self._options.hosts.client_ip(request),
+                route.anonymous,
             )
         except AuthError as error:
             raise _Unauthenticated(error, request) from None
 
     async def _count(self, principal: Principal, request: Request) -> None:
         try:
-            await self._gateway.check_request_limit(principal, request.peer_ip)
+            await self._gateway.check_request_limit(principal, self._options.hosts.client_ip(request))
         except RateLimited as error:
             seconds = max(1, math.ceil(error.retry_after_seconds))
             raise Refusal(

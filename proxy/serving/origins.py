@@ -7,15 +7,29 @@ name in `Host`, so a server that listens on loopback answers only loopback names
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from proxy.serving.errors import Refusal
 from proxy.serving.http import Request
 
+Network = IPv4Network | IPv6Network
 _PORTS = {"http": 80, "https": 443}
+
+
+class FrontRules(Protocol):
+    """What the front must know of the config to believe a request's headers. Called once per request."""
+
+    def check(self, request: Request) -> str | None:
+        """The origin to allow in CORS answers, or None when there is none. Raises `Refusal` (421, 403)."""
+        ...
+
+    def client_ip(self, request: Request) -> str:
+        """The address of whoever sent it: the socket's, or what trusted proxies say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +41,46 @@ class HostRules:
     loopback: bool
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    proxies: tuple[Network, ...] = ()
 
     @classmethod
     def build(
-        cls, listen_host: str, public_url: str | None, trusted: Iterable[str], origins: Iterable[str]
+        cls,
+        listen_host: str,
+        public_url: str | None,
+        trusted: Iterable[str],
+        origins: Iterable[str],
+        proxies: Iterable[str] = (),
     ) -> HostRules:
-        """From `server.listen`, `server.public_url`, trusted host names and the configured CORS origins."""
+        """From `server.listen`, `server.public_url`, trusted host names, the configured CORS origins, and the
+        networks of `server.trusted_proxies`."""
         hosts = {host.lower() for host in trusted}
         allowed = {origin.rstrip("/").lower() for origin in origins}
         if public_url:
             parts = urlsplit(public_url)
             hosts.add(parts.netloc.lower().rpartition("@")[2])
             allowed.add(f"{parts.scheme}://{parts.netloc}".lower())
-        return cls(is_loopback(listen_host), frozenset(hosts), frozenset(allowed))
+        networks = tuple(ip_network(one) for one in proxies)
+        return cls(is_loopback(listen_host), frozenset(hosts), frozenset(allowed), networks)
+
+    def client_ip(self, request: Request) -> str:
+        """The last address of X-Forwarded-For that no trusted proxy of ours has; the socket's without one.
+
+        Anybody may write that header, so it is read from its end, and only as far as trusted hands wrote it.
+        """
+        client = request.peer_ip
+        hops = request.headers.get("x-forwarded-for", "").split(",")
+        while hops and self._is_proxy(client):
+            hop = hops.pop().strip()
+            if not _is_address(hop):
+                break
+            client = hop
+        return client
+
+    def _is_proxy(self, address: str) -> bool:
+        return _is_address(address) and any(
+            ip_address(address.strip("[]")) in network for network in self.proxies
+        )
 
     def check(self, request: Request) -> str | None:
         """The origin to allow in CORS answers, or None when there is none. Raises `Refusal` (421, 403)."""
@@ -88,14 +129,15 @@ def is_loopback(host: str) -> bool:
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 
 
 def _is_address(name: str) -> bool:
+    """Also in brackets, as in a URL."""
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        ip_address(name.strip("[]"))
     except ValueError:
         return False
     return True

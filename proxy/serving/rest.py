@@ -28,9 +28,11 @@ View = Callable[[], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """`admin_open`: the listener is loopback or meant for operators. `limits` are passed to Quart."""
+    """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`.
+    `settings` are passed to Quart."""
 
     admin_open: bool = True
+    metrics: bool = True
     settings: Mapping[str, Any] = field(default_factory=lambda: {"MAX_CONTENT_LENGTH": 64 * 1024})
 
 
@@ -87,7 +89,8 @@ def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
         report = await gateway.reload()
         return _json(422 if report.outcome == "rejected" else 200, report.body)
 
-    app.add_url_rule("/metrics", "metrics", guard(metrics), methods=["GET"])
+    if guard.options.metrics:
+        app.add_url_rule("/metrics", "metrics", guard(metrics), methods=["GET"])
     app.add_url_rule("/-/status", "status", guard(status), methods=["GET"])
     app.add_url_rule("/-/config", "config", guard(config), methods=["GET"])
     app.add_url_rule("/-/reload", "reload", guard(reload), methods=["POST"])
@@ -98,7 +101,7 @@ class _Guard:
 
     def __init__(self, gateway: Gateway, options: RestOptions) -> None:
         self._gateway = gateway
-        self._open = options.admin_open
+        self.options = options
 
     def __call__(self, view: View) -> View:
         @wraps(view)
@@ -108,7 +111,7 @@ class _Guard:
         return guarded
 
     def _refusal(self) -> Response | None:
-        if self._open and not _FORWARDED & {name.lower() for name, _ in request.headers.items()}:
+        if self.options.admin_open and not _FORWARDED & {name.lower() for name, _ in request.headers.items()}:
             return None
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:

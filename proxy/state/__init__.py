@@ -1,6 +1,45 @@
-"""What outlives one execution: journals and large results. Kept in memory so far; one protocol for every store."""
+"""What outlives one execution: journals, results, paused executions, decisions, sessions."""
 
-from proxy.state.base import Owner, State
+from proxy.state.base import State, Subscription
 from proxy.state.memory import MemoryCaps, MemoryState
+from proxy.state.records import (
+    Caps,
+    Conflict,
+    Decision,
+    Entry,
+    ExecutionQuery,
+    ExecutionRecord,
+    JournalFull,
+    Lease,
+    LeaseLost,
+    Owner,
+    PendingFull,
+    SessionRecord,
+    SessionsFull,
+    StateError,
+    StateUnavailable,
+    StateUnreadable,
+)
 
-__all__ = ["MemoryCaps", "MemoryState", "Owner", "State"]
+__all__ = [
+    "Caps",
+    "Conflict",
+    "Decision",
+    "Entry",
+    "ExecutionQuery",
+    "ExecutionRecord",
+    "JournalFull",
+    "Lease",
+    "LeaseLost",
+    "MemoryCaps",
+    "MemoryState",
+    "Owner",
+    "PendingFull",
+    "SessionRecord",
+    "SessionsFull",
+    "State",
+    "StateError",
+    "StateUnavailable",
+    "StateUnreadable",
+    "Subscription",
+]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGTERM, Signals
 from typing import IO, Any
 
 import httpx2
@@ -115,7 +115,10 @@ class Proxy:
 
     def ready(self) -> None:
         """Wait until it has printed where it listens and with what token."""
-        first = self.out.wait(lambda line: line.startswith("Executor serves "))
+        try:
+            first = self.out.wait(lambda line: line.startswith("Executor serves "))
+        except AssertionError:
+            raise AssertionError(f"the server did not start; it said:\n{self.err.text}") from None
         self.url = first.removeprefix("Executor serves ").removesuffix("/mcp")
         self.out.wait(lambda line: "npx add-mcp" in line or "Callers bring their own keys" in line)
         found = re.search(r"Token: (\S+)", self.out.text)
@@ -177,8 +180,12 @@ class Proxy:
             async with Client(transport, mode=mode, cache=None, **options) as client:
                 yield client
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
+
+    def signal_group(self, number: Signals) -> None:
+        """To everything it started as well: what a terminal's Ctrl-C, and `systemctl stop`, do."""
+        os.killpg(self.process.pid, number)
 
     def wait(self) -> int:
         code = self.process.wait(LIMIT_SECONDS)
@@ -189,8 +196,8 @@ class Proxy:
     def stop(self) -> None:
         """At once, and with everything it started."""
         if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-            self.signal(signal.SIGTERM)
+            self.signal(SIGTERM)
+            self.signal(SIGTERM)
         try:
             self.wait()
         except subprocess.TimeoutExpired:
@@ -223,6 +230,7 @@ def spawn(*arguments: str, state: Path, env: Mapping[str, str] | None = None) ->
         text=True,
         env=environment(state, env),
         cwd=ROOT,
+        start_new_session=True,
     )
     return Proxy(process)
 

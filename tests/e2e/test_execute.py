@@ -222,7 +222,7 @@ async def test_search_describe_catalog_and_discover_lead_to_the_call(shop: Proxy
     assert "limit?: number" in seen["what"]["inputTypeScript"]
     assert seen["what"]["policy"]["action"] == "approve"
     assert seen["spaces"][0]["namespace"] == "shop.org.main"
-    assert seen["spaces"][0]["toolCount"] == 8
+    assert seen["spaces"][0]["toolCount"] == 10
     assert len(seen["page"]["items"]) == 3
     assert seen["page"]["hasMore"] is True
     assert seen["best"]["bestPath"] == "shop.org.main.things.list"

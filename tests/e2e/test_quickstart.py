@@ -85,6 +85,16 @@ def test_the_printed_connect_line_has_the_url_and_the_header(demo: Proxy) -> Non
     assert f"--header 'Authorization: Bearer {demo.token}'" in line
 
 
+async def test_the_printed_export_line_lets_other_commands_reach_the_demo(demo: Proxy) -> None:
+    exports = demo.out.wait(lambda line: line.strip().startswith("export ")).strip()
+    executor = f"{exports}; cd {ROOT}; {sys.executable} -m proxy"
+    explained = await bash(f"{executor} explain inventory.org.main.items.delete --config examples/quickstart")
+    assert "deleting-asks" in explained
+    assert "executor.yaml:" in explained
+    called = await bash(f"{executor} call inventory.org.main.items.list --config examples/quickstart")
+    assert "Hex bolt M8" in called
+
+
 @ERAS
 async def test_the_description_lists_the_demo_connection(demo: Proxy, mode: str) -> None:
     async with demo.sdk(mode) as client:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import queue
 import threading
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 LIMIT_SECONDS = 30.0
 
@@ -85,10 +88,38 @@ def _reply(upstream: Upstream, request: Seen) -> tuple[int, Any]:
     if head == "size":
         return 200, {"text": "x" * int(rest)}
     if head == "echo":
-        return int(rest or "200"), {"message": f"seen: {request.headers}", "headers": request.headers}
+        seen = {"headers": request.headers, "target": request.target}
+        return int(rest or "200"), {"message": f"seen: {seen}", **seen}
+    if head == "mirror":
+        return int(rest or "200"), _mirrored(request)
     if head == "things" and request.method == "GET" and not rest:
         return 200, [{"id": "t1", "name": "bolt"}, {"id": "t2", "name": "nut"}]
     return 200, {"method": request.method, "target": request.target, "body": request.body.decode()}
+
+
+def _mirrored(request: Seen) -> Any:
+    """Everything credential-like in this request, in the spellings in which it might leave somewhere else."""
+    carried = [value for name, value in request.headers.items() if name.lower() not in ("host", "accept")]
+    values = [*carried, *(part.split(" ", 1)[1] for part in carried if " " in part), request.target]
+    spelled = []
+    for value in values:
+        raw = value.encode()
+        coded = [
+            base64.b64encode(raw).decode(),
+            base64.urlsafe_b64encode(raw).decode().rstrip("="),
+            raw.hex(),
+        ]
+        inside = base64.b64encode(b"user:" + raw).decode()
+        spelled += [
+            value,
+            *coded,
+            inside,
+            quote(value, safe=""),
+            quote(value),
+            html.escape(value),
+            json.dumps(value),
+        ]
+    return {"seen": spelled, "as key": {one: 1 for one in spelled}, "text": " ".join(spelled)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -148,6 +179,8 @@ def document(**summaries: str) -> dict[str, Any]:
         "/size/{bytes}": {"get": one("size.text", _path("bytes", "integer"))},
         "/echo": {"get": one("echo.show")},
         "/echo/{status}": {"get": one("echo.fail", _path("status", "integer"))},
+        "/mirror": {"get": one("mirror.show")},
+        "/mirror/{status}": {"get": one("mirror.fail", _path("status", "integer"))},
         "/admin/wipe": {"post": one("admin.wipe")},
     }
     return {"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "paths": paths}

@@ -57,12 +57,13 @@ Answer = Callable[[Seen], Reply | None]
 @dataclass
 class Echo:
     """`url` is the origin; `log` every request in order; `replies` maps paths to answers used up one by
-    one.
+    one. `arrived` is set by every request.
     """
 
     url: str
     log: list[Seen] = field(default_factory=list)
     replies: dict[str, list[Reply]] = field(default_factory=dict)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def next_reply(self, seen: Seen) -> Reply:
         queue = self.replies.get(seen.path)
@@ -86,6 +87,7 @@ async def echo_server() -> AsyncIterator[Echo]:
         try:
             while (seen := await _read(reader)) is not None:
                 echo.log.append(seen)
+                echo.arrived.set()
                 if not await _answer(writer, seen, echo.next_reply(seen)):
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):

@@ -7,7 +7,7 @@ def test_a_document_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     document = DOCUMENTS[0]
     there = tmp_path / document.name
     there.write_text("{}")
-    assert fetch(document, tmp_path) == there
+    assert list(fetch([document], tmp_path)) == [(document, there)]
     assert there.read_text() == "{}"
 
 

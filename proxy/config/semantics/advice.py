@@ -8,6 +8,7 @@ from typing import Any
 
 from policies.patterns import covers, parse_pattern
 from proxy.config.nodes import Node, Path
+from proxy.config.packs import PackRule, PackUse
 from proxy.config.places import Finding
 from proxy.config.policy import RuleConfig
 from proxy.config.semantics.safety import authenticates
@@ -17,6 +18,9 @@ from proxy.config.unsupported import unsupported
 
 def advise(view: View) -> Iterator[Finding]:
     yield from _rules(view)
+    for _, entries in view.entries():
+        for path, entry in entries:
+            yield from _unknown_keys(view, path, entry)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
@@ -28,12 +32,13 @@ def _rules(view: View) -> Iterator[Finding]:
         earlier: dict[str, list[tuple[Path, RuleConfig]]] = {}
         for path, rule in rules:
             yield from _approves_everything(path, rule)
-            yield from _unknown_keys(view, path, rule)
             hiding = next((p for p, r in _candidates(rule, earlier) if _hides(r, rule)), None)
-            if hiding is not None:
+            if hiding is not None and not isinstance(rule, PackRule):
                 related = (("the rule that always wins", (*hiding, "pattern")),)
                 message = f"rule `{_name(path, rule)}` can never apply: an earlier rule matches all of it"
-                yield Finding("W601", (*path, "pattern"), message, "move it up, or remove it", related=related)
+                yield Finding(
+                    "W601", (*path, "pattern"), message, "move it up, or remove it", related=related
+                )
             elif not rule.when:
                 earlier.setdefault(_head(rule.pattern), []).append((path, rule))
 
@@ -50,7 +55,7 @@ def _candidates(
     return earlier.get("*", []) + (earlier.get(head, []) if head != "*" else [])
 
 
-def _name(path: Path, rule: RuleConfig) -> str:
+def _name(path: Path, rule: RuleConfig | PackUse) -> str:
     return rule.id or f"policies[{path[-1]}]"
 
 
@@ -70,7 +75,7 @@ def _approves_everything(path: Path, rule: RuleConfig) -> Iterator[Finding]:
         yield Finding("W604", (*path, "pattern"), "this rule approves every tool, deletions too", help)
 
 
-def _unknown_keys(view: View, path: Path, rule: RuleConfig) -> Iterator[Finding]:
+def _unknown_keys(view: View, path: Path, rule: RuleConfig | PackUse) -> Iterator[Finding]:
     """`key:ID` of a key that is not declared can only be a signed one."""
     auth = view.config.auth
     if auth is None or (auth.api_keys and auth.api_keys.signing):
@@ -110,7 +115,9 @@ def _anonymous(view: View) -> Iterator[Finding]:
 
 
 def _expired(view: View) -> Iterator[Finding]:
-    keys: dict[str, Any] = dict(view.config.auth.api_keys.keys) if view.config.auth and view.config.auth.api_keys else {}
+    keys: dict[str, Any] = (
+        dict(view.config.auth.api_keys.keys) if view.config.auth and view.config.auth.api_keys else {}
+    )
     for name, key in keys.items():
         if key.expires is not None and key.expires <= view.now:
             path: Path = ("auth", "api_keys", "keys", name, "expires")

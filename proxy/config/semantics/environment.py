@@ -32,9 +32,13 @@ def _variable(view: View, path: Path, name: str, environment: Mapping[str, str])
     elif by_file and by_file != UNKNOWN:
         why = read_secret_file(view.directory(path) / by_file)[1]
         if why:
-            yield Finding("E404", at, f"{name}_FILE points to `{by_file}`, {why}", "unset it, or create the file")
+            yield Finding(
+                "E404", at, f"{name}_FILE points to `{by_file}`, {why}", "unset it, or create the file"
+            )
     elif value == "":
-        yield Finding("E403", at, f"environment variable {name} is empty", f"set {name}, or {name}_FILE to a path")
+        yield Finding(
+            "E403", at, f"environment variable {name} is empty", f"set {name}, or {name}_FILE to a path"
+        )
     elif value is None and not by_file:
         yield Finding("E402", at, f"environment variable {name} is not set", _help(name, environment))
 
@@ -49,5 +53,9 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
 def _file(view: View, path: Path, name: str) -> Iterator[Finding]:
     why = read_secret_file(view.directory(path) / name)[1]
     if why:
-        yield Finding("E404", (*path, "file"), f"secret file `{name}` {why.removeprefix('which ')}", "create it, or use {env: NAME}")
-
+        yield Finding(
+            "E404",
+            (*path, "file"),
+            f"secret file `{name}` {why.removeprefix('which ')}",
+            "create it, or use {env: NAME}",
+        )

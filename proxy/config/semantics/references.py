@@ -37,7 +37,11 @@ def _connections(view: View) -> Iterator[Finding]:
         name = key.partition(".")[0]
         if name not in integrations:
             yield unknown(
-                ("connections", key), f"connection `{key}` names unknown integration", name, integrations, True
+                ("connections", key),
+                f"connection `{key}` names unknown integration",
+                name,
+                integrations,
+                True,
             )
 
 
@@ -56,10 +60,14 @@ def _keys(view: View) -> Iterator[Finding]:
     for name, key in (auth.api_keys.keys if auth and auth.api_keys else {}).items():
         path: Path = ("auth", "api_keys", "keys", name)
         if key.workspace is not None and key.workspace not in workspaces:
-            yield unknown((*path, "workspace"), f"key `{name}` names unknown workspace", key.workspace, workspaces)
+            yield unknown(
+                (*path, "workspace"), f"key `{name}` names unknown workspace", key.workspace, workspaces
+            )
         if key.workspace is None and len(workspaces) > 1:
             help = f"one of: {', '.join(sorted(workspaces)[:8])}"
-            message = f"missing required key `workspace` in auth.api_keys.keys.{name}: there are several workspaces"
+            message = (
+                f"missing required key `workspace` in auth.api_keys.keys.{name}: there are several workspaces"
+            )
             yield Finding("E202", (*path, "workspace"), message, help, "key")
 
 

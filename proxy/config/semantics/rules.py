@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from policies import ConditionError, Pattern, PatternError, WholeMatch, parse_pattern, split_path
 from proxy.config.nodes import Path
+from proxy.config.packs import PackRule, PackUse
 from proxy.config.places import Finding
 from proxy.config.semantics.references import unknown
 from proxy.config.semantics.view import View
@@ -14,11 +15,11 @@ from proxy.config.shape import nearest
 
 
 def check_rule_ids(view: View) -> Iterator[Finding]:
-    """Ids are unique in their layer (E103)."""
+    """Ids are unique in their layer (E103). The same pack may stand there for several integrations."""
     for _, rules in view.layers():
         seen: dict[str, Path] = {}
         for path, rule in rules:
-            if rule.id is None:
+            if rule.id is None or isinstance(rule, PackRule):
                 continue
             if rule.id in seen:
                 first = (("first here", (*seen[rule.id], "id")),)
@@ -48,12 +49,21 @@ def check_conditions(view: View) -> Iterator[Finding]:
 
 def check_patterns(view: View) -> Iterator[Finding]:
     """The patterns of rules and of rate limits."""
-    for _, rules in view.layers():
-        for path, rule in rules:
-            yield from _pattern(view, (*path, "pattern"), rule.pattern)
+    for _, entries in view.entries():
+        for path, entry in entries:
+            if isinstance(entry, PackUse):
+                yield from _pack_integration(view, path, entry)
+            else:
+                yield from _pattern(view, (*path, "pattern"), entry.pattern)
     for name, limit in view.config.rate_limits.items():
         if limit.pattern is not None:
             yield from _pattern(view, ("rate_limits", name, "pattern"), limit.pattern)
+
+
+def _pack_integration(view: View, path: Path, entry: PackUse) -> Iterator[Finding]:
+    known = view.names("integrations")
+    if entry.integration is not None and entry.integration not in known:
+        yield unknown((*path, "integration"), "pack names unknown integration", entry.integration, known)
 
 
 def _pattern(view: View, path: Path, pattern: str) -> Iterator[Finding]:
@@ -85,7 +95,9 @@ def _connection(view: View, path: Path, pattern: Pattern, name: str) -> Iterator
     elsewhere = next((other for other, connection in keys if connection == name), None)
     finding = unknown(path, "pattern names unknown connection", f"{pattern.integration}.{owner}.{name}", [])
     likely = f"{pattern.integration}.{elsewhere}.{name}" if elsewhere else _near(pattern, owner, name, known)
-    help = f"did you mean `{likely}`?" if likely else f"known: {', '.join(known[:8])}" if known else finding.help
+    help = (
+        f"did you mean `{likely}`?" if likely else f"known: {', '.join(known[:8])}" if known else finding.help
+    )
     yield Finding("E301", path, finding.message, help)
 
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations.fields import Headers, SecretRef, is_local_host
+from proxy.config.callers import AuthConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
-from proxy.config.model import AuthConfig
 from proxy.config.nodes import Path
 from proxy.config.places import Finding
 from proxy.config.semantics.view import View
@@ -52,7 +52,9 @@ def _proxies(view: View) -> Iterator[Finding]:
     for index, network in enumerate(view.config.server.trusted_proxies):
         if ip_network(network).prefixlen == 0:
             message = f"`{network}` trusts everyone to set X-Forwarded-*"
-            yield Finding("E501", ("server", "trusted_proxies", index), message, "name the proxies' own range")
+            yield Finding(
+                "E501", ("server", "trusted_proxies", index), message, "name the proxies' own range"
+            )
 
 
 def check_plain_http(view: View) -> Iterator[Finding]:
@@ -134,5 +136,7 @@ def _token_endpoints(connection: Connection, path: Path) -> Iterator[Finding]:
 def _plain(path: Path, url: str, what: str) -> Iterator[Finding]:
     parts = urlsplit(url)
     if parts.scheme.lower() == "http" and not is_local_host(parts.hostname or ""):
-        message = f"`{path[-1] if isinstance(path[-1], str) else path[-2]}`: {what} would travel over plain http"
+        message = (
+            f"`{path[-1] if isinstance(path[-1], str) else path[-2]}`: {what} would travel over plain http"
+        )
         yield Finding("E502", path, message, f"did you mean `https{url[4:]}`?")

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from integrations.fields import SecretRef
 from proxy.config.model import Config
 from proxy.config.nodes import Node, Path, find
+from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import RuleConfig
 
 
@@ -46,12 +47,20 @@ class View:
         return any(path[:1] == (section,) for path in self.lost)
 
     def layers(self) -> Iterator[tuple[Path, list[tuple[Path, RuleConfig]]]]:
-        """The layers of policies: the top level, then each workspace; every rule with its path."""
-        top = [(("policies", i), rule) for i, rule in zip(self.policy_indexes, self.config.policies, strict=True)]
-        yield ("policies",), list(top)
+        """The layers of policies: the top level, then each workspace; every rule with its path.
+
+        Rules of a pack (`PackRule`) have the path of the entry that names the pack.
+        """
+        for path, entries in self.entries():
+            yield path, [(place, rule) for place, entry in entries for _, rule in rules_of([entry])]
+
+    def entries(self) -> Iterator[tuple[Path, list[tuple[Path, RuleConfig | PackUse]]]]:
+        """The same layers as they are written."""
+        top = zip(self.policy_indexes, self.config.policies, strict=True)
+        yield ("policies",), [(("policies", i), entry) for i, entry in top]
         for name, workspace in self.config.workspaces.items():
             path: Path = ("workspaces", name, "policies")
-            yield path, [((*path, i), rule) for i, rule in enumerate(workspace.policies)]
+            yield path, [((*path, i), entry) for i, entry in enumerate(workspace.policies)]
 
     def secrets(self) -> list[tuple[Path, SecretRef]]:
         """Every reference to a secret, with its path."""

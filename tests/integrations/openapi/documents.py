@@ -14,7 +14,7 @@ from integrations.openapi.toolset import OpenApiToolset, make_toolset
 
 
 def compiled(document: JsonObject) -> Doc:
-    return Doc(compile_document(orjson.dumps(document), "test", overrides=[], root=None, base=None))
+    return Doc(compile_document(orjson.dumps(document), "test"))
 
 
 def toolset_of(document: JsonObject, source_url: str | None = None) -> OpenApiToolset:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from integrations.base import JsonObject
-from integrations.openapi.bind import Binding, bind_operation
+from integrations.openapi.bind import bind_operation
+from integrations.openapi.binding import Binding
 from integrations.openapi.request import build_request
 from tests.integrations.openapi.documents import compiled, operation, toolset_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integrations.openapi.bind import Media
+from integrations.openapi.binding import Media
 from integrations.openapi.bodies import encode_body
 from integrations.openapi.toolfile import tool_file
 from tests.integrations.openapi.documents import compiled, operation

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from integrations.base import Credential, CredentialPart, SchemeCredential, Secret
-from integrations.openapi.credentials import CredentialProblem, with_credential
+from integrations.credentials import CredentialProblem
+from integrations.openapi.credentials import with_credential
 from integrations.openapi.request import Request
 from tests.integrations.openapi.documents import operation, request_of
 

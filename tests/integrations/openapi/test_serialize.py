@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.openapi.bind import Location, Parameter
+from integrations.openapi.binding import Location, Parameter
 from integrations.openapi.serialize import (
     content_text,
     cookie_text,

@@ -77,3 +77,94 @@ async def test_a_missing_url_says_its_status() -> None:
         echo.replies["/x"] = [Reply(404)]
         with pytest.raises(SourceError, match="404"):
             await load_toolset(SpecSource(url=f"{echo.url}/x"), PLAIN, http, None)
+
+
+async def test_an_unchanged_url_is_not_transferred_again(tmp_path: Path) -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        body = orjson.dumps(operation("/x"))
+        echo.replies["/d"] = [
+            Reply(200, [("ETag", '"1"')], body),
+            Reply(304),
+            Reply(200, [("ETag", '"2"')], body),
+        ]
+        source = SpecSource(url=f"{echo.url}/d")
+        digests = {(await load_toolset(source, PLAIN, http, tmp_path)).digest for _ in range(3)}
+        assert len(digests) == 1
+        assert [seen.header("if-none-match") for seen in echo.log] == [None, '"1"', '"1"']
+
+
+async def test_a_url_without_its_compiled_form_is_fetched_whole(tmp_path: Path) -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        echo.replies["/d"] = [Reply(200, [("ETag", '"1"')], orjson.dumps(operation("/x")))]
+        for _ in range(2):
+            await load_toolset(SpecSource(url=f"{echo.url}/d"), PLAIN, http, tmp_path)
+            (compiled,) = (file for file in list_of(tmp_path) if file.suffix == ".openapi")
+            compiled.unlink()
+        assert [seen.header("if-none-match") for seen in echo.log] == [None, None]
+
+
+def refers_to(*references: str) -> bytes:
+    """A document with one operation per reference."""
+    document = operation("/unused")
+    document["paths"] = {
+        f"/p{number}": {"get": {"parameters": [{"name": "p", "in": "query", "schema": {"$ref": reference}}]}}
+        for number, reference in enumerate(references)
+    }
+    return orjson.dumps(document)
+
+
+async def test_files_of_the_same_origin_are_fetched(tmp_path: Path) -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        echo.replies["/v/d.json"] = [Reply(200, [("ETag", '"1"')], refers_to("s.yaml#/S")), Reply(304)]
+        echo.replies["/v/s.yaml"] = [Reply(200, [], b"S: {$ref: '/deep.json#/D'}\n")]
+        deep = [b'{"D": {"type": "integer"}}', b'{"D": {"type": "integer"}}', b'{"D": {"type": "string"}}']
+        echo.replies["/deep.json"] = [Reply(200, [], body) for body in deep]
+        kinds, warnings = [], []
+        for number in range(3):
+            if number == 2:
+                echo.replies["/v/d.json"] = [Reply(304), Reply(200, [], refers_to("s.yaml#/S"))]
+            toolset = await load_toolset(SpecSource(url=f"{echo.url}/v/d.json"), PLAIN, http, tmp_path)
+            kinds.append(toolset.schemas(toolset.tools[0].name).input["$defs"]["D"]["type"])
+            warnings += toolset.warnings
+        assert (kinds, warnings) == (["integer", "integer", "string"], [])
+
+
+async def test_t24_files_of_other_origins_are_never_fetched() -> None:
+    async with echo_server() as echo, echo_server() as other, HttpClient() as http:
+        names = [
+            f"{other.url}/s.yaml#/S",
+            "gone.yaml#/S",
+            "http://169.254.169.254/latest#/S",
+            "moved.yaml#/S",
+        ]
+        echo.replies["/d"] = [Reply(200, [], refers_to("#/paths/~1p0/get", *names))]
+        echo.replies["/gone.yaml"] = [Reply(404)]
+        echo.replies["/moved.yaml"] = [Reply(302, [("Location", f"{other.url}/s.yaml")])]
+        options = OpenApiOptions(egress_allow=("127.0.0.1",))
+        toolset = await load_toolset(SpecSource(url=f"{echo.url}/d"), options, http, None)
+        assert other.log == []
+        assert [tool.path for tool in toolset.tools] == ["/p0"]
+        reasons = ["of another origin", "answered 404", "of another origin", "redirected to another origin"]
+        for warning, name, reason in zip(toolset.warnings, names, reasons, strict=True):
+            assert warning.startswith(f"{echo.url}/d#/paths/~1p")
+            assert name in warning
+            assert reason in warning
+
+
+async def test_documents_that_refer_on_and_on_are_refused() -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        echo.replies["/d"] = [Reply(200, [], refers_to("0.json#/S"))]
+        for number in range(25):
+            body = orjson.dumps({"S": {"$ref": f"{number + 1}.json#/S"}})
+            echo.replies[f"/{number}.json"] = [Reply(200, [], body)]
+        with pytest.raises(SourceError, match="more than 20 levels"):
+            await load_toolset(SpecSource(url=f"{echo.url}/d"), PLAIN, http, None)
+
+
+async def test_an_override_that_fails_names_its_place_in_the_list() -> None:
+    patch = ({"op": "test", "path": "/openapi", "value": "3.1.0"}, {"op": "remove", "path": "/paths/~1gone"})
+    async with HttpClient() as http:
+        with pytest.raises(SourceError, match=r"overrides\[1\] \(remove /paths/~1gone\)"):
+            await load_toolset(
+                SpecSource(inline=operation("/x")), OpenApiOptions(overrides=patch), http, None
+            )

@@ -82,8 +82,9 @@ def test_patterns_are_found_by_rule_id_in_either_snapshot() -> None:
     leased, current = space(), space(ASK, number=2)
     door = gate(generation(leased), generation(current, number=2), "ws", ALICE.caller())
     assert door is not None
-    assert door.pattern("ask") == ADDRESS
-    assert door.pattern("approve_by_default: all") is None
+    assert door.pattern("ask", ASK.source) == ADDRESS
+    assert door.pattern("ask", "another:1") is None
+    assert door.pattern("approve_by_default: all", "") is None
 
 
 def test_a_conditional_block_does_not_hide() -> None:

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from proxy.config.merge import Merged
 from proxy.config.model import Config
+from proxy.config.nodes import Node
 from proxy.config.parse import parse
+from proxy.config.presets import expand_presets
 from proxy.config.schema import config_schema, schema_text
 from proxy.config.source import read_text
 
@@ -38,11 +41,16 @@ BAD = sorted((ROOT / "tests/config/bad").glob("*.yaml"))
 
 
 def accepted(data: dict[str, Any]) -> bool:
+    source = read_text("data", b"")[0]
+    merged = Merged(
+        {key: value for key, value in data.items() if not key.startswith("x-")}, Node(source, (0, 0), (0, 0))
+    )
+    expand_presets(merged)
     try:
-        Config.model_validate({key: value for key, value in data.items() if not key.startswith("x-")})
+        Config.model_validate(merged.data)
     except ValidationError:
         return False
-    return True
+    return not merged.findings
 
 
 def test_the_committed_schema_is_current() -> None:
@@ -150,7 +158,13 @@ def test_the_schema_never_rejects_what_the_models_accept(draw: st.DataObject) ->
 def test_editors_find_every_kind_and_no_titles() -> None:
     entry = next(iter(SCHEMA["properties"]["integrations"]["patternProperties"].values()))
     names = [member["$ref"].rpartition("/")[2] for member in entry["oneOf"]]
-    assert names == ["openapi-integration", "graphql-integration", "local-mcp-server", "remote-mcp-server"]
+    assert names == [
+        "openapi-integration",
+        "graphql-integration",
+        "local-mcp-server",
+        "remote-mcp-server",
+        "preset-integration",
+    ]
     text = json.dumps(SCHEMA)
     assert '"discriminator"' not in text
     assert SCHEMA["$defs"]["openapi-integration"]["properties"]["title"] == {"minLength": 1, "type": "string"}

@@ -27,7 +27,7 @@ from proxy.sandbox import (
     WorkerGone,
     WorkerMessage,
 )
-from proxy.state import MemoryState, Owner
+from proxy.state import Lease, MemoryState, Owner
 from tests.proxy.executions.world import (
     ALICE,
     Noted,
@@ -203,11 +203,19 @@ class FullState(MemoryState):
         super().__init__()
         self.room = room
 
-    async def append_journal(self, execution_id: str, owner: Owner, records: Sequence[bytes]) -> None:
+    async def append_journal(
+        self,
+        execution_id: str,
+        owner: Owner,
+        records: Sequence[bytes],
+        *,
+        lease: Lease | None = None,
+        durable: bool = True,
+    ) -> None:
         self.room -= 1
         if self.room < 0:
             raise OSError("disk full")
-        await super().append_journal(execution_id, owner, records)
+        await super().append_journal(execution_id, owner, records, lease=lease, durable=durable)
 
 
 @pytest.mark.parametrize("room", [0, 1, 2])

@@ -83,3 +83,37 @@ def test_parts_of_a_host() -> None:
     assert split_port("a") == ("a", "")
     assert is_loopback("::1")
     assert not is_loopback("localhost.example")
+
+
+def forwarded(peer: str, header: str | None) -> Request:
+    headers = [(b"host", b"localhost")]
+    if header is not None:
+        headers.append((b"x-forwarded-for", header.encode()))
+    return Request.of(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": "/mcp",
+            "query_string": b"",
+            "headers": headers,
+            "client": (peer, 1),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("peer", "header", "seen"),
+    [
+        ("203.0.113.9", None, "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "unknown", "10.0.0.1"),
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("::1", "[2001:db8::1]", "::1"),
+    ],
+)
+def test_t37_only_trusted_proxies_say_who_sent_a_request(peer: str, header: str | None, seen: str) -> None:
+    rules = HostRules.build("127.0.0.1", None, (), (), ["10.0.0.0/8"])
+    assert rules.client_ip(forwarded(peer, header)) == seen

@@ -1,0 +1,84 @@
+"""Sending again: which failures of an HTTP upstream deserve another attempt, after which pause, and what they
+are called.
+
+Only what can be repeated without harm is repeated, and always inside the caller's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from integrations.base import Failure, Result
+from integrations.http import EgressDenied, HttpError, HttpResponse, TimedOut, TooLarge
+
+_AGAIN = frozenset({429, 502, 503, 504})
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 20.0
+Attempt = Callable[[], Awaitable[tuple[Result, HttpResponse | None]]]
+
+
+async def attempt_repeatedly(attempt: Attempt, attempts: int, deadline: float) -> Result:
+    """The result of the first attempt that settles the matter, or of the last one.
+
+    `attempt` gives its result and the response it came from, and raises `HttpError` when there is none.
+    `deadline` is a reading of `time.monotonic()`; no pause reaches beyond it.
+    """
+    number = 0
+    while True:
+        result, pause = await _one(attempt, number)
+        number += 1
+        if pause is None or number >= attempts or time.monotonic() + pause >= deadline:
+            return result
+        await asyncio.sleep(pause)
+
+
+async def _one(attempt: Attempt, number: int) -> tuple[Result, float | None]:
+    """One try: its result, and the pause after which another one makes sense (None: none does)."""
+    try:
+        result, response = await attempt()
+    except HttpError as error:
+        hopeless = isinstance(error, EgressDenied | TooLarge) or (isinstance(error, TimedOut) and error.sent)
+        return failure_of(error), None if hopeless else pause_before(number)
+    if response is None or response.status not in _AGAIN:
+        return result, None
+    return result, retry_after(response, number)
+
+
+def failure_of(error: HttpError) -> Failure:
+    """What agents are told when there is no response."""
+    if isinstance(error, EgressDenied):
+        return Failure("egress_denied", str(error))
+    if isinstance(error, TooLarge):
+        return Failure("upstream_response_too_large", str(error))
+    code = "upstream_timeout" if isinstance(error, TimedOut) else "upstream_unreachable"
+    return Failure(code, str(error), retryable=True)
+
+
+def pause_before(number: int) -> float:
+    """Exponential backoff with jitter, so that callers that failed together do not return together."""
+    pause = min(_FIRST_PAUSE * float(2**number), _LONGEST_PAUSE)
+    return random.uniform(0.5, 1.0) * pause  # noqa: S311 (no secret)
+
+
+def retry_after(response: HttpResponse, number: int) -> float | None:
+    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further
+    attempt.
+    """
+    value = response.header("retry-after").strip()
+    if not value:
+        return pause_before(number)
+    if value.isdecimal():
+        seconds = float(value)
+    else:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return pause_before(number)
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        seconds = aware.timestamp() - datetime.now(UTC).timestamp()
+    return max(0.0, seconds) + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE else None

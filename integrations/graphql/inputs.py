@@ -1,0 +1,84 @@
+"""Arguments of a field or operation as JSON Schema 2020-12. Input objects and enums are `$defs`, so that
+recursion stays a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from integrations.base import JsonObject
+from integrations.graphql.scalars import leaf_schema, or_null, reference_to, with_description
+from integrations.graphql.schema import Schema, Type, Value, is_list, is_name, item_type, nullable
+
+
+def input_schema(schema: Schema, arguments: Sequence[Value], select: JsonObject | None) -> JsonObject:
+    """The closed object of all arguments; `select` is the schema of that extra property, None for none."""
+    builder = _Builder(schema)
+    out = builder.members(arguments)
+    if select is not None:
+        out["properties"]["select"] = select
+    if builder.definitions:
+        out["$defs"] = builder.definitions
+    return out
+
+
+class _Builder:
+    """Collects the definitions that one input schema needs."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self.definitions: JsonObject = {}
+
+    def members(self, values: Sequence[Value]) -> JsonObject:
+        out: JsonObject = {"type": "object", "properties": {v.name: self._property(v) for v in values}}
+        required = [value.name for value in values if value.required]
+        if required:
+            out["required"] = required
+        return {**out, "additionalProperties": False}
+
+    def _property(self, value: Value) -> JsonObject:
+        described = with_description(self._value(value.type), value.description.strip())
+        if value.deprecated is not None:
+            described = {**described, "deprecated": True}
+        return _with_default(described, value.default)
+
+    def _value(self, reference: str) -> JsonObject:
+        bare = nullable(reference)
+        if is_list(bare):
+            here: JsonObject = {"type": "array", "items": self._value(item_type(bare))}
+        else:
+            here = self._named(self._schema.types[bare])
+        return here if reference.endswith("!") else or_null(here)
+
+    def _named(self, found: Type) -> JsonObject:
+        if found.kind == "SCALAR":
+            return leaf_schema(found)
+        if found.name not in self.definitions:
+            # The name is taken before the members are built: they may lead back here.
+            self.definitions[found.name] = {}
+            self.definitions[found.name] = self._definition(found)
+        return reference_to(found.name)
+
+    def _definition(self, found: Type) -> JsonObject:
+        if found.kind == "ENUM":
+            return with_description(leaf_schema(found), found.description.strip())
+        out = self.members(list(found.inputs.values()))
+        if found.exclusive:
+            out |= {"minProperties": 1, "maxProperties": 1}
+        return with_description(out, found.description.strip())
+
+
+def _with_default(described: JsonObject, default: str | None) -> JsonObject:
+    """GraphQL text as JSON where the two agree (numbers, simple strings, enum names); else it is described."""
+    if default is None or default == "null":
+        return described
+    try:
+        return {**described, "default": orjson.loads(default)}
+    except orjson.JSONDecodeError:
+        pass
+    if is_name(default):
+        return {**described, "default": default}
+    text = described.get("description", "")
+    return {**described, "description": f"{text}\nDefault: {default}".strip()}

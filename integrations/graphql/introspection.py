@@ -1,0 +1,118 @@
+"""Asking an endpoint for its schema, and reading what a file or an answer holds.
+
+The full query is asked first; servers of older editions of the specification refuse parts of it and are asked
+again with what the edition of 2018 has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from integrations.base import Credential, JsonObject, SourceError
+from integrations.credentials import CredentialProblem
+from integrations.graphql.exchange import addressed, post
+from integrations.graphql.responses import error_text
+from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
+from integrations.openapi.load import MAX_SOURCE_BYTES, gc_paused
+
+_SECONDS = 30.0
+_NESTED = 7
+
+
+def introspection_query(full: bool) -> str:
+    """`full`: with deprecated arguments, scalar URLs and one-of input objects."""
+    reference = "kind name"
+    for _ in range(_NESTED):
+        reference = f"kind name ofType {{ {reference} }}"
+    all_of = "(includeDeprecated: true)"
+    old = all_of if full else ""
+    deprecation = "isDeprecated deprecationReason"
+    value = f"name description defaultValue type {{ {reference} }} {deprecation if full else ''}"
+    return (
+        "query IntrospectionQuery { __schema { queryType { name } mutationType { name } subscriptionType { name } "
+        f"types {{ kind name description {'specifiedByURL isOneOf' if full else ''} "
+        f"fields{all_of} {{ name description {deprecation} type {{ {reference} }} args{old} {{ {value} }} }} "
+        f"inputFields{old} {{ {value} }} interfaces {{ name }} "
+        f"enumValues{all_of} {{ name description {deprecation} }} possibleTypes {{ name }} }} "
+        f"directives {{ name locations args {{ {value} }} }} }} }}"
+    )
+
+
+async def ask_schema(
+    endpoint: str,
+    http: HttpClient,
+    credential: Credential,
+    *,
+    headers: Mapping[str, str],
+    egress_allow: tuple[str, ...],
+) -> JsonObject:
+    """The value of `__schema`. Raises `SourceError` with a remedy."""
+    name = endpoint.split("?")[0]
+    rules = EgressRules(egress_allow, frozenset({origin_of(endpoint)} - {""}))
+    deadline = time.monotonic() + _SECONDS
+    try:
+        url, sent = addressed(endpoint, headers, credential)
+        for full in (True, False):
+            body = orjson.dumps({"query": introspection_query(full), "operationName": "IntrospectionQuery"})
+            response = await post(
+                http, url, sent, body, deadline=deadline, max_bytes=MAX_SOURCE_BYTES, allow=rules
+            )
+            found = _schema_in(response)
+            if found is not None:
+                return found
+    except CredentialProblem as problem:
+        raise SourceError(f"{name}: {problem}") from None
+    except HttpError as error:
+        raise SourceError(f"{name}: {error}") from None
+    raise SourceError(f"{name}: {_refusal(response)}")
+
+
+def _schema_in(response: HttpResponse) -> JsonObject | None:
+    content = _json(response.body)
+    data = content.get("data") if isinstance(content, dict) else None
+    schema = data.get("__schema") if isinstance(data, dict) else None
+    return schema if isinstance(schema, dict) else None
+
+
+def _json(body: bytes) -> Any:
+    with gc_paused():
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+
+
+_REMEDY = "export the schema once and set `introspection: {file: ...}` (introspection JSON or SDL)"
+
+
+def _refusal(response: HttpResponse) -> str:
+    content = _json(response.body)
+    errors = content.get("errors") if isinstance(content, dict) else None
+    if response.status in (401, 403):
+        return (
+            f"HTTP {response.status}: introspection needs a credential that the endpoint accepts: check `auth` of "
+            f"the connection, or {_REMEDY}"
+        )
+    if isinstance(errors, list) and errors:
+        return f"introspection is disabled or refused ({error_text(errors)}): {_REMEDY}"
+    if 300 <= response.status < 400:
+        target = response.header("location").split("?")[0]
+        return f"HTTP {response.status}: redirects to {target}; set `endpoint` to where it really is"
+    return f"HTTP {response.status} instead of a schema: check `endpoint`, or {_REMEDY}"
+
+
+def schema_in_file(content: bytes, name: str) -> JsonObject | None:
+    """The value of `__schema` of an introspection result in any of its usual wrappings; None for SDL."""
+    if not content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return None
+    found = _json(content.removeprefix(b"\xef\xbb\xbf"))
+    for key in ("data", "__schema"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not isinstance(found.get("types"), list):
+        raise SourceError(f"{name}: JSON, but no introspection result (no `__schema.types`)")
+    return found

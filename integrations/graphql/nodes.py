@@ -1,0 +1,54 @@
+"""Selections as plain values, and their text. Made by `default` and `parsing`, read by `outputs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`arguments` is GraphQL text with its parentheses, or "". `selections` is empty for leaves.
+
+    `conditional`: a @skip or @include may leave the field out.
+    """
+
+    name: str
+    selections: tuple[Node, ...] = ()
+    arguments: str = ""
+    alias: str = ""
+    conditional: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name in the response (section 6.3.2)."""
+        return self.alias or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """An inline fragment; `on` is its type condition, "" for none."""
+
+    on: str
+    selections: tuple[Node, ...]
+    conditional: bool = False
+
+
+Node = Field | Inline
+TYPENAME = Field("__typename")
+
+
+def print_nodes(nodes: Sequence[Node]) -> str:
+    """One line, without outer braces."""
+    return " ".join(map(_print, nodes))
+
+
+def _print(node: Node) -> str:
+    inner = f" {{ {print_nodes(node.selections)} }}" if node.selections else ""
+    if isinstance(node, Inline):
+        return (f"... on {node.on}" if node.on else "...") + inner
+    return (
+        f"{node.alias}: {node.name}{node.arguments}{inner}"
+        if node.alias
+        else node.name + node.arguments + inner
+    )

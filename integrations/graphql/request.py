@@ -1,0 +1,91 @@
+"""Arguments to one GraphQL request: text made from the schema, values only as variables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import orjson
+
+from integrations.base import InvalidArguments, JsonObject, Problem
+from integrations.graphql.nodes import print_nodes
+from integrations.graphql.schema import Value, named_type
+from integrations.graphql.tools import Entry
+from integrations.graphql.toolset import GraphQlToolset
+from integrations.graphql.values import coerce_arguments
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQlRequest:
+    """What is sent. `kind` is query or mutation; only variables that were given are in `variables`."""
+
+    kind: str
+    name: str
+    query: str
+    variables: JsonObject
+
+    def body(self) -> bytes:
+        """GraphQL over HTTP, section 5.4."""
+        content = {"query": self.query, "operationName": self.name, "variables": self.variables}
+        try:
+            return orjson.dumps(content)
+        except orjson.JSONEncodeError:
+            # Integers beyond 64 bits and lone surrogates are beyond orjson, not beyond JSON.
+            return json.dumps(content, separators=(",", ":")).encode()
+
+
+def build_request(
+    toolset: GraphQlToolset, tool: str, arguments: JsonObject
+) -> tuple[GraphQlRequest, JsonObject]:
+    """The request and the canonical arguments. Raises `UnknownTool`, and `InvalidArguments` with every problem;
+    its code is `graphql_invalid_selection` when only `select` is wrong.
+    """
+    entry = toolset.entry(tool)
+    given = dict(arguments)
+    select = given.pop("select", None) if toolset.takes_select(entry) else None
+    variables, problems = coerce_arguments(toolset.schema, entry.arguments, given)
+    selection = _selection(toolset, entry, select, problems) if entry.field is not None else ""
+    if problems:
+        raise InvalidArguments(problems)
+    canonical = {**variables, "select": selection} if select is not None else variables
+    if entry.operation is not None:
+        return GraphQlRequest(entry.kind, entry.operation.name, entry.operation.text, variables), canonical
+    return _field_request(entry, variables, selection), canonical
+
+
+def _selection(toolset: GraphQlToolset, entry: Entry, select: object, problems: list[Problem]) -> str:
+    """The caller's selection, else the default one. Problems of the other arguments come first."""
+    if select is None:
+        return print_nodes(toolset.selection(entry.definition.name))
+    if not isinstance(select, str):
+        problems.append(Problem("/select", "has to be text: a selection set without outer braces"))
+        return ""
+    # graphql-core is imported only where text has to be parsed.
+    from integrations.graphql.parsing import read_select
+
+    assert entry.field is not None
+    try:
+        return read_select(toolset.schema, named_type(entry.field.type), select)
+    except InvalidArguments as wrong:
+        if not problems:
+            raise
+        problems += wrong.problems
+        return ""
+
+
+def _field_request(entry: Entry, variables: JsonObject, selection: str) -> GraphQlRequest:
+    """Only the arguments that were given are declared, so that the others keep their defaults."""
+    field = entry.field
+    assert field is not None
+    declared = [value for value in field.arguments if value.name in variables]
+    selected = f" {{ {selection} }}" if selection else ""
+    text = f"{entry.kind} {field.name}{_declarations(declared)} {{ {field.name}{_uses(declared)}{selected} }}"
+    return GraphQlRequest(entry.kind, field.name, text, variables)
+
+
+def _declarations(values: list[Value]) -> str:
+    return f"({', '.join(f'${value.name}: {value.type}' for value in values)})" if values else ""
+
+
+def _uses(values: list[Value]) -> str:
+    return f"({', '.join(f'{value.name}: ${value.name}' for value in values)})" if values else ""

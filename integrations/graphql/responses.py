@@ -1,0 +1,74 @@
+"""HTTP responses of a GraphQL endpoint to results (GraphQL specification, section 7; GraphQL over HTTP,
+section 6). Partial data is kept: it is in `details.data` of a `graphql_errors` failure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
+from integrations.http import HttpResponse
+from integrations.openapi.responses import interpret, parse_json, visible_headers
+
+_MAX_ERRORS = 50
+_MAX_MESSAGE = 500
+# How GitHub, Shopify and others say "too many requests" with status 200.
+_BUSY = frozenset({"RATE_LIMITED", "RATE_LIMIT", "THROTTLED", "TOO_MANY_REQUESTS"})
+
+
+def read_response(response: HttpResponse) -> Result:
+    """A redirect that was not followed, a refused credential and a failing server are told as for REST."""
+    status = response.status
+    content = parse_json(response.body, response.header("content-type"))
+    if isinstance(content, dict) and _is_answer(content) and status not in (401, 403, 429) and status < 500:
+        return _answer(content, response)
+    if 200 <= status < 300:
+        return Failure("upstream_http_error", _not_graphql(response), status=status)
+    if 300 <= status < 400:
+        target = response.header("location").split("?")[0]
+        reason = f"HTTP {status}: the endpoint redirects to {target}; set `endpoint` to where it really is"
+        return Failure("upstream_http_error", reason, status=status)
+    return interpret(response, "POST")
+
+
+def _is_answer(content: JsonObject) -> bool:
+    return "data" in content or isinstance(content.get("errors"), list)
+
+
+def _not_graphql(response: HttpResponse) -> str:
+    kind = response.header("content-type").split(";")[0] or "no content type"
+    return f"HTTP {response.status}: the answer is no GraphQL response ({kind}, {len(response.body)} bytes)"
+
+
+def _answer(content: JsonObject, response: HttpResponse) -> Result:
+    errors, data = content.get("errors"), content.get("data")
+    if not errors:
+        return Success(data, HttpInfo(response.status, visible_headers(response)))
+    listed = errors if isinstance(errors, list) else [errors]
+    details: JsonObject = {"errors": listed[:_MAX_ERRORS], "data": data}
+    if len(listed) > _MAX_ERRORS:
+        details["errorCount"] = len(listed)
+    return Failure("graphql_errors", error_text(listed), any(map(_is_busy, listed)), response.status, details)
+
+
+def error_text(errors: list[Any]) -> str:
+    """The first three messages, each with the path in the data that it is about."""
+    said = [_one(error) for error in errors[:3]]
+    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
+    return ("; ".join(said) + more)[:_MAX_MESSAGE]
+
+
+def _one(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error)[:_MAX_MESSAGE]
+    message = str(error.get("message") or "no message")
+    path = error.get("path")
+    return f"{message} (at {'.'.join(map(str, path))})" if isinstance(path, list) and path else message
+
+
+def _is_busy(error: Any) -> bool:
+    if not isinstance(error, dict):
+        return False
+    extensions = error.get("extensions")
+    codes = (error.get("type"), extensions.get("code") if isinstance(extensions, dict) else None)
+    return any(isinstance(code, str) and code.upper() in _BUSY for code in codes)

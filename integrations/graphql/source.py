@@ -1,0 +1,163 @@
+"""From `endpoint`, `introspection` and `documents` of the configuration to a toolset."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import orjson
+
+from integrations.base import Credential, JsonObject, SourceError
+from integrations.child import run_child
+from integrations.graphql.introspection import ask_schema, schema_in_file
+from integrations.graphql.operations import NamedOperation, operation_from
+from integrations.graphql.schema import Schema, read_schema
+from integrations.graphql.toolset import GraphQlToolset, make_toolset
+from integrations.http import HttpClient
+from integrations.openapi.load import MAX_SOURCE_BYTES, gc_paused
+
+_CONVERTER = "1"
+_CHILD = "integrations.graphql.convert"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSource:
+    """Where the schema is: `file` (introspection JSON or SDL), else the endpoint is asked."""
+
+    endpoint: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQlOptions:
+    """`include`/`exclude`: tool patterns (`query.*`). `documents`: files with named operations, in order.
+
+    `depth` and `fields` bound the default selection. `headers` and `egress_allow` are used for introspection.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    documents: tuple[Path, ...] = ()
+    depth: int = 2
+    fields: int = 40
+    headers: tuple[tuple[str, str], ...] = ()
+    egress_allow: tuple[str, ...] = ()
+
+
+async def load_toolset(
+    source: SchemaSource,
+    options: GraphQlOptions,
+    http: HttpClient,
+    credential: Callable[[], Credential] | None,
+    cache_dir: Path | None,
+) -> GraphQlToolset:
+    """Read or ask for the schema, check the named operations, pick the tools. Raises `SourceError`.
+
+    What `credential` raises passes through. With a schema from a file, an operation that does not fit it is an
+    error; with a live one it is left out with a warning, since the upstream may change at any time.
+    """
+    name = source.file.name if source.file is not None else source.endpoint.split("?")[0]
+    raw = await _schema_of(source, name, options, http, credential, cache_dir)
+    content = orjson.dumps({"__schema": raw})
+    files = [await asyncio.to_thread(_document, path) for path in options.documents]
+    with gc_paused():
+        schema = read_schema(raw, name)
+    del raw
+    if not schema.query:
+        raise SourceError(f"{name}: the schema has no query type")
+    operations, warnings = await _operations(content, files, name, strict=source.file is not None)
+    digest = hashlib.sha256(content + orjson.dumps([_CONVERTER, files])).hexdigest()
+    # The parser of `select` takes a tenth of a second to import: here, not in the first call.
+    await asyncio.to_thread(import_module, "integrations.graphql.parsing")
+    return _made(schema, digest, name, operations, warnings, options)
+
+
+def _made(
+    schema: Schema,
+    digest: str,
+    name: str,
+    operations: list[NamedOperation],
+    warnings: list[str],
+    options: GraphQlOptions,
+) -> GraphQlToolset:
+    return make_toolset(
+        schema, digest, name, operations,
+        include=options.include, exclude=options.exclude,
+        depth=options.depth, fields=options.fields, warnings=warnings,
+    )  # fmt: skip
+
+
+async def _schema_of(
+    source: SchemaSource,
+    name: str,
+    options: GraphQlOptions,
+    http: HttpClient,
+    credential: Callable[[], Credential] | None,
+    cache_dir: Path | None,
+) -> JsonObject:
+    if source.file is None:
+        resolved = credential() if credential is not None else Credential()
+        return await ask_schema(
+            source.endpoint, http, resolved, headers=dict(options.headers), egress_allow=options.egress_allow
+        )
+    content = await asyncio.to_thread(_read, source.file)
+    found = schema_in_file(content, name)
+    if found is None:
+        found = schema_in_file(await _converted(content, name, cache_dir), name)
+    assert found is not None, "the converter answers with JSON"
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_SOURCE_BYTES:
+            raise SourceError(f"{path.name}: larger than the {MAX_SOURCE_BYTES} bytes allowed")
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path.name}: {error.strerror or error}") from None
+
+
+def _document(path: Path) -> tuple[str, str]:
+    try:
+        return path.name, _read(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(f"{path.name}: is not UTF-8 text") from None
+
+
+async def _converted(content: bytes, name: str, cache_dir: Path | None) -> bytes:
+    """SDL as introspection JSON, converted once per content."""
+    if cache_dir is None:
+        return await run_child(_CHILD, {"work": "schema"}, content, name)
+    target = cache_dir / f"{hashlib.sha256(_CONVERTER.encode() + content).hexdigest()}.graphql.json"
+    try:
+        return await asyncio.to_thread(target.read_bytes)
+    except OSError:
+        pass
+    converted = await run_child(_CHILD, {"work": "schema"}, content, name)
+    await asyncio.to_thread(_keep, target, converted)
+    return converted
+
+
+def _keep(target: Path, content: bytes) -> None:
+    """Written beside and renamed, so that nobody reads half a file."""
+    os.makedirs(target.parent, mode=0o700, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".convert-", delete=False) as file:
+        file.write(content)
+    os.replace(file.name, target)
+
+
+async def _operations(
+    content: bytes, files: list[tuple[str, str]], name: str, *, strict: bool
+) -> tuple[list[NamedOperation], list[str]]:
+    if not files:
+        return [], []
+    said = orjson.loads(await run_child(_CHILD, {"work": "operations", "files": files}, content, name))
+    if strict and said["refused"]:
+        raise SourceError("; ".join(said["refused"][:3]))
+    return list(map(operation_from, said["operations"])), [*said["refused"], *said["ignored"]]

@@ -1,0 +1,114 @@
+"""Root fields and named operations as tools: names, titles, risks, words to be found by.
+
+Names are `query.<field>` and `mutation.<field>`; a named operation stands in the same two groups under its own
+name, so that policies on `*.mutation.*` hold for it too. Where it collides with a field, it gets `Operation`
+appended. Subscriptions are no tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from integrations.base import ToolDefinition
+from integrations.graphql.operations import Kind, NamedOperation
+from integrations.graphql.schema import FieldOf, Schema, Value, named_type
+from integrations.naming import safe_segment, split_words
+
+_KINDS: tuple[Kind, ...] = ("query", "mutation")
+_MAX_TEXT = 2_000
+_MAX_KEYWORDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tool: a root field, or a named operation."""
+
+    definition: ToolDefinition
+    kind: Kind
+    field: FieldOf | None
+    operation: NamedOperation | None
+
+    @property
+    def arguments(self) -> tuple[Value, ...]:
+        if self.operation is not None:
+            return self.operation.variables
+        assert self.field is not None
+        return self.field.arguments
+
+
+def list_entries(schema: Schema, operations: Sequence[NamedOperation]) -> list[Entry]:
+    """Fields in schema order, queries first, then the named operations."""
+    fields = [(kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)]
+    taken: set[str] = set()
+    # A field whose name is safe as it is keeps it, whatever another one would have to be called.
+    names = {
+        (kind, each.name): f"{kind}.{each.name}"
+        for kind, each in fields
+        if safe_segment(each.name) == each.name
+    }
+    taken.update(names.values())
+    for kind, each in fields:
+        if (kind, each.name) not in names:
+            names[kind, each.name] = _free(f"{kind}.{safe_segment(each.name)}", taken)
+    out = [_of_field(schema, names[kind, each.name], kind, each) for kind, each in fields]
+    return out + [
+        _of_operation(_free(f"{one.kind}.{safe_segment(one.name)}", taken, "Operation"), one)
+        for one in operations
+    ]
+
+
+def _root_fields(schema: Schema, kind: Kind) -> Iterator[FieldOf]:
+    yield from schema.types[schema.root(kind)].fields.values()
+
+
+def _free(name: str, taken: set[str], ending: str = "") -> str:
+    candidate, number = name, 2
+    if ending and candidate in taken:
+        candidate = name = name + ending
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
+
+
+def _of_field(schema: Schema, name: str, kind: Kind, field: FieldOf) -> Entry:
+    text = field.description.strip()
+    if field.deprecated is not None:
+        text = f"{text}\nDeprecated: {field.deprecated}".strip()
+    definition = ToolDefinition(
+        name=name,
+        title=_title(field.description, field.name),
+        description=text[:_MAX_TEXT],
+        risk="read" if kind == "query" else "write",
+        idempotent=kind == "query",
+        deprecated=field.deprecated is not None,
+        keywords=" ".join(dict.fromkeys(_keywords(schema, field))),
+    )
+    return Entry(definition, kind, field, None)
+
+
+def _of_operation(name: str, operation: NamedOperation) -> Entry:
+    definition = ToolDefinition(
+        name=name,
+        title=_title(operation.description, operation.name),
+        description=operation.description[:_MAX_TEXT],
+        risk="read" if operation.kind == "query" else "write",
+        idempotent=operation.kind == "query",
+        keywords=" ".join((*operation.fields, *(value.name for value in operation.variables))),
+    )
+    return Entry(definition, operation.kind, None, operation)
+
+
+def _title(description: str, name: str) -> str:
+    """The first line of the description, else the words of the name."""
+    line = description.strip().split("\n", 1)[0].strip()
+    return line[:120] or " ".join(split_words(name)).capitalize() or name
+
+
+def _keywords(schema: Schema, field: FieldOf) -> list[str]:
+    """Names of arguments and of the fields of input objects, and the type that comes back."""
+    words = [named_type(field.type), *(argument.name for argument in field.arguments)]
+    for argument in field.arguments:
+        words += schema.named(argument.type).inputs
+    return words[:_MAX_KEYWORDS]

@@ -1,0 +1,166 @@
+"""A local server's process: its own process group, a minimal environment, stderr to the log, killed as a whole.
+
+The child gets PATH, HOME, LANG and TMPDIR of this process and what the config declares, never anything else (T29).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+
+from integrations.mcp.redact import Redactor
+from integrations.mcp.servers import ChildSlots, LocalServer
+from integrations.mcp.trouble import Trouble
+
+log = logging.getLogger("executor.mcp")
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+_STDERR_LINE = 400
+_STDERR_LINES_PER_START = 500
+_KILL_WAIT_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+
+
+def child_environment(declared: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """What a child sees; `own` is the environment of this process."""
+    return {**{name: own[name] for name in _INHERITED if name in own}, **declared}
+
+
+class Child:
+    """A running server. Made by `started`, which also ends it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, command: str, redactor: Redactor) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.process = process
+        self.stdin = process.stdin
+        self.stdout = process.stdout
+        self._stderr = process.stderr
+        self._command = command
+        self._redactor = redactor
+        self._last_words = ""
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def log_stderr(self) -> None:
+        """Reads until the end, so that the child never blocks; logs a bounded number of lines of bounded length."""
+        logged, rest = 0, b""
+        while chunk := await self._stderr.read(16384):
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[-_STDERR_LINE * 4 :]
+            for line in lines:
+                text = self._redactor.clean(line.decode("utf-8", "replace"), _STDERR_LINE)
+                if not text:
+                    continue
+                self._last_words = text
+                logged += 1
+                if logged <= _STDERR_LINES_PER_START:
+                    log.debug("stderr of %s: %s", self._command, text)
+        if rest:
+            self._last_words = (
+                self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE) or self._last_words
+            )
+
+    def obituary(self) -> str:
+        """Why it is not there any more, as far as one can tell."""
+        code = self.process.returncode
+        if code is None:
+            how = "closed its output"
+        elif code < 0:
+            how = f"was ended by signal {-code}"
+        else:
+            how = f"exited with code {code}"
+        said = f": {self._last_words}" if self._last_words else ""
+        return f"`{self._command}` {how}{said}"
+
+    async def end(self, grace_seconds: float) -> None:
+        """Close stdin, wait, then SIGTERM and SIGKILL to the whole group, as the stdio transport asks
+        (specification 2025-11-25, lifecycle, shutdown). Grandchildren go too, even if the child left by itself.
+
+        Output is read away meanwhile: a child that is stuck in a write cannot notice that its stdin has closed.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            drains = [tasks.create_task(_drain(stream)) for stream in (self.stdout, self._stderr)]
+            await self._stop(grace_seconds)
+            await asyncio.wait(drains, timeout=_KILL_WAIT_SECONDS)
+            for drain in drains:
+                drain.cancel()
+        # A daemon that left the group may still hold the pipes; without this the event loop would keep them.
+        close = getattr(getattr(self.process, "_transport", None), "close", None)
+        if callable(close):
+            close()
+
+    async def _stop(self, grace_seconds: float) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            self.stdin.close()
+        if not await self.ended(grace_seconds):
+            self._signal_group(signal.SIGTERM)
+            await self.ended(grace_seconds)
+        self._signal_group(signal.SIGKILL)
+        if not await self.ended(_KILL_WAIT_SECONDS):
+            log.warning("process %d did not end after SIGKILL", self.pid)
+
+    async def ended(self, seconds: float) -> bool:
+        """Whether it ends within this time.
+
+        Polls, because `Process.wait` also waits for the end of pipes that grandchildren may hold open.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self.process.returncode is None:
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+        return True
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # The leader's pid is the group's id, because the child was started in a session of its own.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    with contextlib.suppress(OSError):
+        while await stream.read(65536):
+            pass
+
+
+@contextlib.asynccontextmanager
+async def started(
+    server: LocalServer, environment: Mapping[str, str], slots: ChildSlots, grace_seconds: float
+) -> AsyncIterator[Child]:
+    """Start the server; end it and its group on the way out, whatever happened. Raises `Trouble`."""
+    if not slots.take():
+        raise Trouble("start", f"{slots.maximum} local MCP servers are running already, which is the limit")
+    try:
+        child = await _spawn(server, environment)
+        try:
+            yield child
+        finally:
+            await child.end(grace_seconds)
+    finally:
+        slots.give()
+
+
+async def _spawn(server: LocalServer, environment: Mapping[str, str]) -> Child:
+    program = server.command[0]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *server.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=server.cwd,
+            env=child_environment(environment, os.environ),
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable command"
+        raise Trouble("start", f"cannot start `{program}`: {reason}") from None
+    return Child(process, program, Redactor(environment.values()))

@@ -1,0 +1,285 @@
+"""`McpToolset`: what a server listed, with names that are safe in an address. Immutable; replaced as a whole.
+
+Risk follows the policy design, section 3: `readOnlyHint: true` is a read, `destructiveHint: true` is destructive,
+the rest is a write. A tool without annotations is therefore a write, which asks unless the config says otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
+from integrations.mcp.arguments import Checker
+from integrations.naming import safe_name
+
+Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
+_LONGEST_NAME = 200
+_MOST_KEYWORDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of `tools/list`, as plain JSON. `name` is the upstream's own."""
+
+    name: str
+    title: str
+    description: str
+    input: JsonObject
+    output: JsonObject | None
+    annotations: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Everything a server offers: its tools and whether it has resources and prompts."""
+
+    server: str
+    tools: tuple[Listed, ...]
+    resources: bool = False
+    prompts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a prepared call is sent: the method and, for tools, the upstream's own name of the tool."""
+
+    method: Method
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    definition: ToolDefinition
+    plan: Plan
+    schemas: ToolSchemas
+    annotations: Mapping[str, Any]
+    checker: Checker
+
+
+class McpToolset:
+    """Implements `Toolset`."""
+
+    def __init__(self, digest: str, entries: Sequence[_Entry], warnings: Sequence[str]) -> None:
+        self._digest = digest
+        self._entries = {entry.definition.name: entry for entry in entries}
+        self._tools = tuple(entry.definition for entry in entries)
+        self._warnings = tuple(warnings)
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    @property
+    def tools(self) -> Sequence[ToolDefinition]:
+        return self._tools
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._warnings
+
+    def schemas(self, tool: str) -> ToolSchemas:
+        return self._entry(tool).schemas
+
+    def definition(self, tool: str) -> ToolDefinition:
+        """Raises `UnknownTool`."""
+        return self._entry(tool).definition
+
+    def plan(self, tool: str) -> Plan:
+        """Raises `UnknownTool`."""
+        return self._entry(tool).plan
+
+    def annotations(self, tool: str) -> Mapping[str, Any]:
+        """What the server says about the tool (`readOnlyHint` and so on). Raises `UnknownTool`."""
+        return self._entry(tool).annotations
+
+    def checker(self, tool: str) -> Checker:
+        """Raises `UnknownTool`."""
+        return self._entry(tool).checker
+
+    def _entry(self, tool: str) -> _Entry:
+        entry = self._entries.get(tool)
+        if entry is None:
+            raise UnknownTool(tool)
+        return entry
+
+
+EMPTY = McpToolset("", (), ())
+
+
+def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> McpToolset:
+    """Name, pick and describe what a server offers. `include` and `exclude` are tool patterns, as for OpenAPI."""
+    entries, warnings = _entries(offer)
+    wanted = re.compile("|".join(map(_pattern, include))) if include else None
+    unwanted = re.compile("|".join(map(_pattern, exclude))) if exclude else None
+    names = [entry.definition.name for entry in entries]
+    kept = [
+        entry
+        for entry, name in zip(entries, names, strict=True)
+        if (wanted is None or wanted.fullmatch(name)) and not (unwanted and unwanted.fullmatch(name))
+    ]
+    for pattern in (*include, *exclude):
+        matcher = re.compile(_pattern(pattern))
+        if not any(map(matcher.fullmatch, names)):
+            warnings.append(f"{offer.server or 'mcp'}: `{pattern}` matches no tool")
+    return McpToolset(_digest(offer, include, exclude), kept, warnings)
+
+
+def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
+    entries: list[_Entry] = []
+    warnings: list[str] = []
+    taken: set[str] = set()
+    seen: set[str] = set()
+    for tool in offer.tools:
+        if tool.name in seen or not tool.name.strip() or len(tool.name) > _LONGEST_NAME:
+            reason = "listed twice" if tool.name in seen else "not a usable name"
+            warnings.append(f"{offer.server or 'mcp'}: tool {tool.name[:60]!r} left out: {reason}")
+            continue
+        seen.add(tool.name)
+        entries.append(_tool(tool, _free(safe_name(tool.name), taken)))
+    for own in _own_tools(offer):
+        name = _free(own.name, taken)
+        entries.append(_entry(name, own, Plan(_METHODS[own.name])))
+    return entries, warnings
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name nobody has yet: the server's own order decides who keeps the plain one (T4)."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
+
+
+def _tool(tool: Listed, name: str) -> _Entry:
+    return _entry(name, tool, Plan("tools/call", tool.name))
+
+
+def _entry(name: str, tool: Listed, plan: Plan) -> _Entry:
+    risk = risk_of(tool.annotations)
+    definition = ToolDefinition(
+        name=name,
+        title=tool.title,
+        description=tool.description,
+        risk=risk,
+        idempotent=risk == "read" or tool.annotations.get("idempotentHint") is True,
+        keywords=_keywords(tool, name),
+    )
+    return _Entry(
+        definition, plan, ToolSchemas(tool.input, tool.output), tool.annotations, Checker(tool.input)
+    )
+
+
+def risk_of(annotations: Mapping[str, Any]) -> Risk:
+    """See the module text. `destructiveHint` means nothing beside `readOnlyHint: true` (ToolAnnotations)."""
+    if annotations.get("readOnlyHint") is True:
+        return "read"
+    return "destructive" if annotations.get("destructiveHint") is True else "write"
+
+
+def _keywords(tool: Listed, name: str) -> str:
+    properties = tool.input.get("properties")
+    words = list(properties)[:_MOST_KEYWORDS] if isinstance(properties, dict) else []
+    if tool.name != name:
+        words.append(tool.name)
+    return " ".join(words)
+
+
+def _digest(offer: Offer, include: tuple[str, ...], exclude: tuple[str, ...]) -> str:
+    tools = [[t.name, t.title, t.description, t.input, t.output, dict(t.annotations)] for t in offer.tools]
+    seen = [offer.server, offer.resources, offer.prompts, include, exclude, tools]
+    return hashlib.sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+
+def _pattern(pattern: str) -> str:
+    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of segments."""
+    if pattern == "*":
+        return ".+"
+    body, rest = (pattern[:-2], r"(?:\..+)") if pattern.endswith(".*") else (pattern, "")
+    return "(?:" + r"[^.]*".join(map(re.escape, body.split("*"))) + rest + ")"
+
+
+_READ = {"readOnlyHint": True}
+_CURSOR = {"cursor": {"type": "string", "description": "`nextCursor` of the page before."}}
+_METHODS: dict[str, Method] = {
+    "resources.list": "resources/list",
+    "resources.read": "resources/read",
+    "prompts.list": "prompts/list",
+    "prompts.get": "prompts/get",
+}
+_TEXT = {"type": "string"}
+
+
+def _object(properties: JsonObject, *required: str) -> JsonObject:
+    out: JsonObject = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**out, "required": list(required)} if required else out
+
+
+def _open(properties: JsonObject, *required: str) -> JsonObject:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+_RESOURCE = _open(
+    {
+        "uri": _TEXT,
+        "name": _TEXT,
+        "title": _TEXT,
+        "description": _TEXT,
+        "mimeType": _TEXT,
+        "size": {"type": "number"},
+    },
+    "uri",
+    "name",
+)
+_ARGUMENT = _open({"name": _TEXT, "description": _TEXT, "required": {"type": "boolean"}}, "name")
+_PROMPT = _open(
+    {"name": _TEXT, "title": _TEXT, "description": _TEXT, "arguments": {"type": "array", "items": _ARGUMENT}},
+    "name",
+)
+_CONTENT = _open({"uri": _TEXT, "mimeType": _TEXT, "text": _TEXT, "file": {"type": "object"}}, "uri")
+_MESSAGE = _open({"role": {"enum": ["user", "assistant"]}, "content": {}}, "role", "content")
+_VALUES = {"type": "object", "additionalProperties": _TEXT}
+
+
+def _own(name: str, title: str, description: str, given: JsonObject, output: JsonObject) -> Listed:
+    return Listed(name, title, description, given, output, _READ)
+
+
+def _list_of(key: str, item: JsonObject) -> JsonObject:
+    return _open({key: {"type": "array", "items": item}, "nextCursor": _TEXT}, key)
+
+
+_RESOURCE_TOOLS = (
+    _own(
+        "resources.list", "List resources", "Resources of this MCP server, one page at a time.",
+        _object(_CURSOR), _list_of("resources", _RESOURCE),
+    ),
+    _own(
+        "resources.read", "Read a resource",
+        "Contents of one resource by its URI: `text`, or `file` (a ToolFile) for binary contents.",
+        _object({"uri": _TEXT}, "uri"), _list_of("contents", _CONTENT),
+    ),
+)  # fmt: skip
+_PROMPT_TOOLS = (
+    _own(
+        "prompts.list", "List prompts", "Prompt templates of this MCP server, one page at a time.",
+        _object(_CURSOR), _list_of("prompts", _PROMPT),
+    ),
+    _own(
+        "prompts.get", "Get a prompt", "The messages of one prompt, filled in with `arguments` (all of them strings).",
+        _object({"name": _TEXT, "arguments": _VALUES}, "name"), _list_of("messages", _MESSAGE),
+    ),
+)  # fmt: skip
+
+
+def _own_tools(offer: Offer) -> Iterable[Listed]:
+    if offer.resources:
+        yield from _RESOURCE_TOOLS
+    if offer.prompts:
+        yield from _PROMPT_TOOLS

@@ -1,0 +1,144 @@
+"""The operations of a document tree, and which of them reach a reference that leads nowhere.
+
+A broken reference costs the operations that need it, never the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.base import JsonObject, SourceError
+from integrations.openapi.pointer import join_pointer, split_fragment, walk
+from integrations.openapi.raw import mapping
+from integrations.openapi.trim import trim
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_MAX_OPERATIONS = 50_000
+_MAX_CHAIN = 32
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation as found: where it is and what the catalog needs of it."""
+
+    path: str
+    method: str
+    body: JsonObject
+    item: JsonObject
+
+    @property
+    def place(self) -> str:
+        return f"#/paths{join_pointer(self.path, self.method)}"
+
+
+@dataclass(slots=True)
+class References:
+    """Every `$ref` of a document: `of_part` by the pointer of the slice it stands in.
+
+    `reason_of` says why a reference to another file was left alone (None: no reason is known), `shown` how
+    the document spells a reference.
+    """
+
+    document: JsonObject
+    of_part: Mapping[str, set[str]]
+    reason_of: Callable[[str], str | None]
+    shown: Callable[[str], str]
+
+    def broken(self) -> dict[str, str]:
+        """Reference -> why it leads nowhere. Each distinct reference is looked up once."""
+        every = set().union(*self.of_part.values()) if self.of_part else set()
+        return {one: reason for one in every if (reason := self._reason(one)) is not None}
+
+    def _reason(self, reference: str) -> str | None:
+        if not reference.startswith("#"):
+            return self.reason_of(reference) or "is outside of the document"
+        try:
+            walk(self.document, split_fragment(reference[1:]))
+        except LookupError:
+            return "does not exist"
+        return None
+
+    def why_not(self, operation: Operation, broken: Mapping[str, str]) -> str | None:
+        """The broken reference that an operation reaches, directly or through components, in words."""
+        direct: set[str] = set()
+        trim(operation.body, direct)
+        trim([operation.item.get("parameters") or []], direct)
+        origin = dict.fromkeys(direct, "")
+        pending = list(direct)
+        while pending:
+            reference = pending.pop()
+            if reference in broken:
+                by = origin[reference]
+                through = f" (referred to by {self.shown('#' + by)})" if by else ""
+                return f"left out: {self.shown(reference)} {broken[reference]}{through}"
+            part = _part_of(reference)
+            new = self.of_part.get(part, set()) - origin.keys()
+            origin.update(dict.fromkeys(new, part))
+            pending += new
+        return None
+
+
+def _part_of(reference: str) -> str:
+    """The pointer of the slice that a local reference lies in."""
+    tokens = split_fragment(reference[1:])
+    return join_pointer(*tokens[: 3 if tokens[:1] == ["components"] else 2])
+
+
+def find_operations(document: JsonObject, warn: Callable[[str], None]) -> list[Operation]:
+    """All operations in document order. Raises `SourceError` when there are too many."""
+    found = list(_operations(document, warn))
+    if len(found) > _MAX_OPERATIONS:
+        raise SourceError(f"more than {_MAX_OPERATIONS} operations")
+    return found
+
+
+def _operations(document: JsonObject, warn: Callable[[str], None]) -> Iterator[Operation]:
+    for path, raw in mapping(document.get("paths")).items():
+        if not path.startswith("/") and path.startswith("x-"):
+            continue
+        item = resolve(document, raw)
+        if item is None:
+            warn(f"#/paths{join_pointer(path)}: the path item cannot be read")
+            continue
+        for method in METHODS:
+            if isinstance(item.get(method), dict):
+                yield Operation(path, method, item[method], item)
+        for method, body in mapping(item.get("additionalOperations")).items():
+            if isinstance(body, dict):
+                yield Operation(path, method, body, item)
+
+
+def sound_operations(
+    found: list[Operation], references: References, warn: Callable[[str], None]
+) -> list[Operation]:
+    """The operations without those that reach a broken reference; each of these is a warning."""
+    broken = references.broken()
+    if not broken:
+        return found
+    sound: list[Operation] = []
+    for operation in found:
+        reason = references.why_not(operation, broken)
+        if reason is None:
+            sound.append(operation)
+        else:
+            warn(f"{operation.place}: {reason}")
+    return sound
+
+
+def resolve(document: JsonObject, value: Any) -> JsonObject | None:
+    """The mapping behind any chain of local references, siblings kept; None when there is none."""
+    for _ in range(_MAX_CHAIN):
+        if not isinstance(value, dict):
+            return None
+        reference = value.get("$ref")
+        if not isinstance(reference, str):
+            return value
+        try:
+            target = walk(document, split_fragment(reference[1:])) if reference[:1] == "#" else None
+        except LookupError:
+            return None
+        beside = {key: item for key, item in value.items() if key != "$ref"}
+        value = {**target, **beside} if isinstance(target, dict) and beside else target
+    return None

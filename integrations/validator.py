@@ -1,0 +1,144 @@
+"""JSON Schema 2020-12 for schemas that come from upstreams: whatever they say, checking a value ends soon.
+
+- `pattern` and `patternProperties` use the linear-time engine of `expression`; what it cannot judge passes.
+- Every keyword that is looked at costs a step, and after `MAX_STEPS` the value passes unjudged: schemas can
+  branch into themselves and would otherwise take forever.
+- Formats are annotations, and no reference to another document is ever fetched.
+- A schema that no validator can apply says nothing about the value: the upstream decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
+from jsonschema.exceptions import UnknownType
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from integrations.expression import searches
+
+MAX_STEPS: Final = 30_000
+"""About half a second of the worst schema, and far more than any ordinary body needs."""
+
+_MAX_UNIQUE: Final = 1_000
+_NOTHING_ELSE: Registry[Any] = Registry()
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+class _TooManySteps(Exception):
+    """Out of steps."""
+
+
+class Steps(FormatChecker):
+    """What one check may still cost. It travels in the place of a format checker, the one object that every
+    part of a validator shares.
+    """
+
+    def __init__(self, root: Any, limit: int) -> None:
+        super().__init__(())
+        self._root = root
+        self._left = limit
+
+    def take(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooManySteps
+
+    def knows_all_patterns(self) -> bool:
+        """Is there no `patternProperties` in the whole schema, which jsonschema would match by backtracking?"""
+        pending = [self._root]
+        while pending:
+            self.take()
+            node = pending.pop()
+            if isinstance(node, dict):
+                if "patternProperties" in node:
+                    return False
+                pending += node.values()
+            elif isinstance(node, list):
+                pending += node
+        return True
+
+
+def schema_errors(schema: Any, value: Any, *, max_steps: int = MAX_STEPS) -> Iterator[ValidationError]:
+    """What is wrong with the value, lazily; nothing when the schema cannot be applied."""
+    if schema is True or schema == {}:
+        return
+    checker = Steps(schema, max_steps)
+    try:
+        yield from _VALIDATOR(schema, registry=_NOTHING_ELSE, format_checker=checker).iter_errors(value)
+    except (
+        _TooManySteps, Unresolvable, UnknownType, RecursionError, TypeError, ValueError, KeyError, AttributeError,
+        OverflowError,
+    ):  # fmt: skip
+        return
+
+
+def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and isinstance(pattern, str) and searches(pattern, instance) is False:
+        yield ValidationError(f"{instance[:80]!r} does not match {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Any, patterns: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict) or not isinstance(patterns, dict):
+        return
+    for pattern, inner in patterns.items():
+        for name, item in instance.items():
+            if searches(pattern, name) is True:
+                yield from validator.descend(item, inner, path=name, schema_path=pattern)
+
+
+def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """A name that a pattern may cover (also one that cannot be judged) is not additional."""
+    if not isinstance(instance, dict):
+        return
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extra = [
+        name
+        for name in instance
+        if name not in known and all(searches(pattern, name) is False for pattern in patterns)
+    ]
+    if isinstance(allowed, dict):
+        for name in extra:
+            yield from validator.descend(instance[name], allowed, path=name)
+    elif allowed is False and extra:
+        shown = ", ".join(repr(str(name)[:80]) for name in extra[:8])
+        verb = "was" if len(extra) == 1 else "were"
+        yield ValidationError(f"Additional properties are not allowed ({shown} {verb} unexpected)")
+
+
+def _unevaluated(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if validator.format_checker.knows_all_patterns():
+        yield from _OWN["unevaluatedProperties"](validator, allowed, instance, schema)
+
+
+def _unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """jsonschema compares unsortable items pairwise: long lists are left to the upstream."""
+    if isinstance(instance, list) and len(instance) <= _MAX_UNIQUE:
+        yield from _OWN["uniqueItems"](validator, unique, instance, schema) or ()
+
+
+def _counted(keyword: Keyword) -> Keyword:
+    def judge(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        validator.format_checker.take()
+        yield from keyword(validator, value, instance, schema) or ()
+
+    return judge
+
+
+_OWN: Final[dict[str, Any]] = dict(Draft202012Validator.VALIDATORS)
+_REPLACED: Final[dict[str, Keyword]] = {
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional,
+    "unevaluatedProperties": _unevaluated,
+    "uniqueItems": _unique,
+    "format": lambda *_: None,
+}
+_VALIDATOR: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    validators={name: _counted(keyword) for name, keyword in {**_OWN, **_REPLACED}.items()},
+)

@@ -1,0 +1,167 @@
+"""The whole store over SQLite, and opening its file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from limits.aio.storage import Storage
+
+from proxy.state.held import Held
+from proxy.state.keys import Cipher, KeyRing, key_id
+from proxy.state.publications import Hub
+from proxy.state.records import Caps, StateError, StateUnavailable, StateUnreadable
+from proxy.state.sqlite.database import Chores, Database, Threaded
+from proxy.state.sqlite.decisions import SqliteDecisions
+from proxy.state.sqlite.entries import SqliteEntries
+from proxy.state.sqlite.executions import SqliteExecutions
+from proxy.state.sqlite.journals import SqliteJournals
+from proxy.state.sqlite.leases import SqliteLeases
+from proxy.state.sqlite.results import SqliteResults
+from proxy.state.sqlite.schema import migrate
+from proxy.state.sqlite.sessions import SqliteSessions
+from proxy.state.sqlite.sweep import sweep
+from proxy.state.sqlite.trouble import unavailable
+
+MIN_SQLITE: Final = (3, 35, 0)
+SWEEP_SECONDS: Final = 60.0
+_CAPS: Final = Caps(journals_bytes=2 * 1024**3)
+_PROOF: Final = b"this key opens this file"
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteOptions:
+    """`busy_seconds`: how long a lock of another process is waited for. `limit_seconds` bounds any call.
+
+    `max_bytes`: the file does not grow beyond this.
+    """
+
+    busy_seconds: float = 5.0
+    limit_seconds: float = 15.0
+    max_bytes: int = 4 * 1024**3
+    caps: Caps = _CAPS
+
+
+class SqliteState(
+    SqliteJournals,
+    SqliteResults,
+    SqliteExecutions,
+    SqliteDecisions,
+    SqliteSessions,
+    SqliteLeases,
+    SqliteEntries,
+    Hub,
+):
+    """Implements `State`. Messages stay within this process; so do counters."""
+
+    def __init__(self, database: Database, cipher: Cipher, caps: Caps) -> None:
+        Hub.__init__(self)
+        SqliteJournals.__init__(self, database, cipher, caps, Held())
+
+    @property
+    def counters(self) -> Storage | None:
+        return None
+
+    async def check(self) -> None:
+        await self._database.run(lambda tx: tx.db.execute("SELECT 1 FROM facts LIMIT 1").fetchone())
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path, keys: KeyRing, clock: Callable[[], float], options: SqliteOptions
+) -> AsyncIterator[SqliteState]:
+    """The store in this file, made if there is none (mode 0600). Raises `StateUnavailable`."""
+    db = connect(path, keys, options)
+    chores = Chores(sweep, SWEEP_SECONDS)
+    database = Threaded(db, str(path), clock, limit_seconds=options.limit_seconds, chores=chores)
+    try:
+        yield SqliteState(database, keys, options.caps)
+    finally:
+        await database.close()
+
+
+def connect(path: Path, keys: KeyRing, options: SqliteOptions) -> sqlite3.Connection:
+    """A connection to a file that is sound, migrated, and opened by these keys. Raises `StateUnavailable`."""
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
+        raise StateUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
+    unclean = _prepare(path)
+    db = sqlite3.connect(
+        path,
+        timeout=options.busy_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        _set_up(db, options)
+        if unclean:
+            _check_soundness(db)
+        migrate(db)
+        _prove(db, keys)
+    except BaseException as error:
+        db.close()
+        if isinstance(error, sqlite3.Error):
+            raise unavailable(error, str(path)) from error
+        if isinstance(error, StateError):
+            raise StateUnavailable(f"The state file {path} {error}") from error
+        raise
+    return db
+
+
+def _prepare(path: Path) -> bool:
+    """Make directory and file so that only we can read them. Whether the last use of the file ended unexpectedly."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # SQLite gives its two side files the mode of the file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        status = path.stat()
+        if stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
+            path.chmod(0o600)
+        log = path.with_name(path.name + "-wal")
+        return log.exists() and log.stat().st_size > 0
+    except OSError as error:
+        raise StateUnavailable(
+            f"The state file {path} cannot be opened: {error.strerror}. Name another one in `state.path`, or make "
+            "its directory writable for this user."
+        ) from error
+
+
+def _set_up(db: sqlite3.Connection, options: SqliteOptions) -> None:
+    page = db.execute("PRAGMA page_size").fetchone()[0]
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded for new files only, before the log is switched on
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA journal_size_limit = 67108864")
+    db.execute("PRAGMA secure_delete = FAST")
+    db.execute(f"PRAGMA max_page_count = {max(1, options.max_bytes // page)}")
+
+
+def _check_soundness(db: sqlite3.Connection) -> None:
+    """Only after a crash: it reads the whole file. Raises `sqlite3.DatabaseError`."""
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise StateUnavailable(
+            f"is damaged ({verdict}). Nothing in it was changed. Stop the server and keep a copy; then restore a "
+            "backup, or save what can be read with `sqlite3 FILE .recover`, or move the file away to start empty."
+        )
+
+
+def _prove(db: sqlite3.Connection, keys: KeyRing) -> None:
+    """See that the keys open what is stored, before anything is written with other ones. Raises `StateUnreadable`."""
+    row = db.execute("SELECT value FROM facts WHERE name = 'proof'").fetchone()
+    if row is not None:
+        try:
+            keys.open(row[0], "proof")
+        except StateUnreadable as error:
+            raise StateUnreadable(
+                f"was encrypted with other keys (the last one was {key_id(row[0]).hex()}). Add the old key as a "
+                "further line after the new one in `state.encryption_key`, or move the file away to start empty."
+            ) from error
+    if row is None or key_id(row[0]) != keys.first_id:
+        db.execute("INSERT OR REPLACE INTO facts VALUES ('proof', ?)", (keys.seal(_PROOF, "proof"),))

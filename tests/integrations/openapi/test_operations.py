@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integrations.base import JsonObject
+from integrations.openapi.operations import find_operations, resolve
+from tests.integrations.openapi.documents import compiled
+
+
+def document(paths: JsonObject, **more: Any) -> JsonObject:
+    return {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": paths, **more}
+
+
+def answering(name: str) -> JsonObject:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {"get": {"operationId": name, "responses": {"200": {"description": "", "content": content}}}}
+
+
+def found(paths: JsonObject) -> list[tuple[str, str]]:
+    return [(one.path, one.method) for one in find_operations(document(paths), lambda _: None)]
+
+
+def test_webhooks_callbacks_and_extensions_are_no_operations() -> None:
+    callbacks = {"c": {"/x": {"post": {"operationId": "no"}}}}
+    assert found({"/a": {"get": {"callbacks": callbacks}}, "x-b": {"get": {}}}) == [("/a", "get")]
+
+
+def test_openapi_3_2_methods() -> None:
+    assert found({"/a": {"query": {}, "additionalOperations": {"COPY": {}}}}) == [
+        ("/a", "query"),
+        ("/a", "COPY"),
+    ]
+
+
+@pytest.mark.parametrize("paths", [None, [], {"/a": None}, {"/a": []}, {"/a": {"additionalOperations": []}}])
+def test_odd_documents_have_none(paths: Any) -> None:
+    assert found(paths) == []
+
+
+def test_a_broken_path_item_is_a_warning() -> None:
+    doc = compiled(document({"/a": {"$ref": "#/components/pathItems/No"}, "/b": {"get": {}}}))
+    assert [row[2] for row in doc.rows] == ["/b"]
+    assert doc.warnings == ("test#/paths/~1a: the path item cannot be read",)
+
+
+def test_a_broken_reference_disables_one_operation_and_says_which() -> None:
+    schemas = {
+        "Good": {"properties": {"g": {"$ref": "#/components/schemas/Good"}}},
+        "Bad": {"items": {"$ref": "#/components/schemas/Worse"}},
+        "Worse": {"$ref": "#/components/schemas/Gone"},
+        "Unused": {"$ref": "#/components/schemas/Nowhere"},
+    }
+    paths = {"/good": answering("Good"), "/bad": answering("Bad"), "/direct": answering("Absent")}
+    doc = compiled(document(paths, components={"schemas": schemas}))
+    assert [row[2] for row in doc.rows] == ["/good"]
+    assert doc.warnings == (
+        "test#/paths/~1bad/get: left out: #/components/schemas/Gone does not exist"
+        " (referred to by #/components/schemas/Worse)",
+        "test#/paths/~1direct/get: left out: #/components/schemas/Absent does not exist",
+    )
+
+
+def test_a_broken_parameter_of_the_path_item_disables_its_operations() -> None:
+    item = {"parameters": [{"$ref": "#/components/parameters/No"}], "get": {}, "put": {}}
+    doc = compiled(document({"/a": item, "/b": {"get": {}}}))
+    assert ([row[2] for row in doc.rows], len(doc.warnings)) == (["/b"], 2)
+
+
+def test_circles_of_references_end() -> None:
+    ring: JsonObject = {"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}}
+    assert resolve(ring, ring["a"]) is None
+    assert resolve({"a": {"x": 1}}, {"$ref": "#/a", "y": 2}) == {"x": 1, "y": 2}

@@ -1,0 +1,68 @@
+"""What `executor serve` prints."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from proxy.app.welcome import curl_line, welcome
+from proxy.auth import hash_key
+from tests.proxy.app.started import application_of
+from tests.proxy.support import config_text, inline, shop
+
+URL = "http://127.0.0.1:8080"
+
+
+async def said(folder: Path, text: str, env: Mapping[str, str]) -> str:
+    async with application_of(folder, text, env) as application:
+        return welcome(application, URL)
+
+
+async def test_a_token_and_commands_to_paste(tmp_path: Path, env: Mapping[str, str]) -> None:
+    text = await said(tmp_path, config_text(), env)
+    token = (Path(env["EXECUTOR_STATE_DIR"]) / "local-token").read_text().strip()
+    lines = text.splitlines()
+    assert lines[0] == "Executor serves http://127.0.0.1:8080/mcp"
+    assert lines[1] == "  shop.org.main  connected  4 tools"
+    assert lines[2].startswith(f"  Token: {token} ")
+    add = next(line for line in lines if "add-mcp" in line)
+    assert shlex.split(add)[-2:] == ["--header", f"Authorization: Bearer {token}"]
+    curl = next(line for line in lines if "curl -s" in line)
+    assert "return await tools.shop.org.main.items.list({})" in curl
+
+
+async def test_without_a_tool_to_try_there_is_still_something_to_see(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    document = shop()
+    del document["paths"]["/items"]
+    text = await said(tmp_path, config_text(inline(document)), env)
+    assert "return await tools.catalog.namespaces({})" in text
+
+
+async def test_with_keys_of_their_own_no_token_is_shown(tmp_path: Path, env: Mapping[str, str]) -> None:
+    keys = f'auth: {{api_keys: {{keys: {{bot: {{hash: "sha256:{hash_key("k3y")}"}}}}}}}}\n'
+    text = await said(tmp_path, config_text(more=keys), env)
+    assert "Callers bring their own keys" in text
+    assert "Bearer" not in text
+
+
+async def test_what_is_not_ready_says_why(tmp_path: Path, env: Mapping[str, str]) -> None:
+    spec = f"{inline(shop())}\n  crm: {{kind: graphql, endpoint: https://c.example.com}}"
+    text = await said(tmp_path, config_text(spec, more="  crm.org.main: {}\n"), env)
+    assert "  crm.org.main  failed: kind graphql is not supported yet  0 tools" in text
+
+
+def test_the_curl_line_is_one_stateless_call() -> None:
+    code = "return 'it''s'"
+    words = shlex.split(curl_line(f"{URL}/mcp", "Authorization: Bearer t", code))
+    assert words[:3] == ["curl", "-s", f"{URL}/mcp"]
+    body = json.loads(words[words.index("-d") + 1])
+    assert body["params"]["arguments"] == {"code": code}
+    headers = dict(word.split(": ", 1) for word, flag in zip(words[1:], words, strict=False) if flag == "-H")
+    assert headers["Mcp-Name"] == body["params"]["name"] == "execute"
+    assert headers["Mcp-Method"] == body["method"]
+    meta = body["params"]["_meta"]
+    assert headers["MCP-Protocol-Version"] == meta["io.modelcontextprotocol/protocolVersion"]

@@ -1,0 +1,154 @@
+"""Loading a document once, again until it is there, and again when it may have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from integrations.base import JsonObject, SourceError
+from integrations.http import HttpClient
+from integrations.openapi import OpenApiOptions, SpecSource
+from integrations.openapi.config import OpenApi
+from proxy.app.places import cache_dir
+from proxy.connections.opening import spec_source
+from proxy.connections.sources import Source, source_key
+from tests.integrations.echo import Echo, Reply, echo_server
+from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, shop
+
+SPEC = "/openapi.json"
+DOWN = Reply(503)
+
+
+def serving_document(**parts: Any) -> Reply:
+    return Reply(200, [("Content-Type", "application/json")], orjson.dumps(shop(**parts)))
+
+
+RENAMED: JsonObject = {"info": {"title": "Shop", "version": "2"}}
+
+
+@asynccontextmanager
+async def remote(env: Mapping[str, str], *replies: Reply) -> AsyncIterator[tuple[Source, Echo]]:
+    async with echo_server() as echo, HttpClient() as http:
+        echo.replies[SPEC] = list(replies)
+        spec = SpecSource(url=f"{echo.url}{SPEC}")
+        yield Source("key", spec, OpenApiOptions(), http, cache_dir(env), IMPATIENT), echo
+
+
+async def soon(source: Source, refresh_seconds: float | None, changed: Notice) -> None:
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await source.keep(refresh_seconds, changed)
+
+
+async def test_a_remote_document(env: Mapping[str, str]) -> None:
+    async with remote(env, serving_document()) as (source, _):
+        assert source.remote
+        assert source.loaded.error == "not loaded yet"
+        loaded = await source.load()
+    assert loaded is source.loaded
+    assert loaded.toolset is not None
+    assert loaded.index is not None
+    assert loaded.error is None
+    assert loaded.digest == loaded.toolset.digest
+
+
+async def test_a_remote_document_that_is_down_is_a_state(env: Mapping[str, str]) -> None:
+    async with remote(env, DOWN) as (source, echo):
+        loaded = await source.load()
+        assert loaded.error == f"{echo.url}{SPEC}: answered 503 instead of a document"
+    assert loaded.toolset is None
+    assert loaded.digest.startswith("failed:")
+
+
+async def test_what_is_loaded_stays_while_the_document_is_down(env: Mapping[str, str]) -> None:
+    async with remote(env, serving_document(), DOWN) as (source, _):
+        loaded = await source.load()
+        assert await source.load() is loaded
+
+
+async def test_keeping_ends_when_a_document_without_refresh_is_there(env: Mapping[str, str]) -> None:
+    changed = Notice()
+    async with remote(env, DOWN, DOWN, serving_document()) as (source, echo):
+        await source.load()
+        await soon(source, None, changed)
+        assert len(echo.log) == 3
+    assert changed.count == 1
+    assert source.loaded.toolset is not None
+
+
+async def test_a_refresh_tells_of_changes_only(env: Mapping[str, str]) -> None:
+    changed, same = Notice(), serving_document()
+    async with remote(env, same, same, DOWN, same, serving_document(**RENAMED)) as (source, echo):
+        before = (await source.load()).digest
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(soon(source, 0.005, changed))
+            await changed.wait()
+            keeper.cancel()
+        assert len(echo.log) >= 5
+    assert changed.count == 1
+    assert source.loaded.digest != before
+
+
+async def test_a_wrong_local_document_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "api.json"
+    file.write_text("{}")
+    async with HttpClient() as http:
+        for spec in (SpecSource(file=file), SpecSource(inline={}), SpecSource(file=tmp_path / "none.json")):
+            source = Source("key", spec, OpenApiOptions(), http, None)
+            assert not source.remote
+            with pytest.raises(SourceError):
+                await source.load()
+
+
+async def test_a_cache_that_cannot_be_written_costs_no_service(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    async with HttpClient() as http:
+        source = Source("key", SpecSource(inline=shop()), OpenApiOptions(), http, file / "cache")
+        with caplog.at_level(logging.WARNING):
+            assert (await source.load()).toolset is not None
+    assert "cache cannot be used" in caplog.text
+
+
+def key_of(spec: JsonObject, **more: object) -> str:
+    integration = OpenApi.model_validate({"kind": "openapi", "spec": spec, **more})
+    return source_key(integration, spec_source(integration))
+
+
+def test_equal_sources_have_equal_keys() -> None:
+    url = {"url": "https://api.example.com/openapi.json"}
+    assert key_of(url, title="A") == key_of(dict(url, refresh="1h"), title="B", timeout="3s")
+    assert key_of({"inline": shop()}) == key_of({"inline": shop()})
+
+
+def test_what_changes_the_tools_changes_the_key() -> None:
+    url = {"url": "https://api.example.com/openapi.json"}
+    keys = [
+        key_of(url),
+        key_of({"url": "https://api.example.com/v2.json"}),
+        key_of({"inline": shop()}),
+        key_of({"inline": shop(**RENAMED)}),
+        key_of(url, include=["items.*"]),
+        key_of(url, exclude=["items.*"]),
+        key_of(url, overrides=[{"op": "remove", "path": "/paths/~1items"}]),
+        key_of(url, egress={"allow": ["10.0.0.0/8"]}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_replaced_file_is_another_source(tmp_path: Path) -> None:
+    file = tmp_path / "api.json"
+    missing = key_of({"file": str(file)})
+    file.write_text("{}")
+    first = key_of({"file": str(file)})
+    assert first == key_of({"file": str(file)})
+    file.write_text("{ }")
+    assert len({missing, first, key_of({"file": str(file)})}) == 3
