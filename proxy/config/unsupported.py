@@ -52,22 +52,17 @@ GAPS: tuple[Gap, ...] = (
     Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
     Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
-    Gap("workspaces.*.elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
-    Gap("workspaces.*.elicitation.approval_timeout", "calls that need approval are refused"),
     Gap(
         "integrations.*.kind", "its connections are listed as failed and have no tools", _is("graphql", "mcp")
     ),
     Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
     Gap("integrations.*.pagination", "agents fetch one page after the other"),
-    Gap("integrations.*.idempotency_key", "only safe methods are repeated"),
     Gap("integrations.*.proxy", "it would be called directly", refuses_to_serve=True),
     Gap(
         "integrations.*.ca_bundle", "it would be called with the system's certificates", refuses_to_serve=True
     ),
     Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
-    Gap("policies.*.approver", "calls that need approval are refused, whoever might approve", _is("human")),
-    Gap("elicitation.mode", "calls that need approval are refused", _is("browser", "native")),
-    Gap("state.backend", "everything is kept in memory and lost on restart", _is("sqlite", "redis")),
+    Gap("state.backend", "everything is kept in memory and lost on restart", _is("redis")),
     Gap("audit", "no audit lines are written", _writes_lines),
     Gap("telemetry.otlp", "no traces are sent"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),

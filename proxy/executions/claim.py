@@ -20,8 +20,8 @@ from proxy.executions.journal import encode
 from proxy.executions.protocol import Write
 from proxy.state import Decision, ExecutionRecord, Lease, LeaseLost, Owner, State
 
-LEASE_SECONDS: Final = 30.0
-_RENEW_SECONDS: Final = 10.0
+LEASE_SECONDS: Final = 8.0
+_RENEW_SECONDS: Final = 2.0
 
 
 class ApprovalGone(LeaseLost):

@@ -27,7 +27,7 @@ from proxy.executions.questions import questions
 from proxy.executions.records import Body, body_of, new_body, packed
 from proxy.executions.results import Shaped, TooDeep, shape
 from proxy.executions.run import Job, Run, Workers
-from proxy.live import Live
+from proxy.live import Live, NotServing
 from proxy.principal import Principal
 from proxy.sandbox import Done
 from proxy.state import ExecutionRecord, Lease, Owner, PendingFull, State, StateError
@@ -107,6 +107,8 @@ class Driver:
     ) -> ExecutionResult:
         """Run the code on the generation that is current now. Raises `NotServing`."""
         with self._live.lease() as generation:
+            if generation.workspace(principal.workspace_id) is None:
+                raise NotServing("this workspace is no longer configured")
             limits = self._limits(generation.config)
             job = self._job(execution_id, request, principal, observer, generation, limits)
             now = self._clock() / 1000
@@ -148,6 +150,13 @@ class Driver:
     # ---- continued ones -----------------------------------------------------------------------------------------
     async def go_on(self, record: ExecutionRecord, observer: Observer) -> ExecutionResult | None:
         """Drive it to its next result, together with everybody here who wants the same. None: another process does."""
+        task = await self.start(record, observer)
+        return await asyncio.shield(task) if task is not None else None
+
+    async def start(
+        self, record: ExecutionRecord, observer: Observer
+    ) -> asyncio.Task[ExecutionResult] | None:
+        """The same without waiting for it."""
         task = self._continued.get(record.execution_id)
         if task is None:
             lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
@@ -157,8 +166,15 @@ class Driver:
                     return None
                 task = asyncio.ensure_future(self._continue(record, lease, observer))  # noqa: TID251 - owned here
                 self._continued[record.execution_id] = task
-                task.add_done_callback(lambda _: self._continued.pop(record.execution_id, None))
-        return await asyncio.shield(task)
+                task.add_done_callback(self._stopped)
+        return task
+
+    def _stopped(self, task: asyncio.Task[ExecutionResult]) -> None:
+        """Who waits for it gets the error too; but perhaps nobody waits."""
+        self._continued = {name: one for name, one in self._continued.items() if one is not task}
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("execution_not_continued", error=f"{type(error).__name__}: {error}")
 
     async def _continue(self, record: ExecutionRecord, lease: Lease, observer: Observer) -> ExecutionResult:
         claim = Claim(self._state, record, lease)
@@ -202,6 +218,9 @@ class Driver:
         )
         await claim.save(replace(record, status="running", due_at=None, pending=0, body=body.encoded()))
         with self._live.lease() as generation:
+            if generation.workspace(record.owner.workspace_id) is None:
+                error = ExecutionError("NotServing", "This workspace is no longer configured.")
+                return await self._settle(claim, body, self._bare(record, body, error))
             limits = self._limits(generation.config)
             request = replace(body.asked_for(), code=past.start.code)
             machine = replace(
@@ -269,7 +288,7 @@ class Driver:
     async def _pause(self, task: _Task, run: Run, pause: Pause) -> ExecutionResult:
         """Acknowledge a pause: everything it needs is stored before anybody hears of it."""
         claim, body = task.claim, task.body
-        expires = self._clock() + task.limits.approval_timeout_ms
+        expires = self._clock() + _approval_timeout_ms(task)
         asked = questions(pause.held, expires, body.asked())
         browser = task.request.mode == "browser"
         status = "user_approval_required" if browser else "waiting_for_interaction"
@@ -445,6 +464,13 @@ class _Task:
     body: Body
     claim: Claim
     limits: ExecutionLimits
+
+
+def _approval_timeout_ms(task: _Task) -> float:
+    """The workspace's own word, else the general one."""
+    space = task.job.generation.config.workspaces.get(task.job.principal.workspace_id)
+    own = space.elicitation.approval_timeout if space is not None else None
+    return own * 1000 if own is not None else task.limits.approval_timeout_ms
 
 
 def topic(execution_id: str) -> str:

@@ -262,10 +262,10 @@ class Run:
             self._state, commands = step(self._state, event)
         if isinstance(event, WorkerLost):
             self.lost = event.reason
-        while commands and isinstance(commands[-1], Judge):
-            judged = Judged(event.at, tuple((one.call.seq, self._judge(one)) for one in commands[-1].calls))
-            self._state, more = step(self._state, judged)
-            commands = (*commands[:-1], *more)
+        while asked := next((one for one in commands if isinstance(one, Judge)), None):
+            answers = tuple((one.call.seq, self._judge(one)) for one in asked.calls)
+            self._state, more = step(self._state, Judged(event.at, answers))
+            commands = (*(one for one in commands if one is not asked), *more)
         self._conclude(commands)
         await self._carry_out(commands, worker, group)
 

@@ -51,11 +51,9 @@ from proxy.executions.run import Workers
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
 from proxy.state import Conflict, Entry, ExecutionQuery, ExecutionRecord, Owner, State
-from proxy.telemetry import Log
 
 __all__ = ["ExecutionReport", "Executions", "OnExecution", "pauses", "wall_clock"]
 
-_log = Log("executions")
 # How long a caller of `resume` waits for an execution that another replica drives.
 _PATIENCE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
@@ -353,15 +351,18 @@ class Executions:
         return await self._driver.close(record, result)
 
     async def recover(self) -> int:
-        """Go on with executions that a dead process left behind, and end those that waited too long; how many."""
+        """Begin to go on with executions that a dead process left behind, and to end those that waited too long.
+
+        How many were found. Nobody waits for their results: they are in the store when they are there.
+        """
         left = await self._state.unattended()
         for record in left:
-            try:
-                await self._driver.go_on(record, SILENT)
-            # One execution that cannot be recovered must not keep the others from it.
-            except Exception as error:
-                _log.exception("recovery_failed", error, execution=record.execution_id)
+            await self._driver.start(record, SILENT)
         return len(left)
+
+    async def let_go(self) -> None:
+        """Stop driving continued executions; another process can go on with them."""
+        await self._driver.cancel_continued()
 
     async def idle(self) -> None:
         """Return when nothing is under way. Unbounded: the caller sets the limit."""
