@@ -57,9 +57,11 @@ class Desk:
     ) -> DecideOutcome:
         """Record what may be recorded. The caller has looked `record` up for this decider."""
         body = body_of(record)
-        if record.status == "settled":
-            return _settled(body, decisions)
-        asked = {one.id: one for one in body.asked()} if record.status == "paused" else {}
+        if record.status != "paused":
+            outcome = _repeated(body, decisions)
+            # Nothing waits now; whoever asks for the next result joins.
+            return outcome if record.status == "settled" or outcome.why is None else DecideOutcome()
+        asked = {one.id: one for one in body.asked()}
         wanted = _spelled_out(decisions, asked)
         taken: dict[str, Choice] = {}
         refused: dict[str, Refusal] = {}
@@ -136,8 +138,8 @@ def _unknown(body: Body, interaction_id: str, decision: Decision) -> Refusal | N
     return None if before == decision.action else "already_decided"
 
 
-def _settled(body: Body, decisions: Mapping[str, Decision]) -> DecideOutcome:
-    """The execution is over: the decisions that it saw may be repeated, others come too late."""
+def _repeated(body: Body, decisions: Mapping[str, Decision]) -> DecideOutcome:
+    """No question waits: the decisions that were carried out may be repeated, others come too late."""
     names = {name for name in decisions if name != ALL} or set(body.decided)
     taken: dict[str, Choice] = {}
     refused: dict[str, Refusal] = {}

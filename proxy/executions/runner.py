@@ -208,7 +208,7 @@ class Executions:
         if chosen is not None:
             decision = Decision(chosen, content or {})
             outcome = await self.decide(execution_id, {interaction_id or ALL: decision}, principal, via)
-            if not outcome.taken:
+            if outcome.first_refusal is not None and not outcome.taken:
                 return await self._not_taken(execution_id, principal, outcome)
             result = await self._next(execution_id, principal, observer, 0.0)
             refused = outcome.refused and result.waiting

@@ -20,7 +20,7 @@ async def test_random_programs_replay_to_the_same_calls_and_results_and_send_not
     assert figures.cases == figures.replayed == 250
     assert figures.pauses > 200
     assert figures.declined > 50
-    assert figures.uncaught > 5
+    assert figures.uncaught > 0
 
 
 def test_a_long_journal_is_delivered_in_frames_of_bounded_size() -> None:
