@@ -13,6 +13,7 @@ from integrations.fields import (
     Headers,
     Maybe,
     Model,
+    SecretRef,
     Text,
     Tuple,
     Url,
@@ -29,6 +30,7 @@ def _pointer(value: object) -> object:
 
 
 Pointer = Annotated[str, BeforeValidator(_pointer), WithJsonSchema({"type": "string", "pattern": "^(/|$)"})]
+SHORTEST_INTERVAL = 5.0
 ApproveByDefault = Literal["reads", "all", "none"]
 
 
@@ -66,7 +68,10 @@ class Retry(Model):
 
 
 class Pagination(Model):
-    """Names of the cursor argument, of the next cursor in the response, and of the list of items."""
+    """For `tools.executor.paginate`: the cursor argument, and where the next cursor and the items are in a result.
+
+    `next` and `items` are paths: names and positions joined by dots, `data.-1.id` is the `id` of the last item.
+    """
 
     cursor: Maybe[Text] = None
     next: Maybe[Text] = None
@@ -79,6 +84,20 @@ class Health(Model):
     tool: Text
     arguments: dict[str, Any] = Field(default_factory=dict)
     identity: Maybe[Text] = None
+    interval: Duration = 300.0
+
+    @model_validator(mode="after")
+    def _not_too_often(self) -> Health:
+        if self.interval < SHORTEST_INTERVAL:
+            raise problem("E206", f"must be at least {SHORTEST_INTERVAL:g}s", at="interval")
+        return self
+
+
+class ClientCert(Model):
+    """A certificate that is shown to the upstream (mutual TLS): a PEM file, and the secret key without passphrase."""
+
+    cert: Text
+    key: SecretRef
 
 
 class Described(Model):
@@ -96,6 +115,7 @@ class HttpIntegration(Described):
     egress: Egress = Egress()
     proxy: Maybe[Url] = None
     ca_bundle: Maybe[Text] = None
+    client_cert: Maybe[ClientCert] = None
     overrides: Tuple[PatchOperation] = ()
     retry: Retry = Retry()
     idempotency_key: Maybe[HeaderName] = None

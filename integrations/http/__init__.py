@@ -7,6 +7,7 @@ because only the caller knows which credentials may travel on. Environment proxi
 from integrations.http.client import HttpClient, HttpResponse
 from integrations.http.egress import EgressRules, origin_of
 from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
+from integrations.http.transport import Transport
 
 __all__ = [
     "EgressDenied",
@@ -16,6 +17,7 @@ __all__ = [
     "HttpResponse",
     "TimedOut",
     "TooLarge",
+    "Transport",
     "Unreachable",
     "origin_of",
 ]

@@ -1,5 +1,5 @@
-"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set and
-origin.
+"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set, transport
+and origin.
 """
 
 from __future__ import annotations
@@ -14,10 +14,18 @@ from types import TracebackType
 
 import httpcore2
 
-from integrations.http.backend import PinnedBackend, Resolve, system_resolve
+from integrations.http.backend import Resolve, system_resolve
 from integrations.http.decoding import decoder_for
 from integrations.http.egress import EgressRules, Target, check_scheme, parse_target
 from integrations.http.errors import EgressDenied, TimedOut, TooLarge, Unreachable
+from integrations.http.transport import (
+    DIRECT,
+    ChooseTransport,
+    Transport,
+    check_proxied,
+    open_pool,
+    tls_context,
+)
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\r\n\x00]")
@@ -42,18 +50,35 @@ class HttpResponse:
         return next((value for key, value in self.headers if key.lower() == wanted), "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What `HttpClient.request` was asked for."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes | None
+    timeout_seconds: float
+    max_bytes: int
+    allow: EgressRules
+    partial: Collection[str]
+
+
+_PoolKey = tuple[EgressRules, Transport, tuple[object, ...]]
+
+
 class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
-    A connection made under one set of egress rules is never used for another: every rule set has its own
-    pool.
+    A connection made under one set of egress rules, or over one transport, is never used for another: each pair
+    has its own pool.
     """
 
     def __init__(self, *, resolve: Resolve = system_resolve, max_connections: int = 256) -> None:
         self._resolve = resolve
         self._max_connections = max_connections
         self._ssl: ssl.SSLContext | None = None
-        self._pools: OrderedDict[EgressRules, httpcore2.AsyncConnectionPool] = OrderedDict()
+        self._pools: OrderedDict[_PoolKey, httpcore2.AsyncConnectionPool] = OrderedDict()
 
     async def __aenter__(self) -> HttpClient:
         return self
@@ -82,13 +107,23 @@ class HttpClient:
         `partial`: media types (without parameters) for which a limit of time or size ends the reading and
         keeps what has arrived, instead of failing: streams that may never end.
         """
-        target = parse_target(url)
-        check_scheme(target, allow)
-        request = _build(method, target, headers, body, timeout_seconds)
-        pool = await self._pool(allow)
-        reading = _Reading(url, max_bytes, frozenset(partial), method.upper() == "HEAD")
+        call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
+        return await self._send(call, DIRECT)
+
+    def through(self, choose: ChooseTransport) -> HttpClient:
+        """The same client and its pools, with every request over the transport that `choose` answers."""
+        return _Through(self, choose)
+
+    async def _send(self, call: _Call, transport: Transport) -> HttpResponse:
+        target = parse_target(call.url)
+        check_scheme(target, call.allow)
+        if transport.proxy is not None:
+            check_proxied(target, call.allow)
+        request = _build(call.method, target, call.headers, call.body, call.timeout_seconds)
+        pool = await self._pool(call.allow, transport)
+        reading = _Reading(call.url, call.max_bytes, frozenset(call.partial), call.method.upper() == "HEAD")
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(call.timeout_seconds):
                 await reading.run(pool, request)
         except TimeoutError:
             return reading.after_timeout()
@@ -96,37 +131,53 @@ class HttpClient:
             raise TimedOut(f"no connection to {target.origin} in time") from None
         except httpcore2.TimeoutException:
             raise TimedOut(f"{target.origin} did not answer in time", sent=True) from None
-        except (httpcore2.ConnectError, httpcore2.UnsupportedProtocol) as error:
+        except (httpcore2.ConnectError, httpcore2.UnsupportedProtocol, httpcore2.ProxyError) as error:
             raise Unreachable(f"cannot connect to {target.origin}: {_reason(error)}") from None
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Unreachable(f"{target.origin} broke off: {_reason(error)}", sent=True) from None
         return reading.response()
 
-    async def _pool(self, rules: EgressRules) -> httpcore2.AsyncConnectionPool:
-        pool = self._pools.get(rules)
+    async def _pool(self, rules: EgressRules, transport: Transport) -> httpcore2.AsyncConnectionPool:
+        key = (rules, transport, transport.stamps())
+        pool = self._pools.get(key)
         if pool is None:
-            if self._ssl is None:
-                self._ssl = httpcore2.default_ssl_context()
-            pool = self._pools[rules] = httpcore2.AsyncConnectionPool(
-                ssl_context=self._ssl,
-                max_connections=self._max_connections,
-                max_keepalive_connections=32,
-                keepalive_expiry=20.0,
-                network_backend=PinnedBackend(rules, self._resolve),
+            context = self._context(transport)
+            pool = self._pools[key] = open_pool(
+                rules, self._resolve, transport, context, self._max_connections
             )
             await self._drop_idle_pool()
-        self._pools.move_to_end(rules)
+        self._pools.move_to_end(key)
         return pool
+
+    def _context(self, transport: Transport) -> ssl.SSLContext:
+        """Reading the system's certificates takes milliseconds: who needs no others shares them."""
+        if transport.ca_bundle is not None or transport.client_cert is not None:
+            return tls_context(transport)
+        if self._ssl is None:
+            self._ssl = tls_context(DIRECT)
+        return self._ssl
 
     async def _drop_idle_pool(self) -> None:
         """Rule sets change with reloads; keep the dictionary small by closing the oldest pool nobody uses."""
         if len(self._pools) <= _MAX_POOLS:
             return
-        for rules, pool in self._pools.items():
+        for key, pool in self._pools.items():
             if all(connection.is_idle() for connection in pool.connections):
-                del self._pools[rules]
+                del self._pools[key]
                 await pool.aclose()
                 return
+
+
+class _Through(HttpClient):
+    """A view of a client. It owns no connection, so closing it closes none."""
+
+    def __init__(self, owner: HttpClient, choose: ChooseTransport) -> None:
+        super().__init__()
+        self._owner = owner
+        self._choose = choose
+
+    async def _send(self, call: _Call, transport: Transport) -> HttpResponse:
+        return await self._owner._send(call, self._choose())
 
 
 class _Reading:

@@ -9,11 +9,12 @@ from integrations.mcp.trouble import Trouble
 
 
 class Attempt:
-    """One try to have an open link, awaited by every call that needs it."""
+    """One try to have an open link, awaited by every call that needs it. `wanted`: somebody has asked for it."""
 
     def __init__(self) -> None:
         self._done = asyncio.Event()
         self.outcome: Link | Trouble | None = None
+        self.wanted = False
 
     @property
     def settled(self) -> bool:
@@ -25,6 +26,7 @@ class Attempt:
             self._done.set()
 
     async def result(self) -> Link | Trouble:
+        self.wanted = True
         await self._done.wait()
         assert self.outcome is not None
         return self.outcome

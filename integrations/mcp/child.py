@@ -106,7 +106,7 @@ class Child:
         if not await self.ended(_KILL_WAIT_SECONDS):
             log.warning("process %d did not end after SIGKILL", self.pid)
 
-    async def ended(self, seconds: float) -> bool:
+    async def ended(self, seconds: float, poll_seconds: float = _POLL_SECONDS) -> bool:
         """Whether it ends within this time.
 
         Polls, because `Process.wait` also waits for the end of pipes that grandchildren may hold open.
@@ -116,7 +116,7 @@ class Child:
         while self.process.returncode is None:
             if loop.time() >= deadline:
                 return False
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(poll_seconds)
         return True
 
     def _signal_group(self, number: signal.Signals) -> None:

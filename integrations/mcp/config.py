@@ -19,7 +19,7 @@ from integrations.fields import (
     Tuple,
     Url,
 )
-from integrations.shared_config import ApproveByDefault, Described, Egress, Health
+from integrations.shared_config import ApproveByDefault, ClientCert, Described, Egress, Health
 
 
 class _Mcp(Described):
@@ -67,6 +67,7 @@ class McpRemote(_Mcp):
     egress: Egress = Egress()
     proxy: Maybe[Url] = None
     ca_bundle: Maybe[Text] = None
+    client_cert: Maybe[ClientCert] = None
 
 
 Mcp = Annotated[McpLocal | McpRemote, Field(discriminator="type")]

@@ -219,11 +219,12 @@ def _transport(
 def _why(error: Exception, seen: Trouble | None, refusal: Trouble | None, limits: Limits) -> Trouble:
     """The best reason for an attempt that failed: what the transport saw before what the SDK made of it."""
     telling = seen if seen is not None and seen.kind != "closed" else None
-    found = telling or first_trouble(error) or refusal or seen
-    if found is not None:
+    if found := telling or first_trouble(error) or refusal:
         return found
     if isinstance(error, TimeoutError):
         return Trouble("timeout", f"the server did not answer within {limits.connect_seconds:g} seconds")
+    if seen is not None:
+        return seen
     return Trouble("protocol", f"the server does not speak MCP as expected: {_first_line(error)}")
 
 

@@ -65,6 +65,7 @@ def _listed(tool: types.Tool) -> Listed:
         input=tool.input_schema,
         output=tool.output_schema,
         annotations=annotations,
+        needs_task=tool.execution is not None and tool.execution.task_support == "required",
     )
 
 

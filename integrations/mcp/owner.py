@@ -147,17 +147,22 @@ class Owner:
                     await self._publish(link)
                     ending = await self._attend(link)
                 finally:
-                    self._link = None
-                    if self._attempt.settled:
-                        # Calls that come now wait for the next life instead of meeting a closing session.
-                        self._attempt = Attempt()
+                    self._retire()
         except Exception as error:
             # The owner must outlive whatever the SDK or a server makes of a session.
             ending = self._trouble(error)
-        if ending is None:
-            self._attempt.settle(Trouble("closed", "stopped while idle"))
-            return None
-        return self._after(ending, opened_at)
+        if ending is not None:
+            return self._after(ending, opened_at)
+        if self._attempt.wanted:
+            return 0.0
+        self._attempt.settle(Trouble("closed", "stopped while idle"))
+        return None
+
+    def _retire(self) -> None:
+        """Calls that come now wait for the next life instead of meeting a closing session."""
+        self._link = None
+        if self._attempt.settled:
+            self._attempt = Attempt()
 
     def _after(self, trouble: Trouble, opened_at: float | None) -> float:
         log.info("mcp connection ended name=%s reason=%s", self._name, trouble.message)
@@ -166,16 +171,23 @@ class Owner:
             pause = self._pace.failed()
         else:
             pause = self._pace.ended(self._now() - opened_at, proved=self._proved)
-        if pause > 0:
+        if pause > self._patience(opened_at):
             self._attempt.settle(trouble)
             self._set_status(status_of(trouble))
         return pause
+
+    def _patience(self, opened_at: float | None) -> float:
+        """A pause up to this long after a loss is part of the repair: calls wait it out, and the status stays."""
+        return self._limits.shortest_pause_seconds if opened_at is not None and self.listed else 0.0
 
     async def _rest(self, pause: float | None) -> None:
         """Wait out a pause, or an idle stop, unless a call rings."""
         if pause is not None:
             pause *= random.uniform(0.8, 1.2)  # noqa: S311 (jitter, no secret)
         self._may_wake_at = self._now() + min(self._limits.shortest_pause_seconds, pause or 0.0)
+        if not self._attempt.settled:
+            await asyncio.sleep(pause or 0.0)
+            return
         try:
             async with asyncio.timeout(pause):
                 while self._attempt.settled:
@@ -223,6 +235,7 @@ class Owner:
             if link.trouble is not None:
                 return link.trouble
             if self._idle_in() <= 0:
+                self._retire()
                 return None
             if self._probe_due:
                 await self._probe(link)

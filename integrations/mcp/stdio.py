@@ -25,6 +25,7 @@ _CHUNK = 256 * 1024
 _UNSENT = 256
 _SHARE = 0.05
 _LAST_WORDS_SECONDS = 0.5
+_WATCH_SECONDS = 0.5
 Incoming = SessionMessage | Exception
 Streams = tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]
 
@@ -102,6 +103,12 @@ class _Pipes:
         await self._child.ended(_LAST_WORDS_SECONDS)
         self._failed(Trouble("closed", self._child.obituary(), sent=True))
 
+    async def watch(self) -> None:
+        """The end of the process. Usually the end of its output says so first, unless a grandchild holds that open."""
+        while not await self._child.ended(_WATCH_SECONDS, poll_seconds=_WATCH_SECONDS):
+            pass
+        await self._say_why()
+
     async def _deliver(self, line: bytes, out: MemoryObjectSendStream[Incoming]) -> None:
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
@@ -144,6 +151,7 @@ async def stdio_transport(
             tasks.start_soon(child.log_stderr)
             tasks.start_soon(pipes.read, into_session)
             tasks.start_soon(pipes.write, from_session)
+            tasks.start_soon(pipes.watch)
             try:
                 yield incoming, outgoing
             finally:

@@ -7,7 +7,6 @@ the rest is a write. A tool without annotations is therefore a write, which asks
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,8 +14,8 @@ from typing import Any, Literal
 import orjson
 
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.mcp.arguments import Checker
 from integrations.naming import safe_name
+from integrations.patterns import idle_patterns, name_filter
 
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
 _LONGEST_NAME = 200
@@ -25,7 +24,7 @@ _MOST_KEYWORDS = 40
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of `tools/list`, as plain JSON. `name` is the upstream's own."""
+    """One entry of `tools/list`, as plain JSON. `name` is the upstream's own; `needs_task`: it only runs as a task."""
 
     name: str
     title: str
@@ -33,6 +32,7 @@ class Listed:
     input: JsonObject
     output: JsonObject | None
     annotations: Mapping[str, Any]
+    needs_task: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,6 @@ class _Entry:
     plan: Plan
     schemas: ToolSchemas
     annotations: Mapping[str, Any]
-    checker: Checker
 
 
 class McpToolset:
@@ -98,10 +97,6 @@ class McpToolset:
         """What the server says about the tool (`readOnlyHint` and so on). Raises `UnknownTool`."""
         return self._entry(tool).annotations
 
-    def checker(self, tool: str) -> Checker:
-        """Raises `UnknownTool`."""
-        return self._entry(tool).checker
-
     def _entry(self, tool: str) -> _Entry:
         entry = self._entries.get(tool)
         if entry is None:
@@ -115,18 +110,10 @@ EMPTY = McpToolset("", (), ())
 def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> McpToolset:
     """Name, pick and describe what a server offers. `include` and `exclude` are tool patterns, as for OpenAPI."""
     entries, warnings = _entries(offer)
-    wanted = re.compile("|".join(map(_pattern, include))) if include else None
-    unwanted = re.compile("|".join(map(_pattern, exclude))) if exclude else None
-    names = [entry.definition.name for entry in entries]
-    kept = [
-        entry
-        for entry, name in zip(entries, names, strict=True)
-        if (wanted is None or wanted.fullmatch(name)) and not (unwanted and unwanted.fullmatch(name))
-    ]
-    for pattern in (*include, *exclude):
-        matcher = re.compile(_pattern(pattern))
-        if not any(map(matcher.fullmatch, names)):
-            warnings.append(f"{offer.server or 'mcp'}: `{pattern}` matches no tool")
+    stays = name_filter(include, exclude)
+    idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
+    warnings += [f"{offer.server or 'mcp'}: `{pattern}` matches no tool" for pattern in idle]
+    kept = [entry for entry in entries if stays(entry.definition.name)]
     return McpToolset(_digest(offer, include, exclude), kept, warnings)
 
 
@@ -136,8 +123,8 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
     taken: set[str] = set()
     seen: set[str] = set()
     for tool in offer.tools:
-        if tool.name in seen or not tool.name.strip() or len(tool.name) > _LONGEST_NAME:
-            reason = "listed twice" if tool.name in seen else "not a usable name"
+        reason = _unusable(tool, seen)
+        if reason:
             warnings.append(f"{offer.server or 'mcp'}: tool {tool.name[:60]!r} left out: {reason}")
             continue
         seen.add(tool.name)
@@ -146,6 +133,14 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
         name = _free(own.name, taken)
         entries.append(_entry(name, own, Plan(_METHODS[own.name])))
     return entries, warnings
+
+
+def _unusable(tool: Listed, seen: set[str]) -> str:
+    if tool.name in seen:
+        return "listed twice"
+    if not tool.name.strip() or len(tool.name) > _LONGEST_NAME:
+        return "not a usable name"
+    return "it can only be run as a task, which is not supported" if tool.needs_task else ""
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -171,9 +166,7 @@ def _entry(name: str, tool: Listed, plan: Plan) -> _Entry:
         idempotent=risk == "read" or tool.annotations.get("idempotentHint") is True,
         keywords=_keywords(tool, name),
     )
-    return _Entry(
-        definition, plan, ToolSchemas(tool.input, tool.output), tool.annotations, Checker(tool.input)
-    )
+    return _Entry(definition, plan, ToolSchemas(tool.input, tool.output), tool.annotations)
 
 
 def risk_of(annotations: Mapping[str, Any]) -> Risk:
@@ -195,14 +188,6 @@ def _digest(offer: Offer, include: tuple[str, ...], exclude: tuple[str, ...]) ->
     tools = [[t.name, t.title, t.description, t.input, t.output, dict(t.annotations)] for t in offer.tools]
     seen = [offer.server, offer.resources, offer.prompts, include, exclude, tools]
     return hashlib.sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
-
-
-def _pattern(pattern: str) -> str:
-    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of segments."""
-    if pattern == "*":
-        return ".+"
-    body, rest = (pattern[:-2], r"(?:\..+)") if pattern.endswith(".*") else (pattern, "")
-    return "(?:" + r"[^.]*".join(map(re.escape, body.split("*"))) + rest + ")"
 
 
 _READ = {"readOnlyHint": True}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
+from integrations.mcp.arguments import check_arguments
 from integrations.mcp.exchange import OnProgress, exchange
 from integrations.mcp.link import Link, OnElicit, Shared
 from integrations.mcp.owner import Owner, Resolve
@@ -122,7 +123,7 @@ class McpUpstream:
         """
         toolset = self._owner.toolset
         plan = toolset.plan(tool)
-        toolset.checker(tool).check(arguments)
+        check_arguments(toolset.schemas(tool).input, arguments)
         summary = f"{self._name}: {plan.method} {plan.name}".rstrip()
         return PreparedCall(toolset.definition(tool), dict(arguments), summary, plan)
 
@@ -142,6 +143,8 @@ class McpUpstream:
         if not self._gate.open:
             return Trouble("busy", f"too many calls of {self._name} wait already").as_failure(idempotent=True)
         sent = _Sent()
+        # A call that waits for a link already keeps the server from being stopped as idle.
+        self._owner.begin()
         try:
             async with asyncio.timeout(timeout_seconds), self._gate:
                 return await self._repaired(call, on_progress, sent)
@@ -149,6 +152,8 @@ class McpUpstream:
             if sent.link is not None:
                 self._owner.suspect()
             return self._timed_out(call, sent, timeout_seconds)
+        finally:
+            self._owner.finish(answered=sent.answered)
 
     async def _repaired(self, call: PreparedCall, on_progress: OnProgress | None, sent: _Sent) -> Result:
         """Send; if the connection turns out to be gone, once more on a new one where that cannot do a thing twice."""
@@ -159,30 +164,19 @@ class McpUpstream:
             if isinstance(link, Trouble):
                 return self._not_ready(link)
             sent.link = link
-            trouble = await self._sent(link, plan, call.arguments, on_progress)
-            if not isinstance(trouble, Trouble):
-                return trouble
-            self._owner.report(link, trouble)
-            sent.link = None
-            if last or not trouble.repairable or (trouble.sent and not safe):
-                return trouble.as_failure(idempotent=safe)
+            try:
+                result = await exchange(link, plan, call.arguments, on_progress, self._limits.input_rounds)
+            except Trouble as trouble:
+                self._owner.report(link, trouble)
+                sent.link = None
+                if last or not trouble.repairable or (trouble.sent and not safe):
+                    return trouble.as_failure(idempotent=safe)
+            else:
+                sent.answered = True
+                if isinstance(result, Failure) and result.code == "mcp_tool_unknown":
+                    self._owner.refresh()
+                return result
         raise AssertionError("the second round always returns")
-
-    async def _sent(
-        self, link: Link, plan: Plan, arguments: JsonObject, on_progress: OnProgress | None
-    ) -> Result | Trouble:
-        self._owner.begin()
-        answered = False
-        try:
-            result = await exchange(link, plan, arguments, on_progress, self._limits.input_rounds)
-            answered = True
-        except Trouble as trouble:
-            return trouble
-        finally:
-            self._owner.finish(answered=answered)
-        if isinstance(result, Failure) and result.code == "mcp_tool_unknown":
-            self._owner.refresh()
-        return result
 
     def _not_ready(self, trouble: Trouble) -> Failure:
         """Nothing was sent. A server that was never reached has no tools, so this is about one that is away."""
@@ -202,12 +196,13 @@ class McpUpstream:
 
 
 class _Sent:
-    """The link a request is under way on, None while it is not."""
+    """How far a call got: the link its request is under way on, if any, and whether it was answered."""
 
-    __slots__ = ("link",)
+    __slots__ = ("answered", "link")
 
     def __init__(self) -> None:
         self.link: Link | None = None
+        self.answered = False
 
 
 class _Gate:

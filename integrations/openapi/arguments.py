@@ -49,8 +49,10 @@ def read_arguments(binding: Binding, arguments: JsonObject) -> Given:
             flat.append((name, value))
     for name, value in flat:
         _take_flat(binding, given, name, value)
-    for key in [key for key, value in given.values.items() if is_undefined(value)]:
-        del given.values[key]
+    for parameter in binding.parameters:
+        key = (parameter.location, parameter.name)
+        if key in given.values and _is_absent(parameter, given.values[key]):
+            del given.values[key]
     _check_required(binding, given)
     return given
 
@@ -108,6 +110,11 @@ def _take_flat(binding: Binding, given: Given, name: str, value: Any) -> None:
         known = [p.name for p in binding.parameters]
         known += ["body"] if binding.body else []
         given.refuse(join_pointer(name), f"unknown argument{_hint(name, known)}")
+
+
+def _is_absent(parameter: Parameter, value: Any) -> bool:
+    """A parameter with `content` can say `[]` and `{}`; the styles cannot (RFC 6570 section 2.3)."""
+    return value is None if parameter.media_type is not None else is_undefined(value)
 
 
 def _store(given: Given, parameter: Parameter, value: Any, pointer: str) -> None:

@@ -6,10 +6,10 @@ ValueError means that the value cannot be sent as this type; its text is shown t
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
-
-import orjson
+from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
 from integrations.openapi.binding import Media, Parameter
@@ -42,14 +42,14 @@ _CHARSETS = {
 def encode_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     """Content-Type and bytes of one body."""
     essence = media.essence
-    if is_tool_file(value) and not is_multipart(essence) and not is_json(essence):
+    if is_tool_file(value) and not (is_multipart(essence) or is_json(essence) or is_form(essence)):
         return _file_type(media, value), file_bytes(value)
     if essence == "*/*":
         return _any_type(value)
     if is_json(essence):
-        return media.type, json_body(doc, media.schema, value)
+        return media.type, json_text(value).encode()
     if is_form(essence):
-        return media.type, form_body(doc, media, value)
+        return media.type, form_body(media, value)
     if is_multipart(essence):
         return multipart_body(doc, media, value)
     return _text_or_bytes(doc, media, value)
@@ -92,15 +92,35 @@ def _file_type(media: Media, value: JsonObject) -> str:
     return own
 
 
-def json_body(doc: Doc, schema: Any, value: Any) -> bytes:
-    """JSON; a string where the schema wants an object or list passes through when it is JSON already."""
-    if isinstance(value, str) and not accepts_string(doc, schema):
-        try:
-            if isinstance(orjson.loads(value), dict | list):
-                return value.encode()
-        except orjson.JSONDecodeError:
-            pass
-    return json_text(value).encode()
+def structured_body(doc: Doc, media: Media, value: Any) -> Any:
+    """The body as data where it was given as text: JSON text for an object or list, an encoded form.
+
+    Values are validated, judged by policies and sent in this one form, however they were given.
+    """
+    if not isinstance(value, str):
+        return value
+    if is_json(media.essence) and not accepts_string(doc, media.schema):
+        parsed = parse_text(value)
+        return parsed if isinstance(parsed, dict | list) else value
+    return _form_fields(value) if is_form(media.essence) else value
+
+
+def parse_text(text: str) -> Any:
+    """JSON with integers of any size; the text itself when it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _form_fields(text: str) -> JsonObject:
+    fields: JsonObject = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        before = fields.get(name)
+        fields[name] = (
+            value if before is None else [*(before if isinstance(before, list) else [before]), value]
+        )
+    return fields
 
 
 def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
@@ -124,13 +144,11 @@ def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
     return True
 
 
-def form_body(doc: Doc, media: Media, value: Any) -> bytes:
+def form_body(media: Media, value: Any) -> bytes:
     """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where
     declared.
     """
-    if isinstance(value, str):
-        return value.encode()
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or is_tool_file(value):
         raise ValueError("has to be an object of form fields")
     parts: list[str] = []
     for name, item in value.items():
@@ -167,7 +185,7 @@ def _form_parameter(name: str, encoding: Mapping[str, Any]) -> Parameter:
 
 
 def _field_text(value: Any, content_type: Any) -> str:
-    if isinstance(content_type, str) and is_json(content_type.split(";")[0].strip().lower()):
+    if is_json_type(content_type):
         return json_text(value)
     return scalar_text(value)
 
@@ -201,10 +219,7 @@ def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, A
         )
     else:
         kind = _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
-        is_object = isinstance(value, dict | list)
-        content = (json_text(value) if is_object or _is_json_type(kind) else scalar_text(value)).encode(
-            _charset(kind)
-        )
+        content = _part_text(kind, value).encode(_charset(kind))
         if kind == "application/octet-stream":
             filename = "file"
     if any(ord(c) < 32 or ord(c) == 127 for c in kind):
@@ -216,8 +231,18 @@ def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, A
     return head.encode() + content + b"\r\n"
 
 
-def _is_json_type(kind: str) -> bool:
-    return is_json(kind.split(";")[0].strip().lower())
+def _part_text(kind: str, value: Any) -> str:
+    """JSON for objects and for what is declared as JSON, unless it is the text of an object or list already."""
+    if isinstance(value, dict | list):
+        return json_text(value)
+    if not is_json_type(kind) or (isinstance(value, str) and isinstance(parse_text(value), dict | list)):
+        return scalar_text(value)
+    return json_text(value)
+
+
+def is_json_type(kind: Any) -> bool:
+    """Is this media type, parameters included, JSON?"""
+    return isinstance(kind, str) and is_json(kind.split(";")[0].strip().lower())
 
 
 def _part_type(declared: Any, own: str) -> str:

@@ -16,8 +16,8 @@ from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
 from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
-from integrations.openapi.bodies import encode_body
-from integrations.openapi.media import in_range, is_binary, is_json, is_range
+from integrations.openapi.bodies import encode_body, structured_body
+from integrations.openapi.media import in_range, is_binary, is_json, is_range, is_text
 from integrations.openapi.schema import Closure, preferred_response
 from integrations.openapi.serialize import cookie_text, encode, header_text, path_text, query_pairs
 from integrations.openapi.servers import Server
@@ -58,6 +58,8 @@ def build_request(
     binding = closure.binding
     given = read_arguments(binding, arguments)
     media = _choose_media(binding, given)
+    if media is not None and not given.problems:
+        given.body = structured_body(closure.doc, media, given.body)
     if not given.problems:
         given.problems += check_values(closure, given, media)
     _stop(given)
@@ -274,6 +276,8 @@ def _base64_body(media: Media, given: Given) -> tuple[str, bytes]:
         raise ValueError("give either `body` or `bodyBase64`")
     if is_range(media.essence):
         raise ValueError(f"{media.type} needs a concrete `contentType`")
+    if not (is_binary(media.essence) or is_text(media.essence)):
+        raise ValueError(f"is for bytes and text; {media.type} is given as `body`")
     return media.type, decode_base64(given.body_base64)
 
 

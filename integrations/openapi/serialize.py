@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -49,11 +50,22 @@ def scalar_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e21:
-            return str(int(value))
-        return repr(value) if math.isfinite(value) else "null"
-    return json_text(value)
+    return _number_text(value) if isinstance(value, float) else json_text(value)
+
+
+def _number_text(value: float) -> str:
+    """As JavaScript writes it (ECMA-262, Number::toString): the caller is JavaScript."""
+    if not math.isfinite(value):
+        return "null"
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    mantissa, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return mantissa
+    power = int(exponent)
+    if -7 < power < 0:
+        return format(Decimal(repr(value)), "f")
+    return f"{mantissa}e{power:+d}"
 
 
 def json_text(value: Any) -> str:
@@ -67,7 +79,7 @@ def json_text(value: Any) -> str:
 
 
 def is_undefined(value: Any) -> bool:
-    """Nothing to send: null, or a list or object without any member that is not null."""
+    """Nothing that a style could send: null, or a list or object without any member that is not null."""
     if isinstance(value, list):
         return all(item is None for item in value)
     if isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -26,8 +27,8 @@ class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
     `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
-    further attempts for idempotent calls; other calls are sent once, unless `idempotency_key` names the header that
-    makes their repetition harmless. `egress_allow` is `egress.allow`.
+    further attempts for idempotent calls. Other calls are sent once, unless `idempotency_key` names the header by
+    which the upstream recognises a repetition (`Idempotency-Key`). `egress_allow` is `egress.allow`.
     """
 
     def __init__(
@@ -39,16 +40,16 @@ class OpenApiUpstream:
         headers: Mapping[str, str],
         retries: int = 2,
         egress_allow: Sequence[str] = (),
-        max_response_bytes: int = 10 * 1024 * 1024,
         idempotency_key: str | None = None,
+        max_response_bytes: int = 10 * 1024 * 1024,
     ) -> None:
         self._toolset = toolset
         self._http = http
         self._base_url = base_url
         self._headers = dict(headers)
         self._retries = retries
+        self._idempotency_key = idempotency_key
         self._max_bytes = max_response_bytes
-        self._key_header = idempotency_key
         configured = {origin_of(url) for url in (base_url, toolset.source_url) if url}
         self._egress = EgressRules(tuple(egress_allow), frozenset(configured - {""}))
 
@@ -61,7 +62,7 @@ class OpenApiUpstream:
         definition = self._toolset.definition(tool)
         request, canonical = build_request(self._toolset.closure(tool), arguments, self._base_url)
         request = self._with_own_headers(request)
-        key = self._key_header if definition.risk != "read" else None
+        key = None if definition.idempotent else self._idempotency_key
         return PreparedCall(definition, canonical, f"{request.method} {request.url}", request, key)
 
     def _with_own_headers(self, request: Request) -> Request:
@@ -71,7 +72,7 @@ class OpenApiUpstream:
 
     async def invoke(self, call: PreparedCall, credential: Credential, timeout_seconds: float) -> Result:
         """Send, follow redirects, repeat what may be repeated. Never raises for what an upstream does."""
-        request: Request = _keyed(call)
+        request: Request = call.plan
         deadline = time.monotonic() + timeout_seconds
         try:
             ready = with_credential(request, credential, self._headers)
@@ -82,8 +83,10 @@ class OpenApiUpstream:
             response = await self._send(ready, deadline)
             return interpret(response, ready.method), response
 
-        again = call.tool.idempotent or call.idempotency_key is not None
-        attempts = 1 + (self._retries if again else 0)
+        repeatable = call.tool.idempotent
+        if not repeatable and self._idempotency_key is not None:
+            ready, repeatable = _with_key(ready, self._idempotency_key, call.idempotency_key), True
+        attempts = 1 + (self._retries if repeatable else 0)
         return await attempt_repeatedly(attempt, attempts, deadline)
 
     async def _send(self, request: Request, deadline: float) -> HttpResponse:
@@ -127,13 +130,11 @@ class OpenApiUpstream:
         """Nothing to close: connections belong to the HTTP client."""
 
 
-def _keyed(call: PreparedCall) -> Request:
-    request: Request = call.plan
-    if call.key_header is None or call.idempotency_key is None:
+def _with_key(request: Request, header: str, key: str | None) -> Request:
+    """One key for all attempts of a call: the call's own, or a new one. A key given as an argument stays."""
+    if any(name.lower() == header.lower() for name, _ in request.headers):
         return request
-    name = call.key_header
-    kept = [item for item in request.headers if item[0].lower() != name.lower()]
-    return replace(request, headers=(*kept, (name, call.idempotency_key)))
+    return replace(request, headers=(*request.headers, (header, key or str(uuid.uuid4()))))
 
 
 def _header_list(request: Request) -> list[tuple[str, str]]:

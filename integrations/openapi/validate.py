@@ -17,8 +17,10 @@ from jsonschema.exceptions import best_match
 from integrations.base import Problem
 from integrations.openapi.arguments import MISSING, Given
 from integrations.openapi.binding import Media
+from integrations.openapi.bodies import is_json_type
 from integrations.openapi.media import is_form, is_json, is_multipart
 from integrations.openapi.pointer import join_pointer
+from integrations.openapi.raw import mapping
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
 from integrations.openapi.toolfile import is_tool_file
@@ -51,13 +53,18 @@ def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
         return list(_problems(closure, schema, body, "/body"))
     if is_multipart(media.essence) or is_form(media.essence):
         if not isinstance(body, dict):
-            return [] if isinstance(body, str) else [Problem("/body", "has to be an object of form fields")]
-        files = frozenset(join_pointer("body", name) for name, value in body.items() if _holds_file(value))
+            return [Problem("/body", "has to be an object of form fields")]
+        files = frozenset(
+            join_pointer("body", name) for name, value in body.items() if _is_free(media, name, value)
+        )
         return _textual_problems(closure, schema, body, "/body", files)
     return []
 
 
-def _holds_file(value: Any) -> bool:
+def _is_free(media: Media, name: str, value: Any) -> bool:
+    """Files, and data for a field that is sent as JSON while its schema speaks of the text, are not compared."""
+    if isinstance(value, dict | list) and is_json_type(mapping(media.encoding.get(name)).get("contentType")):
+        return True
     return is_tool_file(value) or (isinstance(value, list) and any(map(is_tool_file, value)))
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from limits.aio.storage import Storage
 
 from integrations.base import Secret
+from integrations.fields import Listen
 from proxy.app.build import DEFAULT_WORKSPACE
 from proxy.app.places import state_dir
 from proxy.auth import Authenticator, Keyring, Roles, key_records, local_token
 from proxy.auth.local import FILE_NAME
 from proxy.calls import CallSubject, Refusal
-from proxy.config import Loaded
+from proxy.config import Config, Loaded
 from proxy.config.secrets import Resolver
+from proxy.config.semantics.safety import authenticates
 from proxy.limits import Limits, LimitSubject, limit_rules
 
 
@@ -49,6 +51,20 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
     return Access(
         authenticator, roles, Limits(limit_rules(config.rate_limits), storage), token, folder / FILE_NAME
     )
+
+
+def exposure(listen: Listen, config: Config) -> str | None:
+    """Why nobody may be let in through this address under this config, or None.
+
+    The config's own check (E501) knows `server.listen` only; what is bound may be another address: the command
+    line's, or the one the process started with.
+    """
+    if listen.is_loopback:
+        return None
+    auth = config.auth
+    if auth is not None and auth.anonymous:
+        return f"listening on {listen} with `auth.anonymous: true`: anyone could run code"
+    return None if authenticates(auth) else f"listening on {listen} without authentication"
 
 
 class CurrentLimits:

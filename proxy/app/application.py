@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from integrations.fields import Listen, parse_listen
 from integrations.http import HttpClient
 from integrations.openapi.config import OpenApi
-from proxy.app.access import Access, CurrentLimits, build_access
+from proxy.app.access import Access, CurrentLimits, build_access, exposure
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of, gone
 from proxy.app.gateway import AppGateway
@@ -45,6 +46,7 @@ from proxy.telemetry import Log, Metrics, configure_logging
 from proxy.workspace import Generation
 
 _RECOVERY_SECONDS = 5.0
+_EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Application:
         self._storage = open_storage()
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
+        self._listener: Listen | None = None
         self._log = Log("app")
         self.state = state
         self.base_url: str | None = None
@@ -113,6 +116,7 @@ class Application:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
         if loaded.refused:
             raise Rejected([_refusal(loaded, path) for path in loaded.refused])
+        self._check_exposure(loaded)
         built = await self._built_around(loaded, number)
         try:
             await self._prepare_sandbox(loaded)
@@ -120,6 +124,13 @@ class Application:
             self._connections.release(built.opened.keys)
             raise
         return built
+
+    def _check_exposure(self, loaded: Loaded) -> None:
+        """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""
+        assert loaded.config is not None
+        exposed = exposure(self._listener, loaded.config) if self._listener is not None else None
+        if exposed is not None:
+            raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", _EXPOSED)])
 
     async def _prepare_sandbox(self, loaded: Loaded) -> None:
         assert loaded.config is not None
@@ -244,6 +255,13 @@ class Application:
     def listen(self) -> Listen:
         """Where to bind: the command line's word, else the config's."""
         return parse_listen(self.options.listen) if self.options.listen else self.config.server.listen
+
+    def listens_on(self, listen: Listen) -> None:
+        """From now on this address is bound, whatever the config says later. Raises `InvalidConfig`."""
+        exposed = exposure(listen, self.config)
+        if exposed is not None:
+            raise InvalidConfig(f"error[E501]: {exposed}\n  = help: {_EXPOSED}")
+        self._listener = listen
 
     async def finish_executions(self, seconds: float, at_once: asyncio.Event) -> None:
         """Wait for running executions, at most `seconds` or until `at_once`; then cancel what is left."""

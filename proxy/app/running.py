@@ -73,8 +73,12 @@ class Bound:
 
 
 async def run_http(application: Application, ready: Callable[[Bound], None], stopping: Stopping) -> None:
-    """Serve until a signal or `stopping.stop`, then drain. Raises `OSError` when the address cannot be had."""
+    """Serve until a signal or `stopping.stop`, then drain.
+
+    Raises `OSError` when the address cannot be had, `InvalidConfig` when nobody should be let in through it.
+    """
     listen = application.listen
+    application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
     dispatch = Dispatch(application.gateway, drain, _options(application))
 

@@ -23,8 +23,11 @@ from proxy.calls.approval import Approval, Asking, Ready, Trail, asking_for, wit
 from proxy.calls.arguments import canonical, digest
 from proxy.calls.gate import Gate, gate
 from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
+from proxy.calls.pages import Names
+from proxy.calls.paginate import NAME as PAGINATE
+from proxy.calls.paginate import Pageable, PageLimits, paginate
 from proxy.calls.scrub import Scrubber
-from proxy.calls.system import SystemTools
+from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, NoLimits, OnCall
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.connections import OpenConnection
@@ -136,9 +139,10 @@ class Calls:
     def _judge(
         self, trail: Trail, args: JsonObject, approval: Approval | None
     ) -> Ready | Asking | Settlement:
-        if trail.path in self._system:
+        if trail.path in self._system or trail.path == PAGINATE:
             trail.address, trail.integration = trail.path, "system"
-            return Ready(trail, True, args)
+            # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
+            return Ready(trail, trail.path != PAGINATE or _reads(trail, args), args)
         principal, lease = trail.principal, trail.lease
         door = gate(lease, self._current(lease), principal.workspace_id, principal.caller())
         workspace = lease.workspace(principal.workspace_id)
@@ -156,6 +160,20 @@ class Calls:
             trail.decision = door.hiding(found)
             return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
         return self._known(door, workspace.connections[found.prefix], found, trail, args, approval)
+
+    async def _paginated(self, trail: Trail, args: JsonObject) -> Settlement:
+        """Every page is a call like any other; nothing is known here that such a call did not say."""
+        values = read_arguments(PAGINATE, args)
+        path = values["path"].removeprefix("tools.")
+        if path in PARAMETERS:
+            raise WrongArgument(f"tools.{PAGINATE}: `path` must be a tool of a connection, not `{path}`")
+
+        async def page(arguments: JsonObject) -> Settlement:
+            return await self.settle(trail.lease, trail.principal, path, arguments, trail.context)
+
+        limits = PageLimits(values["max"], total_bytes=self._limits.result_bytes)
+        answer = await paginate(page, lambda: _pageable(trail, path), values["args"], limits)
+        return answer if isinstance(answer, Settlement) else self._bounded(trail, answer, ())
 
     def _known(
         self,
@@ -192,6 +210,8 @@ class Calls:
 
     async def _send(self, ready: Ready) -> Settlement:
         trail = ready.trail
+        if trail.path == PAGINATE:
+            return await self._paginated(trail, ready.args)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
             return self._bounded(trail, await self._system.run(trail.path, ready.args, trail.principal), ())
         refused = await self._limited(ready.tool, trail)
@@ -256,6 +276,30 @@ class Calls:
         cause = self._scrubber.clean_text(cause, _known_secrets(trail))
         self._log.error("tool_defect", id=correlation, tool=trail.address or trail.path, cause=cause)
         return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
+
+
+def _reads(trail: Trail, args: JsonObject) -> bool:
+    """Whether the tool that is to be paged through only reads."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    path = args.get("path")
+    if workspace is None or not isinstance(path, str):
+        return True
+    tool = workspace.catalog.find(
+        path.removeprefix("tools."), workspace.visible_for(trail.principal.caller())
+    )
+    return not isinstance(tool, CatalogTool) or tool.definition.idempotent
+
+
+def _pageable(trail: Trail, path: str) -> Pageable:
+    """What is known of a tool that was just called."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    assert workspace is not None
+    tool = workspace.catalog.find(path, workspace.visible_for(trail.principal.caller()))
+    if not isinstance(tool, CatalogTool):
+        return Pageable({}, Names())
+    given = getattr(trail.lease.config.integrations.get(tool.integration), "pagination", None)
+    names = Names(given.cursor, given.next, given.items) if given is not None else Names()
+    return Pageable(tool.toolset.schemas(tool.definition.name).input, names)
 
 
 def _report(trail: Trail, code: str | None, seconds: float) -> CallReport:

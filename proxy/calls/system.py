@@ -22,15 +22,16 @@ from proxy.state import Owner, State
 from proxy.workspace import Workspace
 
 _LARGEST_PAGE: Final = 200
+_MOST_ITEMS: Final = 10_000
 _LARGEST_COUNT: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a system tool. `default` also says its type: text, whole number, yes or no."""
+    """One argument of a system tool. `default` also says its type: text, whole number, yes or no, an object."""
 
     name: str
-    default: str | int | bool
+    default: str | int | bool | JsonObject
     required: bool = False
     most: int = _LARGEST_COUNT
 
@@ -57,13 +58,19 @@ PARAMETERS: Final[Mapping[str, tuple[Parameter, ...]]] = {
     ),
     "executor.integrations.list": (Parameter("query", ""), *_page(50)),
     "executor.connections.list": (Parameter("integration", ""),),
+    "executor.paginate": (
+        Parameter("path", "", required=True),
+        Parameter("args", {}),
+        Parameter("max", 1000, most=_MOST_ITEMS),
+    ),
     "executor.results.read": (
         Parameter("ref", "", required=True),
         Parameter("offset", 0),
         Parameter("limit", _LARGEST_COUNT),
     ),
 }
-"""Every system tool and what it takes; docs are tested against this table."""
+"""Every system tool and what it takes; docs are tested against this table. `executor.paginate` makes calls itself:
+`Calls` runs it."""
 
 Values = dict[str, Any]
 
@@ -225,6 +232,8 @@ def _value(tool: str, parameter: Parameter, given: Any) -> Any:
         return _checked(tool, parameter, given, bool, "true or false")
     if isinstance(parameter.default, str):
         return _checked(tool, parameter, given, str, "a string")
+    if isinstance(parameter.default, dict):
+        return _checked(tool, parameter, given, dict, "an object")
     whole = int(given) if isinstance(given, float) and given.is_integer() else given
     number = -1 if isinstance(whole, bool) else whole
     if not isinstance(number, int) or number < 0:

@@ -39,7 +39,10 @@ def add_parser(subparsers: Any) -> None:
     )
     add_config_option(parser)
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", help="instead of server.listen; port 0 takes a free one"
+        "--listen",
+        metavar="HOST:PORT",
+        type=_address,
+        help="instead of server.listen; port 0 takes a free one",
     )
     parser.add_argument(
         "--no-watch",
@@ -49,6 +52,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--demo", action="store_true", help="also run the quickstart's demo API and point the config at it"
     )
+
+
+def _address(text: str) -> str:
+    """The address as it was given, checked while argparse can still say which option is wrong."""
+    from integrations.fields import parse_listen
+
+    try:
+        return str(parse_listen(text))
+    except ValueError:
+        example = f"127.0.0.1:{text}" if text.isdigit() else "127.0.0.1:8080"
+        raise argparse.ArgumentTypeError(f"{text!r}: expected HOST:PORT, such as {example}") from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 
 from proxy.config.nodes import Node
 
-_FILE_KEYS = frozenset({"file", "ca_bundle", "cwd", "last_good"})
+_FILE_KEYS = frozenset({"file", "ca_bundle", "cert", "cwd", "last_good"})
+_NAMES = frozenset({"headers", "environment"})
 # Values that are not ours to read: documents, arguments, conditions, patches (whose `path` is a pointer).
 _FOREIGN = frozenset({"inline", "arguments", "when", "overrides"})
 
@@ -34,6 +35,11 @@ def _walk(value: Any, node: Node) -> Any:
 def _entry(key: str, value: Any, node: Node) -> Any:
     if key in _FOREIGN:
         return value
+    if key in _NAMES and isinstance(value, dict):
+        # Their keys are names of headers and variables, which may read like ours.
+        return {
+            name: below if isinstance(below, str) else _walk(below, node) for name, below in value.items()
+        }
     if isinstance(value, str):
         return _absolute(node, value) if key in _FILE_KEYS else value
     if key == "documents" and isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from proxy.state.base import State, Subscription
 from proxy.state.memory import MemoryCaps, MemoryState
+from proxy.state.opening import open_state
 from proxy.state.records import (
     Caps,
     Conflict,
@@ -42,4 +43,5 @@ __all__ = [
     "StateUnavailable",
     "StateUnreadable",
     "Subscription",
+    "open_state",
 ]

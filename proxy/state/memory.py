@@ -41,7 +41,8 @@ class MemoryState(SqliteState):
     """Implements `State`. `clock` gives seconds; they have to be those of 1970 where records carry times."""
 
     def __init__(self, caps: MemoryCaps | None = None, clock: Callable[[], float] = time.time) -> None:
-        db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+        # One thread uses it, but the collector may end it in any.
+        db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256, check_same_thread=False)
         weakref.finalize(self, db.close)
         migrate(db)
         super().__init__(

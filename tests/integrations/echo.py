@@ -57,18 +57,21 @@ Answer = Callable[[Seen], Reply | None]
 @dataclass
 class Echo:
     """`url` is the origin; `log` every request in order; `replies` maps paths to answers used up one by
-    one. `arrived` is set by every request.
+    one, and `answer` is asked where there are none. `arrived` is set by every request.
     """
 
     url: str
     log: list[Seen] = field(default_factory=list)
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: Answer | None = None
 
     def next_reply(self, seen: Seen) -> Reply:
         queue = self.replies.get(seen.path)
         if queue:
             return queue.pop(0) if len(queue) > 1 else queue[0]
+        if self.answer is not None and (reply := self.answer(seen)) is not None:
+            return reply
         described = {
             "method": seen.method,
             "path": seen.path,

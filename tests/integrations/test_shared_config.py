@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from integrations.shared_config import HttpIntegration, PatchOperation
+from integrations.shared_config import ClientCert, Health, HttpIntegration, PatchOperation
 
 
 def test_patches_are_spelled_as_rfc_6902_does() -> None:
@@ -28,3 +28,16 @@ def test_other_patches(operation: dict[str, str]) -> None:
 def test_defaults() -> None:
     found = HttpIntegration()
     assert (found.timeout, found.retry.attempts, found.egress.allow, found.headers) == (30.0, 3, (), {})
+
+
+def test_health_is_not_asked_too_often() -> None:
+    assert Health.model_validate({"tool": "users.me"}).interval == 300.0
+    with pytest.raises(ValidationError, match="at least 5s"):
+        Health.model_validate({"tool": "users.me", "interval": "1s"})
+
+
+def test_a_client_certificate_is_a_file_and_a_reference() -> None:
+    found = ClientCert.model_validate({"cert": "client.pem", "key": {"env": "CLIENT_KEY"}})
+    assert (found.cert, found.key.env) == ("client.pem", "CLIENT_KEY")
+    with pytest.raises(ValidationError):
+        ClientCert.model_validate({"cert": "client.pem", "key": "-----BEGIN PRIVATE KEY-----"})

@@ -113,7 +113,7 @@ def test_only_the_chosen_command_is_imported(tmp_path: Path) -> None:
 
 def test_reading_tools_needs_no_server(tmp_path: Path) -> None:
     modules = imported_by(tmp_path, "tools", "list", "--config", str(written(tmp_path, config_text())))
-    server = ("mcp", "quart", "hypercorn", "dukpy", "quickjs_rs", "watchfiles")
+    server = ("quart", "hypercorn", "dukpy", "quickjs_rs")
     assert [name for name in server if name in modules] == []
 
 

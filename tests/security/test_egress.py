@@ -5,17 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from integrations.base import Credential, CredentialPart, Failure, Secret, SourceError, Success
-from integrations.http import EgressDenied, EgressRules, HttpClient, TooLarge
+from integrations.http import EgressDenied, EgressRules, HttpClient, TooLarge, Transport
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
 from integrations.openapi.load import parse_source
 from tests.integrations.echo import Echo, Reply, echo_server
 from tests.integrations.openapi.documents import operation, problems_of, request_of
+from tests.integrations.tls import Authority, forward_proxy
 
 BEARER = Credential(parts=(CredentialPart("bearer", Secret("canary-token")),))
 
@@ -38,6 +40,51 @@ async def test_T24_private_addresses_are_refused_at_dial_time(host: str) -> None
     async with HttpClient() as http:
         with pytest.raises(EgressDenied):
             await fetch(http, f"https://{host}/", EgressRules())
+
+
+PRIVATE = [
+    "169.254.169.254", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "0.0.0.0", "2130706433", "0x7f000001",
+    "017700000001", "127.1", "0x7f.1", "100.64.0.1", "100.100.100.200", "10.0.0.1", "172.16.0.1", "192.168.1.1",
+    "localhost", "api.localhost", "localhost.", "metadata.google.internal", "[::1]", "[::]", "[fe80::1]",
+    "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1", "255.255.255.255", "198.18.0.1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+async def test_T24_a_proxy_is_not_asked_for_private_targets(host: str) -> None:
+    async with forward_proxy({}) as proxy, HttpClient() as http:
+        client = http.through(lambda: Transport(proxy.url))
+        with pytest.raises(EgressDenied):
+            await fetch(client, f"https://{host}/", EgressRules())
+        assert proxy.asked == []
+
+
+async def test_T24_the_address_of_a_direct_connection_is_checked_with_tls_options_too(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    client = authority.issue("client")
+    async with HttpClient() as http:
+        direct = http.through(lambda: Transport(None, authority.bundle, client.cert, client.secret))
+        with pytest.raises(EgressDenied):
+            await fetch(direct, "https://10.0.0.1/", EgressRules())
+
+
+async def test_T24_a_name_that_flips_after_the_check_is_not_looked_up_again() -> None:
+    """First the allowed address, then a private one: what was checked is what is dialled."""
+    answers = [["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1"]]
+
+    async def flips(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    async with echo_server() as echo, HttpClient(resolve=flips) as http:
+        port = echo.url.rsplit(":", 1)[1]
+        url = f"http://flips.test:{port}"
+        rules = EgressRules(allow=("127.0.0.0/8", "flips.test"))
+        await fetch(http, url, rules)
+        assert len(answers) == 2
+        by_address = EgressRules(allow=("127.0.0.0/8",), declared=frozenset({url}))
+        with pytest.raises(EgressDenied, match="169"):
+            await fetch(http, url, by_address)
+        assert len(echo.log) == 1
 
 
 async def test_T24_a_name_is_looked_up_once_and_the_checked_address_dialled() -> None:

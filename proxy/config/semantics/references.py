@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 
-from integrations import GraphQl, OpenApi
+from integrations import GraphQl, McpLocal, OpenApi
 from integrations.fields.names import as_identifier
 from integrations.graphql.config import IntrospectionFile
 from proxy.config.nodes import Path, find
@@ -110,9 +110,11 @@ def check_files(view: View) -> Iterator[Finding]:
             yield from _file(view, (*path, "spec", "file"), integration.spec.file)
         if isinstance(integration, GraphQl) and isinstance(integration.introspection, IntrospectionFile):
             yield from _file(view, (*path, "introspection", "file"), integration.introspection.file)
-        bundle = getattr(integration, "ca_bundle", None)
-        if bundle:
-            yield from _file(view, (*path, "ca_bundle"), bundle)
+        if not isinstance(integration, McpLocal):
+            if integration.ca_bundle:
+                yield from _file(view, (*path, "ca_bundle"), integration.ca_bundle)
+            if integration.client_cert:
+                yield from _file(view, (*path, "client_cert", "cert"), integration.client_cert.cert)
         if isinstance(integration, GraphQl):
             for index, pattern in enumerate(integration.documents):
                 yield from _glob(view, (*path, "documents", index), pattern)

@@ -37,7 +37,7 @@ _OF_THE_FILE: Final = (
     "SQLITE_IOERR",
     "SQLITE_CANTOPEN",
 )
-_STOP: Final = None
+_STOP: Final[None] = None
 _log: Final = logging.getLogger(__name__)
 
 
@@ -158,7 +158,7 @@ class Threaded:
         """Wait for work, then take all that is there."""
         piece = self._waiting.get()
         batch: list[_Piece] = []
-        while piece is not _STOP:
+        while piece is not None:
             batch.append(piece)
             if len(batch) == _BATCH:
                 return batch, True

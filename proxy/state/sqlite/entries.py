@@ -13,6 +13,8 @@ MAX_LISTED: Final = 500
 
 _COLUMNS: Final = "kind, workspace_id, key, value, version, expires_at"
 _WRITE: Final = f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_DROP: Final = """DELETE FROM entries WHERE kind = ? AND workspace_id = ? AND key = ? AND version = ?
+    AND (expires_at IS NULL OR expires_at > ?)"""
 _LIST: Final = f"""SELECT {_COLUMNS} FROM entries
     WHERE kind = ? AND workspace_id = ? AND (expires_at IS NULL OR expires_at > ?)"""  # noqa: S608
 
@@ -41,13 +43,7 @@ class SqliteEntries(Part):
     async def drop_entry(self, entry: Entry) -> bool:
         arguments = (entry.kind, entry.workspace_id, entry.key, entry.version)
         return await self._database.run(
-            lambda tx: (
-                tx.db.execute(
-                    "DELETE FROM entries WHERE kind = ? AND workspace_id = ? AND key = ? AND version = ?",
-                    arguments,
-                ).rowcount
-                == 1
-            )
+            lambda tx: tx.db.execute(_DROP, (*arguments, tx.now)).rowcount == 1, sync=True
         )
 
     async def list_entries(self, kind: str, workspace_id: str, limit: int = 500) -> tuple[Entry, ...]:

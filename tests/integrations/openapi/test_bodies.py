@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from integrations.openapi.binding import Media
-from integrations.openapi.bodies import encode_body
+from integrations.openapi.bodies import encode_body, structured_body
 from integrations.openapi.toolfile import tool_file
 from tests.integrations.openapi.documents import compiled, operation
 
@@ -16,7 +16,8 @@ OBJECT = {"type": "object"}
 def sent(
     kind: str, value: Any, schema: Any = True, encoding: dict[str, Any] | None = None
 ) -> tuple[str, bytes]:
-    return encode_body(DOC, Media(kind, schema, encoding or {}), value)
+    media = Media(kind, schema, encoding or {})
+    return encode_body(DOC, media, structured_body(DOC, media, value))
 
 
 JSON: list[tuple[str, Any, Any, bytes]] = [
@@ -24,7 +25,7 @@ JSON: list[tuple[str, Any, Any, bytes]] = [
     ("application/merge-patch+json", OBJECT, {"a": 1}, b'{"a":1}'),
     ("application/json; charset=utf-8", {"type": "string"}, "x", b'"x"'),
     ("application/json", {"type": "string"}, '{"a":1}', b'"{\\"a\\":1}"'),
-    ("application/json", OBJECT, '{"a": 1}', b'{"a": 1}'),
+    ("application/json", OBJECT, '{"a": 1}', b'{"a":1}'),
     ("application/json", {"oneOf": [OBJECT, {"type": "array"}]}, "[1]", b"[1]"),
     ("application/json", {"allOf": [OBJECT]}, "{}", b"{}"),
     ("application/json", OBJECT, "no json", b'"no json"'),
@@ -55,7 +56,7 @@ FORMS: list[tuple[Any, dict[str, Any], bytes]] = [
     ({"j": "x"}, {"j": {"contentType": "application/json"}}, b"j=%22x%22"),
     ({"a": ["x", "y"]}, {"a": {"x-collection": "ssv"}}, b"a=x%20y"),
     ({"a": ["x", "y"]}, {"a": {"x-collection": "multi"}}, b"a=x&a=y"),
-    ("raw=1", {}, b"raw=1"),
+    ("raw=1&a=x+y&a=&raw2", {}, b"raw=1&a=x%20y&a=&raw2="),
 ]
 
 

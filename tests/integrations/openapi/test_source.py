@@ -119,7 +119,8 @@ async def test_files_of_the_same_origin_are_fetched(tmp_path: Path) -> None:
         echo.replies["/v/s.yaml"] = [Reply(200, [], b"S: {$ref: '/deep.json#/D'}\n")]
         deep = [b'{"D": {"type": "integer"}}', b'{"D": {"type": "integer"}}', b'{"D": {"type": "string"}}']
         echo.replies["/deep.json"] = [Reply(200, [], body) for body in deep]
-        kinds, warnings = [], []
+        kinds: list[str] = []
+        warnings: list[str] = []
         for number in range(3):
             if number == 2:
                 echo.replies["/v/d.json"] = [Reply(304), Reply(200, [], refers_to("s.yaml#/S"))]

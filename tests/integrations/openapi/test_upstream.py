@@ -57,6 +57,28 @@ async def test_only_idempotent_calls_are_repeated(method: str, requests: int) ->
         assert isinstance(result, Success if requests == 2 else Failure)
 
 
+async def test_a_call_with_an_idempotency_key_is_repeated_with_the_same_one() -> None:
+    async with opened(operation("/x", "post"), idempotency_key="Idempotency-Key") as (echo, upstream):
+        echo.replies["/x"] = [Reply(503, [("Retry-After", "0")]), Reply(200)]
+        assert isinstance(await call(upstream), Success)
+        keys = [seen.header("idempotency-key") for seen in echo.log]
+        assert len(keys) == 2
+        assert keys[0] == keys[1]
+        await call(upstream)
+        assert echo.log[-1].header("idempotency-key") not in (None, keys[0])
+
+
+async def test_safe_calls_carry_no_idempotency_key_and_a_given_one_stays() -> None:
+    async with opened(operation("/x"), idempotency_key="Idempotency-Key") as (echo, upstream):
+        await call(upstream)
+        assert echo.log[-1].header("idempotency-key") is None
+    header = {"name": "idempotency-key", "in": "header", "schema": {}}
+    document = operation("/x", "post", parameters=[header])
+    async with opened(document, idempotency_key="Idempotency-Key") as (echo, upstream):
+        await call(upstream, {"idempotency-key": "mine"})
+        assert echo.log[-1].header("idempotency-key") == "mine"
+
+
 async def test_a_long_retry_after_is_handed_to_the_caller() -> None:
     async with opened(operation("/x")) as (echo, upstream):
         echo.replies["/x"] = [Reply(429, [("Retry-After", "3600")])]

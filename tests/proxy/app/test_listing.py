@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from proxy.app.listing import connection_rows
-from tests.proxy.support import config_text, generation_of, inline, shop
+from tests.proxy.support import DOWN_ERROR, DOWN_URL, config_text, generation_of, inline, shop
 
 
 async def test_a_row_for_every_connection(tmp_path: Path, env: Mapping[str, str]) -> None:
-    spec = f"{inline(shop())}\n    include: [items.*, nothing.*]\n  crm: {{kind: graphql, endpoint: https://c.example.com}}"
+    spec = f"{inline(shop())}\n    include: [items.*, nothing.*]\n  crm: {{kind: openapi, spec: {{url: {DOWN_URL}}}}}"
     more = "  crm.org.main: {}\n  shop.org.needy: {auth: {kind: bearer, token: {env: TOKEN}}}\n"
     rows = connection_rows(await generation_of(tmp_path, config_text(spec, more=more), env))
     ready, crm, needy = rows
@@ -22,12 +22,12 @@ async def test_a_row_for_every_connection(tmp_path: Path, env: Mapping[str, str]
     )
     assert ready["warnings"] == ["inline document: `nothing.*` matches no tool"]
     assert "error" not in ready
+    assert crm.pop("error").startswith(DOWN_ERROR)
     assert crm == {
         "connection": "crm.org.main",
-        "kind": "graphql",
+        "kind": "openapi",
         "tools": 0,
         "status": "failed",
-        "error": "kind graphql is not supported yet",
         "warnings": [],
     }
     assert (needy["status"], needy["error"], needy["tools"]) == ("needs_secret", "TOKEN is not set", 4)

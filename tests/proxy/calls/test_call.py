@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -327,3 +328,80 @@ async def test_a_defect_in_a_system_tool_has_no_secrets_to_hide() -> None:
     desk.live.close()
     with pytest.raises(ToolDefect):
         await desk.call("search", query="x")
+
+
+LIST = "demo.org.main.things.list"
+CREATE = "demo.org.main.things.create"
+
+
+def paged() -> Shelf:
+    """Two pages, found by their number."""
+
+    def listed(arguments: JsonObject) -> Result:
+        more = {"next": "https://x/?page=2"} if arguments.get("page", 1) == 1 else {}
+        return Success({"items": [arguments.get("page", 1)], **more})
+
+    answers = {**shelf().answers, "things.list": listed, "things.create": listed}
+    schema: JsonObject = {"properties": {"page": {"type": "integer"}}}
+    return Shelf(answers, Tools(TOOLS, "paged", {"things.list": schema, "things.create": schema}))
+
+
+async def pages_of(desk: Desk, path: str, args: Any = None) -> Any:
+    given = {"path": path} | ({} if args is None else {"args": args})
+    return await desk.calls.call(desk.lease, ALICE, "executor.paginate", given, CallContext("exec_1", "s", 0))
+
+
+async def test_pages_are_calls_like_any_other() -> None:
+    desk = Desk(paged())
+    found = await pages_of(desk, path=f"tools.{LIST}")
+    assert found == {"items": [1, 2], "pages": 2}
+    assert [(one.path, one.integration) for one in desk.reports] == [
+        (LIST, "demo"),
+        (LIST, "demo"),
+        ("executor.paginate", "system"),
+    ]
+
+
+async def test_every_page_is_judged() -> None:
+    second = Rule("second", LIST, "block", when={"page": Condition(equals=2)}, source="f:1")
+    desk = Desk(paged(), [second])
+    found = await pages_of(desk, path=LIST)
+    assert (found["items"], found["error"]["code"], found["next"]) == ([1], "tool_blocked", {"page": 2})
+    blocked = await pages_of(Desk(paged(), default="reads"), path=CREATE)
+    assert blocked["error"]["code"] == "approval_required"
+
+
+async def test_pagination_knows_no_more_than_a_call() -> None:
+    hidden = Desk(paged(), [Rule("hide", LIST, "block", source="f:1")])
+    missing = Desk(paged())
+    one = await pages_of(hidden, path=LIST)
+    other = await pages_of(missing, path="demo.org.main.things.lisp")
+    assert one["error"]["code"] == other["error"]["code"] == "tool_not_found"
+
+
+@pytest.mark.parametrize("path", ["search", "tools.executor.paginate"])
+async def test_system_tools_have_no_pages(path: str) -> None:
+    with pytest.raises(WrongArgument, match="must be a tool of a connection"):
+        await pages_of(Desk(), path=path)
+
+
+async def test_the_arguments_of_a_pagination_are_an_object() -> None:
+    with pytest.raises(WrongArgument, match="`args` must be an object"):
+        await pages_of(Desk(), path=LIST, args=[1])
+
+
+async def test_the_names_of_a_config_are_used() -> None:
+    from proxy.config import Config
+
+    def listed(arguments: JsonObject) -> Result:
+        start = arguments.get("from", 0)
+        return Success({"rows": [start], "others": [], "last": {"id": start + 1 if start < 2 else None}})
+
+    answers = {**shelf().answers, "things.list": listed}
+    schema: JsonObject = {"properties": {"from": {"type": "integer"}}}
+    desk = Desk(Shelf(answers, Tools(TOOLS, "named", {"things.list": schema})))
+    demo = {"kind": "openapi", "spec": {"url": "https://x.example/o.json"}}
+    demo["pagination"] = {"cursor": "from", "next": "last.id", "items": "rows"}
+    config = Config.model_validate({"version": 1, "integrations": {"demo": demo}})
+    desk.lease = replace(desk.lease, config=config)
+    assert (await pages_of(desk, path=LIST))["items"] == [0, 1, 2]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.commands.running import Run
-from tests.proxy.support import config_text, inline, shop, written
+from tests.proxy.support import DOWN_ERROR, config_text, with_a_connection_down, written
 
 
 def checks(run: Run, *words: str) -> tuple[int, dict[str, tuple[str, str]]]:
@@ -50,12 +50,13 @@ def test_no_config_is_bad(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_warnings_are_no_failure(run: Run, tmp_path: Path) -> None:
-    spec = f"{inline(shop())}\n  crm: {{kind: graphql, endpoint: https://c.example.com}}"
-    config = written(tmp_path, config_text(spec, more="  crm.org.main: {}\n"))
+    config = written(tmp_path, with_a_connection_down() + "console: {enabled: true}\n")
     code, found = checks(run, "--config", str(config))
     assert code == 0
     assert found["config"][0] == "warn"
-    assert found["crm.org.main"] == ("warn", "failed: kind graphql is not supported yet")
+    level, detail = found["crm.org.main"]
+    assert level == "warn"
+    assert detail.startswith(f"failed: {DOWN_ERROR}")
     assert found["shop.org.main"] == ("ok", "4 tools")
 
 

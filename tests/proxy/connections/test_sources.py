@@ -15,10 +15,9 @@ import pytest
 from integrations.base import JsonObject, SourceError
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, SpecSource
-from integrations.openapi.config import OpenApi
 from proxy.app.places import cache_dir
-from proxy.connections.opening import spec_source
-from proxy.connections.sources import Source, source_key
+from proxy.connections.kinds import openapi_load
+from proxy.connections.sources import Source
 from tests.integrations.echo import Echo, Reply, echo_server
 from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, shop
 
@@ -38,7 +37,10 @@ async def remote(env: Mapping[str, str], *replies: Reply) -> AsyncIterator[tuple
     async with echo_server() as echo, HttpClient() as http:
         echo.replies[SPEC] = list(replies)
         spec = SpecSource(url=f"{echo.url}{SPEC}")
-        yield Source("key", spec, OpenApiOptions(), http, cache_dir(env), IMPATIENT), echo
+        yield (
+            Source("key", openapi_load(spec, OpenApiOptions(), http), spec.url, cache_dir(env), IMPATIENT),
+            echo,
+        )
 
 
 async def soon(source: Source, refresh_seconds: float | None, changed: Notice) -> None:
@@ -100,7 +102,7 @@ async def test_a_wrong_local_document_is_an_error(tmp_path: Path) -> None:
     file.write_text("{}")
     async with HttpClient() as http:
         for spec in (SpecSource(file=file), SpecSource(inline={}), SpecSource(file=tmp_path / "none.json")):
-            source = Source("key", spec, OpenApiOptions(), http, None)
+            source = Source("key", openapi_load(spec, OpenApiOptions(), http), None, None)
             assert not source.remote
             with pytest.raises(SourceError):
                 await source.load()
@@ -112,43 +114,8 @@ async def test_a_cache_that_cannot_be_written_costs_no_service(
     file = tmp_path / "file"
     file.touch()
     async with HttpClient() as http:
-        source = Source("key", SpecSource(inline=shop()), OpenApiOptions(), http, file / "cache")
+        load = openapi_load(SpecSource(inline=shop()), OpenApiOptions(), http)
+        source = Source("key", load, None, file / "cache")
         with caplog.at_level(logging.WARNING):
             assert (await source.load()).toolset is not None
     assert "cache cannot be used" in caplog.text
-
-
-def key_of(spec: JsonObject, **more: object) -> str:
-    integration = OpenApi.model_validate({"kind": "openapi", "spec": spec, **more})
-    return source_key(integration, spec_source(integration))
-
-
-def test_equal_sources_have_equal_keys() -> None:
-    url = {"url": "https://api.example.com/openapi.json"}
-    assert key_of(url, title="A") == key_of(dict(url, refresh="1h"), title="B", timeout="3s")
-    assert key_of({"inline": shop()}) == key_of({"inline": shop()})
-
-
-def test_what_changes_the_tools_changes_the_key() -> None:
-    url = {"url": "https://api.example.com/openapi.json"}
-    keys = [
-        key_of(url),
-        key_of({"url": "https://api.example.com/v2.json"}),
-        key_of({"inline": shop()}),
-        key_of({"inline": shop(**RENAMED)}),
-        key_of(url, include=["items.*"]),
-        key_of(url, exclude=["items.*"]),
-        key_of(url, overrides=[{"op": "remove", "path": "/paths/~1items"}]),
-        key_of(url, egress={"allow": ["10.0.0.0/8"]}),
-    ]
-    assert len(set(keys)) == len(keys)
-
-
-def test_a_replaced_file_is_another_source(tmp_path: Path) -> None:
-    file = tmp_path / "api.json"
-    missing = key_of({"file": str(file)})
-    file.write_text("{}")
-    first = key_of({"file": str(file)})
-    assert first == key_of({"file": str(file)})
-    file.write_text("{ }")
-    assert len({missing, first, key_of({"file": str(file)})}) == 3

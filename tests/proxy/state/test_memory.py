@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from proxy.state import MemoryCaps, MemoryState, Owner
 from proxy.state.memory import JournalFull
+from tests.proxy.state.contract.decisions import DecisionContract
+from tests.proxy.state.contract.entries import EntryContract
+from tests.proxy.state.contract.executions import ExecutionContract
+from tests.proxy.state.contract.journals import JournalContract
+from tests.proxy.state.contract.leases import LeaseContract
+from tests.proxy.state.contract.results import ResultContract
+from tests.proxy.state.contract.sessions import SessionContract
+from tests.proxy.state.contract.whole import WholeContract
 
 ALICE = Owner("one", "key:alice")
 BOB = Owner("one", "key:bob")
@@ -93,3 +103,25 @@ async def test_the_whole_store_is_bounded() -> None:
     refs = [await state.put_result(Owner("w", f"key:{n}"), b"123", 10) for n in range(3)]
     kept = [await state.get_result(Owner("w", f"key:{n}"), ref or "") for n, ref in enumerate(refs)]
     assert kept == [None, b"123", b"123"]
+
+
+def test_a_store_may_be_collected_in_any_thread() -> None:
+    """What cannot be closed would be reported by the hook for unraisable errors, which fails the test."""
+    held = [MemoryState()]
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    assert held == []
+
+
+class TestMemory(
+    JournalContract,
+    ResultContract,
+    ExecutionContract,
+    DecisionContract,
+    SessionContract,
+    LeaseContract,
+    EntryContract,
+    WholeContract,
+):
+    pass

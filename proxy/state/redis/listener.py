@@ -1,0 +1,102 @@
+"""Messages between replicas: one channel for all topics, read by one task that comes back by itself.
+
+A message that was published while the connection was away is gone; every subscriber is then told that it may have
+missed some. A connection that says nothing is asked for a sign of life, so that a dead one is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from typing import Any, Final
+
+from redis import exceptions
+
+from proxy.state.keys import Cipher
+from proxy.state.publications import Hub
+from proxy.state.records import StateUnreadable
+from proxy.state.redis.link import Link
+
+_QUIET_SECONDS: Final = 5.0
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+_LENGTH: Final = struct.Struct(">H")
+_log: Final = logging.getLogger(__name__)
+
+
+class Listener:
+    """Reads the channel and hands the messages to a hub. `start` once, then `stop`."""
+
+    def __init__(self, link: Link, cipher: Cipher, hub: Hub) -> None:
+        self._link = link
+        self._cipher = cipher
+        self._hub = hub
+        self._channel = link.key("messages")
+        self._listening = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, limit_seconds: float) -> None:
+        """Return when messages are heard. Raises `TimeoutError`."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="state messages")
+        async with asyncio.timeout(limit_seconds):
+            await self._listening.wait()
+
+    async def stop(self) -> None:
+        """Safe to call when it never started."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """To all replicas, this one too. Raises `StateUnavailable`."""
+        name = topic.encode()
+        sealed = _LENGTH.pack(len(name)) + name + self._cipher.seal(message, "message", topic)
+        await self._link.command("PUBLISH", self._channel, sealed)
+
+    async def _run(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            heard = self._listening.is_set()
+            try:
+                await self._listen()
+            except (exceptions.RedisError, OSError, TimeoutError) as error:
+                _log.warning("messages from other replicas are not heard: %s", error)
+            pause = _FIRST_PAUSE_SECONDS if not heard else min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _listen(self) -> None:
+        """Until the connection is lost."""
+        async with self._link.client.pubsub() as pubsub:
+            await pubsub.subscribe(self._channel)
+            asked = False
+            while True:
+                message = await pubsub.get_message(timeout=_QUIET_SECONDS)
+                if message is not None:
+                    asked = False
+                    self._take(message)
+                elif asked:
+                    raise TimeoutError("the connection is dead")
+                else:
+                    asked = True
+                    await pubsub.ping()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            # The client subscribes again by itself after it had to connect again, too.
+            if self._listening.is_set():
+                self._hub.gap()
+            self._listening.set()
+        elif message["type"] == "message":
+            self._deliver(message["data"])
+
+    def _deliver(self, data: bytes) -> None:
+        try:
+            (length,) = _LENGTH.unpack_from(data)
+            topic = data[_LENGTH.size : _LENGTH.size + length].decode()
+            body = self._cipher.open(data[_LENGTH.size + length :], "message", topic)
+        except (struct.error, UnicodeDecodeError, StateUnreadable) as error:
+            _log.warning("a message that is not ours: %s", error)
+            self._hub.gap()
+        else:
+            self._hub.hand_out(topic, body)

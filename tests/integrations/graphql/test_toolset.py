@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.base import UnknownTool
+from integrations.graphql.nodes import print_nodes
+from integrations.graphql.operations import NamedOperation
+from integrations.graphql.schema import Value
+from tests.integrations.graphql.server import toolset
+
+REPORT = NamedOperation(
+    "Report",
+    "query",
+    "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name ...F } } fragment F on User { id }",
+    "Says who it is.",
+    (Value("id", "ID!", "", None, None), Value("n", "Int", "", "3", None)),
+    ("user",),
+)
+
+
+def test_include_and_exclude_pick_tools() -> None:
+    found = toolset(REPORT, include=("query.*",), exclude=("query.user*",)).tools
+    names = [tool.name for tool in found]
+    assert "query.me" in names
+    assert "query.Report" in names
+    assert not [name for name in names if name.startswith(("query.user", "mutation"))]
+
+
+def test_patterns_without_a_match_are_told() -> None:
+    assert toolset(exclude=("query.nope",)).warnings == ("test: `query.nope` matches no tool",)
+
+
+def test_the_digest_names_everything_that_matters() -> None:
+    digests = {
+        toolset().digest,
+        toolset(depth=3).digest,
+        toolset(fields=3).digest,
+        toolset(exclude=("x",)).digest,
+    }
+    assert len(digests) == 4
+    assert toolset().digest == toolset().digest
+
+
+def test_schemas_of_a_field() -> None:
+    schemas = toolset().schemas("query.user")
+    assert list(schemas.input["properties"]) == ["id", "at", "select"]
+    assert (
+        "without outer braces, in place of: id name login"
+        in schemas.input["properties"]["select"]["description"]
+    )
+    assert schemas.output is not None
+    assert schemas.output["properties"]["user"]["properties"]["role"]["enum"] == ["ADMIN", "MEMBER", "OLD"]
+
+
+def test_select_is_offered_where_there_is_something_to_select() -> None:
+    tools = toolset()
+    assert "select" not in tools.schemas("query.version").input["properties"]
+    assert tools.schemas("query.echo").input["properties"]["select"] == {"type": ["string", "null"]}
+    assert tools.schemas("query.choose").input["properties"]["select"] == {"type": "integer"}
+
+
+def test_schemas_of_a_named_operation() -> None:
+    schemas = toolset(REPORT).schemas("query.Report")
+    assert schemas.input["required"] == ["id"]
+    assert schemas.input["properties"]["n"] == {"type": ["integer", "null"], "default": 3}
+    assert schemas.output is not None
+    assert list(schemas.output["properties"]["user"]["properties"]) == ["shown", "id"]
+
+
+def test_options_bound_the_selection() -> None:
+    assert print_nodes(toolset(depth=1, fields=2).selection("query.me")) == "id name"
+
+
+def test_unknown_tools() -> None:
+    for method in (toolset().entry, toolset().selection, toolset().schemas):
+        with pytest.raises(UnknownTool):
+            method("query.nope")

@@ -1,0 +1,102 @@
+"""Upstreams for the tests of this folder, opened and closed in the test's own task."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from integrations.base import Credential, Failure, JsonObject, Result, Success
+from integrations.mcp import Limits, LocalServer, McpUpstream
+from integrations.mcp.servers import Server
+
+RAW = str(Path(__file__).with_name("stdio_server.py"))
+# Plenty for a process to start on a loaded machine; nothing waits this long unless something is wrong.
+PATIENCE = 30.0
+# Limits that let a test see in an instant what takes minutes in earnest.
+QUICK = Limits(
+    first_pause_seconds=0.01, longest_pause_seconds=0.02, shortest_pause_seconds=0.05,
+    shortest_refresh_seconds=0.01, grace_seconds=0.2, connect_seconds=20.0,
+)  # fmt: skip
+
+
+def raw_server(behaviour: str = "", environment: Mapping[str, str] | None = None) -> LocalServer:
+    """The library-free server as a local one. -I and -S: it needs nothing installed and starts in no time."""
+    return LocalServer((sys.executable, "-I", "-S", RAW, behaviour), environment or {})
+
+
+class Changes:
+    """Counts `changed()` and lets a test wait for what it is told about."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._event = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self._event.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._event.clear()
+                await self._event.wait()
+
+
+class Running:
+    """A started upstream."""
+
+    def __init__(self, upstream: McpUpstream, changes: Changes) -> None:
+        self.upstream = upstream
+        self.changes = changes
+
+    async def call(self, tool: str, seconds: float = PATIENCE, **arguments: Any) -> Result:
+        prepared = self.upstream.prepare(tool, arguments)
+        return await self.upstream.invoke(prepared, Credential(), seconds)
+
+    async def data(self, tool: str, **arguments: Any) -> Any:
+        result = await self.call(tool, **arguments)
+        assert isinstance(result, Success), result
+        return result.data
+
+    async def failure(self, tool: str, seconds: float = PATIENCE, **arguments: Any) -> Failure:
+        result = await self.call(tool, seconds, **arguments)
+        assert isinstance(result, Failure), result
+        return result
+
+    @property
+    def names(self) -> list[str]:
+        return [tool.name for tool in self.upstream.toolset.tools]
+
+    @property
+    def status(self) -> JsonObject:
+        return self.upstream.status
+
+
+@asynccontextmanager
+async def running(server: Server, *, limits: Limits = QUICK, **options: Any) -> AsyncIterator[Running]:
+    """Start, wait for the first outcome, close."""
+    changes = Changes()
+    async with asyncio.TaskGroup() as tasks:
+        upstream = McpUpstream(server, changed=changes, limits=limits, **options)
+        upstream.start(tasks)
+        try:
+            assert await upstream.settled(PATIENCE)
+            yield Running(upstream, changes)
+        finally:
+            await upstream.aclose()
+
+
+async def read_fifo(path: Path) -> str:
+    """What is written to a FIFO until its writers have closed it."""
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.to_thread(path.read_text)
+
+
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path

@@ -1,0 +1,247 @@
+"""The composition root: what it puts together, what it refuses, and what a swap moves. Everything here is real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from proxy.app.application import Application, open_application, references
+from proxy.app.options import InvalidConfig, StartOptions
+from proxy.executions import ExecutionRequest
+from proxy.principal import Principal
+from proxy.serving.observer import Silence
+from tests.integrations.echo import Reply, echo_server
+from tests.proxy.app.started import MEMORY, application_of
+from tests.proxy.support import LIMIT_SECONDS, Notice, config_of, config_text, inline, shop, written
+
+LOCAL = Principal("default", "local", "local")
+
+
+class Begun(Silence):
+    """Says when the code has made its first call."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def call_started(self, seq: int, path: str) -> None:
+        self.event.set()
+
+
+async def run(application: Application, code: str) -> object:
+    result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, Silence())
+    assert result.status == "completed", result.text()
+    return result.result
+
+
+async def refused(folder: Path, text: str, env: Mapping[str, str]) -> str:
+    """What a start says about a config that cannot be served."""
+    with pytest.raises(InvalidConfig) as caught:
+        async with application_of(folder, text, env):
+            raise AssertionError("it started")
+    return str(caught.value)
+
+
+async def test_it_serves_what_the_config_says(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        assert application.live.current.number == 1
+        assert application.reloader.in_sync
+        assert await run(application, "return (await tools.catalog.tools({})).total") == 4
+        assert application.access.local_token is not None
+    assert not application.live.serving
+
+
+async def test_errors_inside_the_block_come_out_as_they_are(tmp_path: Path, env: Mapping[str, str]) -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with application_of(tmp_path, config_text(), env):
+            raise KeyError("mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("version: 1\nintergrations: {}\n", "E201", 2),
+        (config_text(inline({"swagger": "1.2"})), "E206", 6),
+        (config_text("{file: absent.json}"), "E304", 6),
+        (config_text(connection="{auth: {kind: bearer, token: {env: NOWHERE}}}"), "E402", 8),
+    ],
+)
+async def test_an_invalid_config_is_refused_with_its_place(
+    tmp_path: Path, env: Mapping[str, str], text: str, code: str, line: int
+) -> None:
+    said = await refused(tmp_path, text, env)
+    assert f"error[{code}]" in said
+    assert f"executor.yaml:{line}:" in said
+
+
+async def test_a_token_file_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "local-token").write_text("x" * 43)
+    (state / "local-token").chmod(0o644)
+    said = await refused(tmp_path, config_text(), {"EXECUTOR_STATE_DIR": str(state)})
+    assert "chmod 600" in said
+
+
+async def test_a_rejected_reload_leaves_everything_as_it_was(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        before = application.live.current, application.access
+        written(tmp_path, config_text("{file: absent.json}"))
+        assert (await application.reloader.reload("http")).result == "rejected"
+        assert (application.live.current, application.access) == before
+        assert await run(application, "return 1") == 1
+
+
+async def test_a_swap_moves_callers_and_catalog_together(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        access = application.access
+        written(tmp_path, config_text(more="  shop.org.second: {}\nauth: {anonymous: true}\n"))
+        outcome = await application.reloader.reload("http")
+        assert (outcome.result, outcome.effects.added, outcome.effects.removed) == ("applied", 4, 0)
+        assert application.access is not access
+        assert application.access.local_token is None
+        assert await run(application, "return (await tools.catalog.tools({})).total") == 8
+
+
+async def test_limits_and_calls_are_counted(tmp_path: Path, env: Mapping[str, str]) -> None:
+    more = "rate_limits: {few: {per: tool, applies_to: tool_calls, limit: 1/hour}}\n"
+    async with echo_server() as echo:
+        text = config_text(inline(shop(echo.url)), more=more)
+        async with application_of(tmp_path, text, env) as application:
+            code = """
+                const codes = [];
+                for (let i = 0; i < 2; i++) codes.push((await tools.shop.items.get({id: "a"})).error?.code ?? "ok");
+                return [...codes, (await tools.shop.items.create({})).error.code];"""
+            assert await run(application, code) == ["ok", "rate_limited", "approval_required"]
+            metrics = application.metrics.render()[0].decode()
+    for line in (
+        'executor_tool_calls_total{integration="shop",outcome="ok"} 1.0',
+        'executor_tool_calls_total{integration="shop",outcome="rate_limited"} 1.0',
+        'executor_rate_limit_hits_total{limit="few"} 1.0',
+        'executor_policy_decisions_total{action="require_approval"} 1.0',
+        'executor_executions_total{status="completed"} 1.0',
+    ):
+        assert line in metrics
+
+
+async def test_a_lost_worker_is_counted_with_its_reason(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        code = "const all = []; for (;;) all.push(new Array(1e5).fill({}))"
+        result = await application.gateway.execute(ExecutionRequest(code, 20_000), LOCAL, Silence())
+        assert result.status in ("failed", "timeout")
+        assert 'executor_executions_total{status="' in application.metrics.render()[0].decode()
+
+
+async def test_a_document_that_arrives_later_is_served_without_a_reload(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    rung = Notice()
+    async with echo_server() as echo:
+        echo.replies["/api.json"] = [Reply(503, [], b"not yet")]
+        text = config_text(f"{{url: {echo.url}/api.json}}")
+        async with application_of(tmp_path, text, env) as application:
+            application.gateway.subscribe(lambda changed: rung())
+            assert application.live.current.connections[0].status["status"] == "failed"
+            body = json.dumps(shop(echo.url)).encode()
+            echo.replies["/api.json"] = [Reply(200, [("Content-Type", "application/json")], body)]
+            await rung.wait()
+            assert application.live.current.connections[0].status["status"] == "connected"
+            assert application.live.current.number == 1
+
+
+async def test_a_document_that_arrives_leaves_a_prepared_sandbox_alone(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    """A reload has prepared another sandbox and is not done yet; the arriving document must not drop it."""
+    rung = Notice()
+    async with echo_server() as echo:
+        echo.replies["/api.json"] = [Reply(503, [], b"not yet")]
+        text = config_text(f"{{url: {echo.url}/api.json}}")
+        async with application_of(tmp_path, text, env) as application:
+            application.gateway.subscribe(lambda changed: rung())
+            pool = application.gateway.status()["sandbox"]
+            written(tmp_path, text + "sandbox: {workers: 3}\n")
+            built = await application.build(application.load(), 2)
+            body = json.dumps(shop(echo.url)).encode()
+            echo.replies["/api.json"] = [Reply(200, [("Content-Type", "application/json")], body)]
+            await rung.wait()
+            application.swap(built)
+            assert application.config.sandbox.workers == 3
+            assert await run(application, "return 1") == 1
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while application.gateway.status()["sandbox"]["warm"] != 3:
+                    await asyncio.to_thread(application.metrics.render)
+            assert pool["hardening"] == application.gateway.status()["sandbox"]["hardening"]
+
+
+async def test_running_executions_get_their_time_and_then_a_clear_end(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    async with application_of(tmp_path, config_text(), env) as application, asyncio.TaskGroup() as group:
+        request = ExecutionRequest("await tools.search({}); await sleep(60000)", 60_000)
+        await application.finish_executions(LIMIT_SECONDS, asyncio.Event())  # nothing runs: no waiting
+        begun = Begun()
+        running = group.create_task(application.gateway.execute(request, LOCAL, begun))
+        await begun.event.wait()
+        await application.finish_executions(0.05, asyncio.Event())
+        assert (await running).status == "canceled"
+        begun = Begun()
+        hurried = group.create_task(application.gateway.execute(request, LOCAL, begun))
+        await begun.event.wait()
+        at_once = asyncio.Event()
+        at_once.set()
+        await application.finish_executions(3600, at_once)
+        assert (await hurried).status == "canceled"
+
+
+async def test_no_reload_opens_a_bound_address_to_strangers(tmp_path: Path, env: Mapping[str, str]) -> None:
+    """`server.listen` changes with a restart only; until then the open address is the one that counts."""
+    keys = f"api_keys: {{keys: {{ci: {{hash: 'sha256:{'0' * 64}', workspace: default}}}}}}"
+    workspaces = "workspaces: {default: {}}\n"
+    open_to_keys = f"server: {{listen: 0.0.0.0:0}}\nauth: {{{keys}}}\n{workspaces}"
+    async with application_of(tmp_path, config_text(more=open_to_keys), env) as application:
+        application.listens_on(application.listen)
+        for auth in ("", "auth: {anonymous: true}\n", f"auth: {{anonymous: true, {keys}}}\n"):
+            written(tmp_path, config_text(more=f"{auth}{workspaces}"))
+            outcome = await application.reloader.reload("http")
+            assert [one.code for one in outcome.diagnostics if one.severity == "error"] == ["E501"]
+            assert application.live.current.number == 1
+        written(tmp_path, config_text(more=f"auth: {{{keys}}}\n{workspaces}"))
+        assert (await application.reloader.reload("http")).result == "applied"
+
+
+async def test_who_speaks_over_stdio(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        assert application.local_principal(None) == LOCAL
+        assert application.local_principal("default") == LOCAL
+        with pytest.raises(InvalidConfig, match="--workspace other: no such workspace; there are: default"):
+            application.local_principal("other")
+    several = config_text(more="workspaces: {ws_a: {}, ws_b: {}}\n")
+    async with application_of(tmp_path, several, env) as application:
+        assert application.local_principal("ws_b").workspace_id == "ws_b"
+        with pytest.raises(InvalidConfig, match=r"name one with --workspace \(ws_a, ws_b\)"):
+            application.local_principal(None)
+
+
+async def test_the_command_line_says_where_to_listen_else_the_config(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    path = written(tmp_path, config_text(more="server: {listen: 127.0.0.1:8123}\n" + MEMORY))
+    for given, port in ((None, 8123), ("127.0.0.1:0", 0)):
+        async with open_application(StartOptions((path,), env, listen=given, watch=False)) as application:
+            assert application.listen.port == port
+
+
+async def test_a_first_try_calls_a_read_that_needs_nothing(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        assert list(application.first_tools()) == ["shop.org.main.items.list"]
+
+
+def test_documents_in_files_belong_to_the_config(tmp_path: Path) -> None:
+    (tmp_path / "shop.json").write_text(json.dumps(shop()))
+    config = config_of(tmp_path, config_text("{file: shop.json}"))
+    assert [path.name for path in references(config)] == ["shop.json"]
+    assert references(config_of(tmp_path, config_text())) == []

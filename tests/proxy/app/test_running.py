@@ -1,0 +1,108 @@
+"""Running over HTTP: bind, say so, serve, stop. Signals and stdio need a process of their own: tests/e2e."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from proxy.app.application import Application, open_application
+from proxy.app.options import StartOptions
+from proxy.app.running import Bound, Stopping, run_http
+from tests.proxy.support import LIMIT_SECONDS, config_text, written
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, text: str, env: Mapping[str, str], stopping: Stopping
+) -> AsyncIterator[tuple[Application, httpx2.AsyncClient]]:
+    options = StartOptions((written(folder, text),), env, listen="127.0.0.1:0", watch=False)
+    bound: asyncio.Future[Bound] = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(LIMIT_SECONDS), open_application(options) as application:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_http(application, bound.set_result, stopping))
+            async with httpx2.AsyncClient(base_url=(await bound).url, verify=False) as client:
+                try:
+                    yield application, client
+                finally:
+                    stopping.stop.set()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("a.b", "http://a.b:80")],
+)
+def test_where_it_listens_is_a_url(host: str, url: str) -> None:
+    assert Bound(host, 80).url == url
+
+
+def test_the_first_signal_stops_and_the_second_hurries() -> None:
+    stopping = Stopping()
+    stopping.asked()
+    assert (stopping.stop.is_set(), stopping.at_once.is_set()) == (True, False)
+    stopping.asked()
+    assert stopping.at_once.is_set()
+
+
+async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, env: Mapping[str, str]) -> None:
+    stopping = Stopping()
+    async with running(tmp_path, config_text(), env, stopping) as (_, client):
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.post("/mcp", json={})).status_code == 401
+        assert (await client.get("/-/status")).json()["config"]["generation"] == 1
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{client.base_url}/healthz")
+
+
+async def test_signals_are_handled_while_it_runs_and_given_back(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    stopping = Stopping()
+    async with running(tmp_path, config_text(), env, stopping) as (application, client):
+        written(tmp_path, config_text(more="  shop.org.second: {}\n"))
+        os.kill(os.getpid(), signal.SIGHUP)
+        while application.live.current.number == 1:
+            assert (await client.get("/healthz")).status_code == 200
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopping.stop.wait()
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+async def test_a_taken_address_is_an_error_with_the_address(tmp_path: Path, env: Mapping[str, str]) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        options = StartOptions((written(tmp_path, config_text()),), env, listen=listen, watch=False)
+        with pytest.raises(OSError, match=f"cannot listen on {listen}"):
+            async with open_application(options) as application:
+                await run_http(application, lambda bound: None, Stopping())
+
+
+async def test_metrics_on_a_listener_of_their_own(tmp_path: Path, env: Mapping[str, str]) -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = config_text(more=f"telemetry: {{metrics: {{listen: 127.0.0.1:{port}}}}}\n")
+    async with running(tmp_path, text, env, Stopping()):
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as operators:
+            answer = await operators.get("/metrics")
+    assert "executor_config_last_reload_successful 1.0" in answer.text
+
+
+async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, str]) -> None:
+    origin = {"origin": "https://app.example.com"}
+    async with running(tmp_path, config_text(), env, Stopping()) as (application, client):
+        assert (await client.options("/mcp", headers=origin)).status_code == 403
+        cors = "server: {cors: {allow_origins: [https://app.example.com]}}\n"
+        written(tmp_path, config_text(more=cors))
+        assert (await application.reloader.reload("http")).result == "applied"
+        assert (await client.options("/mcp", headers=origin)).status_code == 204

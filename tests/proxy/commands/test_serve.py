@@ -1,0 +1,86 @@
+"""`executor serve`: what it refuses before it serves. How it serves is in tests/e2e."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from proxy.commands.serve import run_loop
+from tests.proxy.commands.running import Run
+from tests.proxy.support import config_text, written
+
+
+def test_without_a_config_it_says_what_to_name(run: Run, tmp_path: Path) -> None:
+    ran = run("serve", "--config", str(tmp_path / "absent.yaml"))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"executor: {tmp_path / 'absent.yaml'}: no such file or directory\n"
+
+
+def test_standard_input_cannot_be_reloaded(run: Run) -> None:
+    ran = run("serve", "--config", "-")
+    assert ran.code == 2
+    assert "cannot be reloaded" in ran.err
+
+
+def test_an_invalid_config_is_78_with_every_error(run: Run, tmp_path: Path) -> None:
+    path = written(tmp_path, "version: 1\nserver: {listen: 8080}\nintergrations: {}\n")
+    ran = run("serve", "--config", str(path))
+    assert (ran.code, ran.out) == (78, "")
+    assert ran.err.count("error[E2") == 2
+
+
+def test_what_only_the_start_finds_is_78_as_well(run: Run, tmp_path: Path) -> None:
+    path = written(tmp_path, config_text('{inline: {"swagger": "1.2"}}'))
+    ran = run("serve", "--config", str(path), "--listen", "127.0.0.1:0")
+    assert (ran.code, ran.out) == (78, "")
+    assert "executor.yaml:6:" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("more", [[], ["--demo"]])
+def test_a_taken_port_is_2_and_says_what_to_do(run: Run, tmp_path: Path, more: list[str]) -> None:
+    path = written(tmp_path, config_text())
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ran = run("serve", "--config", str(path), "--listen", address, *more)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1] == (
+        f"executor: cannot listen on {address}: Address already in use; use another one: --listen 127.0.0.1:0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "example"),
+    [("nonsense", "127.0.0.1:8080"), ("8081", "127.0.0.1:8081"), ("a:99999", "127.0.0.1:8080")],
+)
+def test_a_wrong_address_is_told_before_anything_starts(
+    run: Run, capsys: pytest.CaptureFixture[str], given: str, example: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("serve", "--listen", given)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(f"argument --listen: {given!r}: expected HOST:PORT, such as {example}")
+
+
+@pytest.mark.parametrize("auth", ["", "auth: {anonymous: true}\n"])
+def test_an_open_address_needs_callers_with_keys(run: Run, tmp_path: Path, auth: str) -> None:
+    """The config's own address is a loopback one: only the command line opens this."""
+    path = written(tmp_path, config_text(more=auth))
+    ran = run("serve", "--config", str(path), "--listen", "0.0.0.0:0")
+    assert (ran.code, ran.out) == (78, "")
+    assert "error[E501]: listening on 0.0.0.0:0 with" in ran.err
+    assert "= help: add `auth`" in ran.err
+
+
+async def _answer() -> int:
+    return 42
+
+
+def test_the_loop_returns_the_exit_code() -> None:
+    assert run_loop(_answer()) == 42

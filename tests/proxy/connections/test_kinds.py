@@ -1,0 +1,139 @@
+"""What is shared between connections, and how each kind is spoken to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from integrations.base import JsonObject
+from integrations.openapi.config import OpenApi
+from proxy.connections.kinds import document_files, source_key, spec_source
+from tests.integrations.echo import echo_server
+from tests.proxy.support import (
+    Notice,
+    call,
+    config_of,
+    connections_in,
+    data_of,
+    shop,
+)
+
+RENAMED: JsonObject = {"info": {"title": "Shop", "version": "2"}}
+SDL = "type Query { item(id: ID!): Item } type Item { id: ID! name: String }"
+
+
+def key_of(spec: JsonObject, **more: object) -> str:
+    integration = OpenApi.model_validate({"kind": "openapi", "spec": spec, **more})
+    return source_key(integration, spec_source(integration))
+
+
+def test_equal_sources_have_equal_keys() -> None:
+    url = {"url": "https://api.example.com/openapi.json"}
+    assert key_of(url, title="A") == key_of(dict(url, refresh="1h"), title="B", timeout="3s")
+    assert key_of({"inline": shop()}) == key_of({"inline": shop()})
+
+
+def test_what_changes_the_tools_changes_the_key() -> None:
+    url = {"url": "https://api.example.com/openapi.json"}
+    keys = [
+        key_of(url),
+        key_of({"url": "https://api.example.com/v2.json"}),
+        key_of({"inline": shop()}),
+        key_of({"inline": shop(**RENAMED)}),
+        key_of(url, include=["items.*"]),
+        key_of(url, exclude=["items.*"]),
+        key_of(url, overrides=[{"op": "remove", "path": "/paths/~1items"}]),
+        key_of(url, egress={"allow": ["10.0.0.0/8"]}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_replaced_file_is_another_source(tmp_path: Path) -> None:
+    file = tmp_path / "api.json"
+    missing = key_of({"file": str(file)})
+    file.write_text("{}")
+    first = key_of({"file": str(file)})
+    assert first == key_of({"file": str(file)})
+    file.write_text("{ }")
+    assert len({missing, first, key_of({"file": str(file)})}) == 3
+
+
+def test_document_patterns_are_read_in_order_of_names(tmp_path: Path) -> None:
+    for name in ("b.graphql", "a.graphql", "c.txt"):
+        (tmp_path / name).touch()
+    assert [file.name for file in document_files([f"{tmp_path}/*.graphql"])] == ["a.graphql", "b.graphql"]
+    assert document_files([f"{tmp_path}/none/*.graphql"]) == ()
+
+
+async def test_graphql_from_a_file_is_one_source_for_all_connections(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    (tmp_path / "schema.graphql").write_text(SDL)
+    async with echo_server() as echo, connections_in(env) as connections:
+        text = f"""\
+version: 1
+integrations:
+  crm: {{kind: graphql, endpoint: "{echo.url}/graphql", introspection: {{file: schema.graphql}}}}
+connections: {{crm.org.main: {{}}, crm.org.other: {{base_url: "{echo.url}/other"}}}}
+"""
+        opened = await connections.open(config_of(tmp_path, text))
+        main, other = opened.connections["crm.org.main"], opened.connections["crm.org.other"]
+        assert main.status == {"status": "connected"}
+        assert main.upstream is not None
+        assert other.upstream is not None
+        assert main.upstream.toolset is other.upstream.toolset
+        await call(other, "query.item", {"id": "1"})
+        assert echo.log[-1].target == "/other"
+
+
+SERVER = """
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("adder")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    \"\"\"Add two numbers.\"\"\"
+    return a + b
+
+
+server.run("stdio")
+"""
+
+
+async def test_a_local_mcp_server_is_started_listed_and_called(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    import sys
+
+    script = tmp_path / "server.py"
+    script.write_text(SERVER)
+    text = f"""\
+version: 1
+integrations:
+  adder: {{kind: mcp, type: local, command: ["{sys.executable}", "{script}"], timeout: 20s}}
+connections: {{adder.org.main: {{}}}}
+"""
+    async with connections_in(env, changed=Notice()) as connections:
+        opened = await connections.open(config_of(tmp_path, text))
+        adder = opened.connections["adder.org.main"]
+        assert adder.status == {"status": "connected"}, adder.status
+        result = await call(adder, "add", {"a": 2, "b": 3})
+        assert data_of(result) in (5, {"result": 5})
+        again = await connections.open(config_of(tmp_path, text))
+        assert again.connections["adder.org.main"].upstream is adder.upstream
+
+
+async def test_a_missing_secret_of_an_mcp_server_is_its_own_status(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    text = """\
+version: 1
+integrations:
+  docs: {kind: mcp, type: remote, url: "http://127.0.0.1:9/mcp", headers: {X-Api-Key: {env: DOCS_KEY}}}
+connections: {docs.org.main: {}}
+"""
+    async with connections_in(env) as connections:
+        opened = await connections.open(config_of(tmp_path, text))
+        assert opened.connections["docs.org.main"].status["status"] == "needs_secret"

@@ -1,0 +1,9 @@
+"""Entries in the redis store keep the contract."""
+
+from __future__ import annotations
+
+from tests.proxy.state.contract.entries import EntryContract
+
+
+class TestRedisEntries(EntryContract):
+    pass

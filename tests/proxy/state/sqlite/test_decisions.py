@@ -1,0 +1,9 @@
+"""Decisions in the sqlite store keep the contract."""
+
+from __future__ import annotations
+
+from tests.proxy.state.contract.decisions import DecisionContract
+
+
+class TestSqliteDecisions(DecisionContract):
+    pass

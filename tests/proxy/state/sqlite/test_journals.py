@@ -1,0 +1,9 @@
+"""Journals in the sqlite store keep the contract."""
+
+from __future__ import annotations
+
+from tests.proxy.state.contract.journals import JournalContract
+
+
+class TestSqliteJournals(JournalContract):
+    pass
