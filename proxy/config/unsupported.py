@@ -62,7 +62,6 @@ GAPS: tuple[Gap, ...] = (
         "integrations.*.ca_bundle", "it would be called with the system's certificates", refuses_to_serve=True
     ),
     Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
-    Gap("state.backend", "everything is kept in memory and lost on restart", _is("redis")),
     Gap("audit", "no audit lines are written", _writes_lines),
     Gap("telemetry.otlp", "no traces are sent"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),

@@ -41,7 +41,9 @@ def test_documents_arguments_and_patches_are_not_touched() -> None:
 
 
 def test_names_of_headers_and_variables_are_not_keys_of_ours() -> None:
-    found = absolute("a: {headers: {file: x, B: {file: b}}, environment: {cwd: y}, client_cert: {cert: c.pem}}\n")["a"]
+    found = absolute(
+        "a: {headers: {file: x, B: {file: b}}, environment: {cwd: y}, client_cert: {cert: c.pem}}\n"
+    )["a"]
     assert found["headers"] == {"file": "x", "B": {"file": str(HERE / "b")}}
     assert found["environment"] == {"cwd": "y"}
     assert found["client_cert"] == {"cert": str(HERE / "c.pem")}

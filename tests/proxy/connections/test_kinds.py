@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from proxy.connections.kinds import document_files, source_key, spec_source
+
 from integrations.base import JsonObject
 from integrations.openapi.config import OpenApi
-from proxy.connections.kinds import document_files, source_key, spec_source
 from tests.integrations.echo import echo_server
 from tests.proxy.support import (
     Notice,
