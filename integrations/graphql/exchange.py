@@ -40,7 +40,8 @@ async def post(
     """The answer. 307 and 308 within the origin are followed, at most five times; any other redirect is the
     answer itself. `deadline` is a reading of `time.monotonic()`. Raises `HttpError`.
     """
-    for _ in range(_MAX_REDIRECTS + 1):
+    followed = 0
+    while True:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise TimedOut("the deadline passed", sent=True)
@@ -48,7 +49,9 @@ async def post(
             "POST", url, headers, body, timeout_seconds=remaining, max_bytes=max_bytes, allow=allow
         )
         target = redirected(response)
+        followed += 1
         if target is None or response.status not in (307, 308) or origin_of(target) != origin_of(url):
             return response
+        if followed > _MAX_REDIRECTS:
+            return response
         url = target
-    return response

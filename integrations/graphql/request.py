@@ -60,12 +60,9 @@ def _selection(toolset: GraphQlToolset, entry: Entry, select: object, problems: 
     if not isinstance(select, str):
         problems.append(Problem("/select", "has to be text: a selection set without outer braces"))
         return ""
-    # graphql-core is imported only where text has to be parsed.
-    from integrations.graphql.parsing import read_select
-
     assert entry.field is not None
     try:
-        return read_select(toolset.schema, named_type(entry.field.type), select)
+        return toolset.read_select(named_type(entry.field.type), select)
     except InvalidArguments as wrong:
         if not problems:
             raise

@@ -64,18 +64,24 @@ async def load_toolset(
     """
     name = source.file.name if source.file is not None else source.endpoint.split("?")[0]
     raw = await _schema_of(source, name, options, http, credential, cache_dir)
-    content = orjson.dumps({"__schema": raw})
     files = [await asyncio.to_thread(_document, path) for path in options.documents]
-    with gc_paused():
-        schema = read_schema(raw, name)
+    content, schema = await asyncio.to_thread(_read_schema, raw, name)
     del raw
-    if not schema.query:
-        raise SourceError(f"{name}: the schema has no query type")
     operations, warnings = await _operations(content, files, name, strict=source.file is not None)
     digest = hashlib.sha256(content + orjson.dumps([_CONVERTER, files])).hexdigest()
+    del content
     # The parser of `select` takes a tenth of a second to import: here, not in the first call.
     await asyncio.to_thread(import_module, "integrations.graphql.parsing")
     return _made(schema, digest, name, operations, warnings, options)
+
+
+def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, Schema]:
+    """The schema, and its text: equal schemas have equal texts, whatever they were wrapped in."""
+    with gc_paused():
+        schema = read_schema(raw, name)
+    if not schema.query:
+        raise SourceError(f"{name}: the schema has no query type")
+    return orjson.dumps({"__schema": raw}), schema
 
 
 def _made(
@@ -107,7 +113,7 @@ async def _schema_of(
             source.endpoint, http, resolved, headers=dict(options.headers), egress_allow=options.egress_allow
         )
     content = await asyncio.to_thread(_read, source.file)
-    found = schema_in_file(content, name)
+    found = await asyncio.to_thread(schema_in_file, content, name)
     if found is None:
         found = schema_in_file(await _converted(content, name, cache_dir), name)
     assert found is not None, "the converter answers with JSON"

@@ -39,7 +39,9 @@ class Entry:
 
 def list_entries(schema: Schema, operations: Sequence[NamedOperation]) -> list[Entry]:
     """Fields in schema order, queries first, then the named operations."""
-    fields = [(kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)]
+    fields: list[tuple[Kind, FieldOf]] = [
+        (kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)
+    ]
     taken: set[str] = set()
     # A field whose name is safe as it is keeps it, whatever another one would have to be called.
     names = {

@@ -18,6 +18,7 @@ from integrations.patterns import idle_patterns, name_filter
 
 _CACHED = 256
 _SHOWN = 400
+_KEPT_CHARACTERS = 2_000
 
 
 class GraphQlToolset:
@@ -40,6 +41,7 @@ class GraphQlToolset:
         self._fields = fields
         self._warnings = warnings
         self._selections: OrderedDict[str, tuple[Node, ...]] = OrderedDict()
+        self._read: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
     def digest(self) -> str:
@@ -81,6 +83,23 @@ class GraphQlToolset:
         if entry.field is None or self._schema.is_leaf(entry.field.type):
             return False
         return all(argument.name != "select" for argument in entry.field.arguments)
+
+    def read_select(self, parent: str, text: str) -> str:
+        """A caller's selection in canonical text. Agents send the same one in loops, so a few are kept.
+
+        Raises `InvalidArguments`.
+        """
+        kept = self._read.get((parent, text))
+        if kept is None:
+            # graphql-core is imported only where text has to be parsed.
+            from integrations.graphql.parsing import read_select
+
+            kept = read_select(self._schema, parent, text)
+            if len(text) <= _KEPT_CHARACTERS:
+                self._read[parent, text] = kept
+                if len(self._read) > _CACHED:
+                    self._read.popitem(last=False)
+        return kept
 
     def schemas(self, tool: str) -> ToolSchemas:
         entry = self.entry(tool)

@@ -46,6 +46,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         failed: Callable[[Trouble], None],
         *,
         events: bool = False,
+        aside_seconds: float = _ASIDE_SECONDS,
         resolve: Resolve = system_resolve,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -53,6 +54,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._max_bytes = max_bytes
         self._failed = failed
         self._events = events
+        self._aside_seconds = aside_seconds
         self.refusal: Trouble | None = None
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl_context or httpcore2.default_ssl_context(),
@@ -66,7 +68,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         body = await request.aread()
         aside = request.method == "DELETE" or body.startswith(_NOTIFICATION)
         try:
-            async with asyncio.timeout(_ASIDE_SECONDS if aside else None):
+            async with asyncio.timeout(self._aside_seconds if aside else None):
                 return await self._answered(request, body)
         except Trouble as trouble:
             return self._reported(request, body, trouble)
@@ -81,6 +83,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             if response.status >= 400:
                 raise await self._refused(request, response)
+            if _header(response, b"content-encoding").lower() not in (b"", b"identity"):
+                raise Trouble(
+                    "protocol", "the server's answer is compressed, which was not asked for", sent=True
+                )
             if _content_type(response) != b"text/event-stream":
                 return await self._whole(response)
         except BaseException:
@@ -209,8 +215,11 @@ async def _read(response: httpcore2.Response, limit: int) -> bytes:
 
 
 def _content_type(response: httpcore2.Response) -> bytes:
-    value = next((v for k, v in response.headers if k.lower() == b"content-type"), b"")
-    return bytes(value).split(b";")[0].strip().lower()
+    return _header(response, b"content-type").split(b";")[0].strip().lower()
+
+
+def _header(response: httpcore2.Response, name: bytes) -> bytes:
+    return bytes(next((value for key, value in response.headers if key.lower() == name), b""))
 
 
 def _json_rpc_error(content: bytes) -> dict[str, object] | None:

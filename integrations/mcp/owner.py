@@ -305,10 +305,12 @@ class Owner:
         self._refresh_at = self._now() + max(gap, ttl or self._limits.refresh_seconds)
 
     async def _listen(self, link: Link) -> None:
-        """`tools/list_changed` of the modern era. A stream that breaks is opened again, after a listing."""
+        """`tools/list_changed` of the modern era. A stream that breaks is opened again."""
         while True:
             try:
                 async with link.listen() as events:
+                    # What changed before the stream was there is told by nobody.
+                    self.refresh()
                     async for _ in events:
                         self.refresh()
             except (MCPError, SubscriptionLost) as error:
@@ -316,7 +318,6 @@ class Owner:
                 if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
                     return
             await asyncio.sleep(_RELISTEN_SECONDS)
-            self.refresh()
 
     # Small parts.
 

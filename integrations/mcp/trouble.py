@@ -6,7 +6,7 @@ session or the credential. Only then may a call that is not idempotent be sent a
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mcp.shared.exceptions import MCPError
 
@@ -32,6 +32,7 @@ Kind = Literal[
 # and nobody else. The code lies in the range that the specification leaves to implementations.
 TROUBLE_CODE = -32019
 _KEY = "executor"
+_KINDS = get_args(Kind)
 _CODES = {
     "unauthorized": "connection_rejected",
     "forbidden": "connection_rejected",
@@ -86,9 +87,15 @@ class Trouble(Exception):
 def trouble_in(error: MCPError) -> Trouble | None:
     """The trouble that a transport wrapped, or None for an error of the server itself."""
     data = error.data
-    if error.code != TROUBLE_CODE or not isinstance(data, dict) or _KEY not in data:
+    if error.code != TROUBLE_CODE or not isinstance(data, dict) or data.get(_KEY) not in _KINDS:
         return None
-    return Trouble(data[_KEY], error.message, sent=bool(data.get("sent")), status=data.get("status"))
+    status = data.get("status")
+    return Trouble(
+        data[_KEY],
+        error.message,
+        sent=data.get("sent") is not False,
+        status=status if type(status) is int else None,
+    )
 
 
 def first_trouble(error: BaseException) -> Trouble | None:

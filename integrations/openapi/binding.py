@@ -11,6 +11,8 @@ from integrations.openapi.servers import Server
 Location = Literal["path", "query", "header", "cookie"]
 LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
 DEFAULT_STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
+# Swagger 2.0 collectionFormat -> the character between items; `multi` repeats the name instead.
+COLLECTIONS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 # RFC 9110 section 7.6.1 (connection-specific) and what the client or the credential decides.
 NEVER_FROM_ARGUMENTS = frozenset({
     "host", "authorization", "cookie", "content-length", "content-type", "connection", "keep-alive", "te",

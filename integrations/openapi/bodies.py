@@ -5,38 +5,39 @@ ValueError means that the value cannot be sent as this type; its text is shown t
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
-from integrations.openapi.binding import Media, Parameter
+from integrations.openapi.binding import COLLECTIONS, Media, Parameter
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.media import (
+    charset_of,
     in_range,
     is_form,
     is_json,
+    is_json_type,
     is_multipart,
     is_ndjson,
     is_range,
     is_text,
     is_xml,
 )
+from integrations.openapi.multipart import multipart_body
 from integrations.openapi.raw import mapping
-from integrations.openapi.serialize import encode, is_undefined, json_text, query_pairs, scalar_text
+from integrations.openapi.serialize import (
+    encode,
+    is_undefined,
+    json_text,
+    parse_text,
+    query_pairs,
+    scalar_text,
+)
 from integrations.openapi.toolfile import file_bytes, is_tool_file
 from integrations.openapi.xml_body import to_xml
 
 _STYLED = frozenset({"style", "explode", "allowReserved"})
-_CHARSETS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "us-ascii": "utf-8",
-    "iso-8859-1": "latin-1",
-    "utf-16": "utf-16",
-}
 
 
 def encode_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
@@ -71,15 +72,7 @@ def _text_or_bytes(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
         return media.type, to_xml(doc, media.schema, value)
     if isinstance(value, dict | list) and not is_text(essence):
         raise ValueError(f"a body of type {media.type} has to be a ToolFile, base64 in `bodyBase64`, or text")
-    return media.type, scalar_text(value).encode(_charset(media.type))
-
-
-def _charset(content_type: str) -> str:
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return _CHARSETS.get(value.strip().strip('"').lower(), "utf-8")
-    return "utf-8"
+    return media.type, scalar_text(value).encode(charset_of(media.type))
 
 
 def _file_type(media: Media, value: JsonObject) -> str:
@@ -103,14 +96,6 @@ def structured_body(doc: Doc, media: Media, value: Any) -> Any:
         parsed = parse_text(value)
         return parsed if isinstance(parsed, dict | list) else value
     return _form_fields(value) if is_form(media.essence) else value
-
-
-def parse_text(text: str) -> Any:
-    """JSON with integers of any size; the text itself when it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _form_fields(text: str) -> JsonObject:
@@ -171,7 +156,7 @@ def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]
 def _form_parameter(name: str, encoding: Mapping[str, Any]) -> Parameter:
     style = encoding.get("style", "form")
     explode = encoding.get("explode")
-    delimiter = {"ssv": " ", "tsv": "\t", "pipes": "|", "csv": ","}.get(str(encoding.get("x-collection")))
+    delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))
     return Parameter(
         name=name,
         location="query",
@@ -188,122 +173,3 @@ def _field_text(value: Any, content_type: Any) -> str:
     if is_json_type(content_type):
         return json_text(value)
     return scalar_text(value)
-
-
-def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
-    """multipart/form-data (RFC 7578): a part per property, several of one name for a list."""
-    if not isinstance(value, dict):
-        raise ValueError("has to be an object whose properties are the parts")
-    properties = _properties(doc, media.schema)
-    parts: list[bytes] = []
-    for name, item in value.items():
-        if item is None or item == []:
-            continue
-        encoding = mapping(media.encoding.get(name))
-        several = item if isinstance(item, list) else [item]
-        parts += [_part(doc, name, one, properties.get(name), encoding) for one in several if one is not None]
-    content = b"".join(parts)
-    boundary = _boundary(content)
-    body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts) + b"--" + boundary + b"--\r\n"
-    return f"{media.essence}; boundary={boundary.decode()}", body
-
-
-def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, Any]) -> bytes:
-    filename = ""
-    if is_tool_file(value):
-        content = file_bytes(value)
-        filename = str(value.get("name") or "file")
-        kind = (
-            _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
-            or "application/octet-stream"
-        )
-    else:
-        kind = _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
-        content = _part_text(kind, value).encode(_charset(kind))
-        if kind == "application/octet-stream":
-            filename = "file"
-    if any(ord(c) < 32 or ord(c) == 127 for c in kind):
-        raise ValueError("a media type cannot hold control characters")
-    disposition = f'form-data; name="{_escaped(name)}"'
-    if filename:
-        disposition += f'; filename="{_escaped(filename)}"'
-    head = f"Content-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n"
-    return head.encode() + content + b"\r\n"
-
-
-def _part_text(kind: str, value: Any) -> str:
-    """JSON for objects and for what is declared as JSON, unless it is the text of an object or list already."""
-    if isinstance(value, dict | list):
-        return json_text(value)
-    if not is_json_type(kind) or (isinstance(value, str) and isinstance(parse_text(value), dict | list)):
-        return scalar_text(value)
-    return json_text(value)
-
-
-def is_json_type(kind: Any) -> bool:
-    """Is this media type, parameters included, JSON?"""
-    return isinstance(kind, str) and is_json(kind.split(";")[0].strip().lower())
-
-
-def _part_type(declared: Any, own: str) -> str:
-    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first
-    concrete one.
-    """
-    if not isinstance(declared, str) or not declared.strip():
-        return own
-    options = [option.strip() for option in declared.split(",") if option.strip()]
-    essence = own.split(";")[0].strip().lower()
-    if own and any(in_range(essence, option.split(";")[0].strip().lower()) for option in options):
-        return own
-    return next((option for option in options if not is_range(option)), own)
-
-
-def _default_type(doc: Doc, schema: Any, value: Any) -> str:
-    """Encoding Object defaults: JSON for objects, octets for binary strings, text for other scalars."""
-    if isinstance(value, dict | list):
-        return "application/json"
-    try:
-        known = mapping(doc.deref(schema))
-        if known.get("type") == "array":
-            known = mapping(doc.deref(known.get("items")))
-    except BrokenReference:
-        known = {}
-    if isinstance(known.get("contentMediaType"), str):
-        return str(known["contentMediaType"])
-    if known.get("format") in ("binary",) or known.get("type") == "file":
-        return "application/octet-stream"
-    return "text/plain; charset=utf-8" if isinstance(value, str) and not value.isascii() else "text/plain"
-
-
-def _escaped(name: str) -> str:
-    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are
-    refused.
-    """
-    text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    if "\x00" in text:
-        raise ValueError("a part name cannot hold NUL")
-    return text
-
-
-def _boundary(content: bytes) -> bytes:
-    """A boundary that the content does not hold, the same for the same content, so that replay compares
-    equal.
-    """
-    number = 0
-    while True:
-        digest = hashlib.sha256(content + str(number).encode()).hexdigest()[:32]
-        boundary = f"executor-{digest}".encode()
-        if boundary not in content:
-            return boundary
-        number += 1
-
-
-def _properties(doc: Doc, schema: Any) -> JsonObject:
-    try:
-        known = mapping(doc.deref(schema))
-        out = dict(mapping(known.get("properties")))
-        for part in known.get("allOf") or []:
-            out.update(mapping(mapping(doc.deref(part)).get("properties")))
-    except BrokenReference:
-        return {}
-    return out

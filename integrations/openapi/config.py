@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from integrations.fields import Duration, Maybe, Model, Text, Tuple, Url, problem
-from integrations.shared_config import ApproveByDefault, HttpIntegration
+from integrations.fields import Duration, HeaderName, Maybe, Model, Text, Tuple, Url, problem
+from integrations.shared_config import ApproveByDefault, HttpIntegration, PatchOperation
 
 
 class OpenApiSource(Model):
@@ -47,3 +47,5 @@ class OpenApi(HttpIntegration):
     approve_by_default: ApproveByDefault = "reads"
     include: Tuple[Text] = ()
     exclude: Tuple[Text] = ()
+    overrides: Tuple[PatchOperation] = ()
+    idempotency_key: Maybe[HeaderName] = None

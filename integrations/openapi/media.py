@@ -4,11 +4,20 @@ parameters.
 
 from __future__ import annotations
 
+from typing import Any
+
 _NDJSON = frozenset({
     "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
     "application/jsonlines", "application/x-json-stream", "application/json-lines", "application/stream+json",
 })  # fmt: skip
 STREAMS = _NDJSON | {"text/event-stream"}
+_CHARSETS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "iso-8859-1": "latin-1",
+    "utf-16": "utf-16",
+}
 _TEXT = frozenset({
     "application/xml", "application/javascript", "application/x-javascript", "application/yaml",
     "application/x-yaml", "application/graphql", "application/sql", "application/toml", "application/jwt",
@@ -61,3 +70,17 @@ def is_binary(essence: str) -> bool:
         or is_text(essence)
     )
     return not known and essence != "*/*"
+
+
+def is_json_type(kind: Any) -> bool:
+    """Is this media type, parameters included, JSON?"""
+    return isinstance(kind, str) and is_json(kind.split(";")[0].strip().lower())
+
+
+def charset_of(content_type: str) -> str:
+    """The codec for text of this type: its charset parameter where it is a usual one, else UTF-8."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return _CHARSETS.get(value.strip().strip('"').lower(), "utf-8")
+    return "utf-8"

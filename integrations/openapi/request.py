@@ -19,14 +19,13 @@ from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, P
 from integrations.openapi.bodies import encode_body, structured_body
 from integrations.openapi.media import in_range, is_binary, is_json, is_range, is_text
 from integrations.openapi.schema import Closure, preferred_response
-from integrations.openapi.serialize import cookie_text, encode, header_text, path_text, query_pairs
-from integrations.openapi.servers import Server
+from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
+from integrations.openapi.server_argument import server_url
 from integrations.openapi.toolfile import decode_base64, is_tool_file
 from integrations.openapi.validate import check_values
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_ASCII_SAFE = "-._~!$&'()*+,;=:@/%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,14 @@ def build_request(
     if not given.problems:
         given.problems += check_values(closure, given, media)
     _stop(given)
-    base = _server_url(binding, given, base_url)
+    base = server_url(binding, given, base_url)
     path, fixed = _path(binding, given)
     query = [*fixed, *_query(binding, given)]
     headers, cookies = _headers(binding, given), _cookies(binding, given)
     body = _body(closure, given, media, headers)
     _stop(given)
-    headers.append(("Accept", _accept(binding)))
+    if not any(name.lower() == "accept" for name, _ in headers):
+        headers.append(("Accept", _accept(binding)))
     request = Request(
         binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
     )
@@ -113,70 +113,20 @@ def _choose_media(binding: Binding, given: Given) -> Media | None:
     return media[0]
 
 
-def _server_url(binding: Binding, given: Given, base_url: str | None) -> str:
-    """`base_url` > the `server` argument > the first server. Arguments cannot name another origin."""
-    server = _pick_server(binding, given)
-    values = _variables(server, given)
-    if base_url is not None:
-        return base_url.split("?")[0].split("#")[0]
-    url = server.expand(values).split("?")[0].split("#")[0]
-    if values and origin_of(url) not in set(server.origins()):
-        given.refuse("/server/variables", "the values would send the call to another host")
-    return quote(url, safe=_ASCII_SAFE + "[]")
-
-
-def _pick_server(binding: Binding, given: Given) -> Server:
-    wanted = given.server.get("url")
-    for name in given.server.keys() - {"url", "variables"}:
-        given.refuse(f"/server/{name}", "only `url` and `variables` can be given")
-    if wanted is None:
-        return binding.servers[0]
-    for server in binding.servers:
-        if wanted in (server.declared, server.url):
-            return server
-    known = ", ".join(server.declared for server in binding.servers)
-    given.refuse("/server/url", f"has to be one of the declared servers: {known}")
-    return binding.servers[0]
-
-
-def _variables(server: Server, given: Given) -> dict[str, str]:
-    raw = given.server.get("variables")
-    out: dict[str, str] = {}
-    if raw is not None and not isinstance(raw, dict):
-        given.refuse("/server/variables", "has to be an object")
-        return out
-    for name, value in (raw or {}).items():
-        known = server.variables.get(name)
-        text = value if isinstance(value, str) else str(value)
-        if known is None:
-            given.refuse(f"/server/variables/{name}", "this server has no such variable")
-        elif known.choices and text not in known.choices:
-            given.refuse(f"/server/variables/{name}", f"has to be one of {', '.join(known.choices)}")
-        elif any(part in ("", ".", "..") for part in unquote(text).split("/")) or re.search(
-            r"[?#@\\\s]", text
-        ):
-            given.refuse(f"/server/variables/{name}", "is no part of a server URL")
-        else:
-            out[name] = quote(text, safe=_ASCII_SAFE)
-    return out
-
-
 def _path(binding: Binding, given: Given) -> tuple[str, list[tuple[str, str]]]:
     """The path with arguments in it, and the query that some documents write into their paths."""
     template = binding.path.split("#", 1)[0]
     path, _, fixed = template.partition("?")
     known = {p.name: p for p in binding.parameters if p.location == "path"}
     segments = [_segment(segment, known, given) for segment in path.split("/")]
-    pairs = [
-        (unquote(item.split("=")[0]), quote(item, safe=_ASCII_SAFE)) for item in fixed.split("&") if item
-    ]
+    pairs = [(unquote(item.split("=")[0]), quote(item, safe=URL_SAFE)) for item in fixed.split("&") if item]
     joined = "/".join(segments)
     return (joined if joined.startswith("/") else "/" + joined), pairs
 
 
 def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
     if "{" not in segment:
-        return quote(segment, safe=_ASCII_SAFE)
+        return quote(segment, safe=URL_SAFE)
     pieces: list[str] = []
     used: list[str] = []
     last = 0
@@ -184,7 +134,7 @@ def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
         name = match.group(1)
         reserved = name.startswith("+") and name not in known
         parameter = known.get(name[1:] if reserved else name)
-        pieces.append(quote(segment[last : match.start()], safe=_ASCII_SAFE))
+        pieces.append(quote(segment[last : match.start()], safe=URL_SAFE))
         last = match.end()
         key = ("path", parameter.name if parameter else name)
         if parameter is None or key not in given.values:
@@ -192,7 +142,7 @@ def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
             continue
         used.append(given.pointers[key])
         pieces.append(path_text(parameter, given.values[key], reserved=reserved or parameter.allow_reserved))
-    pieces.append(quote(segment[last:], safe=_ASCII_SAFE))
+    pieces.append(quote(segment[last:], safe=URL_SAFE))
     text = "".join(pieces)
     if used and _leaves(text):
         given.refuse(used[0], "a path value cannot be empty, `.` or `..`, nor hold such a step")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ _FILENAME = re.compile(r'filename="?([^";\r\n]{1,200})"?', re.IGNORECASE)
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_KEYS = (
     "message",
+    "Message",
     "detail",
     "error_description",
     "title",
@@ -89,7 +91,7 @@ def parse_json(body: bytes, declared: str) -> Any:
     """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly."""
     try:
         if _NOT_UTF8.search(declared) is None and _LONG_NUMBER.search(body) is None:
-            return orjson.loads(body)
+            return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
         return json.loads(decode(body, declared), parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return decode(body, declared)
@@ -184,4 +186,13 @@ def error_message(content: Any, depth: int = 0) -> str:
         for key in _MESSAGE_KEYS:
             if key in content and (text := error_message(content[key], depth + 1)):
                 return text
+        return "; ".join(_field_messages(content, only_lists=depth == 0))[:300]
     return ""
+
+
+def _field_messages(content: JsonObject, only_lists: bool) -> Iterator[str]:
+    """Validation errors by field: `{"name": ["is too short"]}`."""
+    for name, value in list(content.items())[:5]:
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, str) and (first is not value or not only_lists):
+            yield f"{name}: {first}"

@@ -7,6 +7,7 @@ encoded; null members are skipped, and an array or object with nothing left is u
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -16,12 +17,15 @@ from urllib.parse import quote
 
 import orjson
 
-from integrations.openapi.binding import Parameter
+from integrations.openapi.binding import COLLECTIONS, Parameter
+from integrations.openapi.raw import mapping
 
 Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).
 _QUERY_RESERVED = ":/?@!$'()*,;="
 _PATH_RESERVED = ":/@!$&'()*+,;="
+# What stands in URLs that documents write themselves, besides letters and digits; triplets stay as they are.
+URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
@@ -73,9 +77,15 @@ def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        import json
-
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_text(text: str) -> Any:
+    """JSON with integers of any size; the text itself when it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def is_undefined(value: Any) -> bool:
@@ -105,13 +115,25 @@ def _flat(value: Any, explode: bool, code: Encode, separator: str, pair: str = "
     return code(scalar_text(value))
 
 
+def collected(value: list[Any], schema: Any, delimiter: str, code: Encode) -> str:
+    """An array of Swagger 2.0, joined by the character of its collectionFormat; lists inside by their own."""
+    items = mapping(mapping(schema).get("items"))
+    inner = COLLECTIONS.get(str(items.get("collectionFormat")), ",")
+    texts = [
+        collected(item, items, inner, code) if isinstance(item, list) else code(scalar_text(item))
+        for item in value
+        if item is not None
+    ]
+    return ("," if delimiter == "," else code(delimiter)).join(texts)
+
+
 def path_text(parameter: Parameter, value: Any, *, reserved: bool = False) -> str:
     """What replaces `{name}`. `reserved` is RFC 6570's `{+name}`, or `allowReserved` of OpenAPI 3.2."""
     code: Encode = (lambda text: encode_reserved(text, _PATH_RESERVED)) if reserved else encode
     if parameter.media_type is not None:
         return code(content_text(parameter.media_type, value))
     if parameter.delimiter is not None and isinstance(value, list):
-        return encode(parameter.delimiter).replace("%2C", ",").join(_items(value, code))
+        return collected(value, parameter.schema, parameter.delimiter, code)
     if parameter.style == "label":
         separator = "." if parameter.explode else ","
         return "." + _flat(value, parameter.explode, code, separator)
@@ -143,8 +165,7 @@ def query_pairs(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
     if parameter.media_type is not None:
         return [pair(name, code(content_text(parameter.media_type, value)))]
     if parameter.delimiter is not None and isinstance(value, list):
-        joint = encode(parameter.delimiter).replace("%2C", ",")
-        return [pair(name, joint.join(_items(value, code)))]
+        return [pair(name, collected(value, parameter.schema, parameter.delimiter, code))]
     if parameter.style == "deepObject" and isinstance(value, list | dict):
         return _deep(name, value, code)
     if parameter.explode and isinstance(value, list):
@@ -188,7 +209,7 @@ def header_text(parameter: Parameter, value: Any) -> str:
     if parameter.media_type is not None:
         return content_text(parameter.media_type, value)
     if parameter.delimiter is not None and isinstance(value, list):
-        return parameter.delimiter.join(_items(value, str))
+        return collected(value, parameter.schema, parameter.delimiter, str)
     return _flat(value, parameter.explode, str, ",")
 
 

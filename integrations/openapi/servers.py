@@ -44,6 +44,14 @@ class Server:
 
         return _VARIABLE.sub(value, self.url)
 
+    def undefined(self, values: Mapping[str, str]) -> list[str]:
+        """Variables of the URL that have neither a value nor a default."""
+        return [
+            name
+            for name in _VARIABLE.findall(self.url)
+            if not (values.get(name) or (name in self.variables and self.variables[name].default))
+        ]
+
     def origins(self) -> Iterator[str]:
         """The origins this server can have with declared values (defaults and enum members)."""
         options = [
@@ -71,7 +79,7 @@ def bind_servers(
 
 
 def _server(entry: JsonObject, source_url: str | None) -> Server:
-    declared = str(entry.get("url", "/"))
+    declared = str(entry.get("url") or "/")
     variables: dict[str, Variable] = {}
     raw = entry.get("variables")
     for name, known in raw.items() if isinstance(raw, dict) else []:

@@ -20,7 +20,7 @@ from integrations.openapi.fetch import Fetcher
 from integrations.openapi.load import MAX_SOURCE_BYTES
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 
-_MAX_ROUNDS = 20
+_MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from integrations.base import JsonObject
-from integrations.openapi.binding import DEFAULT_STYLES, Body, Location, Media, Parameter
+from integrations.openapi.binding import COLLECTIONS, DEFAULT_STYLES, Body, Location, Media, Parameter
 
-_COLLECTION = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|"}
 _SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFormat", "allowEmptyValue"})
 
 
@@ -24,7 +23,7 @@ def swagger_parameter(entry: JsonObject, location: Location) -> Parameter:
         schema=_schema(entry),
         style=DEFAULT_STYLES[location],
         explode=multi,
-        delimiter=None if multi else _COLLECTION.get(collection, ","),
+        delimiter=None if multi else COLLECTIONS.get(collection, ","),
         description=str(entry.get("description") or ""),
     )
 

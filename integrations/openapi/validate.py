@@ -17,8 +17,7 @@ from jsonschema.exceptions import best_match
 from integrations.base import Problem
 from integrations.openapi.arguments import MISSING, Given
 from integrations.openapi.binding import Media
-from integrations.openapi.bodies import is_json_type
-from integrations.openapi.media import is_form, is_json, is_multipart
+from integrations.openapi.media import is_form, is_json, is_json_type, is_multipart
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.raw import mapping
 from integrations.openapi.schema import Closure

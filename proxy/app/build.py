@@ -48,7 +48,7 @@ def _workspace(
 
 
 def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
-    source = opened.sources.get(connection.integration)
+    source = opened.sources.get(connection.prefix)
     ready = connection.upstream is not None and source is not None
     status = connection.status
     return CatalogConnection(

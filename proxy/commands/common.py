@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,10 @@ def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[
 
 def load_valid(paths: Sequence[Path], environment: Mapping[str, str] | None = None) -> Loaded | None:
     """Load the config with this process's environment; when it is invalid, print every error to stderr."""
+    began = time.perf_counter()
     loaded = load_config(paths, env=os.environ if environment is None else environment)
     if loaded.config is None:
-        summary = Summary(len(loaded.files), 0, 0, 0, 0)
+        summary = Summary(len(loaded.files), 0, 0, 0, round((time.perf_counter() - began) * 1000))
         color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         print(render("text", loaded.diagnostics, summary, color=color), file=sys.stderr)
         return None

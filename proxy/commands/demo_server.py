@@ -66,7 +66,7 @@ async def run_demo(
     bound = listener or bind_demo(host, port)
     config = ListenerConfig()
     config.bind = [f"fd://{bound.detach()}"]
-    config.errorlog = logging.getLogger("executor.demo")
+    config.errorlog = logging.getLogger(__name__)
     config.graceful_timeout = 1
     ready.set()
     await serve(demo_app(token), config, shutdown_trigger=shutdown.wait)

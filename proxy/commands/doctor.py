@@ -134,9 +134,13 @@ def _config(loaded: Loaded) -> Check:
     errors = sum(one.severity == "error" for one in loaded.diagnostics)
     warnings = len(loaded.diagnostics) - errors
     if loaded.config is None:
-        return Check("config", "bad", f"{errors} errors; run `executor validate`")
-    detail = f"{len(loaded.files)} files, {warnings} warnings, sha256 {loaded.sha256[:8]}"
+        return Check("config", "bad", f"{_counted(errors, 'error')}; run `executor validate`")
+    detail = f"{_counted(len(loaded.files), 'file')}, {_counted(warnings, 'warning')}, sha256 {loaded.sha256[:8]}"
     return Check("config", "warn" if warnings else "ok", detail)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 async def _upstreams(loaded: Loaded) -> AsyncIterator[Check]:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import errno
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -78,7 +79,8 @@ def _port_taken(error: Exception) -> bool:
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where it can be imported."""
+    """Run on uvloop where it can be imported. Until the reload handler stands, SIGHUP must not end the process."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         import uvloop
     except ImportError:

@@ -39,6 +39,10 @@ def _is_true(value: object) -> bool:
     return value is True
 
 
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 def _writes_lines(value: object) -> bool:
     return not (isinstance(value, dict) and value.get("sink") == "off")
 
@@ -52,9 +56,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
     Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
-    Gap(
-        "integrations.*.kind", "its connections are listed as failed and have no tools", _is("graphql", "mcp")
-    ),
+    Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
     Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
     Gap("integrations.*.pagination", "agents fetch one page after the other"),
     Gap("integrations.*.proxy", "it would be called directly", refuses_to_serve=True),

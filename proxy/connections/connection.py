@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result, Upstream
 from proxy.config.secrets import SecretMissing
@@ -11,12 +12,20 @@ from proxy.config.secrets import SecretMissing
 ResolveCredential = Callable[[], Credential]
 
 
+class Session(Protocol):
+    """An upstream that knows by itself how it is: one with a session of its own."""
+
+    @property
+    def status(self) -> JsonObject: ...
+
+
 @dataclass(frozen=True, slots=True)
 class OpenConnection:
     """What the calls of one prefix (`github.org.main`) go through.
 
     `upstream` is None while the integration's source could not be loaded; `error` then says why. `resolve` reads the
-    secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`.
+    secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`. `session` is set for
+    upstreams that are connected or not by themselves (MCP).
     """
 
     integration: str
@@ -29,6 +38,7 @@ class OpenConnection:
     upstream: Upstream | None
     resolve: ResolveCredential
     failure: Mapping[str, str] | None = None
+    session: Session | None = None
 
     @property
     def prefix(self) -> str:
@@ -43,7 +53,7 @@ class OpenConnection:
             self.resolve()
         except SecretMissing as missing:
             return {"status": "needs_secret", "error": str(missing)}
-        return {"status": "connected"}
+        return self.session.status if self.session is not None else {"status": "connected"}
 
     async def invoke(self, call: PreparedCall, timeout_seconds: float) -> Result:
         """Resolve the credential, send, return what came back. The credential lives only inside this call."""

@@ -1,36 +1,35 @@
 """Opens what a config asks for, shares what did not change, closes what nobody holds.
 
-Ownership: `Connections` is opened by `async with` in the task that also closes it; the tasks that retry or refresh
-remote documents live in its TaskGroup. A source is kept while any generation uses it.
+Ownership: `Connections` is opened by `async with` in the task that also closes it; the tasks that retry, refresh and
+keep sessions live in its TaskGroup. A holding is kept while any generation uses it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
 from integrations import Integration
+from integrations import mcp as mcp_kind
 from integrations.base import Credential, SourceError
 from integrations.http import HttpClient
-from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource
-from integrations.openapi.config import OpenApi
 from proxy.config import Config
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
-from proxy.connections.credentials import credential_source, plain_headers
-from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience, Source, source_key
-
-log = logging.getLogger("executor.connections")
+from proxy.connections.holding import Holding, McpHolding
+from proxy.connections.kinds import Means, Plan, plan_of, upstream_of
+from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What one generation uses. `sources` by integration name; `connections` by prefix."""
+    """What one generation uses: by prefix, the connection and the tools it was built on. `keys`: what it holds."""
 
     sources: Mapping[str, LoadedSource]
     connections: Mapping[str, OpenConnection]
@@ -47,29 +46,22 @@ class WrongSource(Exception):
 
 @dataclass(slots=True)
 class _Held:
-    source: Source
+    holding: Holding
     users: int = 0
-    keeper: asyncio.Task[None] | None = None
-    refresh_seconds: float | None = None
-    first_load: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Connections:
-    """Every open upstream of this process. `changed` is called when a remote document was loaded or changed."""
+    """Every open upstream of this process. `changed` is called when the tools or the status of one changed."""
 
     def __init__(
         self,
         http: HttpClient,
         resolver: Resolver,
-        cache: Path | None,
+        cache_dir: Path | None,
         changed: Callable[[], None] = lambda: None,
         patience: Patience = USUAL_PATIENCE,
     ) -> None:
-        self._http = http
-        self._resolver = resolver
-        self._cache = cache
-        self._changed = changed
-        self._patience = patience
+        self._means = Means(http, resolver, cache_dir, patience, _shared(), changed)
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -81,152 +73,114 @@ class Connections:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for held in self._held.values():
-            if held.keeper is not None:
-                held.keeper.cancel()
+            await held.holding.stop()
         # The body's own error goes on as it is: given to the group it would come out wrapped in one.
         await self._tasks.__aexit__(None, None, None)
 
     async def open(self, config: Config) -> Opened:
-        """Load every integration that has a connection. Raises `WrongSource`; remote failures become a status."""
-        used = {key.partition(".")[0] for key in config.connections}
-        wanted = {name: one for name, one in config.integrations.items() if name in used}
-        keys = {name: self._hold(one) for name, one in wanted.items() if isinstance(one, OpenApi)}
-        try:
-            async with asyncio.TaskGroup() as loads:
-                for name, key in keys.items():
-                    loads.create_task(self._first_load(name, key), name=f"load {name}")
-        except BaseException as error:
-            # A wrong document, or a reload superseded by a newer one: nothing of this attempt is kept.
-            self.release(keys.values())
-            raise _first_of(error) from None
-        for key in dict.fromkeys(keys.values()):
-            self._keep(key, _shortest_refresh(wanted[name] for name in keys if keys[name] == key))
-        sources = {name: self._held[key].source.loaded for name, key in keys.items()}
-        connections = {
-            prefix: self._connection(prefix, one, config.integrations[prefix.partition(".")[0]], sources)
+        """Open every connection. Raises `WrongSource`; what a remote one does is its status."""
+        plans = {
+            prefix: plan_of(prefix, one, config.integrations[prefix.partition(".")[0]], self._means)
             for prefix, one in config.connections.items()
         }
-        return Opened(sources, connections, tuple(keys.values()))
+        for plan in plans.values():
+            self._hold(plan)
+        keys = tuple(plan.key for plan in plans.values())
+        try:
+            async with asyncio.TaskGroup() as loads:
+                for prefix, plan in plans.items():
+                    loads.create_task(self._first(prefix, plan.key), name=f"load {prefix}")
+        except BaseException as error:
+            # A wrong document, or a reload superseded by a newer one: nothing of this attempt is kept.
+            self.release(keys)
+            raise _first_of(error) from None
+        for key in dict.fromkeys(keys):
+            refresh = _shortest(plan for plan in plans.values() if plan.key == key)
+            self._held[key].holding.keep(self._tasks, refresh, self._means.changed)
+        sources = {prefix: self._held[plan.key].holding.loaded for prefix, plan in plans.items()}
+        connections = {
+            prefix: self._connection(
+                prefix, one, config.integrations[prefix.partition(".")[0]], plans[prefix], sources[prefix]
+            )
+            for prefix, one in config.connections.items()
+        }
+        return Opened(sources, connections, keys)
 
     def stale(self, opened: Opened) -> bool:
-        """Whether a remote document was loaded or changed since `opened` was made."""
+        """Whether the tools of a connection changed since `opened` was made."""
         return any(
-            self._held[one.key].source.loaded is not one
+            self._held[one.key].holding.loaded is not one
             for one in opened.sources.values()
             if one.key in self._held
         )
 
     def release(self, keys: Iterable[str]) -> None:
-        """Give back what `open` gave; a source without users is forgotten."""
+        """Give back what `open` gave; a holding without users is stopped and forgotten."""
         for key in keys:
             held = self._held[key]
             held.users -= 1
             if held.users == 0:
                 del self._held[key]
-                if held.keeper is not None:
-                    held.keeper.cancel()
+                self._tasks.create_task(held.holding.stop(), name=f"stop {key[:8]}")
 
-    def _hold(self, integration: OpenApi) -> str:
-        spec = spec_source(integration)
-        key = source_key(integration, spec)
-        if key not in self._held:
-            source = Source(key, spec, spec_options(integration), self._http, self._cache, self._patience)
-            self._held[key] = _Held(source)
-        self._held[key].users += 1
-        return key
+    def _hold(self, plan: Plan) -> None:
+        if plan.key not in self._held:
+            self._held[plan.key] = _Held(plan.hold())
+        self._held[plan.key].users += 1
 
-    async def _first_load(self, name: str, key: str) -> None:
-        held = self._held[key]
-        async with held.first_load:
-            if held.source.loaded.toolset is not None:
-                return
-            try:
-                async with asyncio.timeout(self._patience.first_load_seconds if held.source.remote else None):
-                    await held.source.load()
-            except TimeoutError:
-                log.warning("source is slow, going on without it integration=%s", name)
-            except SourceError as error:
-                raise WrongSource(name, str(error)) from None
-
-    def _keep(self, key: str, refresh_seconds: float | None) -> None:
-        held = self._held[key]
-        if not held.source.remote:
-            return
-        if held.keeper is not None and not held.keeper.done():
-            if held.refresh_seconds == refresh_seconds:
-                return
-            held.keeper.cancel()
-        held.refresh_seconds = refresh_seconds
-        held.keeper = self._tasks.create_task(
-            held.source.keep(refresh_seconds, self._changed), name=f"keep {key[:8]}"
-        )
+    async def _first(self, prefix: str, key: str) -> None:
+        try:
+            await self._held[key].holding.first(self._tasks, self._means.patience.first_load_seconds)
+        except SourceError as error:
+            raise WrongSource(prefix.partition(".")[0], str(error)) from None
 
     def _connection(
         self,
         prefix: str,
         connection: Connection,
         integration: Integration,
-        sources: Mapping[str, LoadedSource],
+        plan: Plan,
+        loaded: LoadedSource,
     ) -> OpenConnection:
         name, owner, own = prefix.split(".")
         title = connection.description or integration.description or integration.title or ""
-        if not isinstance(integration, OpenApi):
-            failure = {"status": "failed", "error": f"kind {integration.kind} is not supported yet"}
-            return _closed(name, owner, own, integration.kind, title, failure)
-        resolve = credential_source(connection.auth, integration.headers, self._resolver)
-        if resolve is None:
+        holding = self._held[plan.key].holding
+        failure: dict[str, str] | None = None
+        if plan.resolve is None:
             failure = {
                 "status": "needs_auth",
                 "error": f"auth kind {connection.auth.kind} is not supported yet",
             }
-            return _closed(name, owner, own, integration.kind, title, failure)
-        loaded = sources[name]
-        if loaded.toolset is None:
+        elif loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
-            return _closed(name, owner, own, integration.kind, title, failure)
-        upstream = OpenApiUpstream(
-            loaded.toolset,  # type: ignore[arg-type]
-            self._http,
-            base_url=connection.base_url or integration.base_url,
-            headers=plain_headers(integration.headers),
-            retries=integration.retry.attempts - 1,
-            idempotency_key=integration.idempotency_key,
-            egress_allow=integration.egress.allow,
-        )
         return OpenConnection(
-            name, owner, own, integration.kind, title, integration.timeout, loaded.digest, upstream, resolve
+            name,
+            owner,
+            own,
+            integration.kind,
+            title,
+            integration.timeout,
+            loaded.digest,
+            None if failure else upstream_of(connection, integration, holding, loaded, self._means.http),
+            plan.resolve or Credential,
+            failure,
+            holding.upstream if isinstance(holding, McpHolding) else None,
         )
 
 
-def _closed(
-    integration: str, owner: str, name: str, kind: str, title: str, failure: dict[str, str]
-) -> OpenConnection:
-    def nothing() -> Credential:
-        return Credential()
+def _shared() -> Callable[[], mcp_kind.Shared]:
+    """One `Shared` for all MCP servers of the process, made when the first is opened."""
 
-    return OpenConnection(integration, owner, name, kind, title, 0.0, "", None, nothing, failure)
+    @cache
+    def make() -> mcp_kind.Shared:
+        return mcp_kind.Shared(mcp_kind.ChildSlots(), client_version=metadata.version("executor-proxy"))
 
-
-def spec_source(integration: OpenApi) -> SpecSource:
-    """Where the document is, as the loader wants it. File paths are absolute: the config loader made them so."""
-    spec = integration.spec
-    return SpecSource(spec.url, Path(spec.file) if spec.file else None, spec.inline)
+    return make
 
 
-def spec_options(integration: OpenApi) -> OpenApiOptions:
-    return OpenApiOptions(
-        include=integration.include,
-        exclude=integration.exclude,
-        overrides=tuple(one.as_json() for one in integration.overrides),
-        root=Path(integration.spec.file).parent if integration.spec.file else None,
-        egress_allow=integration.egress.allow,
-    )
-
-
-def _shortest_refresh(sharing: Iterable[Integration]) -> float | None:
-    """Of the integrations that share one document; None when none of them asks for a refresh."""
-    given = [one.spec.refresh for one in sharing if isinstance(one, OpenApi) and one.spec.refresh is not None]
-    return min(given, default=None)
+def _shortest(plans: Iterable[Plan]) -> float | None:
+    """The refresh interval of a shared document; None when none of its users asks for one."""
+    return min((plan.refresh_seconds for plan in plans if plan.refresh_seconds is not None), default=None)
 
 
 def _first_of(error: BaseException) -> BaseException:

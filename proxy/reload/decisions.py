@@ -15,8 +15,16 @@ Trigger = Literal["start", "watch", "sighup", "http"]
 Result = Literal["applied", "unchanged", "rejected"]
 Step = Literal["reject", "keep", "build"]
 
-# Settings that are bound to sockets and open stores: a reload takes over the rest and names these.
-RESTART_ONLY: Final = ("server.listen", "telemetry.metrics.listen", "state")
+# Settings that are bound to sockets, watchers and open stores: a reload takes over the rest and names these.
+RESTART_ONLY: Final = (
+    "server.listen",
+    "server.reload.watch",
+    "server.reload.poll_interval",
+    "server.reload.settle",
+    "telemetry.metrics.enabled",
+    "telemetry.metrics.listen",
+    "state",
+)
 _NAME: Final = re.compile(r"environment variable `?(\w+)")
 
 

@@ -79,6 +79,11 @@ async def test_another_token_does_not_open_it(demo: Proxy, token: str) -> None:
         assert (await post(client, "execute", {"code": "1"})).status_code == 401
 
 
+def test_the_only_address_it_speaks_of_is_its_own(demo: Proxy) -> None:
+    """The demo API's address before it would be taken for the MCP URL."""
+    assert "http" not in demo.err.text
+
+
 def test_the_printed_connect_line_has_the_url_and_the_header(demo: Proxy) -> None:
     line = printed(demo, "npx add-mcp ")
     assert f"{demo.url}/mcp --transport http" in line

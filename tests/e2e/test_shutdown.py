@@ -37,14 +37,17 @@ async def held(proxy: Proxy, api: Upstream, gate: str) -> asyncio.Task[Any]:
     return running
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "whole_group"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)]
+)
 async def test_the_first_signal_lets_running_executions_finish(
     api: Upstream, tmp_path: Path, number: Stop, whole_group: bool
 ) -> None:
     gate = f"drain-{number}-{whole_group}"
     with started(api, tmp_path) as proxy:
-        assert await proxy.value("const n: number = 1; return n") == 1  # so that the TypeScript process runs too
+        assert (
+            await proxy.value("const n: number = 1; return n") == 1
+        )  # so that the TypeScript process runs too
         running = await held(proxy, api, gate)
         (proxy.signal_group if whole_group else proxy.signal)(number)
         await asyncio.to_thread(proxy.logged, "draining", executions=1)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.base import UnknownTool
+from integrations.base import InvalidArguments, UnknownTool
 from integrations.graphql.nodes import print_nodes
 from integrations.graphql.operations import NamedOperation
 from integrations.graphql.schema import Value
@@ -11,7 +11,8 @@ from tests.integrations.graphql.server import toolset
 REPORT = NamedOperation(
     "Report",
     "query",
-    "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name ...F } } fragment F on User { id }",
+    "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name picture(size: $n) ...F } } "
+    "fragment F on User { id }",
     "Says who it is.",
     (Value("id", "ID!", "", None, None), Value("n", "Int", "", "3", None)),
     ("user",),
@@ -64,11 +65,23 @@ def test_schemas_of_a_named_operation() -> None:
     assert schemas.input["required"] == ["id"]
     assert schemas.input["properties"]["n"] == {"type": ["integer", "null"], "default": 3}
     assert schemas.output is not None
-    assert list(schemas.output["properties"]["user"]["properties"]) == ["shown", "id"]
+    assert list(schemas.output["properties"]["user"]["properties"]) == ["shown", "picture", "id"]
 
 
 def test_options_bound_the_selection() -> None:
     assert print_nodes(toolset(depth=1, fields=2).selection("query.me")) == "id name"
+
+
+def test_selections_that_were_read_are_kept_and_wrong_ones_are_not() -> None:
+    tools = toolset()
+    assert tools.read_select("User", " id ") == tools.read_select("User", " id ") == "id"
+    assert tools.read_select("Team", " id ") == "id"
+    for _ in range(2):
+        with pytest.raises(InvalidArguments):
+            tools.read_select("Team", "login")
+    many = [tools.read_select("User", f"a{number}: id") for number in range(300)]
+    assert many == [f"a{number}:id" for number in range(300)]
+    assert tools.read_select("User", "# " + "x" * 3_000 + "\nid") == "id"
 
 
 def test_unknown_tools() -> None:

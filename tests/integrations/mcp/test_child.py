@@ -48,7 +48,7 @@ async def test_t29_there_is_no_shell() -> None:
 
 async def test_the_working_directory_is_the_configured_one(tmp_path: Path) -> None:
     async with running(replace(raw_server(), cwd=str(tmp_path))) as one:
-        assert (await one.data("environment"))["cwd"] == os.path.realpath(tmp_path)
+        assert (await one.data("environment"))["cwd"] == str(tmp_path)
 
 
 async def test_a_child_leads_its_own_group() -> None:

@@ -66,42 +66,6 @@ def test_forms(value: Any, encoding: dict[str, Any], body: bytes) -> None:
 
 
 PNG = tool_file(b"\x89PNG", "image/png", "p.png")
-PARTS: list[tuple[Any, Any, dict[str, Any], bytes]] = [
-    ("x", {"type": "string"}, {}, b'name="p"\r\nContent-Type: text/plain\r\n\r\nx\r\n'),
-    ({"k": 1}, OBJECT, {}, b'name="p"\r\nContent-Type: application/json\r\n\r\n{"k":1}\r\n'),
-    (PNG, {"type": "string", "format": "binary"}, {},
-     b'name="p"; filename="p.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n'),
-    ("text", {"type": "string", "format": "binary"}, {},
-     b'name="p"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\ntext\r\n'),
-    (PNG, True, {"contentType": "image/jpeg, image/*"}, b"Content-Type: image/png\r\n"),
-    (PNG, True, {"contentType": "application/pdf"}, b"Content-Type: application/pdf\r\n"),
-    ("x", {"contentMediaType": "text/csv"}, {}, b"Content-Type: text/csv\r\n\r\nx"),
-    ("x", True, {"contentType": "application/json"}, b'Content-Type: application/json\r\n\r\n"x"'),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("value", "schema", "encoding", "part"), PARTS)
-def test_multipart_parts(value: Any, schema: Any, encoding: dict[str, Any], part: bytes) -> None:
-    whole = {"type": "object", "properties": {"p": schema}}
-    kind, body = sent("multipart/form-data", {"p": value}, whole, {"p": encoding})
-    boundary = kind.split("boundary=")[1].encode()
-    assert body.startswith(b"--" + boundary + b"\r\nContent-Disposition: form-data; ")
-    assert body.endswith(b"--" + boundary + b"--\r\n")
-    assert part in body
-
-
-def test_lists_are_several_parts_and_names_are_escaped() -> None:
-    _, body = sent("multipart/form-data", {'a"\r\n': ["x", "y"], "n": None}, OBJECT)
-    assert body.count(b'name="a%22%0D%0A"') == 2
-
-
-def test_the_boundary_is_not_in_the_data() -> None:
-    kind, _ = sent("multipart/form-data", {"p": "x"}, OBJECT)
-    boundary = kind.split("boundary=")[1]
-    again, body = sent("multipart/form-data", {"p": boundary}, OBJECT)
-    assert body.count(again.split("boundary=")[1].encode()) == 2
-
-
 OTHERS: list[tuple[str, Any, str, bytes]] = [
     ("application/octet-stream", "text é", "application/octet-stream", "text é".encode()),
     ("application/octet-stream", PNG, "application/octet-stream", b"\x89PNG"),

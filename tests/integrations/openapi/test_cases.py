@@ -14,7 +14,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -73,10 +73,10 @@ async def call_and_check(case: dict[str, Any], toolset: OpenApiToolset, echo: Ec
         assert tool is None
         return
     assert tool is not None
-    if "reply" in case:
-        echo.replies[toolset.definition(tool).path] = [reply_of(case["reply"])]
     try:
         call = upstream.prepare(tool, substitute(case["args"], echo.url))
+        if "reply" in case:
+            echo.replies[urlsplit(call.summary.split(" ", 1)[1]).path] = [reply_of(case["reply"])]
         result = await upstream.invoke(call, credential(case.get("credentials", {})), 5.0)
     except InvalidArguments:
         check(expect, True, echo.log)

@@ -49,7 +49,7 @@ def test_judge(text: str, references: str, was: Running | None, step: str) -> No
     assert judge(Text(text), references, was) == step
 
 
-def test_only_sockets_and_stores_need_a_restart() -> None:
+def test_only_sockets_watchers_and_stores_need_a_restart() -> None:
     def config(**sections: object) -> Config:
         return Config.model_validate({"version": 1, **sections})
 
@@ -62,7 +62,8 @@ def test_only_sockets_and_stores_need_a_restart() -> None:
         "state.backend",
         "state.execution_ttl",
     )
-    assert restart_required(base, config(server={"reload": {"watch": False}})) == ()
+    assert restart_required(base, config(server={"reload": {"watch": False}})) == ("server.reload.watch",)
+    assert restart_required(base, config(server={"reload": {"drain_timeout": "5s"}})) == ()
 
 
 def test_an_applied_config_answers_what_changed() -> None:

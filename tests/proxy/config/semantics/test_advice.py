@@ -62,9 +62,9 @@ def test_rules_for_keys_that_do_not_exist() -> None:
 
 def test_text_that_looks_like_a_template() -> None:
     text = "version: 1\nintegrations:\n  a: {kind: mcp, type: local, command: [x, '%s'], description: '${HOME}'}\n"
-    assert codes(text % "${HOME}/x") == ["W690", "W603"]
-    assert codes(text % "{{ home }}") == ["W690", "W603"]
-    assert codes(text % "$5 {} ${") == ["W690"]
+    assert codes(text % "${HOME}/x") == ["W603"]
+    assert codes(text % "{{ home }}") == ["W603"]
+    assert codes(text % "$5 {} ${") == []
 
 
 def test_pointless_and_expired_keys() -> None:

@@ -1,0 +1,137 @@
+"""multipart/form-data bodies (RFC 7578), with the Encoding Object of OpenAPI."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from integrations.base import JsonObject
+from integrations.openapi.binding import COLLECTIONS, Media
+from integrations.openapi.doc import BrokenReference, Doc
+from integrations.openapi.media import charset_of, in_range, is_json_type, is_range
+from integrations.openapi.raw import mapping
+from integrations.openapi.serialize import collected, json_text, parse_text, scalar_text
+from integrations.openapi.toolfile import file_bytes, is_tool_file
+
+
+def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
+    """multipart/form-data (RFC 7578): a part per property, several of one name for a list."""
+    if not isinstance(value, dict):
+        raise ValueError("has to be an object whose properties are the parts")
+    properties = _properties(doc, media.schema)
+    parts: list[bytes] = []
+    for name, item in value.items():
+        if item is None or item == []:
+            continue
+        encoding = mapping(media.encoding.get(name))
+        several = _several(item, properties.get(name), encoding)
+        parts += [_part(doc, name, one, properties.get(name), encoding) for one in several if one is not None]
+    content = b"".join(parts)
+    boundary = _boundary(content)
+    body = b"".join(b"--" + boundary + b"\r\n" + part for part in parts) + b"--" + boundary + b"--\r\n"
+    return f"{media.essence}; boundary={boundary.decode()}", body
+
+
+def _several(value: Any, schema: Any, encoding: Mapping[str, Any]) -> list[Any]:
+    """A list is a part per item, unless Swagger 2.0 has it joined into one."""
+    if not isinstance(value, list):
+        return [value]
+    delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))
+    return value if delimiter is None else [collected(value, schema, delimiter, str)]
+
+
+def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, Any]) -> bytes:
+    filename = ""
+    if is_tool_file(value):
+        content = file_bytes(value)
+        filename = str(value.get("name") or "file")
+        kind = (
+            _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
+            or "application/octet-stream"
+        )
+    else:
+        kind = _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
+        content = _part_text(kind, value).encode(charset_of(kind))
+        if kind == "application/octet-stream":
+            filename = "file"
+    if any(ord(c) < 32 or ord(c) == 127 for c in kind):
+        raise ValueError("a media type cannot hold control characters")
+    disposition = f'form-data; name="{_escaped(name)}"'
+    if filename:
+        disposition += f'; filename="{_escaped(filename)}"'
+    head = f"Content-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+def _part_text(kind: str, value: Any) -> str:
+    """JSON for objects and for what is declared as JSON, unless it is the text of an object or list already."""
+    if isinstance(value, dict | list):
+        return json_text(value)
+    if not is_json_type(kind) or (isinstance(value, str) and isinstance(parse_text(value), dict | list)):
+        return scalar_text(value)
+    return json_text(value)
+
+
+def _part_type(declared: Any, own: str) -> str:
+    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first
+    concrete one.
+    """
+    if not isinstance(declared, str) or not declared.strip():
+        return own
+    options = [option.strip() for option in declared.split(",") if option.strip()]
+    essence = own.split(";")[0].strip().lower()
+    if own and any(in_range(essence, option.split(";")[0].strip().lower()) for option in options):
+        return own
+    return next((option for option in options if not is_range(option)), own)
+
+
+def _default_type(doc: Doc, schema: Any, value: Any) -> str:
+    """Encoding Object defaults: JSON for objects, octets for binary strings, text for other scalars."""
+    if isinstance(value, dict | list):
+        return "application/json"
+    try:
+        known = mapping(doc.deref(schema))
+        if known.get("type") == "array":
+            known = mapping(doc.deref(known.get("items")))
+    except BrokenReference:
+        known = {}
+    if isinstance(known.get("contentMediaType"), str):
+        return str(known["contentMediaType"])
+    if known.get("format") in ("binary",) or known.get("type") == "file":
+        return "application/octet-stream"
+    return "text/plain; charset=utf-8" if isinstance(value, str) and not value.isascii() else "text/plain"
+
+
+def _escaped(name: str) -> str:
+    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are
+    refused.
+    """
+    text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    if "\x00" in text:
+        raise ValueError("a part name cannot hold NUL")
+    return text
+
+
+def _boundary(content: bytes) -> bytes:
+    """A boundary that the content does not hold, the same for the same content, so that replay compares
+    equal.
+    """
+    number = 0
+    while True:
+        digest = hashlib.sha256(content + str(number).encode()).hexdigest()[:32]
+        boundary = f"executor-{digest}".encode()
+        if boundary not in content:
+            return boundary
+        number += 1
+
+
+def _properties(doc: Doc, schema: Any) -> JsonObject:
+    try:
+        known = mapping(doc.deref(schema))
+        out = dict(mapping(known.get("properties")))
+        for part in known.get("allOf") or []:
+            out.update(mapping(mapping(doc.deref(part)).get("properties")))
+    except BrokenReference:
+        return {}
+    return out

@@ -1,0 +1,113 @@
+"""What is held open for connections and shared by reference count: a document, or the session of an MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.catalog import build_index
+from proxy.connections.sources import LoadedSource, Source
+
+if TYPE_CHECKING:
+    from integrations.mcp import McpUpstream
+
+log = logging.getLogger("executor.connections")
+Changed = Callable[[], None]
+
+
+class Holding(Protocol):
+    """Made by `proxy.connections.kinds`, owned by `Connections`, which calls `first`, then `keep`, at last `stop`."""
+
+    @property
+    def loaded(self) -> LoadedSource:
+        """Its tools now. Another object whenever they were loaded anew."""
+        ...
+
+    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+        """Load unless that was done; what is remote gets only so long. Raises `SourceError` for a wrong file."""
+        ...
+
+    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+        """Retry and refresh in the background; may be called again with another interval."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class DocumentHolding:
+    """An OpenAPI document or a GraphQL schema."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._loading = asyncio.Lock()
+        self._keeper: asyncio.Task[None] | None = None
+        self._refresh_seconds: float | None = None
+
+    @property
+    def loaded(self) -> LoadedSource:
+        return self._source.loaded
+
+    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+        async with self._loading:
+            if self.loaded.toolset is not None:
+                return
+            try:
+                async with asyncio.timeout(limit_seconds if self._source.remote else None):
+                    await self._source.load()
+            except TimeoutError:
+                log.warning("source is slow, going on without it url=%s", self._source.remote)
+
+    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+        if not self._source.remote:
+            return
+        if self._keeper is not None and not self._keeper.done():
+            if self._refresh_seconds == refresh_seconds:
+                return
+            self._keeper.cancel()
+        self._refresh_seconds = refresh_seconds
+        name = f"keep {self._source.key[:8]}"
+        self._keeper = tasks.create_task(self._source.keep(refresh_seconds, changed), name=name)
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+
+
+class McpHolding:
+    """An MCP server: the upstream keeps itself connected and its tools fresh, and says when either changed."""
+
+    def __init__(self, key: str, upstream: McpUpstream) -> None:
+        self.upstream = upstream
+        self._key = key
+        self._started = False
+        self._loaded = LoadedSource(key, error="not connected yet")
+
+    @property
+    def loaded(self) -> LoadedSource:
+        """The index is made when the tools changed. Tools that were listed once stay, whatever the status."""
+        toolset, status = self.upstream.toolset, self.upstream.status
+        if not self.upstream.listed:
+            error = _sentence(status)
+            if self._loaded.toolset is not None or self._loaded.error != error:
+                self._loaded = LoadedSource(self._key, error=error)
+        elif self._loaded.toolset is not toolset:
+            self._loaded = LoadedSource(self._key, toolset, build_index(toolset))
+        return self._loaded
+
+    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+        if not self._started:
+            self._started = True
+            self.upstream.start(tasks)
+        await self.upstream.settled(limit_seconds)
+
+    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+        """Nothing to do: the upstream's own task does it."""
+
+    async def stop(self) -> None:
+        await self.upstream.aclose()
+
+
+def _sentence(status: Mapping[str, object]) -> str:
+    return str(status.get("error") or status["status"])

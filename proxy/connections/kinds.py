@@ -1,0 +1,279 @@
+"""One place for each kind of integration: what to hold for its connections, and how a connection speaks through it.
+
+The MCP SDK is loaded only when a config has an MCP server: `mcp_kind.X` is looked up when it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
+from integrations import graphql as graphql_kind
+from integrations import mcp as mcp_kind
+from integrations.base import Credential, SourceError, Toolset, Upstream
+from integrations.fields import SecretRef
+from integrations.http import EgressRules, HttpClient
+from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource
+from integrations.openapi import load_toolset as load_openapi
+from proxy.config.connection import Connection
+from proxy.config.secrets import Resolver, SecretMissing
+from proxy.connections.credentials import credential_source, plain_headers
+from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
+from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
+
+Resolve = Callable[[], Credential]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the process gives every holding."""
+
+    http: HttpClient
+    resolver: Resolver
+    cache: Path | None
+    patience: Patience
+    shared: Callable[[], mcp_kind.Shared]
+    changed: Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One connection before it is open. Equal `key`s share one holding. `resolve` is None for unsupported auth."""
+
+    key: str
+    hold: Callable[[], Holding]
+    resolve: Resolve | None
+    refresh_seconds: float | None = None
+
+
+def plan_of(prefix: str, connection: Connection, integration: Integration, means: Means) -> Plan:
+    """What this connection needs."""
+    if isinstance(integration, OpenApi):
+        return _openapi_plan(connection, integration, means)
+    if isinstance(integration, GraphQl):
+        return _graphql_plan(connection, integration, means)
+    return _mcp_plan(prefix, connection, integration, means)
+
+
+def upstream_of(
+    connection: Connection, integration: Integration, holding: Holding, loaded: LoadedSource, http: HttpClient
+) -> Upstream | None:
+    """How calls are sent; None while there are no tools."""
+    if isinstance(holding, McpHolding):
+        return holding.upstream if loaded.toolset is not None else None
+    if loaded.toolset is None:
+        return None
+    assert not isinstance(integration, McpLocal | McpRemote)
+    headers = plain_headers(integration.headers)
+    retries, allow = integration.retry.attempts - 1, integration.egress.allow
+    toolset: Any = loaded.toolset
+    if isinstance(integration, GraphQl):
+        return graphql_kind.GraphQlUpstream(
+            toolset,
+            http,
+            endpoint=connection.base_url or integration.endpoint,
+            headers=headers,
+            retries=retries,
+            egress_allow=allow,
+        )
+    base_url = connection.base_url or integration.base_url
+    return OpenApiUpstream(
+        toolset,
+        http,
+        base_url=base_url,
+        headers=headers,
+        retries=retries,
+        egress_allow=allow,
+        idempotency_key=integration.idempotency_key,
+    )
+
+
+# ---- OpenAPI ------------------------------------------------------------------------------------------------------
+
+
+def _openapi_plan(connection: Connection, integration: OpenApi, means: Means) -> Plan:
+    spec = spec_source(integration)
+    key = source_key(integration, spec)
+
+    def hold() -> Holding:
+        load = openapi_load(spec, spec_options(integration), means.http)
+        return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
+
+    resolve = credential_source(connection.auth, integration.headers, means.resolver)
+    return Plan(key, hold, resolve, integration.spec.refresh)
+
+
+def openapi_load(spec: SpecSource, options: OpenApiOptions, http: HttpClient) -> LoadToolset:
+    async def load(cache: Path | None) -> Toolset:
+        return await load_openapi(spec, options, http, cache)
+
+    return load
+
+
+def spec_source(integration: OpenApi) -> SpecSource:
+    """Where the document is, as the loader wants it. File paths are absolute: the config loader made them so."""
+    spec = integration.spec
+    return SpecSource(spec.url, Path(spec.file) if spec.file else None, spec.inline)
+
+
+def spec_options(integration: OpenApi) -> OpenApiOptions:
+    return OpenApiOptions(
+        include=integration.include,
+        exclude=integration.exclude,
+        overrides=tuple(one.as_json() for one in integration.overrides),
+        root=Path(integration.spec.file).parent if integration.spec.file else None,
+        egress_allow=integration.egress.allow,
+    )
+
+
+def source_key(integration: OpenApi, spec: SpecSource) -> str:
+    """Equal keys are loaded once: the place of the document, its file's identity, and what is done to it."""
+    files = [spec.file] if spec.file is not None else []
+    return _key(
+        "openapi",
+        files,
+        spec.url,
+        spec.inline,
+        integration.include,
+        integration.exclude,
+        integration.overrides,
+        integration.egress.allow,
+    )
+
+
+# ---- GraphQL ------------------------------------------------------------------------------------------------------
+
+
+def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) -> Plan:
+    """A schema from a file belongs to the integration; a live one is asked for with the connection's credential."""
+    resolve = credential_source(connection.auth, integration.headers, means.resolver)
+    live = integration.introspection == "live"
+    file = None if isinstance(integration.introspection, str) else Path(integration.introspection.file)
+    endpoint = connection.base_url or integration.endpoint
+    documents = document_files(integration.documents)
+    options = graphql_kind.GraphQlOptions(
+        include=integration.include,
+        exclude=integration.exclude,
+        documents=documents,
+        depth=integration.selection.depth,
+        fields=integration.selection.fields,
+        headers=tuple(plain_headers(integration.headers).items()),
+        egress_allow=integration.egress.allow,
+    )
+    files = [*documents, *([file] if file is not None else [])]
+    asked = (endpoint, connection.auth, integration.headers) if live else ()
+    key = _key("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
+
+    async def load(cache: Path | None) -> Toolset:
+        source = graphql_kind.SchemaSource(endpoint, file)
+        return await graphql_kind.load_toolset(source, options, means.http, resolve, cache)
+
+    def hold() -> Holding:
+        return DocumentHolding(Source(key, load, endpoint if live else None, means.cache, means.patience))
+
+    return Plan(key, hold, resolve)
+
+
+def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
+    """The files of `documents`, by name; the config loader made the patterns absolute."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        for file in sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+            found[file] = None
+    return tuple(found)
+
+
+# ---- MCP ----------------------------------------------------------------------------------------------------------
+
+
+def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRemote, means: Means) -> Plan:
+    """One session per connection: its credential is part of it."""
+    key = _key("mcp", [], prefix, integration, connection.auth, connection.base_url)
+    secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
+    resolve = credential_source(connection.auth, secrets, means.resolver)
+
+    def values() -> Mapping[str, str]:
+        return _session_values(integration, connection, means.resolver)
+
+    def hold() -> Holding:
+        upstream = mcp_kind.McpUpstream(
+            _server(integration, connection),
+            name=prefix,
+            include=integration.include,
+            exclude=integration.exclude,
+            enabled=integration.enabled,
+            resolve=values,
+            changed=means.changed,
+            shared=means.shared(),
+        )
+        return McpHolding(key, upstream)
+
+    return Plan(key, hold, resolve)
+
+
+def _server(
+    integration: McpLocal | McpRemote, connection: Connection
+) -> mcp_kind.LocalServer | mcp_kind.RemoteServer:
+    if isinstance(integration, McpLocal):
+        return mcp_kind.LocalServer(
+            integration.command, plain_headers(integration.environment), integration.cwd, integration.timeout
+        )
+    url = connection.base_url or integration.url
+    egress = EgressRules(allow=integration.egress.allow)
+    headers = plain_headers(integration.headers)
+    return mcp_kind.RemoteServer(url, headers, integration.transport, integration.timeout, egress)
+
+
+def _session_values(
+    integration: McpLocal | McpRemote, connection: Connection, resolver: Resolver
+) -> dict[str, str]:
+    """Headers or variables of a new session. Raises `SourceError` naming what is missing."""
+    named = integration.environment if isinstance(integration, McpLocal) else integration.headers
+    own = credential_source(connection.auth, {}, resolver)
+    try:
+        values = {
+            name: resolver.resolve(value).reveal()
+            for name, value in named.items()
+            if isinstance(value, SecretRef)
+        }
+        credential = own() if own is not None else Credential()
+    except SecretMissing as missing:
+        raise SourceError(str(missing)) from None
+    return (
+        values if isinstance(integration, McpLocal) else {**values, **mcp_kind.credential_headers(credential)}
+    )
+
+
+# ---- keys ---------------------------------------------------------------------------------------------------------
+
+
+def _key(kind: str, files: Sequence[Path], *seen: object) -> str:
+    """A digest of what a holding depends on: config by its words, files by their identity."""
+    words = [kind, *map(_words, seen), *([str(file), *_identity(file)] for file in files)]
+    return hashlib.sha256(orjson.dumps(words, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _words(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, Mapping):
+        return {str(name): _words(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_words(one) for one in value]
+    return value
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)

@@ -1,0 +1,98 @@
+"""An MCP server of the handshake era over streamable HTTP, without any library, on top of the echo server: it keeps
+sessions, and refuses, breaks off or hangs on request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from integrations.mcp import RemoteServer
+from tests.integrations.echo import Echo, Reply, Seen, echo_server
+
+JSON = ("Content-Type", "application/json")
+TOOLS = [
+    {"name": "write", "inputSchema": {"type": "object"}},
+    {"name": "read", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+]
+
+
+class RawHttp:
+    """`refuse` may answer a call instead of the server; `forget()` loses all sessions; `calls` counts those done."""
+
+    def __init__(self, echo: Echo) -> None:
+        self.echo = echo
+        self.sessions = 0
+        self.current = ""
+        self.calls = 0
+        self.text = "fine"
+        self.unknown_session = Reply(404)
+        self.refuse: Callable[[str, Seen], Reply | None] = lambda method, seen: None
+        echo.answer = self.answer
+
+    @property
+    def server(self) -> RemoteServer:
+        return RemoteServer(self.echo.url + "/mcp", transport="streamable-http")
+
+    def forget(self) -> None:
+        self.current = ""
+
+    def answer(self, seen: Seen) -> Reply:
+        if seen.method != "POST":
+            return Reply(405 if seen.method == "GET" else 200)
+        message = json.loads(seen.body)
+        method = message["method"]
+        refused = self.refuse(method, seen)
+        if refused is not None:
+            return refused
+        if method == "server/discover":
+            return Reply(400)
+        if method == "initialize":
+            return self._initialize(message)
+        if seen.header("mcp-session-id") != self.current:
+            return self.unknown_session
+        if "id" not in message:
+            return Reply(202)
+        return answer_to(message, self._result(method))
+
+    def _initialize(self, message: Any) -> Reply:
+        self.sessions += 1
+        self.current = f"session-{self.sessions}"
+        result = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "raw", "version": "1"},
+        }
+        reply = answer_to(message, result)
+        reply.headers.append(("Mcp-Session-Id", self.current))
+        return reply
+
+    def _result(self, method: str) -> Any:
+        if method == "tools/list":
+            return {"tools": TOOLS}
+        self.calls += 1
+        return {"content": [{"type": "text", "text": self.text}]}
+
+
+def answer_to(message: Any, result: Any) -> Reply:
+    body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+    return Reply(200, [JSON], body)
+
+
+def error_reply(status: int, code: int, words: str) -> Reply:
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": words}}).encode()
+    return Reply(status, [JSON], body)
+
+
+def on_calls(reply: Reply, times: int = 1) -> Callable[[str, Seen], Reply | None]:
+    """Answers the next calls of a tool with this."""
+    left = [reply] * times
+    return lambda method, seen: left.pop() if method == "tools/call" and left else None
+
+
+@asynccontextmanager
+async def raw_http() -> AsyncIterator[RawHttp]:
+    async with echo_server() as echo:
+        yield RawHttp(echo)

@@ -1,0 +1,177 @@
+"""Both protocol eras over every transport, against a server made with the official SDK."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations.base import Credential, Success
+from integrations.mcp import Elicitation, ElicitationAnswer, LocalServer, RemoteServer
+from integrations.mcp.link import Listeners, Memory, Opening, Shared, open_link
+from integrations.mcp.servers import ChildSlots, Server
+from tests.integrations.mcp.running import PATIENCE, QUICK, raw_server, running
+
+SDK = str(Path(__file__).with_name("sdk_server.py"))
+WAYS = ("stdio", "/mcp", "/old/mcp", "/sse")
+HTTP = ("/mcp", "/old/mcp", "/sse")
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, SDK, "http"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def server_at(origin: str, way: str) -> Server:
+    if way == "stdio":
+        return LocalServer((sys.executable, SDK, "stdio"))
+    return RemoteServer(origin + way)
+
+
+async def opened(server: Server, memory: Memory) -> tuple[str, bool, str]:
+    """Way, era and name of a link, opened and closed again."""
+    listeners = Listeners(lambda _: None, lambda: None, lambda *_: None)
+    opening = Opening(server, {}, listeners, Shared(ChildSlots()), QUICK)
+    async with open_link(opening, memory) as link:
+        return link.way, link.modern, link.server_name
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        ("stdio", ("stdio", True, "shop")),
+        ("/mcp", ("streamable-http", True, "shop")),
+        ("/old/mcp", ("streamable-http", False, "shop")),
+        ("/sse", ("sse", False, "shop")),
+    ],
+)
+async def test_the_way_and_the_era_are_found_out(
+    origin: str, way: str, expected: tuple[str, bool, str]
+) -> None:
+    memory = Memory()
+    assert await opened(server_at(origin, way), memory) == expected
+    assert (memory.way, memory.legacy) == (expected[0], not expected[1])
+    assert await opened(server_at(origin, way), memory) == expected
+
+
+@pytest.mark.parametrize("behaviour", ["", "strict"])
+async def test_a_local_server_of_the_old_era_is_spoken_to_in_its_own_way(behaviour: str) -> None:
+    """`strict` ends when the first message is not `initialize`, as some servers do."""
+    memory = Memory()
+    assert await opened(raw_server(behaviour), memory) == ("stdio", False, "raw")
+    assert memory.legacy
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_tools_resources_and_prompts(origin: str, way: str) -> None:
+    async with running(server_at(origin, way)) as one:
+        assert one.status == {"status": "connected"}
+        assert await one.data("add", a=1, b=2) == {"x": 3, "y": 0}
+        picture = await one.data("picture")
+        assert (picture["_tag"], picture["mimeType"], picture["byteLength"]) == ("ToolFile", "image/png", 8)
+        assert (await one.failure("fail")).code == "mcp_tool_error"
+        assert "shelf is empty" in (await one.failure("fail")).message
+        listed = await one.data("resources.list")
+        assert [resource["uri"] for resource in listed["resources"]] == ["shop://motto"]
+        read = await one.data("resources.read", uri="shop://motto")
+        assert read["contents"] == [{"uri": "shop://motto", "mimeType": "text/plain", "text": "always open"}]
+        assert [prompt["name"] for prompt in (await one.data("prompts.list"))["prompts"]] == ["advertise"]
+        messages = (await one.data("prompts.get", name="advertise", arguments={"product": "tea"}))["messages"]
+        assert messages == [{"role": "user", "content": {"type": "text", "text": "Praise tea."}}]
+
+
+async def test_names_titles_schemas_and_risks(origin: str) -> None:
+    async with running(server_at(origin, "/mcp")) as one:
+        toolset = one.upstream.toolset
+        assert "dotted.name_with_space" in one.names
+        assert await one.data("dotted.name_with_space") == {"result": "odd"}
+        add = toolset.definition("add")
+        assert (add.title, add.risk, add.idempotent) == ("Add two numbers", "read", True)
+        assert toolset.definition("fail").risk == "destructive"
+        assert toolset.definition("picture").risk == "write"
+        schemas = toolset.schemas("add")
+        assert set(schemas.input["properties"]) == {"a", "b"}
+        assert schemas.output is not None
+        assert set(schemas.output["properties"]) == {"x", "y"}
+        assert toolset.annotations("add") == {"readOnlyHint": True}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_progress(origin: str, way: str) -> None:
+    seen: list[Any] = []
+    async with running(server_at(origin, way)) as one:
+        call = one.upstream.prepare("steps", {})
+        result = await one.upstream.invoke(call, Credential(), PATIENCE, lambda *step: seen.append(step))
+        assert isinstance(result, Success)
+        assert seen == [(1.0, 2.0, "step 1"), (2.0, 2.0, "step 2")]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_elicitation_in_both_eras(origin: str, way: str) -> None:
+    """Over stdio and `/mcp` the server answers with `input_required` and is asked again; elsewhere it asks back."""
+
+    async def answer(question: Elicitation) -> ElicitationAnswer:
+        assert question.message == "who are you?"
+        return ElicitationAnswer("accept", {"name": "Ada"})
+
+    async with running(server_at(origin, way), on_elicit=answer) as one:
+        assert await one.data("greet") == {"result": "hello Ada"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_a_callback_elicitation_fails_politely(origin: str, way: str) -> None:
+    async with running(server_at(origin, way)) as one:
+        failure = await one.failure("greet")
+        assert failure.code == "mcp_tool_error"
+        assert await one.data("add", a=1, b=1) == {"x": 2, "y": 0}
+
+
+@pytest.mark.parametrize("way", ["stdio", "/mcp", "/old/mcp", "/sse"])
+async def test_a_changed_list_is_noticed(origin: str, way: str) -> None:
+    async with running(server_at(origin, way)) as one:
+        if "fresh" in one.names:
+            # The HTTP server is shared by these tests; one of the others has been here.
+            assert await one.data("fresh") == {"result": "odd"}
+        else:
+            await one.data("grow")
+            await one.changes.until(lambda: "fresh" in one.names)
+
+
+@pytest.mark.parametrize("way", HTTP)
+async def test_headers_are_resolved_and_sent(origin: str, way: str) -> None:
+    server = RemoteServer(origin + way, headers={"X-Plain": "a", "X-Both": "config"})
+    async with running(server, resolve=lambda: {"X-Secret": "s3cret", "X-Both": "resolved"}) as one:
+        seen = await one.data("headers")
+        assert (seen["x-plain"], seen["x-secret"], seen["x-both"]) == ("a", "s3cret", "resolved")
+
+
+async def test_a_401_is_a_need_for_signing_in(origin: str) -> None:
+    async with running(RemoteServer(origin + "/closed/mcp")) as one:
+        assert one.status == {"status": "needs_auth"}
+
+
+async def test_a_fixed_credential_is_used_by_the_next_attempt(origin: str) -> None:
+    tokens = iter(["wrong"])
+
+    def resolve() -> dict[str, str]:
+        return {"Authorization": f"Bearer {next(tokens, 'open-sesame')}"}
+
+    async with running(RemoteServer(origin + "/closed/mcp"), resolve=resolve) as one:
+        await one.changes.until(lambda: one.status == {"status": "connected"})
+        assert await one.data("add", a=2, b=2) == {"x": 4, "y": 0}
+
+
+@pytest.mark.parametrize("transport", ["auto", "streamable-http", "sse"])
+async def test_a_place_without_a_server_is_failed(origin: str, transport: Any) -> None:
+    async with running(RemoteServer(origin + "/nothing", transport=transport)) as one:
+        assert one.status == {"status": "failed", "error": "the server answered 404"}

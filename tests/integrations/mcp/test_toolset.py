@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integrations.base import UnknownTool
+from integrations.mcp.toolset import EMPTY, Listed, Offer, Plan, make_toolset, risk_of
+
+
+def tool(name: str, **annotations: Any) -> Listed:
+    return Listed(name, "", "does it", {"type": "object", "properties": {"q": {}}}, None, annotations)
+
+
+def names(*offered: str) -> list[str]:
+    toolset = make_toolset(Offer("shop", tuple(map(tool, offered))))
+    return [one.name for one in toolset.tools]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "risk"),
+    [
+        ({}, "write"),
+        ({"readOnlyHint": True}, "read"),
+        ({"readOnlyHint": True, "destructiveHint": True}, "read"),
+        ({"readOnlyHint": False, "destructiveHint": True}, "destructive"),
+        ({"destructiveHint": True}, "destructive"),
+        ({"destructiveHint": False}, "write"),
+        ({"readOnlyHint": "yes"}, "write"),
+        ({"readOnlyHint": 1}, "write"),
+    ],
+)
+def test_risk_follows_the_annotations(annotations: dict[str, Any], risk: str) -> None:
+    assert risk_of(annotations) == risk
+
+
+def test_reads_and_declared_tools_are_idempotent() -> None:
+    toolset = make_toolset(
+        Offer("s", (tool("r", readOnlyHint=True), tool("i", idempotentHint=True), tool("w")))
+    )
+    assert [one.idempotent for one in toolset.tools] == [True, True, False]
+
+
+def test_t4_names_are_made_safe_and_never_shadow() -> None:
+    assert names("get-sum", "get_sum", "get sum", "then", "__proto__", "toJSON", "1st", "a.b", "..") == [
+        "get_sum", "get_sum_2", "get_sum_3", "then_", "__proto___", "toJSON_", "_1st", "a.b", "tool",
+    ]  # fmt: skip
+
+
+def test_the_upstreams_name_is_what_is_sent() -> None:
+    toolset = make_toolset(Offer("s", (tool("get-sum"),)))
+    assert toolset.plan("get_sum") == Plan("tools/call", "get-sum")
+    assert toolset.definition("get_sum").keywords == "q get-sum"
+
+
+def test_a_name_listed_twice_counts_once() -> None:
+    toolset = make_toolset(Offer("shop", (tool("a"), tool("a"), tool(" "), tool("x" * 300))))
+    assert [one.name for one in toolset.tools] == ["a"]
+    assert len(toolset.warnings) == 3
+
+
+def test_a_tool_that_only_runs_as_a_task_is_left_out() -> None:
+    task = Listed("t", "", "", {}, None, {}, needs_task=True)
+    toolset = make_toolset(Offer("shop", (task,)))
+    assert toolset.tools == ()
+    assert toolset.warnings == (
+        "shop: tool 't' left out: it can only be run as a task, which is not supported",
+    )
+
+
+def test_resources_and_prompts_are_tools_where_the_server_has_them() -> None:
+    toolset = make_toolset(Offer("s", (tool("resources.list"),), resources=True, prompts=True))
+    assert [one.name for one in toolset.tools] == [
+        "resources.list", "resources.list_2", "resources.read", "prompts.list", "prompts.get",
+    ]  # fmt: skip
+    assert toolset.plan("resources.list") == Plan("tools/call", "resources.list")
+    assert toolset.plan("resources.list_2") == Plan("resources/list")
+    assert {one.risk for one in toolset.tools[1:]} == {"read"}
+    assert toolset.schemas("resources.read").input["required"] == ["uri"]
+    assert toolset.schemas("prompts.get").output is not None
+
+
+def test_include_and_exclude() -> None:
+    offer = Offer("shop", (tool("a.x"), tool("a.y"), tool("b")))
+    toolset = make_toolset(offer, include=("a.*",), exclude=("*.y", "nothing"))
+    assert [one.name for one in toolset.tools] == ["a.x"]
+    assert toolset.warnings == ("shop: `nothing` matches no tool",)
+
+
+def test_equal_offers_have_equal_digests() -> None:
+    offer = Offer("s", (tool("a", readOnlyHint=True),))
+    same = Offer("s", (tool("a", readOnlyHint=True),))
+    assert make_toolset(offer).digest == make_toolset(same).digest
+    for other in (
+        Offer("s", (tool("a", readOnlyHint=False),)),
+        Offer("s", (tool("b", readOnlyHint=True),)),
+        Offer("s", (tool("a", readOnlyHint=True),), prompts=True),
+    ):
+        assert make_toolset(other).digest != make_toolset(offer).digest
+    assert make_toolset(offer, include=("a",)).digest != make_toolset(offer).digest
+
+
+def test_unknown_tools() -> None:
+    for look in (EMPTY.definition, EMPTY.plan, EMPTY.schemas, EMPTY.annotations):
+        with pytest.raises(UnknownTool):
+            look("nothing")
