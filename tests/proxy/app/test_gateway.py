@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from proxy.app.application import Application
-from proxy.app.gateway import NOT_YET
+from proxy.catalog import PAUSE_RULE
 from proxy.auth import hash_key
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
@@ -171,7 +171,7 @@ async def test_the_description_is_the_callers(tmp_path: Path, env: Mapping[str, 
         text, revision = application.gateway.description(Principal("a", "key:bot", "key"))
         other, _ = application.gateway.description(Principal("b", "anonymous", "anonymous"))
         assert "shop.org.main" in text
-        assert NOT_YET in text
+        assert PAUSE_RULE in text
         assert "shop" not in other
         assert len(text.encode()) <= 2048
         assert application.gateway.changes_since(Principal("a", "x", "user"), revision) is None
