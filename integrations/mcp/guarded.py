@@ -9,7 +9,6 @@ caller. Redirects: the SDK follows those within the origin, and each comes throu
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 
 import httpcore2
@@ -17,8 +16,9 @@ import httpx2
 import orjson
 
 from integrations.http import EgressDenied, EgressRules
-from integrations.http.backend import PinnedBackend, Resolve, system_resolve
+from integrations.http.backend import Resolve, system_resolve
 from integrations.http.egress import Target, check_scheme, parse_target
+from integrations.http.transport import DIRECT, Transport, check_proxied, open_pool, tls_context
 from integrations.mcp.trouble import Kind, Trouble
 
 _SESSION_HEADER = "mcp-session-id"
@@ -30,12 +30,21 @@ _SILENCE_SECONDS = 600.0
 _ASIDE_SECONDS = 2.0
 _ERROR_BYTES = 64 * 1024
 _JSON = {"content-type": "application/json"}
+_MOST_CONNECTIONS = 100
+_NOT_CONNECTED = (
+    httpcore2.ConnectError,
+    httpcore2.ConnectTimeout,
+    httpcore2.PoolTimeout,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+)
 _TIMEOUTS = {"connect": _CONNECT_SECONDS, "read": _SILENCE_SECONDS, "write": 60.0, "pool": _CONNECT_SECONDS}
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """One upstream's connections. `failed` is told trouble that ends the connection as a whole (SSE only).
+    """One upstream's connections, over `transport` (raises `Unreachable` when that cannot be used).
 
+    `failed` is told trouble that ends the connection as a whole (SSE only).
     `refusal` is the last HTTP refusal seen: what made an attempt to connect fail.
     """
 
@@ -48,7 +57,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         events: bool = False,
         aside_seconds: float = _ASIDE_SECONDS,
         resolve: Resolve = system_resolve,
-        ssl_context: ssl.SSLContext | None = None,
+        transport: Transport = DIRECT,
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
@@ -56,13 +65,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._events = events
         self._aside_seconds = aside_seconds
         self.refusal: Trouble | None = None
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context or httpcore2.default_ssl_context(),
-            max_connections=100,
-            max_keepalive_connections=16,
-            keepalive_expiry=20.0,
-            network_backend=PinnedBackend(rules, resolve),
-        )
+        self._proxied = transport.proxy is not None
+        self._pool = open_pool(rules, resolve, transport, tls_context(transport), _MOST_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
@@ -73,7 +77,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except Trouble as trouble:
             return self._reported(request, body, trouble)
         except TimeoutError:
-            return httpx2.Response(202)
+            return httpx2.Response(204 if request.method == "DELETE" else 202)
 
     async def aclose(self) -> None:
         await self._pool.aclose()
@@ -117,7 +121,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except EgressDenied as error:
             # The address was refused when it was dialled.
             raise Trouble("denied", str(error)) from None
-        except (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout) as error:
+        except _NOT_CONNECTED as error:
             raise Trouble("unreachable", f"cannot connect to {target.origin}: {_reason(error)}") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
             raise Trouble("closed", f"{target.origin} broke off: {_reason(error)}", sent=True) from None
@@ -126,6 +130,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             target = parse_target(str(request.url))
             check_scheme(target, self._rules)
+            if self._proxied:
+                check_proxied(target, self._rules)
         except EgressDenied as error:
             raise Trouble("denied", str(error)) from None
         return target
@@ -166,7 +172,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         # A GET beside POSTs is the optional stream of notifications, which a server may well refuse.
         if not isinstance(trouble, _Passed) and (self._events or request.method == "POST"):
             self.refusal = trouble
-        if body.startswith(_NOTIFICATION) or request.method == "DELETE":
+        if request.method == "DELETE":
+            return httpx2.Response(204)
+        if body.startswith(_NOTIFICATION):
             return httpx2.Response(202)
         status = trouble.status or 502
         if self._events and request.method == "POST":

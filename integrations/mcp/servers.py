@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from integrations.http import EgressRules
+from integrations.http import EgressRules, Transport
+from integrations.http.transport import DIRECT, ChooseTransport
 
 RemoteTransport = Literal["auto", "streamable-http", "sse"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _directly() -> Transport:
+    return DIRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class LocalServer:
 class RemoteServer:
     """An MCP server at a URL. The origin of `url` is spelled out by the config, so it may be a private address.
 
+    `choose` is asked before every session for proxy, certificates and client key; it may raise an `HttpError`.
     `auto` tries streamable HTTP, then HTTP with SSE (the transport of 2024-11-05) if the server refuses the first.
     """
 
@@ -38,6 +44,7 @@ class RemoteServer:
     transport: RemoteTransport = "auto"
     timeout_seconds: float = 5.0
     egress: EgressRules = field(default_factory=EgressRules)
+    choose: ChooseTransport = _directly
 
 
 Server = LocalServer | RemoteServer

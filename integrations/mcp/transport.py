@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
-from integrations.http import EgressRules, origin_of
+from integrations.http import EgressRules, HttpError, origin_of
 from integrations.http.backend import Resolve
 from integrations.mcp.guarded import GuardedTransport
 from integrations.mcp.servers import Limits, RemoteServer
@@ -29,10 +29,20 @@ Failed = Callable[[Trouble], None]
 def guarded_transport(
     server: RemoteServer, way: Way, resolve: Resolve, limits: Limits, failed: Failed
 ) -> GuardedTransport:
-    """The connections of one session. The origin of the server's URL is spelled out by the config."""
+    """The connections of one session. The origin of the server's URL is spelled out by the config. Raises `Trouble`."""
     own = {origin_of(server.url)} - {""}
     rules = EgressRules(server.egress.allow, server.egress.origins | own, server.egress.declared)
-    return GuardedTransport(rules, limits.message_bytes, failed, events=way == "sse", resolve=resolve)
+    try:
+        return GuardedTransport(
+            rules,
+            limits.message_bytes,
+            failed,
+            events=way == "sse",
+            resolve=resolve,
+            transport=server.choose(),
+        )
+    except HttpError as error:
+        raise Trouble("unreachable", str(error)) from None
 
 
 def http_transport(

@@ -21,9 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
-
-from limits.aio.storage import Storage
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.state.records import (
     Decision,
@@ -34,6 +32,10 @@ from proxy.state.records import (
     Owner,
     SessionRecord,
 )
+
+if TYPE_CHECKING:
+    # Loading it takes 60 ms, which a command that counts nothing should not wait for.
+    from limits.aio.storage import Storage
 
 
 class Journals(Protocol):
@@ -90,9 +92,9 @@ class ExecutionRecords(Protocol):
     ) -> ExecutionRecord:
         """Write it if the stored one still has `record.version` (0: if there is none); the record as stored.
 
-        The journal lives at least as long as the record. Raises `Conflict`; `LeaseLost`, see `append_journal`;
-        `PendingFull` when this save would bring the owner's pending decisions, of all its paused executions that are
-        not yet due, over `pending_cap`.
+        The journal lives at least as long as the record. Settling neither needs nor writes the journal.
+        Raises `Conflict`; `LeaseLost`, see `append_journal`; `PendingFull` when this save would bring the owner's
+        pending decisions, of all its paused executions that are not yet due, over `pending_cap`.
         """
         ...
 

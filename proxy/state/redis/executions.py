@@ -156,7 +156,8 @@ class RedisExecutions(RedisJournals):
         self, record: ExecutionRecord, *, lease: Lease | None = None, pending_cap: int | None = None
     ) -> ExecutionRecord:
         saved = replace(record, version=record.version + 1)
-        await self._flush(record.execution_id, record.owner, lease)
+        if record.status != "settled":
+            await self._flush(record.execution_id, record.owner, lease)
         await self._save(saved, lease, pending_cap)
         return saved
 

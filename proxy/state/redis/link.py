@@ -111,8 +111,9 @@ class Link:
                 async with asyncio.timeout_at(deadline):
                     return await question()
             except (exceptions.RedisError, TimeoutError, OSError) as error:
-                if not _may_pass(error) or loop.time() + pause >= deadline:
-                    raise unavailable(error) from error
+                cause = _cause(error)
+                if not _may_pass(cause) or loop.time() + pause >= deadline:
+                    raise unavailable(cause) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -160,6 +161,11 @@ def unavailable(error: BaseException) -> StateUnavailable:
 
 def _short(error: BaseException) -> str:
     return (str(error) or type(error).__name__).rstrip(".")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The client wraps what happens while it connects, such as a refused password, into a lost connection."""
+    return error.__cause__ if isinstance(error.__cause__, exceptions.RedisError) else error
 
 
 def _may_pass(error: BaseException) -> bool:

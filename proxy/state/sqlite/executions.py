@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -41,19 +42,25 @@ class SqliteExecutions(Part):
     async def save_execution(
         self, record: ExecutionRecord, *, lease: Lease | None = None, pending_cap: int | None = None
     ) -> ExecutionRecord:
+        if record.status == "settled":
+            return await self._save(record, (), lease, None)
+        with self._held.writing(record.execution_id, record.owner) as held:
+            return await self._save(record, held, lease, pending_cap)
+
+    async def _save(
+        self, record: ExecutionRecord, held: Sequence[bytes], lease: Lease | None, pending_cap: int | None
+    ) -> ExecutionRecord:
         saved = replace(record, version=record.version + 1)
-        owner = record.owner
-        with self._held.writing(record.execution_id, owner) as held:
 
-            def work(tx: Tx) -> None:
-                check_lease(tx, lease)
-                _check_version(tx, record)
-                _check_pending(tx, record, pending_cap)
-                journals.append(tx, record.execution_id, owner, held, self._cipher, self._caps)
-                journals.prolong(tx, record.execution_id, owner, record.expires_at)
-                tx.db.execute(_SAVE, _row(saved, self._cipher))
+        def work(tx: Tx) -> None:
+            check_lease(tx, lease)
+            _check_version(tx, record)
+            _check_pending(tx, record, pending_cap)
+            journals.append(tx, record.execution_id, record.owner, held, self._cipher, self._caps)
+            journals.prolong(tx, record.execution_id, record.owner, record.expires_at)
+            tx.db.execute(_SAVE, _row(saved, self._cipher))
 
-            await self._database.run(work, sync=record.status != "running")
+        await self._database.run(work, sync=record.status != "running")
         return saved
 
     async def find_execution(self, execution_id: str, workspace_id: str) -> ExecutionRecord | None:

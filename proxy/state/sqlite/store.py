@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-from limits.aio.storage import Storage
+from typing import TYPE_CHECKING, Final
 
 from proxy.state.held import Held
 from proxy.state.keys import Cipher, KeyRing, key_id
@@ -28,6 +26,9 @@ from proxy.state.sqlite.schema import migrate
 from proxy.state.sqlite.sessions import SqliteSessions
 from proxy.state.sqlite.sweep import sweep
 from proxy.state.sqlite.trouble import unavailable
+
+if TYPE_CHECKING:
+    from limits.aio.storage import Storage
 
 MIN_SQLITE: Final = (3, 35, 0)
 SWEEP_SECONDS: Final = 60.0
@@ -99,9 +100,9 @@ def connect(path: Path, keys: KeyRing, options: SqliteOptions) -> sqlite3.Connec
         cached_statements=256,
     )
     try:
-        _set_up(db, options)
         if unclean:
             _check_soundness(db)
+        _set_up(db, options)
         migrate(db)
         _prove(db, keys)
     except BaseException as error:
@@ -134,7 +135,6 @@ def _prepare(path: Path) -> bool:
 
 def _set_up(db: sqlite3.Connection, options: SqliteOptions) -> None:
     page = db.execute("PRAGMA page_size").fetchone()[0]
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded for new files only, before the log is switched on
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA journal_size_limit = 67108864")

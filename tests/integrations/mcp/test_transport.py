@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from integrations.http import EgressRules
+from integrations.http import EgressRules, Transport, Unreachable
 from integrations.mcp.guarded import GuardedTransport
 from integrations.mcp.servers import RemoteServer
 from integrations.mcp.transport import guarded_transport, http_transport
@@ -58,3 +58,20 @@ async def test_variables_of_the_environment_change_nothing(monkeypatch: pytest.M
 
 def _client(guarded: GuardedTransport) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=guarded, trust_env=False)
+
+
+async def test_the_way_out_is_chosen_for_every_session() -> None:
+    async with echo_server() as proxy:
+        proxy.answer = lambda seen: Reply(403)
+        server = RemoteServer("http://mcp.example/mcp", choose=lambda: Transport(proxy=proxy.url))
+        async with running(server) as one:
+            assert one.status["status"] == "failed"
+        assert proxy.log[0].target == "http://mcp.example/mcp"
+
+
+async def test_a_way_out_that_cannot_be_used_is_told() -> None:
+    def choose() -> Transport:
+        raise Unreachable("client_cert: environment variable KEY is not set")
+
+    async with running(RemoteServer("https://mcp.example/mcp", choose=choose)) as one:
+        assert one.status == {"status": "failed", "error": "client_cert: environment variable KEY is not set"}

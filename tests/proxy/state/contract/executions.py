@@ -104,11 +104,11 @@ class ExecutionContract:
                 clock.now += number % 2
                 await state.save_execution(record(clock, f"e{number:02}"))
             found: list[ExecutionRecord] = []
-            before: ExecutionRecord | None = None
-            while page := await state.list_executions(ExecutionQuery("one", before=before, limit=7)):
+            while page := await state.list_executions(
+                ExecutionQuery("one", before=found[-1] if found else None, limit=7)
+            ):
                 assert len(page) <= 7
                 found += page
-                before = page[-1]
             assert [item.execution_id for item in found] == [
                 f"e{number:02}" for number in reversed(range(25))
             ]

@@ -126,3 +126,11 @@ class JournalContract:
             await state.append_journal("e1", ALICE, [b"1"], durable=False)
             await state.drop_journal("e1", ALICE)
             assert await state.read_journal("e1", ALICE) == ()
+
+    async def test_settling_needs_no_journal(self, stores: Stores, clock: Clock) -> None:
+        async with stores.open() as first, stores.open() as second:
+            await first.append_journal("e1", ALICE, [b"1"], durable=False)
+            await first.save_execution(record(clock, "e1", status="settled"))
+            assert await first.read_journal("e1", ALICE) == (b"1",)
+            await first.drop_journal("e1", ALICE)
+            assert await second.read_journal("e1", ALICE) == ()

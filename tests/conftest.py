@@ -1,0 +1,36 @@
+"""What holds for the whole run: tests marked `specs` need the documents that `make specs` fetches.
+
+`make check` fetches them first. Where that is not possible they are no part of the run, and the run says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.fetch_specs import is_complete
+
+SPECS = Path(__file__).resolve().parent.parent / ".specs"
+MISSING = (
+    "specs: MISSING. The tests marked `specs` are not part of this run; `make specs` fetches what they need"
+)
+
+
+def pytest_report_header() -> str:
+    return f"specs: real documents in {SPECS.name}" if is_complete(SPECS) else MISSING
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Quiet runs have no header."""
+    if not is_complete(SPECS):
+        terminalreporter.write_line(MISSING, yellow=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_complete(SPECS):
+        return
+    absent = [item for item in items if item.get_closest_marker("specs")]
+    items[:] = [item for item in items if not item.get_closest_marker("specs")]
+    if absent:
+        config.hook.pytest_deselected(items=absent)
