@@ -45,6 +45,12 @@ class AppGateway:
         self.config = operations.config
         self.metrics = operations.metrics
         self.reload = operations.reload
+        self.wait = executions.wait
+        self.decide = executions.decide
+        self.show = executions.show
+        self.list = executions.list
+        self.pending = executions.pending
+        self.cancel = executions.cancel
 
     # Callers
 

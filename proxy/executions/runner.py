@@ -18,6 +18,7 @@ from proxy.config import Config
 from proxy.executions.approvals import (
     CHOICES,
     REFUSALS,
+    Choice,
     DecideOutcome,
     Decision,
     ElicitAnswer,
@@ -181,12 +182,11 @@ class Executions:
     ) -> ExecutionResult:
         """The result of an execution that somebody else has begun, which may not be in the store yet."""
         end = self._clock() + _PATIENCE_SECONDS * 1000
-        while self._clock() < end:
+        while True:
             result = await self._next(execution_id, principal, observer, 0.0)
-            if result.status != "execution_not_found":
+            if result.status != "execution_not_found" or self._clock() >= end:
                 return result
             await asyncio.sleep(_LOOK_SECONDS / 4)
-        return result
 
     # ---- continue -----------------------------------------------------------------------------------------------
     async def resume(
@@ -204,7 +204,7 @@ class Executions:
 
         Idempotent; concurrent ones join. A decision that was refused leaves the pause as it is, with a note.
         """
-        chosen = next((one for one in CHOICES if one == action), None)
+        chosen: Choice | None = next((one for one in CHOICES if one == action), None)
         if chosen is not None:
             decision = Decision(chosen, content or {})
             outcome = await self.decide(execution_id, {interaction_id or ALL: decision}, principal, via)

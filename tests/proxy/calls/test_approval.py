@@ -48,7 +48,7 @@ def test_an_expired_approval_sends_nothing_unless_it_was_used_before() -> None:
 def test_another_definition_voids_it() -> None:
     calls, asking = asked()
     binding = (*asking.binding[:4], "another", *asking.binding[5:])
-    refused = calls.judge(asking.trail.lease, ALICE, PATH, {"n": 1}, CONTEXT, Approval(binding, 4e12))  # type: ignore[arg-type]
+    refused = calls.judge(asking.trail.lease, ALICE, PATH, {"n": 1}, CONTEXT, Approval(binding, 4e12))
     assert isinstance(refused, Settlement)
     assert refused.code == "tool_definition_changed"
 

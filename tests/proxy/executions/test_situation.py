@@ -22,7 +22,7 @@ def test_active_time_is_counted_only_where_it_runs() -> None:
 def test_nothing_is_due_where_nothing_runs() -> None:
     assert [deadline(State(MachineLimits(), phase=phase)) for phase in ("new", "paused", "finished")] == [
         None
-    ] * 3  # type: ignore[arg-type]
+    ] * 3
 
 
 def test_quiet_means_nothing_under_way_queued_or_being_judged() -> None:
