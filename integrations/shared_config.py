@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from integrations.fields import (
     CidrOrHost,
     Duration,
-    HeaderName,
     Headers,
     Maybe,
     Model,
@@ -116,8 +115,6 @@ class HttpIntegration(Described):
     proxy: Maybe[Url] = None
     ca_bundle: Maybe[Text] = None
     client_cert: Maybe[ClientCert] = None
-    overrides: Tuple[PatchOperation] = ()
     retry: Retry = Retry()
-    idempotency_key: Maybe[HeaderName] = None
     pagination: Maybe[Pagination] = None
     health: Maybe[Health] = None

@@ -7,6 +7,7 @@ back to the system when freed, so the work is done by a process that ends (see `
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,7 +89,7 @@ class _Compilation:
             "warnings": self._warnings,
             "dependencies": self._bundle.dependencies if self._bundle else [],
         }
-        encoded = orjson.dumps(header, option=orjson.OPT_NON_STR_KEYS)
+        encoded = _json(header)
         return b"".join((MAGIC, len(encoded).to_bytes(8, "little"), encoded, *blob))
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
@@ -150,11 +151,19 @@ class _Compilation:
         blob: list[bytes] = []
         offset = 0
         for key, value in self._parts():
-            data = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+            data = _json(value)
             table[key] = [offset, len(data)]
             blob.append(data)
             offset += len(data)
         return table, blob
+
+
+def _json(value: Any) -> bytes:
+    """JSON text. Integers beyond 64 bits, which orjson refuses and real documents hold, take the slow way."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        return json.dumps(value).encode()
 
 
 def work(request: JsonObject, content: bytes) -> bytes:

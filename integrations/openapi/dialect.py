@@ -90,6 +90,7 @@ class Dialect:
         for key, value in schema.items():
             if key != "$ref":
                 self._keyword(out, key, value, schema)
+        _reconcile(out)
         if self._old:
             _old_bounds(out, schema)
             if schema.get("nullable") is True or schema.get("x-nullable") is True:
@@ -166,6 +167,22 @@ def _assertion(out: JsonObject, key: str, value: Any) -> None:
 def _types(value: Any) -> list[str]:
     listed = value if isinstance(value, list) else [value]
     return [item for item in listed if isinstance(item, str) and item in _TYPES]
+
+
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str, "number": (int, float), "integer": (int, float), "boolean": bool, "array": list, "object": dict,
+    "null": type(None),
+}  # fmt: skip
+
+
+def _reconcile(out: JsonObject) -> None:
+    """`type: string` beside `enum: [true, false]` (YAML's doing) allows nothing: the enum is what was meant."""
+    types, values = out.get("type"), out.get("enum")
+    if types is None or values is None:
+        return
+    allowed = [_PYTHON_TYPES[kind] for kind in (types if isinstance(types, list) else [types])]
+    if not any(isinstance(value, kind) for value in values for kind in allowed):
+        del out["type"]
 
 
 def _old_bounds(out: JsonObject, schema: JsonObject) -> None:

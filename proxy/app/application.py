@@ -21,6 +21,7 @@ from proxy.app.access import Access, CurrentLimits, build_access, exposure
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of, gone
 from proxy.app.gateway import AppGateway
+from proxy.app.health import health_problems
 from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir
@@ -96,7 +97,9 @@ class Application:
             approval_url=self.approval_url,
         )
         self._reloader: Reloader[Loaded, Built] | None = None
-        operations = Operations(self.live, lambda: self.reloader, lambda: sandboxes.pool, self.metrics)
+        operations = Operations(
+            self.live, lambda: self.reloader, lambda: sandboxes.pool, self.metrics, connections.health
+        )
         self.gateway = AppGateway(self.live, lambda: self.access, self.executions, operations, self.metrics)
 
     @property
@@ -146,6 +149,10 @@ class Application:
             opened = await self._connections.open(loaded.config)
         except WrongSource as error:
             raise Rejected([_wrong_source(loaded, error)]) from None
+        wrong = health_problems(loaded, opened)
+        if wrong:
+            self._connections.release(opened.keys)
+            raise Rejected(wrong)
         try:
             return await self._assembled(loaded, opened, number)
         except BaseException:
@@ -173,6 +180,7 @@ class Application:
         self._now = built
         set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
+        self._connections.watch(built.opened, built.generation.config)
         for labels in gone(before.generation, built.generation) if before is not None else ():
             self.metrics.forget(**labels)
         if self._connections.stale(built.opened):

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from proxy.connections import HealthReport
 from proxy.workspace import Generation
 
 JsonObject = dict[str, Any]
 
 
-def connection_rows(generation: Generation) -> list[JsonObject]:
-    """One row a connection: its status, its number of tools, and what was left out of it."""
+def never_probed(prefix: str) -> HealthReport | None:
+    """The health of connections outside of a server."""
+    return None
+
+
+def connection_rows(
+    generation: Generation, health: Callable[[str], HealthReport | None] = never_probed
+) -> list[JsonObject]:
+    """One row a connection: its status, its number of tools, its last health probe, and what was left out of it."""
     return [
         {
             "connection": one.prefix,
             "kind": one.kind,
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **one.status,
+            **_health(health(one.prefix)),
             "warnings": list(one.upstream.toolset.warnings) if one.upstream is not None else [],
         }
         for one in generation.connections
     ]
+
+
+def _health(report: HealthReport | None) -> JsonObject:
+    return {} if report is None else {"health": report.as_json()}

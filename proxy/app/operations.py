@@ -6,7 +6,8 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from proxy.app.listing import connection_rows
+from proxy.app.listing import connection_rows, never_probed
+from proxy.connections import HealthReport
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
 from proxy.sandbox import Pool
@@ -25,11 +26,13 @@ class Operations:
         reloader: Callable[[], Reloader[Any, Any]],
         pool: Callable[[], Pool],
         metrics: Metrics,
+        health: Callable[[str], HealthReport | None] = never_probed,
     ) -> None:
         self._live = live
         self._reloader = reloader
         self._pool = pool
         self._metrics = metrics
+        self._health = health
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for."""
@@ -45,7 +48,7 @@ class Operations:
         return {
             "version": metadata.version("executor-proxy"),
             "config": self._reloader().status(),
-            "connections": connection_rows(self._live.current) if self._live.serving else [],
+            "connections": connection_rows(self._live.current, self._health) if self._live.serving else [],
             "sandbox": {
                 "warm": stats.warm,
                 "busy": stats.busy,
@@ -63,6 +66,7 @@ class Operations:
         stats = self._pool().stats()
         self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
         self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
+        self._metrics.clear("executor_connection_healthy")
         if self._live.serving:
             for one in self._live.current.connections:
                 self._metrics.only(
@@ -72,6 +76,9 @@ class Operations:
                     connection=one.prefix,
                     status=str(one.status["status"]),
                 )
+                report = self._health(one.prefix)
+                if report is not None and report.healthy is not None:
+                    self._metrics.set("executor_connection_healthy", report.healthy, connection=one.prefix)
         return self._metrics.render()[0]
 
     async def reload(self) -> ReloadReport:

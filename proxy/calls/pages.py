@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from integrations.base import JsonObject
+from integrations.paths import dig
 from proxy.calls.page_arguments import Schema, given, schema_of, typed, with_values
 
 
@@ -75,20 +76,6 @@ def read_page(envelope: JsonObject, arguments: JsonObject, schema: Schema, names
             following = with_values(arguments, found, answer.takes)
             return Page(items, following if following != arguments else None)
     return Page(items, None, untaken)
-
-
-def dig(value: Any, path: str) -> Any:
-    """`data.-1.id`: names and positions, from the end when negative. None where there is nothing."""
-    if isinstance(value, Mapping) and path in value:
-        return value[path]
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, list) and re.fullmatch(r"-?\d{1,6}", step):
-            value = value[int(step)] if -len(value) <= int(step) < len(value) else None
-        else:
-            return None
-    return value
 
 
 # --- items

@@ -27,6 +27,7 @@ from proxy.commands.common import (
 )
 from proxy.commands.explain import find_tool
 from proxy.config import Loaded
+from proxy.connections import probe_all, targets_of
 from proxy.connections.opening import WrongSource
 from proxy.live import Live
 from proxy.principal import Principal
@@ -59,6 +60,11 @@ def add_parser(subparsers: Any) -> None:
     describe = actions.add_parser("describe", help="one tool: description, TypeScript types, policy")
     describe.add_argument("address", metavar="ADDRESS")
     sources = actions.add_parser("sources", help="every connection, its status and number of tools")
+    sources.add_argument(
+        "--health",
+        action="store_true",
+        help="probe every connection that has `health` once; exit 1 if one fails",
+    )
     for action in (listing, search, describe, sources):
         add_caller_option(action)
         add_config_option(action)
@@ -79,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace, loaded: Loaded) -> int:
     async with open_live(loaded, os.environ) as live:
         if args.action == "sources":
-            return _sources(args, live)
+            return await _sources(args, live)
         principal, workspace = resolve_caller(args.caller, live.current)
         if args.action == "list":
             return _list(args, principal, workspace)
@@ -88,21 +94,33 @@ async def _run(args: argparse.Namespace, loaded: Loaded) -> int:
         return _describe(args, principal, workspace)
 
 
-def _sources(args: argparse.Namespace, live: Live) -> int:
-    rows = connection_rows(live.current)
+async def _sources(args: argparse.Namespace, live: Live) -> int:
+    generation = live.current
+    connections = {one.prefix: one for one in generation.connections}
+    reports = await probe_all(targets_of(connections, generation.config)) if args.health else {}
+    rows = connection_rows(generation, reports.get)
     if args.json:
         print_json(rows)
     else:
-        print_table(
-            [
-                [r["connection"], r["kind"], str(r["tools"]), f"{r['status']} {r.get('error', '')}".rstrip()]
-                for r in rows
-            ]
-        )
+        print_table([_source(row, args.health) for row in rows])
         for row in rows:
             for warning in row["warnings"]:
                 print(f"warning: {row['connection']}: {warning}")
-    return EXIT_OK
+    return EXIT_FOUND if any(not one.healthy for one in reports.values()) else EXIT_OK
+
+
+def _source(row: dict[str, Any], with_health: bool) -> list[str]:
+    status = f"{row['status']} {row.get('error', '')}".rstrip()
+    shown = [row["connection"], row["kind"], str(row["tools"])]
+    return [*shown, _health(row.get("health")), status] if with_health else [*shown, status]
+
+
+def _health(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return "-"
+    if report["healthy"]:
+        return " ".join(["healthy", *filter(None, [report.get("identity")])])
+    return f"{'unhealthy' if report['healthy'] is False else 'not probed'}: {report['error']}"
 
 
 def _list(args: argparse.Namespace, principal: Principal, workspace: Workspace) -> int:

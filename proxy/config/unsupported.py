@@ -57,12 +57,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
     Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
-    Gap("integrations.*.health", "a connection's status comes from ordinary calls"),
-    Gap("integrations.*.pagination", "agents fetch one page after the other"),
-    Gap("integrations.*.proxy", "it would be called directly", refuses_to_serve=True),
-    Gap(
-        "integrations.*.ca_bundle", "it would be called with the system's certificates", refuses_to_serve=True
-    ),
     Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
     Gap("audit", "no audit lines are written", _writes_lines),
     Gap("telemetry.otlp", "no traces are sent"),

@@ -10,9 +10,10 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,11 +21,13 @@ from typing import Final
 from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCall, Result
 from integrations.paths import dig
 from integrations.shared_config import Health
+from proxy.config import Config
 from proxy.connections.connection import OpenConnection
 
 AT_ONCE: Final = 8
 PROBE_SECONDS: Final = 10.0
 FIRST_SECONDS: Final = 2.0
+log = logging.getLogger("executor.connections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,12 @@ class Target:
 
     connection: OpenConnection
     health: Health
+
+
+def targets_of(connections: Mapping[str, OpenConnection], config: Config) -> list[Target]:
+    """The connections whose integration says how to probe it."""
+    asked = {name: one.health for name, one in config.integrations.items() if one.health is not None}
+    return [Target(one, asked[one.integration]) for one in connections.values() if one.integration in asked]
 
 
 async def probe(target: Target) -> HealthReport:
@@ -102,6 +111,19 @@ def _identity(target: Target, data: object) -> str | None:
     return "[redacted]" if any(secret in text for secret in target.connection.known_secrets()) else text
 
 
+Reported = Callable[[str, HealthReport | None, HealthReport], None]
+
+
+def log_change(prefix: str, before: HealthReport | None, now: HealthReport) -> None:
+    """A line when a connection becomes unhealthy, and when it is well again."""
+    if before is not None and before.healthy == now.healthy:
+        return
+    if now.healthy:
+        log.info("connection is healthy connection=%s", prefix)
+    else:
+        log.warning("connection is not healthy connection=%s error=%s", prefix, now.error)
+
+
 @dataclass(slots=True)
 class _Watched:
     target: Target
@@ -110,10 +132,20 @@ class _Watched:
 
 
 class HealthChecks:
-    """Probes what is watched, and remembers the last report of each connection. Its tasks live in `tasks`."""
+    """Probes what is watched, and remembers the last report of each connection. Its tasks live in `tasks`.
 
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+    `reported` hears of every report with the one before it; the first probes are spread over `first_seconds`.
+    """
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        reported: Reported = log_change,
+        first_seconds: float = FIRST_SECONDS,
+    ) -> None:
         self._tasks = tasks
+        self._reported = reported
+        self._first_seconds = first_seconds
         self._watched: dict[str, _Watched] = {}
         self._reports: dict[str, HealthReport] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -150,12 +182,25 @@ class HealthChecks:
             task.cancel()
 
     async def _keep(self, prefix: str, watched: _Watched) -> None:
-        pause = random.uniform(0, FIRST_SECONDS)  # noqa: S311 - spreads the probes, no secret
+        pause = random.uniform(0, self._first_seconds)  # noqa: S311 - spreads the probes, no secret
         while True:
             await _pause(watched.changed, pause)
             async with self._places:
-                self._reports[prefix] = await probe(watched.target)
+                report = await _sure(watched.target)
+            self._reported(prefix, self._reports.get(prefix), report)
+            self._reports[prefix] = report
             pause = watched.target.health.interval * random.uniform(0.9, 1.1)  # noqa: S311 - as above
+
+
+async def _sure(target: Target) -> HealthReport:
+    before = time.perf_counter()
+    try:
+        return await probe(target)
+    # A defect of ours in a probe must not end the task group, and with it the server.
+    except Exception as error:
+        log.error("probe_defect connection=%s cause=%s", target.connection.prefix, type(error).__name__)
+        milliseconds = round((time.perf_counter() - before) * 1000)
+        return HealthReport(None, datetime.now(UTC), milliseconds, error="internal_error")
 
 
 async def _pause(changed: asyncio.Event, seconds: float) -> None:

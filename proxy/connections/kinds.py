@@ -19,7 +19,7 @@ from integrations import graphql as graphql_kind
 from integrations import mcp as mcp_kind
 from integrations.base import Credential, SourceError, Toolset, Upstream
 from integrations.fields import SecretRef
-from integrations.http import EgressRules, HttpClient
+from integrations.http import EgressRules, HttpClient, Transport, Unreachable
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
@@ -29,6 +29,7 @@ from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHold
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
 
 Resolve = Callable[[], Credential]
+OverHttp = OpenApi | GraphQl | McpRemote
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def plan_of(prefix: str, connection: Connection, integration: Integration, means
 
 
 def upstream_of(
-    connection: Connection, integration: Integration, holding: Holding, loaded: LoadedSource, http: HttpClient
+    connection: Connection, integration: Integration, holding: Holding, loaded: LoadedSource, means: Means
 ) -> Upstream | None:
     """How calls are sent; None while there are no tools."""
     if isinstance(holding, McpHolding):
@@ -74,6 +75,7 @@ def upstream_of(
     headers = plain_headers(integration.headers)
     retries, allow = integration.retry.attempts - 1, integration.egress.allow
     toolset: Any = loaded.toolset
+    http = http_of(integration, means)
     if isinstance(integration, GraphQl):
         return graphql_kind.GraphQlUpstream(
             toolset,
@@ -95,6 +97,50 @@ def upstream_of(
     )
 
 
+# ---- the way out --------------------------------------------------------------------------------------------------
+
+
+def http_of(integration: OpenApi | GraphQl, means: Means) -> HttpClient:
+    """The client, through the integration's proxy and with its certificates where it has some."""
+    return means.http.through(_chooser(integration, means)) if any(_way_out(integration)) else means.http
+
+
+def _chooser(integration: OverHttp, means: Means) -> Callable[[], Transport]:
+    """Asked before each connection, so that a renewed key is used at once."""
+    cert = integration.client_cert
+    bundle = Path(integration.ca_bundle) if integration.ca_bundle else None
+
+    def choose() -> Transport:
+        if cert is None:
+            return Transport(integration.proxy, bundle)
+        try:
+            key = means.resolver.resolve(cert.key)
+        except SecretMissing as missing:
+            raise Unreachable(f"client_cert: {missing}") from None
+        return Transport(integration.proxy, bundle, Path(cert.cert), key)
+
+    return choose
+
+
+def _way_out(integration: OverHttp) -> tuple[object, ...]:
+    return (integration.proxy, integration.ca_bundle, integration.client_cert)
+
+
+def _resolving(connection: Connection, integration: Integration, means: Means) -> Resolve | None:
+    """The credential; what is missing of it, or of the client's key, makes the connection `needs_secret`."""
+    secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
+    resolve = credential_source(connection.auth, secrets, means.resolver)
+    cert = None if isinstance(integration, McpLocal) else integration.client_cert
+    if resolve is None or cert is None:
+        return resolve
+
+    def both() -> Credential:
+        means.resolver.resolve(cert.key)
+        return resolve()
+
+    return both
+
+
 # ---- OpenAPI ------------------------------------------------------------------------------------------------------
 
 
@@ -103,11 +149,10 @@ def _openapi_plan(connection: Connection, integration: OpenApi, means: Means) ->
     key = source_key(integration, spec)
 
     def hold() -> Holding:
-        load = openapi_load(spec, spec_options(integration), means.http)
+        load = openapi_load(spec, spec_options(integration), http_of(integration, means))
         return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
 
-    resolve = credential_source(connection.auth, integration.headers, means.resolver)
-    return Plan(key, hold, resolve, integration.spec.refresh)
+    return Plan(key, hold, _resolving(connection, integration, means), integration.spec.refresh)
 
 
 def openapi_load(spec: SpecSource, options: OpenApiOptions, http: HttpClient) -> LoadToolset:
@@ -145,6 +190,7 @@ def source_key(integration: OpenApi, spec: SpecSource) -> str:
         integration.exclude,
         integration.overrides,
         integration.egress.allow,
+        *_way_out(integration),
     )
 
 
@@ -153,7 +199,7 @@ def source_key(integration: OpenApi, spec: SpecSource) -> str:
 
 def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) -> Plan:
     """A schema from a file belongs to the integration; a live one is asked for with the connection's credential."""
-    resolve = credential_source(connection.auth, integration.headers, means.resolver)
+    resolve = _resolving(connection, integration, means)
     live = integration.introspection == "live"
     file = None if isinstance(integration.introspection, str) else Path(integration.introspection.file)
     endpoint = connection.base_url or integration.endpoint
@@ -168,12 +214,14 @@ def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) ->
         egress_allow=integration.egress.allow,
     )
     files = [*documents, *([file] if file is not None else [])]
-    asked = (endpoint, connection.auth, integration.headers) if live else ()
+    asked = (endpoint, connection.auth, integration.headers, *_way_out(integration)) if live else ()
     key = _key("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
+
+    http = http_of(integration, means)
 
     async def load(cache: Path | None) -> Toolset:
         source = graphql_kind.SchemaSource(endpoint, file)
-        return await graphql_kind.load_toolset(source, options, means.http, resolve, cache)
+        return await graphql_kind.load_toolset(source, options, http, resolve, cache)
 
     def hold() -> Holding:
         return DocumentHolding(Source(key, load, endpoint if live else None, means.cache, means.patience))
@@ -197,15 +245,14 @@ def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
 def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRemote, means: Means) -> Plan:
     """One session per connection: its credential is part of it."""
     key = _key("mcp", [], prefix, integration, connection.auth, connection.base_url)
-    secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
-    resolve = credential_source(connection.auth, secrets, means.resolver)
+    resolve = _resolving(connection, integration, means)
 
     def values() -> Mapping[str, str]:
         return _session_values(integration, connection, means.resolver)
 
     def hold() -> Holding:
         upstream = mcp_kind.McpUpstream(
-            _server(integration, connection),
+            _server(integration, connection, means),
             name=prefix,
             include=integration.include,
             exclude=integration.exclude,
@@ -220,7 +267,7 @@ def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRe
 
 
 def _server(
-    integration: McpLocal | McpRemote, connection: Connection
+    integration: McpLocal | McpRemote, connection: Connection, means: Means
 ) -> mcp_kind.LocalServer | mcp_kind.RemoteServer:
     if isinstance(integration, McpLocal):
         return mcp_kind.LocalServer(
@@ -229,7 +276,8 @@ def _server(
     url = connection.base_url or integration.url
     egress = EgressRules(allow=integration.egress.allow)
     headers = plain_headers(integration.headers)
-    return mcp_kind.RemoteServer(url, headers, integration.transport, integration.timeout, egress)
+    choose = _chooser(integration, means)
+    return mcp_kind.RemoteServer(url, headers, integration.transport, integration.timeout, egress, choose)
 
 
 def _session_values(

@@ -22,6 +22,7 @@ from proxy.config import Config
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
+from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
 from proxy.connections.kinds import Means, Plan, plan_of, upstream_of
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
@@ -64,6 +65,7 @@ class Connections:
         self._means = Means(http, resolver, cache_dir, patience, _shared(), changed)
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
+        self._health = HealthChecks(self._tasks)
 
     async def __aenter__(self) -> Connections:
         await self._tasks.__aenter__()
@@ -72,6 +74,7 @@ class Connections:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._health.stop()
         for held in self._held.values():
             await held.holding.stop()
         # The body's own error goes on as it is: given to the group it would come out wrapped in one.
@@ -105,6 +108,14 @@ class Connections:
             for prefix, one in config.connections.items()
         }
         return Opened(sources, connections, keys)
+
+    def watch(self, opened: Opened, config: Config) -> None:
+        """Probe the health of these connections from now on, and of no others. For what serves."""
+        self._health.watch(targets_of(opened.connections, config))
+
+    def health(self, prefix: str) -> HealthReport | None:
+        """The last report of a connection that is watched."""
+        return self._health.report(prefix)
 
     def stale(self, opened: Opened) -> bool:
         """Whether the tools of a connection changed since `opened` was made."""
@@ -161,7 +172,7 @@ class Connections:
             title,
             integration.timeout,
             loaded.digest,
-            None if failure else upstream_of(connection, integration, holding, loaded, self._means.http),
+            None if failure else upstream_of(connection, integration, holding, loaded, self._means),
             plan.resolve or Credential,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,

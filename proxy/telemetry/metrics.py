@@ -119,6 +119,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("connection", "status"),
         "1 for the status a connection has now (connected, failed, needs_auth, ...).",
     ),
+    Metric(
+        "executor_connection_healthy",
+        "gauge",
+        ("connection",),
+        "1 if the last health probe of a connection went well, 0 if it failed; absent without a probe.",
+    ),
 )
 
 _Instrument = Counter | Gauge | Histogram
@@ -176,6 +182,10 @@ class Metrics:
         else:
             self._instruments[name].clear()
         self.set(name, value, **labels)
+
+    def clear(self, name: str) -> None:
+        """Drops every series of one metric: for gauges that are set anew before each rendering."""
+        self._instruments[name].clear()
 
     def forget(self, **labels: str) -> None:
         """Drops every series that has all of these labels, in all metrics that know them."""

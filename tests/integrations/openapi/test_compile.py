@@ -66,3 +66,10 @@ def test_overrides_come_first() -> None:
     source = orjson.dumps(document({"/a": {"get": {"operationId": "a"}}}))
     doc = Doc(compile_document(source, "m", overrides=patch))
     assert len(doc.rows) == 2
+
+
+def test_integers_of_any_size_are_no_obstacle() -> None:
+    parameter = b"{name: p, in: query, schema: {maximum: %d}}" % (2**70)
+    source = b"openapi: 3.1.0\npaths: {/a: {get: {parameters: [%s]}}}" % parameter
+    doc = Doc(compile_document(source, "m"))
+    assert doc.path_item("/a")["get"]["parameters"][0]["schema"]["maximum"] == 2**70

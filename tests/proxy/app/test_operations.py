@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,10 @@ from proxy.live import Live
 from proxy.reload import Reloader
 from proxy.sandbox import Pool, PoolOptions
 from proxy.telemetry import Metrics
+from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import MEMORY, application_of
 from tests.proxy.reload.sources import Source
-from tests.proxy.support import config_text, inline, shop, written
+from tests.proxy.support import LIMIT_SECONDS, config_text, inline, shop, written
 
 TOKEN = "{auth: {kind: bearer, token: {env: SHOP_TOKEN}}}"
 CANARY = "canary-6f1c"
@@ -110,3 +112,31 @@ async def test_before_a_config_is_active_it_is_not_ready() -> None:
         assert operations.ready(latest=False) == (False, "no configuration is active")
         assert operations.status()["connections"] == []
         assert b"executor_sandbox_workers" in operations.metrics()
+
+
+async def test_health_is_probed_and_shown(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with echo_server() as echo:
+        text = config_text(f"{inline(shop(echo.url))}\n    health: {{tool: items.list, identity: 0.name}}")
+        echo.replies["/items"] = [Reply(200, [("Content-Type", "application/json")], b'[{"name": "Ann"}]')]
+        async with application_of(tmp_path, text, env) as application:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await echo.arrived.wait()
+                # The report follows the answer by a few turns of the loop.
+                while not (row := application.gateway.status()["connections"][0]).get("health"):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            assert (row["health"]["healthy"], row["health"]["identity"]) == (True, "Ann")
+            healthy = b'executor_connection_healthy{connection="shop.org.main"} 1.0'
+            assert healthy in application.gateway.metrics()
+            written(tmp_path, config_text(inline(shop(echo.url))))
+            assert (await application.gateway.reload()).outcome == "applied"
+            assert "health" not in application.gateway.status()["connections"][0]
+            assert b"executor_connection_healthy{" not in application.gateway.metrics()
+
+
+async def test_a_probe_that_writes_is_rejected_with_its_line(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        written(tmp_path, config_text(f"{inline(shop())}\n    health: {{tool: items.delete}}"))
+        report = await application.gateway.reload()
+        (wrong,) = report.body["diagnostics"]
+        assert (wrong["code"], wrong["line"]) == ("E206", 7)
+        assert application.live.current.number == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations.base import JsonObject
-from proxy.calls.pages import Names, dig, read_page
+from proxy.calls.pages import Names, read_page
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 
@@ -202,20 +202,3 @@ def test_a_configured_cursor_may_stand_in_a_url() -> None:
 )
 def test_items(data: Any, items: Any) -> None:
     assert page(data, {}).items == items
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("a.b", 1),
-        ("l.0", 5),
-        ("l.-1", 6),
-        ("l.2", None),
-        ("l.-3", None),
-        ("l.x", None),
-        ("a.b.c", None),
-        ("x", None),
-    ],
-)
-def test_dig(path: str, value: Any) -> None:
-    assert dig({"a": {"b": 1}, "l": [5, 6]}, path) == value

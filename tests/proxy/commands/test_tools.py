@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,22 @@ def test_sources(run: Run, tmp_path: Path) -> None:
         ("shop.org.main", "connected"),
         ("crm.org.main", "failed"),
     ]
+
+
+def test_sources_can_probe_health_once(run: Run, tmp_path: Path) -> None:
+    probed = inline(shop("http://127.0.0.1:9"))
+    quiet = f"{probed}\n    health: {{tool: items.list}}\n  quiet: {{kind: openapi, spec: {probed}}}"
+    config = written(tmp_path, config_text(quiet, more="  quiet.org.main: {}\n"))
+    ran = tools(run, config, "sources", "--health")
+    assert ran.code == 1
+    assert [line.split("  ")[3].strip() for line in ran.out.splitlines()] == [
+        "unhealthy: upstream_unreachable",
+        "-",
+    ]
+    (row, other) = json.loads(tools(run, config, "sources", "--health", "--json").out)
+    assert (row["health"]["healthy"], row["health"]["error"]) == (False, "upstream_unreachable")
+    assert "health" not in other
+    assert tools(run, config, "sources").code == 0
 
 
 def test_workspaces_see_their_own(run: Run, tmp_path: Path) -> None:

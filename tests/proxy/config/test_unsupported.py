@@ -25,8 +25,8 @@ def test_what_asks_for_nothing_is_not_warned_about(text: str) -> None:
 
 
 def test_what_would_be_unsafe_to_ignore() -> None:
-    data = {"lock": {"mode": "enforce"}, "integrations": {"a": {"proxy": "x"}, "b": {}}}
-    assert refusals(data) == [("integrations", "a", "proxy"), ("lock",)]
+    data = {"lock": {"mode": "enforce"}, "integrations": {"a": {}}}
+    assert refusals(data) == [("lock",)]
     assert "refuses to start" in load(API + "lock: {}\n").diagnostics[0].message
 
 
@@ -40,8 +40,11 @@ def test_every_gap_is_a_key_of_the_language() -> None:
 
 
 def test_gaps_reach_into_lists_and_maps() -> None:
-    data = {"integrations": {"a": {"health": {}}}, "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}}}
+    data = {
+        "telemetry": {"otlp": {"endpoint": "x"}},
+        "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}},
+    }
     assert [path for _, path, _ in gaps_in(data)] == [
-        ("integrations", "a", "health"),
         ("connections", "a.org.b", "auth", "kind"),
+        ("telemetry", "otlp"),
     ]

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.connections.kinds import document_files, source_key, spec_source
+import orjson
 
 from integrations.base import JsonObject
 from integrations.openapi.config import OpenApi
-from tests.integrations.echo import echo_server
+from proxy.connections.kinds import document_files, source_key, spec_source
+from tests.integrations.echo import Reply, echo_server
+from tests.integrations.tls import Authority, forward_proxy, tls_in_front_of
 from tests.proxy.support import (
     Notice,
     call,
     config_of,
+    config_text,
     connections_in,
     data_of,
+    inline,
     shop,
 )
 
@@ -45,6 +49,9 @@ def test_what_changes_the_tools_changes_the_key() -> None:
         key_of(url, exclude=["items.*"]),
         key_of(url, overrides=[{"op": "remove", "path": "/paths/~1items"}]),
         key_of(url, egress={"allow": ["10.0.0.0/8"]}),
+        key_of(url, proxy="http://proxy.example.com:3128"),
+        key_of(url, ca_bundle="ca.pem"),
+        key_of(url, client_cert={"cert": "client.pem", "key": {"env": "KEY"}}),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -138,3 +145,79 @@ connections: {docs.org.main: {}}
     async with connections_in(env) as connections:
         opened = await connections.open(config_of(tmp_path, text))
         assert opened.connections["docs.org.main"].status["status"] == "needs_secret"
+
+
+def port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
+
+
+async def test_an_upstream_behind_its_own_authority_and_client_certificates(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    """The document and the calls go the same way; a missing key is the connection's status, a new one is used."""
+    authority = Authority(tmp_path)
+    server = authority.server_context(authority.issue("server", "127.0.0.1"), client_required=True)
+    client = authority.issue("client")
+    key = tmp_path / "secret.key"
+    async with echo_server() as echo, tls_in_front_of(port_of(echo.url), server) as port:
+        url = f"https://127.0.0.1:{port}"
+        echo.replies["/openapi.json"] = [Reply(200, [], orjson.dumps(shop(url)))] * 3
+        config = config_of(
+            tmp_path,
+            f"""version: 1
+integrations:
+  shop:
+    kind: openapi
+    spec: {{url: {url}/openapi.json}}
+    ca_bundle: {authority.bundle.name}
+    client_cert: {{cert: {client.cert.name}, key: {{file: {key.name}}}}}
+connections: {{shop.org.main: {{}}}}
+""",
+        )
+        changed = Notice()
+        async with connections_in(env, changed=changed) as connections:
+            first = (await connections.open(config)).connections["shop.org.main"]
+            assert first.status["status"] == "failed"
+            assert "secret.key" in first.status["error"]
+            assert echo.log == []
+            key.write_text(client.key.read_text())
+            await changed.wait()
+            second = (await connections.open(config)).connections["shop.org.main"]
+            assert second.status == {"status": "connected"}
+            data_of(await call(second, "items.list"))
+            assert echo.log[-1].target == "/items"
+            key.unlink()
+            assert second.status["status"] == "needs_secret"
+
+
+async def test_an_upstream_through_a_proxy(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with echo_server() as echo, forward_proxy({"shop.test": port_of(echo.url)}) as proxy:
+        spec = f"{{kind: openapi, spec: {inline(shop('http://shop.test'))}, proxy: {proxy.url}}}"
+        graph = tmp_path / "schema.graphql"
+        graph.write_text(SDL)
+        crm = (
+            f"{{kind: graphql, endpoint: http://shop.test/graphql, introspection: {{file: {graph.name}}}, "
+            f"proxy: {proxy.url}}}"
+        )
+        text = f"version: 1\nintegrations:\n  shop: {spec}\n  crm: {crm}\n"
+        text += "connections: {shop.org.main: {}, crm.org.main: {}}\n"
+        async with connections_in(env) as connections:
+            opened = (await connections.open(config_of(tmp_path, text))).connections
+            data_of(await call(opened["shop.org.main"], "items.list"))
+            echo.replies["/graphql"] = [Reply(200, [], b'{"data": {"item": {"id": "1"}}}')]
+            data_of(await call(opened["crm.org.main"], "query.item", {"id": "1"}))
+        assert [line.split(" ")[1] for line in proxy.asked] == [
+            "http://shop.test:80/items",
+            "http://shop.test:80/graphql",
+        ]
+
+
+async def test_writes_with_an_idempotency_key_are_repeated(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with echo_server() as echo:
+        text = config_text(f"{inline(shop(echo.url))}\n    idempotency_key: Idempotency-Key")
+        async with connections_in(env) as connections:
+            opened = await connections.open(config_of(tmp_path, text))
+            echo.replies["/items"] = [Reply(503, [("Retry-After", "0")]), Reply(200, [], b"{}")]
+            data_of(await call(opened.connections["shop.org.main"], "items.create", {"body": {"name": "a"}}))
+        keys = {seen.header("idempotency-key") for seen in echo.log}
+        assert (len(echo.log), len(keys), None in keys) == (2, 1, False)
