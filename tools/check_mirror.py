@@ -20,6 +20,7 @@ UNTESTED: Mapping[str, str] = {}
 # Test file -> why it has no source file of its name.
 SOURCELESS: Mapping[str, str] = {
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
+    "tests/integrations/test_quality.py": "what it checks are the QUALITY.md files of the kinds",
     "tests/proxy/catalog/test_relevance.py": "search quality over a whole API is a property of no one module",
 }
 

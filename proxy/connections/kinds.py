@@ -19,7 +19,7 @@ from integrations import graphql as graphql_kind
 from integrations import mcp as mcp_kind
 from integrations.base import Credential, SourceError, Toolset, Upstream
 from integrations.fields import SecretRef
-from integrations.http import EgressRules, HttpClient, Transport, Unreachable
+from integrations.http import EgressRules, HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
@@ -27,9 +27,9 @@ from proxy.config.secrets import Resolver, SecretMissing
 from proxy.connections.credentials import credential_source, plain_headers
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
+from proxy.connections.way_out import chooser, settings, through
 
 Resolve = Callable[[], Credential]
-OverHttp = OpenApi | GraphQl | McpRemote
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def upstream_of(
     headers = plain_headers(integration.headers)
     retries, allow = integration.retry.attempts - 1, integration.egress.allow
     toolset: Any = loaded.toolset
-    http = http_of(integration, means)
+    http = through(means.http, integration, means.resolver)
     if isinstance(integration, GraphQl):
         return graphql_kind.GraphQlUpstream(
             toolset,
@@ -95,35 +95,6 @@ def upstream_of(
         egress_allow=allow,
         idempotency_key=integration.idempotency_key,
     )
-
-
-# ---- the way out --------------------------------------------------------------------------------------------------
-
-
-def http_of(integration: OpenApi | GraphQl, means: Means) -> HttpClient:
-    """The client, through the integration's proxy and with its certificates where it has some."""
-    return means.http.through(_chooser(integration, means)) if any(_way_out(integration)) else means.http
-
-
-def _chooser(integration: OverHttp, means: Means) -> Callable[[], Transport]:
-    """Asked before each connection, so that a renewed key is used at once."""
-    cert = integration.client_cert
-    bundle = Path(integration.ca_bundle) if integration.ca_bundle else None
-
-    def choose() -> Transport:
-        if cert is None:
-            return Transport(integration.proxy, bundle)
-        try:
-            key = means.resolver.resolve(cert.key)
-        except SecretMissing as missing:
-            raise Unreachable(f"client_cert: {missing}") from None
-        return Transport(integration.proxy, bundle, Path(cert.cert), key)
-
-    return choose
-
-
-def _way_out(integration: OverHttp) -> tuple[object, ...]:
-    return (integration.proxy, integration.ca_bundle, integration.client_cert)
 
 
 def _resolving(connection: Connection, integration: Integration, means: Means) -> Resolve | None:
@@ -149,7 +120,7 @@ def _openapi_plan(connection: Connection, integration: OpenApi, means: Means) ->
     key = source_key(integration, spec)
 
     def hold() -> Holding:
-        load = openapi_load(spec, spec_options(integration), http_of(integration, means))
+        load = openapi_load(spec, spec_options(integration), through(means.http, integration, means.resolver))
         return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
 
     return Plan(key, hold, _resolving(connection, integration, means), integration.spec.refresh)
@@ -190,7 +161,7 @@ def source_key(integration: OpenApi, spec: SpecSource) -> str:
         integration.exclude,
         integration.overrides,
         integration.egress.allow,
-        *_way_out(integration),
+        *settings(integration),
     )
 
 
@@ -214,10 +185,10 @@ def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) ->
         egress_allow=integration.egress.allow,
     )
     files = [*documents, *([file] if file is not None else [])]
-    asked = (endpoint, connection.auth, integration.headers, *_way_out(integration)) if live else ()
+    asked = (endpoint, connection.auth, integration.headers, *settings(integration)) if live else ()
     key = _key("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
-    http = http_of(integration, means)
+    http = through(means.http, integration, means.resolver)
 
     async def load(cache: Path | None) -> Toolset:
         source = graphql_kind.SchemaSource(endpoint, file)
@@ -276,7 +247,7 @@ def _server(
     url = connection.base_url or integration.url
     egress = EgressRules(allow=integration.egress.allow)
     headers = plain_headers(integration.headers)
-    choose = _chooser(integration, means)
+    choose = chooser(integration, means.resolver)
     return mcp_kind.RemoteServer(url, headers, integration.transport, integration.timeout, egress, choose)
 
 

@@ -424,3 +424,10 @@ async def test_metrics_count_what_happened(shop: Proxy) -> None:
     assert await shop.counted("executor_executions_total", status="failed") >= 1
     assert await shop.counted("executor_tool_calls_total", integration="shop", outcome="tool_blocked") >= 1
     assert await shop.counted("executor_config_last_reload_successful") == 1
+
+
+async def test_pages_are_collected_by_a_call(shop: Proxy) -> None:
+    code = "return await tools.executor.paginate({path: 'tools.shop.org.main.things.list', max: 5})"
+    found = await shop.value(code)
+    assert (found["pages"], "next" in found) == (1, False)
+    assert found["items"][0]["name"] == "bolt"

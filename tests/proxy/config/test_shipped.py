@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from proxy.config.shipped import PACKS, PRESETS, Shelf
+from tests.proxy.config.texts import valid
+
+PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
 
 
 @pytest.mark.parametrize("shelf", [PRESETS, PACKS])
@@ -23,3 +29,17 @@ def test_names_are_in_order_and_have_no_ending() -> None:
 def test_what_is_not_there_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         PRESETS.read("nothing")
+
+
+@pytest.mark.parametrize("shelf", [PRESETS, PACKS])
+def test_the_page_describes_every_file(shelf: Shelf) -> None:
+    page = PAGE.read_text()
+    described = re.findall(r"^\| `([\w-]+)` \| (.+?) \|", page, re.MULTILINE)
+    assert [(name, shelf.read(name)["description"]) for name in shelf.names()] == [
+        one for one in described if one[0] in shelf.names()
+    ]
+
+
+def test_the_examples_of_the_page_are_valid() -> None:
+    integrations, policies = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    valid(f"version: 1\n{integrations}{policies}")

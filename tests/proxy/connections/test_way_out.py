@@ -1,0 +1,48 @@
+"""What an integration says about its way out, and that nothing is said where it says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations import OpenApi
+from integrations.base import Secret
+from integrations.http import HttpClient, Transport, Unreachable
+from proxy.config.secrets import Resolver
+from proxy.connections.way_out import chooser, settings, through
+
+CERT = {"cert": "/etc/client.pem", "key": {"env": "CLIENT_KEY"}}
+
+
+def api(**more: Any) -> OpenApi:
+    return OpenApi.model_validate({"kind": "openapi", "spec": {"url": "https://x.example/o.json"}, **more})
+
+
+def test_the_usual_way_is_direct() -> None:
+    assert not any(settings(api()))
+    assert chooser(api(), Resolver({}))() == Transport()
+
+
+async def test_only_who_needs_it_gets_a_client_of_its_own() -> None:
+    async with HttpClient() as http:
+        assert through(http, api(), Resolver({})) is http
+        assert through(http, api(proxy="http://proxy.example:3128"), Resolver({})) is not http
+
+
+def test_everything_that_is_said() -> None:
+    one = api(proxy="http://proxy.example:3128", ca_bundle="/etc/ca.pem", client_cert=CERT)
+    expected = Transport(
+        "http://proxy.example:3128", Path("/etc/ca.pem"), Path("/etc/client.pem"), Secret("k")
+    )
+    assert chooser(one, Resolver({"CLIENT_KEY": "k"}))() == expected
+
+
+def test_the_key_is_asked_for_anew_and_may_be_missing() -> None:
+    env: dict[str, str] = {}
+    choose = chooser(api(client_cert=CERT), Resolver(env))
+    with pytest.raises(Unreachable, match="client_cert: CLIENT_KEY is not set"):
+        choose()
+    env["CLIENT_KEY"] = "k"
+    assert choose().client_key == Secret("k")
