@@ -159,12 +159,15 @@ class PreparedCall:
 
     `arguments` is the canonical form that policies judge and people approve: exactly what will be sent.
     `summary` is one line for people (`PATCH https://api.example.com/repos/o/r`). `plan` is private to the kind.
+    `key_header`: the call may be repeated with a key of its own in this header, which `idempotency_key` then is.
     """
 
     tool: ToolDefinition
     arguments: JsonObject
     summary: str
     plan: Any
+    key_header: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ class OpenApiUpstream:
         definition = self._toolset.definition(tool)
         request, canonical = build_request(self._toolset.closure(tool), arguments, self._base_url)
         request = self._with_own_headers(request)
-        return PreparedCall(definition, canonical, f"{request.method} {request.url}", request)
+        key = None if definition.idempotent else self._idempotency_key
+        return PreparedCall(definition, canonical, f"{request.method} {request.url}", request, key)
 
     def _with_own_headers(self, request: Request) -> Request:
         own = {name.lower() for name in self._headers}
@@ -84,7 +85,7 @@ class OpenApiUpstream:
 
         repeatable = call.tool.idempotent
         if not repeatable and self._idempotency_key is not None:
-            ready, repeatable = _with_key(ready, self._idempotency_key), True
+            ready, repeatable = _with_key(ready, self._idempotency_key, call.idempotency_key), True
         attempts = 1 + (self._retries if repeatable else 0)
         return await attempt_repeatedly(attempt, attempts, deadline)
 
@@ -129,11 +130,11 @@ class OpenApiUpstream:
         """Nothing to close: connections belong to the HTTP client."""
 
 
-def _with_key(request: Request, header: str) -> Request:
-    """One key for all attempts of a call. A key that the caller gave as an argument stays."""
+def _with_key(request: Request, header: str, key: str | None) -> Request:
+    """One key for all attempts of a call: the call's own, or a new one. A key given as an argument stays."""
     if any(name.lower() == header.lower() for name, _ in request.headers):
         return request
-    return replace(request, headers=(*request.headers, (header, str(uuid.uuid4()))))
+    return replace(request, headers=(*request.headers, (header, key or str(uuid.uuid4()))))
 
 
 def _header_list(request: Request) -> list[tuple[str, str]]:

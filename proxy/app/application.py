@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from integrations.fields import Listen, parse_listen
 from integrations.http import HttpClient
@@ -25,6 +26,7 @@ from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir
 from proxy.app.sandboxes import Sandboxes
+from proxy.app.store import open_store
 from proxy.app.tasks import companions
 from proxy.auth import LocalTokenError
 from proxy.calls import CallReport, Calls
@@ -40,10 +42,11 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader, follow
 from proxy.sandbox import HardeningMissing, PoolUnavailable
-from proxy.state.memory import MemoryState
+from proxy.state import State, StateError
 from proxy.telemetry import Log, Metrics, configure_logging
 from proxy.workspace import Generation
 
+_RECOVERY_SECONDS = 5.0
 _EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 
 
@@ -67,6 +70,7 @@ class Application:
         connections: Connections,
         sandboxes: Sandboxes,
         sources_changed: asyncio.Event,
+        state: State,
     ) -> None:
         self.options = options
         self.metrics = Metrics()
@@ -79,10 +83,19 @@ class Application:
         self._now: Built | None = None
         self._listener: Listen | None = None
         self._log = Log("app")
-        state = MemoryState()
+        self.state = state
+        self.base_url: str | None = None
         limiter = CurrentLimits(lambda: self.access.limits, self._limit_hit)
         calls = Calls(self.live, state, limiter=limiter, on_call=self._called)
-        self.executions = Executions(sandboxes, calls, self.live, state, on_execution=self._executed)
+        self.executions = Executions(
+            sandboxes,
+            calls,
+            self.live,
+            state,
+            on_execution=self._executed,
+            is_approver=lambda principal: self.access.roles.is_approver(principal),
+            approval_url=self.approval_url,
+        )
         self._reloader: Reloader[Loaded, Built] | None = None
         operations = Operations(
             self.live, lambda: self.reloader, lambda: sandboxes.pool, self.metrics, connections.health
@@ -217,6 +230,23 @@ class Application:
                 # A reload was faster, and took the new documents along or will be told of them.
                 self._connections.release(built.opened.keys)
 
+    async def recover_executions(self) -> None:
+        """Go on with what a dead process left behind, and end what waited too long."""
+        while True:
+            try:
+                await self.executions.recover()
+            except StateError as error:
+                self._log.exception("recovery_failed", error)
+            await asyncio.sleep(_RECOVERY_SECONDS)
+
+    def approval_url(self, execution_id: str, session_id: str | None) -> str | None:
+        """The page where a person decides; None when nothing serves pages."""
+        base = self.config.server.public_url or self.base_url
+        if base is None:
+            return None
+        session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
+        return f"{str(base).rstrip('/')}/resume/{execution_id}{session}"
+
     @property
     def reloader(self) -> Reloader[Loaded, Built]:
         assert self._reloader is not None
@@ -288,7 +318,8 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
             Connections(http, Resolver(options.env), cache_dir(options.env), changed.set)
         )
         sandboxes = await stack.enter_async_context(Sandboxes())
-        application = Application(options, connections, sandboxes, changed)
+        state = await stack.enter_async_context(open_store(first.config, options.env))
+        application = Application(options, connections, sandboxes, changed, state)
         watcher = await stack.enter_async_context(_watcher(options, first.config))
         reloader = Reloader(
             application.load,
@@ -312,17 +343,19 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
 
 @asynccontextmanager
 async def _tasks(application: Application, watcher: Watcher) -> AsyncIterator[None]:
-    """The two things that happen without anybody asking: files change, documents arrive."""
+    """What happens without anybody asking: files change, documents arrive, dead processes leave executions behind."""
     async with companions() as group:
         tasks = [
             group.create_task(follow(watcher.changes(), application.reloader), name="follow files"),
             group.create_task(application.follow_sources(), name="follow documents"),
+            group.create_task(application.recover_executions(), name="recover executions"),
         ]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
+            await application.executions.let_go()
 
 
 def _watcher(options: StartOptions, config: Config) -> Watcher:

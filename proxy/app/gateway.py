@@ -11,6 +11,7 @@ from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
 from proxy.auth import AuthError as NotAdmitted
 from proxy.auth import AuthRequest
+from proxy.catalog import PAUSE_RULE
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
 from proxy.limits import LimitSubject
 from proxy.live import Live
@@ -21,7 +22,6 @@ from proxy.telemetry import Metrics
 from proxy.workspace import Generation, Workspace
 
 JsonObject = dict[str, Any]
-NOT_YET = "A call that needs approval returns `approval_required`; approvals are not available yet, so do not retry it."
 
 
 class AppGateway:
@@ -45,6 +45,12 @@ class AppGateway:
         self.config = operations.config
         self.metrics = operations.metrics
         self.reload = operations.reload
+        self.wait = executions.wait
+        self.decide = executions.decide
+        self.show = executions.show
+        self.list = executions.list
+        self.pending = executions.pending
+        self.cancel = executions.cancel
 
     # Callers
 
@@ -85,7 +91,10 @@ class AppGateway:
         limits = self._live.current.config.execute
         visible = workspace.visible_for(principal.caller())
         text = workspace.catalog.description(
-            visible, max_bytes=limits.description_bytes, inline_tools=limits.inline_tools, pause_rule=NOT_YET
+            visible,
+            max_bytes=limits.description_bytes,
+            inline_tools=limits.inline_tools,
+            pause_rule=PAUSE_RULE,
         )
         self._revisions.remember(workspace.catalog)
         return text, workspace.catalog.revision

@@ -83,7 +83,9 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     dispatch = Dispatch(application.gateway, drain, _options(application))
 
     def bound(port: int) -> None:
-        ready(Bound(listen.host, port))
+        address = Bound(listen.host, port)
+        application.base_url = address.url
+        ready(address)
 
     try:
         async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:

@@ -1,5 +1,6 @@
 """One inner call, from a path in agent code to an envelope."""
 
+from proxy.calls.approval import Approval, Asking, Ready
 from proxy.calls.call import CallLimits, Calls
 from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
 from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
@@ -7,12 +8,15 @@ from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubje
 
 __all__ = [
     "SYSTEM_TOOLS",
+    "Approval",
+    "Asking",
     "CallContext",
     "CallLimiter",
     "CallLimits",
     "CallReport",
     "CallSubject",
     "Calls",
+    "Ready",
     "Refusal",
     "Settlement",
     "ToolDefect",

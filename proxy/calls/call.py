@@ -1,4 +1,6 @@
-"""The one path of an inner call: find, hide, prepare, decide, limit, send, scrub.
+"""The one path of an inner call: find, hide, prepare, decide; limit, send, scrub.
+
+`judge` does the first half and sends nothing; `send` does the second. Between them lies, for some calls, a person.
 
 Order matters: nothing about a tool is said before the caller may know of it; policies judge the arguments exactly
 as they would be sent; a credential is first seen inside `OpenConnection.invoke`, after everything else agreed.
@@ -16,8 +18,8 @@ from typing import Any
 import orjson
 
 from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCall, Result, UnknownTool
-from policies import Decision
 from proxy.calls import outcome
+from proxy.calls.approval import Approval, Asking, Ready, Trail, asking_for, with_key
 from proxy.calls.arguments import canonical, digest
 from proxy.calls.gate import Gate, gate
 from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
@@ -45,20 +47,6 @@ class CallLimits:
     timeout_seconds: float = 120.0
     grace_seconds: float = 2.0
     result_bytes: int = 8 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class _Trail:
-    """One call: what came in, and what is known about it so far. Its report is made of this."""
-
-    lease: Generation
-    principal: Principal
-    context: CallContext
-    path: str
-    address: str | None = None
-    integration: str = ""
-    decision: Decision | None = None
-    arguments_digest: str | None = None
 
 
 class Calls:
@@ -96,29 +84,65 @@ class Calls:
     async def settle(
         self, lease: Generation, principal: Principal, path: str, args: JsonObject, context: CallContext
     ) -> Settlement:
-        """The same as bytes that nobody needs to parse again. Raises nothing but cancellation."""
-        started = time.perf_counter()
-        trail = _Trail(lease, principal, context, path.removeprefix("tools."))
+        """The same as bytes that nobody needs to parse again; what needs approval is refused."""
+        verdict = self.judge(lease, principal, path, args, context)
+        if isinstance(verdict, Settlement):
+            return verdict
+        if isinstance(verdict, Ready):
+            return await self.send(verdict)
+        failure = outcome.approval_required(verdict.address, verdict.decision, verdict.pattern)
+        return self.refuse(verdict, failure)
+
+    def judge(
+        self,
+        lease: Generation,
+        principal: Principal,
+        path: str,
+        args: JsonObject,
+        context: CallContext,
+        approval: Approval | None = None,
+    ) -> Ready | Asking | Settlement:
+        """What may happen to the call now; nothing is sent and no credential is read. Raises nothing.
+
+        An approval counts only for exactly what it was given for, under the rules of this moment (T11).
+        """
+        trail = Trail(lease, principal, context, path.removeprefix("tools."))
+        try:
+            verdict = self._judge(trail, args, approval)
+        # Whatever goes wrong in here is ours: agent code gets an id, the log gets the cause.
+        except Exception as error:
+            verdict = self._defect(error, trail)
+        if isinstance(verdict, Settlement):
+            self._report(trail, verdict)
+        return verdict
+
+    async def send(self, ready: Ready) -> Settlement:
+        """Send what was judged to be sendable. Raises nothing but cancellation."""
+        trail = ready.trail
         settlement = Settlement(b"", False, "canceled")
         try:
-            settlement = await self._settle(trail, args)
+            settlement = await self._send(ready)
         except WrongArgument as wrong:
             settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
-        # Whatever else goes wrong in here is ours: agent code gets an id, the log gets the cause.
         except Exception as error:
             settlement = self._defect(error, trail)
         finally:
-            if self._on_call is not None:
-                self._on_call(_report(trail, settlement.code, time.perf_counter() - started))
+            self._report(trail, settlement)
         return settlement
 
-    async def _settle(self, trail: _Trail, args: JsonObject) -> Settlement:
-        if trail.path == PAGINATE:
+    def refuse(self, asking: Asking, failure: Failure) -> Settlement:
+        """Settle a call that needed approval without it."""
+        settlement = outcome.failed(failure)
+        self._report(asking.trail, settlement)
+        return settlement
+
+    def _judge(
+        self, trail: Trail, args: JsonObject, approval: Approval | None
+    ) -> Ready | Asking | Settlement:
+        if trail.path in self._system or trail.path == PAGINATE:
             trail.address, trail.integration = trail.path, "system"
-            return await self._paginated(trail, args)
-        if trail.path in self._system:
-            trail.address, trail.integration = trail.path, "system"
-            return self._bounded(trail, await self._system.run(trail.path, args, trail.principal), ())
+            # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
+            return Ready(trail, trail.path != PAGINATE or _reads(trail, args), args)
         principal, lease = trail.principal, trail.lease
         door = gate(lease, self._current(lease), principal.workspace_id, principal.caller())
         workspace = lease.workspace(principal.workspace_id)
@@ -126,6 +150,8 @@ class Calls:
             return outcome.failed(outcome.not_found(trail.path, ()))
         found = workspace.catalog.find(trail.path, door.visible)
         if isinstance(found, Missing):
+            if approval is not None:
+                return outcome.failed(outcome.definition_changed(approval.address))
             return outcome.failed(outcome.not_found(trail.path, found.suggestions))
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trail.path, found.addresses))
@@ -133,9 +159,9 @@ class Calls:
         if not door.visible(found):
             trail.decision = door.hiding(found)
             return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
-        return await self._known(door, workspace.connections[found.prefix], found, trail, args)
+        return self._known(door, workspace.connections[found.prefix], found, trail, args, approval)
 
-    async def _paginated(self, trail: _Trail, args: JsonObject) -> Settlement:
+    async def _paginated(self, trail: Trail, args: JsonObject) -> Settlement:
         """Every page is a call like any other; nothing is known here that such a call did not say."""
         values = read_arguments(PAGINATE, args)
         path = values["path"].removeprefix("tools.")
@@ -149,37 +175,59 @@ class Calls:
         answer = await paginate(page, lambda: _pageable(trail, path), values["args"], limits)
         return answer if isinstance(answer, Settlement) else self._bounded(trail, answer, ())
 
-    async def _known(
-        self, door: Gate, connection: OpenConnection, tool: CatalogTool, trail: _Trail, args: JsonObject
-    ) -> Settlement:
-        """From a tool that the caller may know of to what its upstream said."""
+    def _known(
+        self,
+        door: Gate,
+        connection: OpenConnection,
+        tool: CatalogTool,
+        trail: Trail,
+        args: JsonObject,
+        approval: Approval | None,
+    ) -> Ready | Asking | Settlement:
+        """From a tool that the caller may know of to what may happen to the call."""
         if not door.present(tool):
             message = f"The connection `{tool.prefix}` was removed from the configuration."
             return outcome.failed(Failure("connection_removed", message))
         prepared = _prepared(connection, tool, args)
         if isinstance(prepared, Failure):
             return outcome.failed(prepared)
-        trail.arguments_digest = digest(canonical(prepared.arguments))
-        refused = self._judged(door, tool, trail, prepared) or await self._limited(tool, trail)
-        if refused is not None:
-            return outcome.failed(refused)
-        known = connection.known_secrets()
-        result = await self._invoked(connection, prepared)
-        # A secret file may have been replaced while the call was under way: both values may be in the answer.
-        return self._bounded(trail, result, (*known, *connection.known_secrets()))
-
-    def _judged(self, door: Gate, tool: CatalogTool, trail: _Trail, prepared: PreparedCall) -> Failure | None:
+        spelled = canonical(prepared.arguments)
+        trail.arguments_digest = digest(spelled)
         decision = trail.decision = door.decide(tool, prepared.arguments)
         if decision.error is not None:
             self._log.error("policy_error", rule=decision.rule_id, error=decision.error)
         if decision.action == "block":
-            return outcome.blocked(tool.address, decision)
-        if decision.action == "require_approval":
-            pattern = door.pattern(decision.rule_id, decision.rule_source)
-            return outcome.approval_required(tool.address, decision, pattern)
-        return None
+            return outcome.failed(outcome.blocked(tool.address, decision))
+        ready = Ready(trail, _repeatable(prepared), args, tool, connection, prepared)
+        if decision.action == "approve":
+            return ready
+        asking = asking_for(
+            trail, tool, prepared, spelled, decision, door.pattern(decision.rule_id, decision.rule_source)
+        )
+        if approval is None:
+            return asking
+        return _approved(asking, approval, ready, time.time() * 1000)
 
-    async def _limited(self, tool: CatalogTool, trail: _Trail) -> Failure | None:
+    async def _send(self, ready: Ready) -> Settlement:
+        trail = ready.trail
+        if trail.path == PAGINATE:
+            return await self._paginated(trail, ready.args)
+        if ready.tool is None or ready.connection is None or ready.prepared is None:
+            return self._bounded(trail, await self._system.run(trail.path, ready.args, trail.principal), ())
+        refused = await self._limited(ready.tool, trail)
+        if refused is not None:
+            return outcome.failed(refused)
+        connection = ready.connection
+        known = connection.known_secrets()
+        result = await self._invoked(connection, with_key(ready.prepared, trail.context))
+        # A secret file may have been replaced while the call was under way: both values may be in the answer.
+        return self._bounded(trail, result, (*known, *connection.known_secrets()))
+
+    def _report(self, trail: Trail, settlement: Settlement) -> None:
+        if self._on_call is not None:
+            self._on_call(_report(trail, settlement.code, time.perf_counter() - trail.started))
+
+    async def _limited(self, tool: CatalogTool, trail: Trail) -> Failure | None:
         session = trail.context.session_id
         subject = CallSubject(trail.principal, session, tool.integration, tool.prefix, tool.address)
         refusal = await self._limiter.admit(subject)
@@ -198,7 +246,7 @@ class Calls:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."
             return Failure("upstream_timeout", message, prepared.tool.idempotent)
 
-    def _bounded(self, trail: _Trail, answer: Result | Plain, known: tuple[str, ...]) -> Settlement:
+    def _bounded(self, trail: Trail, answer: Result | Plain, known: tuple[str, ...]) -> Settlement:
         """The answer as bytes: small enough, and without the secrets that the call was sent with."""
         address = trail.address or trail.path
         try:
@@ -222,7 +270,7 @@ class Calls:
             # Shutting down: there is no newer rule than the leased ones.
             return lease
 
-    def _defect(self, error: Exception, trail: _Trail) -> Settlement:
+    def _defect(self, error: Exception, trail: Trail) -> Settlement:
         correlation = secrets.token_hex(4)
         cause = "".join(traceback.format_exception(error))
         cause = self._scrubber.clean_text(cause, _known_secrets(trail))
@@ -230,7 +278,19 @@ class Calls:
         return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
 
 
-def _pageable(trail: _Trail, path: str) -> Pageable:
+def _reads(trail: Trail, args: JsonObject) -> bool:
+    """Whether the tool that is to be paged through only reads."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    path = args.get("path")
+    if workspace is None or not isinstance(path, str):
+        return True
+    tool = workspace.catalog.find(
+        path.removeprefix("tools."), workspace.visible_for(trail.principal.caller())
+    )
+    return not isinstance(tool, CatalogTool) or tool.definition.idempotent
+
+
+def _pageable(trail: Trail, path: str) -> Pageable:
     """What is known of a tool that was just called."""
     workspace = trail.lease.workspace(trail.principal.workspace_id)
     assert workspace is not None
@@ -242,7 +302,7 @@ def _pageable(trail: _Trail, path: str) -> Pageable:
     return Pageable(tool.toolset.schemas(tool.definition.name).input, names)
 
 
-def _report(trail: _Trail, code: str | None, seconds: float) -> CallReport:
+def _report(trail: Trail, code: str | None, seconds: float) -> CallReport:
     return CallReport(
         context=trail.context,
         principal=trail.principal,
@@ -255,6 +315,21 @@ def _report(trail: _Trail, code: str | None, seconds: float) -> CallReport:
         milliseconds=round(seconds * 1000, 3),
         generation=trail.lease.number,
     )
+
+
+def _approved(asking: Asking, approval: Approval, ready: Ready, now: float) -> Ready | Asking | Settlement:
+    """The approved call, unless what was approved is no longer what would be sent."""
+    if not approval.again and approval.expires_at <= now:
+        return outcome.failed(outcome.approval_expired(asking.address))
+    if asking.binding == approval.binding:
+        return ready
+    if asking.definition != approval.definition:
+        return outcome.failed(outcome.definition_changed(asking.address))
+    return asking
+
+
+def _repeatable(prepared: PreparedCall) -> bool:
+    return prepared.tool.idempotent or prepared.key_header is not None
 
 
 def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -> PreparedCall | Failure:
@@ -277,7 +352,7 @@ def _not_ready(connection: OpenConnection) -> Failure:
     return Failure(code, message, not missing, details={"status": status["status"]})
 
 
-def _hidden(trail: _Trail, suggestions: tuple[str, ...]) -> Failure:
+def _hidden(trail: Trail, suggestions: tuple[str, ...]) -> Failure:
     """A rule with a reason explains itself to callers of its own workspace; any other hides the tool (T9)."""
     decision = trail.decision
     assert decision is not None
@@ -287,7 +362,7 @@ def _hidden(trail: _Trail, suggestions: tuple[str, ...]) -> Failure:
     return outcome.not_found(trail.path, suggestions)
 
 
-def _known_secrets(trail: _Trail) -> list[str]:
+def _known_secrets(trail: Trail) -> list[str]:
     workspace = trail.lease.workspace(trail.principal.workspace_id)
     if workspace is None or trail.address is None:
         return []

@@ -90,15 +90,24 @@ def blocked(address: str, decision: Decision) -> Failure:
 
 
 def approval_required(address: str, decision: Decision, pattern: str | None) -> Failure:
-    """The call was not sent: there is nobody to ask yet."""
+    """The call was not sent, and nobody can be asked where it came from."""
     details: JsonObject = {"rule": decision.rule_id, "source": decision.rule_source}
     details |= {"pattern": pattern} if pattern else {}
     details |= {"reason": decision.reason} if decision.reason else {}
-    message = (
-        f"`{address}` needs approval and was not sent (rule `{decision.rule_id}`). Approvals are not available yet "
-        "on this server: tell the user, and do not retry."
-    )
+    message = f"`{address}` needs approval and was not sent (rule `{decision.rule_id}`)."
     return Failure("approval_required", message, details=details if decision.disclose else {})
+
+
+def approval_expired(address: str) -> Failure:
+    return Failure(
+        "approval_expired", f"The approval of `{address}` expired before it was used; nothing was sent."
+    )
+
+
+def definition_changed(address: str) -> Failure:
+    """Between approval and dispatch: what was approved is not what would be sent."""
+    message = f"`{address}` has changed since it was approved, so the approval is void and nothing was sent."
+    return Failure("tool_definition_changed", message)
 
 
 def invalid_arguments(

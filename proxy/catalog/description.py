@@ -19,7 +19,7 @@ from proxy.catalog.entries import CONNECTED, CatalogTool, Visible, everything
 from proxy.catalog.prose import plain_title
 from proxy.catalog.words import split_identifier
 
-PAUSE_RULE = "A call that needs approval gives error code approval_required: tell the user, do not retry."
+PAUSE_RULE = "A call that needs approval pauses everything: tell the user what it asks, then call resume."
 
 _HEAD = (
     "Run TypeScript or JavaScript in a sandbox whose `tools` object calls the connected APIs. "

@@ -37,7 +37,9 @@ def _entry(key: str, value: Any, node: Node) -> Any:
         return value
     if key in _NAMES and isinstance(value, dict):
         # Their keys are names of headers and variables, which may read like ours.
-        return {name: below if isinstance(below, str) else _walk(below, node) for name, below in value.items()}
+        return {
+            name: below if isinstance(below, str) else _walk(below, node) for name, below in value.items()
+        }
     if isinstance(value, str):
         return _absolute(node, value) if key in _FILE_KEYS else value
     if key == "documents" and isinstance(value, list):

@@ -1,17 +1,47 @@
 """From code to outcome."""
 
+from proxy.executions.approvals import (
+    CHOICES,
+    REFUSALS,
+    AskedBy,
+    Choice,
+    DecideOutcome,
+    Decision,
+    Elicit,
+    ElicitAnswer,
+    ExecutionView,
+    Interaction,
+    Page,
+    Pending,
+    Via,
+)
+from proxy.executions.driver import ExecutionReport, pauses
 from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
-from proxy.executions.runner import ExecutionReport, Executions
+from proxy.executions.runner import Executions
 from proxy.executions.schema import OUTPUT_SCHEMA
 
 __all__ = [
+    "CHOICES",
     "OUTPUT_SCHEMA",
+    "REFUSALS",
+    "AskedBy",
+    "Choice",
+    "DecideOutcome",
+    "Decision",
+    "Elicit",
+    "ElicitAnswer",
     "ExecutionLimits",
     "ExecutionReport",
     "ExecutionRequest",
     "ExecutionResult",
+    "ExecutionView",
     "Executions",
+    "Interaction",
     "Observer",
+    "Page",
+    "Pending",
+    "Via",
     "limits_from",
+    "pauses",
 ]

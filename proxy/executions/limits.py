@@ -22,6 +22,8 @@ class ExecutionLimits:
     result_bytes: int = 8 * 1024 * 1024
     shown_result_bytes: int = 256 * 1024
     result_ttl_seconds: float = 86_400.0
+    approval_timeout_ms: float = 900_000.0
+    execution_ttl_seconds: float = 86_400.0
 
     def for_request(self, timeout_ms: int | None) -> MachineLimits:
         """The machine's limits with the active time that was asked for, or the default, below the maximum."""
@@ -40,4 +42,6 @@ def limits_from(config: Config) -> ExecutionLimits:
         log_bytes=sandbox.max_output,
         shown_result_bytes=config.execute.max_result_bytes,
         result_ttl_seconds=config.state.execution_ttl,
+        approval_timeout_ms=config.elicitation.approval_timeout * 1000,
+        execution_ttl_seconds=config.state.execution_ttl,
     )

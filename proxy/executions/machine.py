@@ -1,10 +1,11 @@
 """What an execution does next: `(state, event) -> (state, commands)`. No clock, no I/O, no await.
 
-    new -> running <-> blocked -> finished
-              `-> draining -----^
+    new -> running <-> blocked  -> paused | finished
+      `-> replaying -^ `-> draining -^
 
 `running`: the worker computes. `blocked`: it waits for calls or timers. `draining`: the code has ended, calls that it
-never awaited are still under way.
+never awaited are still under way. `replaying`: a fresh worker is brought to where a journal ends. `paused`: nothing
+can progress without a decision; another run goes on from the journal.
 
 Rules:
 - An event that does not fit the state raises `IllegalEvent`; nothing is ignored.
@@ -16,6 +17,8 @@ Rules:
 - Calls that the code made but did not await: when the code returns they are still sent, and the execution ends when
   they have settled; their results go nowhere. When the code throws, those not sent yet are dropped, and those already
   sent are waited for.
+- A pause comes only when nothing else can progress, so that it shows every call that needs a decision; the worker is
+  killed, and `PauseRecord` is on record before `Pause` is said.
 - Whatever ends the execution from outside (deadline, cancel, lost worker) does not wait: calls under way are cut off
   and reported as `unsettled`.
 """
@@ -23,27 +26,28 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any, Final
 
-import orjson
-
-from proxy.calls.arguments import NotCanonical, canonical, digest
-from proxy.executions.journal import DispatchRecord, SettleRecord, TimerRecord
+from proxy.executions import replay
+from proxy.executions.admission import TOO_MANY_BYTES, admitted, answered, asked, recorded
+from proxy.executions.journal import PauseRecord, TimerRecord
+from proxy.executions.past import Diverged
 from proxy.executions.protocol import (
     Blocked,
     CancelRequested,
     Command,
     DeadlineReached,
     Deliver,
-    Dispatch,
     Ended,
     Event,
     Finish,
     Finished,
+    Judged,
     KillWorker,
     LostReason,
+    Pause,
+    Resumed,
     Settled,
     Started,
     StartWorker,
@@ -52,66 +56,22 @@ from proxy.executions.protocol import (
     WorkerLost,
     Write,
 )
-from proxy.sandbox import Delivery, Done, ResultDelivery, TimerDelivery, ToolCall
+from proxy.executions.situation import (
+    NO_CALLS,
+    NO_HELD,
+    NO_JUDGED,
+    IllegalEvent,
+    MachineLimits,
+    Phase,
+    State,
+    Step,
+    advanced,
+    deadline,
+    without,
+)
+from proxy.sandbox import TimerDelivery
 
-Phase = Literal["new", "running", "blocked", "draining", "finished"]
-_NONE: Final[Mapping[int, ToolCall]] = MappingProxyType({})
-
-
-class IllegalEvent(Exception):
-    """This event cannot happen in this state."""
-
-
-@dataclass(frozen=True, slots=True)
-class MachineLimits:
-    """Milliseconds, bytes, and numbers. `refusals`: calls over the limit before the execution is ended.
-
-    `outcome_bytes` is over all outcomes of one execution: they are held, journalled and delivered.
-    """
-
-    active_ms: float = 300_000.0
-    lifetime_ms: float = 3_600_000.0
-    calls: int = 1000
-    parallel: int = 64
-    refusals: int = 10_000
-    timers: int = 20_000
-    argument_bytes: int = 1024 * 1024
-    outcome_bytes: int = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything the machine knows. `at` is the time of the last event, `clock` the virtual clock last recorded.
-
-    `flying` are calls sent and not settled, by number; `queue` those that wait for a place; `inbox` what settled and
-    was not delivered yet; `dropped` what code made and will never be sent.
-    """
-
-    limits: MachineLimits
-    phase: Phase = "new"
-    began: float = 0.0
-    at: float = 0.0
-    clock: float = 0.0
-    active_ms: float = 0.0
-    next_seq: int = 0
-    sent: int = 0
-    refused: int = 0
-    timers: int = 0
-    outcome_bytes: int = 0
-    wake: float | None = None
-    flying: Mapping[int, ToolCall] = field(default_factory=lambda: _NONE)
-    queue: tuple[ToolCall, ...] = ()
-    inbox: tuple[Delivery, ...] = ()
-    dropped: tuple[ToolCall, ...] = ()
-    done: Done | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether time counts against the caller's timeout now."""
-        return self.phase == "running" or (self.phase == "blocked" and not self.flying)
-
-
-Step = tuple[State, tuple[Command, ...]]
+__all__ = ["IllegalEvent", "MachineLimits", "State", "Step", "deadline", "step"]
 
 
 def step(state: State, event: Event) -> Step:
@@ -119,22 +79,7 @@ def step(state: State, event: Event) -> Step:
     handler = _HANDLERS.get((state.phase, type(event)))
     if handler is None:
         raise IllegalEvent(f"{type(event).__name__} while {state.phase}")
-    return handler(_advanced(state, event.at), event)
-
-
-def deadline(state: State) -> float | None:
-    """When `DeadlineReached` is due if nothing else happens before; None when nothing runs."""
-    if state.phase in ("new", "finished"):
-        return None
-    last = state.began + state.limits.lifetime_ms
-    return min(last, state.at + state.limits.active_ms - state.active_ms) if state.active else last
-
-
-def _advanced(state: State, at: float) -> State:
-    """Time passed. A clock that was set back passes for one that stood still."""
-    passed = max(0.0, at - state.at)
-    used = state.active_ms + (passed if state.active else 0.0)
-    return replace(state, at=max(state.at, at), active_ms=used)
+    return handler(advanced(state, event.at), event)
 
 
 # ---- beginning and end -------------------------------------------------------------------------------------------
@@ -147,23 +92,40 @@ def _started(state: State, event: Started) -> Step:
 def _finished(state: State, event: Finished) -> Step:
     done = event.done
     if not done.ok:
-        dropped = (*state.queue, *done.calls)
-        return _drained(replace(state, phase="draining", done=done, queue=(), dropped=dropped), ())
-    state, commands = _admitted(replace(state, phase="draining", done=done), done.calls)
+        waiting = (*(one.call for one in state.queue), *(one.call for one in state.held.values()))
+        dropped = replace(state, queue=(), held=NO_HELD, dropped=(*waiting, *done.calls))
+        return _drained(replace(dropped, phase="draining", done=done), ())
+    state, commands = admitted(replace(state, phase="draining", done=done, inbox=()), done.calls)
     return _drained(state, commands)
 
 
 def _drained(state: State, commands: tuple[Command, ...]) -> Step:
-    if state.flying or state.queue:
+    """Over when every call has settled; paused when some need a decision first."""
+    state = replace(state, inbox=())
+    if not state.quiet:
         return state, commands
+    if state.held:
+        return _paused(state, commands)
     assert state.done is not None
     return _ended(state, commands, Ended("completed" if state.done.ok else "failed", state.done))
 
 
 def _ended(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
-    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=(*state.dropped, *state.queue))
-    over = replace(state, phase="finished", flying=_NONE, queue=(), inbox=(), wake=None)
-    return over, (*commands, Finish(ended))
+    judged = (one.call for one in (*state.judging.values(), *state.queue))
+    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values()))
+    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=unsent)
+    return _closed(state, "finished"), (*commands, Finish(ended))
+
+
+def _paused(state: State, commands: tuple[Command, ...]) -> Step:
+    held = tuple(state.held[seq] for seq in sorted(state.held))
+    last = (Write(PauseRecord(state.active_ms)), KillWorker(), Pause(held))
+    return _closed(state, "paused"), (*commands, *last)
+
+
+def _closed(state: State, phase: Phase) -> State:
+    state = replace(state, phase=phase, flying=NO_CALLS, judging=NO_JUDGED, held=NO_HELD, queue=())
+    return replace(state, inbox=(), wake=None, past=None, made=())
 
 
 def _stopped(state: State, ended: Ended) -> Step:
@@ -205,6 +167,10 @@ _LOST: Final[Mapping[LostReason, tuple[str, str]]] = {
     "protocol": ("SandboxError", "The sandbox answered in a way that it must not, and was stopped."),
     "killed": ("SandboxError", "The sandbox was stopped by the server."),
     "store": ("StateError", "The record of this execution could not be kept, so it was stopped."),
+    "diverged": (
+        "ReplayDiverged",
+        "The execution could not be continued, because its code did not ask for the same calls again:",
+    ),
     "unavailable": ("SandboxUnavailable", "No sandbox is free at the moment; try again shortly."),
 }
 
@@ -215,97 +181,66 @@ def _lost(state: State, event: WorkerLost) -> Step:
     return _stopped(state, Ended("failed", name=name, message=f"{message}{detail}"))
 
 
+# ---- replay ------------------------------------------------------------------------------------------------------
+def _resumed(state: State, event: Resumed) -> Step:
+    past = event.past
+    state = replace(state, phase="replaying", began=event.at, at=event.at, clock=past.start.now)
+    state = replace(state, active_ms=past.active_ms, past=past, given=event.given)
+    return state, (StartWorker(past.start),)
+
+
+def _replayed(state: State, event: Blocked | Finished) -> Step:
+    """The worker answered: deliver more of the past, or go on where it ends."""
+    calls = event.calls if isinstance(event, Blocked) else event.done.calls
+    try:
+        state, commands = replay.heard(state, calls, over=isinstance(event, Finished))
+    except Diverged as why:
+        return _lost(state, WorkerLost(event.at, "diverged", str(why)))
+    if commands:
+        return state, commands
+    if isinstance(event, Blocked):
+        state = replace(state, phase="blocked", wake=event.wake)
+        return _waited(*replay.restored(state))
+    return _drained(*replay.restored(replace(state, phase="draining", done=event.done)))
+
+
 # ---- calls -------------------------------------------------------------------------------------------------------
 def _blocked(state: State, event: Blocked) -> Step:
-    state, commands = _admitted(replace(state, phase="blocked", wake=event.wake), event.calls)
+    state, commands = admitted(replace(state, phase="blocked", wake=event.wake), event.calls)
     if state.refused > state.limits.refusals:
         message = f"The code kept calling tools after the limit of {state.limits.calls} calls."
         return _stopped(state, Ended("failed", name="CallLimitError", message=message))
-    if not (state.inbox or state.flying) and state.wake is None:
+    return _waited(state, commands)
+
+
+def _waited(state: State, commands: tuple[Command, ...]) -> Step:
+    if state.quiet and not (state.inbox or state.held) and state.wake is None:
         message = "The code waits for something that can never happen: no call and no timer is pending."
         return _stopped(state, Ended("failed", name="Error", message=message))
     return _progressed(state, commands)
 
 
-def _admitted(state: State, calls: tuple[ToolCall, ...]) -> Step:
-    """Take in new calls: refuse what is over a limit, queue the rest, send what fits. Raises `IllegalEvent`."""
-    queued = list(state.queue)
-    refusals: list[tuple[int, bytes]] = []
-    expected, sent = state.next_seq, state.sent
-    for call in calls:
-        if call.seq != expected:
-            raise IllegalEvent(f"call {call.seq} came where {expected} was due")
-        expected += 1
-        refusal = _LIMIT_REACHED if sent >= state.limits.calls else _unsendable(call, state.limits)
-        if refusal is None:
-            queued.append(call)
-            sent += 1
-        else:
-            refusals.append((call.seq, refusal))
-    state = replace(state, next_seq=expected, sent=sent, queue=tuple(queued))
-    commands: list[Command] = []
-    for seq, refusal in refusals:
-        state, write = _recorded(state, seq, refusal)
-        commands.append(write)
-    state = replace(state, refused=state.refused + sum(one is _LIMIT_REACHED for _, one in refusals))
-    state, dispatches = _dispatched(state)
-    return state, (*commands, *dispatches)
-
-
-def _failure(code: str, message: str) -> bytes:
-    return orjson.dumps({"ok": False, "error": {"code": code, "message": message, "retryable": False}})
-
-
-_LIMIT_REACHED: Final = _failure(
-    "call_limit_exceeded", "This execution has made as many calls as it may. Split the work."
-)
-_TOO_MANY_BYTES: Final = _failure(
-    "upstream_response_too_large", "The calls of this execution have returned as many bytes as it may hold."
-)
-
-
-def _unsendable(call: ToolCall, limits: MachineLimits) -> bytes | None:
-    try:
-        size = len(canonical(call.args))
-    except NotCanonical as why:
-        return _failure("invalid_tool_arguments", f"The arguments cannot be sent: {why}.")
-    if size <= limits.argument_bytes:
-        return None
-    return _failure("invalid_tool_arguments", f"The arguments are larger than {limits.argument_bytes} bytes.")
-
-
-def _dispatched(state: State) -> Step:
-    places = state.limits.parallel - len(state.flying)
-    if not state.queue or places <= 0:
-        return state, ()
-    now, later = state.queue[:places], state.queue[places:]
-    commands: list[Command] = []
-    for call in now:
-        commands += (Write(DispatchRecord(call.seq, call.path, digest(canonical(call.args)))), Dispatch(call))
-    flying = MappingProxyType({**state.flying, **{call.seq: call for call in now}})
-    return replace(state, queue=later, flying=flying), tuple(commands)
+def _judged(state: State, event: Judged) -> Step:
+    state, commands = answered(state, event.answers)
+    if state.phase == "draining":
+        return _drained(state, commands)
+    return _progressed(state, commands) if state.phase == "blocked" else (state, commands)
 
 
 def _settled(state: State, event: Settled) -> Step:
     if event.seq not in state.flying:
         raise IllegalEvent(f"call {event.seq} is not under way")
-    flying = MappingProxyType({seq: call for seq, call in state.flying.items() if seq != event.seq})
     total = state.outcome_bytes + len(event.outcome)
-    outcome = event.outcome if total <= state.limits.outcome_bytes else _TOO_MANY_BYTES
+    outcome = event.outcome if total <= state.limits.outcome_bytes else TOO_MANY_BYTES
+    flying = without(state.flying, event.seq)
     state = replace(state, flying=flying, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
-    state, write = _recorded(state, event.seq, outcome)
-    state, dispatches = _dispatched(state)
+    state, write = recorded(state, event.seq, outcome)
+    state, judge = asked(state)
     if state.phase == "draining":
-        return _drained(replace(state, inbox=()), (write, *dispatches))
+        return _drained(state, (write, *judge))
     if state.phase == "running":
-        return state, (write, *dispatches)
-    return _progressed(state, (write, *dispatches))
-
-
-def _recorded(state: State, seq: int, outcome: bytes) -> tuple[State, Write]:
-    clock = max(state.clock, state.at)
-    state = replace(state, clock=clock, inbox=(*state.inbox, ResultDelivery(clock, seq, outcome)))
-    return state, Write(SettleRecord(seq, outcome, clock))
+        return state, (write, *judge)
+    return _progressed(state, (write, *judge))
 
 
 # ---- deliveries --------------------------------------------------------------------------------------------------
@@ -316,7 +251,7 @@ def _progressed(state: State, commands: tuple[Command, ...]) -> Step:
         return running, (*commands, Deliver(state.inbox))
     if state.wake is not None:
         return state, (*commands, WaitTimer(state.wake))
-    return state, commands
+    return _paused(state, commands) if state.quiet and state.held else (state, commands)
 
 
 def _timer(state: State, event: TimerDue) -> Step:
@@ -332,19 +267,28 @@ def _timer(state: State, event: TimerDue) -> Step:
 
 _HANDLERS: Final[Mapping[tuple[Phase, type], Callable[[State, Any], Step]]] = {
     ("new", Started): _started,
+    ("new", Resumed): _resumed,
     ("new", WorkerLost): _lost,
     ("new", CancelRequested): _cancelled,
+    ("replaying", Blocked): _replayed,
+    ("replaying", Finished): _replayed,
+    ("replaying", WorkerLost): _lost,
+    ("replaying", DeadlineReached): _deadline,
+    ("replaying", CancelRequested): _cancelled,
+    ("running", Judged): _judged,
     ("running", Blocked): _blocked,
     ("running", Settled): _settled,
     ("running", Finished): _finished,
     ("running", WorkerLost): _lost,
     ("running", DeadlineReached): _deadline,
     ("running", CancelRequested): _cancelled,
+    ("blocked", Judged): _judged,
     ("blocked", Settled): _settled,
     ("blocked", TimerDue): _timer,
     ("blocked", WorkerLost): _lost,
     ("blocked", DeadlineReached): _deadline,
     ("blocked", CancelRequested): _cancelled,
+    ("draining", Judged): _judged,
     ("draining", Settled): _settled,
     ("draining", DeadlineReached): _deadline,
     ("draining", CancelRequested): _cancelled,

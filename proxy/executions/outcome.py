@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
+from proxy.executions.approvals import Elicit, Interaction, iso
 from proxy.executions.emitted import summaries
+from proxy.state import Owner
 
 JsonObject = dict[str, Any]
 Mode = Literal["model", "browser", "native"]
@@ -21,12 +23,35 @@ EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
 )
 """`exitCode` by status. Other statuses have none: they wait, or there was nothing to run."""
-_NOT_ERRORS: Final = frozenset({"completed", "waiting_for_interaction", "user_approval_required"})
+WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
+_NOT_ERRORS: Final = WAITING | {"completed", "running"}
+_UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "execution_not_found": (
+            "ExecutionNotFound",
+            "There is no execution `{id}` that you could go on with.",
+        ),
+        "execution_expired": (
+            "ExecutionExpired",
+            "Nobody decided about execution `{id}` in time; it has ended.",
+        ),
+        "execution_forbidden": ("ExecutionForbidden", "Execution `{id}` belongs to another account."),
+        "execution_already_settled": (
+            "ExecutionAlreadySettled",
+            "Execution `{id}` was decided otherwise before; a decision is final.",
+        ),
+    }
+)
+"""Outcomes of `resume` without an execution to go on with (execute design, section 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRequest:
-    """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded."""
+    """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
+
+    `elicit` asks a person through the client (mode `native`). `keep`: the execution can be looked up afterwards even
+    if it never paused and changed nothing.
+    """
 
     code: str
     timeout_ms: int | None = None
@@ -34,6 +59,8 @@ class ExecutionRequest:
     session_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     mode: Mode = "model"
+    elicit: Elicit | None = None
+    keep: bool = False
 
 
 class Observer(Protocol):
@@ -50,6 +77,22 @@ class Observer(Protocol):
     def log(self, level: str, text: str) -> None:
         """One console line. `level` is log, info, warn, error or debug."""
         ...
+
+
+class Silent:
+    """An observer that nobody reads."""
+
+    def call_started(self, seq: int, path: str) -> None:
+        """Not told."""
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """Not told."""
+
+    def log(self, level: str, text: str) -> None:
+        """Not told."""
+
+
+SILENT: Final = Silent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +157,15 @@ class ExecutionResult:
     logs: tuple[tuple[str, str], ...] = ()
     emitted: tuple[JsonObject, ...] = ()
     calls: tuple[CallEntry, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    expires_at: float | None = None
+    approval_url: str | None = None
+    note: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody must decide before it goes on."""
+        return self.status in WAITING
 
     @property
     def is_error(self) -> bool:
@@ -141,10 +193,22 @@ class ExecutionResult:
             "sessionId": self.session_id,
             "catalogRevision": self.catalog_revision,
             "recovery": self.recovery,
+            "note": self.note,
         }
         body = {name: value for name, value in body.items() if value is not None}
         if self.has_result:
             body["result"] = self.result
+        return body | self._waiting_json()
+
+    def _waiting_json(self) -> JsonObject:
+        if not self.interactions:
+            return {}
+        shown = [one.as_json() for one in self.interactions]
+        body: JsonObject = {"interaction": shown[0], "interactions": shown}
+        if self.expires_at is not None:
+            body["expiresAt"] = iso(self.expires_at)
+        if self.approval_url is not None:
+            body["approvalUrl"] = self.approval_url
         return body
 
     def content(self) -> list[JsonObject]:
@@ -155,12 +219,47 @@ class ExecutionResult:
         """Result (or error), then the `Logs:` section, at most 30,000 characters."""
         logs = _log_section(self.logs)
         room = TEXT_CHARACTERS - len(logs)
-        return f"{_cut(self._main_text(), room, self.result_ref)}{logs}"
+        note = f"{self.note}\n\n" if self.note else ""
+        return f"{note}{_cut(self._main_text(), room - len(note), self.result_ref)}{logs}"
 
     def _main_text(self) -> str:
+        if self.waiting:
+            return waiting_text(self)
         if self.error is not None:
             return self.error.as_text()
         return self.result_text if self.has_result else "(no result)"
+
+
+def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:
+    """One of the four outcomes that tell the model to run the code again."""
+    name, message = _UNAVAILABLE[status]
+    text = f"{message.format(id=execution_id[:64])} Run the code again with `execute`."
+    return ExecutionResult(
+        execution_id=execution_id,
+        status=status,
+        workspace_id=owner.workspace_id,
+        account_id=owner.account_id,
+        error=ExecutionError(name, text),
+        recovery="re_execute",
+    )
+
+
+def waiting_text(result: ExecutionResult) -> str:
+    """What waits, and what to do about it."""
+    count = len(result.interactions)
+    asks = "\n\n".join(f"[{one.id}] {one.message}" for one in result.interactions)
+    if result.status == "user_approval_required":
+        where = f" A person must decide at {result.approval_url}." if result.approval_url else ""
+        how = f'{where} Then call resume with {{"executionId": "{result.execution_id}"}}; it waits for the decision.'
+    else:
+        how = (
+            f' Ask the user, then call resume with {{"executionId": "{result.execution_id}", "action": "accept"}} '
+            'or "decline"; name one question with "interactionId".'
+        )
+    noun = "call needs" if count == 1 else "calls need"
+    return (
+        f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
+    )
 
 
 def _cut(text: str, room: int, ref: str | None) -> str:

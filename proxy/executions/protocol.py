@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from proxy.executions.journal import Record, StartRecord
+from proxy.executions.past import Past
 from proxy.sandbox import Delivery, Done, ToolCall
 
 Status = Literal["completed", "failed", "timeout", "canceled"]
-LostReason = Literal["memory", "cpu", "crash", "protocol", "killed", "store", "unavailable"]
+LostReason = Literal["memory", "cpu", "crash", "protocol", "killed", "store", "unavailable", "diverged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,62 @@ class Started:
 
     at: float
     start: StartRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was decided about a held call.
+
+    `retry`, `done` and `fail` settle a call whose outcome is unknown; `expired` stands for no answer in time, and
+    `ask_again` for an approval that was used up without this call. `interaction` was decided on; `expires_at`
+    (milliseconds since 1970) is when its approval ends.
+    """
+
+    action: Literal["accept", "decline", "cancel", "expired", "retry", "done", "fail", "ask_again"]
+    content: Mapping[str, Any]
+    interaction: str = ""
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Begin again where a journal ends. `given` are the decisions known now, by call."""
+
+    at: float
+    past: Past
+    given: Mapping[int, Given]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The call may go out now. `repeatable`: it may go out again after a crash."""
+
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The call will not be sent; `outcome` is the JSON that agent code sees."""
+
+    outcome: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The call needs a decision; `ask` is the question as it is kept in the journal."""
+
+    ask: dict[str, Any]
+
+
+Answer = Send | Refuse | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of the calls of a `Judge`, by number."""
+
+    at: float
+    answers: tuple[tuple[int, Answer], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +137,18 @@ class CancelRequested:
     why: str
 
 
-Event = Started | Blocked | Settled | TimerDue | Finished | WorkerLost | DeadlineReached | CancelRequested
+Event = (
+    Started
+    | Resumed
+    | Judged
+    | Blocked
+    | Settled
+    | TimerDue
+    | Finished
+    | WorkerLost
+    | DeadlineReached
+    | CancelRequested
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +156,26 @@ class StartWorker:
     """Send the code to a fresh worker, and report what it says."""
 
     start: StartRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A call to be judged. `ask` is set when it was approved: the approval is bound to what the question says.
+
+    `again`: it was under way when a proxy died. `lost`: so it was, and it may not be repeated unasked.
+    """
+
+    call: ToolCall
+    ask: dict[str, Any] | None = None
+    again: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judge these calls now and report `Judged`, before any other event."""
+
+    calls: tuple[Judgement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +201,33 @@ class WaitTimer:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Store the record before any command that follows is carried out."""
+    """Store the record before any command that follows is carried out.
+
+    `uses` names the interaction whose approval this record uses up: both happen or neither.
+    """
 
     record: Record
+    uses: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
     """End the worker; nothing it says counts any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call that needs a decision, and the question."""
+
+    call: ToolCall
+    ask: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing can progress without decisions on these, in the order of the calls. Everything is on record."""
+
+    held: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +253,4 @@ class Finish:
     ended: Ended
 
 
-Command = StartWorker | Dispatch | Deliver | WaitTimer | Write | KillWorker | Finish
+Command = StartWorker | Judge | Dispatch | Deliver | WaitTimer | Write | KillWorker | Pause | Finish

@@ -1,75 +1,97 @@
-"""Run an execution again from its journal: same code, same seed, same deliveries, and nothing is sent.
+"""Bring a fresh worker to where a journal ends: same code, same seed, same deliveries, and nothing is sent.
 
-Sans-I/O: `Replay` is told what the worker asks for and answers what to deliver next. Because records are delivered one
-at a time and in the order of writing, it does not matter how they were grouped the first time.
+Part of the execution machine. Deliveries are made in the order of writing, many in one frame; because the worker takes
+them one at a time, it does not matter how they were grouped the first time. Then every call that has not settled goes
+to where it stood:
+
+    recorded as held         held again, or carried out as decided
+    recorded as sent         the proxy died before it knew the outcome: repeated if harmless, else asked about
+    not recorded             queued, as if it had just been made
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
-from proxy.calls.arguments import canonical, digest
-from proxy.executions.journal import (
-    CorruptJournal,
-    DispatchRecord,
-    Record,
-    SettleRecord,
-    StartRecord,
-    TimerRecord,
-)
-from proxy.sandbox import Delivery, ResultDelivery, TimerDelivery, ToolCall
+from proxy.executions.admission import asked, decided
+from proxy.executions.journal import DispatchRecord, HoldRecord
+from proxy.executions.past import Diverged, Past, check, check_all_made
+from proxy.executions.protocol import Command, Deliver, Held, Judgement
+from proxy.executions.situation import State, Step
+from proxy.sandbox import Delivery, ResultDelivery, ToolCall
 
-
-class Diverged(Exception):
-    """The code asked for another call than the journal recorded. The text shows both."""
+BATCH_EVENTS: Final = 256
+BATCH_BYTES: Final = 1024 * 1024
 
 
-class Replay:
-    """One pass over one journal. Raises `CorruptJournal` when it does not begin with a start."""
+def heard(state: State, calls: tuple[ToolCall, ...], *, over: bool) -> Step:
+    """The worker made these calls again. No command means that the journal is used up.
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        if not records or not isinstance(records[0], StartRecord):
-            raise CorruptJournal("a journal begins with its start")
-        self.start: StartRecord = records[0]
-        self._calls = {record.seq: record for record in records if isinstance(record, DispatchRecord)}
-        self._deliveries = deliveries(records)
-        self._made: dict[int, ToolCall] = {}
-        self._at = 0
-
-    def blocked(self, calls: Iterable[ToolCall]) -> Delivery | None:
-        """What to deliver to a worker that made these calls and waits; None at the end of the journal.
-
-        Raises `Diverged`.
-        """
-        for call in calls:
-            self._check(call)
-            self._made[call.seq] = call
-        if self._at == len(self._deliveries):
-            return None
-        delivery = self._deliveries[self._at]
-        if isinstance(delivery, ResultDelivery) and delivery.seq not in self._made:
-            raise Diverged(f"the journal has a result for call {delivery.seq}, which the code has not made")
-        self._at += 1
-        return delivery
-
-    def _check(self, call: ToolCall) -> None:
-        recorded = self._calls.get(call.seq)
-        if recorded is None:
-            return  # refused, or still waiting for its turn when the journal ends
-        asked = digest(canonical(call.args))
-        if (recorded.path, recorded.digest) != (call.path, asked):
-            before = f"{recorded.path} with arguments {recorded.digest[:12]}"
-            raise Diverged(
-                f"call {call.seq} was {before}, and now is {call.path} with arguments {asked[:12]}"
-            )
+    `over`: the code has ended, and what else settled went nowhere. Raises `Diverged`.
+    """
+    past = state.past
+    assert past is not None
+    for number, call in enumerate(calls, len(state.made)):
+        if call.seq != number:
+            raise Diverged(f"call {call.seq} came where {number} was due")
+        check(past, call)
+    state = replace(state, made=(*state.made, *calls))
+    batch = () if over else _batch(past, state.replayed)
+    if batch:
+        return replace(state, replayed=state.replayed + len(batch)), (Deliver(batch),)
+    check_all_made(past, (call.seq for call in state.made))
+    return state, ()
 
 
-def deliveries(records: Iterable[Record]) -> tuple[Delivery, ...]:
-    """What a worker is given, in order, according to a journal."""
-    found: list[Delivery] = []
-    for record in records:
-        if isinstance(record, SettleRecord):
-            found.append(ResultDelivery(record.clock, record.seq, record.outcome))
-        elif isinstance(record, TimerRecord):
-            found.append(TimerDelivery(record.clock))
-    return tuple(found)
+def _batch(past: Past, start: int) -> tuple[Delivery, ...]:
+    """The next deliveries that fit one frame, at least one."""
+    size = 0
+    for count, one in enumerate(past.deliveries[start : start + BATCH_EVENTS]):
+        size += len(one.result) if isinstance(one, ResultDelivery) and isinstance(one.result, bytes) else 0
+        if count and size > BATCH_BYTES:
+            return past.deliveries[start : start + count]
+    return past.deliveries[start : start + BATCH_EVENTS]
+
+
+def restored(state: State) -> Step:
+    """The state as it was when the journal ended, with the decisions that were given since. `past` is let go."""
+    past = state.past
+    assert past is not None
+    open_calls = [call for call in state.made if call.seq not in past.outcomes]
+    known = past.last.keys() | {call.seq for call in open_calls}
+    state = replace(
+        state,
+        next_seq=len(state.made),
+        sent=len(known),
+        refused=len(state.made) - len(known),
+        timers=past.timers,
+        outcome_bytes=past.outcome_bytes,
+        clock=past.clock,
+        past=None,
+        made=(),
+    )
+    if state.done is not None and not state.done.ok:
+        return replace(state, dropped=tuple(open_calls)), ()
+    commands: list[Command] = []
+    for call in open_calls:
+        state, more = _placed(state, past, call)
+        commands += more
+    state, judge = asked(state)
+    return state, (*commands, *judge)
+
+
+def _placed(state: State, past: Past, call: ToolCall) -> Step:
+    record = past.last.get(call.seq)
+    if isinstance(record, HoldRecord):
+        held = Held(call, record.ask)
+        state = replace(state, held=MappingProxyType({**state.held, call.seq: held}))
+        given = state.given.get(call.seq)
+        return decided(state, held, given) if given is not None else (state, ())
+    if isinstance(record, DispatchRecord):
+        ask = past.asks.get(call.seq)
+        judgement = Judgement(call, ask, again=record.repeatable, lost=not record.repeatable)
+    else:
+        judgement = Judgement(call)
+    return replace(state, queue=(*state.queue, judgement)), ()

@@ -1,56 +1,73 @@
-"""`Executions`: from a request to a result. Raises nothing for what agent code, workers or upstreams do."""
+"""`Executions`: run code, and decide about, look at, continue and end what has paused.
+
+Works the same on every replica: what is not driven by this process is found in the state store. Whoever asks for the
+next result drives the execution there; a decision alone only wakes those who wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from proxy.calls import Calls
 from proxy.config import Config
-from proxy.executions import emitted
-from proxy.executions.journal import StartRecord
+from proxy.executions.approvals import (
+    CHOICES,
+    REFUSALS,
+    Choice,
+    DecideOutcome,
+    Decision,
+    ElicitAnswer,
+    ExecutionView,
+    Page,
+    Pending,
+    Refusal,
+    Via,
+)
+from proxy.executions.deciding import ALL, Desk
+from proxy.executions.driver import (
+    ApprovalUrl,
+    Driver,
+    ExecutionReport,
+    OnExecution,
+    pauses,
+    topic,
+    wall_clock,
+)
 from proxy.executions.limits import ExecutionLimits, limits_from
-from proxy.executions.outcome import ExecutionError, ExecutionRequest, ExecutionResult, Observer
-from proxy.executions.protocol import Ended
-from proxy.executions.results import Shaped, TooDeep, shape
-from proxy.executions.run import Job, Run, Workers
+from proxy.executions.outcome import (
+    SILENT,
+    ExecutionError,
+    ExecutionRequest,
+    ExecutionResult,
+    Observer,
+    unavailable,
+)
+from proxy.executions.records import body_of, view
+from proxy.executions.run import Workers
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
-from proxy.sandbox import Done
-from proxy.state import Owner, State
-from proxy.workspace import Generation
+from proxy.state import Conflict, Entry, ExecutionQuery, ExecutionRecord, Owner, State
 
-_GONE = "Executions are not kept after they ended. Run the code again with `execute`."
+__all__ = ["ExecutionReport", "Executions", "OnExecution", "pauses", "wall_clock"]
 
-
-@dataclass(frozen=True, slots=True)
-class ExecutionReport:
-    """One execution that is over, for audit and metrics. `lost` says how its worker died, if it did."""
-
-    execution_id: str
-    principal: Principal
-    code_sha256: str
-    session_id: str | None
-    metadata: Mapping[str, Any]
-    status: str
-    lost: str | None
-    calls: int
-    duration_ms: float
-    generation: int
-
-
-OnExecution = Callable[[ExecutionReport], None]
-
-
-def wall_clock() -> Callable[[], float]:
-    """Milliseconds since 1970 that never go back, whatever happens to the system's clock."""
-    offset = time.time() * 1000 - time.perf_counter() * 1000
-    return lambda: round(offset + time.perf_counter() * 1000, 3)
+# How long a caller of `resume` waits for an execution that another replica drives.
+_PATIENCE_SECONDS: Final = 240.0
+_LOOK_SECONDS: Final = 1.0
+_FALLBACK: Final = (
+    "This client cannot show questions, so the decision is asked for through the `resume` tool."
+)
+_IDEMPOTENCY: Final = "execution-key"
+_STATUS_OF: Final[Mapping[Refusal, str]] = {
+    "not_found": "execution_not_found",
+    "forbidden": "execution_forbidden",
+    "expired": "execution_expired",
+    "already_decided": "execution_already_settled",
+}
 
 
 class Executions:
@@ -66,66 +83,296 @@ class Executions:
         limits: Callable[[Config], ExecutionLimits] = limits_from,
         clock: Callable[[], float] | None = None,
         on_execution: OnExecution | None = None,
+        is_approver: Callable[[Principal], bool] = lambda _: False,
+        approval_url: ApprovalUrl = lambda execution_id, session_id: None,
     ) -> None:
-        self._pool = pool
-        self._calls = calls
-        self._live = live
         self._state = state
-        self._limits = limits
         self._clock = clock or wall_clock()
-        self._on_execution = on_execution
-        self._running: dict[str, Run] = {}
+        self._driver = Driver(pool, calls, live, state, limits, self._clock, on_execution, approval_url)
+        self._desk = Desk(state, is_approver, self._clock)
 
     @property
     def running(self) -> int:
-        """How many executions are under way."""
-        return len(self._running)
+        """How many executions are under way in this process."""
+        return len(self._driver.running)
 
+    # ---- run ----------------------------------------------------------------------------------------------------
     async def execute(
-        self, request: ExecutionRequest, principal: Principal, observer: Observer
+        self,
+        request: ExecutionRequest,
+        principal: Principal,
+        observer: Observer,
+        *,
+        idempotency_key: str | None = None,
     ) -> ExecutionResult:
-        """Run the code on the generation that is current now. When this task is cancelled the worker is killed."""
+        """Run the code. When this task is cancelled the worker is killed.
+
+        `idempotency_key`: the same key, principal and code give the same execution, whoever asks first runs it; the
+        same key with other code is a `failed` result named IdempotencyError.
+        """
         execution_id = f"exec_{secrets.token_hex(16)}"
         if not _is_text(request.code):
             error = ExecutionError(
                 "SyntaxError", "The code is not valid Unicode: it holds half of a surrogate pair."
             )
-            return self._unrun(execution_id, request, principal, error)
+            return _unrun(execution_id, request, principal, error)
+        if idempotency_key is not None:
+            request = replace(request, keep=True)
+            first = await self._first_of(idempotency_key, execution_id, request, principal)
+            if isinstance(first, ExecutionResult):
+                return first
+            if first != execution_id:
+                return await self._result_of(first, principal, observer)
+        return await self._begun(execution_id, request, principal, observer)
+
+    async def _begun(
+        self, execution_id: str, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
         try:
-            with self._live.lease() as generation:
-                return await self._leased(execution_id, request, principal, observer, generation)
+            result = await self._driver.begin(execution_id, request, principal, observer)
         except NotServing as closed:
             error = ExecutionError("NotServing", f"{closed}; try again shortly.")
-            return self._unrun(execution_id, request, principal, error)
+            return _unrun(execution_id, request, principal, error)
+        if request.mode != "native":
+            return result
+        return await self._asked(result, request, principal, observer)
 
+    async def _asked(
+        self, result: ExecutionResult, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
+        """Native mode: ask through the client until the execution ends, or the client cannot ask."""
+        while result.waiting:
+            answers: dict[str, Decision] = {}
+            for question in result.interactions:
+                said: ElicitAnswer | None = await request.elicit(question) if request.elicit else None
+                if said is None:
+                    return replace(result, note=_FALLBACK)
+                answers[question.id] = Decision(said.action, said.content)
+            outcome = await self.decide(result.execution_id, answers, principal, "native")
+            if not outcome.taken:
+                return self._refused(result.execution_id, principal, outcome, result)
+            result = await self._next(result.execution_id, principal, observer, 0.0)
+        return result
+
+    async def _first_of(
+        self, key: str, execution_id: str, request: ExecutionRequest, principal: Principal
+    ) -> str | ExecutionResult:
+        """The id of the execution that this key stands for; ours if it was free."""
+        name = hashlib.sha256(f"{principal.account_id}\n{key}".encode()).hexdigest()
+        code = hashlib.sha256(request.code.encode()).hexdigest()
+        while True:
+            known = await self._state.read_entry(_IDEMPOTENCY, principal.workspace_id, name)
+            if known is not None:
+                first, _, its_code = known.value.decode().partition(" ")
+                if its_code == code:
+                    return first
+                error = ExecutionError("IdempotencyError", "This Idempotency-Key was used with other code.")
+                return _unrun(execution_id, request, principal, error)
+            value = f"{execution_id} {code}".encode()
+            expires = self._clock() / 1000 + 86_400
+            entry = Entry(_IDEMPOTENCY, principal.workspace_id, name, value, 0, expires)
+            try:
+                await self._state.write_entry(entry)
+            except Conflict:
+                continue
+            return execution_id
+
+    async def _result_of(
+        self, execution_id: str, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
+        """The result of an execution that somebody else has begun, which may not be in the store yet."""
+        end = self._clock() + _PATIENCE_SECONDS * 1000
+        while True:
+            result = await self._next(execution_id, principal, observer, 0.0)
+            if result.status != "execution_not_found" or self._clock() >= end:
+                return result
+            await asyncio.sleep(_LOOK_SECONDS / 4)
+
+    # ---- continue -----------------------------------------------------------------------------------------------
     async def resume(
         self,
         execution_id: str,
-        action: str,
+        action: str | None,
         content: Mapping[str, Any] | None,
         interaction_id: str | None,
         principal: Principal,
+        *,
+        via: Via = "mcp",
+        observer: Observer = SILENT,
     ) -> ExecutionResult:
-        """Nothing waits for a decision in this version, so no id is found."""
-        message = f"There is no execution `{execution_id[:64]}` that waits for a decision. {_GONE}"
-        return ExecutionResult(
-            execution_id=execution_id,
-            status="execution_not_found",
+        """Decide, then go on to the next result, which may be another pause. `action` None only goes on.
+
+        Idempotent; concurrent ones join. A decision that was refused leaves the pause as it is, with a note.
+        """
+        chosen: Choice | None = next((one for one in CHOICES if one == action), None)
+        if chosen is not None:
+            decision = Decision(chosen, content or {})
+            outcome = await self.decide(execution_id, {interaction_id or ALL: decision}, principal, via)
+            if outcome.first_refusal is not None and not outcome.taken:
+                return await self._not_taken(execution_id, principal, outcome)
+            result = await self._next(execution_id, principal, observer, 0.0)
+            refused = outcome.refused and result.waiting
+            return replace(result, note=outcome.message()) if refused else result
+        return await self._next(execution_id, principal, observer, 0.0)
+
+    async def wait(
+        self, execution_id: str, principal: Principal, seconds: float, observer: Observer = SILENT
+    ) -> ExecutionResult:
+        """The next result once somebody has decided, or the pause again after `seconds`."""
+        return await self._next(execution_id, principal, observer, seconds)
+
+    async def _next(
+        self, execution_id: str, principal: Principal, observer: Observer, seconds: float
+    ) -> ExecutionResult:
+        until = self._clock() + seconds * 1000
+        patience = self._clock() + _PATIENCE_SECONDS * 1000
+        async with self._state.subscribe(topic(execution_id)) as news:
+            while True:
+                record = await self._desk.find(execution_id, principal)
+                if record is None:
+                    return unavailable("execution_not_found", execution_id, _owner(principal))
+                if record.status == "settled":
+                    return body_of(record).outcome()
+                waits = record.status == "paused" and not await self._moves(record)
+                if not waits:
+                    result = await self._driver.go_on(record, observer)
+                    if result is not None:
+                        return result
+                now = self._clock()
+                if now >= (until if waits else patience):
+                    return _as_it_stands(record)
+                left = min(_LOOK_SECONDS, ((until if waits else patience) - now) / 1000)
+                try:
+                    async with asyncio.timeout(max(left, 0.01)):
+                        await news.receive()
+                except TimeoutError:
+                    continue
+
+    async def _moves(self, record: ExecutionRecord) -> bool:
+        """Whether a paused execution can go on: something was decided, or time is up."""
+        if record.due_at is not None and record.due_at * 1000 <= self._clock():
+            return True
+        asked = {one.id for one in body_of(record).asked()}
+        decided = await self._state.decisions(record.execution_id, record.owner)
+        return any(one.interaction_id in asked for one in decided)
+
+    async def _not_taken(
+        self, execution_id: str, principal: Principal, outcome: DecideOutcome
+    ) -> ExecutionResult:
+        record = await self._desk.find(execution_id, principal)
+        standing = _as_it_stands(record) if record is not None and record.status == "paused" else None
+        return self._refused(execution_id, principal, outcome, standing)
+
+    def _refused(
+        self,
+        execution_id: str,
+        principal: Principal,
+        outcome: DecideOutcome,
+        standing: ExecutionResult | None,
+    ) -> ExecutionResult:
+        refusal = outcome.first_refusal or "not_found"
+        status = _STATUS_OF.get(refusal)
+        if status is None and standing is not None:
+            return replace(standing, note=REFUSALS[refusal])
+        return unavailable(status or "execution_not_found", execution_id, _owner(principal))
+
+    # ---- decide and look ----------------------------------------------------------------------------------------
+    async def decide(
+        self, execution_id: str, decisions: Mapping[str, Decision], decider: Principal, via: Via
+    ) -> DecideOutcome:
+        """Record decisions by interaction id (`*`: all that wait), and wake whoever waits for them anywhere."""
+        record = await self._desk.find(execution_id, decider)
+        if record is None:
+            return DecideOutcome(why="not_found")
+        outcome = await self._desk.decide(record, decisions, decider, via)
+        if outcome.taken:
+            await self._state.publish(topic(execution_id), b"")
+        return outcome
+
+    async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:
+        """One execution, for its owner or an approver; None for everybody else."""
+        record = await self._desk.find(execution_id, principal)
+        return view(record) if record is not None else None
+
+    async def list(
+        self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """Own executions, or all of the workspace for approvers. `status`: running, paused or settled."""
+        before = None
+        if cursor is not None:
+            before = await self._desk.find(cursor, principal)
+        query = ExecutionQuery(
             workspace_id=principal.workspace_id,
-            account_id=principal.account_id,
-            error=ExecutionError("ExecutionNotFound", message),
-            recovery="re_execute",
+            account_id=None if self._desk.everything(principal) else principal.account_id,
+            status=status if status in ("running", "paused", "settled") else None,  # type: ignore[arg-type]
+            before=before,
+            limit=max(1, min(limit, 200)),
         )
+        found = await self._state.list_executions(query)
+        more = found[-1].execution_id if len(found) == query.limit else None
+        return Page(tuple(view(one) for one in found), more)
+
+    async def pending(self, principal: Principal) -> tuple[Pending, ...]:
+        """Every question that waits and that this caller may see, oldest first."""
+        account = None if self._desk.everything(principal) else principal.account_id
+        query = ExecutionQuery(principal.workspace_id, account, status="paused", limit=500)
+        now = self._clock()
+        found = [
+            Pending(
+                one.execution_id,
+                one.owner.account_id,
+                one.owner.workspace_id,
+                one.session_id,
+                one.created_at * 1000,
+                question,
+            )
+            for one in await self._state.list_executions(query)
+            for question in body_of(one).asked()
+            if question.expires_at > now
+        ]
+        return tuple(sorted(found, key=lambda one: one.created))
+
+    # ---- end ----------------------------------------------------------------------------------------------------
+    async def cancel(self, execution_id: str, principal: Principal) -> bool:
+        """End an execution; False when this caller knows none that is not over, or another replica runs it now."""
+        record = await self._desk.find(execution_id, principal)
+        run = self._driver.running.get(execution_id)
+        if run is not None and (record is not None or _owner(principal) == run.owner):
+            run.cancel("It was cancelled on request.")
+            return True
+        if record is None or record.status == "settled":
+            return False
+        result = replace(
+            _as_it_stands(record),
+            status="canceled",
+            interactions=(),
+            error=ExecutionError("CanceledError", "It was cancelled on request."),
+        )
+        return await self._driver.close(record, result)
+
+    async def recover(self) -> int:
+        """Begin to go on with executions that a dead process left behind, and to end those that waited too long.
+
+        How many were found. Nobody waits for their results: they are in the store when they are there.
+        """
+        left = await self._state.unattended()
+        for record in left:
+            await self._driver.start(record, SILENT)
+        return len(left)
+
+    async def let_go(self) -> None:
+        """Stop driving continued executions; another process can go on with them."""
+        await self._driver.cancel_continued()
 
     async def idle(self) -> None:
         """Return when nothing is under way. Unbounded: the caller sets the limit."""
-        while self._running:
-            await next(iter(self._running.values())).over.wait()
+        while self._driver.running:
+            await next(iter(self._driver.running.values())).over.wait()
             await asyncio.sleep(0)
 
     async def cancel_all(self, why: str = "The server is shutting down.", seconds: float = 5.0) -> int:
         """Cancel everything and wait for the results to be on their way; how many are still under way after that."""
-        runs = list(self._running.values())
+        runs = list(self._driver.running.values())
         for run in runs:
             run.cancel(why)
         try:
@@ -136,122 +383,41 @@ class Executions:
             pass
         return sum(not run.over.is_set() for run in runs)
 
-    async def _leased(
-        self,
-        execution_id: str,
-        request: ExecutionRequest,
-        principal: Principal,
-        observer: Observer,
-        generation: Generation,
-    ) -> ExecutionResult:
-        workspace = generation.workspace(principal.workspace_id)
-        if workspace is None:
-            error = ExecutionError("NotServing", "This workspace is no longer configured.")
-            return self._unrun(execution_id, request, principal, error)
-        limits = self._limits(generation.config)
-        began = self._clock()
-        job = self._job(execution_id, request, principal, observer, generation, limits)
-        run = self._running[execution_id] = Run(job, self._pool, self._calls, self._state, self._clock)
-        try:
-            ended = await run.drive()
-        finally:
-            del self._running[execution_id]
-            self._report(request, job, run, self._clock() - began)
-        result, failure, ended = await self._shaped(ended, job)
-        return ExecutionResult(
-            execution_id=execution_id,
-            status=ended.status,
-            workspace_id=principal.workspace_id,
-            account_id=principal.account_id,
-            runtime_id=request.runtime_id,
-            session_id=request.session_id,
-            catalog_revision=workspace.catalog.revision,
-            duration_ms=self._clock() - began,
-            has_result=result is not None,
-            result=result.value if result is not None else None,
-            result_text=result.text if result is not None else "",
-            result_ref=result.ref if result is not None else None,
-            error=failure,
-            logs=tuple(run.heard.logs),
-            emitted=emitted.blocks(run.heard.emits),
-            calls=run.entries(),
-        )
 
-    def _job(
-        self,
-        execution_id: str,
-        request: ExecutionRequest,
-        principal: Principal,
-        observer: Observer,
-        generation: Generation,
-        limits: ExecutionLimits,
-    ) -> Job:
-        machine = limits.for_request(request.timeout_ms)
-        start = StartRecord(
-            code=request.code,
-            seed=secrets.token_hex(32),
-            now=self._clock(),
-            calls=machine.calls,
-            log_bytes=limits.log_bytes,
-            emit_bytes=limits.emit_bytes,
-            argument_bytes=machine.argument_bytes,
-            result_bytes=limits.result_bytes,
-        )
-        return Job(execution_id, request.session_id, principal, generation, start, limits, machine, observer)
+def _owner(principal: Principal) -> Owner:
+    return Owner(principal.workspace_id, principal.account_id)
 
-    async def _shaped(self, ended: Ended, job: Job) -> tuple[Shaped | None, ExecutionError | None, Ended]:
-        """What the code returned, or why it did not return."""
-        done = ended.done
-        if done is None:
-            return None, ExecutionError(ended.name, ended.message), ended
-        if done.error is not None:
-            return None, _code_error(done), ended
-        if not done.has_value:
-            return None, None, ended
-        owner = Owner(job.principal.workspace_id, job.principal.account_id)
-        limits = job.limits
-        try:
-            shaped = await shape(
-                done.value,
-                self._state,
-                owner,
-                max_bytes=limits.shown_result_bytes,
-                ttl_seconds=limits.result_ttl_seconds,
-            )
-        except TooDeep:
-            message = "The returned value is nested more than 250 levels deep."
-            return None, ExecutionError("ResultLimitError", message), Ended("failed", done)
-        return shaped, None, ended
 
-    def _unrun(
-        self, execution_id: str, request: ExecutionRequest, principal: Principal, error: ExecutionError
-    ) -> ExecutionResult:
-        return ExecutionResult(
-            execution_id=execution_id,
-            status="failed",
-            workspace_id=principal.workspace_id,
-            account_id=principal.account_id,
-            runtime_id=request.runtime_id,
-            session_id=request.session_id,
-            error=error,
-        )
+def _as_it_stands(record: ExecutionRecord) -> ExecutionResult:
+    """What can be said now about an execution that has not ended."""
+    body = body_of(record)
+    if body.result is not None and record.status == "paused":
+        return body.outcome()
+    request = body.asked_for()
+    error = ExecutionError("StillRunning", "It is still running; ask again later.")
+    return ExecutionResult(
+        execution_id=record.execution_id,
+        status="running",
+        workspace_id=record.owner.workspace_id,
+        account_id=record.owner.account_id,
+        runtime_id=request.runtime_id,
+        session_id=record.session_id,
+        error=error,
+    )
 
-    def _report(self, request: ExecutionRequest, job: Job, run: Run, milliseconds: float) -> None:
-        if self._on_execution is None:
-            return
-        report = ExecutionReport(
-            execution_id=job.execution_id,
-            principal=job.principal,
-            code_sha256=hashlib.sha256(request.code.encode("utf-8", "surrogatepass")).hexdigest(),
-            session_id=request.session_id,
-            metadata=request.metadata,
-            status=run.ended.status if run.ended is not None else "failed",
-            lost=run.lost,
-            calls=run.calls_made,
-            duration_ms=milliseconds,
-            generation=job.generation.number,
-        )
-        self._on_execution(report)
+
+def _unrun(
+    execution_id: str, request: ExecutionRequest, principal: Principal, error: ExecutionError
+) -> ExecutionResult:
+    return ExecutionResult(
+        execution_id=execution_id,
+        status="failed",
+        workspace_id=principal.workspace_id,
+        account_id=principal.account_id,
+        runtime_id=request.runtime_id,
+        session_id=request.session_id,
+        error=error,
+    )
 
 
 def _is_text(code: str) -> bool:
@@ -261,9 +427,3 @@ def _is_text(code: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _code_error(done: Done) -> ExecutionError:
-    error = done.error
-    assert error is not None
-    return ExecutionError(error.name, error.message, error.stack, error.line, error.column)

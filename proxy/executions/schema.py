@@ -9,6 +9,7 @@ STATUSES: Final = (
     "failed",
     "timeout",
     "canceled",
+    "running",
     "waiting_for_interaction",
     "user_approval_required",
     "execution_not_found",
@@ -36,6 +37,24 @@ _ERROR: Final = _object(
 _CALL: Final = _object(
     {"path": _TEXT, "ok": {"type": "boolean"}, "code": _TEXT, "ms": {"type": "number"}}, ["path", "ok", "ms"]
 )
+_INTERACTION: Final = _object(
+    {
+        "id": _TEXT,
+        "kind": {"type": "string", "enum": ["approval", "outcome_unknown", "form", "url"]},
+        "message": _TEXT,
+        "address": _TEXT,
+        "args": {"type": "string", "description": "Canonical JSON, made visible; long values are folded."},
+        "argsDigest": _TEXT,
+        "argsBytes": {"type": "integer"},
+        "rule": _object({"id": _TEXT, "pattern": _TEXT, "source": _TEXT, "reason": _TEXT}, ["id", "source"]),
+        "approver": {"type": "string", "enum": ["model", "human"]},
+        "calls": {"type": "integer"},
+        "requestedSchema": {"type": "object"},
+        "url": _TEXT,
+        "expiresAt": _TEXT,
+    },
+    ["id", "kind", "message", "address", "argsDigest", "expiresAt"],
+)
 OUTPUT_SCHEMA: Final[dict[str, Any]] = _object(
     {
         "taskId": _TEXT,
@@ -54,6 +73,11 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = _object(
         "sessionId": _TEXT,
         "catalogRevision": _TEXT,
         "recovery": {"type": "string", "enum": ["re_execute"]},
+        "note": _TEXT,
+        "interaction": _INTERACTION,
+        "interactions": {"type": "array", "items": _INTERACTION},
+        "expiresAt": _TEXT,
+        "approvalUrl": _TEXT,
     },
     ["taskId", "executionId", "status", "logs", "emitted", "calls", "durationMs", "workspaceId", "accountId"],
 )

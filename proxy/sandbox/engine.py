@@ -60,7 +60,7 @@ class Context:
     """One fresh JavaScript world with the prelude in it, for exactly one execution.
 
     `secret` names the prelude's entry point. It is a lexical binding of the global scope, which no script can
-    list, and its name is random, so that agent code cannot find it. """
+    list, and its name is random, so that agent code cannot find it."""
 
     __slots__ = ("_code", "_ctx", "_frame", "_funcs", "_native")
 
@@ -110,4 +110,3 @@ class Context:
     def _call_python(self, name: bytes, arguments: bytes) -> bytes:
         frame, self._frame = self._frame, b"null"
         return frame
-

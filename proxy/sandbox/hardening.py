@@ -2,7 +2,7 @@
 
 no_new_privs, not dumpable, every descriptor but the one socket, resource limits, the user id, death with the
 parent, and last the system calls. `Hardener` is made once in the zygote, so that a worker only makes the
-calls themselves. """
+calls themselves."""
 
 from __future__ import annotations
 

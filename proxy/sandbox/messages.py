@@ -2,7 +2,7 @@
 
 A worker speaks exactly once for each message it is sent: `Blocked` when nothing can progress inside, `Done`
 at the end. It is treated as hostile: everything it says is checked here, and a wrong word raises
-`ProtocolError`. """
+`ProtocolError`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StartMessage:
     1970.
 
     `language` None: plain JavaScript runs as it is, anything that does not parse or that means something else
-    in TypeScript goes through the transform first. """
+    in TypeScript goes through the transform first."""
 
     code: str
     seed: str

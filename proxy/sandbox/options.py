@@ -1,9 +1,9 @@
 """What a pool is told and what it tells.
 
-    PoolBusy          every place is taken and the queue is full, or the wait was too long
-    PoolUnavailable   the zygote is down and could not be restarted in time
-    HardeningMissing  a mechanism named in `require` is unknown or does not work here
-    WorkerGone        (remote.py) a worker died; costs its own execution
+PoolBusy          every place is taken and the queue is full, or the wait was too long
+PoolUnavailable   the zygote is down and could not be restarted in time
+HardeningMissing  a mechanism named in `require` is unknown or does not work here
+WorkerGone        (remote.py) a worker died; costs its own execution
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PoolOptions:
     JavaScript heap itself ends at 128 MiB). `reuse`: "never", or "workspace": up to `runs` successful
     executions of one workspace in one process, each in a fresh context. `prepare_typescript_seconds`: how
     long after start the TypeScript transform is compiled in the background (about 0.6 s of CPU, once); None
-    leaves that to the first code that needs it. """
+    leaves that to the first code that needs it."""
 
     workers: int = 2
     memory_bytes: int = 192 * 1024 * 1024

@@ -3,7 +3,7 @@
 Everything that is taken away is replaced by spaces, line by line, so that the lines and columns of what
 remains are those of the code as sent. Whether the rest is an expression or a function body is for the
 engine's parser to say; here it is only noted whether a lone expression is a function that wants to be called
-(02-execute section 2). """
+(02-execute section 2)."""
 
 from __future__ import annotations
 

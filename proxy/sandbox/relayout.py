@@ -5,7 +5,7 @@ the output's tokens are aligned with the input's, and white space alone is chang
 stands where it stood. Wherever the alignment finds nothing, tokens just follow each other: a place may then
 be imprecise, the meaning never changes. The rules about line ends (ECMA-262, 12.10, restricted productions)
 hold because the printer ends every statement with a semicolon and no line end is added after the words below
-or before `=>`, `++`, `--`. """
+or before `=>`, `++`, `--`."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ def _anchors(source: list[str], output: list[str]) -> list[tuple[int, int]]:
     return found[::-1]
 
 
-def _common(
-    ours: dict[tuple[str, ...], int], theirs: dict[tuple[str, ...], int]
-) -> list[tuple[int, int]]:
+def _common(ours: dict[tuple[str, ...], int], theirs: dict[tuple[str, ...], int]) -> list[tuple[int, int]]:
     return [(at, ours[gram]) for gram, at in theirs.items() if gram in ours]
 
 

@@ -2,7 +2,7 @@
 
 Allowed: memory without execute permission, the one socket, clocks, signal returns, exit. Anything else kills
 the process; the zygote then reports `SIGSYS`. The program is built once, in the zygote; a worker loads it
-with one call. """
+with one call."""
 
 from __future__ import annotations
 
@@ -33,8 +33,30 @@ _MACHINES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     "aarch64": (
         0xC00000B7,
         (
-            63, 64, 57, 215, 214, 134, 135, 139, 124, 216, 233, 103, 172, 206, 207, 93, 169, 132, 178, 98, 113,
-            94, 278, 293,
+            63,
+            64,
+            57,
+            215,
+            214,
+            134,
+            135,
+            139,
+            124,
+            216,
+            233,
+            103,
+            172,
+            206,
+            207,
+            93,
+            169,
+            132,
+            178,
+            98,
+            113,
+            94,
+            278,
+            293,
         ),
         (222, 226),
     ),

@@ -1,7 +1,7 @@
 """TypeScript to JavaScript, positions kept. Runs in a process of its own (02-execute section 2).
 
 The transform is OXC, compiled to WebAssembly, from the package quickjs-rs. Its compiled form is kept in a
-sealed memory file that the proxy holds, so that only the first process of a server pays for compiling it. """
+sealed memory file that the proxy holds, so that only the first process of a server pays for compiling it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _last_reached(source: str, starts: list[int], opening: str, oxc: Oxc) -> int
     """The index of the token at which the parser gives up.
 
     The parser tells no places, but it reads from left to right: with an impossible character put before token
-    k it complains of that character exactly if it got there. So the place is found by bisection. """
+    k it complains of that character exactly if it got there. So the place is found by bisection."""
     low, high = 0, len(starts)
     while low < high:
         middle = (low + high + 1) // 2

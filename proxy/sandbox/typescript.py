@@ -1,7 +1,7 @@
 """The transform's process, supervised: started when first needed, bounded in time, replaced when it fails.
 
 Nothing of the transform runs in the proxy's own process. Only the compiled form of it is kept here, as a
-memory file that is sealed before any agent code is read. """
+memory file that is sealed before any agent code is read."""
 
 from __future__ import annotations
 

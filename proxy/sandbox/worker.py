@@ -140,7 +140,12 @@ def following_events(frame: bytes) -> bytes:
 
 def _code(recovered: Recovered) -> dict[str, Any]:
     source, expression, call, _, first = recovered
-    return {"source": source, "expression": None if expression == source else expression, "call": call, "first": first}
+    return {
+        "source": source,
+        "expression": None if expression == source else expression,
+        "call": call,
+        "first": first,
+    }
 
 
 def _source_events(message: dict[str, Any]) -> bytes:

@@ -108,7 +108,7 @@ async def test_policies_judge_the_key_and_its_groups(keyed: Proxy, api: Upstream
     )
     get = "const r = await tools.shop.org.main.things.get({id: 't1'}); return r.ok || r.error.code"
     assert (await keyed.execute(create, token=KEYS["blue"])).value is True
-    assert (await keyed.execute(create, token=KEYS["red"])).value == "approval_required"
+    assert (await keyed.execute(create, token=KEYS["red"])).status == "waiting_for_interaction"
     assert (await keyed.execute(get, token=KEYS["red"])).value == "tool_not_found"
     assert (await keyed.execute(get, token=KEYS["boss"])).value is True
     assert (await keyed.execute(get, token=KEYS["blue"])).value == "tool_not_found"

@@ -141,19 +141,20 @@ async def test_a_small_change_is_approved_by_its_policy_and_a_large_one_asks(dem
         const before = (await tools.inventory.org.main.items.get({itemId: "itm_1"})).data.quantity;
         const small = await tools.inventory.org.main.items.adjustStock({itemId: "itm_1", body: {change: -2}});
         const large = await tools.inventory.org.main.items.adjustStock({itemId: "itm_1", body: {change: -50}});
-        return {moved: small.data.quantity - before, large: large.error.code};"""
-    assert await demo.value(code) == {"moved": -2, "large": "approval_required"}
+        return {moved: small.data.quantity - before, large: large.ok};"""
+    answer = await demo.execute(code)
+    assert answer.status == "waiting_for_interaction"
+    (question,) = answer.structured["interactions"]
+    assert question["address"] == "inventory.org.main.items.adjustStock"
+    assert '"change": -50' in question["args"]
 
 
-async def test_a_write_that_needs_approval_says_that_approvals_are_not_available_yet(demo: Proxy) -> None:
-    answer = await demo.value('return await tools.inventory.org.main.items.delete({itemId: "itm_8"});')
-    assert answer["ok"] is False
-    error = answer["error"]
-    assert error["code"] == "approval_required"
-    assert error["retryable"] is False
-    assert "not available yet" in error["message"]
-    assert error["details"]["rule"] == "deleting-asks"
-    assert error["details"]["reason"] == "A deleted item is gone for good"
+async def test_a_write_that_needs_approval_pauses_and_says_why(demo: Proxy) -> None:
+    answer = await demo.execute('return await tools.inventory.org.main.items.delete({itemId: "itm_8"});')
+    assert answer.status == "waiting_for_interaction"
+    rule = answer.structured["interaction"]["rule"]
+    assert rule["id"] == "deleting-asks"
+    assert rule["reason"] == "A deleted item is gone for good"
     still = await demo.value('return (await tools.inventory.org.main.items.get({itemId: "itm_8"})).ok')
     assert still is True
 

@@ -407,7 +407,7 @@ async def test_loosening_waits_for_the_next_execution(site: Site) -> None:
     await asyncio.to_thread(site.api.arrived, "loosen")
     await site.apply({"id": "free", "pattern": "shop.*.*.things.create", "action": "approve"})
     site.api.open("loosen")
-    assert (await running).value == "approval_required"
+    assert (await running).status == "waiting_for_interaction"
     assert await site.proxy.value(
         "return (await tools.shop.org.main.things.create({body: {name: 'nail'}})).ok"
     )

@@ -91,11 +91,14 @@ async def test_t6_parallel_calls_and_search_results_are_judged_one_by_one(shop: 
         const calls = [];
         for (let i = 0; i < 20; i++) {{
           calls.push(tell(tools.shop.org.main.admin.wipe({{}})), tell(tools.shop.org.main.things.list({{}})));
-          calls.push(tell(tools.shop.org.main.things.create({{body: {{name: "x"}}}})));
         }}
         const paths = (await tools.search({{namespace: "shop", limit: 100}})).items.map((one) => one.path);
         return [[...new Set(await Promise.all(calls))].sort(), paths.filter((path) => path.includes("wipe"))];"""
-    assert await shop.value(code) == [["approval_required", "ok", "tool_blocked"], []]
+    assert await shop.value(code) == [["ok", "tool_blocked"], []]
+    asked = await shop.execute(
+        "tools.shop.org.main.things.list({}); tools.shop.org.main.things.create({body: {name: 'x'}})"
+    )
+    assert [one["address"] for one in asked.structured["interactions"]] == ["shop.org.main.things.create"]
     assert not {"POST /admin/wipe", "POST /things"} & set(api.targets())
 
 

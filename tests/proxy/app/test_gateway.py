@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from proxy.app.application import Application
-from proxy.app.gateway import NOT_YET
 from proxy.auth import hash_key
+from proxy.catalog import PAUSE_RULE
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
@@ -153,9 +153,9 @@ async def test_code_calls_tools(tmp_path: Path, env: Mapping[str, str]) -> None:
         code = "return (await tools.shop.org.main.items.get({id: '7'})).data.path"
         result = await application.gateway.execute(ExecutionRequest(code), LOCAL, Silent())
         assert result.result == "/items/7", result.text()
-        code = "return (await tools.shop.org.main.items.delete({id: '7'})).error.code"
+        code = "return await tools.shop.org.main.items.delete({id: '7'})"
         result = await application.gateway.execute(ExecutionRequest(code), LOCAL, Silent())
-        assert result.result == "approval_required", result.text()
+        assert result.status == "waiting_for_interaction", result.text()
         assert [seen.method for seen in echo.log] == ["GET"]
         assert application.metrics.value("executor_tool_calls_total", integration="shop", outcome="ok") == 1
 
@@ -171,7 +171,7 @@ async def test_the_description_is_the_callers(tmp_path: Path, env: Mapping[str, 
         text, revision = application.gateway.description(Principal("a", "key:bot", "key"))
         other, _ = application.gateway.description(Principal("b", "anonymous", "anonymous"))
         assert "shop.org.main" in text
-        assert NOT_YET in text
+        assert PAUSE_RULE in text
         assert "shop" not in other
         assert len(text.encode()) <= 2048
         assert application.gateway.changes_since(Principal("a", "x", "user"), revision) is None

@@ -39,7 +39,7 @@ def test_a_block_names_rule_and_reason_unless_the_rule_forbids_it() -> None:
 def test_approval_required_says_that_nothing_was_sent_and_not_to_retry() -> None:
     asked = Decision("require_approval", "ask", "executor.yaml:3", "careful")
     failure = outcome.approval_required("a.org.main.b", asked, "a.*")
-    assert "not available yet" in failure.message
+    assert "was not sent" in failure.message
     assert not failure.retryable
     assert failure.details == {
         "rule": "ask",

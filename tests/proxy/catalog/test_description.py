@@ -28,7 +28,7 @@ def test_a_large_catalog_names_connections_workflow_and_rules() -> None:
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert "await tools.github.org.main." in text
-    assert "approval_required" in text
+    assert "call resume" in text
     assert len(text.encode()) < 2_048
 
 

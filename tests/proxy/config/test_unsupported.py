@@ -11,11 +11,9 @@ def test_defaults_ask_for_nothing() -> None:
 
 
 def test_a_gap_names_its_line_and_what_happens_instead() -> None:
-    found = only(API + "state: {backend: sqlite}\n")
+    found = only(API + "telemetry: {otlp: {endpoint: https://otel.example.com}}\n")
     assert (found.code, found.severity, found.line) == ("W690", "warning", 8)
-    assert found.message == (
-        "`state.backend: sqlite` is not supported yet: everything is kept in memory and lost on restart"
-    )
+    assert found.message == "`telemetry.otlp` is not supported yet: no traces are sent"
 
 
 @pytest.mark.parametrize(
@@ -42,8 +40,11 @@ def test_every_gap_is_a_key_of_the_language() -> None:
 
 
 def test_gaps_reach_into_lists_and_maps() -> None:
-    data = {"policies": [{}, {"approver": "human"}], "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}}}
+    data = {
+        "telemetry": {"otlp": {"endpoint": "x"}},
+        "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}},
+    }
     assert [path for _, path, _ in gaps_in(data)] == [
         ("connections", "a.org.b", "auth", "kind"),
-        ("policies", 1, "approver"),
+        ("telemetry", "otlp"),
     ]

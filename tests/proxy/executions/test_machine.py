@@ -11,9 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.executions.journal import DispatchRecord, Record, SettleRecord, StartRecord, decode, encode
-from proxy.executions.machine import IllegalEvent, MachineLimits, State, deadline, step
+from proxy.executions import machine
+from proxy.executions.journal import (
+    DispatchRecord,
+    HoldRecord,
+    PauseRecord,
+    Record,
+    SettleRecord,
+    StartRecord,
+    decode,
+    encode,
+)
+from proxy.executions.machine import IllegalEvent, MachineLimits, State, deadline
+from proxy.executions.past import deliveries, past_of
 from proxy.executions.protocol import (
+    Answer,
     Blocked,
     CancelRequested,
     Command,
@@ -24,7 +36,15 @@ from proxy.executions.protocol import (
     Event,
     Finish,
     Finished,
+    Given,
+    Hold,
+    Judge,
+    Judged,
     KillWorker,
+    Pause,
+    Refuse,
+    Resumed,
+    Send,
     Settled,
     Started,
     StartWorker,
@@ -33,11 +53,13 @@ from proxy.executions.protocol import (
     WorkerLost,
     Write,
 )
-from proxy.executions.replay import deliveries
 from proxy.sandbox import Delivery, Done, ResultDelivery, SandboxError, TimerDelivery, ToolCall
 
 START = StartRecord("code", "00" * 32, 1000.0, 10, 100, 100, 100, 100)
 OK = b'{"ok":true,"data":1}'
+
+
+SEND = Send(False)
 
 
 def call(seq: int, **args: Any) -> ToolCall:
@@ -47,6 +69,27 @@ def call(seq: int, **args: Any) -> ToolCall:
 def done(ok: bool = True, calls: tuple[ToolCall, ...] = ()) -> Done:
     error = None if ok else SandboxError("Error", "no", "", None, None, "error")
     return Done(ok, 1, ok, error, calls, (), ())
+
+
+def ask(name: str = "int_1") -> dict[str, Any]:
+    return {
+        "kind": "approval",
+        "id": name,
+        "binding": [name],
+        "address": "demo.org.main.t",
+        "arguments": "{}",
+    }
+
+
+def step(state: State, event: Event, answer: Answer = SEND) -> tuple[State, tuple[Command, ...]]:
+    """One step, with every call that it wants judged answered in the same way."""
+    state, commands = machine.step(state, event)
+    for command in commands:
+        if isinstance(command, Judge):
+            judged = Judged(event.at, tuple((one.call.seq, answer) for one in command.calls))
+            state, more = step(state, judged, answer)
+            commands = (*(one for one in commands if one is not command), *more)
+    return state, commands
 
 
 def after(*events: Event, limits: MachineLimits | None = None) -> tuple[State, tuple[Command, ...]]:
@@ -68,7 +111,7 @@ def test_a_start_is_recorded_before_the_worker_gets_the_code() -> None:
 
 def test_calls_are_recorded_before_they_are_sent() -> None:
     state, commands = after(Blocked(1001, (call(0), call(1)), None))
-    assert [type(one) for one in commands] == [Write, Dispatch, Write, Dispatch]
+    assert [type(one) for one in commands] == [Write, Write, Dispatch, Dispatch]
     assert set(state.flying) == {0, 1}
 
 
@@ -113,7 +156,7 @@ def test_a_timer_is_not_due_early_and_not_in_a_running_worker() -> None:
 def test_parallel_calls_beyond_the_limit_wait_for_a_place() -> None:
     limits = MachineLimits(parallel=2)
     state, _ = after(Blocked(1001, tuple(map(call, range(4))), None), limits=limits)
-    assert (set(state.flying), [one.seq for one in state.queue]) == ({0, 1}, [2, 3])
+    assert (set(state.flying), [one.call.seq for one in state.queue]) == ({0, 1}, [2, 3])
     state, commands = step(state, Settled(1002, 0, OK))
     assert [one.call.seq for one in commands if isinstance(one, Dispatch)] == [2]
 
@@ -265,6 +308,133 @@ def test_nothing_can_happen_before_the_start_or_after_the_end() -> None:
     assert deadline(state) is None
 
 
+# ---- pauses ------------------------------------------------------------------------------------------------------
+def held_at_the_end(*names: str) -> tuple[State, tuple[Command, ...]]:
+    state, _ = step(State(MachineLimits()), Started(1000.0, START))
+    calls = tuple(call(number) for number in range(max(1, len(names))))
+    return step(state, Blocked(1001, calls, None), Hold(ask()))
+
+
+def test_a_pause_comes_when_nothing_else_can_progress_and_after_its_record() -> None:
+    state, commands = step(*_started(), answer=Hold(ask()))
+    assert [type(one) for one in commands] == [Write, Write, Write, KillWorker, Pause]
+    writes = [one.record for one in commands if isinstance(one, Write)]
+    assert [type(one) for one in writes] == [HoldRecord, HoldRecord, PauseRecord]
+    assert state.phase == "paused"
+    assert deadline(state) is None
+
+
+def _started() -> tuple[State, Event]:
+    state, _ = step(State(MachineLimits()), Started(1000.0, START))
+    return state, Blocked(1001, (call(0), call(1)), None)
+
+
+def test_what_needs_no_approval_goes_on_before_the_pause() -> None:
+    state, _ = machine.step(*_started())
+    state, commands = machine.step(state, Judged(1001, ((0, Hold(ask())), (1, SEND))))
+    assert [type(one) for one in commands] == [Write, Write, Dispatch]
+    state, commands = step(state, Settled(1005, 1, OK))
+    assert isinstance(commands[-1], Deliver)
+    _, commands = step(state, Blocked(1006, (), 1010.0))
+    assert commands == (WaitTimer(1010.0),), "a timer is progress"
+
+
+def test_code_that_ended_with_unsent_calls_pauses_too() -> None:
+    state, _ = step(State(MachineLimits()), Started(1000.0, START))
+    state, commands = step(state, Finished(1001, done(calls=(call(0),))), Hold(ask()))
+    assert isinstance(commands[-1], Pause)
+
+
+def test_code_that_threw_is_over_whatever_was_held() -> None:
+    state, _ = machine.step(*_started())
+    state, _ = machine.step(state, Judged(1001, ((0, Hold(ask())), (1, SEND))))
+    state, _ = step(state, Settled(1005, 1, OK))
+    _, commands = step(state, Finished(1006, done(ok=False)))
+    assert [one.seq for one in ended(commands).unsent] == [0]
+
+
+def resumed(
+    records: list[Record], given: dict[int, Given], *events: Event
+) -> tuple[State, tuple[Command, ...]]:
+    state, commands = step(State(MachineLimits()), Resumed(9000.0, past_of(records), given))
+    for event in events:
+        state, commands = step(state, event)
+    return state, commands
+
+
+def records_of(*calls: ToolCall, last: type = HoldRecord, repeatable: bool = False) -> list[Record]:
+    state, commands = step(State(MachineLimits()), Started(1000.0, START))
+    answer: Answer = Hold(ask()) if last is HoldRecord else Send(repeatable)
+    state, more = step(state, Blocked(1001, calls, None), answer)
+    return [one.record for one in (*commands, *more) if isinstance(one, Write)]
+
+
+def test_an_approved_call_is_judged_again_recorded_and_sent() -> None:
+    given = {0: Given("accept", {}, "int_1", 99.0)}
+    state, commands = resumed(records_of(call(0)), given, Blocked(9001, (call(0),), None))
+    assert [type(one) for one in commands] == [Write, Dispatch]
+    write = commands[0]
+    assert isinstance(write, Write)
+    assert write.uses == "int_1"
+    assert state.phase == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("action", "word"),
+    [
+        ("decline", b"ToolApprovalDeclinedError"),
+        ("cancel", b"ToolApprovalDeclinedError"),
+        ("expired", b"approval_expired"),
+        ("fail", b"outcome_unknown"),
+        ("done", b'"ok":true'),
+    ],
+)
+def test_any_other_decision_settles_the_call_unsent(action: Any, word: bytes) -> None:
+    given = {0: Given(action, {})}
+    _, commands = resumed(records_of(call(0)), given, Blocked(9001, (call(0),), None))
+    (write, deliver) = commands
+    assert isinstance(write, Write)
+    assert isinstance(write.record, SettleRecord)
+    assert word in write.record.outcome
+    assert isinstance(deliver, Deliver)
+
+
+def test_a_partial_decision_pauses_again_for_the_rest() -> None:
+    given = {0: Given("decline", {})}
+    events = (Blocked(9001, (call(0), call(1)), None), Blocked(9002, (), None))
+    _, commands = resumed(records_of(call(0), call(1)), given, *events)
+    pause = commands[-1]
+    assert isinstance(pause, Pause)
+    assert [one.call.seq for one in pause.held] == [1]
+
+
+def test_after_a_crash_repeatable_calls_are_repeated_and_others_asked_about() -> None:
+    records = records_of(call(0), last=DispatchRecord, repeatable=True)
+    _, commands = resumed(records, {}, Blocked(9001, (call(0),), None))
+    assert [type(one) for one in commands] == [Write, Dispatch]
+    records = records_of(call(0), last=DispatchRecord)
+    state, _ = machine.step(State(MachineLimits()), Resumed(9000.0, past_of(records), {}))
+    _, commands = machine.step(state, Blocked(9001, (call(0),), None))
+    (judge,) = commands
+    assert isinstance(judge, Judge)
+    assert [(one.lost, one.again) for one in judge.calls] == [(True, False)]
+
+
+@pytest.mark.parametrize("calls", [(ToolCall(0, "other", {}),), (call(0, changed=1),), (call(1),), ()])
+def test_other_calls_than_recorded_end_the_execution_with_both_shown(calls: tuple[ToolCall, ...]) -> None:
+    state, commands = resumed(records_of(call(0)), {}, Blocked(9001, calls, None))
+    assert ended(commands).name == "ReplayDiverged"
+    assert "call 0" in ended(commands).message or "call 1" in ended(commands).message
+    assert state.phase == "finished"
+
+
+def test_recorded_deliveries_are_made_many_in_one_frame() -> None:
+    records = [*records_of(call(0), call(1), last=DispatchRecord)]
+    records += [SettleRecord(1, OK, 1002.0), SettleRecord(0, OK, 1003.0)]
+    _, commands = resumed(records, {}, Blocked(9001, (call(0), call(1)), None))
+    assert commands == (Deliver((ResultDelivery(1002.0, 1, OK), ResultDelivery(1003.0, 0, OK))),)
+
+
 # ---- random histories --------------------------------------------------------------------------------------------
 LIMITS = MachineLimits(
     active_ms=400,
@@ -289,12 +459,14 @@ class History:
     sent: list[int] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
     finishes: int = 0
+    pauses: int = 0
+    answers: list[Answer] = field(default_factory=lambda: [SEND])
 
     def take(self, event: Event) -> bool:
         """Step; whether the event was legal."""
         before = self.state
         try:
-            self.state, commands = step(before, event)
+            self.state, commands = machine.step(before, event)
         except IllegalEvent:
             assert self.state is before
             return False
@@ -303,23 +475,33 @@ class History:
         for command in commands:
             self._carry_out(command)
         self._check(before)
+        for command in commands:
+            if isinstance(command, Judge):
+                answers = tuple(
+                    (one.call.seq, self.answers[one.call.seq % len(self.answers)]) for one in command.calls
+                )
+                assert self.take(Judged(event.at, answers))
         return True
 
     def _carry_out(self, command: Command) -> None:
-        assert self.finishes == 0, "nothing comes after the end"
+        assert self.finishes + self.pauses == 0, "nothing comes after the end"
         match command:
             case Write(record):
                 self.records.append(record)
             case Dispatch(called):
-                last = self.records[-1]
-                assert isinstance(last, DispatchRecord)
-                assert last.seq == called.seq
+                assert any(isinstance(one, DispatchRecord) and one.seq == called.seq for one in self.records)
                 self.sent.append(called.seq)
             case Deliver(events):
                 self.delivered.extend(events)
             case Finish(end):
                 self.finishes += 1
                 assert {one.seq for one in end.unsettled} == set(self.sent) - set(self.settled)
+            case Pause(held):
+                self.pauses += 1
+                assert isinstance(self.records[-1], PauseRecord)
+                assert held
+                assert set(self.sent) == set(self.settled), "nothing is under way in a pause"
+                assert not {one.call.seq for one in held} & set(self.sent)
             case _:
                 pass
 
@@ -330,6 +512,7 @@ class History:
         assert state.clock >= before.clock
         assert 0 <= state.active_ms <= state.at - state.began
         assert (state.phase == "finished") == (self.finishes == 1)
+        assert (state.phase == "paused") == (self.pauses == 1)
         assert len(self.sent) == len(set(self.sent)) <= LIMITS.calls
         assert len(self.settled) == len(set(self.settled))
         assert set(self.settled) <= set(self.sent)
@@ -374,15 +557,17 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_random_histories_keep_every_rule(data: st.DataObject) -> None:
-    history = History()
+    answers: st.SearchStrategy[Answer] = st.sampled_from([SEND, SEND, Send(True), Refuse(OK), Hold(ask())])
+    history = History(answers=data.draw(st.lists(answers, min_size=1, max_size=4)))
     history.take(Started(history.now, START))
     for _ in range(30):
         history.take(data.draw(an_event(history)))
-    if history.state.phase != "finished":
+    if history.state.phase not in ("finished", "paused"):
         assert deadline(history.state) is not None
         assert history.take(CancelRequested(history.now, "end"))
-    assert history.finishes == 1
+    assert history.finishes + history.pauses == 1
     history.check_replay()
+    past_of(history.records)
     assert not history.take(data.draw(an_event(history)))
 
 
@@ -396,23 +581,40 @@ def an_event_of(kind: type) -> Event:
         WorkerLost: WorkerLost(5000, "cpu", ""),
         DeadlineReached: DeadlineReached(5_000_000),
         CancelRequested: CancelRequested(5000, ""),
+        Judged: Judged(5000, ()),
+        Resumed: Resumed(5000, past_of([START]), {}),
     }
     return made[kind]
 
 
-EVENTS = (Started, Blocked, Settled, TimerDue, Finished, WorkerLost, DeadlineReached, CancelRequested)
+EVENTS = (
+    Started,
+    Blocked,
+    Settled,
+    TimerDue,
+    Finished,
+    WorkerLost,
+    DeadlineReached,
+    CancelRequested,
+    Judged,
+    Resumed,
+)
 PHASES: dict[str, State] = {
     "new": State(MachineLimits()),
     "running": after(Blocked(1001, (call(0), call(1)), None), Settled(1002, 1, OK))[0],
     "blocked": after(Blocked(1001, (call(0),), 1500.0))[0],
     "draining": after(Finished(1001, done(calls=(call(0), call(1)))))[0],
     "finished": after(Finished(1002, done()))[0],
+    "paused": held_at_the_end()[0],
+    "replaying": step(State(MachineLimits()), Resumed(5000, past_of([START]), {}))[0],
 }
 LEGAL = {
-    "new": {Started, WorkerLost, CancelRequested},
-    "running": {Blocked, Settled, Finished, WorkerLost, DeadlineReached, CancelRequested},
-    "blocked": {Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested},
-    "draining": {Settled, DeadlineReached, CancelRequested},
+    "new": {Started, Resumed, WorkerLost, CancelRequested},
+    "replaying": {Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested},
+    "paused": set(),
+    "running": {Judged, Blocked, Settled, Finished, WorkerLost, DeadlineReached, CancelRequested},
+    "blocked": {Judged, Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested},
+    "draining": {Judged, Settled, DeadlineReached, CancelRequested},
     "finished": set(),
 }
 

@@ -81,7 +81,7 @@ async def test_the_limit_of_parallel_calls_is_a_queue_not_an_error() -> None:
 
 
 async def test_the_journal_has_start_dispatch_and_settlement() -> None:
-    state = MemoryState()
+    state = KeepingState()
     async with world(state=state) as running:
         result = await running.run("return await tools.demo.org.main.things.get({b: 1, a: 2})")
     lines = await state.read_journal(result.execution_id, OWNER)
@@ -194,6 +194,13 @@ async def test_the_observer_hears_of_calls_and_logs() -> None:
             ("started", 0, "demo.org.main.things.get"),
             ("finished", 0, True, None),
         ]
+
+
+class KeepingState(MemoryState):
+    """A store that forgets no journal."""
+
+    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
+        """Kept."""
 
 
 class FullState(MemoryState):

@@ -10,7 +10,7 @@ import pytest
 
 from integrations.base import Success
 from proxy.executions import OUTPUT_SCHEMA, ExecutionLimits, ExecutionReport
-from proxy.executions.runner import wall_clock
+from proxy.executions.driver import wall_clock
 from proxy.principal import Principal
 from tests.proxy.executions.world import ALICE, BOB, connection, generation, shelf, workspace, world
 

@@ -1,0 +1,55 @@
+"""The state store that the config asks for: opened once at the start, and closed last.
+
+Without a `state` section it is SQLite in the state directory. A key that nobody configured is minted beside the file
+(mode 0600): it protects copies of the file that were made without it, such as backups. Redis needs a configured key,
+because every replica must have the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from integrations.base import Secret
+from proxy.app.options import InvalidConfig
+from proxy.app.places import state_dir
+from proxy.config import Config
+from proxy.config.secrets import Resolver, SecretMissing
+from proxy.state import State, StateError
+from proxy.state.keys import minted_key, split_keys
+from proxy.state.opening import open_state
+
+FILE_NAME = "state.db"
+KEY_NAME = "state.key"
+
+
+@asynccontextmanager
+async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[State]:
+    """Raises `InvalidConfig` with the reason when it cannot be opened."""
+    asked = config.state
+    path = Path(asked.path) if asked.path else state_dir(env) / FILE_NAME
+    try:
+        keys = _keys(config, env, path)
+        url = Resolver(env).resolve(asked.url) if asked.url is not None else None
+    except (SecretMissing, OSError) as error:
+        raise InvalidConfig(f"state: {error}") from error
+    if asked.backend == "redis" and url is None:
+        raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")
+    opening = open_state(asked.backend, path=path, url=url, keys=keys)
+    try:
+        store = await opening.__aenter__()
+    except StateError as error:
+        raise InvalidConfig(str(error)) from error
+    try:
+        yield store
+    finally:
+        await opening.__aexit__(None, None, None)
+
+
+def _keys(config: Config, env: Mapping[str, str], path: Path) -> tuple[Secret, ...]:
+    """Raises `SecretMissing`, `OSError`."""
+    reference = config.state.encryption_key
+    if reference is not None:
+        return split_keys(Resolver(env).resolve(reference))
+    return (minted_key(path.with_name(KEY_NAME)),) if config.state.backend == "sqlite" else ()

@@ -1,0 +1,191 @@
+"""Questions, from the call that needs an answer to the text that a person reads.
+
+Rules (T10):
+- Everything is rendered here from the canonical arguments that would be sent, never from text that a model wrote.
+- Control, bidirectional and zero-width characters are written out; JSON keeps line breaks on their line, so no value
+  can draw another field, or push one off the screen.
+- At most 4,000 characters of arguments are shown. Every field keeps its place: a long value is folded to its beginning
+  with its size and its sha256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from integrations.base import JsonObject
+from integrations.schema_types.text import visible
+from proxy.calls import Asking
+from proxy.calls.arguments import canonical, digest
+from proxy.executions.approvals import AskedBy, Interaction
+from proxy.executions.protocol import Held
+from proxy.sandbox import ToolCall
+
+SHOWN_CHARACTERS: Final = 4000
+_FIELDS_SHOWN: Final = 60
+_SHORTEST_VALUE: Final = 24
+_SUMMARY_CHARACTERS: Final = 300
+OUTCOME_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "properties": {"outcome": {"type": "string", "enum": ["retry", "done", "fail"]}, "data": {}},
+    "required": ["outcome"],
+}
+
+
+def approval_ask(asking: Asking) -> JsonObject:
+    """The question as the journal keeps it: what an approval of it is bound to, and what it is about."""
+    decision = asking.decision
+    rule = {"id": decision.rule_id, "source": decision.rule_source}
+    rule |= {"pattern": asking.pattern} if asking.pattern else {}
+    rule |= {"reason": decision.reason} if decision.reason else {}
+    return {
+        "kind": "approval",
+        "id": _new_id(),
+        "binding": list(asking.binding),
+        "address": asking.address,
+        "summary": asking.summary,
+        "arguments": asking.arguments.decode(),
+        "rule": rule,
+        "approver": decision.approver,
+    }
+
+
+def lost_ask(call: ToolCall, approved: JsonObject | None) -> JsonObject:
+    """The question about a call that was under way when its process died. `approved` is its approval, if it had one."""
+    spelled = canonical(call.args)
+    identity = _new_id()
+    ask = {
+        "kind": "outcome_unknown",
+        "id": identity,
+        "binding": ["outcome_unknown", identity, call.path, digest(spelled)],
+        "address": call.path,
+        "summary": "",
+        "arguments": spelled.decode(),
+        "rule": {"id": "outcome_unknown", "source": ""},
+        "approver": "model",
+    }
+    return ask | ({"approved": approved} if approved is not None else {})
+
+
+def _new_id() -> str:
+    return f"int_{secrets.token_hex(12)}"
+
+
+def binding_digest(ask: JsonObject) -> str:
+    """What a stored decision must have been made about."""
+    return hashlib.sha256(orjson.dumps(ask["binding"])).hexdigest()
+
+
+def questions(
+    held: Iterable[Held], expires_at: float, known: Iterable[Interaction]
+) -> tuple[Interaction, ...]:
+    """One interaction for all calls that ask exactly the same. `known` ones keep the time when they expire."""
+    until = {one.id: one.expires_at for one in known}
+    groups: dict[str, list[Held]] = {}
+    for one in held:
+        groups.setdefault(binding_digest(one.ask), []).append(one)
+    return tuple(_question(group, until.get(group[0].ask["id"], expires_at)) for group in groups.values())
+
+
+def _question(group: list[Held], expires_at: float) -> Interaction:
+    ask = group[0].ask
+    spelled = ask["arguments"].encode()
+    rule = AskedBy(**{name: visible(text) for name, text in ask["rule"].items()})
+    question = Interaction(
+        id=ask["id"],
+        kind=ask["kind"],
+        message="",
+        address=visible(ask["address"]),
+        summary=_clipped(ask["summary"]),
+        args=render(spelled),
+        args_digest=digest(spelled),
+        args_bytes=len(spelled),
+        rule=rule,
+        approver=ask["approver"],
+        expires_at=expires_at,
+        seqs=tuple(one.call.seq for one in group),
+        binding=binding_digest(ask),
+        requested_schema=OUTCOME_SCHEMA if ask["kind"] == "outcome_unknown" else None,
+    )
+    return replace(question, message=_message(question))
+
+
+def _message(question: Interaction) -> str:
+    count = len(question.seqs)
+    times = f" {count} times (accepting sends all of them)" if count > 1 else ""
+    if question.kind == "outcome_unknown":
+        first = (
+            f"The server stopped while `{question.address}` was under way, so whether it took effect is not known. "
+            "Look it up, then say: retry (send it again), done (take it as done) or fail."
+        )
+    else:
+        first = f"Send `{question.address}`{times}?"
+    rule = question.rule
+    lines = [first]
+    lines += [f"Request: {question.summary}"] if question.summary else []
+    lines += [f"Arguments ({question.args_bytes} bytes, sha256 {question.args_digest}):", question.args]
+    if question.kind == "approval":
+        reason = f": {rule.reason}" if rule.reason else ""
+        lines.append(f"Asked by rule {rule.id}{f' ({rule.source})' if rule.source else ''}{reason}")
+    if question.approver == "human":
+        lines.append("Another person than the one whose account asks must approve this.")
+    return "\n".join(lines)
+
+
+def _clipped(text: str) -> str:
+    shown = visible(text)
+    return (
+        shown
+        if len(shown) <= _SUMMARY_CHARACTERS
+        else f"{shown[:_SUMMARY_CHARACTERS]}... [{len(shown):,} characters]"
+    )
+
+
+def render(spelled: bytes) -> str:
+    """Canonical JSON as inert text of at most 4,000 characters."""
+    value = orjson.loads(spelled)
+    whole = _text(value, 2)
+    if len(whole) <= SHOWN_CHARACTERS:
+        return whole
+    fields = list(value.items()) if isinstance(value, dict) else [("", value)]
+    shown = fields[:_FIELDS_SHOWN]
+    room = max(_SHORTEST_VALUE, (SHOWN_CHARACTERS - 400) // len(shown) - 100)
+    lines = [f"  {_folded(name, 40)}: {_folded(item, room)}" for name, item in shown]
+    if len(fields) > len(shown):
+        rest = orjson.dumps(dict(fields[_FIELDS_SHOWN:]), option=orjson.OPT_SORT_KEYS)
+        lines.append(f"  [{len(fields) - len(shown)} more fields, {_mark(rest)}]")
+    return "{\n" + ",\n".join(_spread(lines)) + "\n}"
+
+
+def _spread(lines: list[str]) -> list[str]:
+    """Fields keep their places; when even folded ones are too many, the last ones are counted, not shown."""
+    left = SHOWN_CHARACTERS - 120
+    for number, line in enumerate(lines):
+        left -= len(line) + 2
+        if left < 0:
+            rest = "\n".join(lines[number:]).encode()
+            return [*lines[:number], f"  [{len(lines) - number} more fields, folded, {_mark(rest)}]"]
+    return lines
+
+
+def _folded(value: Any, room: int) -> str:
+    text = _text(value, None)
+    if len(text) <= room:
+        return text
+    return f"{text[:room]} ... [{_mark(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))}]"
+
+
+def _mark(body: bytes) -> str:
+    return f"{len(body):,} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def _text(value: Any, indent: int | None) -> str:
+    """JSON in which nothing is invisible; its own line breaks, and no others, stay."""
+    plain = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent)
+    return "\n".join(visible(line) for line in plain.split("\n"))

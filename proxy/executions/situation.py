@@ -1,0 +1,107 @@
+"""Where an execution stands: the state that the machine steps through, its limits and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from proxy.executions.past import Past
+from proxy.executions.protocol import Command, Given, Held, Judgement
+from proxy.sandbox import Delivery, Done, ToolCall
+
+Phase = Literal["new", "replaying", "running", "blocked", "draining", "paused", "finished"]
+NO_CALLS: Final[Mapping[int, ToolCall]] = MappingProxyType({})
+NO_HELD: Final[Mapping[int, Held]] = MappingProxyType({})
+NO_JUDGED: Final[Mapping[int, Judgement]] = MappingProxyType({})
+_NOT_GIVEN: Final[Mapping[int, Given]] = MappingProxyType({})
+
+
+class IllegalEvent(Exception):
+    """This event cannot happen in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLimits:
+    """Milliseconds, bytes, and numbers. `refusals`: calls over the limit before the execution is ended.
+
+    `outcome_bytes` is over all outcomes of one execution: they are held, journalled and delivered.
+    """
+
+    active_ms: float = 300_000.0
+    lifetime_ms: float = 3_600_000.0
+    calls: int = 1000
+    parallel: int = 64
+    refusals: int = 10_000
+    timers: int = 20_000
+    argument_bytes: int = 1024 * 1024
+    outcome_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the machine knows. `at` is the time of the last event, `clock` the virtual clock last recorded.
+
+    `judging` are calls being judged; `flying` those sent and not settled, by number; `held` those that need a
+    decision; `queue` those that wait for a place; `inbox` what settled and was not delivered yet; `dropped` what code
+    made and will never be sent. While replaying, `past` is the journal, `replayed` how many of its deliveries were
+    made, and `made` the calls that the code has made again.
+    """
+
+    limits: MachineLimits
+    phase: Phase = "new"
+    began: float = 0.0
+    at: float = 0.0
+    clock: float = 0.0
+    active_ms: float = 0.0
+    next_seq: int = 0
+    sent: int = 0
+    refused: int = 0
+    timers: int = 0
+    outcome_bytes: int = 0
+    wake: float | None = None
+    flying: Mapping[int, ToolCall] = field(default_factory=lambda: NO_CALLS)
+    judging: Mapping[int, Judgement] = field(default_factory=lambda: NO_JUDGED)
+    held: Mapping[int, Held] = field(default_factory=lambda: NO_HELD)
+    queue: tuple[Judgement, ...] = ()
+    inbox: tuple[Delivery, ...] = ()
+    dropped: tuple[ToolCall, ...] = ()
+    done: Done | None = None
+    past: Past | None = None
+    given: Mapping[int, Given] = field(default_factory=lambda: _NOT_GIVEN)
+    replayed: int = 0
+    made: tuple[ToolCall, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether time counts against the caller's timeout now."""
+        return self.phase == "running" or (self.phase == "blocked" and not self.flying)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way, queued or being judged."""
+        return not (self.flying or self.queue or self.judging)
+
+
+Step = tuple[State, tuple[Command, ...]]
+
+
+def deadline(state: State) -> float | None:
+    """When `DeadlineReached` is due if nothing else happens before; None when nothing runs."""
+    if state.phase in ("new", "paused", "finished"):
+        return None
+    last = state.began + state.limits.lifetime_ms
+    return min(last, state.at + state.limits.active_ms - state.active_ms) if state.active else last
+
+
+def advanced(state: State, at: float) -> State:
+    """Time passed. A clock that was set back passes for one that stood still."""
+    passed = max(0.0, at - state.at)
+    used = state.active_ms + (passed if state.active else 0.0)
+    return replace(state, at=max(state.at, at), active_ms=used)
+
+
+def without(calls: Mapping[int, Any], seq: int) -> MappingProxyType[int, Any]:
+    """The same calls but one."""
+    return MappingProxyType({number: one for number, one in calls.items() if number != seq})

@@ -1,0 +1,45 @@
+"""The store that the config asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.app.options import InvalidConfig
+from proxy.app.store import FILE_NAME, KEY_NAME, open_store
+from proxy.config import Config
+from proxy.state import MemoryState
+
+
+def config(**state: object) -> Config:
+    return Config.model_validate({"version": 1, **({"state": state} if state else {})})
+
+
+async def test_without_a_section_it_is_a_file_in_the_state_directory_with_a_key_beside_it(
+    tmp_path: Path,
+) -> None:
+    async with open_store(config(), {"EXECUTOR_STATE_DIR": str(tmp_path)}) as store:
+        await store.check()
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+    assert (tmp_path / KEY_NAME).stat().st_mode & 0o077 == 0
+
+
+async def test_memory_writes_no_file(tmp_path: Path) -> None:
+    async with open_store(config(backend="memory"), {"EXECUTOR_STATE_DIR": str(tmp_path)}) as store:
+        assert isinstance(store, MemoryState)
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+async def test_a_missing_key_names_its_variable(tmp_path: Path) -> None:
+    wanted = config(backend="sqlite", encryption_key={"env": "STATE_KEY"})
+    with pytest.raises(InvalidConfig, match="STATE_KEY"):
+        async with open_store(wanted, {"EXECUTOR_STATE_DIR": str(tmp_path)}):
+            raise AssertionError("it must not open")
+
+
+async def test_a_damaged_file_is_refused_with_words(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"this is no database" * 1000)
+    with pytest.raises(InvalidConfig, match=FILE_NAME):
+        async with open_store(config(), {"EXECUTOR_STATE_DIR": str(tmp_path)}):
+            raise AssertionError("it must not open")

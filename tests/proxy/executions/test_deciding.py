@@ -1,0 +1,52 @@
+"""Looking executions up and taking decisions; who may is tested in tests/security/test_approvals.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from policies import Rule
+from proxy.executions import Decision
+from tests.proxy.executions.world import ALICE, world
+
+ASK = Rule("ask", "demo.org.main.things.create", "require_approval")
+TWO = "return await Promise.all([1, 2].map((n) => tools.demo.org.main.things.create({n})))"
+
+
+async def test_each_question_is_decided_alone_and_the_rest_waits_on() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(TWO)
+        one, other = (question.id for question in first.interactions)
+        outcome = await running.executions.decide(
+            first.execution_id, {one: Decision("accept")}, ALICE, "rest"
+        )
+        assert outcome.taken == {one: "accept"}
+        second = await running.executions.wait(first.execution_id, ALICE, 0)
+        assert [question.id for question in second.interactions] == [other]
+        outcome = await running.executions.decide(
+            first.execution_id, {one: Decision("decline")}, ALICE, "rest"
+        )
+        assert outcome.refused == {one: "already_decided"}
+        outcome = await running.executions.decide(
+            first.execution_id, {"int_no": Decision("accept")}, ALICE, "rest"
+        )
+        assert outcome.refused == {"int_no": "not_found"}
+
+
+async def test_the_first_decision_stands() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(TWO)
+        decide = running.executions.decide
+        assert not (await decide(first.execution_id, {"*": Decision("accept")}, ALICE, "rest")).refused
+        late = await decide(first.execution_id, {"*": Decision("decline")}, ALICE, "rest")
+        assert set(late.refused.values()) == {"already_decided"}
+        assert not (await decide(first.execution_id, {"*": Decision("accept")}, ALICE, "rest")).refused
+
+
+async def test_an_approver_sees_the_executions_of_others() -> None:
+    boss = replace(ALICE, account_id="key:boss", groups=frozenset({"approvers"}))
+    async with world(rules=[ASK], is_approver=lambda who: bool(who.groups)) as running:
+        first = await running.run(TWO)
+        (shown,) = (await running.executions.list(boss, status="paused")).items
+        assert shown.id == first.execution_id
+        assert len(await running.executions.pending(boss)) == 2
+        assert await running.executions.show(first.execution_id, boss) == shown
