@@ -9,17 +9,18 @@ hold many.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 from integrations.base import JsonObject
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.pointer import split_fragment
+from integrations.openapi.raw import mapping
 
 Direction = Literal["request", "response"]
-_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _NUMBERS = frozenset({
     "minimum", "maximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "minProperties",
-    "maxProperties", "minContains", "maxContains",
+    "maxProperties", "minContains", "maxContains", "exclusiveMinimum", "exclusiveMaximum",
 })  # fmt: skip
 _PLAIN = frozenset({"default", "const", "uniqueItems", "deprecated", "dependentRequired"})
 _TEXTS = frozenset({"title", "description", "format", "contentMediaType", "contentEncoding"})
@@ -54,6 +55,7 @@ class Dialect:
         self._old = doc.schema_dialect != "2020-12"
         self._hidden = "readOnly" if direction == "request" else "writeOnly"
         self._names: dict[str, str] = {}
+        self._taken = {"ToolFile"}
         self._pending: list[str] = []
         self.defs: JsonObject = {}
 
@@ -88,40 +90,48 @@ class Dialect:
         if schema.get("type") == "file":
             return self.use_tool_file()
         for key, value in schema.items():
-            if key != "$ref":
-                self._keyword(out, key, value, schema)
-        _reconcile(out)
-        if self._old:
-            _old_bounds(out, schema)
-            if schema.get("nullable") is True or schema.get("x-nullable") is True:
-                return _nullable(out)
+            write = _KEYWORDS.get(key)
+            if write is not None:
+                write(self, out, key, value, schema)
+        if "enum" in out and "type" in out:
+            _reconcile(out)
+        return self._modern(out, schema) if self._old else out
+
+    def _modern(self, out: JsonObject, schema: JsonObject) -> JsonObject:
+        _old_bounds(out, schema)
+        if schema.get("nullable") is True or schema.get("x-nullable") is True:
+            return _nullable(out)
         return out
 
-    def _keyword(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
-        if key == "properties" and isinstance(value, dict):
-            out[key] = {n: self._schema(s) for n, s in value.items() if not self._is_hidden(s)}
-        elif key == "required" and isinstance(value, list):
-            self._required(out, value, schema.get("properties"))
-        elif key == "items":
-            self._items(out, value)
-        elif key in _ONE and isinstance(value, bool | dict):
+    def one(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        if isinstance(value, bool | dict):
             out[key] = self._schema(value)
-        elif key in _MANY and isinstance(value, list) and value:
-            out[key] = [self._schema(item) for item in value]
-        elif key in _MAPS and isinstance(value, dict):
-            out[key] = {n: self._schema(s) for n, s in value.items()}
-        else:
-            _assertion(out, key, value)
 
-    def _items(self, out: JsonObject, value: Any) -> None:
+    def many(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        if isinstance(value, list) and value:
+            out[key] = [self._schema(item) for item in value]
+
+    def mapped(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        if isinstance(value, dict):
+            out[key] = {name: self._schema(part) for name, part in value.items()}
+
+    def properties(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        if isinstance(value, dict):
+            shown = ((name, part) for name, part in value.items() if not self._is_hidden(part))
+            out[key] = {name: self._schema(part) for name, part in shown}
+
+    def items(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        """A list of schemas is what 2020-12 calls prefixItems."""
         if isinstance(value, list):
             out["prefixItems"] = [self._schema(item) for item in value]
         else:
             out["items"] = self._schema(value)
 
-    def _required(self, out: JsonObject, names: list[Any], properties: Any) -> None:
-        known = properties if isinstance(properties, dict) else {}
-        kept = [n for n in names if isinstance(n, str) and not self._is_hidden(known.get(n))]
+    def required(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        if not isinstance(value, list):
+            return
+        known = mapping(schema.get("properties"))
+        kept = [n for n in value if isinstance(n, str) and not self._is_hidden(known.get(n))]
         if kept:
             out["required"] = list(dict.fromkeys(kept))
 
@@ -133,40 +143,44 @@ class Dialect:
         if name is None:
             tokens = split_fragment(reference.partition("#")[2])
             wanted = _NAME.sub("_", tokens[-1] if tokens else "root") or "schema"
-            taken = set(self._names.values()) | {"ToolFile"}
             name, number = wanted, 2
-            while name in taken:
+            while name in self._taken:
                 name, number = f"{wanted}_{number}", number + 1
+            self._taken.add(name)
             self._names[reference] = name
             self._pending.append(reference)
         return name
 
 
-def _assertion(out: JsonObject, key: str, value: Any) -> None:
-    if key == "type":
-        kept = _types(value)
-        if kept:
-            out[key] = kept if len(kept) > 1 else kept[0]
-    elif key == "enum":
-        if isinstance(value, list) and value:
-            out[key] = value
-    elif key == "pattern":
-        if isinstance(value, str) and len(value) <= _MAX_PATTERN:
-            out[key] = value
-    elif key in ("exclusiveMinimum", "exclusiveMaximum") or key in _NUMBERS:
-        if (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and (key != "multipleOf" or value > 0)
-        ):
-            out[key] = value
-    elif key in _PLAIN or (key in _TEXTS and isinstance(value, str)):
+def _type(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    listed = value if isinstance(value, list) else [value]
+    kept = [item for item in listed if isinstance(item, str) and item in _PYTHON_TYPES]
+    if kept:
+        out[key] = kept if len(kept) > 1 else kept[0]
+
+
+def _enum(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    if isinstance(value, list) and value:
         out[key] = value
 
 
-def _types(value: Any) -> list[str]:
-    listed = value if isinstance(value, list) else [value]
-    return [item for item in listed if isinstance(item, str) and item in _TYPES]
+def _pattern(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    if isinstance(value, str) and len(value) <= _MAX_PATTERN:
+        out[key] = value
+
+
+def _number(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and (key != "multipleOf" or value > 0):
+        out[key] = value
+
+
+def _plain(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    out[key] = value
+
+
+def _text(dialect: Dialect, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+    if isinstance(value, str):
+        out[key] = value
 
 
 _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
@@ -177,11 +191,8 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 def _reconcile(out: JsonObject) -> None:
     """`type: string` beside `enum: [true, false]` (YAML's doing) allows nothing: the enum is what was meant."""
-    types, values = out.get("type"), out.get("enum")
-    if types is None or values is None:
-        return
-    allowed = [_PYTHON_TYPES[kind] for kind in (types if isinstance(types, list) else [types])]
-    if not any(isinstance(value, kind) for value in values for kind in allowed):
+    types = out["type"] if isinstance(out["type"], list) else [out["type"]]
+    if not any(isinstance(value, _PYTHON_TYPES[kind]) for value in out["enum"] for kind in types):
         del out["type"]
 
 
@@ -190,6 +201,24 @@ def _old_bounds(out: JsonObject, schema: JsonObject) -> None:
     for flag, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if schema.get(flag) is True and bound in out:
             out[flag] = out.pop(bound)
+
+
+Write = Callable[[Dialect, JsonObject, str, Any, JsonObject], None]
+# Everything else that stands in a schema is dropped.
+_KEYWORDS: dict[str, Write] = {
+    "type": _type,
+    "enum": _enum,
+    "pattern": _pattern,
+    "properties": Dialect.properties,
+    "required": Dialect.required,
+    "items": Dialect.items,
+    **dict.fromkeys(_ONE, Dialect.one),
+    **dict.fromkeys(_MANY, Dialect.many),
+    **dict.fromkeys(_MAPS, Dialect.mapped),
+    **dict.fromkeys(_NUMBERS, _number),
+    **dict.fromkeys(_PLAIN, _plain),
+    **dict.fromkeys(_TEXTS, _text),
+}
 
 
 def _nullable(out: JsonObject) -> JsonObject:
