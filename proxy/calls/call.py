@@ -113,7 +113,9 @@ class Calls:
         except Exception as error:
             verdict = self._defect(error, trail)
         if isinstance(verdict, Settlement):
-            self._report(trail, verdict)
+            self._report(trail, verdict.code)
+        elif isinstance(verdict, Asking) and approval is None:
+            self._report(trail, "approval_required")
         return verdict
 
     async def send(self, ready: Ready) -> Settlement:
@@ -127,13 +129,13 @@ class Calls:
         except Exception as error:
             settlement = self._defect(error, trail)
         finally:
-            self._report(trail, settlement)
+            self._report(trail, settlement.code)
         return settlement
 
     def refuse(self, asking: Asking, failure: Failure) -> Settlement:
         """Settle a call that needed approval without it."""
         settlement = outcome.failed(failure)
-        self._report(asking.trail, settlement)
+        self._report(asking.trail, settlement.code)
         return settlement
 
     def _judge(
@@ -223,9 +225,9 @@ class Calls:
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
         return self._bounded(trail, result, (*known, *connection.known_secrets()))
 
-    def _report(self, trail: Trail, settlement: Settlement) -> None:
+    def _report(self, trail: Trail, code: str | None) -> None:
         if self._on_call is not None:
-            self._on_call(_report(trail, settlement.code, time.perf_counter() - trail.started))
+            self._on_call(_report(trail, code, time.perf_counter() - trail.started))
 
     async def _limited(self, tool: CatalogTool, trail: Trail) -> Failure | None:
         session = trail.context.session_id

@@ -208,6 +208,12 @@ class Handlers:
     async def _resume(self, context: Context, arguments: JsonObject) -> JsonObject:
         peer = context.lifespan_context
         execution, action, content, interaction = tools.read_resume(arguments)
+        if peer.mode != "model":
+            # Whoever asked for a person must not get a model that approves its own calls.
+            return _text_error(
+                f"This session asked for elicitation mode `{peer.mode}`, which is not available on this server. "
+                "Connect without `elicitation_mode` to decide here."
+            )
         result = await self._gateway.resume(execution, action, content, interaction, peer.principal)
         return self._answer(result, peer)
 
@@ -224,7 +230,8 @@ class Handlers:
         lines = []
         if peer.mode != "model":
             lines.append(
-                f"Note: elicitation mode `{peer.mode}` is not available on this server; mode `model` is used."
+                f"Note: elicitation mode `{peer.mode}` is not available on this server, and `resume` is refused "
+                "in this session: calls that need approval wait until they expire."
             )
         if peer.memory.revision is not None:
             changed = self._gateway.changes_since(peer.principal, peer.memory.revision)

@@ -198,14 +198,15 @@ async def test_a_stale_description_is_told_in_the_result(mode: str) -> None:
 
 @ERAS
 @pytest.mark.parametrize("mode_asked", ["browser", "native"])
-async def test_other_elicitation_modes_fall_back_with_a_note(mode: str, mode_asked: str) -> None:
+async def test_t12_who_asks_for_a_person_gets_no_model_that_approves(mode: str, mode_asked: str) -> None:
     path = f"/mcp?elicitation_mode={mode_asked}"
     async with serving() as server, connected(server, mode, path) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["execute", "resume"]
         result = await client.call_tool("execute", {"code": "return 1"})
-        assert text(result).endswith(
-            f"elicitation mode `{mode_asked}` is not available on this server; mode `model` is used."
-        )
+        assert f"elicitation mode `{mode_asked}` is not available on this server" in text(result)
+        refused = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
+        assert refused.is_error
+        assert f"elicitation mode `{mode_asked}`" in text(refused)
 
 
 async def test_the_session_is_the_execution_session_unless_one_is_named() -> None:
