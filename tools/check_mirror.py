@@ -19,6 +19,7 @@ UNTESTED: Mapping[str, str] = {}
 
 # Test file -> why it has no source file of its name.
 SOURCELESS: Mapping[str, str] = {
+    "tests/integrations/mcp/test_npm.py": "servers from npm through the whole kind, over every transport",
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_documents.py": "real documents through the whole kind",
     "tests/integrations/test_quality.py": "what it checks are the QUALITY.md files of the kinds",
