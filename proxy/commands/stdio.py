@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         "--elicitation-mode",
         choices=["model", "browser", "native"],
         default="model",
-        help="how approvals are asked for (browser and native are not supported yet: model is used)",
+        help="how approvals are asked for (with browser and native, which are not there yet, nothing can be approved)",
     )
 
 
