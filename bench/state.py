@@ -86,6 +86,9 @@ async def measure(backend: str) -> dict[str, dict[str, float]]:
         async def append(number: int) -> None:
             await state.append_journal(f"exec_{number // 20}", OWNER, [RECORD])
 
+        async def append_to_own(number: int) -> None:
+            await state.append_journal(f"own_{number}", OWNER, [RECORD])
+
         async def trivial(number: int) -> None:
             await state.append_journal(f"trivial_{number}", OWNER, [RECORD], durable=False)
             await state.drop_journal(f"trivial_{number}", OWNER)
@@ -121,7 +124,7 @@ async def measure(backend: str) -> dict[str, dict[str, float]]:
         await one_by_one(append, 200)
         figures = {
             "append, durable": await one_by_one(append),
-            "append, durable, side by side": await side_by_side(append),
+            "append, durable, side by side": await side_by_side(append_to_own),
             "inner call (dispatch durable, settle held back)": await one_by_one(call),
             "trivial execute (start held back, dropped)": await one_by_one(trivial),
             "trivial execute (start durable, dropped)": await one_by_one(trivial_durable),
@@ -147,6 +150,18 @@ async def memory_of_paused(backend: str) -> dict[str, float]:
         return {"MB": (resident() - before) / 1e6}
 
 
+async def memory_of_sessions(backend: str) -> dict[str, float]:
+    """Resident memory added by 10,000 idle sessions of 500 bytes each."""
+    async with opened(backend) as state:
+        gc.collect()
+        before = resident()
+        for number in range(PAUSED):
+            record = SessionRecord(f"mcp_{number:032x}", OWNER, os.urandom(500), time.time(), time.time())
+            await state.open_session(record, ttl_seconds=1800, owner_cap=PAUSED * 2, total_cap=PAUSED * 2)
+        gc.collect()
+        return {"MB": (resident() - before) / 1e6}
+
+
 async def pause(state: State, number: int) -> None:
     name = f"exec_{number:032x}"
     for _ in range(5):
@@ -159,20 +174,26 @@ def resident() -> int:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
-def fresh(backend: str) -> dict[str, float]:
+MEMORY = {
+    "10,000 paused executions, memory of the proxy": memory_of_paused,
+    "10,000 idle sessions, memory of the proxy": memory_of_sessions,
+}
+
+
+def fresh(name: str, backend: str) -> dict[str, float]:
     """In a process of its own, so that nothing measured before counts."""
-    command = [sys.executable, "-m", "bench.state", "--paused", backend]
+    command = [sys.executable, "-m", "bench.state", "--memory", name, backend]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 
 def main(arguments: list[str]) -> None:
-    if arguments[:1] == ["--paused"]:
-        print(json.dumps(uvloop.run(memory_of_paused(arguments[1]))))
+    if arguments[:1] == ["--memory"]:
+        print(json.dumps(uvloop.run(MEMORY[arguments[1]](arguments[2]))))
         return
     for backend in arguments or ["memory", "sqlite", "redis"]:
         print(backend)
         figures = uvloop.run(measure(backend))
-        figures["10,000 paused executions, memory of the proxy"] = fresh(backend)
+        figures |= {name: fresh(name, backend) for name in MEMORY}
         for name, values in figures.items():
             print(f"  {name:<50}" + "  ".join(f"{key} {value:,.1f}" for key, value in values.items()))
 

@@ -18,7 +18,6 @@ from proxy.state.publications import Hub
 from proxy.state.records import StateUnreadable
 from proxy.state.redis.link import Link
 
-_QUIET_SECONDS: Final = 5.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _LENGTH: Final = struct.Struct(">H")
@@ -26,14 +25,19 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Listener:
-    """Reads the channel and hands the messages to a hub. `start` once, then `stop`."""
+    """Reads the channel and hands the messages to a hub. `start` once, then `stop`.
 
-    def __init__(self, link: Link, cipher: Cipher, hub: Hub) -> None:
+    After `quiet_seconds` without a message the server is asked for a sign of life, and has as long to give it.
+    """
+
+    def __init__(self, link: Link, cipher: Cipher, hub: Hub, quiet_seconds: float) -> None:
+        self._quiet_seconds = quiet_seconds
         self._link = link
         self._cipher = cipher
         self._hub = hub
         self._channel = link.key("messages")
         self._listening = asyncio.Event()
+        self._pause = _FIRST_PAUSE_SECONDS
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, limit_seconds: float) -> None:
@@ -55,15 +59,13 @@ class Listener:
         await self._link.command("PUBLISH", self._channel, sealed)
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
         while True:
-            heard = self._listening.is_set()
             try:
                 await self._listen()
             except (exceptions.RedisError, OSError, TimeoutError) as error:
                 _log.warning("messages from other replicas are not heard: %s", error)
-            pause = _FIRST_PAUSE_SECONDS if not heard else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _listen(self) -> None:
         """Until the connection is lost."""
@@ -71,7 +73,7 @@ class Listener:
             await pubsub.subscribe(self._channel)
             asked = False
             while True:
-                message = await pubsub.get_message(timeout=_QUIET_SECONDS)
+                message = await pubsub.get_message(timeout=self._quiet_seconds)
                 if message is not None:
                     asked = False
                     self._take(message)
@@ -87,6 +89,7 @@ class Listener:
             if self._listening.is_set():
                 self._hub.gap()
             self._listening.set()
+            self._pause = _FIRST_PAUSE_SECONDS
         elif message["type"] == "message":
             self._deliver(message["data"])
 

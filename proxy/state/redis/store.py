@@ -36,11 +36,15 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """`prefix` begins every key. `limit_seconds` bounds every call, `connections` their number at a time."""
+    """`prefix` begins every key. `limit_seconds` bounds every call, `connections` their number at a time.
+
+    `quiet_seconds`: how long the channel for messages may be silent before its connection is looked at.
+    """
 
     prefix: str = "executor"
     limit_seconds: float = 3.0
     connections: int = 64
+    quiet_seconds: float = 5.0
     caps: Caps = _CAPS
 
 
@@ -81,7 +85,7 @@ async def open_redis(
         link = Link(client, options.prefix, clock, options.limit_seconds)
         await _prepare(link, keys)
         hub = Hub()
-        listener = Listener(link, keys, hub)
+        listener = Listener(link, keys, hub, options.quiet_seconds)
         try:
             await listener.start(options.limit_seconds)
             yield RedisState(link, keys, options.caps, listener, hub, _counters(client, options))

@@ -78,10 +78,13 @@ class RedisStores:
     keys: tuple[Secret, ...] = (OLD_KEY,)
     prefix: str = field(default_factory=lambda: f"test-{secrets.token_hex(6)}")
     limit_seconds: float = 10.0
+    quiet_seconds: float = 5.0
 
     @asynccontextmanager
     async def open(self, caps: Caps | None = None) -> AsyncIterator[State]:
-        options = RedisOptions(self.prefix, self.limit_seconds, caps=caps or Caps())
+        options = RedisOptions(
+            self.prefix, self.limit_seconds, quiet_seconds=self.quiet_seconds, caps=caps or Caps()
+        )
         async with open_redis(Secret(self.server.url), KeyRing(self.keys), options, self.clock) as state:
             yield state
 

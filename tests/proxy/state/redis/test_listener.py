@@ -69,3 +69,16 @@ async def test_messages_of_a_replica_with_other_keys_are_gaps(stores: RedisStore
         async with stores.open() as ahead:
             await ahead.publish("t", b"sealed with a key that the first does not have yet")
             assert await subscription.receive() is None
+
+
+async def test_a_connection_that_is_open_and_dead_is_noticed() -> None:
+    with redis_server() as server:
+        stores = RedisStores(server, limit_seconds=0.3, quiet_seconds=0.05)
+        async with stores.open() as state, asyncio.timeout(20), state.subscribe("t") as subscription:
+            server.freeze()
+            with pytest.raises(StateUnavailable):
+                await state.check()
+            server.thaw()
+            await state.publish("t", b"1")
+            while await subscription.receive() is None:
+                await state.publish("t", b"2")

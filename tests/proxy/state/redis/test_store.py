@@ -209,3 +209,19 @@ async def test_a_server_that_may_evict_is_told(caplog: pytest.LogCaptureFixture)
         async with RedisStores(server).open():
             pass
     assert "noeviction" in caplog.text
+
+
+async def test_calls_cut_off_do_not_mix_up_the_answers_of_others(stores: RedisStores) -> None:
+    async with stores.open() as state:
+        for number in range(20):
+            await state.write_entry(Entry("token", "one", str(number), str(number).encode()))
+        for round_ in range(20):
+            async with asyncio.TaskGroup() as group:
+                reads = [group.create_task(state.read_entry("token", "one", str(n))) for n in range(20)]
+                for _ in range(round_):
+                    await asyncio.sleep(0)
+                for read in reads[::2]:
+                    read.cancel()
+            for number, found in enumerate(await asyncio.gather(*reads, return_exceptions=True)):
+                assert isinstance(found, asyncio.CancelledError | Entry)
+                assert isinstance(found, asyncio.CancelledError) or found.value == str(number).encode()
