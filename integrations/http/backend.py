@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from typing import cast
 
 import httpcore2
 
@@ -34,7 +35,8 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, rules: EgressRules, resolve: Resolve) -> None:
         self._rules = rules
         self._resolve = resolve
-        self._inner = httpcore2.AnyIOBackend()
+        # A cast, because the package defines a stand-in of that name for where anyio is missing.
+        self._inner = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,

@@ -135,7 +135,9 @@ def _config(loaded: Loaded) -> Check:
     warnings = len(loaded.diagnostics) - errors
     if loaded.config is None:
         return Check("config", "bad", f"{_counted(errors, 'error')}; run `executor validate`")
-    detail = f"{_counted(len(loaded.files), 'file')}, {_counted(warnings, 'warning')}, sha256 {loaded.sha256[:8]}"
+    detail = (
+        f"{_counted(len(loaded.files), 'file')}, {_counted(warnings, 'warning')}, sha256 {loaded.sha256[:8]}"
+    )
     return Check("config", "warn" if warnings else "ok", detail)
 
 

@@ -86,7 +86,10 @@ HOSTILE = {
         "RangeError",
     ),
     "recursion in the parser": ("return eval('['.repeat(1e5))", "RangeError"),
-    "recursion through a proxy": ("const p = new Proxy({}, {get: (t, k, r) => r[k]}); return p.x", "RangeError"),
+    "recursion through a proxy": (
+        "const p = new Proxy({}, {get: (t, k, r) => r[k]}); return p.x",
+        "RangeError",
+    ),
     "a huge array": ("return new Array(1e9).fill(0).length", "MemoryLimitError"),
     "string doubling": ("let s = 'x'; for (;;) s += s", "MemoryLimitError"),
     "buffers": ("const all = []; for (;;) all.push(new ArrayBuffer(1 << 20))", "MemoryLimitError"),
@@ -98,7 +101,10 @@ HOSTILE = {
     "a deep return": ("let o = []; for (let i = 0; i < 900; i++) o = [o]; return o", "ResultLimitError"),
     "a log flood": ("for (;;) console.log('x'.repeat(1000))", "cpu"),
     "an emit flood": ("for (;;) emit('x'.repeat(1000))", "RangeError"),
-    "a broken environment": ("Object.defineProperty(globalThis, 'dukpy', {value: 1}); await tools.x()", "Error"),
+    "a broken environment": (
+        "Object.defineProperty(globalThis, 'dukpy', {value: 1}); await tools.x()",
+        "Error",
+    ),
     "a sort that never agrees": (
         "for (;;) Array.from({length: 1e4}, Math.random).sort(() => Math.random() - 0.5)",
         "cpu",
@@ -150,9 +156,7 @@ async def test_t20_pollution_does_not_reach_the_next_run(reuse: Any) -> None:
     async with Pool(PoolOptions(reuse=reuse, prepare_typescript_seconds=None)) as pool:
         await value(pool, """Object.prototype.polluted = 1; Array.prototype.map = () => 'bad'; globalThis.left = 1;
           Promise.prototype.mark = 1; JSON.stringify.mark = 1; Math.random = () => 0; return 1""")  # fmt: skip
-        seen = (
-            "return [typeof {}.polluted, [1].map(x => x + 1), typeof left, Promise.prototype.mark, Math.random() > 0]"
-        )
+        seen = "return [typeof {}.polluted, [1].map(x => x + 1), typeof left, Promise.prototype.mark, Math.random() > 0]"
         assert await value(pool, seen) == ["undefined", [2], "undefined", None, True]
 
 

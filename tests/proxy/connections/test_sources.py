@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 import pytest
-from proxy.connections.kinds import openapi_load
 
 from integrations.base import JsonObject, SourceError
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, SpecSource
 from proxy.app.places import cache_dir
+from proxy.connections.kinds import openapi_load
 from proxy.connections.sources import Source
 from tests.integrations.echo import Echo, Reply, echo_server
 from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, shop

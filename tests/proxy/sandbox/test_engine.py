@@ -181,9 +181,7 @@ def test_timers_fire_in_order_of_time_then_creation(world: World) -> None:
 
 
 def test_a_timer_set_by_a_timer_waits_for_the_next_tick(world: World) -> None:
-    code = (
-        "let n = 0; function again() { n++; setTimeout(again, 0) } again(); await sleep(0); await sleep(0); return n"
-    )
+    code = "let n = 0; function again() { n++; setTimeout(again, 0) } again(); await sleep(0); await sleep(0); return n"
     _, second, third = world(code, [timer(1000)], [timer(1000)])
     assert second["t"] == "blocked"
     assert second["wake"] == 1000
@@ -199,9 +197,7 @@ def test_an_error_in_a_callback_is_logged_and_stops_nothing(world: World) -> Non
 
 
 def test_randomness_comes_from_the_seed(value: Value) -> None:
-    code = (
-        "return [Math.random(), Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]]"
-    )
+    code = "return [Math.random(), Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]]"
     assert value(code) == value(code)
     assert value(code) != value(code, seed="f" * 64)
     first, second, uuid, data = value(code)
@@ -300,7 +296,9 @@ def test_large_integers_are_exact_both_ways(world: World) -> None:
       await tools.y({id, huge: 2n ** 70n}); return id"""
     _, second, done = world(code, [call(0, {"list": [0, {"id": big}], "n": 7})], [call(1, 0)])
     assert second["calls"][0]["args"] == {"id": big, "huge": str(2**70)}
-    assert second["emits"] == [{"text": str(big), "json": f'{{"id":"{big}"}}', "kind": "bigint", "small": "number"}]
+    assert second["emits"] == [
+        {"text": str(big), "json": f'{{"id":"{big}"}}', "kind": "bigint", "small": "number"}
+    ]
     assert done["value"] == big
 
 
@@ -377,7 +375,9 @@ def test_the_web_helpers(value: Value) -> None:
     assert value("atob('a')").startswith("InvalidCharacterError")
     assert value("btoa('€')").startswith("InvalidCharacterError")
     assert value("return new TextDecoder().decode(new Uint8Array([255, 65, 226, 130]))") == "\ufffdA\ufffd"
-    assert value("new TextDecoder('utf-8', {fatal: true}).decode(new Uint8Array([255]))").startswith("TypeError")
+    assert value("new TextDecoder('utf-8', {fatal: true}).decode(new Uint8Array([255]))").startswith(
+        "TypeError"
+    )
 
 
 def test_structured_clone(value: Value) -> None:
@@ -446,8 +446,12 @@ def test_t15_equal_inputs_give_equal_messages(world_of: Any, lines: list[str], o
     messages, batches = _play(world_of, code, order)
     again = [json.loads(text) for text in world_of(code, batches, split=True)]
     assert again[-1] == messages[-1]
-    assert [call for message in again for call in message["calls"]] == [call for m in messages for call in m["calls"]]
-    assert [log for message in again for log in message["logs"]] == [log for m in messages for log in m["logs"]]
+    assert [call for message in again for call in message["calls"]] == [
+        call for m in messages for call in m["calls"]
+    ]
+    assert [log for message in again for log in message["logs"]] == [
+        log for m in messages for log in m["logs"]
+    ]
 
 
 def _play(world_of: Any, code: str, order: Any) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
@@ -462,7 +466,9 @@ def _play(world_of: Any, code: str, order: Any) -> tuple[list[dict[str, Any]], l
         waiting += [item["seq"] for item in last["calls"]]
         if waiting and (last["wake"] is None or order.random() < 0.7):
             now += order.randint(0, 3)
-            chosen = [waiting.pop(order.randrange(len(waiting))) for _ in range(order.randint(1, len(waiting)))]
+            chosen = [
+                waiting.pop(order.randrange(len(waiting))) for _ in range(order.randint(1, len(waiting)))
+            ]
             batches.append([call(seq, seq * 10, now) for seq in chosen])
         else:
             now = max(now, last["wake"])

@@ -34,7 +34,9 @@ os._exit(7)
 
 def ending(attempt: str) -> int:
     script = SCRIPT.format(directory=str(DIRECTORY), attempt=attempt)
-    return subprocess.run([sys.executable, "-I", "-S", "-c", script], env={}, check=False, timeout=30).returncode
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], env={}, check=False, timeout=30
+    ).returncode
 
 
 def test_what_is_allowed_works() -> None:

@@ -50,7 +50,9 @@ async def test_an_execution_with_a_call() -> None:
 async def test_typescript_runs_and_keeps_lines() -> None:
     async with Pool(PoolOptions(prepare_typescript_seconds=None)) as pool:
         assert (await run(pool, "enum E { A = 3 }\nconst a: number = E.A; return a")).value == 3
-        failed = await run(pool, "interface A { x: number }\n\nconst a: A = {x: 1};\nthrow new Error(`${a.x!}`)")
+        failed = await run(
+            pool, "interface A { x: number }\n\nconst a: A = {x: 1};\nthrow new Error(`${a.x!}`)"
+        )
         assert failed.error is not None
         assert (failed.error.line, failed.error.message) == (4, "1")
         broken = await run(pool, "const a: string = ;")

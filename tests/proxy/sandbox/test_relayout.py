@@ -18,7 +18,9 @@ def test_tokens_stand_where_they_stood() -> None:
 
 
 def test_what_is_new_follows_what_is_old() -> None:
-    out = moved("enum E { A }\n\nreturn E.A", "let E = function(E) {\n  E[E.A = 0] = 'A';\n}({});\nreturn E.A;")
+    out = moved(
+        "enum E { A }\n\nreturn E.A", "let E = function(E) {\n  E[E.A = 0] = 'A';\n}({});\nreturn E.A;"
+    )
     assert out.split("\n")[2] == "return E.A;"
 
 

@@ -75,7 +75,8 @@ def test_syntax_errors_name_the_place(oxc: Oxc, code: str, line: int, column: in
 
 def test_a_large_program_keeps_its_lines(javascript: Callable[[str], str]) -> None:
     code = "\n".join(
-        f"interface I{i} {{ a: string; b?: number }}\nconst v{i}: I{i} = {{ a: 'x{i}', b: {i} }};" for i in range(500)
+        f"interface I{i} {{ a: string; b?: number }}\nconst v{i}: I{i} = {{ a: 'x{i}', b: {i} }};"
+        for i in range(500)
     )
     lines: list[Any] = javascript(code).split("\n")
     assert all(f"const v{i} " in lines[2 * i + 1] for i in range(500))

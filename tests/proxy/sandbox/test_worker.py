@@ -44,7 +44,9 @@ def converse(
             status = threads.submit(serve)
             for message in messages:
                 payload = (
-                    message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+                    message
+                    if isinstance(message, bytes)
+                    else json.dumps(message, separators=(",", ":")).encode()
                 )
                 write_frame(ours.fileno(), payload)
                 if len(payload) <= limit:
@@ -54,7 +56,9 @@ def converse(
 
 
 def test_several_runs_in_fresh_contexts(new_context: NewContext) -> None:
-    status, answers = converse(new_context, [start("globalThis.x = 1; return 1"), start("return typeof x")], runs=2)
+    status, answers = converse(
+        new_context, [start("globalThis.x = 1; return 1"), start("return typeof x")], runs=2
+    )
     assert status == EXIT_DONE
     assert [answer["value"] for answer in answers] == [1, "undefined"]
 
@@ -79,7 +83,9 @@ def test_without_a_transform_the_engines_word_stands(new_context: NewContext) ->
 
 
 def test_typescript_can_be_demanded(new_context: NewContext) -> None:
-    _, answers = converse(new_context, [start("return 1", language="ts"), {"t": "source", "code": "return 2"}])
+    _, answers = converse(
+        new_context, [start("return 1", language="ts"), {"t": "source", "code": "return 2"}]
+    )
     assert answers[1]["value"] == 2
 
 

@@ -42,7 +42,9 @@ async def test_the_zygote_has_an_empty_environment_and_ends_with_us() -> None:
     supervisor = Supervisor(options, transform, lambda worker: None)
     await supervisor.start()
     assert read(f"/proc/{supervisor.pid}/environ") == b""
-    names = [os.readlink(f"/proc/{supervisor.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor.pid}/fd")]
+    names = [
+        os.readlink(f"/proc/{supervisor.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{supervisor.pid}/fd")
+    ]
     assert sum(name.startswith("socket:") for name in names) == 1
     supervisor.close()
     assert supervisor.ended.is_set()
