@@ -25,7 +25,13 @@ from tests.integrations.echo import echo_server
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ROOT / ".specs" / "api.github.com.json"
-BUDGETS = {"cold_ms": 400.0, "warm_ms": 30.0, "rss_mb": 8.0, "describe_max_ms": 50.0, "call_overhead_cpu_ms": 1.5}
+BUDGETS = {
+    "cold_ms": 400.0,
+    "warm_ms": 30.0,
+    "rss_mb": 8.0,
+    "describe_max_ms": 50.0,
+    "call_overhead_cpu_ms": 1.5,
+}
 
 
 def rss_mb() -> float:

@@ -93,6 +93,11 @@ class Server:
         listed = await self.rpc("tools/list", None, {})
         return next(str(tool["description"]) for tool in listed["tools"] if tool["name"] == "execute")
 
+    def cpu_seconds(self) -> float:
+        """CPU time of the proxy's own process so far, without its workers."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> tuple[float, float]:
         """Proportional set size of the whole process tree, and the largest single process, in MB."""
         sizes = [_pss(pid) for pid in _tree(self.process.pid)]

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
@@ -52,7 +52,7 @@ class Steps(FormatChecker):
         while pending:
             self.take()
             node = pending.pop()
-            if isinstance(node, dict):
+            if isinstance(node, Mapping):
                 if "patternProperties" in node:
                     return False
                 pending += node.values()

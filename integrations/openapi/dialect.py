@@ -9,7 +9,7 @@ hold many.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from integrations.base import JsonObject
@@ -47,8 +47,44 @@ TOOL_FILE: JsonObject = {
 }
 
 
+class Definitions(Mapping[str, Any]):
+    """What converted schemas refer to, converted when it is looked up: one call needs little of a large closure.
+
+    Iterating converts everything that can be reached.
+    """
+
+    def __init__(self, convert: Callable[[str], Any]) -> None:
+        self._convert = convert
+        self._references: dict[str, str] = {}
+        self._made: JsonObject = {}
+
+    def add(self, name: str, reference: str) -> None:
+        self._references[name] = reference
+
+    def put(self, name: str, schema: Any) -> None:
+        self._references.setdefault(name, "")
+        self._made.setdefault(name, schema)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._convert(self._references[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        while len(self._made) < len(self._references):
+            for name in list(self._references):
+                self[name]
+        return iter(self._references)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._references)
+
+
 class Dialect:
-    """Converts schemas of one document for one direction and gathers what they refer to in `defs`."""
+    """Converts schemas of one document for one direction; what they refer to is in `defs`."""
 
     def __init__(self, doc: Doc, direction: Direction) -> None:
         self._doc = doc
@@ -56,24 +92,21 @@ class Dialect:
         self._hidden = "readOnly" if direction == "request" else "writeOnly"
         self._names: dict[str, str] = {}
         self._taken = {"ToolFile"}
-        self._pending: list[str] = []
-        self.defs: JsonObject = {}
+        self.defs = Definitions(self._target)
 
     def convert(self, schema: Any) -> Any:
-        """One schema, with everything it reaches added to `defs`. Recursion stays a reference."""
-        converted = self._schema(schema)
-        while self._pending:
-            reference = self._pending.pop()
-            try:
-                target = self._doc.get(reference)
-            except BrokenReference:
-                target = True
-            self.defs[self._names[reference]] = self._schema(target)
-        return converted
+        """One schema; what it refers to directly is known to `defs` now. Recursion stays a reference."""
+        return self._schema(schema)
+
+    def _target(self, reference: str) -> Any:
+        try:
+            return self._schema(self._doc.get(reference))
+        except BrokenReference:
+            return True
 
     def use_tool_file(self) -> JsonObject:
         """A reference to the definition of a file value."""
-        self.defs.setdefault("ToolFile", TOOL_FILE)
+        self.defs.put("ToolFile", TOOL_FILE)
         return {"$ref": "#/$defs/ToolFile"}
 
     def _schema(self, schema: Any) -> Any:
@@ -148,7 +181,7 @@ class Dialect:
                 name, number = f"{wanted}_{number}", number + 1
             self._taken.add(name)
             self._names[reference] = name
-            self._pending.append(reference)
+            self.defs.add(name, reference)
         return name
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.base import JsonObject
 from integrations.openapi.binding import LOCATIONS, Binding, Media, Parameter
-from integrations.openapi.dialect import Dialect
+from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
 from integrations.openapi.media import is_binary, is_json, is_multipart, is_ndjson, is_text
 
@@ -25,13 +25,15 @@ def shared_names(binding: Binding) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Converted schemas of one operation with the `defs` they share. Values must not be changed."""
+    """Converted schemas of one operation with the `defs` they share, made when looked up. Values must not be
+    changed.
+    """
 
     doc: Doc
     binding: Binding
     parameters: Mapping[tuple[str, str], Any]
     media: Mapping[str, Any]
-    defs: JsonObject
+    defs: Definitions
 
     def input_schema(self) -> JsonObject:
         """The flat argument object, as documented: containers appear only where they are needed."""
@@ -50,7 +52,7 @@ class Closure:
         if required:
             out["required"] = required
         if self.defs:
-            out["$defs"] = self.defs
+            out["$defs"] = dict(self.defs)
         return out
 
     def _container(
@@ -183,7 +185,7 @@ def _output(doc: Doc, response: JsonObject, produces: tuple[str, ...]) -> JsonOb
     out = _output_of(dialect, _essence(kind), entry)
     if out is None:
         return None
-    return {**out, "$defs": dialect.defs} if dialect.defs else out
+    return {**out, "$defs": dict(dialect.defs)} if dialect.defs else out
 
 
 def _output_of(dialect: Dialect, essence: str, entry: JsonObject) -> JsonObject | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from integrations.openapi.dialect import Dialect, Direction
+from integrations.openapi.dialect import Definitions, Dialect, Direction
 from tests.integrations.openapi.documents import compiled
 
 SCHEMAS = {
@@ -20,7 +20,8 @@ def convert(
 ) -> tuple[Any, dict[str, Any]]:
     doc = compiled({"openapi": version, "paths": {}, "components": {"schemas": SCHEMAS}})
     dialect = Dialect(doc, direction)
-    return dialect.convert(schema), dialect.defs
+    converted = dialect.convert(schema)
+    return converted, dict(dialect.defs)
 
 
 OLD: list[tuple[Any, Any]] = [
@@ -100,3 +101,31 @@ def test_swagger_files() -> None:
     converted, defs = convert({"type": "file"}, "3.0.0")
     assert converted == {"$ref": "#/$defs/ToolFile"}
     assert defs["ToolFile"]["properties"]["_tag"] == {"const": "ToolFile"}
+
+
+def test_definitions_are_converted_when_they_are_looked_up() -> None:
+    made: list[str] = []
+
+    def convert(reference: str) -> Any:
+        made.append(reference)
+        if reference == "#/a":
+            definitions.add("B", "#/b")
+        return {"from": reference}
+
+    definitions = Definitions(convert)
+    assert not definitions
+    definitions.add("A", "#/a")
+    definitions.put("F", True)
+    assert (bool(definitions), made) == (True, [])
+    assert definitions["A"] == {"from": "#/a"}
+    assert (definitions["A"], made) == ({"from": "#/a"}, ["#/a"])
+    assert dict(definitions) == {"A": {"from": "#/a"}, "F": True, "B": {"from": "#/b"}}
+    assert (len(definitions), made) == (3, ["#/a", "#/b"])
+
+
+def test_nothing_is_converted_for_a_call_that_does_not_need_it() -> None:
+    schemas = {"A": {"properties": {"b": {"$ref": "#/components/schemas/B"}}}, "B": {"type": "string"}}
+    doc = compiled({"openapi": "3.1.0", "paths": {}, "components": {"schemas": schemas}})
+    dialect = Dialect(doc, "request")
+    assert dialect.convert({"$ref": "#/components/schemas/A"}) == {"$ref": "#/$defs/A"}
+    assert set(dialect.defs) == {"A", "B"}
