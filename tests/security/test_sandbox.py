@@ -156,7 +156,10 @@ async def test_t20_pollution_does_not_reach_the_next_run(reuse: Any) -> None:
     async with Pool(PoolOptions(reuse=reuse, prepare_typescript_seconds=None)) as pool:
         await value(pool, """Object.prototype.polluted = 1; Array.prototype.map = () => 'bad'; globalThis.left = 1;
           Promise.prototype.mark = 1; JSON.stringify.mark = 1; Math.random = () => 0; return 1""")  # fmt: skip
-        seen = "return [typeof {}.polluted, [1].map(x => x + 1), typeof left, Promise.prototype.mark, Math.random() > 0]"
+        seen = (
+            "return [typeof {}.polluted, [1].map(x => x + 1), typeof left, "
+            "Promise.prototype.mark, Math.random() > 0]"
+        )
         assert await value(pool, seen) == ["undefined", [2], "undefined", None, True]
 
 
