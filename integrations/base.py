@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 JsonObject = dict[str, Any]
 Risk = Literal["read", "write", "destructive"]
@@ -218,6 +218,22 @@ class Toolset(Protocol):
     def schemas(self, tool: str) -> ToolSchemas:
         """Schemas of one tool, made on demand. Raises `UnknownTool`."""
         ...
+
+
+@runtime_checkable
+class Outlining(Protocol):
+    """A toolset whose schemas can be large: rendering within a budget needs little of them."""
+
+    def outline(self, tool: str) -> ToolSchemas:
+        """Like `Toolset.schemas`, but `$defs` is a read-only mapping whose members are made when they are looked
+        up. For rendering and validating; serialisers need `schemas`.
+        """
+        ...
+
+
+def outline_of(toolset: Toolset, tool: str) -> ToolSchemas:
+    """The cheapest form of a tool's schemas that can be rendered. Raises `UnknownTool`."""
+    return toolset.outline(tool) if isinstance(toolset, Outlining) else toolset.schemas(tool)
 
 
 class Upstream(Protocol):

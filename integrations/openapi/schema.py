@@ -36,7 +36,10 @@ class Closure:
     defs: Definitions
 
     def input_schema(self) -> JsonObject:
-        """The flat argument object, as documented: containers appear only where they are needed."""
+        """The flat argument object, as documented: containers appear only where they are needed.
+
+        `$defs`, here and in the output schema, are `Definitions`: see `whole`.
+        """
         properties: JsonObject = {}
         required: list[str] = []
         shared = shared_names(self.binding)
@@ -52,7 +55,7 @@ class Closure:
         if required:
             out["required"] = required
         if self.defs:
-            out["$defs"] = dict(self.defs)
+            out["$defs"] = self.defs
         return out
 
     def _container(
@@ -120,6 +123,11 @@ class Closure:
         return _output(self.doc, response, self.binding.produces)
 
 
+def whole(schema: JsonObject) -> JsonObject:
+    """The schema with every definition made, as plain JSON."""
+    return {**schema, "$defs": dict(schema["$defs"])} if "$defs" in schema else schema
+
+
 def close_binding(doc: Doc, binding: Binding) -> Closure:
     """Convert every input schema of an operation."""
     dialect = Dialect(doc, "request")
@@ -185,7 +193,7 @@ def _output(doc: Doc, response: JsonObject, produces: tuple[str, ...]) -> JsonOb
     out = _output_of(dialect, _essence(kind), entry)
     if out is None:
         return None
-    return {**out, "$defs": dict(dialect.defs)} if dialect.defs else out
+    return {**out, "$defs": dialect.defs} if dialect.defs else out
 
 
 def _output_of(dialect: Dialect, essence: str, entry: JsonObject) -> JsonObject | None:

@@ -11,7 +11,7 @@ from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.openapi.bind import bind_operation
 from integrations.openapi.binding import Binding
 from integrations.openapi.doc import Doc
-from integrations.openapi.schema import Closure, close_binding
+from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.patterns import idle_patterns, name_filter
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -83,6 +83,13 @@ class OpenApiToolset:
         return _remember(self._closures, tool, lambda: close_binding(self._doc, binding))
 
     def schemas(self, tool: str) -> ToolSchemas:
+        outline = self.outline(tool)
+        return ToolSchemas(
+            whole(outline.input), whole(outline.output) if outline.output is not None else None
+        )
+
+    def outline(self, tool: str) -> ToolSchemas:
+        """Like `schemas`; what `$defs` holds is converted when it is looked up. Raises `UnknownTool`."""
         closure = self.closure(tool)
         return ToolSchemas(closure.input_schema(), closure.output_schema())
 

@@ -50,8 +50,7 @@ def test_messages_name_what_is_unexpected() -> None:
 def test_t28_a_schema_that_branches_into_itself_ends() -> None:
     names = [f"A{number}" for number in range(60)]
     defs: dict[str, Any] = {
-        name: {"anyOf": [{"$ref": f"#/$defs/{after}"}] * 2}
-        for name, after in pairwise(names)
+        name: {"anyOf": [{"$ref": f"#/$defs/{after}"}] * 2} for name, after in pairwise(names)
     }
     schema = {"$ref": "#/$defs/A0", "$defs": {**defs, "A59": {"type": "string"}}}
     assert messages(schema, 1, max_steps=2_000) == []

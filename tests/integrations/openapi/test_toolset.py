@@ -62,3 +62,19 @@ def test_bindings_are_remembered_and_bounded() -> None:
         toolset.schemas(tool.name)
     assert toolset.binding(first).path == "/p0"
     assert toolset.doc.version == "3.1"
+
+
+def test_an_outline_makes_definitions_when_they_are_looked_up() -> None:
+    schema = {"$ref": "#/components/schemas/A"}
+    schemas = {"A": {"properties": {"b": {"$ref": "#/components/schemas/B"}}}, "B": {"type": "string"}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    document = operation("/x", "post", requestBody=body, responses={"200": {**body, "description": ""}})
+    toolset = toolset_of({**document, "components": {"schemas": schemas}})
+    name = only_tool(toolset)
+    outline, plain = outline_of(toolset, name), toolset.schemas(name)
+    assert outline.output is not None
+    assert plain.output is not None
+    for lazy, whole in ((outline.input, plain.input), (outline.output, plain.output)):
+        assert not isinstance(lazy["$defs"], dict)
+        assert lazy["$defs"]["B"] == {"type": "string"}
+        assert orjson.loads(orjson.dumps(whole)) == {**lazy, "$defs": dict(lazy["$defs"])}
