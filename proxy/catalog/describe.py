@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.base import JsonObject
+from integrations.base import JsonObject, outline_of
 from integrations.schema_types import ToolTypes, render_tool_types
 from proxy.catalog.entries import CatalogTool
 from proxy.catalog.index import ToolIndex
@@ -35,6 +35,6 @@ def types_of(tool: CatalogTool, index: ToolIndex, budget_bytes: int) -> ToolType
     known = index.types.get(key)
     if isinstance(known, ToolTypes):
         return known
-    types = render_tool_types(tool.name, tool.toolset.schemas(tool.name), budget_bytes)
+    types = render_tool_types(tool.name, outline_of(tool.toolset, tool.name), budget_bytes)
     index.types.put(key, types)
     return types

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from integrations.base import outline_of
 from integrations.schema_types import render_inline_type
 from proxy.catalog.branch import Branch
 from proxy.catalog.entries import CONNECTED, CatalogTool, Visible, everything
@@ -181,7 +182,7 @@ def _signatures(shown: Sequence[_Shown], tools: dict[str, list[CatalogTool]], si
 
 
 def _signature(tool: CatalogTool, input_bytes: int, output_bytes: int) -> str:
-    schemas = tool.toolset.schemas(tool.name)
+    schemas = outline_of(tool.toolset, tool.name)
     arguments = render_inline_type(schemas.input, input_bytes)
     optional = "" if schemas.input.get("required") else "?"
     text = f"{tool.name}()" if arguments == "{}" else f"{tool.name}(args{optional}: {arguments})"

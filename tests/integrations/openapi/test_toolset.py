@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from integrations.base import UnknownTool
+from integrations.base import UnknownTool, outline_of
 from integrations.openapi.toolset import make_toolset
-from tests.integrations.openapi.documents import compiled, operation, toolset_of
+from tests.integrations.openapi.documents import compiled, only_tool, operation, toolset_of
 
 DOC = compiled(
     {
