@@ -50,7 +50,8 @@ TOOL_FILE: JsonObject = {
 class Definitions(Mapping[str, Any]):
     """What converted schemas refer to, converted when it is looked up: one call needs little of a large closure.
 
-    Iterating converts everything that can be reached.
+    A name is known once a schema that refers to it was converted. Iterating converts everything that can be
+    reached.
     """
 
     def __init__(self, convert: Callable[[str], Any]) -> None:

@@ -77,5 +77,6 @@ def test_an_outline_makes_definitions_when_they_are_looked_up() -> None:
     assert plain.output is not None
     for lazy, whole in ((outline.input, plain.input), (outline.output, plain.output)):
         assert not isinstance(lazy["$defs"], dict)
+        assert lazy["$defs"]["A"]["properties"]["b"] == {"$ref": "#/$defs/B"}
         assert lazy["$defs"]["B"] == {"type": "string"}
         assert orjson.loads(orjson.dumps(whole)) == {**lazy, "$defs": dict(lazy["$defs"])}
