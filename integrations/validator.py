@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
@@ -23,6 +24,8 @@ MAX_STEPS: Final = 30_000
 """About half a second of the worst schema, and far more than any ordinary body needs."""
 
 _MAX_UNIQUE: Final = 1_000
+# Keywords inside keywords; each takes about four frames of the Python stack.
+_DEEPEST: Final = 120
 _NOTHING_ELSE: Registry[Any] = Registry()
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
@@ -40,11 +43,26 @@ class Steps(FormatChecker):
         super().__init__(())
         self._root = root
         self._left = limit
+        self._depth = 0
 
     def take(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise _TooManySteps
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One keyword inside another. Ends well before Python's recursion limit, which must not be met inside the
+        registry's native code: there it is a panic that no `except Exception` catches.
+        """
+        self.take()
+        if self._depth >= _DEEPEST:
+            raise _TooManySteps
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def knows_all_patterns(self) -> bool:
         """Is there no `patternProperties` in the whole schema, which jsonschema would match by backtracking?"""
@@ -123,8 +141,8 @@ def _unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator
 
 def _counted(keyword: Keyword) -> Keyword:
     def judge(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        validator.format_checker.take()
-        yield from keyword(validator, value, instance, schema) or ()
+        with validator.format_checker.deeper():
+            yield from keyword(validator, value, instance, schema) or ()
 
     return judge
 

@@ -65,3 +65,12 @@ def test_steps_are_counted_over_the_whole_check() -> None:
 def test_looking_for_patterns_costs_steps_too() -> None:
     assert Steps({"a": [{}, {"b": 1}]}, 100).knows_all_patterns()
     assert not Steps({"a": [{"patternProperties": {}}]}, 100).knows_all_patterns()
+
+
+def test_a_schema_that_is_itself_ends_before_the_stack_does() -> None:
+    """Met inside native code, the recursion limit is a panic that ends the whole process."""
+
+    def from_deep(frames: int) -> list[str]:
+        return from_deep(frames - 1) if frames else messages({"$ref": "#"}, 1)
+
+    assert from_deep(300) == []
