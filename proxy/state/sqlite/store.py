@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 MIN_SQLITE: Final = (3, 35, 0)
 SWEEP_SECONDS: Final = 60.0
+_BUSY_LOOK_SECONDS: Final = 0.02
 _CAPS: Final = Caps(journals_bytes=2 * 1024**3)
 _PROOF: Final = b"this key opens this file"
 
@@ -102,6 +104,7 @@ def connect(path: Path, keys: KeyRing, options: SqliteOptions) -> sqlite3.Connec
     try:
         if unclean:
             _check_soundness(db)
+        _become_wal(db, options.busy_seconds)
         _set_up(db, options)
         migrate(db)
         _prove(db, keys)
@@ -133,9 +136,26 @@ def _prepare(path: Path) -> bool:
         ) from error
 
 
+def _become_wal(db: sqlite3.Connection, busy_seconds: float) -> None:
+    """Switch the file to write-ahead logging, which needs it alone for a moment.
+
+    Of two processes that open a new file together one is refused at once, whatever the connection's timeout: SQLite
+    does not wait where it would have to turn a read lock into an exclusive one. So the waiting is done here.
+    """
+    end = time.monotonic() + busy_seconds
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= end:
+                raise
+        time.sleep(_BUSY_LOOK_SECONDS)
+
+
 def _set_up(db: sqlite3.Connection, options: SqliteOptions) -> None:
     page = db.execute("PRAGMA page_size").fetchone()[0]
-    db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA journal_size_limit = 67108864")
     db.execute("PRAGMA secure_delete = FAST")

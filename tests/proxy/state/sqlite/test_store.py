@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from proxy.state import Entry, StateUnavailable, StateUnreadable
 from proxy.state.keys import KeyRing
 from proxy.state.sqlite import SqliteOptions, open_sqlite
+from proxy.state.sqlite.store import connect
 from tests.proxy.state.contract.whole import WholeContract
 from tests.proxy.state.stores import ALICE, NEW_KEY, OLD_KEY, Clock, SqliteStores, record
 
@@ -99,6 +101,17 @@ async def test_two_processes_share_a_file(stores: SqliteStores, path: Path) -> N
         assert entry is not None
         assert entry.value == b"100"
         assert entry.version == 100
+
+
+async def test_several_may_open_a_new_file_together(tmp_path: Path) -> None:
+    def opened(path: Path, together: threading.Barrier) -> None:
+        together.wait(30)
+        connect(path, KeyRing([OLD_KEY]), SqliteOptions(busy_seconds=30)).close()
+
+    for number in range(20):
+        together = threading.Barrier(4)
+        path = tmp_path / f"{number}.db"
+        await asyncio.gather(*(asyncio.to_thread(opened, path, together) for _ in range(4)))
 
 
 async def test_a_locked_file_is_told_and_serves_again_when_it_is_free(
