@@ -45,6 +45,7 @@ class AppGateway:
         self.config = operations.config
         self.metrics = operations.metrics
         self.reload = operations.reload
+        self.resume = executions.resume
         self.wait = executions.wait
         self.decide = executions.decide
         self.show = executions.show
@@ -78,6 +79,9 @@ class AppGateway:
     def is_admin(self, principal: Principal) -> bool:
         return self._access().roles.is_admin(principal)
 
+    def is_approver(self, principal: Principal) -> bool:
+        return self._access().roles.is_approver(principal)
+
     async def check_request_limit(self, principal: Principal, ip: str) -> None:
         denied = await self._access().limits.check("requests", LimitSubject.of(principal, ip=ip))
         if denied is not None:
@@ -103,24 +107,19 @@ class AppGateway:
         return self._revisions.changes(revision, self._workspace(principal).catalog)
 
     async def execute(
-        self, request: ExecutionRequest, principal: Principal, observer: Observer
+        self,
+        request: ExecutionRequest,
+        principal: Principal,
+        observer: Observer,
+        *,
+        idempotency_key: str | None = None,
     ) -> ExecutionResult:
         subject = LimitSubject.of(principal, session=request.session_id)
         denied = await self._access().limits.check("executions", subject)
         if denied is not None:
             self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
             raise RateLimited(denied.name, denied.retry_after_seconds)
-        return await self._executions.execute(request, principal, observer)
-
-    async def resume(
-        self,
-        execution_id: str,
-        action: str,
-        content: JsonObject | None,
-        interaction_id: str | None,
-        principal: Principal,
-    ) -> ExecutionResult:
-        return await self._executions.resume(execution_id, action, content, interaction_id, principal)
+        return await self._executions.execute(request, principal, observer, idempotency_key=idempotency_key)
 
     def _workspace(self, principal: Principal) -> Workspace:
         workspace = self._live.current.workspace(principal.workspace_id)

@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from proxy.executions import ExecutionRequest, ExecutionResult, Observer
+from proxy.executions import (
+    DecideOutcome,
+    Decision,
+    ExecutionRequest,
+    ExecutionResult,
+    ExecutionView,
+    Observer,
+    Page,
+    Pending,
+    Via,
+)
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 
@@ -18,12 +28,14 @@ JsonObject = dict[str, Any]
 Listener = Callable[[frozenset[str]], None]
 
 __all__ = [
+    "Approvals",
     "AuthError",
     "Callers",
     "Control",
     "Engine",
     "Gateway",
     "Health",
+    "History",
     "Listener",
     "RateLimited",
     "ReloadReport",
@@ -78,17 +90,71 @@ class Engine(Protocol):
         ...
 
     async def execute(
-        self, request: ExecutionRequest, principal: Principal, observer: Observer
-    ) -> ExecutionResult: ...
+        self,
+        request: ExecutionRequest,
+        principal: Principal,
+        observer: Observer,
+        *,
+        idempotency_key: str | None = None,
+    ) -> ExecutionResult:
+        """Run code. The same `idempotency_key`, principal and code give the same execution. Raises
+        `RateLimited`."""
+        ...
 
     async def resume(
         self,
         execution_id: str,
-        action: str,
+        action: str | None,
         content: JsonObject | None,
         interaction_id: str | None,
         principal: Principal,
-    ) -> ExecutionResult: ...
+        *,
+        via: Via = "mcp",
+        observer: Observer = ...,
+    ) -> ExecutionResult:
+        """Decide (`action` None: decide nothing), then go on to the next result, which may be another
+        pause."""
+        ...
+
+
+class Approvals(Protocol):
+    """What waits for a person, and what that person says."""
+
+    async def pending(self, principal: Principal) -> tuple[Pending, ...]:
+        """Every question that waits and that this caller may see, oldest first."""
+        ...
+
+    async def decide(
+        self, execution_id: str, decisions: Mapping[str, Decision], decider: Principal, via: Via
+    ) -> DecideOutcome:
+        """Record decisions by interaction id (`*`: all that wait). Whoever waits for them is woken."""
+        ...
+
+    async def wait(
+        self, execution_id: str, principal: Principal, seconds: float, observer: Observer = ...
+    ) -> ExecutionResult:
+        """The next result once somebody has decided, or the pause again after `seconds`."""
+        ...
+
+    def is_approver(self, principal: Principal) -> bool:
+        """Whether this caller may see and decide what others of its workspace asked for."""
+        ...
+
+
+class History(Protocol):
+    """Executions by id, for their owner and for approvers. To everybody else they are not there."""
+
+    async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None: ...
+
+    async def list(
+        self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """Newest first. `status` is running, paused or settled."""
+        ...
+
+    async def cancel(self, execution_id: str, principal: Principal) -> bool:
+        """False when this caller knows none of this id that is not over, or another replica runs it now."""
+        ...
 
 
 class Health(Protocol):
@@ -130,5 +196,5 @@ class Control(Protocol):
         ...
 
 
-class Gateway(Callers, Engine, Health, Control, Protocol):
+class Gateway(Callers, Engine, Approvals, History, Health, Control, Protocol):
     """Everything serving needs."""

@@ -16,13 +16,18 @@ from tests.proxy.serving.support import Board
 
 class Noisy(Board):
     async def execute(
-        self, request: ExecutionRequest, principal: Principal, observer: Observer
+        self,
+        request: ExecutionRequest,
+        principal: Principal,
+        observer: Observer,
+        *,
+        idempotency_key: str | None = None,
     ) -> ExecutionResult:
         print("noise from Python")
         os.write(1, b"noise from below\n")
         if request.code == "change":
             self.change()
-        return await super().execute(request, principal, observer)
+        return await super().execute(request, principal, observer, idempotency_key=idempotency_key)
 
 
 async def main(mode: str) -> None:

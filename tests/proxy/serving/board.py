@@ -1,0 +1,404 @@
+"""A small real gateway: it keeps in memory what the proxy would keep in its stores."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from proxy.executions import (
+    AskedBy,
+    DecideOutcome,
+    Decision,
+    ExecutionRequest,
+    ExecutionResult,
+    ExecutionView,
+    Interaction,
+    Observer,
+    Page,
+    Pending,
+    Via,
+)
+from proxy.executions.approvals import CHOICES, Choice, Refusal
+from proxy.executions.outcome import SILENT, ExecutionError, unavailable
+from proxy.principal import Principal
+from proxy.serving.errors import AuthError, RateLimited
+from proxy.serving.gateway import Listener, ReloadReport
+from proxy.state import Owner
+
+JsonObject = dict[str, Any]
+TOKENS = {
+    "alice": Principal("ws_one", "key:alice", "key", groups=frozenset({"admins"})),
+    "alice-too": Principal("ws_one", "key:alice", "key", groups=frozenset({"admins"})),
+    "bob": Principal("ws_one", "key:bob", "key"),
+    "eve": Principal("ws_two", "key:eve", "key"),
+    "boss": Principal("ws_one", "key:boss", "key", groups=frozenset({"approvers"})),
+}
+ALICE = TOKENS["alice"]
+
+
+def result(
+    status: str,
+    text: str,
+    session_id: str | None = None,
+    revision: str = "r1",
+    *,
+    execution_id: str = "exec_1",
+    principal: Principal = ALICE,
+) -> ExecutionResult:
+    return ExecutionResult(
+        execution_id=execution_id,
+        status=status,
+        workspace_id=principal.workspace_id,
+        account_id=principal.account_id,
+        session_id=session_id,
+        catalog_revision=revision,
+        has_result=True,
+        result=text,
+        result_text=text,
+    )
+
+
+def question(text: str, number: int = 1, approver: Literal["model", "human"] = "model") -> Interaction:
+    """An approval of a call of `demo.org.main.write` with the argument `text`."""
+    args = f'{{\n  "text": "{text}"\n}}'
+    return Interaction(
+        id=f"int_{number}",
+        kind="approval",
+        message=f"demo.org.main.write asks for approval\n{args}",
+        address="demo.org.main.write",
+        summary="Writes something",
+        args=args,
+        args_digest=hashlib.sha256(args.encode()).hexdigest(),
+        args_bytes=len(args),
+        rule=AskedBy("ask", "executor.yaml:7", "demo.*", "careful"),
+        approver=approver,
+        expires_at=(time.time() + 600) * 1000,
+        seqs=(number,),
+    )
+
+
+@dataclass
+class Paused:
+    """One execution on the board that waits for decisions, or has got them."""
+
+    request: ExecutionRequest
+    principal: Principal
+    questions: tuple[Interaction, ...]
+    decided: dict[str, Decision] = field(default_factory=dict)
+    given: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: ExecutionResult | None = None
+
+    @property
+    def open(self) -> tuple[Interaction, ...]:
+        return tuple(one for one in self.questions if one.id not in self.decided)
+
+
+@dataclass
+class Board:
+    """A gateway whose code is a handful of words: `return x`, `calls n`, `wait`, `boom`, `ask text`, `human text`.
+
+    `ask` pauses with one question, `human` with one that the asking account cannot answer.
+    """
+
+    revision: int = 1
+    limit: int = 1000
+    auth_down: bool = False
+    is_ready: bool = True
+    rejects: bool = False
+    requests: list[ExecutionRequest] = field(default_factory=list)
+    finished: list[tuple[str, int]] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_ended: asyncio.Event = field(default_factory=asyncio.Event)
+    paused: dict[str, Paused] = field(default_factory=dict)
+    keys: dict[str, tuple[str, ExecutionResult]] = field(default_factory=dict)
+
+    def authenticate(
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        path_workspace: str | None,
+        peer_ip: str,
+        anonymous_path: bool,
+    ) -> Principal:
+        if self.auth_down:
+            raise AuthError(503, -32001, "The auth provider does not answer.", {"retry-after": "2"})
+        token = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
+        if token not in TOKENS:
+            raise AuthError(401, -32001, "A valid bearer token is needed.")
+        if anonymous_path and "workspaceId" not in query:
+            raise AuthError(
+                400, -32000, "The query parameter workspaceId is missing: /mcp/anonymous?workspaceId=..."
+            )
+        principal = TOKENS[token]
+        if path_workspace not in (None, principal.workspace_id):
+            raise AuthError(403, -32001, "This key belongs to another workspace.")
+        return principal
+
+    def is_admin(self, principal: Principal) -> bool:
+        return "admins" in principal.groups
+
+    def is_approver(self, principal: Principal) -> bool:
+        return "approvers" in principal.groups
+
+    async def check_request_limit(self, principal: Principal, ip: str) -> None:
+        self.limit -= 1
+        if self.limit < 0:
+            raise RateLimited("per-workspace", 11.5)
+
+    def description(self, principal: Principal) -> tuple[str, str]:
+        return f"Runs code. Connected: demo (revision {self.revision}).", f"r{self.revision}"
+
+    def changes_since(self, principal: Principal, revision: str) -> str | None:
+        return None if revision == f"r{self.revision}" else "Tools of these integrations changed: demo."
+
+    async def execute(
+        self,
+        request: ExecutionRequest,
+        principal: Principal,
+        observer: Observer,
+        *,
+        idempotency_key: str | None = None,
+    ) -> ExecutionResult:
+        self.requests.append(request)
+        code, known = self.keys.get(idempotency_key or "", (request.code, None))
+        if code != request.code:
+            error = ExecutionError("IdempotencyError", "This Idempotency-Key was used with other code.")
+            return replace(result("failed", ""), error=error, has_result=False)
+        answer = known or await self._run(request, principal, observer)
+        if idempotency_key is not None:
+            self.keys[idempotency_key] = (code, answer)
+        return answer
+
+    async def _run(
+        self, request: ExecutionRequest, principal: Principal, observer: Observer
+    ) -> ExecutionResult:
+        word, _, rest = request.code.partition(" ")
+        if word == "boom":
+            raise RuntimeError("the secret cause")
+        if word == "wait":
+            await self._wait()
+        if word in ("ask", "human"):
+            execution_id = f"exec_{len(self.paused) + 1}"
+            asked = question(rest, 1, "human" if word == "human" else "model")
+            self.paused[execution_id] = Paused(request, principal, (asked,))
+            return self._standing(execution_id)
+        if word == "calls":
+            for seq in range(int(rest)):
+                observer.call_started(seq, "demo.org.main.get")
+                observer.log("warn", f"line {seq}")
+                observer.log("debug", f"detail {seq}")
+                observer.call_finished(seq, "demo.org.main.get", True, None, 2.0)
+        return result("completed", rest, request.session_id, f"r{self.revision}", principal=principal)
+
+    async def _wait(self) -> None:
+        self.waiting.set()
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    def _standing(self, execution_id: str) -> ExecutionResult:
+        """What can be said now about an execution that paused once."""
+        paused = self.paused[execution_id]
+        if paused.ended is not None:
+            return paused.ended
+        if paused.open:
+            browser = paused.request.mode == "browser"
+            return replace(
+                result(
+                    "user_approval_required" if browser else "waiting_for_interaction",
+                    "",
+                    paused.request.session_id,
+                    execution_id=execution_id,
+                    principal=paused.principal,
+                ),
+                has_result=False,
+                interactions=paused.open,
+                expires_at=paused.open[0].expires_at,
+                approval_url=f"http://127.0.0.1/resume/{execution_id}" if browser else None,
+            )
+        accepted = all(one.action == "accept" for one in paused.decided.values())
+        paused.ended = result(
+            "completed" if accepted else "failed",
+            "approved" if accepted else "declined",
+            paused.request.session_id,
+            execution_id=execution_id,
+            principal=paused.principal,
+        )
+        return paused.ended
+
+    def _find(self, execution_id: str, principal: Principal) -> Paused | None:
+        paused = self.paused.get(execution_id)
+        if paused is None or paused.principal.workspace_id != principal.workspace_id:
+            return None
+        own = paused.principal.account_id == principal.account_id
+        return paused if own or self.is_approver(principal) else None
+
+    async def resume(
+        self,
+        execution_id: str,
+        action: str | None,
+        content: Mapping[str, Any] | None,
+        interaction_id: str | None,
+        principal: Principal,
+        *,
+        via: Via = "mcp",
+        observer: Observer = SILENT,
+    ) -> ExecutionResult:
+        if self._find(execution_id, principal) is None:
+            return unavailable(
+                "execution_not_found", execution_id, Owner(principal.workspace_id, principal.account_id)
+            )
+        chosen = next((one for one in CHOICES if one == action), None)
+        if chosen is not None:
+            decision = Decision(chosen, content or {})
+            outcome = await self.decide(execution_id, {interaction_id or "*": decision}, principal, via)
+            if not outcome.taken:
+                return replace(self._standing(execution_id), note=outcome.message() or None)
+        return self._standing(execution_id)
+
+    async def wait(
+        self, execution_id: str, principal: Principal, seconds: float, observer: Observer = SILENT
+    ) -> ExecutionResult:
+        paused = self._find(execution_id, principal)
+        if paused is None:
+            return await self.resume(execution_id, None, None, None, principal)
+        try:
+            async with asyncio.timeout(seconds):
+                await paused.given.wait()
+        except TimeoutError:
+            pass
+        return self._standing(execution_id)
+
+    async def decide(
+        self, execution_id: str, decisions: Mapping[str, Decision], decider: Principal, via: Via
+    ) -> DecideOutcome:
+        paused = self._find(execution_id, decider)
+        if paused is None:
+            return DecideOutcome(why="not_found")
+        if not paused.open:
+            return DecideOutcome(why="already_decided")
+        taken: dict[str, Choice] = {}
+        refused: dict[str, Refusal] = {}
+        for one in paused.open:
+            decision = decisions.get(one.id) or decisions.get("*")
+            if decision is None:
+                continue
+            other = decider.account_id != paused.principal.account_id and via != "mcp"
+            if decision.action == "accept" and one.approver == "human" and not other and via != "native":
+                refused[one.id] = "needs_another_person"
+            else:
+                taken[one.id] = decision.action
+                paused.decided[one.id] = decision
+        if not paused.open:
+            paused.given.set()
+        if not taken and not refused:
+            return DecideOutcome(refused=dict.fromkeys(decisions, "not_found"))
+        return DecideOutcome(taken, refused)
+
+    async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:
+        paused = self._find(execution_id, principal)
+        return self._view(execution_id, paused) if paused is not None else None
+
+    def _view(self, execution_id: str, paused: Paused) -> ExecutionView:
+        standing = self._standing(execution_id)
+        return ExecutionView(
+            id=execution_id,
+            status=standing.status,
+            workspace_id=paused.principal.workspace_id,
+            account_id=paused.principal.account_id,
+            session_id=paused.request.session_id,
+            mode=paused.request.mode,
+            created=1.0,
+            expires=paused.questions[0].expires_at,
+            code_sha256=hashlib.sha256(paused.request.code.encode()).hexdigest(),
+            interactions=paused.open if paused.ended is None else (),
+            decided={name: one.action for name, one in paused.decided.items()},
+            result=None if standing.waiting else standing.structured(),
+        )
+
+    async def list(
+        self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        seen = [
+            self._view(name, one)
+            for name, one in reversed(self.paused.items())
+            if self._find(name, principal) is not None
+            and status in (None, "paused" if one.ended is None and one.open else "settled")
+        ]
+        names = [one.id for one in seen]
+        first = names.index(cursor) + 1 if cursor in names else 0
+        items = tuple(seen[first : first + limit])
+        return Page(items, items[-1].id if len(items) == limit else None)
+
+    async def pending(self, principal: Principal) -> tuple[Pending, ...]:
+        return tuple(
+            Pending(
+                name,
+                one.principal.account_id,
+                one.principal.workspace_id,
+                one.request.session_id,
+                1.0,
+                asked,
+            )
+            for name, one in self.paused.items()
+            if self._find(name, principal) is not None and one.ended is None
+            for asked in one.open
+        )
+
+    async def cancel(self, execution_id: str, principal: Principal) -> bool:
+        paused = self._find(execution_id, principal)
+        if paused is None or paused.ended is not None:
+            return False
+        paused.ended = result(
+            "canceled", "", paused.request.session_id, execution_id=execution_id, principal=paused.principal
+        )
+        paused.given.set()
+        return True
+
+    def ready(self, latest: bool) -> tuple[bool, str]:
+        if self.rejects and latest:
+            return False, "the newest configuration was rejected"
+        return self.is_ready, "" if self.is_ready else "no configuration is active"
+
+    def status(self) -> JsonObject:
+        return {"generation": self.revision}
+
+    def config(self) -> tuple[JsonObject, str]:
+        return {"version": 1}, "ab12"
+
+    def metrics(self) -> bytes:
+        return b"executor_config_last_reload_successful 1\n"
+
+    async def reload(self) -> ReloadReport:
+        if self.rejects:
+            return ReloadReport("rejected", {"valid": False, "errors": 1})
+        return ReloadReport(
+            "applied", {"generation": 2, "sha256": "ab12", "changed": True, "summary": "tools=+1"}
+        )
+
+    def request_finished(self, route: str, status: int, seconds: float) -> None:
+        self.finished.append((route, status))
+        if (route, status) == ("stream", 200):
+            self.stream_ended.set()
+
+    def config_sha256(self) -> str:
+        return "ab12"
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def change(self, *workspaces: str) -> None:
+        """A reload went through: the description differs from now on, and everybody is told."""
+        self.revision += 1
+        for listener in list(self.listeners):
+            listener(frozenset(workspaces or ("ws_one",)))
