@@ -154,7 +154,8 @@ class DecideOutcome:
 class ExecutionView:
     """One execution. Times are milliseconds since 1970. `status` also knows `running`.
 
-    `interactions` are those that still wait; `result` is the structured result when it is over.
+    `interactions` are those of its last pause; `decided` holds every answer, also those that no driver has carried out
+    yet. `result` is the structured result when it is over.
     """
 
     id: str

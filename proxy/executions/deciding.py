@@ -52,6 +52,14 @@ class Desk:
         """Whether the caller sees all executions of its workspace."""
         return self._is_approver(principal)
 
+    async def answers(self, record: ExecutionRecord) -> dict[str, Choice]:
+        """What was decided, by interaction: carried out already, or recorded and waiting for a driver."""
+        answers: dict[str, Choice] = dict(body_of(record).decided)
+        if record.status == "paused":
+            for one in await self._store.decisions(record.execution_id, record.owner):
+                answers[one.interaction_id] = orjson.loads(one.body)["action"]
+        return answers
+
     async def decide(
         self, record: ExecutionRecord, decisions: Mapping[str, Decision], decider: Principal, via: Via
     ) -> DecideOutcome:

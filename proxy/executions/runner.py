@@ -292,7 +292,7 @@ class Executions:
     async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:
         """One execution, for its owner or an approver; None for everybody else."""
         record = await self._desk.find(execution_id, principal)
-        return view(record) if record is not None else None
+        return replace(view(record), decided=await self._desk.answers(record)) if record is not None else None
 
     async def list(
         self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
@@ -313,23 +313,25 @@ class Executions:
         return Page(tuple(view(one) for one in found), more)
 
     async def pending(self, principal: Principal) -> tuple[Pending, ...]:
-        """Every question that waits and that this caller may see, oldest first."""
+        """Every question that nobody has answered and that this caller may see, oldest first."""
         account = None if self._desk.everything(principal) else principal.account_id
         query = ExecutionQuery(principal.workspace_id, account, status="paused", limit=500)
         now = self._clock()
-        found = [
-            Pending(
-                one.execution_id,
-                one.owner.account_id,
-                one.owner.workspace_id,
-                one.session_id,
-                one.created_at * 1000,
-                question,
-            )
-            for one in await self._state.list_executions(query)
-            for question in body_of(one).asked()
-            if question.expires_at > now
-        ]
+        found: list[Pending] = []
+        for one in await self._state.list_executions(query):
+            answered = await self._desk.answers(one)
+            found += [
+                Pending(
+                    one.execution_id,
+                    one.owner.account_id,
+                    one.owner.workspace_id,
+                    one.session_id,
+                    one.created_at * 1000,
+                    question,
+                )
+                for question in body_of(one).asked()
+                if question.expires_at > now and question.id not in answered
+            ]
         return tuple(sorted(found, key=lambda one: one.created))
 
     # ---- end ----------------------------------------------------------------------------------------------------

@@ -50,3 +50,18 @@ async def test_an_approver_sees_the_executions_of_others() -> None:
         assert shown.id == first.execution_id
         assert len(await running.executions.pending(boss)) == 2
         assert await running.executions.show(first.execution_id, boss) == shown
+
+
+async def test_an_answer_shows_before_anybody_has_carried_it_out() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(TWO)
+        one, other = (question.id for question in first.interactions)
+        await running.executions.decide(first.execution_id, {one: Decision("decline")}, ALICE, "browser")
+        shown = await running.executions.show(first.execution_id, ALICE)
+        assert shown is not None
+        assert (shown.status, shown.decided) == ("waiting_for_interaction", {one: "decline"})
+        assert [each.interaction.id for each in await running.executions.pending(ALICE)] == [other]
+        await running.executions.wait(first.execution_id, ALICE, 0)
+        shown = await running.executions.show(first.execution_id, ALICE)
+        assert shown is not None
+        assert shown.decided == {one: "decline"}
