@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from limits.aio.storage import Storage
 
@@ -19,6 +20,8 @@ from proxy.config import Config, Loaded
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
 from proxy.limits import Limits, LimitSubject, limit_rules
+
+EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)

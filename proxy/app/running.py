@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import cast
 
 from proxy.app.application import Application
+from proxy.app.draining import finish_executions
 from proxy.config.model import Server
 from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions, Dispatch
@@ -118,7 +119,7 @@ async def _drained(
     drain.begin()
     seconds = application.config.server.reload.drain_timeout
     _log.info("draining", executions=application.executions.running, limit_seconds=seconds)
-    await application.finish_executions(seconds, stopping.at_once)
+    await finish_executions(application.executions, seconds, stopping.at_once)
     shutdown.set()
 
 

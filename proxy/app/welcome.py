@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from itertools import islice
 
 from proxy.app.application import Application
@@ -44,11 +45,20 @@ def _row(row: dict[str, object]) -> str:
 
 def _first_code(application: Application) -> str:
     """Code that shows a real result whatever is connected."""
-    tools = list(islice(application.first_tools(), 100))
+    tools = list(islice(_first_tools(application), 100))
     listing = [tool for tool in tools if tool.endswith((".list", "List"))]
     for tool in (*listing, *tools):
         return f"return await tools.{tool}({{}})"
     return "return await tools.catalog.namespaces({})"
+
+
+def _first_tools(application: Application) -> Iterator[str]:
+    """Addresses of tools that run unasked and need no argument: what a first try should call."""
+    for workspace in application.live.current.workspaces.values():
+        for tool in workspace.catalog.all():
+            needs = tool.toolset.schemas(tool.definition.name).input.get("required")
+            if tool.definition.risk == "read" and not needs:
+                yield tool.address
 
 
 def curl_line(endpoint: str, header: str, code: str) -> str:

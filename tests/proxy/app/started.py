@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
+from proxy.serving.observer import Silence
 from tests.proxy.support import written
 
 MEMORY = "state: {backend: memory}\n"
@@ -21,3 +23,13 @@ async def application_of(
     options = StartOptions((written(folder, text),), {**env, **(secrets or {})}, watch=False)
     async with open_application(options) as application:
         yield application
+
+
+class Begun(Silence):
+    """Says when the code has made its first call."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def call_started(self, seq: int, path: str) -> None:
+        self.event.set()

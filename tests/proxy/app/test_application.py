@@ -9,26 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app.application import Application, open_application, references
+from proxy.app.application import Application, open_application
 from proxy.app.options import InvalidConfig, StartOptions
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.observer import Silence
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import MEMORY, application_of
-from tests.proxy.support import LIMIT_SECONDS, Notice, config_of, config_text, inline, shop, written
+from tests.proxy.support import LIMIT_SECONDS, Notice, config_text, inline, shop, written
 
 LOCAL = Principal("default", "local", "local")
-
-
-class Begun(Silence):
-    """Says when the code has made its first call."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-
-    def call_started(self, seq: int, path: str) -> None:
-        self.event.set()
 
 
 async def run(application: Application, code: str) -> object:
@@ -106,35 +96,6 @@ async def test_a_swap_moves_callers_and_catalog_together(tmp_path: Path, env: Ma
         assert await run(application, "return (await tools.catalog.tools({})).total") == 8
 
 
-async def test_limits_and_calls_are_counted(tmp_path: Path, env: Mapping[str, str]) -> None:
-    more = "rate_limits: {few: {per: tool, applies_to: tool_calls, limit: 1/hour}}\n"
-    async with echo_server() as echo:
-        text = config_text(inline(shop(echo.url)), more=more)
-        async with application_of(tmp_path, text, env) as application:
-            code = """
-                const codes = [];
-                for (let i = 0; i < 2; i++) codes.push((await tools.shop.items.get({id: "a"})).error?.code ?? "ok");
-                return codes;"""
-            assert await run(application, code) == ["ok", "rate_limited"]
-            metrics = application.metrics.render()[0].decode()
-    for line in (
-        'executor_tool_calls_total{integration="shop",outcome="ok"} 1.0',
-        'executor_tool_calls_total{integration="shop",outcome="rate_limited"} 1.0',
-        'executor_rate_limit_hits_total{limit="few"} 1.0',
-        'executor_policy_decisions_total{action="approve"} 2.0',
-        'executor_executions_total{status="completed"} 1.0',
-    ):
-        assert line in metrics
-
-
-async def test_a_lost_worker_is_counted_with_its_reason(tmp_path: Path, env: Mapping[str, str]) -> None:
-    async with application_of(tmp_path, config_text(), env) as application:
-        code = "const all = []; for (;;) all.push(new Array(1e5).fill({}))"
-        result = await application.gateway.execute(ExecutionRequest(code, 20_000), LOCAL, Silence())
-        assert result.status in ("failed", "timeout")
-        assert 'executor_executions_total{status="' in application.metrics.render()[0].decode()
-
-
 async def test_a_document_that_arrives_later_is_served_without_a_reload(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
@@ -177,42 +138,6 @@ async def test_a_document_that_arrives_leaves_a_prepared_sandbox_alone(
             assert pool["hardening"] == application.gateway.status()["sandbox"]["hardening"]
 
 
-async def test_running_executions_get_their_time_and_then_a_clear_end(
-    tmp_path: Path, env: Mapping[str, str]
-) -> None:
-    async with application_of(tmp_path, config_text(), env) as application, asyncio.TaskGroup() as group:
-        request = ExecutionRequest("await tools.search({}); await sleep(60000)", 60_000)
-        await application.finish_executions(LIMIT_SECONDS, asyncio.Event())  # nothing runs: no waiting
-        begun = Begun()
-        running = group.create_task(application.gateway.execute(request, LOCAL, begun))
-        await begun.event.wait()
-        await application.finish_executions(0.05, asyncio.Event())
-        assert (await running).status == "canceled"
-        begun = Begun()
-        hurried = group.create_task(application.gateway.execute(request, LOCAL, begun))
-        await begun.event.wait()
-        at_once = asyncio.Event()
-        at_once.set()
-        await application.finish_executions(3600, at_once)
-        assert (await hurried).status == "canceled"
-
-
-async def test_no_reload_opens_a_bound_address_to_strangers(tmp_path: Path, env: Mapping[str, str]) -> None:
-    """`server.listen` changes with a restart only; until then the open address is the one that counts."""
-    keys = f"api_keys: {{keys: {{ci: {{hash: 'sha256:{'0' * 64}', workspace: default}}}}}}"
-    workspaces = "workspaces: {default: {}}\n"
-    open_to_keys = f"server: {{listen: 0.0.0.0:0}}\nauth: {{{keys}}}\n{workspaces}"
-    async with application_of(tmp_path, config_text(more=open_to_keys), env) as application:
-        application.listens_on(application.listen)
-        for auth in ("", "auth: {anonymous: true}\n", f"auth: {{anonymous: true, {keys}}}\n"):
-            written(tmp_path, config_text(more=f"{auth}{workspaces}"))
-            outcome = await application.reloader.reload("http")
-            assert [one.code for one in outcome.diagnostics if one.severity == "error"] == ["E501"]
-            assert application.live.current.number == 1
-        written(tmp_path, config_text(more=f"auth: {{{keys}}}\n{workspaces}"))
-        assert (await application.reloader.reload("http")).result == "applied"
-
-
 async def test_who_speaks_over_stdio(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with application_of(tmp_path, config_text(), env) as application:
         assert application.local_principal(None) == LOCAL
@@ -233,15 +158,3 @@ async def test_the_command_line_says_where_to_listen_else_the_config(
     for given, port in ((None, 8123), ("127.0.0.1:0", 0)):
         async with open_application(StartOptions((path,), env, listen=given, watch=False)) as application:
             assert application.listen.port == port
-
-
-async def test_a_first_try_calls_a_read_that_needs_nothing(tmp_path: Path, env: Mapping[str, str]) -> None:
-    async with application_of(tmp_path, config_text(), env) as application:
-        assert list(application.first_tools()) == ["shop.org.main.items.list"]
-
-
-def test_documents_in_files_belong_to_the_config(tmp_path: Path) -> None:
-    (tmp_path / "shop.json").write_text(json.dumps(shop()))
-    config = config_of(tmp_path, config_text("{file: shop.json}"))
-    assert [path.name for path in references(config)] == ["shop.json"]
-    assert references(config_of(tmp_path, config_text())) == []

@@ -1,0 +1,128 @@
+"""From a valid config to everything a swap puts in place, without touching what serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from integrations.fields import Listen
+from proxy.app.access import EXPOSED, Access, build_access, exposure
+from proxy.app.build import build_generation
+from proxy.app.effects import effects_of
+from proxy.app.health import health_problems
+from proxy.app.options import StartOptions
+from proxy.app.sandboxes import Sandboxes
+from proxy.auth import LocalTokenError
+from proxy.config import Diagnostic, Loaded
+from proxy.config.secrets import SecretMissing
+from proxy.connections import Connections, Opened
+from proxy.connections.opening import WrongSource
+from proxy.limits import open_storage
+from proxy.live import Live
+from proxy.reload import Effects, Rejected
+from proxy.sandbox import HardeningMissing, PoolUnavailable
+from proxy.workspace import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build made and a swap puts in place. Its connections are held until somebody releases `opened.keys`."""
+
+    loaded: Loaded
+    opened: Opened
+    generation: Generation
+    access: Access
+    effects: Effects
+
+
+class Builder:
+    """Makes what a config asks for. `listener` says which address is bound already, if any."""
+
+    def __init__(
+        self,
+        options: StartOptions,
+        connections: Connections,
+        sandboxes: Sandboxes,
+        live: Live,
+        listener: Callable[[], Listen | None],
+    ) -> None:
+        self._options = options
+        self._connections = connections
+        self._sandboxes = sandboxes
+        self._live = live
+        self._listener = listener
+        self._storage = open_storage()
+
+    async def build(self, loaded: Loaded, number: int) -> Built:
+        """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
+        if loaded.refused:
+            raise Rejected([_refusal(loaded, path) for path in loaded.refused])
+        self._check_exposure(loaded)
+        built = await self.around(loaded, number)
+        try:
+            await self._prepare_sandbox(loaded)
+        except BaseException:
+            self._connections.release(built.opened.keys)
+            raise
+        return built
+
+    async def around(self, loaded: Loaded, number: int) -> Built:
+        """All but the sandbox: a reload may be preparing another one at this moment. Raises `Rejected`."""
+        assert loaded.config is not None
+        try:
+            opened = await self._connections.open(loaded.config)
+        except WrongSource as error:
+            raise Rejected([_wrong_source(loaded, error)]) from None
+        wrong = health_problems(loaded, opened)
+        if wrong:
+            self._connections.release(opened.keys)
+            raise Rejected(wrong)
+        try:
+            return await self._assembled(loaded, opened, number)
+        except BaseException:
+            self._connections.release(opened.keys)
+            raise
+
+    async def _assembled(self, loaded: Loaded, opened: Opened, number: int) -> Built:
+        generation = build_generation(loaded, opened, number)
+        try:
+            access = build_access(loaded, self._options.env, self._storage)
+        except (SecretMissing, LocalTokenError) as error:
+            raise Rejected([_problem(loaded, "auth", "E402", str(error), None)]) from None
+        old = self._live.current if self._live.serving else None
+        effects = await asyncio.to_thread(effects_of, old, generation)
+        return Built(loaded, opened, generation, access, effects)
+
+    def _check_exposure(self, loaded: Loaded) -> None:
+        """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""
+        assert loaded.config is not None
+        listener = self._listener()
+        exposed = exposure(listener, loaded.config) if listener is not None else None
+        if exposed is not None:
+            raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
+
+    async def _prepare_sandbox(self, loaded: Loaded) -> None:
+        assert loaded.config is not None
+        try:
+            await self._sandboxes.prepare(loaded.config.sandbox)
+        except (HardeningMissing, PoolUnavailable) as error:
+            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
+
+
+def _refusal(loaded: Loaded, path: str) -> Diagnostic:
+    return _problem(
+        loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now"
+    )
+
+
+def _wrong_source(loaded: Loaded, error: WrongSource) -> Diagnostic:
+    path = f"integrations.{error.integration}.spec"
+    return _problem(loaded, path, "E206", f"`spec`: {error}", None)
+
+
+def _problem(loaded: Loaded, path: str, code: str, message: str, help_: str | None) -> Diagnostic:
+    place = loaded.place(path)
+    return Diagnostic(
+        code, "error", message, help_, path=path, file=place.file, line=place.line, column=place.column
+    )

@@ -1,0 +1,19 @@
+"""The end of running executions: time to finish, then a clear cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxy.executions import Executions
+
+
+async def finish_executions(executions: Executions, seconds: float, at_once: asyncio.Event) -> None:
+    """Wait for running executions, at most `seconds` or until `at_once`; then cancel what is left."""
+    idle = asyncio.ensure_future(executions.idle())  # noqa: TID251 - awaited and cancelled right here
+    hurry = asyncio.ensure_future(at_once.wait())  # noqa: TID251 - as above
+    try:
+        await asyncio.wait([idle, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        idle.cancel()
+        hurry.cancel()
+    await executions.cancel_all()

@@ -1,0 +1,34 @@
+"""Which files belong to a config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from proxy.app.files import references, rendered, watcher_of
+from proxy.app.options import StartOptions
+from proxy.config import load_config
+from tests.proxy.support import config_of, config_text, shop, written
+
+
+def test_documents_in_files_belong_to_the_config(tmp_path: Path) -> None:
+    (tmp_path / "shop.json").write_text(json.dumps(shop()))
+    config = config_of(tmp_path, config_text("{file: shop.json}"))
+    assert [path.name for path in references(config)] == ["shop.json"]
+    assert references(config_of(tmp_path, config_text())) == []
+
+
+def test_errors_are_told_like_validate_tells_them(tmp_path: Path) -> None:
+    loaded = load_config([written(tmp_path, "version: 1\nintergrations: {}\n")], env=None)
+    said = rendered(loaded.diagnostics)
+    assert "error[E201]" in said
+    assert "executor.yaml:2:" in said
+
+
+async def test_unwatched_files_are_still_looked_at_when_asked(tmp_path: Path) -> None:
+    path = written(tmp_path, config_text())
+    config = config_of(tmp_path, config_text())
+    async with watcher_of(StartOptions((path,), {}, watch=False), config) as watcher:
+        before = watcher.digest()
+        written(tmp_path, config_text() + "rate_limits: {}\n")
+        assert watcher.digest() != before
