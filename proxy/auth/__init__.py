@@ -1,15 +1,16 @@
-"""Who calls: keys by hash, the local bearer token, anonymous callers."""
+"""Who calls: keys by hash, the local bearer tokens, anonymous callers."""
 
 from proxy.auth.authenticate import Authenticator, Mode
 from proxy.auth.configured import key_records
 from proxy.auth.create import create_key
 from proxy.auth.errors import AuthError
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
-from proxy.auth.local import LocalTokenError, local_token
+from proxy.auth.local import APPROVER_ACCOUNT, LocalTokenError, approver_token, local_token, read_token
 from proxy.auth.request import AuthRequest
 from proxy.auth.roles import Roles
 
 __all__ = [
+    "APPROVER_ACCOUNT",
     "AuthError",
     "AuthRequest",
     "Authenticator",
@@ -19,8 +20,10 @@ __all__ = [
     "LocalTokenError",
     "Mode",
     "Roles",
+    "approver_token",
     "create_key",
     "hash_key",
     "key_records",
     "local_token",
+    "read_token",
 ]

@@ -3,7 +3,7 @@
 Rules:
 - A credential that is given must be good, also where none is needed: nobody is let in as less than they
   claim.
-- A key works in its own workspace only. The local token and anonymous callers may choose among all.
+- A key works in its own workspace only. The local tokens and anonymous callers may choose among all.
 - Without a choice it is the only workspace, or the one called `default`; else the caller has to name one.
 - Keys and tokens are taken from headers, never from the URL, and never appear in a message.
 """
@@ -17,6 +17,7 @@ from typing import Final, Literal
 from integrations.base import Secret
 from proxy.auth.errors import bad_request, credential_invalid, credential_missing, not_admitted
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
+from proxy.auth.local import APPROVER_ACCOUNT, LOCAL_ACCOUNT
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
 from proxy.principal import Principal
 
@@ -27,7 +28,7 @@ Mode = Literal["local", "keys"]
 class Authenticator:
     """The callers of one config. Immutable: a reload makes a new one, and a key that left the files is gone.
 
-    `mode` is `local` without an `auth` section (only `local_token` is good) and `keys` with one.
+    `mode` is `local` without an `auth` section (only `local_token` and `approver_token` are good) and `keys` with one.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Authenticator:
         local_token: Secret | None,
         workspaces: Sequence[str],
         anonymous: bool = False,
+        approver_token: Secret | None = None,
     ) -> None:
         if mode == "local" and local_token is None:
             raise ValueError("local mode needs a token")
         self._mode = mode
         self._keyring = keyring
-        self._local = hash_key(local_token.reveal()) if local_token is not None and mode == "local" else None
+        minted = ((LOCAL_ACCOUNT, local_token), (APPROVER_ACCOUNT, approver_token)) if mode == "local" else ()
+        self._local = tuple((hash_key(token.reveal()), who) for who, token in minted if token is not None)
         self._workspaces = tuple(workspaces)
         self._anonymous = anonymous
 
@@ -52,9 +55,17 @@ class Authenticator:
         wanted = wanted_workspace(request)
         if presented is None:
             return self._without_credential(wanted)
-        if self._local is not None and hmac.compare_digest(self._local, hash_key(presented)):
-            return Principal(self._chosen(wanted, known=True), "local", "local")
+        account = self._local_account(presented)
+        if account is not None:
+            return Principal(self._chosen(wanted, known=True), account, "local")
         return self._by_key(presented, wanted)
+
+    def _local_account(self, presented: str) -> str | None:
+        digest, found = hash_key(presented), None
+        for known, account in self._local:
+            if hmac.compare_digest(known, digest):
+                found = account
+        return found
 
     def _without_credential(self, wanted: str | None) -> Principal:
         if not self._anonymous:

@@ -1,4 +1,11 @@
-"""The bearer token of a server without an `auth` section: made once, kept in the state directory."""
+"""The two bearer tokens of a server without an `auth` section: made once, kept in the state directory.
+
+    local-token      for agents: everything but answering questions that demand another person
+    approver.token   for the person: the same account never asks and approves (T12), so this is another one
+
+Both files are readable by their owner only. Whoever can run programs as that user can read both: an agent with a shell
+must run as somebody else where `approver: human` has to hold against it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +19,9 @@ from typing import Final
 from integrations.base import Secret
 
 FILE_NAME: Final = "local-token"
+APPROVER_FILE_NAME: Final = "approver.token"
+LOCAL_ACCOUNT: Final = "local"
+APPROVER_ACCOUNT: Final = "local-approver"
 TOKEN_BYTES: Final = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
 
@@ -21,14 +31,30 @@ class LocalTokenError(Exception):
 
 
 def local_token(state_dir: Path) -> Secret:
-    """The token, minted when there is none yet (32 random bytes, base64url, file mode 0600).
+    """The agents' token, minted when there is none yet (32 random bytes, base64url, file mode 0600).
 
     Raises `LocalTokenError`. Processes that start at the same time agree on one token.
     """
-    path = state_dir / FILE_NAME
+    return _minted(state_dir / FILE_NAME)
+
+
+def approver_token(state_dir: Path) -> Secret:
+    """The approver's token, minted in the same way. Raises `LocalTokenError`."""
+    return _minted(state_dir / APPROVER_FILE_NAME)
+
+
+def read_token(path: Path) -> Secret | None:
+    """The token of a file that a server has minted; None when there is none. Raises `LocalTokenError`."""
+    try:
+        return Secret(_read(path)) if _exists(path) else None
+    except OSError as error:
+        raise LocalTokenError(f"{path}: {error.strerror or error}") from error
+
+
+def _minted(path: Path) -> Secret:
     try:
         if not _exists(path):
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(path)
         return Secret(_read(path))
     except OSError as error:
@@ -41,7 +67,7 @@ def _exists(path: Path) -> bool:
 
 def _write(path: Path) -> None:
     """Write beside it and link: the name appears with its content, or another process took it first."""
-    draft = path.with_name(f"{FILE_NAME}.{secrets.token_hex(8)}")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

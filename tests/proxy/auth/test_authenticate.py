@@ -114,3 +114,14 @@ def test_the_anonymous_path_takes_keys_and_needs_the_parameter() -> None:
 def test_local_mode_needs_its_token() -> None:
     with pytest.raises(ValueError, match="needs a token"):
         Authenticator("local", Keyring(()), None, WORKSPACES)
+
+
+def test_the_approver_is_another_account_in_any_workspace() -> None:
+    home = Authenticator(
+        "local", Keyring(()), Secret(LOCAL), WORKSPACES, approver_token=Secret("approver-0123456789")
+    )
+    asked = request(bearer("approver-0123456789"), workspaceId=["ws_b"])
+    assert home.authenticate(asked) == Principal("ws_b", "local-approver", "local")
+    assert home.authenticate(request(bearer(LOCAL), workspaceId=["ws_b"])).account_id == "local"
+    keys = Authenticator("keys", KEYRING, None, WORKSPACES, approver_token=Secret("approver-0123456789"))
+    assert refused(keys, asked).status == 401

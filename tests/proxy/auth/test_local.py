@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.auth import LocalTokenError, local_token
-from proxy.auth.local import FILE_NAME
+from proxy.auth import LocalTokenError, approver_token, local_token, read_token
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 
 
 def test_it_is_minted_once_and_kept(tmp_path: Path) -> None:
@@ -68,3 +68,21 @@ def test_a_state_directory_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalTokenError, match="local-token"):
         local_token(tmp_path / "file" / "state")
+
+
+def test_the_approver_has_a_token_of_their_own(tmp_path: Path) -> None:
+    approver = approver_token(tmp_path)
+    assert approver.reveal() != local_token(tmp_path).reveal()
+    assert approver_token(tmp_path) == approver
+    assert stat.S_IMODE((tmp_path / APPROVER_FILE_NAME).stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == sorted([APPROVER_FILE_NAME, FILE_NAME])
+
+
+def test_reading_mints_nothing(tmp_path: Path) -> None:
+    path = tmp_path / APPROVER_FILE_NAME
+    assert read_token(path) is None
+    assert not path.exists()
+    assert approver_token(tmp_path) == read_token(path)
+    path.chmod(0o644)
+    with pytest.raises(LocalTokenError, match="chmod 600"):
+        read_token(path)

@@ -9,7 +9,10 @@ ROLES = Roles(admin=("ops",), approver=("leads", "ops"))
 @pytest.mark.parametrize(
     ("principal", "admin", "approver"),
     [
-        (Principal("ws", "local", "local"), True, True),
+        (Principal("ws", "local", "local"), True, False),
+        (Principal("ws", "local", "local", frozenset({"leads"})), True, False),
+        (Principal("ws", "local-approver", "local"), True, True),
+        (Principal("ws", "key:local-approver", "key"), False, False),
         (Principal("ws", "key:a", "key", frozenset({"ops"})), True, True),
         (Principal("ws", "user:a", "user", frozenset({"leads"})), False, True),
         (Principal("ws", "user:ops", "user", frozenset({"ci"})), False, False),
@@ -20,6 +23,8 @@ def test_roles_come_from_groups(principal: Principal, admin: bool, approver: boo
     assert (ROLES.is_admin(principal), ROLES.is_approver(principal)) == (admin, approver)
 
 
-def test_without_roles_nobody_but_the_local_principal_has_any() -> None:
+def test_without_roles_nobody_but_local_callers_has_any() -> None:
     assert not Roles().is_admin(Principal("ws", "key:a", "key", frozenset({"admin"})))
     assert Roles().is_admin(Principal("ws", "local", "local"))
+    assert Roles().is_approver(Principal("ws", "local-approver", "local"))
+    assert not Roles().is_approver(Principal("ws", "key:a", "key", frozenset({"approver"})))
