@@ -10,23 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from integrations.mcp.exchange import OnProgress
     from integrations.mcp.headers import credential_headers
-    from integrations.mcp.link import Elicitation, ElicitationAnswer, OnElicit, Shared
+    from integrations.mcp.link import Shared
     from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
     from integrations.mcp.toolset import McpToolset
     from integrations.mcp.upstream import McpUpstream
 
 _HOMES = {
     "ChildSlots": "servers",
-    "Elicitation": "link",
-    "ElicitationAnswer": "link",
     "Limits": "servers",
     "LocalServer": "servers",
     "McpToolset": "toolset",
     "McpUpstream": "upstream",
-    "OnElicit": "link",
-    "OnProgress": "exchange",
     "RemoteServer": "servers",
     "Server": "servers",
     "Shared": "link",
@@ -35,14 +30,10 @@ _HOMES = {
 
 __all__ = [
     "ChildSlots",
-    "Elicitation",
-    "ElicitationAnswer",
     "Limits",
     "LocalServer",
     "McpToolset",
     "McpUpstream",
-    "OnElicit",
-    "OnProgress",
     "RemoteServer",
     "Server",
     "Shared",

@@ -8,7 +8,6 @@ not fit it still tells that the call took place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import mcp_types as types
@@ -17,13 +16,13 @@ from mcp.shared.exceptions import MCPError
 from pydantic import RootModel, ValidationError
 
 from integrations.base import JsonObject, Result
-from integrations.mcp.link import Link, trouble_of
+from integrations.conversation import SILENT, Conversation, InputNeeded, OnProgress, Reply
+from integrations.mcp.link import Link, elicitation_of, trouble_of
 from integrations.mcp.listing import relist
 from integrations.mcp.results import interpret, names_unknown_tool, protocol_error, unknown_tool
 from integrations.mcp.toolset import Plan
 from integrations.mcp.trouble import Trouble
 
-OnProgress = Callable[[float, float | None, str | None], None]
 _TOOL_ERRORS = (types.INVALID_PARAMS, types.METHOD_NOT_FOUND)
 # An empty round asks to come back later; this is how long later is.
 _ROUND_SECONDS = 0.1
@@ -34,13 +33,13 @@ class _Answer(RootModel[dict[str, Any]]):
 
 
 async def exchange(
-    link: Link, plan: Plan, arguments: JsonObject, on_progress: OnProgress | None = None, rounds: int = 10
-) -> Result:
+    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation = SILENT, rounds: int = 10
+) -> Result | InputNeeded:
     """Send and interpret. Raises `Trouble` when the connection, not the server, is the reason for having no answer."""
     if link.trouble is not None:
         raise Trouble("closed", link.trouble.message)
     try:
-        answer = await _matching(link, plan, arguments, on_progress, rounds)
+        answer = await _matching(link, plan, arguments, conversation, rounds)
     except MCPError as error:
         trouble = trouble_of(error, link)
         if trouble is not None:
@@ -52,44 +51,67 @@ async def exchange(
         raise Trouble(
             "protocol", f"the server's answer breaks the protocol: {_places(error)}", sent=True
         ) from None
-    return interpret(plan.method, answer, plan.name)
+    return answer if isinstance(answer, InputNeeded) else interpret(plan.method, answer, plan.name)
 
 
 async def _matching(
-    link: Link, plan: Plan, arguments: JsonObject, on_progress: OnProgress | None, rounds: int
-) -> JsonObject:
+    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation, rounds: int
+) -> JsonObject | InputNeeded:
     """A server of the 2026 era refuses a call whose mirrored headers do not fit the tool's present schema. The remedy
     of the specification: list the tools, and send once more.
     """
     try:
-        return await _terminal(link, plan, arguments, on_progress, rounds)
+        return await _terminal(link, plan, arguments, conversation, rounds)
     except MCPError as error:
         if error.code != types.HEADER_MISMATCH or not link.modern:
             raise
     await relist(link, plan.name)
-    return await _terminal(link, plan, arguments, on_progress, rounds)
+    return await _terminal(link, plan, arguments, conversation, rounds)
 
 
 async def _terminal(
-    link: Link, plan: Plan, arguments: JsonObject, on_progress: OnProgress | None, rounds: int
-) -> JsonObject:
+    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation, rounds: int
+) -> JsonObject | InputNeeded:
     """The final answer. A server of the 2026 era may first ask for input (specification 2026-07-28, multi round-trip
-    requests); what it asks goes through the session's callbacks, and the request is made again with the answers.
+    requests). Questions for the user end the call when somebody can be asked; anything else goes through the session's
+    callbacks, and the request is made again with their answers.
     """
-    responses: types.InputResponses | None = None
-    state: str | None = None
-    for _ in range(rounds):
-        answer = await _once(link, plan, arguments, responses, state, on_progress)
+    reply = conversation.reply
+    responses = _responses(reply) if reply is not None else None
+    state = reply.state if reply is not None else None
+    for number in range((reply.rounds if reply is not None else 0) + 1, rounds + 1):
+        answer = await _once(link, plan, arguments, responses, state, conversation.progress)
         if answer.get("resultType") != "input_required":
             return answer
         asked = types.InputRequiredResult.model_validate(answer, by_name=False)
         state = asked.request_state
+        if conversation.ask is not None and (needed := _needed(asked, number)) is not None:
+            return needed
         responses = {
             key: await _respond(link, key, one) for key, one in (asked.input_requests or {}).items()
         } or None
         if responses is None:
             await asyncio.sleep(_ROUND_SECONDS)
     raise Trouble("protocol", f"the server asked for more input {rounds} times", sent=True)
+
+
+def _needed(asked: types.InputRequiredResult, number: int) -> InputNeeded | None:
+    """The questions, when there are any and all of them are for the user."""
+    requests = asked.input_requests or {}
+    questions = {
+        key: elicitation_of(one.params)
+        for key, one in requests.items()
+        if isinstance(one, types.ElicitRequest)
+    }
+    if not questions or len(questions) < len(requests):
+        return None
+    return InputNeeded(questions, asked.request_state, number)
+
+
+def _responses(reply: Reply) -> types.InputResponses | None:
+    return {
+        key: types.ElicitResult(action=one.action, content=one.content) for key, one in reply.answers.items()
+    } or None
 
 
 async def _respond(link: Link, key: str, request: types.InputRequest) -> types.InputResponse:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import mcp_types as types
 from mcp.client import Client
@@ -19,7 +19,7 @@ from mcp.client.session import ClientRequestContext, ClientSession, IncomingMess
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from integrations.base import JsonObject
+from integrations.conversation import Elicitation, OnElicit
 from integrations.http.backend import Resolve, system_resolve
 from integrations.mcp.renewal import Renew, Renewal
 from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
@@ -30,24 +30,7 @@ from integrations.mcp.trouble import Kind, Trouble, first_trouble, trouble_in
 # Endings that are about what the server wrote, so that connecting again is no remedy for the call.
 _TELLING = ("too_large", "protocol")
 _NOT_STREAMABLE = frozenset({400, 404, 405})
-
-
-@dataclass(frozen=True, slots=True)
-class Elicitation:
-    """What a server asks of the user in the middle of a call: a form (`schema`) or a visit to `url`."""
-
-    message: str
-    schema: JsonObject | None = None
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ElicitationAnswer:
-    action: Literal["accept", "decline", "cancel"]
-    content: JsonObject | None = None
-
-
-OnElicit = Callable[[Elicitation], Awaitable[ElicitationAnswer]]
+NOBODY = "nobody can be asked during this call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,15 +246,22 @@ def _client(transport: Transport, legacy: bool, listeners: Listeners, shared: Sh
 
 
 def _elicitation(ask: OnElicit) -> Any:
-    async def answer(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
-        if isinstance(params, types.ElicitRequestURLParams):
-            question = Elicitation(params.message, url=params.url)
-        else:
-            question = Elicitation(params.message, schema=dict(params.requested_schema))
-        given = await ask(question)
+    async def answer(
+        context: ClientRequestContext, params: types.ElicitRequestParams
+    ) -> types.ElicitResult | types.ErrorData:
+        given = await ask(elicitation_of(params))
+        if given is None:
+            return types.ErrorData(code=types.INVALID_REQUEST, message=NOBODY)
         return types.ElicitResult(action=given.action, content=given.content)
 
     return answer
+
+
+def elicitation_of(params: types.ElicitRequestParams) -> Elicitation:
+    """The question in our own words."""
+    if isinstance(params, types.ElicitRequestURLParams):
+        return Elicitation(params.message, url=params.url)
+    return Elicitation(params.message, schema=dict(params.requested_schema))
 
 
 def trouble_of(error: MCPError, link: Link) -> Trouble | None:

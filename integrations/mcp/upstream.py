@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
+from integrations.conversation import SILENT, Conversation, InputNeeded, OnElicit
 from integrations.mcp.arguments import check_arguments
-from integrations.mcp.exchange import OnProgress, exchange
-from integrations.mcp.link import Link, OnElicit, Shared
+from integrations.mcp.asking import Switchboard
+from integrations.mcp.exchange import exchange
+from integrations.mcp.link import Link, Shared
 from integrations.mcp.owner import Owner, Resolve
 from integrations.mcp.servers import ChildSlots, Limits, Server
 from integrations.mcp.toolset import McpToolset, Offer, Plan, make_toolset
@@ -38,8 +40,9 @@ class McpUpstream:
     `name` is for logs (the integration, or the prefix). `resolve` is called before every connection and gives headers
     (remote) or environment variables (local) that win over those of `server`; it may raise `SourceError` when a value
     is missing. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it must not block
-    and not raise. `on_elicit` answers what a server asks in the middle of a call; without it the capability is not
-    declared and every such request is refused, as are sampling and roots always.
+    and not raise. `asks`: servers may ask the user something; then questions go to the `Conversation` of the call that
+    they are about, and are refused where it has none. Otherwise the capability is not declared and every such request
+    is refused, as are sampling and roots always.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class McpUpstream:
         enabled: bool = True,
         resolve: Resolve = _nothing,
         changed: Callable[[], None] = _ignore,
-        on_elicit: OnElicit | None = None,
+        asks: bool = False,
         shared: Shared | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -61,7 +64,9 @@ class McpUpstream:
         self._enabled = enabled
         self._limits = limits or Limits()
         self._gate = _Gate(self._limits.parallel_calls, self._limits.waiting_calls)
+        self._board = Switchboard()
         self._task: asyncio.Task[None] | None = None
+        ask: OnElicit | None = self._board.ask if asks else None
 
         def make(offer: Offer) -> McpToolset:
             return make_toolset(offer, include, exclude)
@@ -72,7 +77,7 @@ class McpUpstream:
             make=make,
             resolve=resolve,
             changed=changed,
-            elicit=on_elicit,
+            elicit=ask,
             shared=shared or Shared(ChildSlots()),
             limits=self._limits,
         )
@@ -88,7 +93,8 @@ class McpUpstream:
 
     @property
     def status(self) -> JsonObject:
-        """`{"status": "connected"}`, `disabled`, `needs_auth`, or `failed` with its `error` (seed 003).
+        """`{"status": "connected"}`, `disabled`, `needs_auth`, or with an `error` `needs_client_registration` or
+        `failed` (seed 003).
 
         A local server that was stopped while idle is `connected`: it is ready, and starts with the next call.
         """
@@ -131,17 +137,22 @@ class McpUpstream:
         summary = f"{self._name}: {plan.method} {plan.name}".rstrip()
         return PreparedCall(toolset.definition(tool), dict(arguments), summary, plan)
 
-    async def invoke(
-        self,
-        call: PreparedCall,
-        credential: Credential,
-        timeout_seconds: float,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """One request upstream, within the server's own timeout and this one.
+    async def invoke(self, call: PreparedCall, credential: Credential, timeout_seconds: float) -> Result:
+        """One request upstream; nobody hears of its progress, and nobody can be asked.
 
         `credential` is not used: a session's headers are set when it is opened (`resolve`).
-        Cancelling the caller cancels the request at the server too. Progress does not extend the deadline.
+        """
+        result = await self.converse(call, timeout_seconds, SILENT)
+        assert not isinstance(result, InputNeeded)
+        return result
+
+    async def converse(
+        self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
+    ) -> Result | InputNeeded:
+        """One request upstream, within the server's own timeout and this one.
+
+        Cancelling the caller cancels the request at the server too. Progress does not extend the deadline; the time
+        in which somebody is asked does not count.
         """
         if not self._enabled:
             return Failure("connection_not_ready", f"{self._name} is disabled")
@@ -152,8 +163,9 @@ class McpUpstream:
         # A call that waits for a link already keeps the server from being stopped as idle.
         self._owner.begin()
         try:
-            async with asyncio.timeout(seconds), self._gate:
-                return await self._repaired(call, on_progress, sent)
+            async with asyncio.timeout(seconds) as limit, self._gate:
+                with self._board.call(conversation, limit):
+                    return await self._repaired(call, conversation, sent)
         except TimeoutError:
             if sent.link is not None:
                 self._owner.suspect()
@@ -161,7 +173,9 @@ class McpUpstream:
         finally:
             self._owner.finish(answered=sent.answered)
 
-    async def _repaired(self, call: PreparedCall, on_progress: OnProgress | None, sent: _Sent) -> Result:
+    async def _repaired(
+        self, call: PreparedCall, conversation: Conversation, sent: _Sent
+    ) -> Result | InputNeeded:
         """Send; if the connection turns out to be gone, once more on a new one where that cannot do a thing twice."""
         plan: Plan = call.plan
         safe = call.tool.idempotent or call.tool.risk == "read"
@@ -171,7 +185,7 @@ class McpUpstream:
                 return self._not_ready(link)
             sent.link = link
             try:
-                result = await exchange(link, plan, call.arguments, on_progress, self._limits.input_rounds)
+                result = await exchange(link, plan, call.arguments, conversation, self._limits.input_rounds)
             except Trouble as trouble:
                 self._owner.report(link, trouble)
                 sent.link = None

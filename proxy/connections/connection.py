@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result, Upstream
+from integrations.conversation import SILENT, Conversation, InputNeeded
 from proxy.config.secrets import SecretMissing
 
 ResolveCredential = Callable[[], Credential]
 
 
 class Session(Protocol):
-    """An upstream that knows by itself how it is: one with a session of its own."""
+    """An upstream that knows by itself how it is, and talks during calls: one with a session of its own."""
 
     @property
     def status(self) -> JsonObject: ...
+
+    async def converse(
+        self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
+    ) -> Result | InputNeeded:
+        """Like `Upstream.invoke`, with somebody who hears of progress and can be asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,21 @@ class OpenConnection:
             return {"status": "needs_secret", "error": str(missing)}
         return self.session.status if self.session is not None else {"status": "connected"}
 
+    @property
+    def talks(self) -> bool:
+        """Whether its calls may report progress and ask questions."""
+        return self.session is not None
+
     async def invoke(self, call: PreparedCall, timeout_seconds: float) -> Result:
         """Resolve the credential, send, return what came back. The credential lives only inside this call."""
+        result = await self.converse(call, timeout_seconds, SILENT)
+        assert not isinstance(result, InputNeeded), "only who can be asked is asked"
+        return result
+
+    async def converse(
+        self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
+    ) -> Result | InputNeeded:
+        """The same for a call that can be talked to while it is under way."""
         if self.upstream is None:
             return Failure(
                 "connection_not_ready", f"{self.prefix} is not ready: {self.status.get('error', '')}", True
@@ -65,7 +85,10 @@ class OpenConnection:
             credential = self.resolve()
         except SecretMissing as missing:
             return Failure("connection_value_missing", f"{self.prefix}: {missing}")
-        return await self.upstream.invoke(call, credential, min(timeout_seconds, self.timeout_seconds))
+        seconds = min(timeout_seconds, self.timeout_seconds)
+        if self.session is not None:
+            return await self.session.converse(call, seconds, conversation)
+        return await self.upstream.invoke(call, credential, seconds)
 
     def known_secrets(self) -> list[str]:
         """Secret strings that must never appear in what agents, logs or people see."""

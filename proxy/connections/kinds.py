@@ -230,6 +230,7 @@ def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRe
             enabled=integration.enabled,
             resolve=values,
             changed=means.changed,
+            asks=True,
             shared=means.shared(),
         )
         return McpHolding(key, upstream)
@@ -248,7 +249,17 @@ def _server(
     egress = EgressRules(allow=integration.egress.allow)
     headers = plain_headers(integration.headers)
     choose = chooser(integration, means.resolver)
-    return mcp_kind.RemoteServer(url, headers, integration.transport, integration.timeout, egress, choose)
+    oauth = integration.oauth
+    return mcp_kind.RemoteServer(
+        url,
+        headers,
+        integration.transport,
+        integration.timeout,
+        egress,
+        choose,
+        detect_oauth=oauth is not False,
+        client_id=None if isinstance(oauth, bool) else oauth.client_id,
+    )
 
 
 def _session_values(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.base import Credential, Failure, JsonObject, Result, Success
+from integrations.conversation import Conversation, InputNeeded, OnElicit, OnProgress, Reply
 from integrations.mcp import Limits, LocalServer, McpUpstream
 from integrations.mcp.servers import Server
 
@@ -58,6 +59,20 @@ class Running:
     async def call(self, tool: str, seconds: float = PATIENCE, **arguments: Any) -> Result:
         prepared = self.upstream.prepare(tool, arguments)
         return await self.upstream.invoke(prepared, Credential(), seconds)
+
+    async def talk(
+        self, tool: str, *, progress: OnProgress | None = None, ask: OnElicit | None = None, **arguments: Any
+    ) -> Any:
+        """The data of a call that reports and asks; an ended call is made again with the answers."""
+        prepared = self.upstream.prepare(tool, arguments)
+        talk = Conversation("test", progress, ask)
+        while isinstance(result := await self.upstream.converse(prepared, PATIENCE, talk), InputNeeded):
+            assert ask is not None
+            answers = {key: await ask(one) for key, one in result.questions.items()}
+            given = {key: one for key, one in answers.items() if one is not None}
+            talk = replace(talk, reply=Reply(given, result.state, result.rounds))
+        assert isinstance(result, Success), result
+        return result.data
 
     async def data(self, tool: str, **arguments: Any) -> Any:
         result = await self.call(tool, **arguments)

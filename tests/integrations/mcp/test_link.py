@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from integrations.base import Credential, Success
-from integrations.mcp import Elicitation, ElicitationAnswer, LocalServer, RemoteServer
+from integrations.conversation import Elicitation, ElicitationAnswer
+from integrations.mcp import LocalServer, RemoteServer
 from integrations.mcp.link import Listeners, Memory, Opening, Shared, open_link
 from integrations.mcp.servers import ChildSlots, Server
-from tests.integrations.mcp.running import PATIENCE, QUICK, raw_server, running
+from tests.integrations.mcp.running import QUICK, raw_server, running
 
 SDK = str(Path(__file__).with_name("sdk_server.py"))
 WAYS = ("stdio", "/mcp", "/old/mcp", "/sse")
@@ -110,9 +110,7 @@ async def test_names_titles_schemas_and_risks(origin: str) -> None:
 async def test_progress(origin: str, way: str) -> None:
     seen: list[Any] = []
     async with running(server_at(origin, way)) as one:
-        call = one.upstream.prepare("steps", {})
-        result = await one.upstream.invoke(call, Credential(), PATIENCE, lambda *step: seen.append(step))
-        assert isinstance(result, Success)
+        await one.talk("steps", progress=lambda *step: seen.append(step))
         assert seen == [(1.0, 2.0, "step 1"), (2.0, 2.0, "step 2")]
 
 
@@ -124,13 +122,13 @@ async def test_elicitation_in_both_eras(origin: str, way: str) -> None:
         assert question.message == "who are you?"
         return ElicitationAnswer("accept", {"name": "Ada"})
 
-    async with running(server_at(origin, way), on_elicit=answer) as one:
-        assert await one.data("greet") == {"result": "hello Ada"}
+    async with running(server_at(origin, way), asks=True) as one:
+        assert await one.talk("greet", ask=answer) == {"result": "hello Ada"}
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_without_a_callback_elicitation_fails_politely(origin: str, way: str) -> None:
-    async with running(server_at(origin, way)) as one:
+async def test_where_nobody_can_be_asked_elicitation_fails_politely(origin: str, way: str) -> None:
+    async with running(server_at(origin, way), asks=True) as one:
         failure = await one.failure("greet")
         assert failure.code == "mcp_tool_error"
         assert await one.data("add", a=1, b=1) == {"x": 2, "y": 0}

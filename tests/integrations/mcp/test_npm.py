@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from integrations.base import Credential, InvalidArguments, Success
-from integrations.mcp import Elicitation, ElicitationAnswer, RemoteServer
+from integrations.base import InvalidArguments
+from integrations.conversation import Conversation, Elicitation, ElicitationAnswer
+from integrations.mcp import RemoteServer
 from tests.integrations.mcp.npm import everything_over, local
 from tests.integrations.mcp.relay import relay
 from tests.integrations.mcp.running import PATIENCE, Running, running
@@ -52,11 +53,8 @@ async def try_everything(one: Running) -> None:
 
 async def try_progress(one: Running) -> None:
     seen: list[float] = []
-    call = one.upstream.prepare("trigger_long_running_operation", {"duration": 0.1, "steps": 3})
-    result = await one.upstream.invoke(
-        call, Credential(), PATIENCE, lambda step, total, words: seen.append(step)
-    )
-    assert isinstance(result, Success)
+    heard = lambda step, total, words: seen.append(step)  # noqa: E731
+    await one.talk("trigger_long_running_operation", progress=heard, duration=0.1, steps=3)
     assert seen == [1.0, 2.0, 3.0]
 
 
@@ -85,9 +83,9 @@ async def test_everything_elicits() -> None:
         asked.append(question)
         return ElicitationAnswer("decline")
 
-    async with running(local("everything", "stdio"), on_elicit=answer) as one:
+    async with running(local("everything", "stdio"), asks=True) as one:
         await one.changes.until(lambda: "trigger_elicitation_request" in one.names)
-        blocks = await one.data("trigger_elicitation_request")
+        blocks = await one.talk("trigger_elicitation_request", ask=answer)
         assert "declined" in json.dumps(blocks)
         assert asked[0].schema is not None
 
@@ -97,7 +95,9 @@ async def test_everything_is_cancelled() -> None:
         async with asyncio.TaskGroup() as tasks:
             step = asyncio.Event()
             call = one.upstream.prepare("trigger_long_running_operation", {"duration": 60, "steps": 600})
-            task = tasks.create_task(one.upstream.invoke(call, Credential(), PATIENCE, lambda *_: step.set()))
+            task = tasks.create_task(
+                one.upstream.converse(call, PATIENCE, Conversation("p", lambda *_: step.set()))
+            )
             await step.wait()
             task.cancel()
         assert await one.data("echo", message="next") == "Echo: next"

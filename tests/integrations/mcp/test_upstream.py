@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from integrations.base import Credential, InvalidArguments, Success, UnknownTool
-from integrations.mcp import Elicitation, ElicitationAnswer, LocalServer, McpUpstream
+from integrations.conversation import Conversation, Elicitation, ElicitationAnswer
+from integrations.mcp import LocalServer, McpUpstream
+from integrations.mcp.link import NOBODY
 from tests.integrations.mcp.running import PATIENCE, QUICK, fifo, raw_server, read_fifo, running
 
 
@@ -82,9 +84,7 @@ async def test_an_answer_that_breaks_the_protocol_fails_alone() -> None:
 async def test_progress_is_passed_on() -> None:
     seen: list[tuple[float, float | None, str | None]] = []
     async with running(raw_server()) as one:
-        call = one.upstream.prepare("progress", {})
-        result = await one.upstream.invoke(call, Credential(), PATIENCE, lambda *step: seen.append(step))
-        assert isinstance(result, Success)
+        assert await one.talk("progress", progress=lambda *step: seen.append(step)) == "done"
         assert seen == [(1.0, 3.0, None), (2.0, 3.0, None), (3.0, 3.0, None)]
 
 
@@ -127,19 +127,41 @@ async def test_requests_of_the_server_are_refused_by_default() -> None:
         ]
 
 
-async def test_elicitation_goes_to_the_callback() -> None:
+async def test_elicitation_goes_to_whoever_made_the_call() -> None:
     asked: list[Elicitation] = []
 
     async def answer(question: Elicitation) -> ElicitationAnswer:
         asked.append(question)
         return ElicitationAnswer("accept", {"name": "Ada"})
 
-    async with running(raw_server(), on_elicit=answer) as one:
-        answers = await one.data("ask")
+    async with running(raw_server(), asks=True) as one:
+        answers = await one.talk("ask", ask=answer)
         assert {"action": "accept", "content": {"name": "Ada"}} in answers
         assert asked[0].message == "who?"
         assert asked[0].schema is not None
         assert "name" in asked[0].schema["properties"]
+
+
+async def test_a_call_that_nobody_listens_to_is_refused_its_questions() -> None:
+    async with running(raw_server(), asks=True) as one:
+        assert {"error": NOBODY} in await one.data("ask")
+
+
+async def test_the_time_in_which_somebody_is_asked_does_not_count() -> None:
+    """The call may take a moment only, and its answer comes after that."""
+    late = asyncio.Event()
+
+    async def answer(question: Elicitation) -> ElicitationAnswer:
+        loop = asyncio.get_running_loop()
+        loop.call_at(loop.time() + 2 * moment, late.set)
+        await late.wait()
+        return ElicitationAnswer("accept", {"name": "Ada"})
+
+    moment = 0.5
+    async with running(raw_server(), asks=True) as one:
+        call = one.upstream.prepare("ask", {})
+        result = await one.upstream.converse(call, moment, Conversation("p", ask=answer))
+        assert isinstance(result, Success), result
 
 
 async def test_too_many_calls_are_turned_away() -> None:
