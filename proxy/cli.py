@@ -43,6 +43,7 @@ COMMANDS = (
     Command("keys", "keys", "create and verify API keys"),
     Command("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
     Command("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
+    Command("audit", "audit", "verify the audit trail, and find out what happened"),
     Command("demo", "demo", "run the little inventory API that the quickstart uses"),
 )
 
