@@ -13,8 +13,8 @@ from integrations.base import Secret
 from integrations.fields import Listen
 from proxy.app.build import DEFAULT_WORKSPACE
 from proxy.app.places import state_dir
-from proxy.auth import Authenticator, Keyring, Roles, key_records, local_token
-from proxy.auth.local import FILE_NAME
+from proxy.auth import Authenticator, Keyring, Roles, approver_token, key_records, local_token
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, Refusal
 from proxy.config import Config, Loaded
 from proxy.config.secrets import Resolver
@@ -26,13 +26,16 @@ EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`local_token` is set only when this process minted one (no `auth` section); `token_file` is where it is kept."""
+    """`local_token` (agents) and `approver_token` (the person) are set only when this process minted them, because
+    there is no `auth` section; the files are where they are kept."""
 
     authenticator: Authenticator
     roles: Roles
     limits: Limits
     local_token: Secret | None
     token_file: Path
+    approver_token: Secret | None
+    approver_file: Path
 
 
 def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Access:
@@ -41,6 +44,7 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
     assert config is not None
     folder = state_dir(env)
     token = local_token(folder) if config.auth is None else None
+    approver = approver_token(folder) if config.auth is None else None
     keys = key_records(config, Resolver(env).resolve, lambda path: str(loaded.place(path)))
     auth = config.auth
     authenticator = Authenticator(
@@ -49,11 +53,12 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
         token,
         tuple(config.workspaces) or (DEFAULT_WORKSPACE,),
         anonymous=auth is not None and auth.anonymous,
+        approver_token=approver,
     )
     roles = Roles(auth.roles.admin, auth.roles.approver) if auth is not None else Roles()
-    return Access(
-        authenticator, roles, Limits(limit_rules(config.rate_limits), storage), token, folder / FILE_NAME
-    )
+    limits = Limits(limit_rules(config.rate_limits), storage)
+    files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
+    return Access(authenticator, roles, limits, token, files[0], approver, files[1])
 
 
 def exposure(listen: Listen, config: Config) -> str | None:

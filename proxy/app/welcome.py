@@ -14,7 +14,8 @@ _VERSION = "2026-07-28"
 
 
 def welcome(application: Application, url: str) -> str:
-    """Plain text, for a person at a terminal. The token is shown only when this process minted it."""
+    """Plain text, for a person at a terminal. The agents' token is shown only when this process minted it, the
+    approver's never."""
     endpoint, token = f"{url}/mcp", application.access.local_token
     lines = [f"Executor serves {endpoint}"]
     lines += [f"  {_row(row)}" for row in connection_rows(application.live.current)]
@@ -33,6 +34,10 @@ def welcome(application: Application, url: str) -> str:
             "",
             "Connect an agent:",
             f"  {add}",
+            "",
+            "Approve what agents ask for, in another terminal or on the page that a waiting call names:",
+            "  executor approvals ls",
+            f"  The page asks for a token: it is in {application.access.approver_file} (never give it to an agent).",
             "",
         ]
     )

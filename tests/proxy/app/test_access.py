@@ -58,6 +58,23 @@ def test_without_auth_there_is_a_local_token(tmp_path: Path) -> None:
     assert refused(access, "") == 401
 
 
+def test_the_person_who_approves_has_another_token(tmp_path: Path) -> None:
+    access = access_of(tmp_path, "version: 1\n")
+    assert access.approver_token is not None
+    assert access.approver_file.read_text().strip() == access.approver_token.reveal()
+    assert access.approver_file.stat().st_mode & 0o777 == 0o600
+    person = admitted(access, access.approver_token.reveal())
+    assert (person.account_id, access.roles.is_approver(person)) == ("local-approver", True)
+    assert access.local_token is not None
+    assert not access.roles.is_approver(admitted(access, access.local_token.reveal()))
+
+
+def test_with_keys_there_is_no_minted_approver(tmp_path: Path) -> None:
+    access = access_of(tmp_path, KEYS, {"BOT_KEY": "k"})
+    assert access.approver_token is None
+    assert not access.approver_file.exists()
+
+
 def test_the_local_token_stays_over_reloads(tmp_path: Path) -> None:
     first, second = (access_of(tmp_path, "version: 1\n") for _ in range(2))
     assert first.local_token == second.local_token

@@ -33,6 +33,14 @@ async def test_a_token_and_commands_to_paste(tmp_path: Path, env: Mapping[str, s
     assert "return await tools.shop.org.main.items.list({})" in curl
 
 
+async def test_the_approver_is_told_where_the_other_token_is(tmp_path: Path, env: Mapping[str, str]) -> None:
+    text = await said(tmp_path, config_text(), env)
+    path = Path(env["EXECUTOR_STATE_DIR"]) / "approver.token"
+    assert str(path) in text
+    assert path.read_text().strip() not in text
+    assert "executor approvals ls" in text
+
+
 async def test_without_a_tool_to_try_there_is_still_something_to_see(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
