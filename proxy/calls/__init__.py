@@ -1,8 +1,9 @@
 """One inner call, from a path in agent code to an envelope."""
 
 from proxy.calls.approval import Approval, Asking, Ready
-from proxy.calls.call import CallLimits, Calls
+from proxy.calls.call import Calls
 from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
+from proxy.calls.sending import CallLimits
 from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, Refusal
 

@@ -13,8 +13,10 @@ from typing import Any, Final
 import orjson
 
 from integrations.base import Failure, JsonObject
+from proxy.calls.approval import Trail
 from proxy.calls.outcome import Plain, Settlement
 from proxy.calls.pages import Names, Page, read_page
+from proxy.catalog import CatalogTool
 
 NAME: Final = "executor.paginate"
 
@@ -36,6 +38,18 @@ class Pageable:
 
     schema: Mapping[str, Any]
     names: Names
+
+
+def pageable(trail: Trail, path: str) -> Pageable:
+    """What is known of a tool that was just called."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    assert workspace is not None
+    tool = workspace.catalog.find(path, workspace.visible_for(trail.principal.caller()))
+    if not isinstance(tool, CatalogTool):
+        return Pageable({}, Names())
+    given = getattr(trail.lease.config.integrations.get(tool.integration), "pagination", None)
+    names = Names(given.cursor, given.next, given.items) if given is not None else Names()
+    return Pageable(tool.toolset.schemas(tool.definition.name).input, names)
 
 
 async def paginate(

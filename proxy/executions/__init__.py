@@ -15,11 +15,12 @@ from proxy.executions.approvals import (
     Pending,
     Via,
 )
-from proxy.executions.driver import ExecutionReport, pauses
 from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
+from proxy.executions.reports import ExecutionReport
 from proxy.executions.runner import Executions
 from proxy.executions.schema import OUTPUT_SCHEMA
+from proxy.executions.topics import pauses
 
 __all__ = [
     "CHOICES",

@@ -7,7 +7,6 @@ next result drives the execution there; a decision alone only wakes those who wa
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from proxy.calls import Calls
 from proxy.config import Config
+from proxy.executions.answers import as_it_stands, unrun
 from proxy.executions.approvals import (
     CHOICES,
     REFUSALS,
@@ -28,17 +28,15 @@ from proxy.executions.approvals import (
     Refusal,
     Via,
 )
+from proxy.executions.clock import wall_clock
+from proxy.executions.closing import ApprovalUrl, Closing
 from proxy.executions.deciding import ALL, Desk
-from proxy.executions.driver import (
-    ApprovalUrl,
-    Driver,
-    ExecutionReport,
-    OnExecution,
-    pauses,
-    topic,
-    wall_clock,
-)
+from proxy.executions.driver import Driver
+from proxy.executions.following import Following
+from proxy.executions.idempotency import Keys
+from proxy.executions.job import Workers
 from proxy.executions.limits import ExecutionLimits, limits_from
+from proxy.executions.listing import Listing
 from proxy.executions.outcome import (
     SILENT,
     ExecutionError,
@@ -47,21 +45,17 @@ from proxy.executions.outcome import (
     Observer,
     unavailable,
 )
-from proxy.executions.records import body_of, view
-from proxy.executions.run import Workers
+from proxy.executions.records import view
+from proxy.executions.reports import OnExecution
+from proxy.executions.stretch import Asked
+from proxy.executions.topics import topic
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
-from proxy.state import Conflict, Entry, ExecutionQuery, ExecutionRecord, Owner, State
+from proxy.state import Owner, State
 
-__all__ = ["ExecutionReport", "Executions", "OnExecution", "pauses", "wall_clock"]
-
-# How long a caller of `resume` waits for an execution that another replica drives.
-_PATIENCE_SECONDS: Final = 240.0
-_LOOK_SECONDS: Final = 1.0
 _FALLBACK: Final = (
     "This client cannot show questions, so the decision is asked for through the `resume` tool."
 )
-_IDEMPOTENCY: Final = "execution-key"
 _STATUS_OF: Final[Mapping[Refusal, str]] = {
     "not_found": "execution_not_found",
     "forbidden": "execution_forbidden",
@@ -88,8 +82,12 @@ class Executions:
     ) -> None:
         self._state = state
         self._clock = clock or wall_clock()
-        self._driver = Driver(pool, calls, live, state, limits, self._clock, on_execution, approval_url)
+        closing = Closing(state, self._clock, on_execution, approval_url)
+        self._driver = Driver(pool, calls, live, state, limits, self._clock, closing)
         self._desk = Desk(state, is_approver, self._clock)
+        self._following = Following(state, self._driver, self._desk, self._clock)
+        self._listing = Listing(state, self._desk, self._clock)
+        self._keys = Keys(state, self._clock)
 
     @property
     def running(self) -> int:
@@ -115,24 +113,25 @@ class Executions:
             error = ExecutionError(
                 "SyntaxError", "The code is not valid Unicode: it holds half of a surrogate pair."
             )
-            return _unrun(execution_id, request, principal, error)
+            return unrun(execution_id, request, principal, error)
         if idempotency_key is not None:
             request = replace(request, keep=True)
-            first = await self._first_of(idempotency_key, execution_id, request, principal)
-            if isinstance(first, ExecutionResult):
-                return first
+            first = await self._keys.first(idempotency_key, execution_id, request, principal)
+            if first is None:
+                error = ExecutionError("IdempotencyError", "This Idempotency-Key was used with other code.")
+                return unrun(execution_id, request, principal, error)
             if first != execution_id:
-                return await self._result_of(first, principal, observer)
+                return await self._following.first(first, principal, observer)
         return await self._begun(execution_id, request, principal, observer)
 
     async def _begun(
         self, execution_id: str, request: ExecutionRequest, principal: Principal, observer: Observer
     ) -> ExecutionResult:
         try:
-            result = await self._driver.begin(execution_id, request, principal, observer)
+            result = await self._driver.begin(Asked(execution_id, request, principal, observer))
         except NotServing as closed:
             error = ExecutionError("NotServing", f"{closed}; try again shortly.")
-            return _unrun(execution_id, request, principal, error)
+            return unrun(execution_id, request, principal, error)
         if request.mode != "native":
             return result
         return await self._asked(result, request, principal, observer)
@@ -151,42 +150,8 @@ class Executions:
             outcome = await self.decide(result.execution_id, answers, principal, "native")
             if not outcome.taken:
                 return self._refused(result.execution_id, principal, outcome, result)
-            result = await self._next(result.execution_id, principal, observer, 0.0)
+            result = await self._following.next(result.execution_id, principal, observer)
         return result
-
-    async def _first_of(
-        self, key: str, execution_id: str, request: ExecutionRequest, principal: Principal
-    ) -> str | ExecutionResult:
-        """The id of the execution that this key stands for; ours if it was free."""
-        name = hashlib.sha256(f"{principal.account_id}\n{key}".encode()).hexdigest()
-        code = hashlib.sha256(request.code.encode()).hexdigest()
-        while True:
-            known = await self._state.read_entry(_IDEMPOTENCY, principal.workspace_id, name)
-            if known is not None:
-                first, _, its_code = known.value.decode().partition(" ")
-                if its_code == code:
-                    return first
-                error = ExecutionError("IdempotencyError", "This Idempotency-Key was used with other code.")
-                return _unrun(execution_id, request, principal, error)
-            value = f"{execution_id} {code}".encode()
-            expires = self._clock() / 1000 + 86_400
-            entry = Entry(_IDEMPOTENCY, principal.workspace_id, name, value, 0, expires)
-            try:
-                await self._state.write_entry(entry)
-            except Conflict:
-                continue
-            return execution_id
-
-    async def _result_of(
-        self, execution_id: str, principal: Principal, observer: Observer
-    ) -> ExecutionResult:
-        """The result of an execution that somebody else has begun, which may not be in the store yet."""
-        end = self._clock() + _PATIENCE_SECONDS * 1000
-        while True:
-            result = await self._next(execution_id, principal, observer, 0.0)
-            if result.status != "execution_not_found" or self._clock() >= end:
-                return result
-            await asyncio.sleep(_LOOK_SECONDS / 4)
 
     # ---- continue -----------------------------------------------------------------------------------------------
     async def resume(
@@ -210,57 +175,22 @@ class Executions:
             outcome = await self.decide(execution_id, {interaction_id or ALL: decision}, principal, via)
             if outcome.first_refusal is not None and not outcome.taken:
                 return await self._not_taken(execution_id, principal, outcome)
-            result = await self._next(execution_id, principal, observer, 0.0)
+            result = await self._following.next(execution_id, principal, observer)
             refused = outcome.refused and result.waiting
             return replace(result, note=outcome.message()) if refused else result
-        return await self._next(execution_id, principal, observer, 0.0)
+        return await self._following.next(execution_id, principal, observer)
 
     async def wait(
         self, execution_id: str, principal: Principal, seconds: float, observer: Observer = SILENT
     ) -> ExecutionResult:
         """The next result once somebody has decided, or the pause again after `seconds`."""
-        return await self._next(execution_id, principal, observer, seconds)
-
-    async def _next(
-        self, execution_id: str, principal: Principal, observer: Observer, seconds: float
-    ) -> ExecutionResult:
-        until = self._clock() + seconds * 1000
-        patience = self._clock() + _PATIENCE_SECONDS * 1000
-        async with self._state.subscribe(topic(execution_id)) as news:
-            while True:
-                record = await self._desk.find(execution_id, principal)
-                if record is None:
-                    return unavailable("execution_not_found", execution_id, _owner(principal))
-                if record.status == "settled":
-                    return body_of(record).outcome()
-                waits = record.status == "paused" and not await self._moves(record)
-                if not waits:
-                    result = await self._driver.go_on(record, observer)
-                    if result is not None:
-                        return result
-                now = self._clock()
-                if now >= (until if waits else patience):
-                    return _as_it_stands(record)
-                left = min(_LOOK_SECONDS, ((until if waits else patience) - now) / 1000)
-                try:
-                    async with asyncio.timeout(max(left, 0.01)):
-                        await news.receive()
-                except TimeoutError:
-                    continue
-
-    async def _moves(self, record: ExecutionRecord) -> bool:
-        """Whether a paused execution can go on: something was decided, or time is up."""
-        if record.due_at is not None and record.due_at * 1000 <= self._clock():
-            return True
-        asked = {one.id for one in body_of(record).asked()}
-        decided = await self._state.decisions(record.execution_id, record.owner)
-        return any(one.interaction_id in asked for one in decided)
+        return await self._following.next(execution_id, principal, observer, seconds)
 
     async def _not_taken(
         self, execution_id: str, principal: Principal, outcome: DecideOutcome
     ) -> ExecutionResult:
         record = await self._desk.find(execution_id, principal)
-        standing = _as_it_stands(record) if record is not None and record.status == "paused" else None
+        standing = as_it_stands(record) if record is not None and record.status == "paused" else None
         return self._refused(execution_id, principal, outcome, standing)
 
     def _refused(
@@ -298,41 +228,11 @@ class Executions:
         self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page:
         """Own executions, or all of the workspace for approvers. `status`: running, paused or settled."""
-        before = None
-        if cursor is not None:
-            before = await self._desk.find(cursor, principal)
-        query = ExecutionQuery(
-            workspace_id=principal.workspace_id,
-            account_id=None if self._desk.everything(principal) else principal.account_id,
-            status=status if status in ("running", "paused", "settled") else None,  # type: ignore[arg-type]
-            before=before,
-            limit=max(1, min(limit, 200)),
-        )
-        found = await self._state.list_executions(query)
-        more = found[-1].execution_id if len(found) == query.limit else None
-        return Page(tuple(view(one) for one in found), more)
+        return await self._listing.page(principal, status, limit, cursor)
 
     async def pending(self, principal: Principal) -> tuple[Pending, ...]:
         """Every question that nobody has answered and that this caller may see, oldest first."""
-        account = None if self._desk.everything(principal) else principal.account_id
-        query = ExecutionQuery(principal.workspace_id, account, status="paused", limit=500)
-        now = self._clock()
-        found: list[Pending] = []
-        for one in await self._state.list_executions(query):
-            answered = await self._desk.answers(one)
-            found += [
-                Pending(
-                    one.execution_id,
-                    one.owner.account_id,
-                    one.owner.workspace_id,
-                    one.session_id,
-                    one.created_at * 1000,
-                    question,
-                )
-                for question in body_of(one).asked()
-                if question.expires_at > now and question.id not in answered
-            ]
-        return tuple(sorted(found, key=lambda one: one.created))
+        return await self._listing.pending(principal)
 
     # ---- end ----------------------------------------------------------------------------------------------------
     async def cancel(self, execution_id: str, principal: Principal) -> bool:
@@ -345,7 +245,7 @@ class Executions:
         if record is None or record.status == "settled":
             return False
         result = replace(
-            _as_it_stands(record),
+            as_it_stands(record),
             status="canceled",
             interactions=(),
             error=ExecutionError("CanceledError", "It was cancelled on request."),
@@ -388,38 +288,6 @@ class Executions:
 
 def _owner(principal: Principal) -> Owner:
     return Owner(principal.workspace_id, principal.account_id)
-
-
-def _as_it_stands(record: ExecutionRecord) -> ExecutionResult:
-    """What can be said now about an execution that has not ended."""
-    body = body_of(record)
-    if body.result is not None and record.status == "paused":
-        return body.outcome()
-    request = body.asked_for()
-    error = ExecutionError("StillRunning", "It is still running; ask again later.")
-    return ExecutionResult(
-        execution_id=record.execution_id,
-        status="running",
-        workspace_id=record.owner.workspace_id,
-        account_id=record.owner.account_id,
-        runtime_id=request.runtime_id,
-        session_id=record.session_id,
-        error=error,
-    )
-
-
-def _unrun(
-    execution_id: str, request: ExecutionRequest, principal: Principal, error: ExecutionError
-) -> ExecutionResult:
-    return ExecutionResult(
-        execution_id=execution_id,
-        status="failed",
-        workspace_id=principal.workspace_id,
-        account_id=principal.account_id,
-        runtime_id=request.runtime_id,
-        session_id=request.session_id,
-        error=error,
-    )
 
 
 def _is_text(code: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from policies import Rule
 from proxy.calls import Calls
 from proxy.executions import Decision, ExecutionLimits, ExecutionRequest, ExecutionResult, Executions
-from proxy.executions.driver import PENDING_CAP
+from proxy.executions.closing import PENDING_CAP
 from proxy.executions.questions import SHOWN_CHARACTERS, render
 from proxy.principal import Principal
 from proxy.state import MemoryState

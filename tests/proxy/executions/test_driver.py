@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from integrations.base import JsonObject, Result, Success
 from policies import Rule
-from proxy.executions import ExecutionRequest
-from tests.proxy.executions.world import ALICE, Noted, shelf, world
+from tests.proxy.executions.world import ALICE, Noted, world
 
 ASK = Rule("ask", "demo.org.main.things.create", "require_approval")
 CREATE = "console.log('once'); return await tools.demo.org.main.things.create({n: 1})"
-
-
-async def test_a_pause_holds_no_worker_and_no_generation() -> None:
-    async with world(rules=[ASK]) as running:
-        await running.run(CREATE)
-        assert running.pool.stats().busy == 0
-        assert running.live.leases() == 0
-        assert running.executions.running == 0
 
 
 async def test_the_result_of_a_resume_has_the_logs_and_calls_of_all_its_parts() -> None:
@@ -42,49 +30,3 @@ async def test_a_paused_execution_can_be_cancelled() -> None:
         shown = await running.executions.show(first.execution_id, ALICE)
     assert shown is not None
     assert (shown.status, shown.interactions) == ("canceled", ())
-
-
-async def test_one_idempotency_key_is_one_execution() -> None:
-    async with world() as running:
-        request = ExecutionRequest("return (await tools.demo.org.main.things.create({})).ok")
-        both = await asyncio.gather(
-            *(running.executions.execute(request, ALICE, Noted(), idempotency_key="k") for _ in range(2))
-        )
-        other = await running.executions.execute(
-            ExecutionRequest("return 2"), ALICE, Noted(), idempotency_key="k"
-        )
-    assert len({one.execution_id for one in both}) == 1
-    assert len(running.upstream.sent) == 1
-    assert other.error is not None
-    assert other.error.name == "IdempotencyError"
-
-
-async def test_concurrent_resumes_join() -> None:
-    gate, called = asyncio.Event(), asyncio.Event()
-
-    async def gated(arguments: JsonObject) -> Result:
-        called.set()
-        await gate.wait()
-        return Success(arguments)
-
-    async with world(shelf(create=gated), rules=[ASK]) as running, asyncio.TaskGroup() as group:
-        first = await running.run(CREATE)
-        tasks = [
-            group.create_task(running.executions.resume(first.execution_id, "accept", None, None, ALICE))
-            for _ in range(5)
-        ]
-        await called.wait()
-        gate.set()
-    assert {task.result().status for task in tasks} == {"completed"}
-    assert len(running.upstream.sent) == 1
-
-
-async def test_a_broken_journal_ends_the_execution_with_words() -> None:
-    async with world(rules=[ASK]) as running:
-        first = await running.run(CREATE)
-        record = await running.state.find_execution(first.execution_id, "ws")
-        assert record is not None
-        await running.state.drop_journal(first.execution_id, record.owner)
-        result = await running.executions.resume(first.execution_id, "accept", None, None, ALICE)
-    assert result.error is not None
-    assert result.error.name == "StateError"

@@ -15,7 +15,6 @@ from proxy.calls import Calls
 from proxy.executions import ExecutionLimits, ExecutionRequest, Executions
 from proxy.executions.journal import DispatchRecord, SettleRecord, StartRecord, decode
 from proxy.executions.machine import MachineLimits
-from proxy.executions.run import Heard
 from proxy.sandbox import (
     Blocked,
     Delivery,
@@ -309,13 +308,6 @@ async def test_a_worker_that_floods_is_bounded_here_too() -> None:
     result = await run_on(worker, limits)
     assert sum(len(text) for _, text in result.logs) < 100_000
     assert len(result.emitted) <= 2
-
-
-def test_what_was_heard_counts_every_kind_of_value() -> None:
-    heard = Heard(1000, 1000)
-    heard.take(Blocked((), None, (("log", "a"),), ([1], {"b": None})), lambda _: 600, Noted())
-    assert heard.logs == [("log", "a")]
-    assert heard.emits == [[1]]
 
 
 async def test_idle_returns_when_the_last_execution_is_over() -> None:

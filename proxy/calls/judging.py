@@ -1,0 +1,152 @@
+"""The first half of an inner call: find, hide, prepare, decide. Nothing is sent and no credential is read.
+
+Order matters: nothing about a tool is said before the caller may know of it; policies judge the arguments exactly
+as they would be sent.
+"""
+
+from __future__ import annotations
+
+import time
+
+from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCall, UnknownTool
+from proxy.calls import outcome
+from proxy.calls.approval import Approval, Asking, Ready, Trail, asking_for
+from proxy.calls.arguments import canonical, digest
+from proxy.calls.gate import Gate, gate
+from proxy.calls.outcome import Settlement
+from proxy.calls.paginate import NAME as PAGINATE
+from proxy.calls.system import PARAMETERS
+from proxy.catalog import Ambiguous, CatalogTool, Missing
+from proxy.connections import OpenConnection
+from proxy.live import Live, NotServing
+from proxy.telemetry import Log
+from proxy.workspace import Generation
+
+
+class Judging:
+    """Judges calls by the snapshot that their execution holds and by the current one."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._log = Log("calls")
+
+    def judge(self, trail: Trail, args: JsonObject, approval: Approval | None) -> Ready | Asking | Settlement:
+        """Raises whatever is wrong with us."""
+        if trail.path in PARAMETERS:
+            trail.address, trail.integration = trail.path, "system"
+            # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
+            return Ready(trail, trail.path != PAGINATE or _reads(trail, args), args)
+        principal, lease = trail.principal, trail.lease
+        door = gate(lease, self._current(lease), principal.workspace_id, principal.caller())
+        workspace = lease.workspace(principal.workspace_id)
+        if door is None or workspace is None:
+            return outcome.failed(outcome.not_found(trail.path, ()))
+        found = workspace.catalog.find(trail.path, door.visible)
+        if isinstance(found, Missing):
+            if approval is not None:
+                return outcome.failed(outcome.definition_changed(approval.address))
+            return outcome.failed(outcome.not_found(trail.path, found.suggestions))
+        if isinstance(found, Ambiguous):
+            return outcome.failed(outcome.ambiguous(trail.path, found.addresses))
+        trail.address, trail.integration = found.address, found.integration
+        if not door.visible(found):
+            trail.decision = door.hiding(found)
+            return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
+        return self._known(door, workspace.connections[found.prefix], found, trail, args, approval)
+
+    def _known(
+        self,
+        door: Gate,
+        connection: OpenConnection,
+        tool: CatalogTool,
+        trail: Trail,
+        args: JsonObject,
+        approval: Approval | None,
+    ) -> Ready | Asking | Settlement:
+        """From a tool that the caller may know of to what may happen to the call."""
+        if not door.present(tool):
+            message = f"The connection `{tool.prefix}` was removed from the configuration."
+            return outcome.failed(Failure("connection_removed", message))
+        prepared = _prepared(connection, tool, args)
+        if isinstance(prepared, Failure):
+            return outcome.failed(prepared)
+        spelled = canonical(prepared.arguments)
+        trail.arguments_digest = digest(spelled)
+        decision = trail.decision = door.decide(tool, prepared.arguments)
+        if decision.error is not None:
+            self._log.error("policy_error", rule=decision.rule_id, error=decision.error)
+        if decision.action == "block":
+            return outcome.failed(outcome.blocked(tool.address, decision))
+        ready = Ready(trail, _repeatable(prepared), args, tool, connection, prepared)
+        if decision.action == "approve":
+            return ready
+        asking = asking_for(
+            trail, tool, prepared, spelled, decision, door.pattern(decision.rule_id, decision.rule_source)
+        )
+        if approval is None:
+            return asking
+        return _approved(asking, approval, ready, time.time() * 1000)
+
+    def _current(self, lease: Generation) -> Generation:
+        try:
+            return self._live.current
+        except NotServing:
+            # Shutting down: there is no newer rule than the leased ones.
+            return lease
+
+
+def _reads(trail: Trail, args: JsonObject) -> bool:
+    """Whether the tool that is to be paged through only reads."""
+    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    path = args.get("path")
+    if workspace is None or not isinstance(path, str):
+        return True
+    tool = workspace.catalog.find(
+        path.removeprefix("tools."), workspace.visible_for(trail.principal.caller())
+    )
+    return not isinstance(tool, CatalogTool) or tool.definition.idempotent
+
+
+def _approved(asking: Asking, approval: Approval, ready: Ready, now: float) -> Ready | Asking | Settlement:
+    """The approved call, unless what was approved is no longer what would be sent."""
+    if not approval.again and approval.expires_at <= now:
+        return outcome.failed(outcome.approval_expired(asking.address))
+    if asking.binding == approval.binding:
+        return ready
+    if asking.definition != approval.definition:
+        return outcome.failed(outcome.definition_changed(asking.address))
+    return asking
+
+
+def _repeatable(prepared: PreparedCall) -> bool:
+    return prepared.tool.idempotent or prepared.key_header is not None
+
+
+def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -> PreparedCall | Failure:
+    if connection.upstream is None or connection.failure is not None:
+        return _not_ready(connection)
+    try:
+        return connection.upstream.prepare(tool.name, args)
+    except InvalidArguments as wrong:
+        return outcome.invalid_arguments(tool.address, wrong.problems, wrong.code)
+    except UnknownTool:
+        return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
+
+
+def _not_ready(connection: OpenConnection) -> Failure:
+    status = connection.status
+    missing = status["status"] == "needs_secret"
+    code = "connection_value_missing" if missing else "connection_not_ready"
+    why = f" ({status['error']})" if status.get("error") else ""
+    message = f"The connection `{connection.prefix}` is not ready: {status['status']}{why}."
+    return Failure(code, message, not missing, details={"status": status["status"]})
+
+
+def _hidden(trail: Trail, suggestions: tuple[str, ...]) -> Failure:
+    """A rule with a reason explains itself to callers of its own workspace; any other hides the tool (T9)."""
+    decision = trail.decision
+    assert decision is not None
+    assert trail.address is not None
+    if decision.action == "block" and decision.reason and decision.disclose and decision.error is None:
+        return outcome.blocked(trail.address, decision)
+    return outcome.not_found(trail.path, suggestions)

@@ -1,0 +1,86 @@
+"""The second half of an inner call: limit, send, bound, scrub."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import orjson
+
+from integrations.base import Failure, PreparedCall, Result
+from proxy.calls import outcome
+from proxy.calls.approval import Ready, Trail, with_key
+from proxy.calls.outcome import Plain, Settlement
+from proxy.calls.scrub import Scrubber
+from proxy.calls.watching import CallLimiter, CallSubject
+from proxy.catalog import CatalogTool
+from proxy.connections import OpenConnection
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Of one inner call. `timeout_seconds` is a ceiling over the connection's own timeout; an upstream that does not
+    keep it is cut off `grace_seconds` later.
+    """
+
+    timeout_seconds: float = 120.0
+    grace_seconds: float = 2.0
+    result_bytes: int = 8 * 1024 * 1024
+
+
+class Sending:
+    """Sends calls to upstreams. A credential is first seen inside `OpenConnection.invoke`."""
+
+    def __init__(self, limits: CallLimits, limiter: CallLimiter, scrubber: Scrubber) -> None:
+        self.limits = limits
+        self._limiter = limiter
+        self._scrubber = scrubber
+
+    async def send(
+        self, ready: Ready, tool: CatalogTool, connection: OpenConnection, prepared: PreparedCall
+    ) -> Settlement:
+        """One call of a connection's tool; rate limits count it."""
+        trail = ready.trail
+        refused = await self._limited(tool, trail)
+        if refused is not None:
+            return outcome.failed(refused)
+        known = connection.known_secrets()
+        result = await self._invoked(connection, with_key(prepared, trail.context))
+        # A secret file may have been replaced while the call was under way: both values may be in the answer.
+        return self.bounded(trail, result, (*known, *connection.known_secrets()))
+
+    async def _limited(self, tool: CatalogTool, trail: Trail) -> Failure | None:
+        session = trail.context.session_id
+        subject = CallSubject(trail.principal, session, tool.integration, tool.prefix, tool.address)
+        refusal = await self._limiter.admit(subject)
+        if refusal is None:
+            return None
+        details = {"scope": refusal.name, "retryAfterMs": refusal.retry_after_ms}
+        message = f"The rate limit `{refusal.name}` is used up. Try again in {refusal.retry_after_ms} ms."
+        return Failure("rate_limited", message, True, details=details)
+
+    async def _invoked(self, connection: OpenConnection, prepared: PreparedCall) -> Result:
+        seconds = self.limits.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds + self.limits.grace_seconds):
+                return await connection.invoke(prepared, seconds)
+        except TimeoutError:
+            message = f"No complete answer within {seconds:g} s. The request may have arrived."
+            return Failure("upstream_timeout", message, prepared.tool.idempotent)
+
+    def bounded(self, trail: Trail, answer: Result | Plain, known: tuple[str, ...]) -> Settlement:
+        """The answer as bytes: small enough, and without the secrets that the call was sent with."""
+        address = trail.address or trail.path
+        try:
+            body = orjson.dumps(answer.value if isinstance(answer, Plain) else answer.as_json())
+        except TypeError as error:
+            if "Recursion" not in str(error):
+                raise
+            message = (
+                f"The result of `{address}` is nested more than 250 levels deep and cannot be passed on."
+            )
+            return outcome.failed(Failure("upstream_response_too_large", message))
+        if len(body) > self.limits.result_bytes:
+            return outcome.failed(outcome.too_large(address, len(body), self.limits.result_bytes))
+        code = answer.code if isinstance(answer, Failure) else None
+        return Settlement(self._scrubber.clean(body, known), code is None, code)

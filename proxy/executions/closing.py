@@ -1,0 +1,130 @@
+"""The end of a stretch, in the state store: a pause that can be gone on with, or a result that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from proxy.executions.answers import cut_off, failed, shell
+from proxy.executions.claim import Claim
+from proxy.executions.outcome import ExecutionResult
+from proxy.executions.protocol import Pause
+from proxy.executions.questions import questions
+from proxy.executions.records import Body, packed
+from proxy.executions.reports import OnExecution, report_of
+from proxy.executions.run import NOT_KEPT, Run
+from proxy.executions.stretch import Stretch
+from proxy.executions.topics import pauses
+from proxy.state import ExecutionRecord, PendingFull, State, StateError
+from proxy.telemetry import Log
+
+_log = Log("executions")
+PENDING_CAP: Final = 50
+"""Approvals that one account may have waiting at the same time (T13)."""
+_TOO_MANY = (
+    f"You have {PENDING_CAP} approvals waiting already, so nothing more can be asked. Decide some of them "
+    "(`resume`, the approval page or `executor approvals`), then run the code again."
+)
+ApprovalUrl = Callable[[str, str | None], str | None]
+"""From an execution and its session to the page where a person decides; None where there is no page."""
+
+
+class Closing:
+    """Closes stretches. `on_execution` hears of each execution once, at its end: a pause is not one."""
+
+    def __init__(
+        self,
+        store: State,
+        clock: Callable[[], float],
+        on_execution: OnExecution | None,
+        approval_url: ApprovalUrl,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_execution = on_execution
+        self._approval_url = approval_url
+
+    async def pause(self, stretch: Stretch, run: Run, pause: Pause) -> ExecutionResult:
+        """Acknowledge a pause: everything it needs is stored before anybody hears of it."""
+        claim = stretch.claim
+        result = self._paused(stretch, run, pause)
+        try:
+            await claim.save(_waiting_record(stretch, result), pending_cap=PENDING_CAP)
+        except PendingFull:
+            result = failed(stretch, run, "PendingLimitError", _TOO_MANY)
+            return await self.finish(stretch, run, result)
+        except StateError as error:
+            _log.exception("pause_failed", error, execution=stretch.job.execution_id)
+            result = failed(stretch, run, "StateError", NOT_KEPT)
+            self.report(stretch, result, "store")
+            return result
+        await claim.release()
+        topic = pauses(claim.record.owner.workspace_id)
+        await self._store.publish(topic, stretch.job.execution_id.encode())
+        return result
+
+    def _paused(self, stretch: Stretch, run: Run, pause: Pause) -> ExecutionResult:
+        request = stretch.request
+        expires = self._clock() + stretch.approval_timeout_ms
+        asked = questions(pause.held, expires, stretch.body.asked())
+        status = "user_approval_required" if request.mode == "browser" else "waiting_for_interaction"
+        return replace(
+            shell(stretch, run, status),
+            interactions=asked,
+            expires_at=min(one.expires_at for one in asked),
+            approval_url=self._approval_url(stretch.job.execution_id, request.session_id),
+        )
+
+    async def finish(
+        self, stretch: Stretch, run: Run, result: ExecutionResult, *, keep_journal: bool = False
+    ) -> ExecutionResult:
+        """Report the end, and keep what may be asked for again."""
+        claim = stretch.claim
+        self.report(stretch, result, run.lost)
+        try:
+            if claim.kept or stretch.request.keep:
+                await self.settle(claim, stretch.body, result)
+            if not keep_journal:
+                await claim.forget()
+        except StateError as error:
+            # The result is right, only it cannot be asked for again; whoever takes over finds the journal.
+            _log.exception("settle_failed", error, execution=stretch.job.execution_id)
+        finally:
+            await claim.release()
+        return result
+
+    async def cut_off(self, stretch: Stretch, run: Run) -> None:
+        """The caller went away; what the store knows of must not look as if it were running."""
+        result = cut_off(stretch, run)
+        self.report(stretch, result, run.lost)
+        if stretch.claim.kept:
+            await self.settle(stretch.claim, stretch.body, result)
+            await stretch.claim.release()
+
+    async def settle(self, claim: Claim, body: Body, result: ExecutionResult) -> ExecutionResult:
+        """Keep the result for whoever asks for it."""
+        body = replace(body, result=packed(result), interactions=())
+        await claim.save(replace(claim.record, status="settled", due_at=None, pending=0, body=body.encoded()))
+        return result
+
+    def report(self, stretch: Stretch, result: ExecutionResult, lost: str | None) -> None:
+        """Tell audit and metrics."""
+        if self._on_execution is not None:
+            self._on_execution(report_of(stretch, result, lost))
+
+
+def _waiting_record(stretch: Stretch, result: ExecutionResult) -> ExecutionRecord:
+    """The index record of a pause, until its last question has expired."""
+    asked, record = result.interactions, stretch.claim.record
+    stored = tuple(one.stored() for one in asked)
+    body = replace(stretch.body, interactions=stored, result=packed(result), attempts=0)
+    due = max(one.expires_at for one in asked) / 1000
+    return replace(
+        record,
+        status="paused",
+        due_at=due,
+        expires_at=max(record.expires_at, due + 60),
+        pending=len(asked),
+        body=body.encoded(),
+    )

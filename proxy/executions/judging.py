@@ -1,0 +1,50 @@
+"""From a call that the machine asks about to what may happen to it now. The only place where questions are made."""
+
+from __future__ import annotations
+
+from proxy.calls import Approval, Asking, CallContext, Calls, Ready, Settlement
+from proxy.executions.job import Job
+from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, SettleRecord
+from proxy.executions.protocol import Answer, Hold, Judgement, Refuse, Send, Write
+from proxy.executions.questions import approval_ask, lost_ask
+
+
+class Judging:
+    """Of one run. Remembers what was found sendable, until it is sent."""
+
+    def __init__(self, job: Job, calls: Calls) -> None:
+        self._job = job
+        self._calls = calls
+        self._ready: dict[int, Ready] = {}
+        self._guarded: set[int] = set()
+
+    def answer(self, judgement: Judgement) -> tuple[Answer, Settlement | None]:
+        """The answer to the machine; the settlement when the call is refused."""
+        job, call = self._job, judgement.call
+        if judgement.lost:
+            return Hold(lost_ask(call, judgement.ask)), None
+        approval = None
+        if judgement.ask is not None:
+            ask = judgement.ask
+            approval = Approval(tuple(ask["binding"]), ask.get("expires", 0.0), judgement.again)
+        context = CallContext(job.execution_id, job.session_id, call.seq)
+        verdict = self._calls.judge(job.generation, job.principal, call.path, call.args, context, approval)
+        if isinstance(verdict, Ready):
+            self._ready[call.seq] = verdict
+            if not verdict.repeatable:
+                self._guarded.add(call.seq)
+            return Send(verdict.repeatable), None
+        if isinstance(verdict, Asking):
+            return Hold(approval_ask(verdict)), None
+        return Refuse(verdict.body), verdict
+
+    def sendable(self, seq: int) -> Ready:
+        """What was judged to be sendable; once."""
+        return self._ready.pop(seq)
+
+    def guards(self, write: Write) -> bool:
+        """Whether losing this record could make something happen twice, or never be asked."""
+        record = write.record
+        if isinstance(record, DispatchRecord | SettleRecord):
+            return record.seq in self._guarded
+        return isinstance(record, HoldRecord | PauseRecord)
