@@ -24,6 +24,15 @@ def idle_patterns(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
     return [one for one in patterns if not any(map(_matcher((one,)).fullmatch, names))]
 
 
+def none_left(name: str, offered: int, kept: int) -> list[str]:
+    """What to say of a source that ends up without tools: nothing when it has some."""
+    if kept:
+        return []
+    if offered:
+        return [f"{name}: `include` and `exclude` leave none of its {offered} tools"]
+    return [f"{name}: it offers nothing that can become a tool"]
+
+
 def _matcher(patterns: Sequence[str]) -> re.Pattern[str]:
     """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of
     segments.

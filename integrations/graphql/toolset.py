@@ -14,7 +14,7 @@ from integrations.graphql.operations import NamedOperation
 from integrations.graphql.outputs import output_schema
 from integrations.graphql.schema import Schema, named_type
 from integrations.graphql.tools import Entry, list_entries
-from integrations.patterns import idle_patterns, name_filter
+from integrations.patterns import idle_patterns, name_filter, none_left
 
 _CACHED = 256
 _SHOWN = 400
@@ -140,7 +140,8 @@ def make_toolset(
     entries = list_entries(schema, operations)
     stays = name_filter(include, exclude)
     idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
-    said = (*warnings, *(f"{name}: `{pattern}` matches no tool" for pattern in idle))
     digest = hashlib.sha256(repr((key, include, exclude, depth, fields)).encode()).hexdigest()
     kept = [entry for entry in entries if stays(entry.definition.name)]
+    idle_ones = (f"{name}: `{pattern}` matches no tool" for pattern in idle)
+    said = (*warnings, *idle_ones, *none_left(name, len(entries), len(kept)))
     return GraphQlToolset(schema, digest, kept, depth, fields, said)

@@ -33,6 +33,7 @@ _ASIDE_SECONDS = 2.0
 _SHORT_STREAMS = 5
 _SHORT_SECONDS = 5.0
 _ERROR_BYTES = 64 * 1024
+_CHALLENGE_BYTES = 4096
 _JSON = {"content-type": "application/json"}
 _MOST_CONNECTIONS = 100
 _NOT_CONNECTED = (
@@ -185,9 +186,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         in_session = _SESSION_HEADER in request.headers
         if status in (401, 403):
             kind: Kind = "unauthorized" if status == 401 else "forbidden"
-            return Trouble(
-                kind, f"the server answered {status}: the credential is missing or refused", status=status
-            )
+            words = f"the server answered {status}: the credential is missing or refused"
+            return Trouble(kind, words, status=status, challenge=_challenge(response))
         if in_session and (status == 404 or (status == 400 and "session" in message.lower())):
             return Trouble("session", "the server no longer knows the session", status=status)
         if error is not None:
@@ -258,6 +258,12 @@ async def _read(response: httpcore2.Response, limit: int) -> bytes:
 
 def _content_type(response: httpcore2.Response) -> bytes:
     return _header(response, b"content-type").split(b";")[0].strip().lower()
+
+
+def _challenge(response: httpcore2.Response) -> str:
+    """All challenges as one text (RFC 9110 section 11.6.1), bounded."""
+    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
+    return b", ".join(values)[:_CHALLENGE_BYTES].decode("latin-1")
 
 
 def _header(response: httpcore2.Response, name: bytes) -> bytes:

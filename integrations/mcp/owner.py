@@ -16,14 +16,16 @@ from typing import Any
 import anyio
 
 from integrations.base import JsonObject, SourceError
+from integrations.conversation import OnElicit
 from integrations.mcp.attempt import Attempt
-from integrations.mcp.link import Link, Listeners, Memory, OnElicit, Opening, Shared, open_link
+from integrations.mcp.link import Link, Listeners, Memory, Opening, Shared, open_link
 from integrations.mcp.listening import announces_changes, listen
 from integrations.mcp.pace import Pace
 from integrations.mcp.redact import Redactor
 from integrations.mcp.servers import Limits, LocalServer, Server
 from integrations.mcp.shelf import MakeToolset, Shelf
-from integrations.mcp.trouble import Trouble, first_trouble, status_of
+from integrations.mcp.sign_in import SignIn
+from integrations.mcp.trouble import Trouble, first_trouble
 
 log = logging.getLogger("executor.mcp")
 Resolve = Callable[[], Mapping[str, str]]
@@ -54,6 +56,7 @@ class Owner:
         self._listeners = Listeners(self._failed, self._tools_changed, self._logged, elicit)
         self._pace = Pace(limits.first_pause_seconds, limits.longest_pause_seconds)
         self._memory = Memory()
+        self._sign_in = SignIn(server, shared.resolve)
         self._redactor = Redactor(())
         self._attempt = Attempt()
         self._bell = asyncio.Event()
@@ -155,7 +158,7 @@ class Owner:
             # The owner must outlive whatever the SDK or a server makes of a session.
             ending = self._trouble(error)
         if ending is not None:
-            return self._after(ending, opened_at)
+            return self._after(ending, opened_at, await self._sign_in.status_of(ending))
         if self._attempt.wanted:
             return 0.0
         self._attempt.settle(Trouble("closed", "stopped while idle"))
@@ -167,7 +170,7 @@ class Owner:
         if self._attempt.settled:
             self._attempt = Attempt()
 
-    def _after(self, trouble: Trouble, opened_at: float | None) -> float:
+    def _after(self, trouble: Trouble, opened_at: float | None, status: JsonObject) -> float:
         log.info("mcp connection ended name=%s reason=%s", self._name, trouble.message)
         if opened_at is None or not self.shelf.listed:
             self._memory.way, self._memory.legacy = None, False
@@ -176,7 +179,7 @@ class Owner:
             pause = self._pace.ended(self._now() - opened_at, proved=self._proved)
         if pause > self._patience(opened_at):
             self._attempt.settle(trouble)
-            self._set_status(status_of(trouble))
+            self._set_status(status)
         return pause
 
     def _patience(self, opened_at: float | None) -> float:
@@ -301,7 +304,11 @@ class Owner:
             )
             trouble = Trouble("closed", "the session broke", sent=True)
         return Trouble(
-            trouble.kind, self._redactor.clean(trouble.message), sent=trouble.sent, status=trouble.status
+            trouble.kind,
+            self._redactor.clean(trouble.message),
+            sent=trouble.sent,
+            status=trouble.status,
+            challenge=trouble.challenge,
         )
 
     def _set_status(self, status: JsonObject, changed: bool = False) -> None:

@@ -37,6 +37,7 @@ class RemoteServer:
 
     `choose` is asked before every session for proxy, certificates and client key; it may raise an `HttpError`.
     `auto` tries streamable HTTP, then HTTP with SSE (the transport of 2024-11-05) if the server refuses the first.
+    `detect_oauth` and `client_id` say what a 401 is looked into for (`sign_in`).
     """
 
     url: str
@@ -45,6 +46,8 @@ class RemoteServer:
     timeout_seconds: float = 5.0
     egress: EgressRules = field(default_factory=EgressRules)
     choose: ChooseTransport = _directly
+    detect_oauth: bool = True
+    client_id: str | None = None
 
 
 Server = LocalServer | RemoteServer

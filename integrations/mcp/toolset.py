@@ -15,7 +15,7 @@ import orjson
 
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.naming import safe_name
-from integrations.patterns import idle_patterns, name_filter
+from integrations.patterns import idle_patterns, name_filter, none_left
 
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
 _LONGEST_NAME = 200
@@ -114,6 +114,7 @@ def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str
     idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
     warnings += [f"{offer.server or 'mcp'}: `{pattern}` matches no tool" for pattern in idle]
     kept = [entry for entry in entries if stays(entry.definition.name)]
+    warnings += none_left(offer.server or "mcp", len(entries), len(kept))
     return McpToolset(_digest(offer, include, exclude), kept, warnings)
 
 

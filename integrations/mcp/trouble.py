@@ -46,14 +46,23 @@ _REPAIRABLE = frozenset({"unreachable", "closed", "session"})
 
 
 class Trouble(Exception):
-    """See the module text. `status` is the HTTP status when there was one."""
+    """See the module text. `status` is the HTTP status, if there was one; `challenge` a 401's `WWW-Authenticate`."""
 
-    def __init__(self, kind: Kind, message: str, *, sent: bool = False, status: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        sent: bool = False,
+        status: int | None = None,
+        challenge: str = "",
+    ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
         self.message = message
         self.sent = sent
         self.status = status
+        self.challenge = challenge
 
     @property
     def repairable(self) -> bool:
@@ -62,7 +71,7 @@ class Trouble(Exception):
 
     def as_error(self) -> dict[str, Any]:
         """A JSON-RPC error object."""
-        data = {_KEY: self.kind, "sent": self.sent, "status": self.status}
+        data = {_KEY: self.kind, "sent": self.sent, "status": self.status, "challenge": self.challenge}
         return {"code": TROUBLE_CODE, "message": self.message, "data": data}
 
     def as_failure(self, *, idempotent: bool) -> Failure:
@@ -95,6 +104,7 @@ def trouble_in(error: MCPError) -> Trouble | None:
         error.message,
         sent=data.get("sent") is not False,
         status=status if type(status) is int else None,
+        challenge=str(data.get("challenge") or ""),
     )
 
 

@@ -12,7 +12,7 @@ from integrations.openapi.bind import bind_operation
 from integrations.openapi.binding import Binding
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
-from integrations.patterns import idle_patterns, name_filter
+from integrations.patterns import idle_patterns, name_filter, none_left
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
@@ -137,5 +137,6 @@ def make_toolset(
     warnings = list(doc.warnings)
     idle = idle_patterns((*include, *exclude), [row[0] for row in doc.rows])
     warnings += [f"{name}: `{pattern}` matches no tool" for pattern in idle]
+    warnings += none_left(name, len(doc.rows), len(rows))
     digest = hashlib.sha256(repr((key, source_url, include, exclude)).encode()).hexdigest()
     return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings))

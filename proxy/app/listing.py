@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxy.connections import HealthReport
+from proxy.calls.scrub import SHORTEST_SECRET
+from proxy.connections import HealthReport, OpenConnection
 from proxy.workspace import Generation
 
 JsonObject = dict[str, Any]
@@ -27,10 +28,20 @@ def connection_rows(
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **one.status,
             **_health(health(one.prefix)),
-            "warnings": list(one.upstream.toolset.warnings) if one.upstream is not None else [],
+            "warnings": _warnings(one),
         }
         for one in generation.connections
     ]
+
+
+def _warnings(one: OpenConnection) -> list[str]:
+    """What was left out of its tools, and what is not protected as it should be."""
+    said = list(one.upstream.toolset.warnings) if one.upstream is not None else []
+    if any(len(secret) < SHORTEST_SECRET for secret in one.known_secrets()):
+        said.append(
+            f"a secret of fewer than {SHORTEST_SECRET} characters is not redacted from what upstreams answer"
+        )
+    return said
 
 
 def _health(report: HealthReport | None) -> JsonObject:

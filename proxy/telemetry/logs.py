@@ -27,6 +27,8 @@ _BARE: Final = re.compile(r"[^\s\"'=\\]+")
 _ESCAPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # This field is prose for people: in text it ends the line, without its name and without quotes.
 _PROSE: Final = "detail"
+# What these say below a warning holds URLs and headers whole: session ids and keys among them.
+_CHATTY: Final = ("httpx2", "httpcore2")
 
 
 class Millis(int):
@@ -105,6 +107,8 @@ def configure_logging(
     root.setLevel(logging.WARNING)
     logging.getLogger("executor").setLevel(level.upper())
     logging.getLogger("mcp").setLevel(logging.DEBUG if protocol_debug else logging.WARNING)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Log lines are ours alone: Python's warnings go the same way.
     logging.captureWarnings(True)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.patterns import idle_patterns, name_filter
+from integrations.patterns import idle_patterns, name_filter, none_left
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ def test_exclude_wins_and_nothing_means_everything() -> None:
 
 def test_patterns_that_match_nothing() -> None:
     assert idle_patterns(["a.*", "c.*"], ["a.b"]) == ["c.*"]
+
+
+def test_a_source_without_tools_is_told_from_one_that_is_filtered_empty() -> None:
+    assert none_left("a", 4, 1) == []
+    assert none_left("a", 4, 0) == ["a: `include` and `exclude` leave none of its 4 tools"]
+    assert none_left("a", 0, 0) == ["a: it offers nothing that can become a tool"]

@@ -65,6 +65,7 @@ def test_a_tool_that_only_runs_as_a_task_is_left_out() -> None:
     assert toolset.tools == ()
     assert toolset.warnings == (
         "shop: tool 't' left out: it can only be run as a task, which is not supported",
+        "shop: it offers nothing that can become a tool",
     )
 
 

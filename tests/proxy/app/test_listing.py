@@ -31,3 +31,30 @@ async def test_a_row_for_every_connection(tmp_path: Path, env: Mapping[str, str]
         "warnings": [],
     }
     assert (needy["status"], needy["error"], needy["tools"]) == ("needs_secret", "TOKEN is not set", 4)
+
+
+async def test_a_connection_without_tools_says_why(tmp_path: Path, env: Mapping[str, str]) -> None:
+    spec = (
+        "{inline: {openapi: 3.1.0}}\n  picky: {kind: openapi, include: [none], spec: " + inline(shop()) + "}"
+    )
+    more = "  picky.org.main: {}\n"
+    bare, picky = connection_rows(await generation_of(tmp_path, config_text(spec, more=more), env))
+    assert (bare["status"], bare["tools"]) == ("connected", 0)
+    assert bare["warnings"] == ["inline document: it offers nothing that can become a tool"]
+    assert picky["warnings"] == [
+        "inline document: `none` matches no tool",
+        "inline document: `include` and `exclude` leave none of its 4 tools",
+    ]
+
+
+async def test_a_secret_too_short_to_be_redacted_is_said(tmp_path: Path, env: Mapping[str, str]) -> None:
+    pin = tmp_path / "pin"
+    text = config_text(connection=f"{{auth: {{kind: bearer, token: {{file: {pin}}}}}}}")
+    pin.write_text("abc")
+    (short,) = connection_rows(await generation_of(tmp_path, text, env))
+    assert short["warnings"] == [
+        "a secret of fewer than 4 characters is not redacted from what upstreams answer"
+    ]
+    pin.write_text("abcd")
+    (long,) = connection_rows(await generation_of(tmp_path, text, env))
+    assert long["warnings"] == []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.integrations.echo import Reply, Seen, echo_server
+from tests.integrations.mcp.running import RAW
 from tests.proxy.commands.running import Ran, Run
 from tests.proxy.support import DOWN_ERROR, config_text, inline, shop, with_a_connection_down, written
 
@@ -212,3 +216,54 @@ def test_a_wrong_document_is_exit_2(run: Run, tmp_path: Path) -> None:
 
 def test_an_invalid_config_is_exit_78(run: Run, tmp_path: Path) -> None:
     assert tools(run, written(tmp_path, "version: 2\n"), "list").code == 78
+
+
+STATES = """\
+version: 1
+integrations:
+  ready: {{kind: mcp, type: local, command: [{python}, -I, -S, {raw}]}}
+  off: {{kind: mcp, type: local, enabled: false, command: [nothing]}}
+  broken: {{kind: mcp, type: local, command: [/nonexistent/server]}}
+  closed: {{kind: mcp, type: remote, url: {url}/closed}}
+  strange: {{kind: mcp, type: remote, url: {url}/strange}}
+  known: {{kind: mcp, type: remote, url: {url}/strange, oauth: {{client_id: known}}}}
+  needy: {{kind: mcp, type: remote, url: {url}/closed, headers: {{X-Key: {{env: NOWHERE}}}}}}
+connections:
+  ready.org.main: {{}}
+  off.org.main: {{}}
+  broken.org.main: {{}}
+  closed.org.main: {{}}
+  strange.org.main: {{}}
+  known.org.main: {{}}
+  needy.org.main: {{}}
+"""
+
+
+def unauthorized(seen: Seen) -> Reply:
+    """`/strange` has metadata, which names this very server as the one that signs people in."""
+    origin = f"http://{seen.header('host')}"
+    about = {"resource": f"{origin}/strange", "authorization_servers": [origin]}
+    documents = {
+        "/.well-known/oauth-protected-resource/strange": about,
+        "/.well-known/oauth-authorization-server": {"issuer": origin},
+    }
+    found = documents.get(seen.path)
+    return Reply(200, [], json.dumps(found).encode()) if found else Reply(401)
+
+
+async def test_every_published_status(run: Run, tmp_path: Path) -> None:
+    """The union of seed 003, value by value and key by key, and `needs_secret` of our own."""
+    async with echo_server() as echo:
+        echo.answer = unauthorized
+        text = STATES.format(python=sys.executable, raw=RAW, url=echo.url)
+        ran = await asyncio.to_thread(tools, run, written(tmp_path, text), "sources", "--json")
+    rows = {row["connection"].partition(".")[0]: row for row in json.loads(ran.out)}
+    assert {name: (row["status"], "error" in row) for name, row in rows.items()} == {
+        "ready": ("connected", False),
+        "off": ("disabled", False),
+        "broken": ("failed", True),
+        "closed": ("needs_auth", False),
+        "strange": ("needs_client_registration", True),
+        "known": ("needs_auth", False),
+        "needy": ("needs_secret", True),
+    }

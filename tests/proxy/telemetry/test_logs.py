@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from proxy.telemetry import Log, Millis, configure_logging, correlated, correlation_id, new_correlation_id
 from proxy.telemetry.logs import ExecutorHandler, JsonFormatter, TextFormatter, escaped
 
-TREES = ("", "executor", "mcp")
+TREES = ("", "executor", "mcp", "httpx2", "httpcore2")
 
 
 class Terminal(io.StringIO):
@@ -184,3 +184,14 @@ def test_no_text_can_make_a_second_line_or_reach_the_terminal(event: str, value:
 
 def test_unprintable_characters_are_spelled_out() -> None:
     assert escaped("a\nb\x1b[0m\u2028\u202ec é 名") == "a\\nb\\x1b[0m\\u2028\\u202ec é 名"
+
+
+def test_the_http_client_is_heard_from_warnings_on() -> None:
+    """Its requests at `info` are whole URLs, and headers at `debug`: session ids and keys."""
+    logging.getLogger("httpx2").setLevel(logging.DEBUG)
+    out = to(io.StringIO(), level="debug")
+    for name in ("httpx2", "httpcore2.connection"):
+        logging.getLogger(name).info("HTTP Request: POST https://mcp.example/?session_id=abc")
+        logging.getLogger(name).warning("odd")
+    assert "session_id" not in out.getvalue()
+    assert out.getvalue().count("odd") == 2
