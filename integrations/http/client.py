@@ -8,7 +8,7 @@ import asyncio
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -71,11 +71,18 @@ class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
     A connection made under one set of egress rules, or over one transport, is never used for another: each pair
-    has its own pool.
+    has its own pool. `stamp` gives headers that go with every request: what a trace wants upstreams to know.
     """
 
-    def __init__(self, *, resolve: Resolve = system_resolve, max_connections: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = system_resolve,
+        max_connections: int = 256,
+        stamp: Callable[[], Collection[tuple[str, str]]] = tuple,
+    ) -> None:
         self._resolve = resolve
+        self._stamp = stamp
         self._max_connections = max_connections
         self._ssl: ssl.SSLContext | None = None
         self._pools: OrderedDict[_PoolKey, httpcore2.AsyncConnectionPool] = OrderedDict()
@@ -119,7 +126,8 @@ class HttpClient:
         check_scheme(target, call.allow)
         if transport.proxy is not None:
             check_proxied(target, call.allow)
-        request = _build(call.method, target, call.headers, call.body, call.timeout_seconds)
+        headers = [*call.headers, *self._stamp()]
+        request = _build(call.method, target, headers, call.body, call.timeout_seconds)
         pool = await self._pool(call.allow, transport)
         reading = _Reading(call.url, call.max_bytes, frozenset(call.partial), call.method.upper() == "HEAD")
         try:

@@ -34,7 +34,9 @@ class Trail:
     address: str | None = None
     integration: str = ""
     decision: Decision | None = None
+    arguments: bytes | None = None
     arguments_digest: str | None = None
+    definition: str | None = None
     started: float = field(default_factory=time.perf_counter)
 
 

@@ -27,6 +27,7 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State
 from proxy.telemetry import Log
+from proxy.telemetry.spans import NoSpans, Spans, Value
 from proxy.workspace import Generation
 
 
@@ -41,8 +42,10 @@ class Calls:
         limits: CallLimits | None = None,
         limiter: CallLimiter | None = None,
         on_call: OnCall | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self._on_call = on_call
+        self._spans = spans or NoSpans()
         self._scrubber = Scrubber()
         self._judging = Judging(live)
         self._sending = Sending(limits or CallLimits(), limiter or NoLimits(), self._scrubber)
@@ -93,29 +96,32 @@ class Calls:
         except Exception as error:
             verdict = self._defect(error, trail)
         if isinstance(verdict, Settlement):
-            self._report(trail, verdict.code)
+            self._report(trail, verdict)
         elif isinstance(verdict, Asking) and approval is None:
-            self._report(trail, "approval_required")
+            self._report(trail, Settlement(b"", False, "approval_required"))
         return verdict
 
     async def send(self, ready: Ready) -> Settlement:
         """Send what was judged to be sendable. Raises nothing but cancellation."""
         trail = ready.trail
         settlement = Settlement(b"", False, "canceled")
-        try:
-            settlement = await self._send(ready)
-        except WrongArgument as wrong:
-            settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
-        except Exception as error:
-            settlement = self._defect(error, trail)
-        finally:
-            self._report(trail, settlement.code)
+        with self._spans.span("execute_tool", "client", attributes=_attributes(trail)) as span:
+            try:
+                settlement = await self._send(ready)
+            except WrongArgument as wrong:
+                settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
+            except Exception as error:
+                settlement = self._defect(error, trail)
+            finally:
+                self._report(trail, settlement)
+            if settlement.code is not None:
+                span.fail(settlement.code)
         return settlement
 
     def refuse(self, asking: Asking, failure: Failure) -> Settlement:
         """Settle a call that needed approval without it."""
         settlement = outcome.failed(failure)
-        self._report(asking.trail, settlement.code)
+        self._report(asking.trail, settlement)
         return settlement
 
     async def _paginated(self, trail: Trail, args: JsonObject) -> Settlement:
@@ -141,9 +147,9 @@ class Calls:
             return self._sending.bounded(trail, answer, ())
         return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared)
 
-    def _report(self, trail: Trail, code: str | None) -> None:
+    def _report(self, trail: Trail, settlement: Settlement) -> None:
         if self._on_call is not None:
-            self._on_call(_report(trail, code, time.perf_counter() - trail.started))
+            self._on_call(_report(trail, settlement, time.perf_counter() - trail.started))
 
     def _defect(self, error: Exception, trail: Trail) -> Settlement:
         correlation = secrets.token_hex(4)
@@ -153,7 +159,7 @@ class Calls:
         return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
 
 
-def _report(trail: Trail, code: str | None, seconds: float) -> CallReport:
+def _report(trail: Trail, settlement: Settlement, seconds: float) -> CallReport:
     return CallReport(
         context=trail.context,
         principal=trail.principal,
@@ -162,10 +168,23 @@ def _report(trail: Trail, code: str | None, seconds: float) -> CallReport:
         integration=trail.integration,
         arguments_digest=trail.arguments_digest,
         decision=trail.decision,
-        code=code,
+        code=settlement.code,
         milliseconds=round(seconds * 1000, 3),
         generation=trail.lease.number,
+        arguments=trail.arguments,
+        definition=trail.definition,
+        result_bytes=len(settlement.body) or None,
     )
+
+
+def _attributes(trail: Trail) -> dict[str, Value]:
+    """By OpenTelemetry's conventions for generative AI where there is one."""
+    return {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": trail.address or trail.path,
+        "executor.execution.id": trail.context.execution_id,
+        "executor.call": trail.context.seq,
+    }
 
 
 def _known_secrets(trail: Trail) -> list[str]:

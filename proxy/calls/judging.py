@@ -70,8 +70,9 @@ class Judging:
         prepared = _prepared(connection, tool, args)
         if isinstance(prepared, Failure):
             return outcome.failed(prepared)
-        spelled = canonical(prepared.arguments)
+        spelled = trail.arguments = canonical(prepared.arguments)
         trail.arguments_digest = digest(spelled)
+        trail.definition = tool.toolset.digest
         decision = trail.decision = door.decide(tool, prepared.arguments)
         if decision.error is not None:
             self._log.error("policy_error", rule=decision.rule_id, error=decision.error)

@@ -24,6 +24,8 @@ class CallReport:
     """One inner call that is over. `path` is as the code wrote it, `address` what it meant (None: no such tool).
 
     `code` is None for a call that went well. `integration` is "system" for system tools, "" when nothing was found.
+    `arguments` are the canonical bytes, once they are known; `definition` is the digest of the toolset that the tool is
+    from; `result_bytes` the size of the envelope.
     """
 
     context: CallContext
@@ -36,6 +38,9 @@ class CallReport:
     code: str | None
     milliseconds: float
     generation: int
+    arguments: bytes | None = None
+    definition: str | None = None
+    result_bytes: int | None = None
 
 
 OnCall = Callable[[CallReport], None]

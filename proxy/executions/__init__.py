@@ -15,6 +15,7 @@ from proxy.executions.approvals import (
     Pending,
     Via,
 )
+from proxy.executions.deciding import DecisionReport
 from proxy.executions.limits import ExecutionLimits, limits_from
 from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
 from proxy.executions.reports import ExecutionReport
@@ -30,6 +31,7 @@ __all__ = [
     "Choice",
     "DecideOutcome",
     "Decision",
+    "DecisionReport",
     "Elicit",
     "ElicitAnswer",
     "ExecutionLimits",

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -19,7 +20,7 @@ from proxy.executions.approvals import Choice, DecideOutcome, Decision, Interact
 from proxy.executions.records import Body, body_of
 from proxy.principal import Principal
 from proxy.state import Decision as Stored
-from proxy.state import ExecutionRecord, State
+from proxy.state import ExecutionRecord, Owner, State
 
 ALL: Final = "*"
 _OUTCOMES: Final = frozenset({"retry", "done", "fail"})
@@ -27,15 +28,41 @@ _OUTCOMES: Final = frozenset({"retry", "done", "fail"})
 _GRACE_SECONDS: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionReport:
+    """Somebody decided about one interaction, or tried to, for audit. `refused` says why it did not count."""
+
+    execution_id: str
+    interaction_id: str
+    owner: Owner
+    decider: Principal
+    action: Choice
+    via: Via
+    address: str | None
+    arguments_digest: str | None
+    refused: Refusal | None
+
+
+OnDecision = Callable[[DecisionReport], None]
+
+
 class Desk:
-    """Looks executions up and takes decisions. `is_approver`: may this caller decide for others in its workspace?"""
+    """Looks executions up and takes decisions. `is_approver`: may this caller decide for others in its workspace?
+
+    `on_decision` hears of every decision that was taken or refused, and must not block.
+    """
 
     def __init__(
-        self, store: State, is_approver: Callable[[Principal], bool], clock: Callable[[], float]
+        self,
+        store: State,
+        is_approver: Callable[[Principal], bool],
+        clock: Callable[[], float],
+        on_decision: OnDecision | None = None,
     ) -> None:
         self._store = store
         self._is_approver = is_approver
         self._clock = clock
+        self._on_decision = on_decision
 
     async def find(self, execution_id: str, principal: Principal) -> ExecutionRecord | None:
         """The record, if this caller may know of it."""
@@ -84,7 +111,34 @@ class Desk:
                 taken[interaction_id] = decision.action
             else:
                 refused[interaction_id] = refusal
+            self._tell(record, interaction_id, question, decision, decider, via, refusal)
         return DecideOutcome(taken, refused, None if wanted else "already_decided")
+
+    def _tell(
+        self,
+        record: ExecutionRecord,
+        interaction_id: str,
+        question: Interaction | None,
+        decision: Decision,
+        decider: Principal,
+        via: Via,
+        refusal: Refusal | None,
+    ) -> None:
+        if self._on_decision is None:
+            return
+        self._on_decision(
+            DecisionReport(
+                execution_id=record.execution_id,
+                interaction_id=interaction_id,
+                owner=record.owner,
+                decider=decider,
+                action=decision.action,
+                via=via,
+                address=question.address if question is not None else None,
+                arguments_digest=question.args_digest if question is not None else None,
+                refused=refusal,
+            )
+        )
 
     async def _one(
         self, record: ExecutionRecord, question: Interaction, decision: Decision, decider: Principal, via: Via

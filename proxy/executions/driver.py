@@ -27,6 +27,7 @@ from proxy.executions.topics import topic
 from proxy.live import Live, NotServing
 from proxy.state import ExecutionRecord, Lease, State
 from proxy.telemetry import Log
+from proxy.telemetry.spans import Spans, Value
 
 _log = Log("executions")
 
@@ -47,6 +48,7 @@ class Driver:
         limits: Callable[[Config], ExecutionLimits],
         clock: Callable[[], float],
         closing: Closing,
+        spans: Spans,
     ) -> None:
         self._pool = pool
         self._calls = calls
@@ -55,6 +57,7 @@ class Driver:
         self._limits = limits
         self._clock = clock
         self._closing = closing
+        self._spans = spans
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
         self.running: dict[str, Run] = {}
 
@@ -120,6 +123,20 @@ class Driver:
 
     # ---- both ---------------------------------------------------------------------------------------------------
     async def _run(self, stretch: Stretch) -> ExecutionResult:
+        job = stretch.job
+        attributes: dict[str, Value] = {
+            "executor.execution.id": job.execution_id,
+            "executor.workspace.id": job.principal.workspace_id,
+            "executor.replayed": job.past is not None,
+        }
+        with self._spans.span("execution", attributes=attributes) as span:
+            result = await self._driven(stretch)
+            span.note("executor.status", result.status)
+            if result.error is not None:
+                span.fail(result.error.name)
+        return result
+
+    async def _driven(self, stretch: Stretch) -> ExecutionResult:
         job = stretch.job
         began = self._clock()
         run = self.running[job.execution_id] = Run(job, self._pool, self._calls, stretch.claim, self._clock)

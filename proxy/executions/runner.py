@@ -30,7 +30,7 @@ from proxy.executions.approvals import (
 )
 from proxy.executions.clock import wall_clock
 from proxy.executions.closing import ApprovalUrl, Closing
-from proxy.executions.deciding import ALL, Desk
+from proxy.executions.deciding import ALL, Desk, OnDecision
 from proxy.executions.driver import Driver
 from proxy.executions.following import Following
 from proxy.executions.idempotency import Keys
@@ -52,6 +52,7 @@ from proxy.executions.topics import topic
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
 from proxy.state import Owner, State
+from proxy.telemetry.spans import NoSpans, Spans
 
 _FALLBACK: Final = (
     "This client cannot show questions, so the decision is asked for through the `resume` tool."
@@ -77,14 +78,16 @@ class Executions:
         limits: Callable[[Config], ExecutionLimits] = limits_from,
         clock: Callable[[], float] | None = None,
         on_execution: OnExecution | None = None,
+        on_decision: OnDecision | None = None,
+        spans: Spans | None = None,
         is_approver: Callable[[Principal], bool] = lambda _: False,
         approval_url: ApprovalUrl = lambda execution_id, session_id: None,
     ) -> None:
         self._state = state
         self._clock = clock or wall_clock()
         closing = Closing(state, self._clock, on_execution, approval_url)
-        self._driver = Driver(pool, calls, live, state, limits, self._clock, closing)
-        self._desk = Desk(state, is_approver, self._clock)
+        self._driver = Driver(pool, calls, live, state, limits, self._clock, closing, spans or NoSpans())
+        self._desk = Desk(state, is_approver, self._clock, on_decision)
         self._following = Following(state, self._driver, self._desk, self._clock)
         self._listing = Listing(state, self._desk, self._clock)
         self._keys = Keys(state, self._clock)
