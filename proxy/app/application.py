@@ -35,6 +35,7 @@ from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
 from proxy.state import State
 from proxy.telemetry import Log, Metrics
+from proxy.webhooks import Herald
 from proxy.workspace import Generation
 
 
@@ -195,8 +196,9 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         http = await stack.enter_async_context(HttpClient())
         # The application is made around its parts; the callback reaches it once it exists.
         changed = asyncio.Event()
+        resolver = Resolver(options.env)
         connections = await stack.enter_async_context(
-            Connections(http, Resolver(options.env), cache_dir(options.env), changed.set)
+            Connections(http, resolver, cache_dir(options.env), changed.set)
         )
         sandboxes = await stack.enter_async_context(Sandboxes())
         state = await stack.enter_async_context(open_store(first.config, options.env))
@@ -215,8 +217,11 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         if outcome.result == "rejected":
             raise InvalidConfig(outcome.error or rendered(outcome.diagnostics))
         Log("sandbox").info(sandboxes.pool.hardening.line())
+        herald = Herald(
+            application.live, state, http, resolver, application.approval_url, application.metrics
+        )
         await stack.enter_async_context(
-            background(watcher, reloader, application.executions, application.follow_sources)
+            background(watcher, reloader, application.executions, herald, application.follow_sources)
         )
         try:
             yield application

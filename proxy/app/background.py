@@ -13,6 +13,7 @@ from proxy.executions import Executions
 from proxy.reload import Reloader, follow
 from proxy.state import StateError
 from proxy.telemetry import Log
+from proxy.webhooks import Herald
 
 _RECOVERY_SECONDS = 5.0
 _log = Log("app")
@@ -23,6 +24,7 @@ async def background(
     watcher: Watcher,
     reloader: Reloader[Any, Any],
     executions: Executions,
+    herald: Herald,
     follow_sources: Callable[[], Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
     """All of it runs during the block. After the block, executions are let go: other processes take them over."""
@@ -31,6 +33,7 @@ async def background(
             group.create_task(follow(watcher.changes(), reloader), name="follow files"),
             group.create_task(follow_sources(), name="follow documents"),
             group.create_task(recover_executions(executions), name="recover executions"),
+            group.create_task(herald.run(), name="webhook"),
         ]
         try:
             yield

@@ -76,7 +76,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),
-    Gap("approvals.webhook", "nobody is told about pending approvals"),
     Gap("console", "there are no web pages"),
 )
 

@@ -104,6 +104,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("action",),
         "Decisions on inner calls (approve, require_approval, block).",
     ),
+    Metric(
+        "executor_webhook_deliveries_total",
+        "counter",
+        ("outcome",),
+        "Attempts to tell the approvals webhook of a pause (sent, retried, failed: given up).",
+    ),
     # The sandbox.
     Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
     Metric(
