@@ -151,7 +151,9 @@ class Caller:
         headers = {"authorization": f"Bearer {self._key}"}
         if replica is not None:
             headers[CHOICE] = str(replica)
-        async with httpx2.AsyncClient(base_url=self._url, headers=headers, timeout=90) as client:
+        async with httpx2.AsyncClient(
+            base_url=self._url, headers=headers, timeout=90, verify=False
+        ) as client:
             return await post(client, tool, arguments)
 
 

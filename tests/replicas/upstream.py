@@ -63,10 +63,10 @@ class Ledger:
         self._gates: dict[tuple[str, str, str], Gate] = {}
         self._lock = threading.Lock()
 
-    def hold(self, operation: str, run: str, number: str | int) -> Gate:
+    def hold(self, operation: str, run: str, number: str | int, gate: Gate | None = None) -> Gate:
         """The next caller of this call gets no answer until the gate is opened."""
-        gate = self._gates[operation, run, str(number)] = Gate()
-        return gate
+        found = self._gates[operation, run, str(number)] = gate or Gate()
+        return found
 
     def take(self, operation: str, run: str, number: str, key: str | None) -> JsonObject:
         call = (operation, run, number)
