@@ -141,7 +141,7 @@ class Sequences:
                     gate.arrived.set()
 
     def _source(self, number: int) -> random.Random:
-        return random.Random(f"{self._seed}-{number}")  # noqa: S311 - a test that can be repeated
+        return random.Random(f"{self._seed}-{number}")
 
     async def _kill(self, sequence: Sequence, gate: Gate | None) -> None:
         """While a call is under way, or after a step: kill the replica that had this sequence last."""
