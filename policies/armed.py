@@ -63,9 +63,21 @@ class ArmedRule:
             return self._wrong_caller
         if arguments is None:
             return self.depends if self._tests else None
+        return self._wrong(arguments)
+
+    def _wrong(self, arguments: Mapping[str, Any]) -> Considered | None:
+        """The condition that does not hold. Raises `ConditionError` where a rule that is there to stop calls cannot see
+        the value.
+        """
+        hidden: str | None = None
         for test in self._tests:
-            if not test.holds(arguments):
+            if test.holds(arguments):
+                continue
+            if self.rule.action == "approve" or not test.is_hidden(arguments):
                 return self._wrong_values[test.path]
+            hidden = test.path
+        if hidden is not None:
+            raise ConditionError(f"`{hidden}` leads into text or bytes, which cannot be judged")
         return None
 
     def _names(self, caller: Caller) -> bool:

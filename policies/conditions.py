@@ -4,7 +4,9 @@ Rules:
 - Judged on the canonical arguments exactly as they will be sent. Nothing is coerced or normalised: `"500"` is
   not 500, True is not 1, and two spellings of one character differ. 500 equals 500.0: JSON has one number
   type.
-- A missing argument fails every test but `exists: false`. An argument that is null is there.
+- A missing argument fails every test but `exists: false`. An argument that is null is there. A value is
+  hidden, neither there nor missing, when its path leads into text, a file or bytes (XML, JSON in a string): it fails
+  every test of a rule that approves, and a rule that asks or blocks cannot be judged.
 - A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
   (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
   be read in more than one way raise, because a caller could show the rule one value and the upstream another.
@@ -108,10 +110,16 @@ class ArgumentTest:
         """Raises `ConditionError` when these arguments cannot be judged."""
         value = find(arguments, self._parts)
         if value is NOT_GIVEN:
-            return self._condition.exists is False
+            return self._condition.exists is False and not self.is_hidden(arguments)
         if isinstance(value, float) and not math.isfinite(value):
             raise ConditionError(f"`{self.path}` is not a JSON number")
         return self._condition.exists is not False and self._in_sets(value) and self._in_bounds(value)
+
+    def is_hidden(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the path ends in something with an inside of its own. A body can be given as bytes."""
+        if self._parts[0] == "body" and "body" not in arguments and "bodyBase64" in arguments:
+            return True
+        return any(map(_is_opaque, _passed(arguments, self._parts)))
 
     def _in_sets(self, value: Any) -> bool:
         wanted = self._condition
@@ -158,6 +166,26 @@ def _readings(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
         index = _index(parts[0])
         if index is not None and index < len(value):
             yield from _readings(value[index], parts[1:])
+
+
+def _passed(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
+    """The values at which the readings of a path come to an end before its last part."""
+    if isinstance(value, Mapping) and parts:
+        below = [length for length in range(1, len(parts) + 1) if ".".join(parts[:length]) in value]
+        for length in below:
+            yield from _passed(value[".".join(parts[:length])], parts[length:])
+        if not below:
+            yield value
+    elif isinstance(value, (list, tuple)) and parts:
+        index = _index(parts[0])
+        if index is not None and index < len(value):
+            yield from _passed(value[index], parts[1:])
+    elif parts:
+        yield value
+
+
+def _is_opaque(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, Mapping) and value.get("_tag") == "ToolFile")
 
 
 def _index(part: str) -> int | None:

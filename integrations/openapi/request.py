@@ -17,11 +17,11 @@ from integrations.http import origin_of
 from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
 from integrations.openapi.bodies import encode_body, structured_body
-from integrations.openapi.media import in_range, is_binary, is_json, is_range, is_text
+from integrations.openapi.media import charset_of, in_range, is_binary, is_json, is_range, is_text
 from integrations.openapi.schema import Closure, preferred_response
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
 from integrations.openapi.server_argument import server_url
-from integrations.openapi.toolfile import decode_base64, is_tool_file
+from integrations.openapi.toolfile import decode_base64, file_bytes, is_tool_file
 from integrations.openapi.validate import check_values
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
@@ -58,6 +58,7 @@ def build_request(
     given = read_arguments(binding, arguments)
     media = _choose_media(binding, given)
     if media is not None and not given.problems:
+        _read_text(media, given)
         given.body = structured_body(closure.doc, media, given.body)
     if not given.problems:
         given.problems += check_values(closure, given, media)
@@ -76,6 +77,25 @@ def build_request(
     if not request.origin:
         raise InvalidArguments([Problem("", _no_server(base))])
     return request, canonical(binding, given, media)
+
+
+def _read_text(media: Media, given: Given) -> None:
+    """Text that was given as bytes becomes text, so that policies and people see what is sent."""
+    as_bytes = given.body_base64 is not MISSING
+    if not is_text(media.essence) or (as_bytes and given.body is not MISSING):
+        return
+    if not as_bytes and not is_tool_file(given.body):
+        return
+    try:
+        content = decode_base64(given.body_base64) if as_bytes else file_bytes(given.body)
+        text = content.decode(charset_of(media.type))
+        if text.encode(charset_of(media.type)) != content:
+            raise ValueError(f"is not plain text of {media.type}")
+    except ValueError as error:
+        reason = f"is no text of {media.type}" if isinstance(error, UnicodeError) else str(error)
+        given.refuse("/bodyBase64" if as_bytes else "/body", reason)
+        return
+    given.body, given.body_base64 = text, MISSING
 
 
 def _no_server(base: str) -> str:

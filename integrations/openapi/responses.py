@@ -58,12 +58,16 @@ def read_body(response: HttpResponse, method: str) -> Any:
     """
     body = response.body
     if not body or response.status in (204, 205) or method == "HEAD":
-        return None
+        return [] if response.truncated else None
     declared = response.header("content-type")
     essence = declared.split(";")[0].strip().lower()
     if is_ndjson(essence):
         text = decode(body, declared)
-        return _events(text) if essence == "text/event-stream" else _lines(text, response.truncated)
+        return (
+            _events(text, response.truncated)
+            if essence == "text/event-stream"
+            else _lines(text, response.truncated)
+        )
     if is_json(essence):
         return parse_json(body, declared)
     if is_text(essence):
@@ -124,10 +128,13 @@ def _lines(text: str, truncated: bool) -> list[Any]:
     return out
 
 
-def _events(text: str) -> list[JsonObject]:
-    """Server-sent events (WHATWG HTML 9.2): blocks of `event`, `id` and `data` lines; JSON data is parsed."""
+def _events(text: str, truncated: bool) -> list[JsonObject]:
+    """Server-sent events (WHATWG HTML 9.2): blocks of `event`, `id` and `data` lines; JSON data is parsed. What was
+    cut off by a limit is no event.
+    """
     out: list[JsonObject] = []
-    for block in re.split(r"\r\n\r\n|\n\n|\r\r", text):
+    blocks = re.split(r"\r\n\r\n|\n\n|\r\r", text)
+    for block in blocks[:-1] if truncated else blocks:
         event: JsonObject = {}
         data: list[str] = []
         for line in block.splitlines():

@@ -9,9 +9,10 @@ from typing import Any
 
 from integrations.base import JsonObject
 from integrations.openapi.binding import LOCATIONS, Binding, Media, Parameter
+from integrations.openapi.bodies import accepts_string
 from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
-from integrations.openapi.media import is_binary, is_json, is_multipart, is_ndjson, is_text
+from integrations.openapi.media import is_binary, is_json, is_multipart, is_ndjson, is_text, is_xml
 
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 
@@ -84,7 +85,7 @@ class Closure:
         body = self.binding.body
         if body is None:
             return
-        schema = self.media[body.media[0].type]
+        schema = self._shown(body.media[0])
         if body.description and isinstance(schema, dict):
             schema = {**schema, "description": body.description}
         properties["body"] = schema
@@ -99,6 +100,13 @@ class Closure:
         if len(body.media) > 1:
             types = [media.type for media in body.media]
             properties["contentType"] = {"type": "string", "enum": types, "default": types[0]}
+
+    def _shown(self, media: Media) -> Any:
+        """XML can be given as text or, where the schema says what is in it, as data."""
+        schema = self.media[media.type]
+        if is_xml(media.essence) and not accepts_string(self.doc, media.schema):
+            return {"anyOf": [schema, {"type": "string"}]}
+        return schema
 
     def _server(self, properties: JsonObject) -> None:
         servers = self.binding.servers

@@ -1,7 +1,8 @@
 """Argument values against their schemas (JSON Schema 2020-12, formats as annotations).
 
 What travels as text is compared as text: for a parameter or form field, `5`, `"5"` and `5.0` are one value,
-so a value is refused only when no reading of it fits. JSON bodies are compared as they are.
+so a value is refused only when no reading of it fits. JSON bodies are compared as they are,
+XML ones where they are given as data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jsonschema.exceptions import best_match
 from integrations.base import Problem
 from integrations.openapi.arguments import MISSING, Given
 from integrations.openapi.binding import Media
-from integrations.openapi.media import is_form, is_json, is_json_type, is_multipart
+from integrations.openapi.media import is_form, is_json, is_json_type, is_multipart, is_xml
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.raw import mapping
 from integrations.openapi.schema import Closure
@@ -57,6 +58,8 @@ def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
             join_pointer("body", name) for name, value in body.items() if _is_free(media, name, value)
         )
         return _textual_problems(closure, schema, body, "/body", files)
+    if is_xml(media.essence) and isinstance(body, dict | list):
+        return _textual_problems(closure, schema, body, "/body")
     return []
 
 

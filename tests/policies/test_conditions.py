@@ -190,3 +190,30 @@ def test_equality_is_reflexive_and_types_never_mix(value: Any) -> None:
 @given(JSON, JSON)
 def test_equality_is_symmetric(left: Any, right: Any) -> None:
     assert same(left, right) == same(right, left)
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("body.amount", {"body": "<payment><amount>5000</amount></payment>"}),
+        ("body.amount", {"body": '{"amount": 5000}'}),
+        ("body.amount", {"body": {"_tag": "ToolFile", "data": "eyJhIjo1MDAwfQ=="}}),
+        ("body.items.0.amount", {"body": {"items": ["<item/>"]}}),
+        ("body.amount", {"bodyBase64": "eyJhIjo1MDAwfQ=="}),
+        ("body", {"bodyBase64": "eyJhIjo1MDAwfQ=="}),
+        ("a.b.c", {"a": {"b": {}}, "a.b": "text"}),
+    ],
+)
+@pytest.mark.parametrize("condition", [Condition(at_least=1000), Condition(exists=False)])
+def test_what_stands_in_text_or_bytes_is_hidden_and_not_missing(
+    path: str, arguments: dict[str, Any], condition: Condition
+) -> None:
+    test = ArgumentTest(path, condition)
+    assert (test.holds(arguments), test.is_hidden(arguments)) == (False, True)
+
+
+def test_what_can_be_seen_of_a_file_is_judged() -> None:
+    file = {"_tag": "ToolFile", "mimeType": "image/png"}
+    assert ArgumentTest("body.mimeType", Condition(equals="image/png")).holds({"body": file})
+    for arguments in ({"body": {"amount": None}}, {"body": {}}, {"body": None}, {}):
+        assert not ArgumentTest("body.amount", Condition(at_least=1)).is_hidden(arguments)

@@ -254,6 +254,24 @@ def test_t8_a_decoy_beside_the_real_argument_is_a_block() -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [{"body": "<pay><amount>5000</amount></pay>"}, {"bodyBase64": "NTAwMA=="}, {"body": '{"amount":5000}'}],
+)
+def test_t8_a_value_inside_of_text_does_not_slip_past_a_block(arguments: dict[str, Any]) -> None:
+    large = Rule("large", "pay.*.*.transfer", "block", when={"body.amount": Condition(at_least=1000)})
+    everything = Rule("all", "pay.*", "approve")
+    assert policies(large, everything).decide(PAY, EVA, {"body": {"amount": 1}}).action == "approve"
+    decision = policies(large, everything).decide(PAY, EVA, arguments)
+    assert (decision.action, decision.rule_id) == ("block", "large")
+    assert decision.error == "`body.amount` leads into text or bytes, which cannot be judged"
+    small = Rule("small", "pay.*.*.transfer", "approve", when={"body.amount": Condition(exists=False)})
+    assert policies(small).decide(PAY, EVA, arguments).action == "require_approval"
+    of_others = {"body.amount": Condition(at_least=1000), "currency": Condition(equals="EUR")}
+    narrow = Rule("narrow", "pay.*.*.transfer", "block", when=of_others)
+    assert policies(narrow, everything).decide(PAY, EVA, arguments).action == "approve"
+
+
+@pytest.mark.parametrize(
     "name", ["acme\n", "ACME", "acme ", "\u0430cme", "acme\u200b", "acme\x00", "not-acme"]
 )
 def test_t8_text_matches_whole_and_code_point_by_code_point(name: str) -> None:

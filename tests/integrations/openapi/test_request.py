@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.openapi.documents import operation, problems_of, request_of
+from integrations.openapi.request import build_request
+from tests.integrations.openapi.documents import only_tool, operation, problems_of, request_of, toolset_of
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -118,3 +119,28 @@ def test_accept_lists_what_success_declares_json_first() -> None:
     responses = {"200": {"description": "", "content": {"text/csv": {}, "application/vnd.a+json": {}}}}
     request = request_of(operation("/x", responses=responses), {})
     assert dict(request.headers)["Accept"] == "application/vnd.a+json, text/csv, */*;q=0.1"
+
+
+FILE = {"_tag": "ToolFile", "mimeType": "text/plain", "encoding": "base64", "data": "PGEvPg=="}
+
+
+@pytest.mark.parametrize("given", [{"body": "<a/>"}, {"bodyBase64": "PGEvPg=="}, {"body": FILE}])
+def test_text_has_one_canonical_form_however_it_was_given(given: dict[str, Any]) -> None:
+    """So that a condition on `body` judges what is sent."""
+    document = operation("/x", "post", requestBody={"content": {"application/xml": {}}})
+    toolset = toolset_of(document)
+    request, canonical = build_request(toolset.closure(only_tool(toolset)), given, "https://example.com")
+    assert (request.body, canonical) == (b"<a/>", {"body": "<a/>"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reason"),
+    [
+        ("text/plain", "/w==", "is no text of text/plain"),
+        ("text/plain; charset=utf-16", "/v8AYQ==", "is not plain text"),
+        ("text/plain", "%", "is not base64"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(kind: str, data: str, reason: str) -> None:
+    document = operation("/x", "post", requestBody={"content": {kind: {}}})
+    assert reason in problems_of(document, {"bodyBase64": data})["/bodyBase64"]

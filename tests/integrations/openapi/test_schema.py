@@ -125,3 +125,13 @@ def test_swagger_outputs() -> None:
     }
     output = schemas(document).output
     assert output == {"$ref": "#/$defs/A", "$defs": {"A": {"type": ["string", "null"]}}}
+
+
+def test_an_xml_body_is_data_or_text() -> None:
+    def shown(schema: Any) -> Any:
+        body = {"content": {"application/xml": {"schema": schema}}}
+        return schemas(operation("/x", "post", requestBody=body)).input["properties"]["body"]
+
+    pet = {"type": "object", "properties": {"name": {"type": "string"}}}
+    assert shown(pet) == {"anyOf": [pet, {"type": "string"}]}
+    assert shown({"type": "string"}) == {"type": "string"}

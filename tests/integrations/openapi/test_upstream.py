@@ -151,3 +151,38 @@ async def test_a_body_does_not_follow_to_another_origin() -> None:
         assert isinstance(result, Failure)
         assert (result.status, other.log) == (307, [])
     await upstream.aclose()
+
+
+STREAMED: list[tuple[str, bytes, Any]] = [
+    (
+        "text/event-stream",
+        b'event: tick\ndata: {"n": 1}\n\ndata: two\n\ndata: {"n": 3',
+        [{"event": "tick", "data": {"n": 1}}, {"data": "two"}],
+    ),
+    ("text/event-stream", b"", []),
+    ("application/x-ndjson", b'{"n": 1}\n{"n": 2}\n{"n', [{"n": 1}, {"n": 2}]),
+]
+
+
+@pytest.mark.parametrize(("content_type", "arrived", "data"), STREAMED)
+async def test_a_stream_that_does_not_end_is_cut_at_the_time_limit(
+    content_type: str, arrived: bytes, data: Any
+) -> None:
+    """Whole events that arrived are the result. A machine so slow that nothing arrives in time is given longer."""
+    async with opened(operation("/x", "post")) as (echo, upstream):
+        echo.replies["/x"] = [Reply(200, [("Content-Type", content_type)], arrived, then="hang", length=9999)]
+        for seconds in (0.25, 2.0, 40.0):
+            result = await call(upstream, seconds=seconds)
+            if isinstance(result, Success) and result.data == data:
+                return
+        raise AssertionError(result)
+
+
+async def test_other_answers_that_do_not_end_are_a_timeout() -> None:
+    async with opened(operation("/x", "post")) as (echo, upstream):
+        echo.replies["/x"] = [
+            Reply(200, [("Content-Type", "application/json")], b"[1", then="hang", length=9)
+        ]
+        result = await call(upstream, seconds=0.25)
+        assert isinstance(result, Failure)
+        assert result.code == "upstream_timeout"

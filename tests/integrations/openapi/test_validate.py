@@ -56,3 +56,12 @@ def test_long_reasons_are_cut_and_many_problems_too() -> None:
     found = problems_of(body("application/json", schema), {"body": list(range(100))})
     assert len(found) == 20
     assert all(len(reason) < 300 for reason in found.values())
+
+
+def test_xml_given_as_data_is_compared_and_as_text_is_not() -> None:
+    document = body("application/xml", NODE)
+    assert problems_of(document, {"body": {"n": 1}}) == {}
+    assert problems_of(document, {"body": {"n": "1"}}) == {}
+    assert "/body/n" in problems_of(document, {"body": {"n": "x"}})
+    assert "/body" in problems_of(document, {"body": {"f": "no n"}})
+    assert problems_of(document, {"body": "<node/>"}) == {}
