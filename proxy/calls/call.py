@@ -22,6 +22,7 @@ from proxy.calls.paginate import PageLimits, pageable, paginate
 from proxy.calls.scrub import Scrubber
 from proxy.calls.sending import CallLimits, Sending
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
+from proxy.calls.talking import OnStep
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, NoLimits, OnCall
 from proxy.live import Live
 from proxy.principal import Principal
@@ -101,13 +102,13 @@ class Calls:
             self._report(trail, Settlement(b"", False, "approval_required"))
         return verdict
 
-    async def send(self, ready: Ready) -> Settlement:
-        """Send what was judged to be sendable. Raises nothing but cancellation."""
+    async def send(self, ready: Ready, on_step: OnStep | None = None) -> Settlement:
+        """Send what was judged to be sendable. Raises nothing but cancellation. `on_step` hears of its progress."""
         trail = ready.trail
         settlement = Settlement(b"", False, "canceled")
         with self._spans.span("execute_tool", "client", attributes=_attributes(trail)) as span:
             try:
-                settlement = await self._send(ready)
+                settlement = await self._send(ready, on_step)
             except WrongArgument as wrong:
                 settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
             except Exception as error:
@@ -138,14 +139,14 @@ class Calls:
         answer = await paginate(page, lambda: pageable(trail, path), values["args"], limits)
         return answer if isinstance(answer, Settlement) else self._sending.bounded(trail, answer, ())
 
-    async def _send(self, ready: Ready) -> Settlement:
+    async def _send(self, ready: Ready, on_step: OnStep | None) -> Settlement:
         trail = ready.trail
         if trail.path == PAGINATE:
             return await self._paginated(trail, ready.args)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
             answer = await self._system.run(trail.path, ready.args, trail.principal)
             return self._sending.bounded(trail, answer, ())
-        return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared)
+        return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared, on_step)
 
     def _report(self, trail: Trail, settlement: Settlement) -> None:
         if self._on_call is not None:

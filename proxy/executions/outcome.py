@@ -70,6 +70,10 @@ class Observer(Protocol):
         """An inner call is about to be made."""
         ...
 
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        """Its upstream said how far it is: a line of inert text, a few each second at most."""
+        ...
+
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
         """It ended; `code` says how when not `ok`."""
         ...
@@ -83,6 +87,9 @@ class Silent:
     """An observer that nobody reads."""
 
     def call_started(self, seq: int, path: str) -> None:
+        """Not told."""
+
+    def call_progress(self, seq: int, path: str, text: str) -> None:
         """Not told."""
 
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from proxy.calls import Calls, Settlement
@@ -287,7 +288,8 @@ class Run:
     async def _call(self, call: ToolCall) -> None:
         self._entries.begin(call.seq, self._clock())
         self._job.observer.call_started(call.seq, call.path)
-        settlement = await self._calls.send(self._judging.sendable(call.seq))
+        step = partial(self._job.observer.call_progress, call.seq, call.path)
+        settlement = await self._calls.send(self._judging.sendable(call.seq), step)
         self._settle(call, settlement)
         self._inbox.put_nowait(Settled(self._clock(), call.seq, settlement.body))
 

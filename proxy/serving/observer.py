@@ -27,6 +27,9 @@ class Silence:
     def call_started(self, seq: int, path: str) -> None:
         """Nobody listens."""
 
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        """Nobody listens."""
+
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
         """Nobody listens."""
 
@@ -47,6 +50,9 @@ class Reports:
 
     def call_started(self, seq: int, path: str) -> None:
         self._progress(f"{path} started")
+
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        self._progress(f"{path}: {text}")
 
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
         self._progress(f"{path} {'ok' if ok else code or 'failed'} in {ms:.0f} ms")

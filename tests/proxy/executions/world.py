@@ -170,6 +170,9 @@ class Noted:
     def call_started(self, seq: int, path: str) -> None:
         self.events.append(("started", seq, path))
 
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        self.events.append(("progress", seq, text))
+
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
         self.events.append(("finished", seq, ok, code))
 

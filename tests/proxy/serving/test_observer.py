@@ -27,6 +27,19 @@ async def test_progress_grows_and_names_the_call() -> None:
     assert all(params["progressToken"] == "t" for _, params in seen)
 
 
+async def test_steps_of_a_call_grow_with_the_rest() -> None:
+    reports, seen = Reports("t", lambda level: False), list[tuple[object, str]]()
+
+    async def notify(method: str, params: dict[str, Any]) -> None:
+        seen.append((params["progress"], params["message"]))
+
+    async with reporting(reports, notify):
+        reports.call_started(0, "a.b")
+        reports.call_progress(0, "a.b", "9 of 10: nearly")
+        reports.call_progress(0, "a.b", "1 of 10: again")
+    assert seen == [(1, "a.b started"), (2, "a.b: 9 of 10: nearly"), (3, "a.b: 1 of 10: again")]
+
+
 async def test_logs_without_a_token_and_only_the_levels_wanted() -> None:
     seen = await collected(Reports(None, lambda level: level != "debug"))
     assert seen == [("notifications/message", {"level": "warning", "logger": "console", "data": "careful"})]
@@ -48,5 +61,6 @@ async def test_what_does_not_fit_is_dropped_and_counted() -> None:
 def test_silence_takes_everything() -> None:
     silence = Silence()
     silence.call_started(0, "a")
+    silence.call_progress(0, "a", "1 of 2")
     silence.call_finished(0, "a", True, None, 1.0)
     silence.log("info", "x")
