@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from proxy.executions.journal import encode
 from proxy.executions.protocol import Write
-from proxy.state import Decision, ExecutionRecord, Lease, LeaseLost, Owner, State
+from proxy.state import Decision, ExecutionRecord, Lease, LeaseLost, Owner, State, StateUnavailable
 
 LEASE_SECONDS: Final = 8.0
 _RENEW_SECONDS: Final = 2.0
@@ -93,21 +94,28 @@ class Claim:
         self.record = await self._store.save_execution(record, lease=self.lease, pending_cap=pending_cap)
 
     async def keep(self) -> None:
-        """Renew the lease as long as it is ours; returns when it was lost."""
+        """Renew the lease as long as it is ours; returns when it was lost.
+
+        While the store is away nobody can take it either, so that is no reason to stop: every write proves it again.
+        """
         await self._held.wait()
         while self.lease is not None:
             await asyncio.sleep(_RENEW_SECONDS)
-            renewed = await self._store.renew_lease(self.lease, LEASE_SECONDS)
+            try:
+                renewed = await self._store.renew_lease(self.lease, LEASE_SECONDS)
+            except StateUnavailable:
+                continue
             if renewed is None:
                 return
             self.lease = renewed
 
     async def release(self) -> None:
-        """Let others drive. Safe to repeat."""
+        """Let others drive. Safe to repeat. While the store is away the lease ends by itself."""
         lease, self.lease = self.lease, None
         if lease is not None:
-            await self._store.release_lease(lease)
+            with suppress(StateUnavailable):
+                await self._store.release_lease(lease)
 
     async def forget(self) -> None:
         """The execution is over: its journal is not needed any more."""
-        await self._store.drop_journal(self._id, self._owner)
+        await self._store.drop_journal(self._id, self._owner, written=self.kept)

@@ -64,8 +64,12 @@ class Journals(Protocol):
         """All records in the order of writing; empty when there is no such journal or it is another owner's."""
         ...
 
-    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
-        """Forget it, and what was held back for it. Nothing happens when there is none."""
+    async def drop_journal(self, execution_id: str, owner: Owner, *, written: bool = True) -> None:
+        """Forget it, and what was held back for it. Nothing happens when there is none.
+
+        Without `written` all appends were made here and without `durable`: the store is asked only if some of them
+        did not fit into this process.
+        """
         ...
 
 

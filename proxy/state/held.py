@@ -6,6 +6,7 @@ this process (`Conflict`) until the journal is read again or dropped, so that no
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from proxy.state.records import Conflict, Owner, StateError, StateUnavailable
 
 MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 """Over all journals of this process. Beyond it nothing is held back."""
+_MAX_OVERFLOWED: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -31,12 +33,18 @@ class Held:
         self._max_bytes = max_bytes
         self._piles: dict[tuple[str, Owner], _Pile] = {}
         self._size = 0
+        # Journals that had to be written although nobody asked for it, and so have to be dropped from the store.
+        self._overflowed: OrderedDict[tuple[str, Owner], None] = OrderedDict()
 
     def add(self, execution_id: str, owner: Owner, records: Sequence[bytes]) -> bool:
         """Keep them; False when there is no room, and they have to be written now. Raises `Conflict`."""
         self._check(execution_id, owner)
         size = sum(map(len, records))
         if self._size + size > self._max_bytes:
+            self._overflowed[execution_id, owner] = None
+            if len(self._overflowed) > _MAX_OVERFLOWED:
+                # Its journal then stays in the store until its time is over.
+                self._overflowed.popitem(last=False)
             return False
         pile = self._piles.setdefault((execution_id, owner), _Pile())
         pile.records.extend(records)
@@ -66,11 +74,14 @@ class Held:
             self._restore(execution_id, owner, pile if refused else _Pile(in_doubt=True))
             raise
 
-    def drop(self, execution_id: str, owner: Owner) -> None:
-        """They are not needed any more, and nothing is in doubt."""
+    def drop(self, execution_id: str, owner: Owner) -> bool:
+        """They are not needed any more, and nothing is in doubt. Whether some did not fit, and were written."""
         pile = self._piles.pop((execution_id, owner), None)
         if pile is not None:
             self._size -= pile.size
+        overflowed = (execution_id, owner) in self._overflowed
+        self._overflowed.pop((execution_id, owner), None)
+        return overflowed
 
     def settled(self, execution_id: str, owner: Owner) -> None:
         """The journal is being read again: what the store says is what holds."""

@@ -76,8 +76,9 @@ class RedisJournals(Part):
             stored = self._opened(execution_id, owner, chunks)
         return (*stored, *self._held.of(execution_id, owner))
 
-    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
-        self._held.drop(execution_id, owner)
+    async def drop_journal(self, execution_id: str, owner: Owner, *, written: bool = True) -> None:
+        if not self._held.drop(execution_id, owner) and not written:
+            return
         key = self._journal(execution_id, owner)
         self._lengths.pop(key, None)
         await self._link.command("UNLINK", key)

@@ -4,6 +4,7 @@ Rules:
 - Every change is one Lua script, so it is atomic, and it is written so that asking twice changes nothing more. A lost
   connection is therefore tried again, until the time of the call is up; then it is `StateUnavailable`.
 - Time is the server's, so that replicas with different clocks agree.
+- The log tells once that Redis went away, and once that it is back, however many calls fail in between.
 - One Redis or Valkey with its replicas, no cluster: scripts find some keys only while they run.
 """
 
@@ -78,6 +79,7 @@ class Link:
         self._clock = clock
         self._limit_seconds = limit_seconds
         self._scripts: dict[Script, AsyncScript] = {}
+        self._away_since: float | None = None
 
     def key(self, *parts: str) -> str:
         """`executor:<part>:<part>`."""
@@ -109,13 +111,29 @@ class Link:
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await question()
+                    answer = await question()
             except (exceptions.RedisError, TimeoutError, OSError) as error:
                 cause = _cause(error)
                 if not _may_pass(cause) or loop.time() + pause >= deadline:
-                    raise unavailable(cause) from error
+                    raise self._gone(cause) from error
+            else:
+                if self._away_since is not None:
+                    self._back()
+                return answer
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _gone(self, cause: BaseException) -> StateUnavailable:
+        trouble = unavailable(cause)
+        if self._away_since is None and _may_pass(cause):
+            self._away_since = asyncio.get_running_loop().time()
+            _log.warning("%s", trouble)
+        return trouble
+
+    def _back(self) -> None:
+        assert self._away_since is not None
+        away, self._away_since = asyncio.get_running_loop().time() - self._away_since, None
+        _log.warning("Redis answers again, after %.1f s.", away)
 
 
 def owned(owner: Owner) -> str:

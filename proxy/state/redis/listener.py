@@ -38,6 +38,7 @@ class Listener:
         self._channel = link.key("messages")
         self._listening = asyncio.Event()
         self._pause = _FIRST_PAUSE_SECONDS
+        self._deaf = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, limit_seconds: float) -> None:
@@ -63,7 +64,9 @@ class Listener:
             try:
                 await self._listen()
             except (exceptions.RedisError, OSError, TimeoutError) as error:
-                _log.warning("messages from other replicas are not heard: %s", error)
+                if not self._deaf:
+                    self._deaf = True
+                    _log.warning("messages from other replicas are not heard until Redis is back: %s", error)
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -88,6 +91,9 @@ class Listener:
             # The client subscribes again by itself after it had to connect again, too.
             if self._listening.is_set():
                 self._hub.gap()
+            if self._deaf:
+                self._deaf = False
+                _log.warning("messages from other replicas are heard again")
             self._listening.set()
             self._pause = _FIRST_PAUSE_SECONDS
         elif message["type"] == "message":

@@ -47,8 +47,9 @@ class SqliteJournals(Part):
         stored = await self._database.run(lambda tx: read(tx, execution_id, owner, self._cipher))
         return (*stored, *self._held.of(execution_id, owner))
 
-    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
-        self._held.drop(execution_id, owner)
+    async def drop_journal(self, execution_id: str, owner: Owner, *, written: bool = True) -> None:
+        if not self._held.drop(execution_id, owner) and not written:
+            return
         await self._database.run(lambda tx: drop(tx, execution_id, owner))
 
 

@@ -5,7 +5,8 @@ A program is made of waits on calls: some need approval, some do not, some fail;
 clock, random numbers, the order of Map and Set - is its result. Whatever is decided, in whatever portions:
 
 - every replay asks for the same calls, else the execution fails with `ReplayDiverged`;
-- every call arrives at most once, a declined one never, an approved one exactly once;
+- every call that writes arrives at most once, a declined one never, an approved one exactly once;
+- so it is when the process that drives leaves at any arrival of a call, and another goes on;
 - the whole journal, replayed once more, gives the same result and the same logs.
 """
 
@@ -14,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject, Result, Success
 from policies import Rule
-from proxy.executions import Decision, ExecutionResult
+from proxy.calls import Calls
+from proxy.executions import Decision, ExecutionRequest, ExecutionResult, Executions
 from proxy.executions.journal import StartRecord, decode
 from proxy.executions.past import past_of
 from proxy.sandbox import Done, Limits, PoolOptions, StartMessage
@@ -114,13 +117,17 @@ class Programs:
 
 
 class Keeping(MemoryState):
-    """A store that hands out the journal of the last execution before it drops it."""
+    """A store that hands out the journal of the last execution before it drops it, and outlives who drives."""
 
     last: tuple[bytes, ...] = ()
 
-    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
+    @property
+    def durable(self) -> bool:
+        return True
+
+    async def drop_journal(self, execution_id: str, owner: Owner, *, written: bool = True) -> None:
         self.last = await self.read_journal(execution_id, owner)
-        await super().drop_journal(execution_id, owner)
+        await super().drop_journal(execution_id, owner, written=written)
 
 
 @dataclass
@@ -134,15 +141,32 @@ class Figures:
     declined: int = 0
     uncaught: int = 0
     replayed: int = 0
+    handed_over: int = 0
     problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Parting:
+    """When the process that drives leaves: at the arrival of so many more calls, or never."""
+
+    arrivals: int | None = None
+    due: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def arrived(self) -> None:
+        if self.arrivals is not None:
+            self.arrivals -= 1
+            if self.arrivals < 0:
+                self.due.set()
 
 
 class Sweep:
     """Runs cases one after the other in one world."""
 
-    def __init__(self, running: World, state: Keeping, seed: int) -> None:
+    def __init__(self, running: World, state: Keeping, parting: Parting, seed: int) -> None:
         self._world = running
         self._state = state
+        self._parting = parting
+        self._executions = self._another()
         self._random = random.Random(seed)
         self._programs = Programs(self._random)
         self.figures = Figures()
@@ -153,21 +177,47 @@ class Sweep:
         upstream, figures = self._world.upstream, self.figures
         upstream.sent.clear()
         accepted: Counter[str] = Counter()
-        result = await self._world.run(code)
-        while result.waiting:
-            figures.pauses += 1
-            result = await self._decided(result, accepted)
+        begun = self._executions.execute(ExecutionRequest(code), ALICE, self._world.observer)
+        result = await self._driven(begun)
+        while result.waiting or result.status == "running":
+            if result.waiting:
+                figures.pauses += 1
+                result = await self._decided(result, accepted)
+            else:
+                figures.handed_over += 1
+                self._executions = self._another()
+                result = await self._driven(self._executions.wait(result.execution_id, ALICE, 0))
         figures.cases += 1
         figures.calls += len(upstream.sent)
         figures.uncaught += result.status == "failed"
         if result.error is not None and result.error.name != "ToolApprovalDeclinedError":
             figures.problems.append(f"{result.text()}\n{code}")
         arrived = Counter(f"{name} {args['n']}" for name, args in upstream.sent)
-        twice = [name for name, count in arrived.items() if count > 1]
+        twice = [name for name, count in arrived.items() if count > 1 and "create" in name]
         created = Counter({name: n for name, n in arrived.items() if "create" in name})
         if twice or (created != accepted and result.error is None):
             figures.problems.append(f"sent twice {twice}; sent {created}, approved {accepted}\n{code}")
         await self._once_more(result, code)
+
+    def _another(self) -> Executions:
+        """Another process, as far as executions can tell."""
+        world = self._world
+        return Executions(world.pool, Calls(world.live, self._state), world.live, self._state)
+
+    async def _driven(self, work: Awaitable[ExecutionResult]) -> ExecutionResult:
+        """To the next result; some processes leave before."""
+        leaves = self._random.random() < 0.3
+        self._parting.due.clear()
+        self._parting.arrivals = self._random.randrange(6) if leaves else None
+        async with asyncio.TaskGroup() as group:
+            leaving = group.create_task(self._leave())
+            result = await work
+            leaving.cancel()
+        return result
+
+    async def _leave(self) -> None:
+        await self._parting.due.wait()
+        assert await self._executions.hand_over() == 0
 
     async def _decided(self, result: ExecutionResult, accepted: Counter[str]) -> ExecutionResult:
         """Decide about some of what waits, at least about one, and go on."""
@@ -180,10 +230,10 @@ class Sweep:
             self.figures.declined += action == "decline"
             if action == "accept":
                 accepted[f"things.create {_number(one.args)}"] += len(one.seqs)
-        executions = self._world.executions
+        executions = self._executions
         await executions.decide(result.execution_id, decisions, ALICE, "rest")
         self.figures.resumes += 1
-        return await executions.wait(result.execution_id, ALICE, 0)
+        return await self._driven(executions.wait(result.execution_id, ALICE, 0))
 
     async def _once_more(self, result: ExecutionResult, code: str) -> None:
         records = [decode(line) for line in self._state.last]
@@ -223,8 +273,10 @@ async def replayed(
 async def sweep(cases: int, seed: int) -> Figures:
     """Run so many cases."""
     source = random.Random(seed)
+    parting = Parting()
 
     async def uneven(arguments: JsonObject) -> Result:
+        parting.arrived()
         for _ in range(source.randrange(5)):
             await asyncio.sleep(0)
         return Success(arguments)
@@ -233,7 +285,7 @@ async def sweep(cases: int, seed: int) -> Figures:
     state = Keeping()
     options = PoolOptions(workers=2, memory_bytes=256 * 1024 * 1024, reuse="workspace")
     async with world(upstream, RULES, state=state, options=options) as running:
-        swept = Sweep(running, state, seed)
+        swept = Sweep(running, state, parting, seed)
         for _ in range(cases):
             await swept.case()
             if swept.figures.problems:

@@ -71,6 +71,16 @@ def test_a_dropped_journal_is_not_in_doubt() -> None:
     assert held.add("e1", ALICE, [b"1"])
 
 
+def test_dropping_tells_whether_some_did_not_fit_and_was_written() -> None:
+    held = Held(max_bytes=2)
+    assert held.add("e1", ALICE, [b"1"])
+    assert not held.drop("e1", ALICE)
+    assert not held.add("e1", ALICE, [b"123"])
+    assert not held.drop("e1", BOB)
+    assert held.drop("e1", ALICE)
+    assert not held.drop("e1", ALICE)
+
+
 def test_reading_a_journal_that_is_not_in_doubt_keeps_what_is_held() -> None:
     held = Held()
     held.add("e1", ALICE, [b"1"])

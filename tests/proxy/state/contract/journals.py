@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.state import Caps, Conflict, JournalFull, Lease, LeaseLost
+from proxy.state.held import MAX_HELD_BYTES
 from tests.proxy.state.stores import ALICE, BOB, EVE, Clock, Stores, record
 
 
@@ -42,6 +43,19 @@ class JournalContract:
             assert await state.read_journal("e1", ALICE) == ()
             await state.append_journal("e1", ALICE, [b"2"])
             assert await state.read_journal("e1", ALICE) == (b"2",)
+
+    async def test_what_was_only_held_back_is_dropped_without_asking_the_store(self, stores: Stores) -> None:
+        async with stores.open() as state:
+            await state.append_journal("e1", ALICE, [b"1"], durable=False)
+            await state.drop_journal("e1", ALICE, written=False)
+            assert await state.read_journal("e1", ALICE) == ()
+
+    async def test_what_did_not_fit_is_dropped_from_the_store(self, stores: Stores) -> None:
+        async with stores.open() as state, stores.open() as other:
+            await state.append_journal("e1", ALICE, [bytes(MAX_HELD_BYTES + 1)], durable=False)
+            assert await other.read_journal("e1", ALICE) != ()
+            await state.drop_journal("e1", ALICE, written=False)
+            assert await other.read_journal("e1", ALICE) == ()
 
     async def test_a_journal_lives_on_with_every_append_and_then_expires(self, stores: Stores) -> None:
         clock = stores.clock

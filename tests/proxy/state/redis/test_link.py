@@ -90,6 +90,19 @@ def test_an_error_without_words_is_named() -> None:
     assert "TimeoutError" in str(unavailable(TimeoutError()))
 
 
+async def test_the_log_tells_once_that_redis_is_away_and_once_that_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asking = link(limit_seconds=0.01)
+    for _ in range(3):
+        with pytest.raises(StateUnavailable):
+            await asking.ask(Failing(*[exceptions.ConnectionError("gone")] * 9))
+    assert [await asking.ask(Failing()) for _ in range(2)] == ["answer", "answer"]
+    first, last = caplog.messages
+    assert first.startswith("Redis does not answer: gone")
+    assert last.startswith("Redis answers again")
+
+
 def test_unreadable_rows_are_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def made(row: Row) -> int:
         if row[0] == 2:
