@@ -7,6 +7,7 @@ async with open_application(options) as application:    # config applied, sandbo
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from integrations.fields import Listen, parse_listen
 from integrations.http import HttpClient
 from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
+from proxy.app.auditing import Auditing
 from proxy.app.background import background
 from proxy.app.building import Builder, Built
 from proxy.app.effects import gone
@@ -24,7 +26,8 @@ from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.store import open_store
-from proxy.app.telemetry import Counts, set_logging
+from proxy.app.telemetry import Counts, all_of, set_logging
+from proxy.app.tracing import open_spans
 from proxy.calls import Calls
 from proxy.config import Config, Loaded, load_config
 from proxy.config.secrets import Resolver
@@ -35,6 +38,7 @@ from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
 from proxy.state import State
 from proxy.telemetry import Log, Metrics
+from proxy.telemetry.spans import Spans
 from proxy.webhooks import Herald
 from proxy.workspace import Generation
 
@@ -49,14 +53,20 @@ class Application:
         sandboxes: Sandboxes,
         sources_changed: asyncio.Event,
         state: State,
+        spans: Spans,
     ) -> None:
         self.options = options
         self.metrics = Metrics()
         self.live = Live(self._release)
+        self.spans = spans
+        stdout = sys.stderr.buffer if options.protocol_on_stdout else sys.stdout.buffer
+        self.auditing = Auditing(self.live, self.metrics, stdout)
         self.sources_changed = sources_changed
         self._connections = connections
         self._sandboxes = sandboxes
-        self._builder = Builder(options, connections, sandboxes, self.live, lambda: self._listener)
+        self._builder = Builder(
+            options, connections, sandboxes, self.auditing, self.live, lambda: self._listener
+        )
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
         self._listener: Listen | None = None
@@ -65,13 +75,21 @@ class Application:
         self.base_url: str | None = None
         counts = Counts(self.metrics)
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
-        calls = Calls(self.live, state, limiter=limiter, on_call=counts.called)
+        calls = Calls(
+            self.live,
+            state,
+            limiter=limiter,
+            on_call=all_of(counts.called, self.auditing.called),
+            spans=spans,
+        )
         self.executions = Executions(
             sandboxes,
             calls,
             self.live,
             state,
-            on_execution=counts.executed,
+            on_execution=all_of(counts.executed, self.auditing.executed),
+            on_decision=self.auditing.decided,
+            spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             approval_url=self.approval_url,
         )
@@ -101,6 +119,7 @@ class Application:
     def swap(self, built: Built) -> Effects:
         """Everything at once: who may come in, what is there, where it runs."""
         self._sandboxes.adopt()
+        self.auditing.adopt()
         return self._serve(built)
 
     def _serve(self, built: Built) -> Effects:
@@ -193,7 +212,8 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         raise InvalidConfig(rendered(first.diagnostics))
     set_logging(first.config, options.env)
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(HttpClient())
+        spans = await stack.enter_async_context(open_spans(first.config, options.env))
+        http = await stack.enter_async_context(HttpClient(stamp=spans.headers))
         # The application is made around its parts; the callback reaches it once it exists.
         changed = asyncio.Event()
         resolver = Resolver(options.env)
@@ -202,7 +222,8 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         )
         sandboxes = await stack.enter_async_context(Sandboxes())
         state = await stack.enter_async_context(open_store(first.config, options.env))
-        application = Application(options, connections, sandboxes, changed, state)
+        application = Application(options, connections, sandboxes, changed, state, spans)
+        stack.callback(application.auditing.close)
         watcher = await stack.enter_async_context(watcher_of(options, first.config))
         reloader = Reloader(
             application.load,
@@ -211,6 +232,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
             metrics=application.metrics,
             watcher=watcher,
             references=references,
+            on_outcome=application.auditing.reloaded,
         )
         application.use_reloader(await stack.enter_async_context(reloader))
         outcome = await reloader.reload("start")

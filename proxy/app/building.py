@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from integrations.fields import Listen
 from proxy.app.access import EXPOSED, Access, build_access, exposure
+from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
 from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
+from proxy.audit import AuditError
 from proxy.auth import LocalTokenError
 from proxy.config import Diagnostic, Loaded
 from proxy.config.secrets import SecretMissing
@@ -44,12 +46,14 @@ class Builder:
         options: StartOptions,
         connections: Connections,
         sandboxes: Sandboxes,
+        auditing: Auditing,
         live: Live,
         listener: Callable[[], Listen | None],
     ) -> None:
         self._options = options
         self._connections = connections
         self._sandboxes = sandboxes
+        self._auditing = auditing
         self._live = live
         self._listener = listener
         self._storage = open_storage()
@@ -61,6 +65,7 @@ class Builder:
         self._check_exposure(loaded)
         built = await self.around(loaded, number)
         try:
+            self._prepare_audit(loaded)
             await self._prepare_sandbox(loaded)
         except BaseException:
             self._connections.release(built.opened.keys)
@@ -101,6 +106,13 @@ class Builder:
         exposed = exposure(listener, loaded.config) if listener is not None else None
         if exposed is not None:
             raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
+
+    def _prepare_audit(self, loaded: Loaded) -> None:
+        assert loaded.config is not None
+        try:
+            self._auditing.prepare(loaded.config.audit)
+        except AuditError as error:
+            raise Rejected([_problem(loaded, "audit.sink", "E304", str(error), None)]) from None
 
     async def _prepare_sandbox(self, loaded: Loaded) -> None:
         assert loaded.config is not None

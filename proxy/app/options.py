@@ -9,7 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """`listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's."""
+    """`listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's.
+
+    `protocol_on_stdout`: stdout belongs to JSON-RPC, so audit lines that the config wants there go to stderr.
+    """
 
     paths: tuple[Path, ...]
     env: Mapping[str, str]
@@ -17,6 +20,7 @@ class StartOptions:
     watch: bool = True
     workspace: str | None = None
     elicitation_mode: str = "model"
+    protocol_on_stdout: bool = False
 
 
 class InvalidConfig(Exception):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from proxy.calls import CallReport
 from proxy.config import Config
 from proxy.executions import ExecutionReport
 from proxy.telemetry import Metrics, configure_logging
+
+Report = TypeVar("Report")
 
 
 def set_logging(config: Config, env: Mapping[str, str]) -> None:
@@ -15,6 +18,16 @@ def set_logging(config: Config, env: Mapping[str, str]) -> None:
     log = config.telemetry.log
     debug = env.get("EXECUTOR_MCP_DEBUG", "").lower() in ("1", "true")
     configure_logging(log.level, log.format, protocol_debug=debug)
+
+
+def all_of(*listeners: Callable[[Report], None]) -> Callable[[Report], None]:
+    """One callback that tells all of these, in this order."""
+
+    def tell(report: Report) -> None:
+        for listener in listeners:
+            listener(report)
+
+    return tell
 
 
 class Counts:

@@ -43,10 +43,6 @@ def _is_mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _writes_lines(value: object) -> bool:
-    return not (isinstance(value, dict) and value.get("sink") == "off")
-
-
 def _enforces(value: object) -> bool:
     return isinstance(value, dict) and value.get("mode", "enforce") == "enforce"
 
@@ -71,8 +67,6 @@ GAPS: tuple[Gap, ...] = (
         refuses_to_serve=True,
     ),
     Gap("policies.*.approver", "its calls wait for a person until they expire", _is("human")),
-    Gap("audit", "no audit lines are written", _writes_lines),
-    Gap("telemetry.otlp", "no traces are sent"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),

@@ -23,6 +23,7 @@ RESTART_ONLY: Final = (
     "server.reload.settle",
     "telemetry.metrics.enabled",
     "telemetry.metrics.listen",
+    "telemetry.otlp",
     "state",
 )
 _NAME: Final = re.compile(r"environment variable `?(\w+)")

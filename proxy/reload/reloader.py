@@ -67,8 +67,8 @@ class Reloader(Generic[L, G]):
     `load` blocks, and never raises for bad content. `build(loaded, generation)` makes the new generation
     without touching the running one; it may raise `Rejected`. It is cancelled when newer content
     supersedes it and must then close what it opened. `swap` assigns the pointer, tells the clients and
-    must not fail. `references(config)` are the files whose content belongs to the config (specs). `clock`
-    is monotonic, `now` is Unix time, both in seconds.
+    must not fail. `on_outcome` hears how each reload ended, and must not block. `references(config)` are the
+    files whose content belongs to the config (specs). `clock` is monotonic, `now` is Unix time, both in seconds.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Reloader(Generic[L, G]):
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         remind_seconds: float = REMIND_SECONDS,
+        on_outcome: Callable[[ReloadOutcome], None] = lambda outcome: None,
     ) -> None:
         self._load, self._build, self._swap = load, build, swap
         self._watcher, self._references = watcher, references
@@ -90,6 +91,7 @@ class Reloader(Generic[L, G]):
         self._standing = Standing(metrics, clock=clock, now=now, remind_seconds=remind_seconds)
         self._log = Log("config")
         self._started: Any = None
+        self._on_outcome = on_outcome
         self._asking = Asking()
         self._owner: asyncio.Task[None] | None = None
         self._stopped = False
@@ -138,6 +140,7 @@ class Reloader(Generic[L, G]):
             if await self._asking.wanted_within(self._standing.remind_in()):
                 outcome = await self._guarded()
                 self._standing.note(outcome)
+                self._on_outcome(outcome)
                 self._asking.answer(outcome)
             else:
                 # A rejection is repeated until it is mended.

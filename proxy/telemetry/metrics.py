@@ -110,6 +110,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("outcome",),
         "Attempts to tell the approvals webhook of a pause (sent, retried, failed: given up).",
     ),
+    Metric(
+        "executor_audit_lines_total",
+        "counter",
+        ("outcome",),
+        "Lines of the audit trail (written, lost: the sink did not take them).",
+    ),
     # The sandbox.
     Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
     Metric(

@@ -11,9 +11,12 @@ def test_defaults_ask_for_nothing() -> None:
 
 
 def test_a_gap_names_its_line_and_what_happens_instead() -> None:
-    found = only(API + "telemetry: {otlp: {endpoint: https://otel.example.com}}\n")
+    found = only(API + "server: {reload: {last_good: /var/lib/executor/last}}\n")
     assert (found.code, found.severity, found.line) == ("W690", "warning", 8)
-    assert found.message == "`telemetry.otlp` is not supported yet: no traces are sent"
+    assert (
+        found.message
+        == "`server.reload.last_good` is not supported yet: an invalid config at the start ends the process"
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,10 +44,10 @@ def test_every_gap_is_a_key_of_the_language() -> None:
 
 def test_gaps_reach_into_lists_and_maps() -> None:
     data = {
-        "telemetry": {"otlp": {"endpoint": "x"}},
+        "server": {"reload": {"last_good": True}},
         "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}},
     }
     assert [path for _, path, _ in gaps_in(data)] == [
+        ("server", "reload", "last_good"),
         ("connections", "a.org.b", "auth", "kind"),
-        ("telemetry", "otlp"),
     ]
