@@ -67,24 +67,53 @@ async def serve_http(
 
 
 async def _serve(app: AsgiApp, config: Config, shutdown: asyncio.Event, limits: HttpLimits) -> None:
-    """Python 3.12 waits in `Server.wait_closed` for every connection without a limit; ours comes a second
-    later than Hypercorn's own."""
-    framework = cast(Framework, app)
+    """Requests are cancelled by us: from Python 3.12 on, `Server.wait_closed` waits for every connection, so
+    Hypercorn would come to its own limit only when nothing is left to cancel. Ours for the whole is a second later."""
+    requests = _Requests(app)
+    framework = cast(Framework, requests)
     async with asyncio.TaskGroup() as group:
         limit = asyncio.timeout(None)
-        arming = group.create_task(_arm(shutdown, limit, limits.grace_seconds + 1.0), name="http-deadline")
+        ending = group.create_task(
+            _end(shutdown, requests, limit, limits.grace_seconds), name="http-deadline"
+        )
         try:
             async with limit:
                 await hypercorn.asyncio.serve(framework, config, shutdown_trigger=shutdown.wait, mode="asgi")
         except TimeoutError:
             log.warning("http connections were still open %s s after shutdown", limits.grace_seconds + 1.0)
         finally:
-            arming.cancel()
+            ending.cancel()
 
 
-async def _arm(shutdown: asyncio.Event, limit: asyncio.Timeout, seconds: float) -> None:
+class _Requests:
+    """An ASGI app around another one, which knows the tasks of the requests that run."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        if scope["type"] == "lifespan" or task is None:
+            return await self._app(scope, receive, send)
+        self._tasks.add(task)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._tasks.discard(task)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _end(
+    shutdown: asyncio.Event, requests: _Requests, limit: asyncio.Timeout, grace_seconds: float
+) -> None:
     await shutdown.wait()
-    limit.reschedule(asyncio.get_running_loop().time() + seconds)
+    limit.reschedule(asyncio.get_running_loop().time() + grace_seconds + 1.0)
+    await asyncio.sleep(grace_seconds)
+    requests.cancel()
 
 
 def _config(sock: socket.socket, limits: HttpLimits) -> Config:
