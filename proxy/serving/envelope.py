@@ -26,6 +26,7 @@ from proxy.serving.messages import parse
 from proxy.serving.modern import ModernLeg
 from proxy.serving.origins import FrontRules, HostRules
 from proxy.serving.routes import McpRoute
+from proxy.telemetry.spans import NoSpans, Spans, Value
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("proxy.serving.access")
@@ -42,11 +43,12 @@ CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
 @dataclass(frozen=True, slots=True)
 class EnvelopeOptions:
     """`hosts` decides about Host and Origin; bodies over `max_body_bytes` are refused unread, and those that
-    take longer than `body_seconds` as well."""
+    take longer than `body_seconds` as well. Each request is a span of `spans`."""
 
     hosts: FrontRules = field(default_factory=lambda: HostRules(loopback=True))
     max_body_bytes: int = 1024 * 1024
     body_seconds: float = 30.0
+    spans: Spans = field(default_factory=NoSpans)
 
 
 class Envelope:
@@ -64,14 +66,19 @@ class Envelope:
         started = time.perf_counter()
         request, reply, inbox = Request.of(scope), Reply(send), Inbox(receive)
         reply.always("x-request-id", request.request_id)
-        try:
-            await self._admit(route, request, inbox, reply)
-        except Refusal as refusal:
-            await _refuse(reply, inbox, refusal)
-        except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
-            await _refuse(reply, inbox, _defect(error))
-        finally:
-            self._account(route, request, reply, time.perf_counter() - started)
+        attributes: dict[str, Value] = {"http.request.method": request.method, "http.route": route.name}
+        with self._options.spans.span(
+            "request", "server", attributes=attributes, caller=request.headers
+        ) as span:
+            try:
+                await self._admit(route, request, inbox, reply)
+            except Refusal as refusal:
+                await _refuse(reply, inbox, refusal)
+            except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
+                await _refuse(reply, inbox, _defect(error))
+            finally:
+                self._account(route, request, reply, time.perf_counter() - started)
+                span.note("http.response.status_code", reply.status)
 
     async def _admit(self, route: McpRoute, request: Request, receive: Receive, reply: Reply) -> None:
         self._check_origin(request, reply)

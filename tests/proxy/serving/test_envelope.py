@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from proxy.serving.asgi import AppOptions
 from proxy.serving.envelope import EnvelopeOptions
+from proxy.telemetry.traces import Traces
 from tests.proxy.serving.support import (
     Board,
     call,
@@ -310,3 +312,24 @@ async def test_a_body_that_does_not_come_is_refused() -> None:
         writer.close()
         await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_request_is_a_span_that_continues_the_callers_trace() -> None:
+    bodies: list[bytes] = []
+
+    def post(body: bytes) -> int:
+        bodies.append(body)
+        return 200
+
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traces = Traces(post, "1")
+    options = AppOptions(envelope=EnvelopeOptions(spans=traces))
+    async with serving(options) as server, server.client() as client:
+        headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        await client.get("/mcp", headers=headers)
+    traces.close()
+    sent = [ExportTraceServiceRequest.FromString(body) for body in bodies]
+    span = sent[0].resource_spans[0].scope_spans[0].spans[0]
+    assert (span.name, span.trace_id.hex()) == ("request", trace)
+    noted = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
+    assert noted == {"http.request.method": "GET", "http.route": "mcp", "http.response.status_code": 400}
