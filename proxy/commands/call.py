@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 import sys
+from functools import partial
 from typing import Any
 
-from proxy.app.local import open_live
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
     EXIT_APPROVAL,
     EXIT_BLOCKED,
-    EXIT_CONFIG,
     EXIT_FOUND,
     EXIT_OK,
     CannotRun,
     add_config_option,
     cannot_run,
-    config_paths,
-    load_valid,
     print_json,
 )
 from proxy.commands.documents import read_object
+from proxy.commands.local import run_locally
 from proxy.config import Loaded
-from proxy.connections.opening import WrongSource
+from proxy.live import Live
 
 _EXITS = {"approval_required": EXIT_APPROVAL, "tool_blocked": EXIT_BLOCKED}
 
@@ -48,27 +44,23 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         arguments = read_object(args.arguments)
-        loaded = load_valid(config_paths(args.config))
-        if loaded is None:
-            return EXIT_CONFIG
-        return asyncio.run(_call(args, arguments, loaded))
-    except (CannotRun, WrongSource) as error:
+    except CannotRun as error:
         return cannot_run(error)
+    return run_locally(args, partial(_call, arguments), secrets=True)
 
 
-async def _call(args: argparse.Namespace, arguments: dict[str, Any], loaded: Loaded) -> int:
+async def _call(arguments: dict[str, Any], args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
     # Late: the calls package is not needed to refuse wrong arguments.
     from proxy.calls import CallContext, Calls, ToolDefect, WrongArgument
     from proxy.state.memory import MemoryState
 
-    async with open_live(loaded, os.environ) as live:
-        principal, _ = resolve_caller(args.caller, live.current)
-        calls = Calls(live, MemoryState())
-        try:
-            answer = await calls.call(live.current, principal, args.address, arguments, CallContext("cli"))
-        except (ToolDefect, WrongArgument) as error:
-            print(f"executor: {error}", file=sys.stderr)
-            return EXIT_FOUND
+    principal, _ = resolve_caller(args.caller, live.current)
+    calls = Calls(live, MemoryState())
+    try:
+        answer = await calls.call(live.current, principal, args.address, arguments, CallContext("cli"))
+    except (ToolDefect, WrongArgument) as error:
+        print(f"executor: {error}", file=sys.stderr)
+        return EXIT_FOUND
     return _print(answer)
 
 

@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from proxy.config import Loaded, load_config
+from proxy.config import Diagnostic, Loaded, load_config
 from proxy.config.report import Summary, render
 
 EXIT_OK = 0
@@ -57,14 +57,25 @@ def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[
     return paths
 
 
-def load_valid(paths: Sequence[Path], environment: Mapping[str, str] | None = None) -> Loaded | None:
-    """Load the config with this process's environment; when it is invalid, print every error to stderr."""
+def load_valid(
+    paths: Sequence[Path],
+    environment: Mapping[str, str] | None = None,
+    *,
+    secrets: bool = True,
+    hint: Callable[[Diagnostic], Diagnostic] = lambda found: found,
+) -> Loaded | None:
+    """Load the config with this process's environment; when it is invalid, print every error to stderr.
+
+    Without `secrets` those need not be there. `hint` may replace what helps against an error.
+    """
     began = time.perf_counter()
-    loaded = load_config(paths, env=os.environ if environment is None else environment)
+    loaded = load_config(paths, env=os.environ if environment is None else environment, secrets=secrets)
     if loaded.config is None:
         summary = Summary(len(loaded.files), 0, 0, 0, round((time.perf_counter() - began) * 1000))
         color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        print(render("text", loaded.diagnostics, summary, color=color), file=sys.stderr)
+        print(
+            render("text", [hint(one) for one in loaded.diagnostics], summary, color=color), file=sys.stderr
+        )
         return None
     return loaded
 

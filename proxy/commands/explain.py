@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 from typing import Any
 
 from policies import Decision, explain_json, explain_text
-from proxy.app.local import open_live
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
-    EXIT_CONFIG,
     EXIT_FOUND,
     EXIT_OK,
-    CannotRun,
     add_config_option,
     add_json_option,
-    cannot_run,
-    config_paths,
-    load_valid,
     print_json,
 )
 from proxy.commands.documents import read_object
+from proxy.commands.local import run_locally
 from proxy.config import Loaded
-from proxy.connections.opening import WrongSource
 from proxy.limits import applying
-from proxy.principal import Principal
+from proxy.live import Live
 from proxy.workspace import Workspace
 
 
@@ -51,33 +43,25 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        loaded = load_valid(config_paths(args.config))
-        if loaded is None:
-            return EXIT_CONFIG
-        return asyncio.run(_explain(args, loaded))
-    except (CannotRun, WrongSource) as error:
-        return cannot_run(error)
+    return run_locally(args, _explain, secrets=False)
 
 
-async def _explain(args: argparse.Namespace, loaded: Loaded) -> int:
+async def _explain(args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
     arguments = read_object(args.arguments) if args.arguments else None
-    async with open_live(loaded, os.environ) as live:
-        principal, workspace = resolve_caller(args.caller, live.current)
-        tool = find_tool(workspace, args.tool)
-        if isinstance(tool, str):
-            print(tool)
-            return EXIT_FOUND
-        decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), arguments)
-        _print(args, tool, workspace, principal, decision, loaded)
-        return EXIT_FOUND if args.expect and decision.action != args.expect else EXIT_OK
+    principal, workspace = resolve_caller(args.caller, live.current)
+    tool = find_tool(workspace, args.tool)
+    if isinstance(tool, str):
+        print(tool)
+        return EXIT_FOUND
+    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), arguments)
+    _print(args, tool, workspace, decision, loaded)
+    return EXIT_FOUND if args.expect and decision.action != args.expect else EXIT_OK
 
 
 def _print(
     args: argparse.Namespace,
     tool: CatalogTool,
     workspace: Workspace,
-    principal: Principal,
     decision: Decision,
     loaded: Loaded,
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from proxy.commands.common import (
     load_valid,
 )
 from proxy.commands.common import config_paths as find_paths
+from proxy.config import Diagnostic
 
 DESCRIPTION = """\
 Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
@@ -91,7 +93,7 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
 async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     environment = dict(os.environ)
     async with _demo(args.demo, environment):
-        loaded = load_valid(paths, environment)
+        loaded = load_valid(paths, environment, hint=_demo_hint)
         if loaded is None:
             return EXIT_CONFIG
         # The server's own parts are imported late: they cost more than a second.
@@ -122,6 +124,15 @@ def _demo_lines(environment: Mapping[str, str]) -> str:
 
     variables = " ".join(f"{name}={environment[name]}" for name in demo_environment("", ""))
     return f"Use the demo API from another terminal (`executor tools list`, `explain`, `call`):\n  export {variables}\n"
+
+
+def _demo_hint(found: Diagnostic) -> Diagnostic:
+    """What only the demo sets, and only somebody trying the quickstart misses, is named with the option for it."""
+    from proxy.commands.demo_server import demo_environment
+
+    if found.code == "E402" and any(f" {name} " in found.message for name in demo_environment("", "")):
+        return replace(found, help="add --demo, which runs the demo API and sets it; or set it yourself")
+    return found
 
 
 @asynccontextmanager

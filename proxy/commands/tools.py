@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 from typing import Any
 
 from policies import PatternError, parse_pattern
 from proxy.app.listing import connection_rows
-from proxy.app.local import open_live
 from proxy.catalog import CatalogTool
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
-    EXIT_CONFIG,
     EXIT_FOUND,
     EXIT_OK,
     CannotRun,
     add_config_option,
     add_json_option,
-    cannot_run,
-    config_paths,
-    load_valid,
     print_json,
     print_table,
 )
 from proxy.commands.explain import find_tool
+from proxy.commands.local import run_locally
 from proxy.config import Loaded
 from proxy.connections import probe_all, targets_of
-from proxy.connections.opening import WrongSource
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.workspace import Workspace
@@ -73,25 +66,18 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        loaded = load_valid(config_paths(args.config))
-        if loaded is None:
-            return EXIT_CONFIG
-        return asyncio.run(_run(args, loaded))
-    except (CannotRun, WrongSource) as error:
-        return cannot_run(error)
+    return run_locally(args, _run, secrets=False)
 
 
-async def _run(args: argparse.Namespace, loaded: Loaded) -> int:
-    async with open_live(loaded, os.environ) as live:
-        if args.action == "sources":
-            return await _sources(args, live)
-        principal, workspace = resolve_caller(args.caller, live.current)
-        if args.action == "list":
-            return _list(args, principal, workspace)
-        if args.action == "search":
-            return _search(args, principal, workspace)
-        return _describe(args, principal, workspace)
+async def _run(args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
+    if args.action == "sources":
+        return await _sources(args, live)
+    principal, workspace = resolve_caller(args.caller, live.current)
+    if args.action == "list":
+        return _list(args, principal, workspace)
+    if args.action == "search":
+        return _search(args, principal, workspace)
+    return _describe(args, principal, workspace)
 
 
 async def _sources(args: argparse.Namespace, live: Live) -> int:
@@ -138,7 +124,18 @@ def _list(args: argparse.Namespace, principal: Principal, workspace: Workspace) 
         print_json(rows)
     else:
         print_table([[row["address"], row["action"], row["rule"]] for row in rows])
+        if not rows:
+            print(_why_nothing(workspace))
     return EXIT_OK
+
+
+def _why_nothing(workspace: Workspace) -> str:
+    """Connections without tools say why; else the pattern fits none of the tools."""
+    absent = [one for one in workspace.connections.values() if one.upstream is None]
+    if not absent:
+        return "no tool fits; `executor tools list` shows all"
+    said = [(one.prefix, one.status) for one in absent]
+    return "\n".join(f"{prefix} is {how['status']}: {how.get('error', '')}" for prefix, how in said)
 
 
 def _row(tool: CatalogTool, principal: Principal, workspace: Workspace) -> dict[str, Any]:

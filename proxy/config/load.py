@@ -66,11 +66,16 @@ class Loaded:
 
 
 def load_config(
-    paths: Sequence[FilePath | str], *, env: Mapping[str, str] | None, stdin: bytes | None = None
+    paths: Sequence[FilePath | str],
+    *,
+    env: Mapping[str, str] | None,
+    stdin: bytes | None = None,
+    secrets: bool = True,
 ) -> Loaded:
     """Read files and directories, in this order. Never raises for what they hold.
 
     `env` is the environment that is judged (E402 to E405); None judges none. `stdin` is what `-` stands for.
+    Without `secrets` only settings that stand in the environment are judged, and no secret has to be there.
     """
     read = list(_read(paths, stdin))
     files = tuple(source for source, _ in read)
@@ -83,7 +88,8 @@ def load_config(
         flawed.append(_no_files(paths))
     if not usable:
         return Loaded(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
-    return _judge(merge(usable), flawed, files, raw_digest, env, whole=len(usable) == len(read))
+    whole = len(usable) == len(read)
+    return _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
 
 
 def _read(paths: Sequence[FilePath | str], stdin: bytes | None) -> Iterable[tuple[SourceFile, Flaw | None]]:
@@ -140,11 +146,12 @@ def _judge(
     files: tuple[SourceFile, ...],
     raw_digest: str,
     env: Mapping[str, str] | None,
+    secrets: Mapping[str, str] | None,
     whole: bool,
 ) -> Loaded:
     expand_presets(merged)
     findings = [*merged.findings, *_shape(merged, env, whole)]
-    view = _view(merged, findings, env)
+    view = _view(merged, findings, env, secrets)
     if view is not None:
         findings += _meaning(view, whole)
     findings = _worth_saying(findings, merged.broken)
@@ -173,7 +180,12 @@ def _shape(merged: Merged, env: Mapping[str, str] | None, whole: bool) -> list[F
     return []
 
 
-def _view(merged: Merged, findings: Sequence[Finding], env: Mapping[str, str] | None) -> View | None:
+def _view(
+    merged: Merged,
+    findings: Sequence[Finding],
+    env: Mapping[str, str] | None,
+    secrets: Mapping[str, str] | None,
+) -> View | None:
     """The config without the entries that have errors, or None when even that is not valid."""
     paths = [finding.path for finding in findings if not finding.is_warning]
     lost = frozenset(_entry(path) for path in (*paths, *merged.broken) if path)
@@ -185,7 +197,7 @@ def _view(merged: Merged, findings: Sequence[Finding], env: Mapping[str, str] | 
     declared = declared_names(merged.data)
     connected = connected_names(declared.get("connections", []))
     now = datetime.now(UTC)
-    return View(config, merged.data, merged.root, lost, indexes, env, now, declared, connected)
+    return View(config, merged.data, merged.root, lost, indexes, secrets, now, declared, connected)
 
 
 _ENTRIES = frozenset({"integrations", "connections", "workspaces", "policies", "rate_limits"})

@@ -1,78 +1,34 @@
 """What pydantic found wrong, as findings: one clean error at one place, in the words of the file.
 
-`loc` of a pydantic error holds union tags and class names besides keys: it is walked against the data, and
-what is not there is skipped. Each error type is one entry of `_READERS`.
+Each error type is one entry of `_READERS`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from proxy.config.nodes import Node, Path, find, show_path
+from proxy.config.nodes import Node, Path, show_path
 from proxy.config.places import Finding
 from proxy.config.resolver import LEGACY_FALSE, LEGACY_TRUE
+from proxy.config.schema_error import SchemaError, locate
 from proxy.config.shape import allowed_keys, elsewhere, literal_values, nearest
 from proxy.config.twins import without_twins
-from proxy.config.wording import kind_of, shown
-
-
-@dataclass(frozen=True, slots=True)
-class _Error:
-    """One pydantic error with the path it is about and the value there."""
-
-    detail: ErrorDetails
-    path: Path
-    value: Any
-    data: Any
-    node: Node | None
-    at_key: bool
-
-    @property
-    def context(self) -> Mapping[str, Any]:
-        return self.detail.get("ctx") or {}
-
-    @property
-    def name(self) -> str:
-        """The nearest key: list items are called by their list."""
-        return next((step for step in reversed(self.path) if isinstance(step, str)), "config")
-
-    @property
-    def raw(self) -> str:
-        """The text in the file: `1.10` must not become `1.1` in a suggestion."""
-        return self.node.text if self.node is not None and self.node.text else shown(self.value)
+from proxy.config.wording import kind_of
 
 
 def read_errors(errors: Sequence[ErrorDetails], data: dict[str, Any], root: Node) -> list[Finding]:
     """One finding for each mistake. Twins are dropped: a misspelt key is not also missing."""
     findings: list[Finding] = []
     for detail in errors:
-        error = _locate(detail, data, root)
+        error = locate(detail, data, root)
         finding = _READERS.get(detail["type"], _other)(error)
         if finding is not None and finding not in findings:
             findings.append(finding)
     return without_twins(findings)
-
-
-def _locate(detail: ErrorDetails, data: Any, root: Node) -> _Error:
-    loc = detail["loc"]
-    at_key = bool(loc) and loc[-1] == "[key]"
-    path: list[str | int] = []
-    value = data
-    for step in loc[:-1] if at_key else loc:
-        if (isinstance(value, dict) and step in value) or _indexes(value, step):
-            value = value[step]
-            path.append(step)
-    found = find(root, path)
-    return _Error(detail, tuple(path), value, data, found.node if found.depth == len(path) else None, at_key)
-
-
-def _indexes(value: Any, step: str | int) -> bool:
-    return isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
 
 
 def _place(path: Path) -> str:
@@ -82,7 +38,7 @@ def _place(path: Path) -> str:
 # --- readers, one for each type of pydantic error
 
 
-def _configured(error: _Error) -> Finding:
+def _configured(error: SchemaError) -> Finding:
     """Errors of our own validators carry code, words and help."""
     code, message, help = error.context["code"], error.context["message"], error.context["help"]
     at = error.context.get("at")
@@ -98,20 +54,20 @@ def _configured(error: _Error) -> Finding:
     return Finding(code, path, f"`{at or error.name}`: {message}", help, "key" if error.at_key else "value")
 
 
-def _no_value(error: _Error) -> Finding:
+def _no_value(error: SchemaError) -> Finding:
     return Finding(
         "E210", error.path, f"`{error.name}` has no value", "give it a value or remove the key", "key"
     )
 
 
-def _missing(error: _Error) -> Finding:
+def _missing(error: SchemaError) -> Finding:
     key = str(error.detail["loc"][-1])
     return Finding(
         "E202", (*error.path, key), f"missing required key `{key}`{_place(error.path)}", None, "key"
     )
 
 
-def _tag_missing(error: _Error) -> Finding:
+def _tag_missing(error: SchemaError) -> Finding:
     key = str(error.context["discriminator"]).strip("'")
     known = literal_values(error.path, key)
     help = f"one of: {', '.join(known)}" if known else None
@@ -126,12 +82,12 @@ def _tag_missing(error: _Error) -> Finding:
     )
 
 
-def _tag_invalid(error: _Error) -> Finding:
+def _tag_invalid(error: SchemaError) -> Finding:
     key = str(error.context["discriminator"]).strip("'")
     value = error.value[key]
     path = (*error.path, key)
     node = error.node.child(key) if error.node is not None else None
-    inner = _Error(error.detail, path, value, error.data, node, False)
+    inner = SchemaError(error.detail, path, value, error.data, node, False)
     return _not_one_of(inner, _expected(str(error.context["expected_tags"])))
 
 
@@ -140,11 +96,11 @@ def _expected(words: str) -> list[str]:
     return re.findall(r"'([^']*)'", words) or [word.strip() for word in re.split(r",| or ", words)]
 
 
-def _literal(error: _Error) -> Finding:
+def _literal(error: SchemaError) -> Finding:
     return _not_one_of(error, _expected(str(error.context["expected"])))
 
 
-def _not_one_of(error: _Error, allowed: list[str]) -> Finding:
+def _not_one_of(error: SchemaError, allowed: list[str]) -> Finding:
     if str(error.detail["loc"][-1]) in ("=live", "=word"):
         allowed = [*allowed, "{file: PATH}"]
     expected = f"expected one of: {', '.join(allowed)}" if len(allowed) > 1 else f"expected {allowed[0]}"
@@ -168,7 +124,7 @@ def _not_one_of(error: _Error, allowed: list[str]) -> Finding:
     return Finding("E204", error.path, f"`{error.raw}` is not a valid {error.name}", help)
 
 
-def _version(error: _Error) -> Finding:
+def _version(error: SchemaError) -> Finding:
     if isinstance(error.value, str):
         help = "write version: 1" + (" without quotes" if error.value.strip() == "1" else "")
         return Finding("E203", error.path, "`version` must be a number, not a string", help)
@@ -184,7 +140,7 @@ def _unknown_words(key: str, path: Path) -> str:
     return f"unknown key `{key}`{_place(path)}"
 
 
-def _unknown(error: _Error) -> Finding:
+def _unknown(error: SchemaError) -> Finding:
     parent, key = error.path[:-1], str(error.path[-1])
     allowed = allowed_keys(parent, error.data)
     likely = nearest(key, allowed)
@@ -199,7 +155,7 @@ def _unknown(error: _Error) -> Finding:
     return Finding("E201", error.path, _unknown_words(key, parent), help, "key")
 
 
-def _boolean(error: _Error) -> Finding:
+def _boolean(error: SchemaError) -> Finding:
     if error.value is None:
         return _no_value(error)
     also_mapping = error.detail["loc"][-1] == "=switch"
@@ -214,12 +170,12 @@ def _boolean(error: _Error) -> Finding:
     return Finding("E203", error.path, f"`{error.name}` must be {expected}, not {kind_of(error.value)}", help)
 
 
-def _unquote(error: _Error, words: Sequence[str]) -> str | None:
+def _unquote(error: SchemaError, words: Sequence[str]) -> str | None:
     text = error.value.strip().lower() if isinstance(error.value, str) else ""
     return f"remove the quotes: {text}" if text in words else None
 
 
-def _text(error: _Error) -> Finding:
+def _text(error: SchemaError) -> Finding:
     if error.value is None:
         return _no_value(error)
     words = f"`{error.name}` must be a string, not {kind_of(error.value)}"
@@ -227,7 +183,7 @@ def _text(error: _Error) -> Finding:
     return Finding("E203", error.path, words, f'quote it: "{error.raw}"' if scalar else None)
 
 
-def _number(error: _Error) -> Finding:
+def _number(error: SchemaError) -> Finding:
     if error.value is None:
         return _no_value(error)
     whole = error.detail["type"].startswith("int")
@@ -239,7 +195,7 @@ def _number(error: _Error) -> Finding:
     return Finding("E203", error.path, f"`{error.name}` must be {expected}, not {shape}", help)
 
 
-def _list(error: _Error) -> Finding:
+def _list(error: SchemaError) -> Finding:
     if error.value is None:
         return _no_value(error)
     words = f"`{error.name}` must be a list, not {kind_of(error.value)}"
@@ -254,7 +210,7 @@ def _list(error: _Error) -> Finding:
     return Finding("E203", error.path, words, help)
 
 
-def _mapping(error: _Error) -> Finding:
+def _mapping(error: SchemaError) -> Finding:
     if error.value is None:
         return _no_value(error)
     name = f"{error.name}[{error.path[-1]}]" if error.path and isinstance(error.path[-1], int) else error.name
@@ -268,12 +224,12 @@ def _glued(value: Any, pattern: str, sign: str, written: str) -> str | None:
     return f"a space is missing after {sign}: write {found.expand(written)}" if found else None
 
 
-def _range(error: _Error) -> Finding:
+def _range(error: SchemaError) -> Finding:
     words = error.detail["msg"].replace("Input should be", "must be")
     return Finding("E205", error.path, f"`{error.name}`: {words}")
 
 
-def _empty(error: _Error) -> Finding | None:
+def _empty(error: SchemaError) -> Finding | None:
     if isinstance(error.value, list) and error.value:
         # Items with errors of their own do not count as items.
         return None
@@ -281,12 +237,12 @@ def _empty(error: _Error) -> Finding | None:
     return Finding("E206", error.path, f"`{error.name}`: must not be empty", None, at)
 
 
-def _other(error: _Error) -> Finding:
+def _other(error: SchemaError) -> Finding:
     words = error.detail["msg"].replace("Input should", "should")
     return Finding("E206", error.path, f"`{error.name}`: {words}", None, "key" if error.at_key else "value")
 
 
-_READERS: dict[str, Callable[[_Error], Finding | None]] = {
+_READERS: dict[str, Callable[[SchemaError], Finding | None]] = {
     "config": _configured,
     "missing": _missing,
     "union_tag_not_found": _tag_missing,

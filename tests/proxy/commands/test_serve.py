@@ -78,6 +78,14 @@ def test_an_open_address_needs_callers_with_keys(run: Run, tmp_path: Path, auth:
     assert "= help: add `auth`" in ran.err
 
 
+def test_without_the_demo_the_quickstart_says_how_to_get_it(run: Run) -> None:
+    quickstart = Path(__file__).parents[3] / "examples/quickstart"
+    ran = run("serve", "--config", str(quickstart), "--listen", "127.0.0.1:0")
+    assert (ran.code, ran.out) == (78, "")
+    assert "environment variable INVENTORY_TOKEN is not set" in ran.err
+    assert "= help: add --demo, which runs the demo API and sets it; or set it yourself" in ran.err
+
+
 async def _answer() -> int:
     return 42
 

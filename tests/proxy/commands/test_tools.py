@@ -267,3 +267,13 @@ async def test_every_published_status(run: Run, tmp_path: Path) -> None:
         "known": ("needs_auth", False),
         "needy": ("needs_secret", True),
     }
+
+
+def test_an_empty_list_says_why(run: Run, config: Path, tmp_path: Path) -> None:
+    assert (
+        tools(run, config, "list", "shop.org.other.*").out
+        == "no tool fits; `executor tools list` shows all\n"
+    )
+    down = with_a_connection_down()
+    ran = tools(run, written(tmp_path, down), "list", "crm.*")
+    assert (ran.code, ran.out) == (0, f"crm.org.main is failed: {DOWN_ERROR}\n")

@@ -1,0 +1,35 @@
+"""What commands without a server share: the config is loaded and its upstreams are opened around their work."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+from proxy.app.local import open_live
+from proxy.commands.common import EXIT_CONFIG, CannotRun, cannot_run, config_paths, load_valid
+from proxy.config import Loaded
+from proxy.connections.opening import WrongSource
+from proxy.live import Live
+
+Work = Callable[[argparse.Namespace, Loaded, Live], Awaitable[int]]
+
+
+def run_locally(args: argparse.Namespace, work: Work, *, secrets: bool) -> int:
+    """The exit code of `work`, which may raise `CannotRun`; the config is that of `--config`.
+
+    Without `secrets`, values that are missing are no errors: a connection without its own is `needs_secret`.
+    """
+    try:
+        loaded = load_valid(config_paths(args.config), secrets=secrets)
+        if loaded is None:
+            return EXIT_CONFIG
+        return asyncio.run(_opened(args, work, loaded))
+    except (CannotRun, WrongSource) as error:
+        return cannot_run(error)
+
+
+async def _opened(args: argparse.Namespace, work: Work, loaded: Loaded) -> int:
+    async with open_live(loaded, os.environ) as live:
+        return await work(args, loaded, live)
