@@ -270,10 +270,9 @@ async def test_every_published_status(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_empty_list_says_why(run: Run, config: Path, tmp_path: Path) -> None:
-    assert (
-        tools(run, config, "list", "shop.org.other.*").out
-        == "no tool fits; `executor tools list` shows all\n"
-    )
+    nothing = tools(run, config, "list", "shop.org.other.*").out
+    assert nothing == "no tool fits; `executor tools list` shows all\n"
     down = with_a_connection_down()
     ran = tools(run, written(tmp_path, down), "list", "crm.*")
-    assert (ran.code, ran.out) == (0, f"crm.org.main is failed: {DOWN_ERROR}\n")
+    assert ran.code == 0
+    assert ran.out.startswith(f"crm.org.main is failed: {DOWN_ERROR}")
