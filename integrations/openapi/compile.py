@@ -74,6 +74,7 @@ class _Compilation:
         self._bundle = bundle
         self._warnings: list[str] = []
         self._references: dict[str, set[str]] = {}
+        self._servers: dict[bytes, JsonObject] = {}
 
     def emit(self) -> bytes:
         self._trim()
@@ -88,6 +89,7 @@ class _Compilation:
             "slices": slices,
             "warnings": self._warnings,
             "dependencies": self._bundle.dependencies if self._bundle else [],
+            "servers": list(self._servers.values()),
         }
         encoded = _json(header)
         return b"".join((MAGIC, len(encoded).to_bytes(8, "little"), encoded, *blob))
@@ -127,7 +129,18 @@ class _Compilation:
             found = find_operations(self._document, self._warn)
         except SourceError as error:
             raise SourceError(f"{self._name}: {error}") from None
-        return make_rows(self._document, sound_operations(found, references, self._warn))
+        sound = list(sound_operations(found, references, self._warn))
+        for operation in sound:
+            self._note_servers(operation.item)
+            self._note_servers(operation.body)
+        return make_rows(self._document, sound)
+
+    def _note_servers(self, holder: JsonObject) -> None:
+        """Each distinct list once, so that nobody has to look through all paths to know where calls may go."""
+        key = "schemes" if self._version == "2.0" else "servers"
+        if holder.get(key):
+            noted = {key: holder[key]}
+            self._servers[_json(noted)] = noted
 
     def _reason_of(self, reference: str) -> str | None:
         return self._bundle.reasons.get(reference) if self._bundle else None

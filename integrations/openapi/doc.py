@@ -2,7 +2,8 @@
 
 Layout of the file: 8 bytes of magic, 8 bytes of little-endian header length, the header as JSON, the slices.
 A slice is one path item, one component or one external file; its key is the JSON Pointer of its place. The
-header holds the catalog rows, the slice table and what is small.
+header holds the catalog rows, the slice table and what is small: among it every list of servers (`schemes` in 2.0)
+that stands below the root.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Doc:
         self.rows: list[list[Any]] = header.pop("rows")
         self.root: JsonObject = header["root"]
         self.version: str = header["version"]
+        self.servers: list[JsonObject] = header["servers"]
         self.warnings: tuple[str, ...] = tuple(header["warnings"])
         self.dependencies: list[list[str]] = header["dependencies"]
 

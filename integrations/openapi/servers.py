@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from integrations.base import JsonObject
 from integrations.http import origin_of
+from integrations.openapi.doc import Doc
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
 _MAX_VARIANTS = 256
@@ -76,6 +77,13 @@ def bind_servers(
         if isinstance(listed, list) and listed:
             return tuple(_server(entry, source_url) for entry in listed if isinstance(entry, dict))
     return (_server({"url": "/"}, source_url),)
+
+
+def all_origins(doc: Doc, source_url: str | None) -> frozenset[str]:
+    """Every origin that calls of this document can go to, with declared values of its variables."""
+    holders: list[JsonObject] = [{}, *doc.servers]
+    servers = [one for holder in holders for one in bind_servers(doc.root, {}, holder, source_url)]
+    return frozenset(origin for server in servers for origin in server.origins())
 
 
 def _server(entry: JsonObject, source_url: str | None) -> Server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
@@ -12,6 +13,7 @@ from integrations.openapi.bind import bind_operation
 from integrations.openapi.binding import Binding
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
+from integrations.openapi.servers import all_origins
 from integrations.patterns import idle_patterns, name_filter, none_left
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -56,6 +58,11 @@ class OpenApiToolset:
     def source_url(self) -> str | None:
         """The URL the document came from; None for a file or an inline document."""
         return self._source_url
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """Every origin that calls go to where the config names no `base_url`."""
+        return all_origins(self._doc, self._source_url)
 
     @property
     def doc(self) -> Doc:

@@ -23,7 +23,7 @@ from proxy.app.files import references, rendered, watcher_of
 from proxy.app.gateway import AppGateway
 from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions
-from proxy.app.places import cache_dir
+from proxy.app.places import cache_dir, origins_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.store import open_store
 from proxy.app.telemetry import Counts, all_of, set_logging
@@ -218,7 +218,9 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         changed = asyncio.Event()
         resolver = Resolver(options.env)
         connections = await stack.enter_async_context(
-            Connections(http, resolver, cache_dir(options.env), changed.set)
+            Connections(
+                http, resolver, cache_dir(options.env), changed.set, origins_dir=origins_dir(options.env)
+            )
         )
         sandboxes = await stack.enter_async_context(Sandboxes())
         state = await stack.enter_async_context(open_store(first.config, options.env))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
-from proxy.app.places import cache_dir
+from proxy.app.places import cache_dir, origins_dir
 from proxy.config import Loaded
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
@@ -19,7 +19,10 @@ async def open_live(loaded: Loaded, env: Mapping[str, str]) -> AsyncIterator[Liv
     """A live generation of `loaded`, without sandbox, server or reload. Raises `WrongSource`."""
     assert loaded.config is not None
     cache = cache_dir(env)
-    async with HttpClient() as http, Connections(http, Resolver(env), cache) as connections:
+    async with (
+        HttpClient() as http,
+        Connections(http, Resolver(env), cache, origins_dir=origins_dir(env)) as connections,
+    ):
         opened = await connections.open(loaded.config)
         live = Live(lambda _: connections.release(opened.keys))
         live.swap(build_generation(loaded, opened, 1))

@@ -1,4 +1,4 @@
-"""Where this process keeps what is not config: the minted token and the cache of compiled documents."""
+"""Where this process keeps what is not config: the minted token, known origins, the cache of compiled documents."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ def state_dir(env: Mapping[str, str]) -> Path:
     if named := env.get("EXECUTOR_STATE_DIR"):
         return Path(named)
     return _base(env, "XDG_STATE_HOME", ".local/state") / "executor"
+
+
+def origins_dir(env: Mapping[str, str]) -> Path:
+    """What is remembered of where fetched documents send calls. Whoever deletes it accepts what they say next."""
+    return state_dir(env) / "origins"
 
 
 def cache_dir(env: Mapping[str, str]) -> Path:

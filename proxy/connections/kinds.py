@@ -20,12 +20,13 @@ from integrations import mcp as mcp_kind
 from integrations.base import Credential, SourceError, Toolset, Upstream
 from integrations.fields import SecretRef
 from integrations.http import EgressRules, HttpClient
-from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource
+from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.connections.credentials import credential_source, plain_headers
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
+from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
 from proxy.connections.way_out import chooser, settings, through
 
@@ -42,6 +43,7 @@ class Means:
     patience: Patience
     shared: Callable[[], mcp_kind.Shared]
     changed: Changed
+    origins: KnownOrigins
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,21 @@ def _openapi_plan(connection: Connection, integration: OpenApi, means: Means) ->
         return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
 
     return Plan(key, hold, _resolving(connection, integration, means), integration.spec.refresh)
+
+
+def moved(connection: Connection, integration: Integration, loaded: LoadedSource, means: Means) -> str | None:
+    """Why a fetched document must not be followed: it sends calls, and credentials with them, to new places (T26)."""
+    if not isinstance(integration, OpenApi) or integration.spec.url is None:
+        return None
+    if connection.base_url or integration.base_url or not isinstance(loaded.toolset, OpenApiToolset):
+        return None
+    url = integration.spec.url
+    patches = [one for one in spec_options(integration).overrides if _is_about_servers(str(one.get("path")))]
+    return means.origins.objection(url, patches, loaded.toolset.origins)
+
+
+def _is_about_servers(pointer: str) -> bool:
+    return pointer in ("", "/host", "/basePath", "/schemes") or "/servers" in pointer
 
 
 def openapi_load(spec: SpecSource, options: OpenApiOptions, http: HttpClient) -> LoadToolset:

@@ -24,7 +24,8 @@ from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
 from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
-from proxy.connections.kinds import Means, Plan, plan_of, upstream_of
+from proxy.connections.kinds import Means, Plan, moved, plan_of, upstream_of
+from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 
 
@@ -52,7 +53,10 @@ class _Held:
 
 
 class Connections:
-    """Every open upstream of this process. `changed` is called when the tools or the status of one changed."""
+    """Every open upstream of this process. `changed` is called when the tools or the status of one changed.
+
+    `origins_dir` outlives the process: it holds where fetched documents may send calls (see `origins`).
+    """
 
     def __init__(
         self,
@@ -61,8 +65,10 @@ class Connections:
         cache_dir: Path | None,
         changed: Callable[[], None] = lambda: None,
         patience: Patience = USUAL_PATIENCE,
+        origins_dir: Path | None = None,
     ) -> None:
-        self._means = Means(http, resolver, cache_dir, patience, _shared(), changed)
+        origins = KnownOrigins(origins_dir)
+        self._means = Means(http, resolver, cache_dir, patience, _shared(), changed, origins)
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
         self._health = HealthChecks(self._tasks)
@@ -164,6 +170,8 @@ class Connections:
             }
         elif loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
+        elif objection := moved(connection, integration, loaded, self._means):
+            failure = {"status": "failed", "error": objection}
         return OpenConnection(
             name,
             owner,

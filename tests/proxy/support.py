@@ -158,10 +158,13 @@ async def connections_in(
     changed: Notice | None = None,
     patience: Patience = IMPATIENT,
     secrets: Mapping[str, str] | None = None,
+    origins: Path | None = None,
 ) -> AsyncIterator[Connections]:
     async with (
         HttpClient() as http,
-        Connections(http, Resolver(secrets or {}), cache_dir(env), changed or Notice(), patience) as opened,
+        Connections(
+            http, Resolver(secrets or {}), cache_dir(env), changed or Notice(), patience, origins
+        ) as opened,
     ):
         yield opened
 

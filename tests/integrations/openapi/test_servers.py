@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from integrations.base import JsonObject
-from integrations.openapi.servers import absolute, bind_servers
+from integrations.openapi.servers import absolute, all_origins, bind_servers
+from tests.integrations.openapi.documents import compiled
 
 SOURCE = "https://docs.example.com/api/openapi.json"
 
@@ -63,3 +64,38 @@ def test_origins_are_those_of_declared_values() -> None:
     assert set(server.origins()) == {
         f"https://{host}.example.com{port}" for host in ("eu", "us") for port in ("", ":8443")
     }
+
+
+def test_all_origins_of_a_document() -> None:
+    get: JsonObject = {"responses": {}}
+    document: JsonObject = {
+        "openapi": "3.1.0",
+        "servers": [
+            {"url": "https://{at}.example", "variables": {"at": {"default": "a", "enum": ["a", "b"]}}}
+        ],
+        "paths": {
+            "/root": {"get": get},
+            "/item": {"servers": [{"url": "https://item.example/v1"}], "get": get},
+            "/operation": {
+                "get": {**get, "servers": [{"url": "http://op.example:8080"}, {"url": "../here"}]}
+            },
+        },
+    }
+    assert all_origins(compiled(document), SOURCE) == {
+        "https://a.example",
+        "https://b.example",
+        "https://item.example",
+        "http://op.example:8080",
+        "https://docs.example.com",
+    }
+
+
+def test_all_origins_of_a_swagger_document() -> None:
+    get: JsonObject = {"responses": {}, "schemes": ["http"]}
+    document: JsonObject = {
+        "swagger": "2.0",
+        "host": "api.example",
+        "schemes": ["https"],
+        "paths": {"/x": {"get": get}},
+    }
+    assert all_origins(compiled(document), SOURCE) == {"https://api.example", "http://api.example"}
