@@ -26,6 +26,7 @@ from proxy.app.options import InvalidConfig, StartOptions
 from proxy.app.places import cache_dir, origins_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.store import open_store
+from proxy.app.store_watch import StoreWatch
 from proxy.app.telemetry import Counts, all_of, set_logging
 from proxy.app.tracing import open_spans
 from proxy.calls import Calls
@@ -65,13 +66,14 @@ class Application:
         self._connections = connections
         self._sandboxes = sandboxes
         self._builder = Builder(
-            options, connections, sandboxes, self.auditing, self.live, lambda: self._listener
+            options, connections, sandboxes, self.auditing, self.live, lambda: self._listener, state.counters
         )
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
         self._listener: Listen | None = None
         self._log = Log("app")
         self.state = state
+        self.store_watch = StoreWatch(state.check, self.metrics)
         self.base_url: str | None = None
         counts = Counts(self.metrics)
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
@@ -95,7 +97,12 @@ class Application:
         )
         self._reloader: Reloader[Loaded, Built] | None = None
         operations = Operations(
-            self.live, lambda: self.reloader, lambda: sandboxes.pool, self.metrics, connections.health
+            self.live,
+            lambda: self.reloader,
+            lambda: sandboxes.pool,
+            self.metrics,
+            connections.health,
+            lambda: self.store_watch.trouble,
         )
         self.gateway = AppGateway(self.live, lambda: self.access, self.executions, operations, self.metrics)
 
@@ -245,7 +252,14 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
             application.live, state, http, resolver, application.approval_url, application.metrics
         )
         await stack.enter_async_context(
-            background(watcher, reloader, application.executions, herald, application.follow_sources)
+            background(
+                watcher,
+                reloader,
+                application.executions,
+                herald,
+                application.store_watch,
+                application.follow_sources,
+            )
         )
         try:
             yield application

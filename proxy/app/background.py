@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from proxy.app.store_watch import StoreWatch
 from proxy.app.tasks import companions
 from proxy.config.watch import Watcher
 from proxy.executions import Executions
 from proxy.reload import Reloader, follow
-from proxy.state import StateError
+from proxy.state import StateError, StateUnavailable
 from proxy.telemetry import Log
 from proxy.webhooks import Herald
 
@@ -25,6 +26,7 @@ async def background(
     reloader: Reloader[Any, Any],
     executions: Executions,
     herald: Herald,
+    store_watch: StoreWatch,
     follow_sources: Callable[[], Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
     """All of it runs during the block. After the block, executions are let go: other processes take them over."""
@@ -34,6 +36,7 @@ async def background(
             group.create_task(follow_sources(), name="follow documents"),
             group.create_task(recover_executions(executions), name="recover executions"),
             group.create_task(herald.run(), name="webhook"),
+            group.create_task(store_watch.run(), name="watch store"),
         ]
         try:
             yield
@@ -48,6 +51,9 @@ async def recover_executions(executions: Executions) -> None:
     while True:
         try:
             await executions.recover()
+        except StateUnavailable:
+            # The store itself tells of it, once; the next look is soon enough.
+            pass
         except StateError as error:
             _log.exception("recovery_failed", error)
         await asyncio.sleep(_RECOVERY_SECONDS)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from limits.aio.storage import Storage
+
 from integrations.fields import Listen
 from proxy.app.access import EXPOSED, Access, build_access, exposure
 from proxy.app.auditing import Auditing
@@ -39,7 +41,8 @@ class Built:
 
 
 class Builder:
-    """Makes what a config asks for. `listener` says which address is bound already, if any."""
+    """Makes what a config asks for. `listener` says which address is bound already, if any; `counters` is where all
+    replicas count, None where each counts for itself."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Builder:
         auditing: Auditing,
         live: Live,
         listener: Callable[[], Listen | None],
+        counters: Storage | None,
     ) -> None:
         self._options = options
         self._connections = connections
@@ -56,7 +60,7 @@ class Builder:
         self._auditing = auditing
         self._live = live
         self._listener = listener
-        self._storage = open_storage()
+        self._storage = counters if counters is not None else open_storage()
 
     async def build(self, loaded: Loaded, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""

@@ -27,17 +27,25 @@ class Operations:
         pool: Callable[[], Pool],
         metrics: Metrics,
         health: Callable[[str], HealthReport | None] = never_probed,
+        store_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._live = live
         self._reloader = reloader
         self._pool = pool
         self._metrics = metrics
         self._health = health
+        self._store_trouble = store_trouble
 
     def ready(self, latest: bool) -> tuple[bool, str]:
-        """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for."""
+        """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
+
+        Not ready while the state store is away: nothing could pause, and no session could be found.
+        """
         if not self._live.serving:
             return False, "no configuration is active"
+        trouble = self._store_trouble()
+        if trouble is not None:
+            return False, trouble
         if latest and not self._reloader().in_sync:
             return False, "the newest configuration on disk was rejected; see /-/status"
         return True, ""

@@ -6,7 +6,8 @@ Rules:
 - A limit keeps its counter under its own name, whatever its numbers are: a reload neither forgets nor
   forgives.
 - Only tool calls wait, only for as long as the rule says, and only so many of them.
-- While the counters cannot be reached, each limit does what its `on_store_failure` says.
+- While the counters cannot be reached, each limit does what its `on_store_failure` says. They are then asked once a
+  second, so that not every request waits for them, and the log tells when it begins and when it is over.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class Limits:
         self._clock = clock
         self._sleep = sleep
         self._waiting = 0
+        self._away_until: float | None = None
 
     async def check(self, applies_to: AppliesTo, subject: LimitSubject) -> Denied | None:
         """Count one, or say which limit refuses it. Tool calls may be held back here, see `LimitRule`."""
@@ -150,21 +152,28 @@ class Limits:
         self, armed: _Armed, bucket: str, question: Callable[..., Awaitable[bool]]
     ) -> Denied | None:
         rule = armed.rule
+        now = self._clock()
+        if self._away_until is not None and now < self._away_until:
+            return _unreachable(rule)
         try:
             async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
-                if await question(armed.item, rule.name, bucket):
-                    return None
-                stats = await self._windows.get_window_stats(armed.item, rule.name, bucket)
+                fits = await question(armed.item, rule.name, bucket)
+                stats = None if fits else await self._windows.get_window_stats(armed.item, rule.name, bucket)
         except (StorageError, TimeoutError) as error:
-            return _unreachable(rule, error)
+            if self._away_until is None:
+                _log.warning("rate limits: counters unreachable (%s)", type(error).__name__)
+            self._away_until = now + _STORE_RETRY_MS / 1000
+            return _unreachable(rule)
+        if self._away_until is not None:
+            self._away_until = None
+            _log.warning("rate limits: counters are reached again")
+        if stats is None:
+            return None
         wait_ms = int((stats.reset_time - self._clock()) * 1000) + 1
         return Denied(rule.name, max(1, wait_ms), rule.per)
 
 
-def _unreachable(rule: LimitRule, error: Exception) -> Denied | None:
-    _log.warning(
-        "rate limit %s: counters unreachable, %s (%s)", rule.name, rule.on_store_failure, type(error).__name__
-    )
+def _unreachable(rule: LimitRule) -> Denied | None:
     if rule.on_store_failure == "allow":
         return None
     return Denied(rule.name, _STORE_RETRY_MS, rule.per, store_failed=True)

@@ -137,6 +137,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("connection",),
         "1 if the last health probe of a connection went well, 0 if it failed; absent without a probe.",
     ),
+    Metric(
+        "executor_state_available",
+        "gauge",
+        (),
+        "1 if the state store answered when it was last asked, else 0.",
+    ),
 )
 
 _Instrument = Counter | Gauge | Histogram

@@ -16,9 +16,15 @@ CALLS = LimitRule("calls", "connection", "tool_calls", Rate(1, 10), pattern="git
 
 
 class DownStorage(MemoryWindows):
-    """A store that cannot be reached."""
+    """A store that cannot be reached while `down`; it counts how often it was asked."""
+
+    down = True
+    asked = 0
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        self.asked += 1
+        if not self.down:
+            return await super().acquire_entry(key, limit, expiry, amount)
         raise StorageError(ConnectionError("down"))
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
@@ -151,6 +157,26 @@ async def test_while_the_store_is_down_each_limit_does_what_it_says(
         denied = await limits.check("requests", EVA)
     assert denied == (None if mode == "allow" else Denied("mine", 1_000, "user", store_failed=True))
     assert "counters unreachable" in caplog.text
+
+
+async def test_a_store_that_is_down_is_asked_once_a_second_and_told_of_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, storage = Clock(), DownStorage()
+    limits = Limits([LimitRule("mine", "user", "requests", Rate(9, 60))], storage, clock=clock)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            assert await limits.check("requests", EVA) is None
+        assert storage.asked == 1
+        clock.now += 1
+        storage.down = False
+        for _ in range(5):
+            assert await limits.check("requests", EVA) is None
+    assert storage.asked == 6
+    assert [record.message for record in caplog.records] == [
+        "rate limits: counters unreachable (StorageError)",
+        "rate limits: counters are reached again",
+    ]
 
 
 async def test_the_default() -> None:

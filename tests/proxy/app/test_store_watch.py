@@ -1,0 +1,29 @@
+"""Readiness and the state store."""
+
+from __future__ import annotations
+
+from proxy.app.store_watch import StoreWatch
+from proxy.state import StateUnavailable
+from proxy.telemetry import Metrics
+
+
+class Store:
+    up = True
+
+    async def check(self) -> None:
+        if not self.up:
+            raise StateUnavailable("Redis does not answer: gone.")
+
+
+async def test_trouble_is_told_while_it_lasts() -> None:
+    store, metrics = Store(), Metrics()
+    watch = StoreWatch(store.check, metrics)
+    assert watch.trouble is None
+    store.up = False
+    await watch.look()
+    assert watch.trouble == "the state store cannot be used: Redis does not answer: gone."
+    assert b"executor_state_available 0.0" in metrics.render()[0]
+    store.up = True
+    await watch.look()
+    assert watch.trouble is None
+    assert b"executor_state_available 1.0" in metrics.render()[0]
