@@ -1,4 +1,4 @@
-"""The end of running executions: time to finish, then a clear cancellation."""
+"""The end of running executions: time to finish, then they are left to other processes, or cancelled clearly."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import asyncio
 
 from proxy.executions import Executions
 
+# For calls that are under way and must not be sent twice.
+_GRACE_SECONDS = 5.0
+
 
 async def finish_executions(executions: Executions, seconds: float, at_once: asyncio.Event) -> None:
-    """Wait for running executions, at most `seconds` or until `at_once`; then cancel what is left."""
+    """Wait for running executions, at most `seconds` or until `at_once`; then hand over what is left."""
     idle = asyncio.ensure_future(executions.idle())  # noqa: TID251 - awaited and cancelled right here
     hurry = asyncio.ensure_future(at_once.wait())  # noqa: TID251 - as above
     try:
@@ -16,4 +19,4 @@ async def finish_executions(executions: Executions, seconds: float, at_once: asy
     finally:
         idle.cancel()
         hurry.cancel()
-    await executions.cancel_all()
+    await executions.hand_over(0.0 if at_once.is_set() else _GRACE_SECONDS)

@@ -118,7 +118,8 @@ def _filed(state: State, judgement: Judgement, answer: Answer) -> Step:
     if isinstance(answer, Refuse):
         state, settled = recorded(state, call.seq, answer.outcome)
         return state, (write, settled)
-    return replace(state, flying=MappingProxyType({**state.flying, call.seq: call})), (write,)
+    once = state.once if again else state.once | {call.seq}
+    return replace(state, flying=MappingProxyType({**state.flying, call.seq: call}), once=once), (write,)
 
 
 def recorded(state: State, seq: int, outcome: bytes) -> tuple[State, Write]:

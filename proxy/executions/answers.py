@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from proxy.executions import emitted
 from proxy.executions.outcome import ExecutionError, ExecutionRequest, ExecutionResult
@@ -14,6 +15,11 @@ from proxy.executions.stretch import Stretch
 from proxy.principal import Principal
 from proxy.sandbox import Done
 from proxy.state import ExecutionRecord, Owner, State
+
+_HANDED_OVER: Final = (
+    "This server is shutting down, and the execution goes on elsewhere or after the restart. Nothing of it is lost, so "
+    'do not run the code again: call resume with {{"executionId": "{id}"}} for its result.'
+)
 
 
 def shell(stretch: Stretch, run: Run, status: str) -> ExecutionResult:
@@ -44,6 +50,12 @@ def cut_off(stretch: Stretch, run: Run) -> ExecutionResult:
     """The end because its caller went away."""
     ended = run.ended or Ended("canceled", name="CanceledError", message="The caller went away.")
     return replace(shell(stretch, run, ended.status), error=ExecutionError(ended.name, ended.message))
+
+
+def handed_over(stretch: Stretch, run: Run) -> ExecutionResult:
+    """Not the end: another process goes on."""
+    error = ExecutionError("StillRunning", _HANDED_OVER.format(id=stretch.job.execution_id))
+    return replace(shell(stretch, run, "running"), error=error)
 
 
 async def ended_with(stretch: Stretch, run: Run, ended: Ended, store: State) -> ExecutionResult:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from proxy.executions.answers import cut_off, failed, shell
+from proxy.executions.answers import cut_off, failed, handed_over, shell
 from proxy.executions.claim import Claim
 from proxy.executions.outcome import ExecutionResult
 from proxy.executions.protocol import Pause
@@ -15,7 +15,7 @@ from proxy.executions.records import Body, packed
 from proxy.executions.reports import OnExecution, report_of
 from proxy.executions.run import NOT_KEPT, Run
 from proxy.executions.stretch import Stretch
-from proxy.executions.topics import pauses
+from proxy.executions.topics import pauses, topic
 from proxy.state import ExecutionRecord, PendingFull, State, StateError
 from proxy.telemetry import Log
 
@@ -60,8 +60,8 @@ class Closing:
             self.report(stretch, result, "store")
             return result
         await claim.release()
-        topic = pauses(claim.record.owner.workspace_id)
-        await self._store.publish(topic, stretch.job.execution_id.encode())
+        inbox = pauses(claim.record.owner.workspace_id)
+        await self._store.publish(inbox, stretch.job.execution_id.encode())
         return result
 
     def _paused(self, stretch: Stretch, run: Run, pause: Pause) -> ExecutionResult:
@@ -75,6 +75,20 @@ class Closing:
             expires_at=min(one.expires_at for one in asked),
             approval_url=self._approval_url(stretch.job.execution_id, request.session_id),
         )
+
+    async def hand_over(self, stretch: Stretch, run: Run) -> ExecutionResult:
+        """Leave the execution to whoever takes it next; its journal is stored."""
+        claim = stretch.claim
+        try:
+            body = replace(stretch.body, handed_over=True)
+            await claim.save(replace(claim.record, status="running", body=body.encoded()))
+        except StateError as error:
+            # It can be gone on with all the same, only that it looks as if this process had crashed.
+            _log.exception("hand_over_failed", error, execution=stretch.job.execution_id)
+        finally:
+            await claim.release()
+        await self._store.publish(topic(stretch.job.execution_id), b"")
+        return handed_over(stretch, run)
 
     async def finish(
         self, stretch: Stretch, run: Run, result: ExecutionResult, *, keep_journal: bool = False
@@ -92,6 +106,8 @@ class Closing:
             _log.exception("settle_failed", error, execution=stretch.job.execution_id)
         finally:
             await claim.release()
+        if claim.kept:
+            await self._store.publish(topic(stretch.job.execution_id), b"")
         return result
 
     async def cut_off(self, stretch: Stretch, run: Run) -> None:

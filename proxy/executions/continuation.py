@@ -47,7 +47,7 @@ async def opened(store: State, claim: Claim, now: float) -> Open | Over:
         return Over(body.outcome(), stored=True)
     if record.due_at is not None and record.due_at * 1000 <= now:
         return Over(unavailable("execution_expired", record.execution_id, record.owner))
-    crashed = record.status == "running"
+    crashed = record.status == "running" and not body.handed_over
     if crashed and body.attempts >= _ATTEMPTS:
         why = "The server stopped each time it went on with this execution."
         return Over(stopped(record, "SandboxError", why))
@@ -60,6 +60,6 @@ async def opened(store: State, claim: Claim, now: float) -> Open | Over:
     claim.decisions = {one.interaction_id: one for one in decisions}
     given = given_by(body.asked(), claim.decisions, now)
     decided = {**body.decided, **chosen(given, claim.decisions)}
-    body = replace(body, attempts=body.attempts + crashed, decided=decided)
+    body = replace(body, attempts=body.attempts + crashed, decided=decided, handed_over=False)
     await claim.save(replace(record, status="running", due_at=None, pending=0, body=body.encoded()))
     return Open(past, by_call(given, body.asked()))

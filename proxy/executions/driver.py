@@ -19,13 +19,13 @@ from proxy.executions.continuation import Over, opened
 from proxy.executions.job import Workers
 from proxy.executions.limits import ExecutionLimits
 from proxy.executions.outcome import ExecutionResult, Observer
-from proxy.executions.protocol import Pause
+from proxy.executions.protocol import HandOver, Pause
 from proxy.executions.records import body_of
 from proxy.executions.run import Run
 from proxy.executions.stretch import Asked, Stretch, first_stretch, next_stretch
 from proxy.executions.topics import topic
 from proxy.live import Live, NotServing
-from proxy.state import ExecutionRecord, Lease, State
+from proxy.state import Conflict, ExecutionRecord, Lease, State
 from proxy.telemetry import Log
 from proxy.telemetry.spans import Spans, Value
 
@@ -60,11 +60,14 @@ class Driver:
         self._spans = spans
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
         self.running: dict[str, Run] = {}
+        self.leaving = False
 
     # ---- new executions -----------------------------------------------------------------------------------------
     async def begin(self, asked: Asked) -> ExecutionResult:
         """Run the code on the generation that is current now. Raises `NotServing`."""
         with self._live.lease() as generation:
+            if self.leaving:
+                raise NotServing("this server is shutting down")
             if generation.workspace(asked.principal.workspace_id) is None:
                 raise NotServing("this workspace is no longer configured")
             limits = self._limits(generation.config)
@@ -81,6 +84,8 @@ class Driver:
     ) -> asyncio.Task[ExecutionResult] | None:
         """The same without waiting for it."""
         task = self._continued.get(record.execution_id)
+        if task is None and self.leaving:
+            return None
         if task is None:
             lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
             task = self._continued.get(record.execution_id)
@@ -132,7 +137,7 @@ class Driver:
         with self._spans.span("execution", attributes=attributes) as span:
             result = await self._driven(stretch)
             span.note("executor.status", result.status)
-            if result.error is not None:
+            if result.error is not None and result.is_error:
                 span.fail(result.error.name)
         return result
 
@@ -141,15 +146,22 @@ class Driver:
         began = self._clock()
         run = self.running[job.execution_id] = Run(job, self._pool, self._calls, stretch.claim, self._clock)
         try:
+            return await self._concluded(stretch, run, began)
+        finally:
+            del self.running[job.execution_id]
+            run.over.set()
+
+    async def _concluded(self, stretch: Stretch, run: Run, began: float) -> ExecutionResult:
+        try:
             ended = await run.drive()
         except asyncio.CancelledError:
             await self._closing.cut_off(self._aged(stretch, began), run)
             raise
-        finally:
-            del self.running[job.execution_id]
         stretch = self._aged(stretch, began)
         if isinstance(ended, Pause):
             return await self._closing.pause(stretch, run, ended)
+        if isinstance(ended, HandOver):
+            return await self._closing.hand_over(stretch, run)
         result = await ended_with(stretch, run, ended, self._state)
         return await self._closing.finish(stretch, run, result, keep_journal=run.lost == "store")
 
@@ -160,7 +172,7 @@ class Driver:
 
     # ---- the end ------------------------------------------------------------------------------------------------
     async def close(self, record: ExecutionRecord, result: ExecutionResult) -> bool:
-        """End an execution that nobody drives; False when somebody does."""
+        """End an execution that nobody drives; False when somebody does, or did in the meantime."""
         lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
         if lease is None:
             return False
@@ -168,14 +180,18 @@ class Driver:
         try:
             await self._ended(claim, result)
             await claim.forget()
+        except Conflict:
+            return False
         finally:
             await claim.release()
             await self._state.publish(topic(record.execution_id), b"")
         return True
 
-    async def cancel_continued(self) -> None:
-        """Stop driving; what is on record can be continued by another process."""
+    async def cancel_continued(self, seconds: float) -> None:
+        """Stop driving what is not over after `seconds`."""
         tasks = list(self._continued.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

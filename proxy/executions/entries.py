@@ -8,7 +8,7 @@ from proxy.calls import Settlement
 from proxy.executions.journal import DispatchRecord, SettleRecord
 from proxy.executions.outcome import CallEntry
 from proxy.executions.past import Past
-from proxy.executions.protocol import Ended, Pause
+from proxy.executions.protocol import Ended, HandOver, Pause
 from proxy.sandbox import ToolCall
 
 
@@ -39,7 +39,7 @@ class Entries:
             code = code_of(record.outcome)
             self._known[record.seq] = CallEntry(known.path, code is None, code, 0.0)
 
-    def listed(self, end: Ended | Pause | None, now: float) -> tuple[CallEntry, ...]:
+    def listed(self, end: Ended | Pause | HandOver | None, now: float) -> tuple[CallEntry, ...]:
         """In the order in which the code made them, with those that were cut off, held or never sent."""
         found = earlier(self._past) | self._known
         if isinstance(end, Ended):

@@ -49,7 +49,7 @@ class Following:
                     if result is not None:
                         return result
                 now = self._clock()
-                if now >= (until if waits else patience):
+                if now >= (until if waits else patience) or (self._driver.leaving and not waits):
                     return as_it_stands(record)
                 left = min(_LOOK_SECONDS, ((until if waits else patience) - now) / 1000)
                 try:

@@ -1,11 +1,12 @@
 """What an execution does next: `(state, event) -> (state, commands)`. No clock, no I/O, no await.
 
     new -> running <-> blocked  -> paused | finished
-      `-> replaying -^ `-> draining -^
+      `-> replaying -^ `-> draining -^  `-> leaving -^
 
 `running`: the worker computes. `blocked`: it waits for calls or timers. `draining`: the code has ended, calls that it
-never awaited are still under way. `replaying`: a fresh worker is brought to where a journal ends. `paused`: nothing
-can progress without a decision; another run goes on from the journal.
+never awaited are still under way. `replaying`: a fresh worker is brought to where a journal ends. `leaving`: the
+server drains, and waits only for calls that must not be sent twice. `paused`: another run goes on from the journal,
+when something was decided or, after `HandOver`, at once.
 
 Rules:
 - An event that does not fit the state raises `IllegalEvent`; nothing is ignored.
@@ -19,6 +20,8 @@ Rules:
   sent are waited for.
 - A pause comes only when nothing else can progress, so that it shows every call that needs a decision; the worker is
   killed, and `PauseRecord` is on record before `Pause` is said.
+- A hand-over kills the worker at once: whatever it says after that is part of no journal, and the replay says it again.
+  It waits for calls that must not be sent twice; calls that may are cut off, and sent again by the next run.
 - Whatever ends the execution from outside (deadline, cancel, lost worker) does not wait: calls under way are cut off
   and reported as `unsettled`.
 """
@@ -31,7 +34,8 @@ from typing import Any, Final
 
 from proxy.executions import replay
 from proxy.executions.admission import TOO_MANY_BYTES, admitted, answered, asked, recorded
-from proxy.executions.journal import PauseRecord, TimerRecord
+from proxy.executions.ends import cancel, end, hand_over, ignore, leave, lose, pause, stop, time_out
+from proxy.executions.journal import TimerRecord
 from proxy.executions.past import Diverged
 from proxy.executions.protocol import (
     Blocked,
@@ -41,12 +45,9 @@ from proxy.executions.protocol import (
     Deliver,
     Ended,
     Event,
-    Finish,
     Finished,
+    HandOverRequested,
     Judged,
-    KillWorker,
-    LostReason,
-    Pause,
     Resumed,
     Settled,
     Started,
@@ -57,9 +58,7 @@ from proxy.executions.protocol import (
     Write,
 )
 from proxy.executions.situation import (
-    NO_CALLS,
     NO_HELD,
-    NO_JUDGED,
     IllegalEvent,
     MachineLimits,
     Phase,
@@ -105,80 +104,9 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
     if not state.quiet:
         return state, commands
     if state.held:
-        return _paused(state, commands)
+        return pause(state, commands)
     assert state.done is not None
-    return _ended(state, commands, Ended("completed" if state.done.ok else "failed", state.done))
-
-
-def _ended(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
-    judged = (one.call for one in (*state.judging.values(), *state.queue))
-    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values()))
-    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=unsent)
-    return _closed(state, "finished"), (*commands, Finish(ended))
-
-
-def _paused(state: State, commands: tuple[Command, ...]) -> Step:
-    held = tuple(state.held[seq] for seq in sorted(state.held))
-    last = (Write(PauseRecord(state.active_ms)), KillWorker(), Pause(held))
-    return _closed(state, "paused"), (*commands, *last)
-
-
-def _closed(state: State, phase: Phase) -> State:
-    state = replace(state, phase=phase, flying=NO_CALLS, judging=NO_JUDGED, held=NO_HELD, queue=())
-    return replace(state, inbox=(), wake=None, past=None, made=())
-
-
-def _stopped(state: State, ended: Ended) -> Step:
-    return _ended(state, (KillWorker(),), ended)
-
-
-def _deadline(state: State, event: DeadlineReached) -> Step:
-    limits = state.limits
-    late = state.at - state.began >= limits.lifetime_ms
-    if not late and state.active_ms < limits.active_ms:
-        raise IllegalEvent("DeadlineReached before the deadline")
-    if state.done is not None:
-        return _ended(state, (), Ended("completed" if state.done.ok else "failed", state.done))
-    spent = limits.lifetime_ms if late else limits.active_ms
-    what = "in all" if late else "of active time"
-    message = (
-        f"The execution was stopped after {spent / 1000:g} s {what}. Do less at once, or raise timeoutMs."
-    )
-    return _stopped(state, Ended("timeout", name="TimeoutError", message=message))
-
-
-def _cancelled(state: State, event: CancelRequested) -> Step:
-    return _stopped(state, Ended("canceled", name="CanceledError", message=event.why))
-
-
-_LOST: Final[Mapping[LostReason, tuple[str, str]]] = {
-    "memory": (
-        "MemoryLimitError",
-        "The code used more memory than the sandbox allows: process data in smaller parts.",
-    ),
-    "cpu": (
-        "CpuLimitError",
-        "The code used up its CPU time: look for an endless loop or a runaway regular expression.",
-    ),
-    "crash": (
-        "SandboxError",
-        "The sandbox ended unexpectedly. Nothing is known to be wrong with the code; try again.",
-    ),
-    "protocol": ("SandboxError", "The sandbox answered in a way that it must not, and was stopped."),
-    "killed": ("SandboxError", "The sandbox was stopped by the server."),
-    "store": ("StateError", "The record of this execution could not be kept, so it was stopped."),
-    "diverged": (
-        "ReplayDiverged",
-        "The execution could not be continued, because its code did not ask for the same calls again:",
-    ),
-    "unavailable": ("SandboxUnavailable", "No sandbox is free at the moment; try again shortly."),
-}
-
-
-def _lost(state: State, event: WorkerLost) -> Step:
-    name, message = _LOST[event.reason]
-    detail = f" ({event.detail})" if event.detail else ""
-    return _stopped(state, Ended("failed", name=name, message=f"{message}{detail}"))
+    return end(state, commands, Ended("completed" if state.done.ok else "failed", state.done))
 
 
 # ---- replay ------------------------------------------------------------------------------------------------------
@@ -195,7 +123,7 @@ def _replayed(state: State, event: Blocked | Finished) -> Step:
     try:
         state, commands = replay.heard(state, calls, over=isinstance(event, Finished))
     except Diverged as why:
-        return _lost(state, WorkerLost(event.at, "diverged", str(why)))
+        return lose(state, WorkerLost(event.at, "diverged", str(why)))
     if commands:
         return state, commands
     if isinstance(event, Blocked):
@@ -209,14 +137,14 @@ def _blocked(state: State, event: Blocked) -> Step:
     state, commands = admitted(replace(state, phase="blocked", wake=event.wake), event.calls)
     if state.refused > state.limits.refusals:
         message = f"The code kept calling tools after the limit of {state.limits.calls} calls."
-        return _stopped(state, Ended("failed", name="CallLimitError", message=message))
+        return stop(state, Ended("failed", name="CallLimitError", message=message))
     return _waited(state, commands)
 
 
 def _waited(state: State, commands: tuple[Command, ...]) -> Step:
     if state.quiet and not (state.inbox or state.held) and state.wake is None:
         message = "The code waits for something that can never happen: no call and no timer is pending."
-        return _stopped(state, Ended("failed", name="Error", message=message))
+        return stop(state, Ended("failed", name="Error", message=message))
     return _progressed(state, commands)
 
 
@@ -232,9 +160,11 @@ def _settled(state: State, event: Settled) -> Step:
         raise IllegalEvent(f"call {event.seq} is not under way")
     total = state.outcome_bytes + len(event.outcome)
     outcome = event.outcome if total <= state.limits.outcome_bytes else TOO_MANY_BYTES
-    flying = without(state.flying, event.seq)
-    state = replace(state, flying=flying, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
+    flying, once = without(state.flying, event.seq), state.once - {event.seq}
+    state = replace(state, flying=flying, once=once, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
     state, write = recorded(state, event.seq, outcome)
+    if state.phase == "leaving":
+        return leave(state, (write,))
     state, judge = asked(state)
     if state.phase == "draining":
         return _drained(state, (write, *judge))
@@ -251,7 +181,7 @@ def _progressed(state: State, commands: tuple[Command, ...]) -> Step:
         return running, (*commands, Deliver(state.inbox))
     if state.wake is not None:
         return state, (*commands, WaitTimer(state.wake))
-    return _paused(state, commands) if state.quiet and state.held else (state, commands)
+    return pause(state, commands) if state.quiet and state.held else (state, commands)
 
 
 def _timer(state: State, event: TimerDue) -> Step:
@@ -259,7 +189,7 @@ def _timer(state: State, event: TimerDue) -> Step:
         raise IllegalEvent("TimerDue before a timer is due")
     if state.timers >= state.limits.timers:
         message = f"The code waited for timers more than {state.limits.timers} times."
-        return _stopped(state, Ended("failed", name="TimerLimitError", message=message))
+        return stop(state, Ended("failed", name="TimerLimitError", message=message))
     clock = max(state.clock, state.at)
     running = replace(state, phase="running", wake=None, clock=clock, timers=state.timers + 1)
     return running, (Write(TimerRecord(clock)), Deliver((TimerDelivery(clock),)))
@@ -268,29 +198,39 @@ def _timer(state: State, event: TimerDue) -> Step:
 _HANDLERS: Final[Mapping[tuple[Phase, type], Callable[[State, Any], Step]]] = {
     ("new", Started): _started,
     ("new", Resumed): _resumed,
-    ("new", WorkerLost): _lost,
-    ("new", CancelRequested): _cancelled,
+    ("new", WorkerLost): lose,
+    ("new", CancelRequested): cancel,
     ("replaying", Blocked): _replayed,
     ("replaying", Finished): _replayed,
-    ("replaying", WorkerLost): _lost,
-    ("replaying", DeadlineReached): _deadline,
-    ("replaying", CancelRequested): _cancelled,
+    ("replaying", WorkerLost): lose,
+    ("replaying", DeadlineReached): time_out,
+    ("replaying", CancelRequested): cancel,
     ("running", Judged): _judged,
     ("running", Blocked): _blocked,
     ("running", Settled): _settled,
     ("running", Finished): _finished,
-    ("running", WorkerLost): _lost,
-    ("running", DeadlineReached): _deadline,
-    ("running", CancelRequested): _cancelled,
+    ("running", WorkerLost): lose,
+    ("running", DeadlineReached): time_out,
+    ("running", CancelRequested): cancel,
     ("blocked", Judged): _judged,
     ("blocked", Settled): _settled,
     ("blocked", TimerDue): _timer,
-    ("blocked", WorkerLost): _lost,
-    ("blocked", DeadlineReached): _deadline,
-    ("blocked", CancelRequested): _cancelled,
+    ("blocked", WorkerLost): lose,
+    ("blocked", DeadlineReached): time_out,
+    ("blocked", CancelRequested): cancel,
     ("draining", Judged): _judged,
     ("draining", Settled): _settled,
-    ("draining", DeadlineReached): _deadline,
-    ("draining", CancelRequested): _cancelled,
+    ("draining", DeadlineReached): time_out,
+    ("draining", CancelRequested): cancel,
+    ("replaying", HandOverRequested): hand_over,
+    ("running", HandOverRequested): hand_over,
+    ("blocked", HandOverRequested): hand_over,
+    ("draining", HandOverRequested): hand_over,
+    ("leaving", Settled): _settled,
+    ("leaving", Blocked): ignore,
+    ("leaving", Finished): ignore,
+    ("leaving", WorkerLost): ignore,
+    ("leaving", DeadlineReached): time_out,
+    ("leaving", CancelRequested): cancel,
 }
 """Every event that may happen, by state. What is not here is illegal."""

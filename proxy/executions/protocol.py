@@ -130,6 +130,13 @@ class DeadlineReached:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOverRequested:
+    """The server drains: stop here as soon as another process can go on without doing anything twice."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """The caller went away, or the server drains. `why` is a sentence for the result."""
 
@@ -147,6 +154,7 @@ Event = (
     | Finished
     | WorkerLost
     | DeadlineReached
+    | HandOverRequested
     | CancelRequested
 )
 
@@ -231,6 +239,11 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Another run goes on from the journal: what is under way may be sent again. Everything is on record."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How an execution ended. `done` is set when the code itself ended; else `message` says what happened.
 
@@ -253,4 +266,6 @@ class Finish:
     ended: Ended
 
 
-Command = StartWorker | Judge | Dispatch | Deliver | WaitTimer | Write | KillWorker | Pause | Finish
+Command = (
+    StartWorker | Judge | Dispatch | Deliver | WaitTimer | Write | KillWorker | Pause | HandOver | Finish
+)

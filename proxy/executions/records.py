@@ -25,7 +25,8 @@ from proxy.state import ExecutionRecord
 class Body:
     """The encrypted part of an index record. `decided` are answers that were carried out, by interaction.
 
-    `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from.
+    `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from;
+    `handed_over`: the process that drove it last has left it in good order.
     """
 
     principal: JsonObject
@@ -36,6 +37,7 @@ class Body:
     result: JsonObject | None = None
     used_ms: float = 0.0
     attempts: int = 0
+    handed_over: bool = False
 
     def encoded(self) -> bytes:
         """As JSON."""

@@ -32,6 +32,8 @@ from proxy.executions.protocol import (
     Event,
     Finish,
     Finished,
+    HandOver,
+    HandOverRequested,
     Judge,
     Judged,
     Judgement,
@@ -82,12 +84,13 @@ class Run:
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(job.machine.parallel + 8)
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake: float | None = None
-        self._cancelled = False
+        self._cancelled = self._leaving = False
         self.ended: Ended | None = None
-        self.paused: Pause | None = None
+        self.paused: Pause | HandOver | None = None
         self.lost: str | None = None
         # A line may not be longer than what the worker is told, so twice that is never cut for an honest one.
         self.heard = Heard(job.limits.log_bytes * 2 + 65_536, job.limits.emit_bytes * 2)
+        # Set by whoever drives, when everything about this run is in the store.
         self.over = asyncio.Event()
 
     @property
@@ -98,6 +101,12 @@ class Run:
     def entries(self) -> tuple[CallEntry, ...]:
         """The inner calls so far."""
         return self._entries.listed(self.ended or self.paused, self._clock())
+
+    def hand_over(self) -> None:
+        """Ask to leave the rest to another process; safe to repeat."""
+        if not self._leaving:
+            self._leaving = True
+            self._inbox.put_nowait(HandOverRequested(self._clock()))
 
     def cancel(self, why: str) -> None:
         """Ask for the end; safe to repeat."""
@@ -110,8 +119,11 @@ class Run:
         """Whether it has ended or paused."""
         return self.ended is not None or self.paused is not None
 
-    async def drive(self) -> Ended | Pause:
-        """Run to the end or to the next pause. When this task is cancelled nothing is left when it says so."""
+    async def drive(self) -> Ended | Pause | HandOver:
+        """Run to the end, to the next pause, or to where another process goes on.
+
+        When this task is cancelled nothing is left when it says so.
+        """
         try:
             lifetime = self._job.machine.lifetime_ms / 1000 + _POOL_GRACE_SECONDS
             async with self._pool.worker(self._job.principal.workspace_id, lifetime) as worker:
@@ -124,8 +136,6 @@ class Run:
                 self._state, commands = step(self._state, gone)
                 self._conclude(commands)
             raise
-        finally:
-            self.over.set()
         ended = self.ended or self.paused
         assert ended is not None
         return ended
@@ -192,7 +202,7 @@ class Run:
         for command in commands:
             if isinstance(command, Finish):
                 self.ended = command.ended
-            elif isinstance(command, Pause):
+            elif isinstance(command, Pause | HandOver):
                 self.paused = command
 
     def _judge(self, judgement: Judgement) -> Answer:
@@ -232,6 +242,7 @@ class Run:
             case WaitTimer(at):
                 self._wake = at
             case KillWorker():
+                self._wake = None
                 worker.kill()
             case _:
                 pass  # ends are noted in `_conclude`, before anything was waited for

@@ -6,7 +6,6 @@ next result drives the execution there; a decision alone only wakes those who wa
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,6 +46,7 @@ from proxy.executions.outcome import (
 )
 from proxy.executions.records import view
 from proxy.executions.reports import OnExecution
+from proxy.executions.stopping import Stopping
 from proxy.executions.stretch import Asked
 from proxy.executions.topics import topic
 from proxy.live import Live, NotServing
@@ -54,6 +54,7 @@ from proxy.principal import Principal
 from proxy.state import Owner, State
 from proxy.telemetry.spans import NoSpans, Spans
 
+_SHUTTING_DOWN: Final = "The server is shutting down."
 _FALLBACK: Final = (
     "This client cannot show questions, so the decision is asked for through the `resume` tool."
 )
@@ -90,6 +91,7 @@ class Executions:
         self._desk = Desk(state, is_approver, self._clock, on_decision)
         self._following = Following(state, self._driver, self._desk, self._clock)
         self._listing = Listing(state, self._desk, self._clock)
+        self._stopping = Stopping(state, self._driver, self._desk, self._clock)
         self._keys = Keys(state, self._clock)
 
     @property
@@ -207,7 +209,8 @@ class Executions:
         status = _STATUS_OF.get(refusal)
         if status is None and standing is not None:
             return replace(standing, note=REFUSALS[refusal])
-        return unavailable(status or "execution_not_found", execution_id, _owner(principal))
+        owner = Owner(principal.workspace_id, principal.account_id)
+        return unavailable(status or "execution_not_found", execution_id, owner)
 
     # ---- decide and look ----------------------------------------------------------------------------------------
     async def decide(
@@ -239,21 +242,12 @@ class Executions:
 
     # ---- end ----------------------------------------------------------------------------------------------------
     async def cancel(self, execution_id: str, principal: Principal) -> bool:
-        """End an execution; False when this caller knows none that is not over, or another replica runs it now."""
-        record = await self._desk.find(execution_id, principal)
-        run = self._driver.running.get(execution_id)
-        if run is not None and (record is not None or _owner(principal) == run.owner):
-            run.cancel("It was cancelled on request.")
-            return True
-        if record is None or record.status == "settled":
-            return False
-        result = replace(
-            as_it_stands(record),
-            status="canceled",
-            interactions=(),
-            error=ExecutionError("CanceledError", "It was cancelled on request."),
-        )
-        return await self._driver.close(record, result)
+        """End an execution, wherever it runs; False when this caller knows none that is not over."""
+        return await self._stopping.cancel(execution_id, principal)
+
+    async def listen(self) -> None:
+        """Hear what other replicas want of this one. Runs until it is cancelled."""
+        await self._stopping.listen()
 
     async def recover(self) -> int:
         """Begin to go on with executions that a dead process left behind, and to end those that waited too long.
@@ -265,32 +259,27 @@ class Executions:
             await self._driver.start(record, SILENT)
         return len(left)
 
-    async def let_go(self) -> None:
+    async def let_go(self, seconds: float = 5.0) -> None:
         """Stop driving continued executions; another process can go on with them."""
-        await self._driver.cancel_continued()
+        await self.hand_over(seconds)
+        await self._driver.cancel_continued(seconds)
 
     async def idle(self) -> None:
         """Return when nothing is under way. Unbounded: the caller sets the limit."""
         while self._driver.running:
             await next(iter(self._driver.running.values())).over.wait()
-            await asyncio.sleep(0)
 
-    async def cancel_all(self, why: str = "The server is shutting down.", seconds: float = 5.0) -> int:
+    async def hand_over(self, seconds: float = 5.0) -> int:
+        """Stop everything; nothing begins any more. What another process can go on with is left to it, as it is.
+
+        Calls that must not be sent twice get `seconds` to end; what cannot wait for them, or has no store that outlives
+        this process, is cancelled. How many executions are still under way after that.
+        """
+        return await self._stopping.hand_over(_SHUTTING_DOWN, seconds)
+
+    async def cancel_all(self, why: str = _SHUTTING_DOWN, seconds: float = 5.0) -> int:
         """Cancel everything and wait for the results to be on their way; how many are still under way after that."""
-        runs = list(self._driver.running.values())
-        for run in runs:
-            run.cancel(why)
-        try:
-            async with asyncio.timeout(seconds):
-                for run in runs:
-                    await run.over.wait()
-        except TimeoutError:
-            pass
-        return sum(not run.over.is_set() for run in runs)
-
-
-def _owner(principal: Principal) -> Owner:
-    return Owner(principal.workspace_id, principal.account_id)
+        return await self._stopping.cancel_all(why, seconds)
 
 
 def _is_text(code: str) -> bool:

@@ -11,7 +11,7 @@ from proxy.executions.past import Past
 from proxy.executions.protocol import Command, Given, Held, Judgement
 from proxy.sandbox import Delivery, Done, ToolCall
 
-Phase = Literal["new", "replaying", "running", "blocked", "draining", "paused", "finished"]
+Phase = Literal["new", "replaying", "running", "blocked", "draining", "leaving", "paused", "finished"]
 NO_CALLS: Final[Mapping[int, ToolCall]] = MappingProxyType({})
 NO_HELD: Final[Mapping[int, Held]] = MappingProxyType({})
 NO_JUDGED: Final[Mapping[int, Judgement]] = MappingProxyType({})
@@ -43,10 +43,10 @@ class MachineLimits:
 class State:
     """Everything the machine knows. `at` is the time of the last event, `clock` the virtual clock last recorded.
 
-    `judging` are calls being judged; `flying` those sent and not settled, by number; `held` those that need a
-    decision; `queue` those that wait for a place; `inbox` what settled and was not delivered yet; `dropped` what code
-    made and will never be sent. While replaying, `past` is the journal, `replayed` how many of its deliveries were
-    made, and `made` the calls that the code has made again.
+    `judging` are calls being judged; `flying` those sent and not settled, by number; `once` those of them that must
+    not be sent twice; `held` those that need a decision; `queue` those that wait for a place; `inbox` what settled and
+    was not delivered yet; `dropped` what code made and will never be sent. While replaying, `past` is the journal,
+    `replayed` how many of its deliveries were made, and `made` the calls that the code has made again.
     """
 
     limits: MachineLimits
@@ -62,6 +62,7 @@ class State:
     outcome_bytes: int = 0
     wake: float | None = None
     flying: Mapping[int, ToolCall] = field(default_factory=lambda: NO_CALLS)
+    once: frozenset[int] = frozenset()
     judging: Mapping[int, Judgement] = field(default_factory=lambda: NO_JUDGED)
     held: Mapping[int, Held] = field(default_factory=lambda: NO_HELD)
     queue: tuple[Judgement, ...] = ()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+CANCELS: Final = "executions.cancel"
+"""Where a replica asks the others to cancel an execution, by its id."""
+
 
 def topic(execution_id: str) -> str:
     """Where it is published that something about an execution has changed."""

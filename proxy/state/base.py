@@ -240,6 +240,11 @@ class Backend(Protocol):
     """What a store says about itself."""
 
     @property
+    def durable(self) -> bool:
+        """Whether what is written outlives this process."""
+        ...
+
+    @property
     def counters(self) -> Storage | None:
         """Where rate limits are counted for all replicas; None: each process counts for itself."""
         ...

@@ -49,6 +49,10 @@ class MemoryState(SqliteState):
             Inline(db, clock, Chores(sweep, SWEEP_SECONDS)), Plain(), _caps(caps or MemoryCaps())
         )
 
+    @property
+    def durable(self) -> bool:
+        return False
+
 
 def _caps(caps: MemoryCaps) -> Caps:
     return Caps(

@@ -60,6 +60,10 @@ class RedisState(RedisExecutions, RedisDecisions, RedisResults, RedisSessions, R
         self._counters = counters
 
     @property
+    def durable(self) -> bool:
+        return True
+
+    @property
     def counters(self) -> Storage | None:
         return self._counters
 

@@ -68,6 +68,10 @@ class SqliteState(
         SqliteJournals.__init__(self, database, cipher, caps, Held())
 
     @property
+    def durable(self) -> bool:
+        return True
+
+    @property
     def counters(self) -> Storage | None:
         return None
 

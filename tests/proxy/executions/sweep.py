@@ -185,7 +185,6 @@ class Sweep:
                 result = await self._decided(result, accepted)
             else:
                 figures.handed_over += 1
-                self._executions = self._another()
                 result = await self._driven(self._executions.wait(result.execution_id, ALICE, 0))
         figures.cases += 1
         figures.calls += len(upstream.sent)
@@ -212,7 +211,10 @@ class Sweep:
         async with asyncio.TaskGroup() as group:
             leaving = group.create_task(self._leave())
             result = await work
-            leaving.cancel()
+            if not self._parting.due.is_set():
+                leaving.cancel()
+        if self._parting.due.is_set():
+            self._executions = self._another()
         return result
 
     async def _leave(self) -> None:

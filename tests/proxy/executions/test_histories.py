@@ -31,6 +31,8 @@ from proxy.executions.protocol import (
     Event,
     Finish,
     Finished,
+    HandOver,
+    HandOverRequested,
     Hold,
     Judge,
     Judged,
@@ -107,6 +109,11 @@ class History:
             case Finish(end):
                 self.finishes += 1
                 assert {one.seq for one in end.unsettled} == set(self.sent) - set(self.settled)
+            case HandOver():
+                self.pauses += 1
+                assert isinstance(self.records[-1], PauseRecord)
+                left = set(self.sent) - set(self.settled)
+                assert left <= self._repeatable(), "what must not be sent twice is waited for"
             case Pause(held):
                 self.pauses += 1
                 assert isinstance(self.records[-1], PauseRecord)
@@ -115,6 +122,9 @@ class History:
                 assert not {one.call.seq for one in held} & set(self.sent)
             case _:
                 pass
+
+    def _repeatable(self) -> set[int]:
+        return {one.seq for one in self.records if isinstance(one, DispatchRecord) and one.repeatable}
 
     def _check(self, before: State) -> None:
         state = self.state
@@ -160,6 +170,7 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
         WorkerLost(at, "cpu", ""),
         DeadlineReached(at),
         CancelRequested(at, ""),
+        HandOverRequested(at),
         Started(at, START),
     ]
     return draw(st.sampled_from([*common * 4, *rare]))
@@ -192,6 +203,7 @@ def an_event_of(kind: type) -> Event:
         WorkerLost: WorkerLost(5000, "cpu", ""),
         DeadlineReached: DeadlineReached(5_000_000),
         CancelRequested: CancelRequested(5000, ""),
+        HandOverRequested: HandOverRequested(5000),
         Judged: Judged(5000, ()),
         Resumed: Resumed(5000, past_of([START]), {}),
     }
@@ -207,6 +219,7 @@ EVENTS = (
     WorkerLost,
     DeadlineReached,
     CancelRequested,
+    HandOverRequested,
     Judged,
     Resumed,
 )
@@ -217,15 +230,18 @@ PHASES: dict[str, State] = {
     "draining": after(Finished(1001, done(calls=(call(0), call(1)))))[0],
     "finished": after(Finished(1002, done()))[0],
     "paused": held_at_the_end()[0],
+    "leaving": after(Blocked(1001, (call(0), call(1)), None), HandOverRequested(1002))[0],
     "replaying": step(State(MachineLimits()), Resumed(5000, past_of([START]), {}))[0],
 }
 LEGAL = {
     "new": {Started, Resumed, WorkerLost, CancelRequested},
-    "replaying": {Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested},
+    "replaying": {Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested, HandOverRequested},
+    "leaving": {Settled, Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested},
     "paused": set(),
-    "running": {Judged, Blocked, Settled, Finished, WorkerLost, DeadlineReached, CancelRequested},
-    "blocked": {Judged, Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested},
-    "draining": {Judged, Settled, DeadlineReached, CancelRequested},
+    "running": {Judged, Blocked, Settled, Finished, WorkerLost, DeadlineReached}
+    | {CancelRequested, HandOverRequested},
+    "blocked": {Judged, Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested, HandOverRequested},
+    "draining": {Judged, Settled, DeadlineReached, CancelRequested, HandOverRequested},
     "finished": set(),
 }
 

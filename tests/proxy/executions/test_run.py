@@ -198,7 +198,7 @@ async def test_the_observer_hears_of_calls_and_logs() -> None:
 class KeepingState(MemoryState):
     """A store that forgets no journal."""
 
-    async def drop_journal(self, execution_id: str, owner: Owner) -> None:
+    async def drop_journal(self, execution_id: str, owner: Owner, *, written: bool = True) -> None:
         """Kept."""
 
 

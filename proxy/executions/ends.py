@@ -1,0 +1,133 @@
+"""How executions end, pause, and are left to another process. Part of the execution machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from proxy.executions.journal import PauseRecord
+from proxy.executions.protocol import (
+    Blocked,
+    CancelRequested,
+    Command,
+    DeadlineReached,
+    Ended,
+    Finish,
+    Finished,
+    HandOver,
+    HandOverRequested,
+    KillWorker,
+    LostReason,
+    Pause,
+    WorkerLost,
+    Write,
+)
+from proxy.executions.situation import (
+    NO_CALLS,
+    NO_HELD,
+    NO_JUDGED,
+    IllegalEvent,
+    Phase,
+    State,
+    Step,
+)
+
+
+def end(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
+    """Over: what is under way is reported as unsettled."""
+    judged = (one.call for one in (*state.judging.values(), *state.queue))
+    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values()))
+    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=unsent)
+    return close(state, "finished"), (*commands, Finish(ended))
+
+
+def pause(state: State, commands: tuple[Command, ...]) -> Step:
+    """Wait for decisions on every held call, without a worker."""
+    held = tuple(state.held[seq] for seq in sorted(state.held))
+    last = (Write(PauseRecord(state.active_ms)), KillWorker(), Pause(held))
+    return close(state, "paused"), (*commands, *last)
+
+
+def close(state: State, phase: Phase) -> State:
+    """Nothing happens in this run any more."""
+    state = replace(
+        state, phase=phase, flying=NO_CALLS, once=frozenset(), judging=NO_JUDGED, held=NO_HELD, queue=()
+    )
+    return replace(state, inbox=(), wake=None, past=None, made=())
+
+
+def stop(state: State, ended: Ended) -> Step:
+    """Over, whatever the worker is at."""
+    return end(state, (KillWorker(),), ended)
+
+
+def time_out(state: State, event: DeadlineReached) -> Step:
+    """Raises `IllegalEvent` before the deadline."""
+    limits = state.limits
+    late = state.at - state.began >= limits.lifetime_ms
+    if not late and state.active_ms < limits.active_ms:
+        raise IllegalEvent("DeadlineReached before the deadline")
+    if state.done is not None:
+        return end(state, (), Ended("completed" if state.done.ok else "failed", state.done))
+    spent = limits.lifetime_ms if late else limits.active_ms
+    what = "in all" if late else "of active time"
+    message = (
+        f"The execution was stopped after {spent / 1000:g} s {what}. Do less at once, or raise timeoutMs."
+    )
+    return stop(state, Ended("timeout", name="TimeoutError", message=message))
+
+
+def hand_over(state: State, event: HandOverRequested) -> Step:
+    """Stop the worker, and leave when nothing can happen twice."""
+    return leave(replace(state, phase="leaving", wake=None), (KillWorker(),))
+
+
+def leave(state: State, commands: tuple[Command, ...]) -> Step:
+    """Leave the rest to another run, once no call is under way that must not be sent twice."""
+    if state.once:
+        return state, commands
+    return close(state, "paused"), (*commands, Write(PauseRecord(state.active_ms)), HandOver())
+
+
+def ignore(state: State, event: Blocked | Finished | WorkerLost) -> Step:
+    """From a worker that was killed; but who lost the execution to another process must not leave it to a third."""
+    if isinstance(event, WorkerLost) and event.reason == "store":
+        return lose(state, event)
+    return state, ()
+
+
+def cancel(state: State, event: CancelRequested) -> Step:
+    """Somebody does not want it any more."""
+    return stop(state, Ended("canceled", name="CanceledError", message=event.why))
+
+
+_LOST: Final[Mapping[LostReason, tuple[str, str]]] = {
+    "memory": (
+        "MemoryLimitError",
+        "The code used more memory than the sandbox allows: process data in smaller parts.",
+    ),
+    "cpu": (
+        "CpuLimitError",
+        "The code used up its CPU time: look for an endless loop or a runaway regular expression.",
+    ),
+    "crash": (
+        "SandboxError",
+        "The sandbox ended unexpectedly. Nothing is known to be wrong with the code; try again.",
+    ),
+    "protocol": ("SandboxError", "The sandbox answered in a way that it must not, and was stopped."),
+    "killed": ("SandboxError", "The sandbox was stopped by the server."),
+    "store": ("StateError", "The record of this execution could not be kept, so it was stopped."),
+    "diverged": (
+        "ReplayDiverged",
+        "The execution could not be continued, because its code did not ask for the same calls again:",
+    ),
+    "unavailable": ("SandboxUnavailable", "No sandbox is free at the moment; try again shortly."),
+}
+
+
+def lose(state: State, event: WorkerLost) -> Step:
+    """There is no worker to go on with."""
+    name, message = _LOST[event.reason]
+    detail = f" ({event.detail})" if event.detail else ""
+    return stop(state, Ended("failed", name=name, message=f"{message}{detail}"))
