@@ -1,0 +1,36 @@
+"""What one start fixes for the pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from limits.aio.storage import MovingWindowSupport
+
+from proxy.limits import open_storage
+from proxy.serving.origins import FrontRules, HostRules
+from proxy.serving.sealing import Seals
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFiles:
+    """Where a server without an `auth` section keeps its tokens: the agents' one, and the approving person's."""
+
+    token: Path
+    approver: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """`hosts` and `seals` are the front's own; `seals` must have the same keys on all replicas. `public_url` and
+    `local_files` are asked anew each time, because a reload may change them. `windows` counts sign-in attempts; `clock`
+    gives seconds since 1970."""
+
+    hosts: FrontRules = field(default_factory=lambda: HostRules(loopback=True))
+    seals: Seals = field(default_factory=Seals)
+    public_url: Callable[[], str | None] = lambda: None
+    local_files: Callable[[], LocalFiles | None] = lambda: None
+    windows: MovingWindowSupport = field(default_factory=open_storage)
+    clock: Callable[[], float] = time.time
