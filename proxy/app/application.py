@@ -29,7 +29,7 @@ from proxy.app.store import open_store
 from proxy.app.store_watch import StoreWatch
 from proxy.app.telemetry import Counts, all_of, set_logging
 from proxy.app.tracing import open_spans
-from proxy.calls import Calls
+from proxy.calls import Calls, SystemTools
 from proxy.config import Config, Loaded, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
@@ -104,7 +104,14 @@ class Application:
             connections.health,
             lambda: self.store_watch.trouble,
         )
-        self.gateway = AppGateway(self.live, lambda: self.access, self.executions, operations, self.metrics)
+        self.gateway = AppGateway(
+            self.live,
+            lambda: self.access,
+            self.executions,
+            operations,
+            self.metrics,
+            SystemTools(self.live, state),
+        )
 
     @property
     def config(self) -> Config:

@@ -97,7 +97,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             metrics = application.config.telemetry.metrics
             if metrics.enabled and metrics.listen is not None:
                 # A listener of its own is meant for operators: its routes are open to whoever reaches it.
-                operations = build_rest(application.gateway, drain, RestOptions(admin_open=True))
+                operations = build_rest(application.gateway, drain, RestOptions(admin_open=True, api=False))
                 address = metrics.listen
                 group.create_task(
                     serve_http(

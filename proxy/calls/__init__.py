@@ -2,9 +2,10 @@
 
 from proxy.calls.approval import Approval, Asking, Ready
 from proxy.calls.call import Calls
-from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
+from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
 from proxy.calls.sending import CallLimits
 from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
+from proxy.calls.system import SystemTools
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, Refusal
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "CallReport",
     "CallSubject",
     "Calls",
+    "Plain",
     "Ready",
     "Refusal",
     "Settlement",
+    "SystemTools",
     "ToolDefect",
     "WrongArgument",
 ]

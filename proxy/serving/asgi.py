@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from quart import Quart
 
 from proxy.principal import Principal
+from proxy.serving.api import OPEN_PATHS, ApiFront, is_api
+from proxy.serving.api.call import Problem
+from proxy.serving.api.front import problem_body
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import Envelope, EnvelopeOptions
-from proxy.serving.errors import Refusal, error_body
+from proxy.serving.errors import Refusal
 from proxy.serving.gateway import Gateway
-from proxy.serving.http import Receive, Reply, Request, Scope, Send
+from proxy.serving.http import AsgiApp, Receive, Reply, Request, Scope, Send
 from proxy.serving.legacy import LegacyLeg
 from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions
 from proxy.serving.modern import ModernLeg
@@ -53,6 +56,7 @@ class Dispatch:
         self.sessions = sessions
         self.rest: Quart = build_rest(gateway, drain, options.rest)
         self._hosts = options.envelope.hosts
+        self._api = ApiFront(gateway, self._hosts, cast(AsgiApp, self.rest))
         self._envelope = Envelope(gateway, legacy, modern, options.envelope)
         self.close = _subscribe(gateway, legacy, changes)
         drain.on_begin(changes.end_streams)
@@ -76,7 +80,11 @@ class Dispatch:
             request.refuse_repeated()
             self._hosts.check(request)
         except Refusal as refusal:
-            await Reply(send).json(refusal.fault.status, error_body(refusal.fault.code, refusal.message))
+            problem = Problem.of(refusal)
+            await Reply(send).json(problem.status, problem_body(problem), problem.headers)
+            return
+        if is_api(request.path) and request.path not in OPEN_PATHS:
+            await self._api.serve(request, scope, receive, send)
             return
         app: Any = self.rest
         await app(scope, receive, send)

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from quart import Quart, Response, request
 
+from proxy.serving.api import add_api
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
@@ -29,10 +30,11 @@ View = Callable[[], Awaitable[Response]]
 @dataclass(frozen=True, slots=True)
 class RestOptions:
     """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`.
-    `settings` are passed to Quart."""
+    `api` off: no REST API. `settings` are passed to Quart."""
 
     admin_open: bool = True
     metrics: bool = True
+    api: bool = True
     settings: Mapping[str, Any] = field(default_factory=lambda: {"MAX_CONTENT_LENGTH": 64 * 1024})
 
 
@@ -44,6 +46,8 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
     guard = _Guard(gateway, options)
     _health(app, gateway, drain)
     _operations(app, gateway, guard)
+    if options.api:
+        add_api(app, gateway, drain)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(405, _not_allowed)
     app.register_error_handler(Exception, _internal)

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from integrations.base import Failure
 from proxy.app.application import Application
 from proxy.auth import hash_key
+from proxy.calls import Plain
 from proxy.catalog import PAUSE_RULE
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
@@ -253,3 +255,39 @@ async def test_requests_are_counted(tmp_path: Path, env: Mapping[str, str]) -> N
     async with application_of(tmp_path, config_text(), env) as application:
         application.gateway.request_finished("/mcp", 200, 0.01)
         assert application.metrics.value("executor_requests_total", path="/mcp", status="200") == 1
+
+
+async def test_tools_and_decisions_as_the_caller_would_get_them(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    rules = """\
+policies:
+  - {id: hush, pattern: "shop.*.delete", action: block, reason: never, disclose: false, when: {id: {in: [a]}}}
+  - {id: gone, pattern: shop.org.main.items.create, action: block, principals: [user:ann]}
+"""
+    async with application_of(tmp_path, config_text(more=rules), env) as application:
+        gateway: Gateway = application.gateway
+        ann = Principal("default", "user:ann", "user")
+        page = await gateway.look_up("catalog.tools", {"query": ""}, ann)
+        assert isinstance(page, Plain)
+        assert "shop.org.main.items.create" not in repr(page.value)
+        told = gateway.explain(ann, "shop.org.main.items.delete", {"id": "a"})
+        assert isinstance(told, dict)
+        assert (told["action"], told["rule"], told["reason"]) == ("block", None, None)
+        assert "considered" not in told
+        whole = gateway.explain(LOCAL, "shop.org.main.items.delete", {"id": "a"})
+        assert isinstance(whole, dict)
+        assert (whole["rule"], len(whole["considered"])) == ("hush", 1)
+        hidden = gateway.explain(ann, "shop.org.main.items.create", None)
+        unknown = gateway.explain(ann, "shop.org.main.items.nothing", None)
+        assert isinstance(hidden, Failure)
+        assert isinstance(unknown, Failure)
+        assert hidden.code == unknown.code == "tool_not_found"
+
+
+async def test_an_ambiguous_tool_is_named(tmp_path: Path, env: Mapping[str, str]) -> None:
+    two = config_text().replace("shop.org.main: ", "shop.org.main: {}\n  shop.org.other: ")
+    async with application_of(tmp_path, two, env) as application:
+        found = application.gateway.explain(LOCAL, "shop.items.list", None)
+        assert isinstance(found, Failure)
+        assert found.code == "tool_ambiguous"

@@ -1,0 +1,201 @@
+"""What the REST API serves: one readable list. Quart routes by it, and the OpenAPI document is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from proxy.serving.api.call import Answer, Call
+from proxy.serving.api.catalog import connections, explain, tool, tools
+from proxy.serving.api.decisions import approvals, decide, resume
+from proxy.serving.api.executions import STATUSES, Executing, cancel, execution, executions
+from proxy.serving.api.outliving import Outliving
+from proxy.serving.gateway import Gateway
+
+Handler = Callable[[Gateway, Call], Awaitable[Answer]]
+Schema = Mapping[str, Any]
+_NO_PARAMETERS: Final[Mapping[str, Schema]] = MappingProxyType({})
+
+OPEN_PATHS: Final = frozenset({"/api/health", "/api/openapi.json"})
+"""What anybody may read: that we are up, and how this API is called."""
+
+_TEXT: Final[Schema] = {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` has its parameters in braces. `query` are schemas by name; `body` and `answer` are names of schemas of the
+    document, or None. `errors` come on top of those that every route has. `works`: it begins work, which a server that
+    is shutting down refuses."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    name: str
+    summary: str
+    handler: Handler
+    answer: str
+    query: Mapping[str, Schema] = field(default_factory=lambda: _NO_PARAMETERS)
+    required: tuple[str, ...] = ()
+    headers: Mapping[str, Schema] = field(default_factory=lambda: _NO_PARAMETERS)
+    body: str | None = None
+    errors: tuple[int, ...] = ()
+    works: bool = False
+
+
+def routes(outliving: Outliving) -> tuple[Route, ...]:
+    """Every route but health and the document itself."""
+    return (*_executions(outliving), *_approvals(), *_catalog())
+
+
+def _executions(outliving: Outliving) -> tuple[Route, ...]:
+    return (
+        Route(
+            "POST",
+            "/api/executions",
+            "execute",
+            "Run code. The same Idempotency-Key and code give the same execution; concurrent requests join.",
+            Executing(outliving),
+            "ExecutionResult",
+            headers={"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255}},
+            body="ExecuteRequest",
+            works=True,
+        ),
+        Route(
+            "GET",
+            "/api/executions",
+            "listExecutions",
+            "Executions, newest first: your own, or all of the workspace for approvers.",
+            executions,
+            "ExecutionPage",
+            query={
+                "status": {"type": "string", "enum": list(STATUSES)},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+                "cursor": _TEXT,
+            },
+        ),
+        Route(
+            "GET",
+            "/api/executions/{executionId}",
+            "getExecution",
+            "One execution: what waits, what was decided, the calls it made, its result.",
+            execution,
+            "Execution",
+            errors=(404,),
+        ),
+        Route(
+            "POST",
+            "/api/executions/{executionId}/resume",
+            "resumeExecution",
+            "Decide what waits (or, without an action, nothing), go on, and answer the next result.",
+            resume,
+            "ExecutionResult",
+            body="ResumeRequest",
+            errors=(404, 409, 410),
+            works=True,
+        ),
+        Route(
+            "POST",
+            "/api/executions/{executionId}/decide",
+            "decideExecution",
+            "Record a decision without waiting for what comes of it.",
+            decide,
+            "Decided",
+            body="DecideRequest",
+            errors=(404, 409, 410),
+        ),
+        Route(
+            "POST",
+            "/api/executions/{executionId}/cancel",
+            "cancelExecution",
+            "End an execution. Calls that were sent stay sent.",
+            cancel,
+            "Canceled",
+            errors=(404, 409),
+        ),
+    )
+
+
+def _approvals() -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/api/approvals",
+            "listApprovals",
+            "Every question that waits and that you may see, oldest first.",
+            approvals,
+            "ApprovalList",
+        ),
+        Route(
+            "GET",
+            "/api/mcp-sessions/{sessionId}/executions/{executionId}",
+            "getSessionExecution",
+            "One execution of an MCP session.",
+            execution,
+            "Execution",
+            errors=(404,),
+        ),
+        Route(
+            "POST",
+            "/api/mcp-sessions/{sessionId}/executions/{executionId}/resume",
+            "decideSessionExecution",
+            "Record a decision about an execution of an MCP session; its client, which waits, goes on.",
+            decide,
+            "Decided",
+            body="DecideRequest",
+            errors=(404, 409, 410),
+        ),
+    )
+
+
+def _catalog() -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/api/tools",
+            "listTools",
+            "The tools you may use, in order, or those that match a query, best first.",
+            tools,
+            "ToolPage",
+            query={
+                "query": _TEXT,
+                "namespace": _TEXT,
+                "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+                "offset": {"type": "integer", "minimum": 0, "default": 0},
+                "includeSchemas": {"type": "boolean", "default": False},
+            },
+        ),
+        Route(
+            "GET",
+            "/api/tools/{address}",
+            "getTool",
+            "One tool: description, TypeScript types, what policy says.",
+            tool,
+            "Tool",
+            errors=(404, 409),
+        ),
+        Route(
+            "GET",
+            "/api/connections",
+            "listConnections",
+            "Every connection with its status and number of tools.",
+            connections,
+            "ConnectionList",
+            query={"integration": _TEXT},
+        ),
+        Route(
+            "GET",
+            "/api/policies/explain",
+            "explainPolicy",
+            "What would happen to a call of one tool by you, and which rule decides.",
+            explain,
+            "Explanation",
+            query={
+                "tool": _TEXT,
+                "arguments": {"type": "string", "description": "The call's arguments as a JSON object."},
+            },
+            required=("tool",),
+            errors=(404, 409),
+        ),
+    )

@@ -1,0 +1,75 @@
+"""The document describes every route, is valid, and our own OpenAPI integration can call with it."""
+
+from __future__ import annotations
+
+import re
+
+from jsonschema import Draft202012Validator
+
+from integrations.base import Credential, CredentialPart, Secret, Success
+from integrations.http import HttpClient
+from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
+from proxy.serving.api.document import document
+from proxy.serving.api.outliving import Outliving
+from proxy.serving.api.routes import OPEN_PATHS, routes
+from tests.proxy.serving.support import serving
+
+DOCUMENT = document(routes(Outliving()))
+
+
+async def test_every_route_is_in_it() -> None:
+    async with serving() as server:
+        rules = [one for one in server.app.rest.url_map.iter_rules() if one.rule.startswith("/api/")]
+    served = {
+        (re.sub(r"<(\w+)>", r"{\1}", one.rule), method.lower())
+        for one in rules
+        if one.rule not in OPEN_PATHS
+        for method in (one.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == {(path, method) for path, item in DOCUMENT["paths"].items() for method in item}
+
+
+def test_its_schemas_are_schemas_and_every_reference_is_there() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for body in schemas.values():
+        Draft202012Validator.check_schema(body)
+    named = set(re.findall(r"#/components/schemas/(\w+)", repr(DOCUMENT)))
+    assert named == set(schemas)
+
+
+async def test_answers_fit_their_schemas() -> None:
+    async with serving() as server, server.client() as client:
+        await client.post("/api/executions", json={"code": "ask it", "sessionId": "s1"})
+        shown = [
+            ("Execution", await client.get("/api/executions/exec_1")),
+            ("ExecutionPage", await client.get("/api/executions")),
+            ("ApprovalList", await client.get("/api/approvals")),
+            ("ToolPage", await client.get("/api/tools")),
+            ("Tool", await client.get("/api/tools/demo.org.main.write")),
+            ("ConnectionList", await client.get("/api/connections")),
+            ("Explanation", await client.get("/api/policies/explain?tool=demo.org.main.write")),
+            ("ExecutionResult", await client.post("/api/executions/exec_1/resume", json={})),
+            ("Decided", await client.post("/api/executions/exec_1/decide", json={"action": "accept"})),
+            ("Execution", await client.get("/api/executions/exec_1")),
+            ("Error", await client.get("/api/executions/exec_9")),
+        ]
+    for name, answer in shown:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(answer.json())
+
+
+async def test_our_own_openapi_integration_calls_it() -> None:
+    async with serving() as server, HttpClient() as http:
+        async with server.client(None) as client:
+            fetched = (await client.get("/api/openapi.json")).json()
+        toolset = await load_toolset(SpecSource(None, None, fetched), OpenApiOptions(), http, None)
+        names = {one.name for one in toolset.tools}
+        assert len(names) == sum(len(item) for item in fetched["paths"].values())
+        upstream = OpenApiUpstream(toolset, http, base_url=server.url, headers={})
+        execute = next(one for one in toolset.tools if one.path == "/api/executions" and one.method == "POST")
+        prepared = upstream.prepare(execute.name, {"body": {"code": "return hello"}})
+        result = await upstream.invoke(
+            prepared, Credential((CredentialPart("bearer", Secret("alice")),)), 20.0
+        )
+    assert isinstance(result, Success)
+    assert "hello" in repr(result)
