@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from integrations.base import Failure
-from policies import explain_json
 from proxy.app.access import Access
 from proxy.app.effects import changed_workspaces
 from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
 from proxy.auth import AuthError as NotAdmitted
 from proxy.auth import AuthRequest
-from proxy.calls import SystemTools
-from proxy.calls.outcome import ambiguous, not_found
-from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
+from proxy.catalog import PAUSE_RULE
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
 from proxy.limits import LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.gateway import Listener
+from proxy.serving.modes import ModeRules
 from proxy.telemetry import Metrics
 from proxy.workspace import Generation, Workspace
 
 JsonObject = dict[str, Any]
-# What everybody may know about a decision; places in files and the whole list of rules are for operators.
-_TOLD: Final = ("tool", "action", "rule", "default", "reason", "approver", "conditional")
 
 
 class AppGateway:
@@ -40,7 +35,6 @@ class AppGateway:
         executions: Executions,
         operations: Operations,
         metrics: Metrics,
-        system: SystemTools,
     ) -> None:
         self._live = live
         self._access = access
@@ -59,7 +53,6 @@ class AppGateway:
         self.list = executions.list
         self.pending = executions.pending
         self.cancel = executions.cancel
-        self.look_up = system.run
 
     # Callers
 
@@ -111,6 +104,16 @@ class AppGateway:
         self._revisions.remember(workspace.catalog)
         return text, workspace.catalog.revision
 
+    def elicitation(self, principal: Principal) -> ModeRules:
+        general = self._live.current.config.elicitation
+        space = self._live.current.config.workspaces.get(principal.workspace_id)
+        own = space.elicitation if space is not None else None
+        may = own.client_may_choose if own is not None else None
+        return ModeRules(
+            (own.mode if own is not None else None) or general.mode,
+            general.client_may_choose if may is None else may,
+        )
+
     def changes_since(self, principal: Principal, revision: str) -> str | None:
         return self._revisions.changes(revision, self._workspace(principal).catalog)
 
@@ -128,28 +131,6 @@ class AppGateway:
             self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
             raise RateLimited(denied.name, denied.retry_after_seconds)
         return await self._executions.execute(request, principal, observer, idempotency_key=idempotency_key)
-
-    # Catalogue
-
-    def explain(
-        self, principal: Principal, address: str, arguments: JsonObject | None
-    ) -> JsonObject | Failure:
-        """Tools that the caller may not see are not there, except for operators."""
-        workspace = self._workspace(principal)
-        visible = workspace.visible_for(principal.caller())
-        operator = self.is_admin(principal)
-        tool = workspace.catalog.find(address, visible)
-        if isinstance(tool, Ambiguous):
-            return ambiguous(address, tool.addresses)
-        if not isinstance(tool, CatalogTool) or not (operator or visible(tool)):
-            return not_found(address, workspace.catalog.suggestions(address, visible))
-        facts = workspace.facts(tool)
-        decision = workspace.policies.decide(facts, principal.caller(), arguments)
-        shown = explain_json(facts, decision)
-        if operator:
-            return shown
-        hidden = () if decision.disclose else ("rule", "reason")
-        return {name: None if name in hidden else shown[name] for name in _TOLD}
 
     def _workspace(self, principal: Principal) -> Workspace:
         workspace = self._live.current.workspace(principal.workspace_id)

@@ -16,16 +16,22 @@ from typing import cast
 
 from proxy.app.application import Application
 from proxy.app.draining import finish_executions
+from proxy.app.options import InvalidConfig
+from proxy.app.pages import LocalPages
+from proxy.app.store import store_keys
 from proxy.config.model import Server
 from proxy.principal import Principal
-from proxy.serving.asgi import AppOptions, Dispatch
+from proxy.serving.asgi import AppOptions, Beside, Dispatch
+from proxy.serving.calling import Page, ServerOptions
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import EnvelopeOptions
+from proxy.serving.errors import Refusal
 from proxy.serving.http import AsgiApp, Request
 from proxy.serving.http_server import serve_http
-from proxy.serving.mcp import ServerOptions
+from proxy.serving.modes import Mode, choose
 from proxy.serving.origins import HostRules
 from proxy.serving.rest import RestOptions, build_rest
+from proxy.serving.sealing import Seals
 from proxy.serving.stdio import serve_stdio
 from proxy.telemetry import Log
 
@@ -81,7 +87,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     listen = application.listen
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
-    dispatch = Dispatch(application.gateway, drain, _options(application))
+    dispatch = Dispatch(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
         address = Bound(listen.host, port)
@@ -105,7 +111,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
                     ),
                     name="metrics",
                 )
-            group.create_task(_drained(application, stopping, drain, shutdown), name="drain")
+            hints = group.create_task(dispatch.run(), name="hints between replicas")
+            group.create_task(_drained(application, stopping, drain, shutdown, hints), name="drain")
     except* OSError as problems:
         raise problems.exceptions[0] from None
     finally:
@@ -113,22 +120,27 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
 
 
 async def _drained(
-    application: Application, stopping: Stopping, drain: Drain, shutdown: asyncio.Event
+    application: Application,
+    stopping: Stopping,
+    drain: Drain,
+    shutdown: asyncio.Event,
+    hints: asyncio.Task[None],
 ) -> None:
     await stopping.stop.wait()
     drain.begin()
     seconds = application.config.server.reload.drain_timeout
     _log.info("draining", executions=application.executions.running, limit_seconds=seconds)
     await finish_executions(application.executions, seconds, stopping.at_once)
+    hints.cancel()
     shutdown.set()
 
 
 class LiveRules:
     """The front's rules under the config that serves now, so that a reload reaches CORS and trusted proxies."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, host: str | None = None) -> None:
         self._application = application
-        self._listen = application.listen.host
+        self._listen = host or application.listen.host
         self._made: tuple[Server, HostRules] | None = None
 
     def check(self, request: Request) -> str | None:
@@ -150,22 +162,63 @@ class LiveRules:
 def _options(application: Application) -> AppOptions:
     metrics = application.config.telemetry.metrics.enabled
     rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics)
-    return AppOptions(EnvelopeOptions(LiveRules(application)), rest, _server_options())
+    return AppOptions(
+        EnvelopeOptions(LiveRules(application)), rest, _server_options(), seals=_seals(application)
+    )
 
 
-def _server_options() -> ServerOptions:
-    return ServerOptions(version=metadata.version("executor-proxy"))
+def _server_options(page: Page | None = None) -> ServerOptions:
+    return ServerOptions(version=metadata.version("executor-proxy"), page=page)
 
 
-async def run_stdio(application: Application, principal: Principal, mode: str) -> None:
-    """Serve one client until it closes stdin or a signal comes."""
+def _seals(application: Application) -> Seals:
+    """With the keys that the store was opened with: a reload changes neither."""
+    return Seals(store_keys(application.config, application.options.env))
+
+
+async def run_stdio(application: Application, principal: Principal, wish: Mode | None) -> None:
+    """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
+    asks for. Raises `InvalidConfig` when the config does not let it choose."""
+    _check_wish(application, principal, wish)
     stopping = Stopping()
     async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
-        serve = serve_stdio(application.gateway, principal, _server_options(), mode=mode)
+        pages = _pages(application, group)
+        elsewhere = application.config.state.backend == "redis" and application.config.server.public_url
+        serve = serve_stdio(
+            application.gateway,
+            principal,
+            _server_options(None if elsewhere else pages.page),
+            wish=wish,
+            seals=_seals(application),
+        )
         serving = group.create_task(serve, name="stdio")
         watching = group.create_task(_cancelled_by(stopping, serving), name="stdio signals")
         await asyncio.wait([serving])
         watching.cancel()
+        pages.close()
+
+
+def _check_wish(application: Application, principal: Principal, wish: Mode | None) -> None:
+    try:
+        choose(application.gateway.elicitation(principal), wish)
+    except Refusal as refusal:
+        raise InvalidConfig(f"--elicitation-mode {wish}: {refusal.message}") from None
+
+
+def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
+    """A person at this machine decides here, whatever `public_url` says: that server has another store (unless both
+    share one Redis, and then its page is as good)."""
+
+    def bound(origin: str) -> None:
+        application.base_url = origin
+        files = application.access
+        token = f"; sign in with the token in {files.approver_file}" if files.approver_token else ""
+        _log.info(f"approval page on {origin}{token}")
+
+    app = build_rest(application.gateway, Drain(), RestOptions(admin_open=False, metrics=False))
+    hosts = LiveRules(application, "127.0.0.1")
+    front = Beside(app, hosts)
+    return LocalPages(group, front, bound)
 
 
 async def _cancelled_by(stopping: Stopping, serving: asyncio.Task[None]) -> None:

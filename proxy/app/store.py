@@ -28,9 +28,9 @@ KEY_NAME = "state.key"
 async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[State]:
     """Raises `InvalidConfig` with the reason when it cannot be opened."""
     asked = config.state
-    path = Path(asked.path) if asked.path else state_dir(env) / FILE_NAME
+    path = _file(config, env)
     try:
-        keys = _keys(config, env, path)
+        keys = store_keys(config, env)
         url = Resolver(env).resolve(asked.url) if asked.url is not None else None
     except (SecretMissing, OSError) as error:
         raise InvalidConfig(f"state: {error}") from error
@@ -47,9 +47,16 @@ async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[St
         await opening.__aexit__(None, None, None)
 
 
-def _keys(config: Config, env: Mapping[str, str], path: Path) -> tuple[Secret, ...]:
-    """Raises `SecretMissing`, `OSError`."""
+def store_keys(config: Config, env: Mapping[str, str]) -> tuple[Secret, ...]:
+    """What the store is encrypted with, newest first; empty for a store that is not. What clients hold for us between
+    two requests is sealed with the same keys. Raises `SecretMissing`, `OSError`."""
     reference = config.state.encryption_key
     if reference is not None:
         return split_keys(Resolver(env).resolve(reference))
-    return (minted_key(path.with_name(KEY_NAME)),) if config.state.backend == "sqlite" else ()
+    if config.state.backend != "sqlite":
+        return ()
+    return (minted_key(_file(config, env).with_name(KEY_NAME)),)
+
+
+def _file(config: Config, env: Mapping[str, str]) -> Path:
+    return Path(config.state.path) if config.state.path else state_dir(env) / FILE_NAME

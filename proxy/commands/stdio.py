@@ -39,8 +39,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--elicitation-mode",
         choices=["model", "browser", "native"],
-        default="model",
-        help="how approvals are asked for (with browser and native, which are not there yet, nothing can be approved)",
+        default=None,
+        help="how approvals are asked for: the model calls resume, a person decides on a local page, or the client "
+        "asks its user (default: elicitation.mode of the config)",
     )
 
 

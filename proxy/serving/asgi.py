@@ -2,64 +2,106 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol
 
 from quart import Quart
 
 from proxy.principal import Principal
-from proxy.serving.api import OPEN_PATHS, ApiFront, is_api
-from proxy.serving.api.call import Problem
-from proxy.serving.api.front import problem_body
+from proxy.serving.calling import ServerOptions
+from proxy.serving.changes import Changes
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import Envelope, EnvelopeOptions
-from proxy.serving.errors import Refusal
+from proxy.serving.errors import Refusal, error_body
 from proxy.serving.gateway import Gateway
-from proxy.serving.http import AsgiApp, Receive, Reply, Request, Scope, Send
+from proxy.serving.http import Receive, Reply, Request, Scope, Send
 from proxy.serving.legacy import LegacyLeg
-from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions
+from proxy.serving.mcp import build_server, instructions
 from proxy.serving.modern import ModernLeg
+from proxy.serving.origins import FrontRules
+from proxy.serving.pausing import Pauses
 from proxy.serving.peer import Peer
 from proxy.serving.rest import RestOptions, build_rest
 from proxy.serving.routes import mcp_route
+from proxy.serving.sealing import Seals
 from proxy.serving.sessions import Sessions
+from proxy.serving.wire import Wire
+from proxy.state.base import Publications
+from proxy.state.base import Sessions as SessionStore
 
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """What one start fixes for its HTTP listener."""
+    """What one start fixes for its HTTP listener. `seals` have the same keys on all replicas."""
 
     envelope: EnvelopeOptions = field(default_factory=EnvelopeOptions)
     rest: RestOptions = field(default_factory=RestOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
+    seals: Seals = field(default_factory=Seals)
     session_ttl_seconds: float = 1800.0
     ping_seconds: float = 15.0
-    clock: Callable[[], float] = time.monotonic
+    wait_seconds: float = 240.0
+
+
+class Store(SessionStore, Publications, Protocol):
+    """What the MCP paths keep, and what replicas tell each other."""
 
 
 class Dispatch:
-    """One ASGI application per start. `drain.begin()` starts its end; `close()` ends its subscription."""
+    """One ASGI application per start. `run` hears other replicas, `drain.begin()` starts its end; `close()` ends its
+    subscription."""
 
-    def __init__(self, gateway: Gateway, drain: Drain, options: AppOptions | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, drain: Drain, store: Store, options: AppOptions | None = None
+    ) -> None:
         options = options or AppOptions()
-        changes = Changes()
-        server = build_server(gateway, changes, options.server)
-        sessions = Sessions(options.clock, ttl_seconds=options.session_ttl_seconds)
+        self._gateway = gateway
+        self._changes = Changes()
+        self._wire = Wire(store)
+        pauses = Pauses(gateway, options.seals, drain, options.wait_seconds)
+        server = build_server(gateway, self._changes, pauses, options.server)
+        sessions = Sessions(store, self._wire, ttl_seconds=options.session_ttl_seconds)
 
         def text(principal: Principal) -> str:
             return instructions(gateway, Peer(principal))
 
-        legacy = LegacyLeg(server, sessions, drain, text, ping_seconds=options.ping_seconds)
-        modern = ModernLeg(server, drain, ping_seconds=options.ping_seconds)
+        ping = options.ping_seconds
+        self._legacy = LegacyLeg(
+            gateway, server, sessions, pauses, self._wire, drain, text, ping_seconds=ping
+        )
+        modern = ModernLeg(gateway, server, drain, ping_seconds=ping)
         self.sessions = sessions
-        self.rest: Quart = build_rest(gateway, drain, options.rest)
-        self._hosts = options.envelope.hosts
-        self._api = ApiFront(gateway, self._hosts, cast(AsgiApp, self.rest))
-        self._envelope = Envelope(gateway, legacy, modern, options.envelope)
-        self.close = _subscribe(gateway, legacy, changes)
-        drain.on_begin(changes.end_streams)
+        self.rest = build_rest(gateway, drain, options.rest)
+        hosts = options.envelope.hosts
+        self._beside = Beside(self.rest, hosts)
+        self._envelope = Envelope(gateway, self._legacy, modern, options.envelope)
+        self._unsubscribe = gateway.subscribe(self._changed)
+        drain.on_begin(self._changes.end_streams)
+
+    async def run(self) -> None:
+        """Exchange hints with other replicas, until cancelled."""
+        await self._wire.run(self._heard)
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+    def _changed(self, workspaces: frozenset[str]) -> None:
+        self._tell(workspaces)
+        self._wire.tell("tools", workspaces=sorted(workspaces), sha256=self._gateway.config_sha256())
+
+    def _tell(self, workspaces: frozenset[str]) -> None:
+        self._legacy.tools_changed(workspaces)
+        self._changes.announce(workspaces)
+
+    def _heard(self, hint: dict[str, Any] | None) -> None:
+        """A replica with the same config has noticed the change itself, or will: telling twice would only have
+        clients list twice."""
+        if hint is None:
+            return
+        if hint["what"] != "tools":
+            self._legacy.heard(hint)
+        elif hint["sha256"] != self._gateway.config_sha256():
+            self._tell(frozenset(hint["workspaces"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -75,27 +117,30 @@ class Dispatch:
         if route is not None:
             await self._envelope.serve(route, scope, receive, send)
             return
-        request = Request.of(scope)
-        try:
-            request.refuse_repeated()
-            self._hosts.check(request)
-        except Refusal as refusal:
-            problem = Problem.of(refusal)
-            await Reply(send).json(problem.status, problem_body(problem), problem.headers)
+        await self._beside(scope, receive, send)
+
+
+class Beside:
+    """What is served beside the MCP paths, for callers whose Host and Origin are ours."""
+
+    def __init__(self, app: Quart, hosts: FrontRules) -> None:
+        self._app: Any = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
             return
-        if is_api(request.path) and request.path not in OPEN_PATHS:
-            await self._api.serve(request, scope, receive, send)
-            return
-        app: Any = self.rest
-        await app(scope, receive, send)
-
-
-def _subscribe(gateway: Gateway, legacy: LegacyLeg, changes: Changes) -> Callable[[], None]:
-    def changed(workspaces: frozenset[str]) -> None:
-        legacy.tools_changed(workspaces)
-        changes.announce(workspaces)
-
-    return gateway.subscribe(changed)
+        if scope["type"] == "http":
+            request = Request.of(scope)
+            try:
+                request.refuse_repeated()
+                self._hosts.check(request)
+            except Refusal as refusal:
+                body = error_body(refusal.fault.code, refusal.message)
+                await Reply(send).json(refusal.fault.status, body)
+                return
+        await self._app(scope, receive, send)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -1,8 +1,12 @@
-"""The last minutes of a process: readiness goes down, nothing new starts, open streams end by themselves."""
+"""The last minutes of a process: readiness goes down, nothing new starts, open streams and long waits end by
+themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
 
 from proxy.serving.errors import Refusal
 
@@ -15,10 +19,23 @@ class Drain:
     def __init__(self) -> None:
         self.active = False
         self._endings: list[Callable[[], None]] = []
+        self._waits: set[anyio.CancelScope] = set()
 
     def on_begin(self, ending: Callable[[], None]) -> None:
         """Register what closes streams. It must not block or raise."""
         self._endings.append(ending)
+
+    @contextmanager
+    def cutting(self) -> Iterator[None]:
+        """A block that only waits, for a person say: it is left when draining begins, and not entered afterwards."""
+        with anyio.CancelScope() as scope:
+            self._waits.add(scope)
+            if self.active:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._waits.discard(scope)
 
     def begin(self) -> None:
         if self.active:
@@ -26,6 +43,8 @@ class Drain:
         self.active = True
         for ending in self._endings:
             ending()
+        for scope in list(self._waits):
+            scope.cancel()
 
     def refuse_new_work(self) -> None:
         """Raises `Refusal` (503 with Retry-After) once draining has begun."""

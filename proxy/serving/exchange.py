@@ -1,19 +1,22 @@
 """One POST being answered: as JSON, unless something has to be said before the result is there; then as SSE.
 
-The kernel's handlers see an `Exchange` only through `notify`. It writes straight to the socket, so a client
+The kernel's handlers see an `Exchange` only through `notify` and `ask`. It writes straight to the socket, so a client
 that does not read slows down its own execution and nothing else.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp_types import INTERNAL_ERROR
 
 from proxy.serving.errors import REQUEST_CANCELLED
 from proxy.serving.http import Receive, Reply, Request
-from proxy.serving.messages import Incoming, Outcome, event
+from proxy.serving.messages import Incoming, Outcome, RequestId, event
 
 PING = b": ping\n\n"
 SSE_HEADERS: Mapping[str, str] = {
@@ -34,7 +37,7 @@ def accepts(request: Request, media_type: str) -> bool:
 class Exchange:
     """`headers` go on the answer (the session id); `patient` says that the request outlives its connection,
     as handshake-era requests do: they end by `notifications/cancelled`, 2026-07-28 ones by closing the
-    stream."""
+    stream. `asked` is where the answers to its questions arrive, `alive` is called while the client is silent."""
 
     def __init__(
         self,
@@ -45,12 +48,17 @@ class Exchange:
         patient: bool,
         ping_seconds: float,
         headers: Mapping[str, str] | None = None,
+        asked: dict[RequestId, asyncio.Future[dict[str, Any]]] | None = None,
+        alive: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
         self._receive = receive
         self._reply = reply
         self._patient = patient
         self._ping_seconds = ping_seconds
         self.headers = dict(headers or {})
+        self._asked = asked if asked is not None else {}
+        self._mine: set[RequestId] = set()
+        self._alive = alive
         self._streams = accepts(request, "text/event-stream")
         self._writing = anyio.Lock()
         self.scope = anyio.CancelScope()
@@ -61,6 +69,28 @@ class Exchange:
         if params is not None:
             message["params"] = dict(params)
         await self._stream(event(message))
+
+    async def ask(self, identifier: RequestId, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request to this client and wait for its result, which comes with another POST. Raises `MCPError` for
+        an error, and when the client takes no stream or has left: then no answer can be expected here."""
+        if not self._streams or self._reply.gone:
+            raise NoBackChannelError(method)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[identifier] = answer
+        self._mine.add(identifier)
+        try:
+            await self._stream(
+                event({"jsonrpc": "2.0", "id": identifier, "method": method, "params": dict(params)})
+            )
+            return _result_of(await answer)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                params = {"requestId": identifier, "reason": "The answer is no longer needed."}
+                await self.notify("notifications/cancelled", params)
+            raise
+        finally:
+            self._mine.discard(identifier)
+            self._asked.pop(identifier, None)
 
     async def answer(
         self, call: Incoming, handler: Callable[[], Awaitable[Outcome]], status: Callable[[int], int]
@@ -94,7 +124,12 @@ class Exchange:
                     break
             if waiting.cancelled_caught:
                 await self._stream(PING)
+                if self._alive is not None:
+                    await self._alive()
         self._reply.gone = True
+        for identifier in self._mine:
+            if not self._asked[identifier].done():
+                self._asked[identifier].set_exception(NoBackChannelError("elicitation/create"))
         if not self._patient:
             self.scope.cancel()
 
@@ -105,3 +140,11 @@ class Exchange:
             if not self._reply.started:
                 await self._reply.start(200, {**SSE_HEADERS, **self.headers})
             await self._reply.body(data, more=True)
+
+
+def _result_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a JSON-RPC response. Raises `MCPError` for an error, or what is neither."""
+    result = raw.get("result")
+    if isinstance(result, dict):
+        return result
+    raise MCPError(INTERNAL_ERROR, "The client did not answer the question.")

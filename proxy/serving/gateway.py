@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from integrations.base import Failure
-from proxy.calls import Plain
 from proxy.executions import (
     DecideOutcome,
     Decision,
@@ -25,6 +23,7 @@ from proxy.executions import (
 )
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
+from proxy.serving.modes import ModeRules
 
 JsonObject = dict[str, Any]
 Listener = Callable[[frozenset[str]], None]
@@ -33,7 +32,6 @@ __all__ = [
     "Approvals",
     "AuthError",
     "Callers",
-    "Catalogue",
     "Control",
     "Engine",
     "Gateway",
@@ -85,6 +83,10 @@ class Engine(Protocol):
     def description(self, principal: Principal) -> tuple[str, str]:
         """The text of the `execute` tool for this caller now, and the revision of the catalog it
         describes."""
+        ...
+
+    def elicitation(self, principal: Principal) -> ModeRules:
+        """How the config wants approvals to be asked for in this caller's workspace, now."""
         ...
 
     def changes_since(self, principal: Principal, revision: str) -> str | None:
@@ -160,20 +162,6 @@ class History(Protocol):
         ...
 
 
-class Catalogue(Protocol):
-    """What a caller could use, and what would happen."""
-
-    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
-        """What the system tool of this name would answer. Raises `WrongArgument`."""
-        ...
-
-    def explain(
-        self, principal: Principal, address: str, arguments: JsonObject | None
-    ) -> JsonObject | Failure:
-        """How a call would be judged; operators also learn places and every rule that was considered."""
-        ...
-
-
 class Health(Protocol):
     """What the routes under `/-/` show."""
 
@@ -199,7 +187,7 @@ class Control(Protocol):
     async def reload(self) -> ReloadReport: ...
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
-        """Count one request. `route` is one of a fixed, short list."""
+        """Count one request of the MCP paths. `route` is one of a fixed, short list."""
         ...
 
     def config_sha256(self) -> str:
@@ -213,5 +201,5 @@ class Control(Protocol):
         ...
 
 
-class Gateway(Callers, Engine, Approvals, History, Catalogue, Health, Control, Protocol):
+class Gateway(Callers, Engine, Approvals, History, Health, Control, Protocol):
     """Everything serving needs."""

@@ -8,6 +8,7 @@ different types are different; a duplicate id in flight is refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -18,10 +19,14 @@ from proxy.serving import sdk
 from proxy.serving.drain import Drain
 from proxy.serving.errors import Refusal
 from proxy.serving.exchange import PING, SSE_HEADERS, Exchange, accepts
+from proxy.serving.gateway import Gateway
 from proxy.serving.http import Receive, Reply, Request
-from proxy.serving.messages import Incoming, Outcome, event
-from proxy.serving.peer import Peer, requested_mode
-from proxy.serving.sessions import Session, Sessions, Stream
+from proxy.serving.messages import Incoming, JsonObject, Outcome, RequestId, event
+from proxy.serving.modes import choose, wish_of
+from proxy.serving.pausing import Pauses
+from proxy.serving.peer import Peer
+from proxy.serving.sessions import Session, Sessions, Stream, store_errors
+from proxy.serving.wire import Wire
 
 SESSION_HEADER = "mcp-session-id"
 _LIST_CHANGED = event({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
@@ -32,15 +37,21 @@ class LegacyLeg:
 
     def __init__(
         self,
+        gateway: Gateway,
         server: Server[Any],
         sessions: Sessions,
+        pauses: Pauses,
+        wire: Wire,
         drain: Drain,
-        instructions: Any,
+        instructions: Callable[[Principal], str],
         *,
         ping_seconds: float = 15.0,
     ) -> None:
+        self._gateway = gateway
         self._server = server
         self._sessions = sessions
+        self._pauses = pauses
+        self._wire = wire
         self._drain = drain
         self._instructions = instructions
         self._ping_seconds = ping_seconds
@@ -49,9 +60,24 @@ class LegacyLeg:
     def tools_changed(self, workspaces: frozenset[str]) -> None:
         """Tell every session of these workspaces; one without a GET stream hears it when it opens one."""
         for session in self._sessions:
-            if session.owner[0] in workspaces:
+            if session.owner.workspace_id in workspaces:
                 stream = session.presence.stream
                 session.presence.owed = stream is None or not stream.offer(_LIST_CHANGED)
+
+    def heard(self, hint: JsonObject) -> None:
+        """What another replica says about a session that may have something open here."""
+        session = self._sessions.here(hint["session"])
+        if session is None:
+            return
+        presence = session.presence
+        if hint["what"] == "closed":
+            self._sessions.forget(session.id)
+        elif hint["what"] == "cancelled":
+            _cancel(session, hint["request"])
+        elif hint["what"] == "unanswered" and hint["request"] in presence.asked:
+            _hand_over(session, hint["request"], {})
+        elif hint["what"] == "stream" and presence.stream is not None:
+            presence.stream.end()
 
     async def post(
         self, request: Request, principal: Principal, call: Incoming, receive: Receive, reply: Reply
@@ -59,17 +85,19 @@ class LegacyLeg:
         if call.kind == "request" and call.method == "initialize":
             await self._initialize(request, principal, call, reply)
             return
-        session = self._session(request, principal)
+        session = await self._session(request, principal)
         if call.kind == "request":
             await self._request(request, principal, session, call, receive, reply)
             return
-        if call.kind == "notification":
-            _apply(session, call)
+        if call.kind == "response":
+            await self._answered(session, principal, call.raw)
+        elif call.method == "notifications/cancelled":
+            self._cancelled(session, call)
         await reply.json(202, b"", {SESSION_HEADER: session.id})
 
     async def get(self, request: Request, principal: Principal, receive: Receive, reply: Reply) -> None:
-        """The stream for what belongs to no request. A new one replaces the old one."""
-        session = self._session(request, principal)
+        """The stream for what belongs to no request. A new one replaces the old one, wherever that is."""
+        session = await self._session(request, principal)
         if not accepts(request, "text/event-stream"):
             raise Refusal("not_acceptable", "GET is answered as text/event-stream only.")
         self._drain.refuse_new_work()
@@ -78,6 +106,7 @@ class LegacyLeg:
         if presence.stream is not None:
             presence.stream.end()
         presence.stream = stream
+        self._wire.tell("stream", session=session.id)
         if presence.owed:
             presence.owed = not stream.offer(_LIST_CHANGED)
         try:
@@ -88,30 +117,31 @@ class LegacyLeg:
             stream.close()
 
     async def delete(self, request: Request, principal: Principal, reply: Reply) -> None:
-        self._sessions.close(self._session(request, principal))
+        await self._sessions.close(await self._session(request, principal))
         await reply.json(204, b"")
 
-    def _session(self, request: Request, principal: Principal) -> Session:
+    async def _session(self, request: Request, principal: Principal) -> Session:
         session_id = request.headers.get(SESSION_HEADER)
         if not session_id:
             raise Refusal("missing_session", "The header mcp-session-id is missing. Send `initialize` first.")
-        return self._sessions.use(session_id, principal)
+        return await self._sessions.use(session_id, principal)
 
     async def _initialize(self, request: Request, principal: Principal, call: Incoming, reply: Reply) -> None:
         assert call.id is not None
         if request.headers.get(SESSION_HEADER):
-            self._session(request, principal)
+            await self._session(request, principal)
             raise Refusal("bad_request", "Invalid request: this session is initialized already.")
         self._drain.refuse_new_work()
-        mode = requested_mode(request)
+        wish = wish_of(request.query)
+        choose(self._gateway.elicitation(principal), wish)
         options = self._server.create_initialization_options(NotificationOptions(tools_changed=True))
         options = options.model_copy(update={"instructions": self._instructions(principal)})
         outcome, handshake = await sdk.serve_initialize(
-            self._server, call, options, Peer(principal, mode=mode)
+            self._server, call, options, Peer(principal, wish=wish)
         )
         headers = {}
         if handshake is not None:
-            session = self._sessions.open(principal, handshake.version, handshake.client_params, mode)
+            session = await self._sessions.open(principal, handshake, wish)
             headers[SESSION_HEADER] = session.id
         await reply.json(200 if handshake else 400, outcome.encode(call.id), headers)
 
@@ -131,22 +161,57 @@ class LegacyLeg:
             raise Refusal(
                 "bad_request", "Invalid request: a request with this id is still running in this session."
             )
-        headers = {SESSION_HEADER: session.id}
-        exchange = Exchange(
-            request, receive, reply, patient=True, ping_seconds=self._ping_seconds, headers=headers
-        )
-        peer = Peer(principal, session.id, session.mode, session.memory)
-        handshake = sdk.Handshake(session.version, session.client_params)
+        exchange = self._exchange(request, session, receive, reply)
+        peer = self._peer(principal, session)
 
         async def run() -> Outcome:
-            return await sdk.serve_legacy(self._server, call, handshake, exchange.notify, peer)
+            return await sdk.serve_legacy(
+                self._server, call, session.handshake, exchange.notify, peer, exchange.ask
+            )
 
         running[call.id] = exchange.scope
         try:
             await exchange.answer(call, run, lambda code: 200)
         finally:
             running.pop(call.id, None)
-            self._sessions.touch(session)
+
+    def _exchange(self, request: Request, session: Session, receive: Receive, reply: Reply) -> Exchange:
+        async def alive() -> None:
+            await self._sessions.prolong(session)
+
+        return Exchange(
+            request,
+            receive,
+            reply,
+            patient=True,
+            ping_seconds=self._ping_seconds,
+            headers={SESSION_HEADER: session.id},
+            asked=session.presence.asked,
+            alive=alive,
+        )
+
+    def _peer(self, principal: Principal, session: Session) -> Peer:
+        async def save() -> None:
+            await self._sessions.save(session)
+
+        return Peer(principal, session.id, session.wish, session.presence.memory, save)
+
+    async def _answered(self, session: Session, principal: Principal, raw: JsonObject) -> None:
+        """The answer to a question of ours: for a request that waits here, else for whoever waits elsewhere."""
+        identifier = raw.get("id")
+        if _hand_over(session, identifier, raw):
+            return
+        async with store_errors():
+            taken = await self._pauses.take(raw, self._peer(principal, session))
+        if not taken and isinstance(identifier, str):
+            self._wire.tell("unanswered", session=session.id, request=identifier)
+
+    def _cancelled(self, session: Session, call: Incoming) -> None:
+        identifier = (call.params or {}).get("requestId")
+        if isinstance(identifier, bool) or not isinstance(identifier, str | int):
+            return
+        if not _cancel(session, identifier):
+            self._wire.tell("cancelled", session=session.id, request=identifier)
 
     async def _pump(self, session: Session, stream: Stream, receive: Receive, reply: Reply) -> None:
         await reply.start(200, {**SSE_HEADERS, SESSION_HEADER: session.id})
@@ -158,23 +223,29 @@ class LegacyLeg:
                 message = PING
                 with anyio.move_on_after(self._ping_seconds):
                     message = await stream.next()
-                self._sessions.touch(session)
                 if message is not None:
                     await reply.body(message, more=True)
+                if message == PING and not await self._sessions.prolong(session):
+                    break
             group.cancel_scope.cancel()
         await reply.body(b"")
 
 
-def _apply(session: Session, call: Incoming) -> None:
-    """Notifications that mean something between requests. `initialized` needs no action: the record is
-    complete."""
-    if call.method == "notifications/cancelled":
-        identifier = (call.params or {}).get("requestId")
-        if isinstance(identifier, bool) or not isinstance(identifier, str | int):
-            return
-        scope = session.presence.running.get(identifier)
-        if scope is not None:
-            scope.cancel()
+def _hand_over(session: Session, identifier: Any, raw: JsonObject) -> bool:
+    """Give an answer to the request that waits for it here; False when none does."""
+    waiting = session.presence.asked.get(identifier) if isinstance(identifier, str | int) else None
+    if waiting is None or waiting.done():
+        return False
+    waiting.set_result(raw)
+    return True
+
+
+def _cancel(session: Session, identifier: RequestId) -> bool:
+    scope = session.presence.running.get(identifier)
+    if scope is None:
+        return False
+    scope.cancel()
+    return True
 
 
 async def _end_when_gone(receive: Receive, reply: Reply, stream: Stream) -> None:

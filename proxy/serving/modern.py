@@ -11,16 +11,21 @@ from proxy.serving import sdk
 from proxy.serving.drain import Drain
 from proxy.serving.errors import Refusal
 from proxy.serving.exchange import Exchange, accepts
+from proxy.serving.gateway import Gateway
 from proxy.serving.http import Receive, Reply, Request
 from proxy.serving.messages import Incoming, Outcome
-from proxy.serving.peer import Memories, Peer, requested_mode
+from proxy.serving.modes import choose, wish_of
+from proxy.serving.peer import Memories, Peer
 
 
 class ModernLeg:
     """Serves what `sdk.is_modern` claims. Holds nothing between requests but which description a client was
     told."""
 
-    def __init__(self, server: Server[Any], drain: Drain, *, ping_seconds: float = 15.0) -> None:
+    def __init__(
+        self, gateway: Gateway, server: Server[Any], drain: Drain, *, ping_seconds: float = 15.0
+    ) -> None:
+        self._gateway = gateway
         self._server = server
         self._drain = drain
         self._ping_seconds = ping_seconds
@@ -44,8 +49,8 @@ class ModernLeg:
         if isinstance(envelope, Outcome):
             await _refuse(reply, call, envelope)
             return
-        exchange = Exchange(request, receive, reply, patient=False, ping_seconds=self._ping_seconds)
         peer = self._peer(request, principal, envelope)
+        exchange = Exchange(request, receive, reply, patient=False, ping_seconds=self._ping_seconds)
 
         async def run() -> Outcome:
             return await sdk.serve_modern(self._server, call, envelope, exchange.notify, peer)
@@ -53,8 +58,9 @@ class ModernLeg:
         await exchange.answer(call, run, sdk.modern_status)
 
     def _peer(self, request: Request, principal: Principal, envelope: sdk.Envelope) -> Peer:
-        memory = self._memories.of(principal, envelope.client)
-        return Peer(principal, mode=requested_mode(request), memory=memory)
+        wish = wish_of(request.query)
+        choose(self._gateway.elicitation(principal), wish)
+        return Peer(principal, wish=wish, memory=self._memories.of(principal, envelope.client))
 
     async def _acknowledge(self, request: Request, reply: Reply) -> None:
         """This version defines no client notifications over HTTP; they are accepted and dropped."""

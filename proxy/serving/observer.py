@@ -62,6 +62,10 @@ class Reports:
         if self._wants(name):
             self._offer("notifications/message", {"level": name, "logger": "console", "data": text})
 
+    def still_waiting(self) -> None:
+        """Progress in name only: clients that give up on silence do not."""
+        self._progress("waiting for a decision")
+
     def end(self) -> None:
         self._send.close()
 
@@ -80,19 +84,35 @@ class Reports:
 
 
 @asynccontextmanager
-async def reporting(reports: Reports, notify: Notify) -> AsyncIterator[Reports]:
+async def reporting(
+    reports: Reports, notify: Notify, waiting_seconds: float | None = None
+) -> AsyncIterator[Reports]:
     """Send what `reports` gets while the body runs; everything is out when it ends, so that the result comes
-    last."""
+    last. With `waiting_seconds` the body waits for a person, and says so as often."""
 
     async def pump() -> None:
         async with reports.queue:
             async for method, params in reports.queue:
                 await notify(method, params)
 
+    async def wait(seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
+            reports.still_waiting()
+
+    problem: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(pump)
-        try:
-            yield reports
-        finally:
-            reports.end()
-            group.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
+        async with anyio.create_task_group() as waiting:
+            if waiting_seconds is not None:
+                waiting.start_soon(wait, waiting_seconds)
+            try:
+                yield reports
+            except Exception as error:  # the task group would wrap it; it goes on as it is below
+                problem = error
+            finally:
+                reports.end()
+                waiting.cancel_scope.cancel()
+                group.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
+    if problem is not None:
+        raise problem

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from proxy.principal import Principal
-from proxy.serving.http import Request
-
-MODES: Final = ("model", "browser", "native")
-_TRUE = frozenset({"1", "true", "yes", "on"})
+from proxy.serving.modes import Mode
 
 
 @dataclass(slots=True)
@@ -22,24 +19,20 @@ class Memory:
     log_level: str | None = None
 
 
+async def _nothing() -> None:
+    """The memory of this client needs no keeping."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Handed to the MCP handlers as their `lifespan_context`. `session_id` is None without a handshake
-    session."""
+    session; `wish` is the elicitation mode that the client asked for; `save` keeps what `memory` says from now on."""
 
     principal: Principal
     session_id: str | None = None
-    mode: str = "model"
+    wish: Mode | None = None
     memory: Memory = field(default_factory=Memory)
-
-
-def requested_mode(request: Request) -> str:
-    """`?elicitation_mode=` of the request; unknown values mean `model`, and so does
-    `?allow_model_resume=true`."""
-    mode = request.query.get("elicitation_mode", "")
-    if request.query.get("allow_model_resume", "").lower() in _TRUE:
-        return "model"
-    return mode if mode in MODES else "model"
+    save: Callable[[], Awaitable[None]] = _nothing
 
 
 class Memories:

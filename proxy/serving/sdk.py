@@ -26,12 +26,14 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.transport_context import TransportContext
-from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY
+from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY, InitializeRequestParams
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from proxy.serving.messages import Incoming, Outcome
 
 Notify = Callable[[str, Mapping[str, Any] | None], Awaitable[None]]
+Ask = Callable[[str | int, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Sends a request under this id to the client of the request that is being answered, and gives its result."""
 MODERN_VERSIONS = tuple(MODERN_PROTOCOL_VERSIONS)
 
 
@@ -41,22 +43,29 @@ async def _nowhere(method: str, params: Mapping[str, Any] | None) -> None:
 
 @dataclass(slots=True)
 class Channel:
-    """The kernel's `DispatchContext`: notifications go to `send`, requests to the client are refused."""
+    """The kernel's `DispatchContext`: notifications go to `send`, requests to `ask`; without one they are refused."""
 
     send: Notify
     request_id: str | int | None
     progress_token: str | int | None = None
+    ask: Ask | None = None
     transport: TransportContext = field(
         default_factory=lambda: TransportContext(kind="streamable-http", can_send_request=False)
     )
     message_metadata: None = None
-    can_send_request: bool = False
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def can_send_request(self) -> bool:
+        return self.ask is not None
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        raise NoBackChannelError(method)
+        identifier = (opts or {}).get("request_id")
+        if self.ask is None or identifier is None:
+            raise NoBackChannelError(method)
+        return await self.ask(identifier, method, params or {})
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -156,11 +165,16 @@ async def serve_initialize(
 
 
 async def serve_legacy(
-    server: Server[Any], call: Incoming, handshake: Handshake, notify: Notify, peer: Any
+    server: Server[Any],
+    call: Incoming,
+    handshake: Handshake,
+    notify: Notify,
+    peer: Any,
+    ask: Ask | None = None,
 ) -> Outcome:
     """Run one request of a session whose handshake is known from its record. Never raises but for
     cancellation."""
-    channel = Channel(notify, call.id, progress_token_from_params(call.params))
+    channel = Channel(notify, call.id, progress_token_from_params(call.params), ask)
     connection = Connection(
         channel, protocol_version=handshake.version, client_params=handshake.client_params
     )
@@ -169,6 +183,24 @@ async def serve_legacy(
     except Exception as error:  # see serve_modern
         return _failed(error)
     return Outcome(result)
+
+
+def packed_handshake(handshake: Handshake) -> dict[str, Any]:
+    """As JSON, for a session's record."""
+    params = handshake.client_params
+    dumped = params.model_dump(by_alias=True, mode="json", exclude_none=True) if params is not None else None
+    return {"version": handshake.version, "client": dumped}
+
+
+def unpacked_handshake(packed: Mapping[str, Any]) -> Handshake:
+    """The opposite of `packed_handshake`. Raises `ValueError` for what it did not make."""
+    client = packed["client"]
+    params = (
+        InitializeRequestParams.model_validate(client, by_name=False, by_alias=True)
+        if client is not None
+        else None
+    )
+    return Handshake(packed["version"], params)
 
 
 def _failed(error: Exception) -> Outcome:
@@ -205,3 +237,13 @@ async def notify(context: ServerRequestContext[Any, Any], method: str, params: d
         await channel.notify(method, params)
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return
+
+
+async def ask(
+    context: ServerRequestContext[Any, Any], method: str, params: Mapping[str, Any], identifier: str
+) -> dict[str, Any]:
+    """Send a request under our own id on the stream of the request that is being handled, and give its raw result.
+    The typed public calls let nobody choose the id. Raises `MCPError` when the client answers with an error or has no
+    such channel; being cancelled tells the client that the answer is no longer wanted."""
+    options: CallOptions = {"request_id": identifier}
+    return await context.session._request_outbound.send_raw_request(method, params, options)

@@ -1,57 +1,77 @@
-"""Handshake-era sessions: small records with a sliding time to live, and what is bound to this process beside
-them.
+"""Handshake-era sessions: small records in the state store, and what is bound to this process beside them.
 
-The record (`Session`) is what a state store will keep, so that every replica can serve it. The open GET
-stream and the requests in flight (`Presence`) stay where their sockets are.
+Any replica serves a session, and a restart keeps it: every request reads its record. What stays local is the
+`Presence`: the open GET stream, the requests in flight, and what makes the next request cheaper.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import anyio
+import orjson
 
 from proxy.principal import Principal
 from proxy.serving.errors import Refusal
 from proxy.serving.messages import RequestId
+from proxy.serving.modes import Mode
 from proxy.serving.peer import Memory
+from proxy.serving.sdk import Handshake, packed_handshake, unpacked_handshake
+from proxy.serving.wire import Wire
+from proxy.state import Owner, SessionRecord, SessionsFull, StateUnavailable, StateUnreadable
+from proxy.state.base import Sessions as Store
 
-Owner = tuple[str, str]
+STORE_DOWN: Final = (
+    "The state store cannot be reached. Sessions and paused executions are kept; try again in a few seconds."
+)
 
 
 def owner_of(principal: Principal) -> Owner:
     """Sessions belong to an account in a workspace, not to a token: another bearer of that account may go
     on."""
-    return (principal.workspace_id, principal.account_id)
+    return Owner(principal.workspace_id, principal.account_id)
 
 
 @dataclass(slots=True)
 class Presence:
-    """What one process holds for a session. `owed` means that tools changed while no GET stream was open."""
+    """What one process holds for a session. `owed` means that tools changed while no GET stream was open; `asked`
+    are the elicitations that requests here wait for."""
 
     stream: Stream | None = None
     running: dict[RequestId, anyio.CancelScope] = field(default_factory=dict)
+    asked: dict[RequestId, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     owed: bool = False
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def busy(self) -> bool:
+        return self.stream is not None or bool(self.running)
+
+    def end(self) -> None:
+        """The session is over: its stream ends, its running requests are cancelled."""
+        if self.stream is not None:
+            self.stream.end()
+        for scope in self.running.values():
+            scope.cancel()
 
 
 @dataclass(slots=True)
 class Session:
-    """`client_params` are the client's `initialize` parameters, `seen` is monotonic seconds of the last
-    request."""
+    """`wish` is the elicitation mode that the client asked for when it opened the session."""
 
     id: str
     owner: Owner
-    version: str
-    client_params: Any
-    mode: str
-    created: float
-    seen: float
-    memory: Memory = field(default_factory=Memory)
-    presence: Presence = field(default_factory=Presence)
+    handshake: Handshake
+    wish: Mode | None
+    presence: Presence
+    body: bytes = b""
 
 
 class Stream:
@@ -87,96 +107,137 @@ class Stream:
 
 
 class Sessions:
-    """All sessions of this process. Times are seconds of the given monotonic clock."""
+    """The sessions that this process has seen, over the store that knows all of them."""
 
     def __init__(
         self,
-        clock: Callable[[], float],
+        store: Store,
+        wire: Wire,
         *,
         ttl_seconds: float = 1800.0,
         limit: int = 10_000,
         limit_per_owner: int = 200,
     ) -> None:
-        self._clock = clock
+        self._store = store
+        self._wire = wire
         self._ttl = ttl_seconds
         self._limit = limit
         self._limit_per_owner = limit_per_owner
-        self._by_id: OrderedDict[str, Session] = OrderedDict()
-        self._by_owner: dict[Owner, OrderedDict[str, None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_id)
+        self._here: OrderedDict[str, Session] = OrderedDict()
 
     def __iter__(self) -> Iterator[Session]:
-        return iter(list(self._by_id.values()))
+        """Those that are known here."""
+        return iter(list(self._here.values()))
 
-    def open(self, principal: Principal, version: str, client_params: Any, mode: str) -> Session:
+    def here(self, session_id: str) -> Session | None:
+        return self._here.get(session_id)
+
+    async def open(self, principal: Principal, handshake: Handshake, wish: Mode | None) -> Session:
         """A new session. An owner's oldest makes room at its cap; a full store refuses (503)."""
-        self._expire()
-        owner = owner_of(principal)
-        mine = self._by_owner.setdefault(owner, OrderedDict())
-        if len(mine) >= self._limit_per_owner:
-            self._remove(self._by_id[next(iter(mine))])
-        if len(self._by_id) >= self._limit:
-            raise Refusal(
-                "unavailable", "Too many open sessions. Try again later.", headers={"retry-after": "60"}
+        session = Session(
+            "mcp_" + secrets.token_hex(16), owner_of(principal), handshake, wish, Presence(), b""
+        )
+        session.body = _packed(session)
+        now = time.time()
+        record = SessionRecord(session.id, session.owner, session.body, now, now)
+        async with store_errors():
+            displaced = await self._store.open_session(
+                record,
+                ttl_seconds=self._ttl,
+                owner_cap=self._limit_per_owner,
+                total_cap=self._limit,
             )
-        now = self._clock()
-        session = Session("mcp_" + secrets.token_hex(16), owner, version, client_params, mode, now, now)
-        self._by_id[session.id] = session
-        self._by_owner.setdefault(owner, OrderedDict())[session.id] = None
+        for session_id in displaced:
+            self._ended(session_id)
+        self._keep(session)
         return session
 
-    def use(self, session_id: str, principal: Principal) -> Session:
+    async def use(self, session_id: str, principal: Principal) -> Session:
         """The session, its life prolonged. Raises `Refusal`: 404 unknown or expired, 403 another owner's
-        (T34)."""
-        self._expire()
-        session = self._by_id.get(session_id)
-        if session is None:
+        (T34), 503 without the store."""
+        async with store_errors():
+            record = await self._store.use_session(session_id, self._ttl)
+        if record is None:
+            self.forget(session_id)
             raise Refusal("unknown_session", "Session not found. Start a new one with `initialize`.")
-        if session.owner != owner_of(principal):
+        if record.owner != owner_of(principal):
             raise Refusal("foreign_session", "MCP session does not belong to the current bearer")
-        self.touch(session)
+        session = self._here.get(session_id)
+        if session is None or session.body != record.body:
+            session = _unpacked(record, session.presence if session is not None else Presence())
+        self._keep(session)
         return session
 
-    def touch(self, session: Session) -> None:
-        if session.id in self._by_id:
-            session.seen = self._clock()
-            self._by_id.move_to_end(session.id)
-            self._by_owner[session.owner].move_to_end(session.id)
+    async def prolong(self, session: Session) -> bool:
+        """Keep it alive while something of it is open here. False when it is over; a store that is away ends none."""
+        try:
+            return await self._store.use_session(session.id, self._ttl) is not None
+        except StateUnavailable:
+            return True
+        except StateUnreadable:
+            return False
 
-    def close(self, session: Session) -> None:
-        """End it: its stream ends, its running requests are cancelled, its id answers 404 from now on."""
-        self._remove(session)
+    async def save(self, session: Session) -> None:
+        """Keep what the client said about itself since the handshake."""
+        session.body = _packed(session)
+        async with store_errors():
+            await self._store.save_session(session.id, session.owner, session.body)
+
+    async def close(self, session: Session) -> None:
+        """End it: its stream ends, its running requests are cancelled, its id answers 404 from now on. On every
+        replica."""
+        async with store_errors():
+            await self._store.close_session(session.id, session.owner)
+        self._ended(session.id)
+
+    def forget(self, session_id: str) -> None:
+        """It is over; end what this process holds of it."""
+        session = self._here.pop(session_id, None)
+        if session is not None:
+            session.presence.end()
 
     def end_streams(self) -> None:
-        for session in self._by_id.values():
+        for session in self._here.values():
             if session.presence.stream is not None:
                 session.presence.stream.end()
 
-    def _expire(self) -> None:
-        oldest = self._clock() - self._ttl
-        for session in self._stale(oldest):
-            self._remove(session)
+    def _ended(self, session_id: str) -> None:
+        self.forget(session_id)
+        self._wire.tell("closed", session=session_id)
 
-    def _stale(self, oldest: float) -> list[Session]:
-        """From the front, where the least recently used are; those with a request in flight stay."""
-        stale: list[Session] = []
-        for session in self._by_id.values():
-            if session.seen > oldest:
-                break
-            if not session.presence.running:
-                stale.append(session)
-        return stale
+    def _keep(self, session: Session) -> None:
+        """The least recently used that hold nothing open are forgotten first; the store still knows them."""
+        self._here[session.id] = session
+        self._here.move_to_end(session.id)
+        if len(self._here) > self._limit:
+            idle = next((one for one in self._here.values() if not one.presence.busy), None)
+            if idle is not None:
+                del self._here[idle.id]
 
-    def _remove(self, session: Session) -> None:
-        if self._by_id.pop(session.id, None) is None:
-            return
-        mine = self._by_owner[session.owner]
-        mine.pop(session.id, None)
-        if not mine:
-            del self._by_owner[session.owner]
-        if session.presence.stream is not None:
-            session.presence.stream.end()
-        for scope in session.presence.running.values():
-            scope.cancel()
+
+@asynccontextmanager
+async def store_errors() -> AsyncIterator[None]:
+    """What a store says, as answers."""
+    try:
+        yield
+    except StateUnavailable:
+        raise Refusal("unavailable", STORE_DOWN, headers={"retry-after": "2"}) from None
+    except StateUnreadable:
+        # Its key has left the ring: for this deployment there is no such session any more.
+        raise Refusal("unknown_session", "Session not found. Start a new one with `initialize`.") from None
+    except SessionsFull:
+        raise Refusal(
+            "unavailable", "Too many open sessions. Try again later.", headers={"retry-after": "60"}
+        ) from None
+
+
+def _packed(session: Session) -> bytes:
+    body = packed_handshake(session.handshake)
+    return orjson.dumps(body | {"wish": session.wish, "logLevel": session.presence.memory.log_level})
+
+
+def _unpacked(record: SessionRecord, presence: Presence) -> Session:
+    body = orjson.loads(record.body)
+    presence.memory.log_level = body["logLevel"]
+    handshake = unpacked_handshake(body)
+    return Session(record.session_id, record.owner, handshake, body["wish"], presence, record.body)

@@ -23,18 +23,31 @@ from mcp.server.session import ServerSession
 from mcp.server.stdio import stdio_server
 
 from proxy.principal import Principal
+from proxy.serving.calling import ServerOptions
+from proxy.serving.changes import Changes
+from proxy.serving.drain import Drain
 from proxy.serving.gateway import Gateway
-from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions
+from proxy.serving.mcp import build_server, instructions
+from proxy.serving.modes import Mode
+from proxy.serving.pausing import Pauses
 from proxy.serving.peer import Peer
+from proxy.serving.sealing import Seals
 
 
 async def serve_stdio(
-    gateway: Gateway, principal: Principal, options: ServerOptions | None = None, *, mode: str = "model"
+    gateway: Gateway,
+    principal: Principal,
+    options: ServerOptions | None = None,
+    *,
+    wish: Mode | None = None,
+    seals: Seals | None = None,
 ) -> None:
-    """Serve one client until it closes stdin. `mode` is what `--elicitation-mode` asked for."""
-    peer = Peer(principal, mode=mode)
+    """Serve one client until it closes stdin. `wish` is what `--elicitation-mode` asked for."""
+    peer = Peer(principal, wish=wish)
     changes = Changes()
-    server = build_server(gateway, changes, options or ServerOptions(), peer)
+    # The client's leaving ends everything, so there is nothing to drain.
+    pauses = Pauses(gateway, seals or Seals(), Drain())
+    server = build_server(gateway, changes, pauses, options or ServerOptions(), peer)
     server.instructions = instructions(gateway, peer)
     async with (
         _stdin() as lines,

@@ -7,6 +7,7 @@ it and can do better (MCP 2025-11-25, SEP-1303). Only an unknown tool name is -3
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -22,8 +23,22 @@ ACTIONS: Final = ("accept", "decline", "cancel")
 RESUME_DESCRIPTION: Final = (
     "Continue an execution that waits for a decision. Call it only with the executionId of an earlier "
     "`execute` or `resume` result whose status is waiting_for_interaction. accept lets the waiting calls "
-    "run, decline refuses them, cancel ends the execution."
+    "run, decline refuses them, cancel ends the execution. Without an action it waits up to 4 minutes for "
+    "somebody who decides elsewhere."
 )
+WAIT_DESCRIPTION: Final = (
+    "Wait for a person's decision about a paused execution, up to 4 minutes, and give its next result. Call it only "
+    "with the executionId of an earlier result whose status is user_approval_required or waiting_for_interaction; "
+    "call it again while nobody has decided. You cannot decide yourself."
+)
+PAUSE_RULES: Final[Mapping[str, str]] = {
+    "browser": (
+        "A call that needs approval pauses everything: give the user the approvalUrl, then call resume to wait for "
+        "the decision."
+    ),
+    "native": "A call that needs approval asks the user by itself, and the code goes on with the answer.",
+}
+"""What the description of `execute` says about pauses where a person decides."""
 
 
 def execute_schema(runtimes: tuple[str, ...]) -> JsonObject:
@@ -52,14 +67,18 @@ def execute_schema(runtimes: tuple[str, ...]) -> JsonObject:
     }
 
 
-def resume_schema() -> JsonObject:
-    """JSON Schema 2020-12 of the arguments of `resume`."""
+def resume_schema(*, decides: bool = True) -> JsonObject:
+    """JSON Schema 2020-12 of the arguments of `resume`; where a person `decides`, it only waits."""
+    execution: JsonObject = {
+        "executionId": {"type": "string", "minLength": 1, "maxLength": 128},
+    }
+    schema: JsonObject = {"type": "object", "additionalProperties": False, "required": ["executionId"]}
+    if not decides:
+        return {**schema, "properties": execution}
     return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["executionId", "action"],
+        **schema,
         "properties": {
-            "executionId": {"type": "string", "minLength": 1, "maxLength": 128},
+            **execution,
             "action": {"type": "string", "enum": list(ACTIONS)},
             "content": {
                 "type": ["object", "string"],
@@ -98,16 +117,27 @@ def read_execute(
     )
 
 
-def read_resume(arguments: Mapping[str, Any]) -> tuple[str, str, JsonObject | None, str | None]:
-    """Execution id, action, content, interaction id. Raises `BadArgument`."""
+@dataclass(frozen=True, slots=True)
+class ResumeArguments:
+    """The arguments of `resume`. `action` None: wait."""
+
+    execution_id: str
+    action: str | None
+    content: JsonObject | None
+    interaction_id: str | None
+
+
+def read_resume(arguments: Mapping[str, Any]) -> ResumeArguments:
+    """Takes a decision in every mode: whether it counts is not a matter of form. Raises `BadArgument`."""
     _only(arguments, resume_schema())
     execution = _text(arguments, "executionId", 128)
     if not execution:
         raise BadArgument("`executionId` is required: the id from the result of the execution that waits.")
     action = _text(arguments, "action")
-    if action not in ACTIONS:
-        raise BadArgument("`action` is required and must be accept, decline or cancel.")
-    return execution, action, _content(arguments.get("content")), _text(arguments, "interactionId", 128)
+    if action is not None and action not in ACTIONS:
+        raise BadArgument("`action` must be accept, decline or cancel; leave it out to wait.")
+    interaction = _text(arguments, "interactionId", 128)
+    return ResumeArguments(execution, action, _content(arguments.get("content")), interaction)
 
 
 def _only(arguments: Mapping[str, Any], schema: JsonObject) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from integrations.base import Failure
-from proxy.calls import Plain, WrongArgument
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
@@ -29,6 +27,7 @@ from proxy.executions.outcome import SILENT, ExecutionError, unavailable
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.gateway import Listener, ReloadReport
+from proxy.serving.modes import ModeRules
 from proxy.state import Owner
 
 JsonObject = dict[str, Any]
@@ -107,6 +106,7 @@ class Board:
     """
 
     revision: int = 1
+    modes: ModeRules = field(default_factory=ModeRules)
     limit: int = 1000
     auth_down: bool = False
     is_ready: bool = True
@@ -156,6 +156,9 @@ class Board:
 
     def description(self, principal: Principal) -> tuple[str, str]:
         return f"Runs code. Connected: demo (revision {self.revision}).", f"r{self.revision}"
+
+    def elicitation(self, principal: Principal) -> ModeRules:
+        return self.modes
 
     def changes_since(self, principal: Principal, revision: str) -> str | None:
         return None if revision == f"r{self.revision}" else "Tools of these integrations changed: demo."
@@ -365,28 +368,6 @@ class Board:
         )
         paused.given.set()
         return True
-
-    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
-        row = {"path": "demo.org.main.write", "name": "write", "description": "Writes something"}
-        if name == "executor.connections.list":
-            one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
-            return Plain([{**one, "status": "connected", "toolCount": 1}])
-        if name == "describe.tool":
-            known = arguments["path"] == row["path"]
-            return Plain(row) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
-        if len(arguments["query"]) > 1000:
-            raise WrongArgument("`query` is too long")
-        return Plain({"items": [row], "total": 1, "hasMore": False, "nextOffset": None})
-
-    def explain(
-        self, principal: Principal, address: str, arguments: JsonObject | None
-    ) -> JsonObject | Failure:
-        if address == "ambiguous":
-            return Failure("tool_ambiguous", "It could mean 2 tools.")
-        if address != "demo.org.main.write":
-            return Failure("tool_not_found", f"No tool `{address}`.")
-        facts = {"rule": "ask", "default": None, "reason": "careful", "approver": "model"}
-        return {"tool": address, "action": "require_approval", **facts, "conditional": arguments is None}
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         if self.rejects and latest:

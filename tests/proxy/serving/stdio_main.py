@@ -10,6 +10,7 @@ import sys
 
 from proxy.executions import ExecutionRequest, ExecutionResult, Observer
 from proxy.principal import Principal
+from proxy.serving.modes import wish_of
 from proxy.serving.stdio import serve_stdio
 from tests.proxy.serving.support import Board
 
@@ -36,8 +37,9 @@ async def main(mode: str) -> None:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await serve_stdio(Noisy(), Principal("ws_one", "local", "local"), mode=mode)
+        wish = wish_of({"elicitation_mode": mode} if mode else {})
+        await serve_stdio(Noisy(), Principal("ws_one", "local", "local"), wish=wish)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "model"))
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))

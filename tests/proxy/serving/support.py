@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import httpx2
 from proxy.serving.asgi import AppOptions, Dispatch
 from proxy.serving.drain import Drain
 from proxy.serving.http_server import HttpLimits, serve_http
+from proxy.state import State
+from proxy.state.memory import MemoryState
 from tests.proxy.serving.board import ALICE, TOKENS, Board, question, result
 
 JsonObject = dict[str, Any]
@@ -52,20 +55,26 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    options: AppOptions | None = None, board: Board | None = None, limits: HttpLimits | None = None
+    options: AppOptions | None = None,
+    board: Board | None = None,
+    limits: HttpLimits | None = None,
+    state: State | None = None,
 ) -> AsyncIterator[Server]:
+    """Two servers around one board and one state are two replicas."""
     board, drain, shutdown = board or Board(), Drain(), asyncio.Event()
-    app = Dispatch(board, drain, options)
+    app = Dispatch(board, drain, state or MemoryState(clock=time.time), options)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         group.create_task(
             serve_http(app, host="127.0.0.1", port=0, shutdown=shutdown, bound=port.set_result, limits=limits)
         )
+        hints = group.create_task(app.run())
         try:
             yield Server(f"http://127.0.0.1:{await port}", board, app, drain, shutdown)
         finally:
             drain.begin()
             shutdown.set()
+            hints.cancel()
             app.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from mcp.shared.exceptions import MCPError
 
 from proxy.serving.asgi import AppOptions, Dispatch
 from proxy.serving.drain import Drain
+from proxy.state.memory import MemoryState
 from tests.proxy.serving.support import Board, Server, serving
 
 LEGACY, MODERN = "legacy", "2026-07-28"
@@ -196,19 +198,6 @@ async def test_a_stale_description_is_told_in_the_result(mode: str) -> None:
         assert text(await client.call_tool("execute", {"code": "return 1"})) == "1"
 
 
-@ERAS
-@pytest.mark.parametrize("mode_asked", ["browser", "native"])
-async def test_t12_who_asks_for_a_person_gets_no_model_that_approves(mode: str, mode_asked: str) -> None:
-    path = f"/mcp?elicitation_mode={mode_asked}"
-    async with serving() as server, connected(server, mode, path) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == ["execute", "resume"]
-        result = await client.call_tool("execute", {"code": "return 1"})
-        assert f"elicitation mode `{mode_asked}` is not available on this server" in text(result)
-        refused = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
-        assert refused.is_error
-        assert f"elicitation mode `{mode_asked}`" in text(refused)
-
-
 async def test_the_session_is_the_execution_session_unless_one_is_named() -> None:
     async with serving() as server, connected(server, LEGACY) as client:
         await client.call_tool("execute", {"code": "return 1"})
@@ -235,7 +224,7 @@ async def test_a_new_application_per_start_and_none_listens_afterwards() -> None
 
 
 async def test_other_scopes_are_answered() -> None:
-    app = Dispatch(Board(), Drain(), AppOptions())
+    app = Dispatch(Board(), Drain(), MemoryState(clock=time.time), AppOptions())
     incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     sent: list[str] = []
 
@@ -249,3 +238,4 @@ async def test_other_scopes_are_answered() -> None:
     incoming.append({"type": "websocket.connect"})
     await app({"type": "websocket"}, receive, send)
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete", "websocket.close"]
+    app.close()

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.server import Server
 
 from proxy.principal import Principal
-from proxy.serving.mcp import Changes, ServerOptions, build_server, instructions, with_lines
+from proxy.serving.calling import ServerOptions
+from proxy.serving.changes import Changes
+from proxy.serving.drain import Drain
+from proxy.serving.mcp import build_server, instructions
+from proxy.serving.pausing import Pauses
 from proxy.serving.peer import Peer
+from proxy.serving.sealing import Seals
 from tests.proxy.serving.support import ALICE, MODERN, TOKENS, Board
 
 
-def test_lines_go_to_the_end_of_the_results_text() -> None:
-    image = {"type": "image", "data": "", "mimeType": "image/png"}
-    content = [{"type": "text", "text": "42"}, image, {"type": "text", "text": "emitted"}]
-    assert with_lines(content, []) is content
-    assert with_lines(content, ["a", "b"]) == [{"type": "text", "text": "42\n\na\nb"}, *content[1:]]
-    assert with_lines([image], ["a"]) == [{"type": "text", "text": "a"}, image]
-    assert content[0] == {"type": "text", "text": "42"}
+def built(board: Board, options: ServerOptions | None = None, peer: Peer | None = None) -> Server[Any]:
+    pauses = Pauses(board, Seals(), Drain())
+    return build_server(board, Changes(), pauses, options or ServerOptions(), peer)
 
 
 def test_instructions_name_the_workspace_and_the_revision() -> None:
@@ -34,14 +37,14 @@ async def test_every_caller_gets_its_own_description() -> None:
             return f"For {principal.account_id}.", "r1"
 
     for name in ("alice", "eve"):
-        server = build_server(PerCaller(), Changes(), ServerOptions(), Peer(TOKENS[name]))
+        server = built(PerCaller(), peer=Peer(TOKENS[name]))
         async with Client(server) as client:
             assert (await client.list_tools()).tools[0].description == f"For key:{name}."
 
 
 async def test_the_runtimes_of_the_configuration_are_in_the_schema() -> None:
     options = ServerOptions(name="executor", version="1.2.3", runtimes=("quickjs", "big"))
-    server = build_server(Board(), Changes(), options, Peer(ALICE))
+    server = built(Board(), options, Peer(ALICE))
     async with Client(server) as client:
         tool = (await client.list_tools()).tools[0]
         assert tool.input_schema["properties"]["runtimeId"]["enum"] == ["quickjs", "big"]
@@ -50,7 +53,7 @@ async def test_the_runtimes_of_the_configuration_are_in_the_schema() -> None:
 
 
 def test_input_schemas_are_known_without_a_listing() -> None:
-    server = build_server(Board(), Changes(), ServerOptions())
+    server = built(Board())
     assert server.get_tool_input_schema is not None
     assert server.get_tool_input_schema("execute") is not None
     assert server.get_tool_input_schema("nothing") is None
@@ -61,17 +64,11 @@ async def test_a_failing_description_is_a_defect_with_digits(caplog: pytest.LogC
         def description(self, principal: Principal) -> tuple[str, str]:
             raise RuntimeError("the secret cause")
 
-    server = build_server(Broken(), Changes(), ServerOptions(), Peer(ALICE))
+    server = built(Broken(), peer=Peer(ALICE))
     async with Client(server, mode=MODERN) as client:
         with pytest.raises(Exception, match=r"Internal error \[[0-9a-f]{8}\]"):
             await client.list_tools()
     assert "the secret cause" in caplog.text
-
-
-def test_announcing_without_listeners_is_nothing() -> None:
-    changes = Changes()
-    changes.announce(frozenset({"ws_one"}))
-    changes.end_streams()
 
 
 def test_nothing_but_serving_needs_the_sdk() -> None:

@@ -28,7 +28,7 @@ async def test_one_post_is_enough_and_is_answered_as_json() -> None:
         assert body["id"] == "abc"
         assert body["result"]["content"] == [{"type": "text", "text": "42"}]
         assert body["result"]["resultType"] == "complete"
-        assert len(server.app.sessions) == 0
+        assert list(server.app.sessions) == []
 
 
 async def test_plain_curl_headers_are_enough() -> None:

@@ -4,10 +4,15 @@ import anyio
 import pytest
 
 from proxy.serving.errors import Refusal
+from proxy.serving.sdk import Handshake
 from proxy.serving.sessions import Sessions, Stream, owner_of
+from proxy.serving.wire import Wire
+from proxy.state import Owner
+from proxy.state.memory import MemoryState
 from tests.proxy.serving.support import TOKENS
 
 ALICE, BOB = TOKENS["alice"], TOKENS["bob"]
+SHAKE = Handshake("2025-11-25", None)
 
 
 class Clock:
@@ -18,79 +23,90 @@ class Clock:
         return self.now
 
 
-def kind(sessions: Sessions, session_id: str) -> str:
+class Replica:
+    """Sessions over a store; two of them over one store are two replicas."""
+
+    def __init__(self, store: MemoryState, ttl: float = 10, limit: int = 100, per_owner: int = 100) -> None:
+        wire = Wire(store)
+        self.sessions = Sessions(store, wire, ttl_seconds=ttl, limit=limit, limit_per_owner=per_owner)
+
+
+async def kind(sessions: Sessions, session_id: str) -> str:
     with pytest.raises(Refusal) as caught:
-        sessions.use(session_id, ALICE)
+        await sessions.use(session_id, ALICE)
     return caught.value.kind
 
 
 def test_owner_is_the_account_in_its_workspace() -> None:
-    assert owner_of(ALICE) == owner_of(TOKENS["alice-too"]) == ("ws_one", "key:alice")
+    assert owner_of(ALICE) == owner_of(TOKENS["alice-too"]) == Owner("ws_one", "key:alice")
     assert owner_of(ALICE) != owner_of(TOKENS["eve"])
 
 
-def test_time_to_live_slides() -> None:
+async def test_time_to_live_slides() -> None:
     clock = Clock()
-    sessions = Sessions(clock, ttl_seconds=10)
-    session = sessions.open(ALICE, "2025-11-25", None, "model")
+    replica = Replica(MemoryState(clock=clock))
+    session = await replica.sessions.open(ALICE, SHAKE, None)
     clock.now = 9
-    assert sessions.use(session.id, ALICE) is session
+    assert (await replica.sessions.use(session.id, ALICE)).presence is session.presence
     clock.now = 18
-    assert sessions.use(session.id, ALICE) is session
-    clock.now = 28
-    assert kind(sessions, session.id) == "unknown_session"
-    assert len(sessions) == 0
+    await replica.sessions.use(session.id, ALICE)
+    assert await replica.sessions.prolong(session)
+    clock.now = 29
+    assert await kind(replica.sessions, session.id) == "unknown_session"
+    assert not await replica.sessions.prolong(session)
+    assert list(replica.sessions) == []
 
 
-async def test_a_session_with_a_running_request_does_not_expire() -> None:
-    clock = Clock()
-    sessions = Sessions(clock, ttl_seconds=10)
-    session = sessions.open(ALICE, "2025-11-25", None, "model")
-    session.presence.running[1] = anyio.CancelScope()
-    clock.now = 100
-    assert sessions.use(session.id, ALICE) is session
-
-
-async def test_an_idle_session_behind_a_running_one_expires_all_the_same() -> None:
-    clock = Clock()
-    sessions = Sessions(clock, ttl_seconds=10)
-    busy = sessions.open(ALICE, "2025-11-25", None, "model")
-    idle = sessions.open(ALICE, "2025-11-25", None, "model")
-    busy.presence.running[1] = anyio.CancelScope()
-    clock.now = 100
-    assert kind(sessions, idle.id) == "unknown_session"
+async def test_every_replica_knows_a_session_with_all_it_was_opened_with() -> None:
+    store = MemoryState(clock=Clock())
+    here, there = Replica(store), Replica(store)
+    opened = await here.sessions.open(ALICE, SHAKE, "browser")
+    opened.presence.memory.log_level = "warning"
+    await here.sessions.save(opened)
+    found = await there.sessions.use(opened.id, TOKENS["alice-too"])
+    assert (found.handshake, found.wish, found.owner) == (SHAKE, "browser", opened.owner)
+    assert found.presence.memory.log_level == "warning"
+    with pytest.raises(Refusal) as refused:
+        await there.sessions.use(opened.id, BOB)
+    assert refused.value.fault.status == 403
+    await there.sessions.close(found)
+    assert await kind(here.sessions, opened.id) == "unknown_session"
 
 
 async def test_closing_ends_the_stream_and_cancels_what_runs() -> None:
-    sessions = Sessions(Clock())
-    session = sessions.open(ALICE, "2025-11-25", None, "model")
+    replica = Replica(MemoryState(clock=Clock()))
+    session = await replica.sessions.open(ALICE, SHAKE, None)
     stream, scope = Stream(), anyio.CancelScope()
     session.presence.stream, session.presence.running[1] = stream, scope
-    sessions.close(session)
-    sessions.close(session)
+    await replica.sessions.close(session)
+    await replica.sessions.close(session)
     assert scope.cancel_called
     assert not stream.offer(b"x")
     stream.close()
-    assert kind(sessions, session.id) == "unknown_session"
+    assert await kind(replica.sessions, session.id) == "unknown_session"
 
 
-def test_an_owner_at_the_cap_loses_its_oldest_and_nobody_elses() -> None:
-    sessions = Sessions(Clock(), limit_per_owner=2)
-    other = sessions.open(BOB, "2025-11-25", None, "model")
-    first, second = (sessions.open(ALICE, "2025-11-25", None, "model") for _ in range(2))
-    sessions.use(first.id, ALICE)
-    sessions.open(ALICE, "2025-11-25", None, "model")
-    assert kind(sessions, second.id) == "unknown_session"
-    assert sessions.use(first.id, ALICE) is first
-    assert sessions.use(other.id, BOB) is other
+async def test_an_owner_at_the_cap_loses_its_oldest_and_nobody_elses() -> None:
+    clock = Clock()
+    replica = Replica(MemoryState(clock=clock), per_owner=2)
+    sessions = replica.sessions
+    other = await sessions.open(BOB, SHAKE, None)
+    first, second = [await sessions.open(ALICE, SHAKE, None) for _ in range(2)]
+    clock.now = 5
+    await sessions.use(first.id, ALICE)
+    await sessions.open(ALICE, SHAKE, None)
+    assert await kind(sessions, second.id) == "unknown_session"
+    assert (await sessions.use(first.id, ALICE)).id == first.id
+    assert (await sessions.use(other.id, BOB)).id == other.id
 
 
-def test_a_full_store_refuses() -> None:
-    sessions = Sessions(Clock(), limit=1)
-    sessions.open(ALICE, "2025-11-25", None, "model")
+async def test_a_full_store_refuses() -> None:
+    replica = Replica(MemoryState(clock=Clock()), limit=1)
+    await replica.sessions.open(ALICE, SHAKE, None)
     with pytest.raises(Refusal) as caught:
-        sessions.open(BOB, "2025-11-25", None, "model")
+        await replica.sessions.open(BOB, SHAKE, None)
     assert caught.value.fault.status == 503
+    assert caught.value.headers["retry-after"] == "60"
 
 
 async def test_a_stream_nobody_reads_ends_instead_of_growing() -> None:
@@ -102,12 +118,12 @@ async def test_a_stream_nobody_reads_ends_instead_of_growing() -> None:
     stream.close()
 
 
-def test_end_streams_leaves_the_sessions() -> None:
-    sessions = Sessions(Clock())
-    session = sessions.open(ALICE, "2025-11-25", None, "model")
+async def test_end_streams_leaves_the_sessions() -> None:
+    replica = Replica(MemoryState(clock=Clock()))
+    session = await replica.sessions.open(ALICE, SHAKE, None)
     session.presence.stream = Stream()
-    sessions.open(ALICE, "2025-11-25", None, "model")
-    sessions.end_streams()
+    await replica.sessions.open(ALICE, SHAKE, None)
+    replica.sessions.end_streams()
     assert not session.presence.stream.offer(b"x")
     session.presence.stream.close()
-    assert len(list(sessions)) == 2
+    assert len(list(replica.sessions)) == 2

@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.subscriptions import ToolsListChanged
 
-from tests.proxy.serving.support import MODERN, call, envelope, initialize
+from tests.proxy.serving.support import MODERN, call, initialize
 
 MAIN = ["-m", "tests.proxy.serving.stdio_main"]
 ERAS = pytest.mark.parametrize("mode", ["legacy", MODERN])
@@ -101,14 +101,6 @@ async def test_a_broken_line_does_not_end_the_server() -> None:
     answers = [json.loads(line) for line in lines]
     assert "Internal error [" in answers[1]["error"]["message"]
     assert answers[2]["id"] == 2
-
-
-async def test_other_elicitation_modes_fall_back_with_a_note() -> None:
-    params = {"name": "execute", "arguments": {"code": "return 1"}}
-    _, lines, _ = await run(envelope("tools/call", params), args=("browser",))
-    assert (
-        "elicitation mode `browser` is not available" in json.loads(lines[0])["result"]["content"][0]["text"]
-    )
 
 
 async def test_sigterm_ends_a_server_whose_client_says_nothing() -> None:

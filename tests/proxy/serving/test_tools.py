@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from proxy.serving.tools import BadArgument, execute_schema, read_execute, read_resume, resume_schema
+from proxy.serving.tools import (
+    BadArgument,
+    ResumeArguments,
+    execute_schema,
+    read_execute,
+    read_resume,
+    resume_schema,
+)
 
 RUNTIMES = ("quickjs", "other")
 
@@ -70,10 +77,17 @@ def test_the_schema_refuses_no_more_than_the_check() -> None:
 
 
 def test_resume_arguments() -> None:
-    assert read_resume({"executionId": "e", "action": "accept"}) == ("e", "accept", None, None)
+    assert read_resume({"executionId": "e", "action": "accept"}) == ResumeArguments("e", "accept", None, None)
+    assert read_resume({"executionId": "e"}) == ResumeArguments("e", None, None, None)
     given = {"executionId": "e", "action": "decline", "content": '{"a": 1}', "interactionId": "i"}
-    assert read_resume(given) == ("e", "decline", {"a": 1}, "i")
+    assert read_resume(given) == ResumeArguments("e", "decline", {"a": 1}, "i")
     Draft202012Validator(resume_schema()).validate(given)
+
+
+def test_where_a_person_decides_resume_only_waits() -> None:
+    waiting = Draft202012Validator(resume_schema(decides=False))
+    waiting.validate({"executionId": "e"})
+    assert not waiting.is_valid({"executionId": "e", "action": "accept"})
 
 
 @pytest.mark.parametrize(
@@ -81,7 +95,6 @@ def test_resume_arguments() -> None:
     [
         ({"action": "accept"}, "`executionId` is required"),
         ({"executionId": "", "action": "accept"}, "`executionId` is required"),
-        ({"executionId": "e"}, "`action` is required"),
         ({"executionId": "e", "action": "yes"}, "`action`"),
         ({"executionId": "e", "action": "accept", "content": "{"}, "`content`"),
         ({"executionId": "e", "action": "accept", "content": "[1]"}, "`content`"),

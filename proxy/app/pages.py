@@ -1,0 +1,53 @@
+"""The listener of the approval page for a server over stdio: it is bound when the first pause needs it, and ends with
+the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import quote
+
+from proxy.serving.http import AsgiApp
+from proxy.serving.http_server import serve_http
+
+
+class LocalPages:
+    """Serves `app` on a free port of 127.0.0.1, in `group`. `told` gets the origin once it is bound."""
+
+    def __init__(self, group: asyncio.TaskGroup, app: AsgiApp, told: Callable[[str], None]) -> None:
+        self._group = group
+        self._app = app
+        self._told = told
+        self._shutdown = asyncio.Event()
+        self._bound: asyncio.Future[int] | None = None
+
+    async def page(self, execution_id: str, session_id: str | None) -> str | None:
+        """Where a person decides about this execution. None when no address can be had."""
+        if self._bound is None:
+            self._bound = asyncio.get_running_loop().create_future()
+            self._group.create_task(self._serve(self._bound), name="approval page")
+        try:
+            port = await asyncio.shield(self._bound)
+        except OSError:
+            return None
+        session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
+        return f"{_origin(port)}/resume/{execution_id}{session}"
+
+    def close(self) -> None:
+        self._shutdown.set()
+
+    async def _serve(self, bound: asyncio.Future[int]) -> None:
+        def told(port: int) -> None:
+            self._told(_origin(port))
+            bound.set_result(port)
+
+        try:
+            await serve_http(self._app, host="127.0.0.1", port=0, shutdown=self._shutdown, bound=told)
+        except OSError as error:
+            if bound.done():
+                raise
+            bound.set_exception(error)
+
+
+def _origin(port: int) -> str:
+    return f"http://127.0.0.1:{port}"

@@ -1,0 +1,166 @@
+"""Questions as MCP elicitations, and their answers as decisions. Values only; who asks when is in `pausing`.
+
+Rules:
+- An approval is a form with one field, `decision`. Accepting the form without choosing `accept` in it declines: some
+  clients accept first and show the fields afterwards, and some show no fields at all.
+- The message is the question's own inert text (T10).
+- `approver: human` is never asked here. Nothing in the config or the protocol declares that a person other than the one
+  whose account asks sits at a client, so the answer would be the requesting account's own.
+- An elicitation's id, or the state that a client sends back with its answers, is sealed: it names the execution and the
+  questions that were really put to this client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from proxy.executions import Choice, Decision, Interaction
+from proxy.serving.sealing import Forged, Seals
+
+JsonObject = dict[str, Any]
+Ways = frozenset[str]
+"""What a client can show: `form`, `url`. Empty: it cannot be asked."""
+NO_WAYS: Final[Ways] = frozenset()
+_ID: Final = "elicitation-id"
+_CHOICES: Final[Mapping[str, Choice]] = {"accept": "accept", "decline": "decline", "cancel": "cancel"}
+APPROVAL_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "decision": {
+            "type": "string",
+            "title": "Decision",
+            "description": "accept sends exactly this; decline sends nothing",
+            "enum": ["accept", "decline"],
+        }
+    },
+    "required": ["decision"],
+}
+_OUTCOME_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "outcome": {
+            "type": "string",
+            "title": "What became of it",
+            "description": "retry sends it again, done takes it as done, fail takes it as failed",
+            "enum": ["retry", "done", "fail"],
+        }
+    },
+    "required": ["outcome"],
+}
+
+
+def ways_of(capabilities: Any) -> Ways:
+    """What a client declared. An empty elicitation capability means `form` (MCP 2025-11-25, client/elicitation)."""
+    declared = getattr(capabilities, "elicitation", None)
+    if declared is None:
+        return NO_WAYS
+    ways = {name for name in ("form", "url") if getattr(declared, name, None) is not None}
+    return frozenset(ways or {"form"})
+
+
+def askable(questions: tuple[Interaction, ...], ways: Ways) -> tuple[Interaction, ...]:
+    """Those that this client's user may be asked."""
+    return tuple(one for one in questions if one.approver != "human" and _way(one, ways) is not None)
+
+
+def _way(question: Interaction, ways: Ways) -> str | None:
+    if question.kind == "url" and "url" in ways:
+        return "url"
+    return "form" if "form" in ways else None
+
+
+def elicitation(question: Interaction, ways: Ways, *, legacy: bool) -> JsonObject:
+    """The parameters of `elicitation/create`. Only the handshake era wants an `elicitationId` with a URL."""
+    if question.url is not None and _way(question, ways) == "url":
+        own = {"elicitationId": question.id} if legacy else {}
+        return {"mode": "url", "message": question.message, "url": question.url, **own}
+    message = f"{question.message}\n{question.url}" if question.url is not None else question.message
+    return {"mode": "form", "message": message, "requestedSchema": _schema(question)}
+
+
+def _schema(question: Interaction) -> JsonObject:
+    if question.kind == "outcome_unknown":
+        return _OUTCOME_SCHEMA
+    if question.kind == "form" and question.requested_schema is not None:
+        return dict(question.requested_schema)
+    return APPROVAL_SCHEMA
+
+
+def decision_of(kind: str, url_mode: bool, answer: Any) -> Decision | None:
+    """What an `ElicitResult` says; None when it is not one."""
+    if not isinstance(answer, Mapping) or answer.get("action") not in _CHOICES:
+        return None
+    action = _CHOICES[answer["action"]]
+    content = answer.get("content")
+    if not isinstance(content, Mapping):
+        content = {}
+    if action != "accept":
+        return Decision(action)
+    if kind in ("form", "outcome_unknown"):
+        return Decision("accept", dict(content))
+    return Decision("accept" if url_mode or content.get("decision") == "accept" else "decline")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question as it was put to one client. `session_id` is None outside handshake sessions."""
+
+    execution_id: str
+    question_id: str
+    kind: str
+    url_mode: bool
+    session_id: str | None
+
+    @classmethod
+    def of(cls, execution_id: str, question: Interaction, ways: Ways, session_id: str | None) -> Asked:
+        return cls(execution_id, question.id, question.kind, _way(question, ways) == "url", session_id)
+
+    def sealed(self, seals: Seals) -> str:
+        """The JSON-RPC id of the elicitation: the answer says by itself what it is about, on every replica."""
+        body = [self.execution_id, self.question_id, self.kind, self.url_mode, self.session_id]
+        return seals.close(_ID, orjson.dumps(body))
+
+    @classmethod
+    def opened(cls, seals: Seals, identifier: Any) -> Asked | None:
+        """None for an id that we did not make."""
+        if not isinstance(identifier, str):
+            return None
+        try:
+            return cls(*orjson.loads(seals.open(_ID, identifier)))
+        except (Forged, TypeError, orjson.JSONDecodeError):
+            return None
+
+    def decision(self, answer: Any) -> Decision | None:
+        return decision_of(self.kind, self.url_mode, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The plain text of a `requestState`: an execution and what was asked about it."""
+
+    execution_id: str
+    asked: tuple[Asked, ...]
+
+    def text(self) -> str:
+        rows = [[one.question_id, one.kind, one.url_mode] for one in self.asked]
+        return orjson.dumps([self.execution_id, rows]).decode()
+
+    @classmethod
+    def read(cls, text: str) -> Round:
+        """Of a text that the seal has vouched for."""
+        execution_id, rows = orjson.loads(text)
+        asked = tuple(Asked(execution_id, name, kind, url_mode, None) for name, kind, url_mode in rows)
+        return cls(execution_id, asked)
+
+    def decisions(self, responses: Mapping[str, Any]) -> dict[str, Decision]:
+        """The answers to what was asked; others are ignored (MCP 2026-07-28, multi round-trip requests)."""
+        read = {
+            one.question_id: one.decision(responses[one.question_id])
+            for one in self.asked
+            if one.question_id in responses
+        }
+        return {name: decision for name, decision in read.items() if decision is not None}
