@@ -262,7 +262,7 @@ async def test_tools_and_decisions_as_the_caller_would_get_them(
 ) -> None:
     rules = """\
 policies:
-  - {id: hush, pattern: "shop.*.delete", action: block, reason: never, disclose: false, when: {id: {in: [a]}}}
+  - {id: hush, pattern: "shop.*.*.*.delete", action: block, reason: never, disclose: false, when: {id: {in: [a]}}}
   - {id: gone, pattern: shop.org.main.items.create, action: block, principals: [user:ann]}
 """
     async with application_of(tmp_path, config_text(more=rules), env) as application:
