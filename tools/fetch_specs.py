@@ -77,6 +77,9 @@ DOCUMENTS = (
     Document(
         "@notionhq/notion-mcp-server", "2.5.2", "package/scripts/notion-openapi.json", "presets/notion.json"
     ),
+    Document("@sentry/api", "0.1.0", "package/dist/index.js", "presets/sentry.js"),
+    Document("@sentry/api", "0.1.0", "package/dist/types.gen.d.ts", "presets/sentry.d.ts"),
+    Document("@linear/sdk", "98.0.0", "package/dist/index-D2pH4Pk9.d.mts", "presets/linear.d.ts"),
     Document("@octokit/graphql-schema", "15.26.1", "package/schema.json", "graphql/github.json"),
     Document("@octokit/graphql-schema", "15.26.1", "package/schema.graphql", "graphql/github.graphql"),
     Document(

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from integrations import GraphQl, OpenApi
+from integrations.base import JsonObject
 from integrations.http import HttpClient
+from integrations.naming import camel_case, pascal_case
 from integrations.openapi import OpenApiOptions, OpenApiToolset, SpecSource, load_toolset
 from proxy.config.presets import with_preset
 from proxy.config.shipped import PRESETS
+from tests.proxy.config import preset_sources
 from tests.proxy.config.texts import load, only, valid
 
 SPECS = Path(__file__).parents[3] / ".specs"
@@ -152,3 +155,69 @@ async def test_no_preset_offers_what_runs_commands_or_shows_secrets() -> None:
         made = integration(f"{{preset: {name}}}")
         offered = [one.name for one in (await toolset(made, file)).tools]
         assert [one for one in offered if unwanted.search(one)] == [], name
+
+
+async def inline_toolset(made: OpenApi, document: JsonObject) -> OpenApiToolset:
+    async with HttpClient() as http:
+        options = OpenApiOptions(made.include, made.exclude)
+        return await load_toolset(SpecSource(inline=document), options, http, None)
+
+
+def assert_is_a_probe(made: OpenApi, tools: OpenApiToolset) -> None:
+    assert made.health is not None
+    assert tools.definition(made.health.tool).risk == "read"
+    assert not tools.schemas(made.health.tool).input.get("required")
+    assert made.health.arguments == {}
+
+
+@pytest.mark.specs
+async def test_sentry_fits_its_own_client() -> None:
+    made = integration("{preset: sentry}")
+    tools = await inline_toolset(made, preset_sources.sentry((SPECS / "presets/sentry.js").read_text()))
+    assert [one for one in tools.warnings if "matches no tool" in one] == []
+    assert len(made.include) <= len(tools.tools) < 60
+    assert_is_a_probe(made, tools)
+    unwanted = re.compile(r"Key|Token|Upload|Hook|delete|remove|bulk|Invite|addA", re.IGNORECASE)
+    assert [one.name for one in tools.tools if unwanted.search(one.name)] == []
+    assert [one.name for one in tools.tools if one.method not in ("GET", "PUT", "POST")] == []
+
+
+async def test_gitlab_fits_what_its_document_says() -> None:
+    made = integration("{preset: gitlab}")
+    document, tags = preset_sources.gitlab()
+    groups = {camel_case(tag) for tag in tags}
+    assert {pattern.partition(".")[0] for pattern in (*made.include, *made.exclude)} <= groups
+    tools = await inline_toolset(made, document)
+    assert [one.name for one in tools.tools] == [
+        "personalAccessTokens.getApiV4PersonalAccessTokensSelf",
+        "search.getApiV4Search",
+        "namespaces.getApiV4Namespaces",
+    ]
+    assert_is_a_probe(made, tools)
+
+
+@pytest.mark.specs
+def test_linear_fits_the_types_of_its_sdk() -> None:
+    loaded = valid(config("{preset: linear}"))
+    assert loaded.config is not None
+    made = loaded.config.integrations["x"]
+    assert isinstance(made, GraphQl)
+    assert made.pagination is not None
+    assert made.health is not None
+    types = (SPECS / "presets/linear.d.ts").read_text()
+    roots = {
+        "query": preset_sources.members(types, "Query"),
+        "mutation": preset_sources.members(types, "Mutation"),
+    }
+    for kind, _, field in (one.partition(".") for one in made.include):
+        result = roots[kind][field]
+        if result.endswith("Connection"):
+            arguments = preset_sources.members(types, f"Query{pascal_case(field)}Args")
+            assert made.pagination.cursor in arguments, field
+            assert {"nodes", "pageInfo"} <= preset_sources.members(types, result).keys(), field
+    assert (made.pagination.items, made.pagination.next) == ("nodes", "pageInfo.endCursor")
+    assert "endCursor" in preset_sources.members(types, "PageInfo")
+    assert made.health.tool in made.include
+    probed = roots["query"][made.health.tool.removeprefix("query.")]
+    assert made.health.identity in preset_sources.members(types, probed)
+    assert re.search(r"^type QueryViewerArgs ", types, re.M) is None
