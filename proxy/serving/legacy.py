@@ -163,11 +163,10 @@ class LegacyLeg:
             )
         exchange = self._exchange(request, session, receive, reply)
         peer = self._peer(principal, session)
+        ask = exchange.ask if accepts(request, "text/event-stream") else None
 
         async def run() -> Outcome:
-            return await sdk.serve_legacy(
-                self._server, call, session.handshake, exchange.notify, peer, exchange.ask
-            )
+            return await sdk.serve_legacy(self._server, call, session.handshake, exchange.notify, peer, ask)
 
         running[call.id] = exchange.scope
         try:
