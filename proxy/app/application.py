@@ -111,6 +111,7 @@ class Application:
             operations,
             self.metrics,
             SystemTools(self.live, state),
+            self.auditing.not_admitted,
         )
 
     @property

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from integrations.base import Failure
+from policies import explain_json
 from proxy.app.access import Access
 from proxy.app.effects import changed_workspaces
 from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
 from proxy.auth import AuthError as NotAdmitted
 from proxy.auth import AuthRequest
-from proxy.catalog import PAUSE_RULE
+from proxy.calls import SystemTools
+from proxy.calls.outcome import ambiguous, not_found
+from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
 from proxy.limits import LimitSubject
 from proxy.live import Live
@@ -23,6 +27,10 @@ from proxy.telemetry import Metrics
 from proxy.workspace import Generation, Workspace
 
 JsonObject = dict[str, Any]
+NotAdmittedListener = Callable[[int, str, str, str | None], None]
+"""Hears of callers who are refused: status, why, address, and the workspace in the path."""
+# What everybody may know about a decision; places in files and the whole list of rules are for operators.
+_TOLD: Final = ("tool", "action", "rule", "default", "reason", "approver", "conditional")
 
 
 class AppGateway:
@@ -35,12 +43,15 @@ class AppGateway:
         executions: Executions,
         operations: Operations,
         metrics: Metrics,
+        system: SystemTools,
+        not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
     ) -> None:
         self._live = live
         self._access = access
         self._executions = executions
         self._metrics = metrics
         self._revisions = Revisions()
+        self._not_admitted = not_admitted
         self.ready = operations.ready
         self.status = operations.status
         self.config = operations.config
@@ -53,6 +64,7 @@ class AppGateway:
         self.list = executions.list
         self.pending = executions.pending
         self.cancel = executions.cancel
+        self.look_up = system.run
 
     # Callers
 
@@ -74,6 +86,7 @@ class AppGateway:
         try:
             return self._access().authenticator.authenticate(asked)
         except NotAdmitted as error:
+            self._not_admitted(error.status, error.message, peer_ip, path_workspace)
             challenge = {"www-authenticate": error.www_authenticate} if error.www_authenticate else {}
             raise AuthError(error.status, error.code, error.message, challenge) from None
 
@@ -131,6 +144,28 @@ class AppGateway:
             self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
             raise RateLimited(denied.name, denied.retry_after_seconds)
         return await self._executions.execute(request, principal, observer, idempotency_key=idempotency_key)
+
+    # Catalogue
+
+    def explain(
+        self, principal: Principal, address: str, arguments: JsonObject | None
+    ) -> JsonObject | Failure:
+        """Tools that the caller may not see are not there, except for operators."""
+        workspace = self._workspace(principal)
+        visible = workspace.visible_for(principal.caller())
+        operator = self.is_admin(principal)
+        tool = workspace.catalog.find(address, visible)
+        if isinstance(tool, Ambiguous):
+            return ambiguous(address, tool.addresses)
+        if not isinstance(tool, CatalogTool) or not (operator or visible(tool)):
+            return not_found(address, workspace.catalog.suggestions(address, visible))
+        facts = workspace.facts(tool)
+        decision = workspace.policies.decide(facts, principal.caller(), arguments)
+        shown = explain_json(facts, decision)
+        if operator:
+            return shown
+        hidden = () if decision.disclose else ("rule", "reason")
+        return {name: None if name in hidden else shown[name] for name in _TOLD}
 
     def _workspace(self, principal: Principal) -> Workspace:
         workspace = self._live.current.workspace(principal.workspace_id)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from quart import Quart
 
 from proxy.principal import Principal
+from proxy.serving.api import OPEN_PATHS, ApiFront, is_api
+from proxy.serving.api.call import Problem
+from proxy.serving.api.front import problem_body
 from proxy.serving.calling import ServerOptions
 from proxy.serving.changes import Changes
 from proxy.serving.drain import Drain
 from proxy.serving.envelope import Envelope, EnvelopeOptions
-from proxy.serving.errors import Refusal, error_body
+from proxy.serving.errors import Refusal
 from proxy.serving.gateway import Gateway
-from proxy.serving.http import Receive, Reply, Request, Scope, Send
+from proxy.serving.http import AsgiApp, Receive, Reply, Request, Scope, Send
 from proxy.serving.legacy import LegacyLeg
 from proxy.serving.mcp import build_server, instructions
 from proxy.serving.modern import ModernLeg
@@ -73,7 +76,7 @@ class Dispatch:
         self.sessions = sessions
         self.rest = build_rest(gateway, drain, options.rest)
         hosts = options.envelope.hosts
-        self._beside = Beside(self.rest, hosts)
+        self._beside = Beside(self.rest, hosts, ApiFront(gateway, hosts, cast(AsgiApp, self.rest)))
         self._envelope = Envelope(gateway, self._legacy, modern, options.envelope)
         self._unsubscribe = gateway.subscribe(self._changed)
         drain.on_begin(self._changes.end_streams)
@@ -121,11 +124,12 @@ class Dispatch:
 
 
 class Beside:
-    """What is served beside the MCP paths, for callers whose Host and Origin are ours."""
+    """What is served beside the MCP paths, for callers whose Host and Origin are ours. `api` stands before the API."""
 
-    def __init__(self, app: Quart, hosts: FrontRules) -> None:
+    def __init__(self, app: Quart, hosts: FrontRules, api: ApiFront | None = None) -> None:
         self._app: Any = app
         self._hosts = hosts
+        self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -137,8 +141,11 @@ class Beside:
                 request.refuse_repeated()
                 self._hosts.check(request)
             except Refusal as refusal:
-                body = error_body(refusal.fault.code, refusal.message)
-                await Reply(send).json(refusal.fault.status, body)
+                problem = Problem.of(refusal)
+                await Reply(send).json(problem.status, problem_body(problem), problem.headers)
+                return
+            if self._api is not None and is_api(request.path) and request.path not in OPEN_PATHS:
+                await self._api.serve(request, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from integrations.base import Failure
+from proxy.calls import Plain
 from proxy.executions import (
     DecideOutcome,
     Decision,
@@ -32,6 +34,7 @@ __all__ = [
     "Approvals",
     "AuthError",
     "Callers",
+    "Catalogue",
     "Control",
     "Engine",
     "Gateway",
@@ -162,6 +165,20 @@ class History(Protocol):
         ...
 
 
+class Catalogue(Protocol):
+    """What a caller could use, and what would happen."""
+
+    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+        """What the system tool of this name would answer. Raises `WrongArgument`."""
+        ...
+
+    def explain(
+        self, principal: Principal, address: str, arguments: JsonObject | None
+    ) -> JsonObject | Failure:
+        """How a call would be judged; operators also learn places and every rule that was considered."""
+        ...
+
+
 class Health(Protocol):
     """What the routes under `/-/` show."""
 
@@ -187,7 +204,7 @@ class Control(Protocol):
     async def reload(self) -> ReloadReport: ...
 
     def request_finished(self, route: str, status: int, seconds: float) -> None:
-        """Count one request of the MCP paths. `route` is one of a fixed, short list."""
+        """Count one request. `route` is one of a fixed, short list."""
         ...
 
     def config_sha256(self) -> str:
@@ -201,5 +218,5 @@ class Control(Protocol):
         ...
 
 
-class Gateway(Callers, Engine, Approvals, History, Health, Control, Protocol):
+class Gateway(Callers, Engine, Approvals, History, Catalogue, Health, Control, Protocol):
     """Everything serving needs."""

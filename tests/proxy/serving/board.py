@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from integrations.base import Failure
+from proxy.calls import Plain, WrongArgument
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
@@ -368,6 +370,28 @@ class Board:
         )
         paused.given.set()
         return True
+
+    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+        row = {"path": "demo.org.main.write", "name": "write", "description": "Writes something"}
+        if name == "executor.connections.list":
+            one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
+            return Plain([{**one, "status": "connected", "toolCount": 1}])
+        if name == "describe.tool":
+            known = arguments["path"] == row["path"]
+            return Plain(row) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
+        if len(arguments["query"]) > 1000:
+            raise WrongArgument("`query` is too long")
+        return Plain({"items": [row], "total": 1, "hasMore": False, "nextOffset": None})
+
+    def explain(
+        self, principal: Principal, address: str, arguments: JsonObject | None
+    ) -> JsonObject | Failure:
+        if address == "ambiguous":
+            return Failure("tool_ambiguous", "It could mean 2 tools.")
+        if address != "demo.org.main.write":
+            return Failure("tool_not_found", f"No tool `{address}`.")
+        facts = {"rule": "ask", "default": None, "reason": "careful", "approver": "model"}
+        return {"tool": address, "action": "require_approval", **facts, "conditional": arguments is None}
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         if self.rejects and latest:
