@@ -5,18 +5,23 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
 PYTHON ?=
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-install: $(STAMP) ## Create .venv with everything for running and testing
+install: $(STAMP) $(BROWSER) ## Create .venv with everything for running and testing
 
 $(STAMP): pyproject.toml requirements.lock tools/make_venv.sh
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV)
 	@touch $@
 
-run: install ## Serve examples/quickstart with its demo API; prints lines to paste
+# Without a browser everything but tests/browser works, and those tests say what is missing.
+$(BROWSER): tools/get_chromium.sh | $(STAMP)
+	@if sh tools/get_chromium.sh $(VENV); then touch $@; fi
+
+run: $(STAMP) ## Serve examples/quickstart with its demo API; prints lines to paste
 	@EXECUTOR_STATE_DIR="$${EXECUTOR_STATE_DIR:-.executor}" $(BIN)/executor serve --demo --config examples/quickstart
 
 test: install ## Run the tests
