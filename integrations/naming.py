@@ -91,8 +91,13 @@ def group_of(item: Named) -> str:
     return camel_case(literal[0]) if literal else "root"
 
 
+def identifier_of(item: Named) -> str:
+    """The operationId, or what stands for it: method and path in snake case."""
+    return item.operation_id or f"{item.method}_{_OTHER.sub('_', item.path)}".strip("_")
+
+
 def leaf_of(item: Named, group: str) -> str:
-    identifier = item.operation_id or f"{item.method}_{_OTHER.sub('_', item.path)}"
+    identifier = identifier_of(item)
     seed, pieces = identifier, [p.strip() for p in re.split(r"[/.]+", identifier) if p.strip()]
     if len(pieces) > 1 and camel_case(pieces[0]) == group:
         seed = " ".join(pieces[1:])
@@ -109,7 +114,7 @@ def version_of(path: str) -> str | None:
 
 def short_hash(item: Named) -> str:
     """Executor's 8 characters for method, path and operationId: the 32 bit `h*31 + c` hash in base 36."""
-    parts = {"method": item.method, "operationId": item.operation_id or "", "path": item.path}
+    parts = {"method": item.method, "operationId": identifier_of(item), "path": item.path}
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
     units = text.encode("utf-16-le", "surrogatepass")
     value = 0
@@ -129,8 +134,7 @@ def plan_names(items: Sequence[Named]) -> list[str]:
     Names that collide are refined together: first by the version segment, then by the method, then by a
     hash. What still collides after that (equal method, path and operationId cannot be) gets a number.
     """
-    groups = [group_of(item) for item in items]
-    leaves = [leaf_of(item, group) for item, group in zip(items, groups, strict=True)]
+    groups, leaves = zip(*map(_halves, items), strict=True) if items else ((), ())
     names = [i.override or f"{g}.{leaf}" for i, g, leaf in zip(items, groups, leaves, strict=True)]
 
     def versioned(index: int) -> str:
@@ -138,13 +142,22 @@ def plan_names(items: Sequence[Named]) -> list[str]:
         return f"{groups[index]}.{version}" if version else groups[index]
 
     stages: list[Callable[[int], str]] = [
-        lambda i: f"{versioned(i)}.{leaves[i]}",
+        lambda i: f"{versioned(i)}.{leaves[i]}" if version_of(items[i].path) else names[i],
         lambda i: f"{versioned(i)}.{leaves[i]}{pascal_case(items[i].method)}",
         lambda i: f"{versioned(i)}.{leaves[i]}{pascal_case(items[i].method)}{short_hash(items[i])}",
     ]
     for stage in stages:
         _refine(names, stage)
     return _numbered([_safe_planned(name) for name in names])
+
+
+def _halves(item: Named) -> tuple[str, str]:
+    """Group and leaf. An explicit name is cut at its first dot; one of a single part is both."""
+    if item.override:
+        first, *rest = [part for part in item.override.split(".") if part] or ["root"]
+        return first, ".".join(rest) or first
+    group = group_of(item)
+    return group, leaf_of(item, group)
 
 
 def _safe_planned(name: str) -> str:

@@ -88,6 +88,44 @@ def test_names_that_executor_shows_for_public_documents() -> None:
     ]
 
 
+def test_names_of_executors_own_small_documents() -> None:
+    """What its tests show: an operationId that repeats its group, and a name given by the document."""
+    pets = [
+        named("get", "/pets", "pets.listPets", "pets"),
+        named("get", "/pets/{petId}", "pets.getPet", "pets"),
+    ]
+    assert plan_names(pets) == ["pets.listPets", "pets.getPet"]
+    path = "/gmail/v1/users/{userId}/messages"
+    given = Named("get", path, "gmail.usersMessagesList", None, "users.messages.list")
+    assert plan_names([given]) == ["users.messages.list"]
+
+
+def test_names_given_by_the_document_collide_like_others_and_keep_their_parts() -> None:
+    first, second = (Named(m, p, "x", "t", "users.list") for m, p in (("get", "/v1/a"), ("post", "/b")))
+    assert plan_names([first, second]) == ["users.v1.list", "users.list"]
+    assert plan_names([second, Named("get", "/c", "y", "t", "users.list")]) == [
+        "users.listPost",
+        "users.listGet",
+    ]
+    assert plan_names([Named(m, "/a", "x", "t", "solo") for m in ("get", "put")]) == [
+        "solo.soloGet",
+        "solo.soloPut",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "digits"),
+    [
+        (named("get", "/dup/{a}"), "00y04bdj"),
+        (named("get", "/"), "00o70ix9"),
+        (named("post", "/v1/ü", "mk"), "00sqwwll"),
+    ],
+)
+def test_short_hash_is_the_one_javascript_computes(item: Named, digits: str) -> None:
+    """The values come from Node. Without an operationId the method and path in snake case stand for it."""
+    assert short_hash(item) == digits
+
+
 def test_short_hash_is_eight_base36_characters() -> None:
     value = short_hash(named("get", "/a", "x"))
     assert len(value) == 8
