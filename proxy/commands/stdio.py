@@ -61,7 +61,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     from proxy.app.options import InvalidConfig
     from proxy.app.running import run_stdio
 
-    options = StartOptions(tuple(paths), environment, workspace=args.workspace)
+    options = StartOptions(tuple(paths), environment, workspace=args.workspace, protocol_on_stdout=True)
     try:
         async with open_application(options) as application:
             await run_stdio(application, application.local_principal(args.workspace), args.elicitation_mode)
