@@ -7,13 +7,18 @@ import html
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
 
+from integrations.base import Secret
+from proxy.audit import verify
+from proxy.state import Owner, open_state
 from tests.e2e import configs
+from tests.e2e.collector import Collector, collecting
 from tests.e2e.running import Proxy, envelope, headers_of, post, serving
 from tests.e2e.upstream import Upstream, upstream
 
@@ -25,6 +30,7 @@ ENV = {
     "QUERY": "query canary 4/+&=",
     "COOKIE": "cookie-canary-5",
 }
+STATE_KEY = base64.b64encode(b"canary-key-of-thirty-two-bytes!!").decode()
 CALLS = [
     "mirror.show({})",
     "mirror.fail({status: 400})",
@@ -69,6 +75,8 @@ class Ear:
 
     proxy: Proxy
     api: Upstream
+    audit: Path
+    collector: Collector
     heard: list[str] = field(default_factory=list)
 
     async def _listen(self, response: httpx2.Response) -> None:
@@ -87,6 +95,8 @@ class Ear:
     def check(self) -> None:
         everything = {"stdout": self.proxy.out.text, "stderr": self.proxy.err.text}
         everything |= {f"answer {number}": text for number, text in enumerate(self.heard)}
+        everything["audit"] = self.audit.read_text()
+        everything["traces"] = b"".join(self.collector.bodies).decode("latin-1")
         for name, value in ENV.items():
             for spelled in spellings(value):
                 found = [place for place, text in everything.items() if spelled in text]
@@ -100,7 +110,13 @@ def api() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def ear(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ear]:
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ear(api: Upstream, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ear]:
     folder = tmp_path_factory.mktemp("canary")
     config = configs.base(
         api,
@@ -110,11 +126,23 @@ def ear(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ear
         },
         connections=CONNECTIONS,
         policies=None,
-        telemetry={"log": {"level": "debug"}},
+        telemetry={"log": {"level": "debug"}, "otlp": {"endpoint": collector.url}},
+        state={
+            "backend": "sqlite",
+            "path": str(folder / "state.db"),
+            "encryption_key": {"env": "STATE_KEY"},
+        },
+        audit={"sink": {"file": str(folder / "audit.jsonl")}, "arguments": "full"},
     )
     file = configs.write(folder / "executor.yaml", config)
-    with serving(file, folder / "state", env={**ENV, "EXECUTOR_MCP_DEBUG": "1"}) as proxy:
-        yield Ear(proxy, api)
+    with serving(
+        file, folder / "state", env={**ENV, "EXECUTOR_MCP_DEBUG": "1", "STATE_KEY": STATE_KEY}
+    ) as proxy:
+        yield Ear(proxy, api, folder / "audit.jsonl", collector)
+    # Stopping sends what still waited.
+    assert {span.name for span in collector.spans()} == {"request", "execution", "execute_tool"}
+    sent = b"".join(collector.bodies).decode("latin-1")
+    assert not [one for value in ENV.values() for one in spellings(value) if one in sent]
 
 
 def test_the_mirror_really_shows_what_it_gets(api: Upstream) -> None:
@@ -175,6 +203,34 @@ async def test_t27_wrong_arguments_and_stored_results_say_nothing(ear: Ear) -> N
     assert answer["$truncated"] is True
     await ear.execute(f"return await tools.executor.results.read({{ref: '{answer['resultRef']}'}})")
     ear.check()
+
+
+async def test_t27_audit_lines_tell_of_the_calls_and_say_nothing(ear: Ear) -> None:
+    await ear.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
+    ear.check()
+    lines = ear.audit.read_bytes().splitlines()
+    told = [json.loads(line) for line in lines if b'"event":"call"' in line]
+    assert any(one.get("address") == "shop.org.bearer.mirror.show" for one in told)
+    assert verify(lines).fault is None
+
+
+async def test_t27_the_journal_of_a_pause_says_nothing(ear: Ear) -> None:
+    """Read with its key, as the server reads it: what upstreams reflected was cut out before it was written."""
+    code = """
+        const r = await tools.shop.org.bearer.mirror.show({});
+        await tools.shop.org.bearer.things.create({body: {name: "held"}});
+        return r;"""
+    answer = json.loads(await ear.execute(code))["result"]["structuredContent"]
+    assert answer["status"] == "waiting_for_interaction"
+    owner = Owner(answer["workspaceId"], answer["accountId"])
+    keys = [Secret(STATE_KEY)]
+    async with open_state("sqlite", path=ear.audit.with_name("state.db"), keys=keys) as state:
+        journal = await state.read_journal(answer["executionId"], owner)
+        record = await state.find_execution(answer["executionId"], owner.workspace_id)
+    assert record is not None
+    kept = b"".join([*journal, record.body]).decode("latin-1")
+    assert "[redacted]" in kept
+    assert not [one for value in ENV.values() for one in spellings(value) if one in kept]
 
 
 async def test_t27_operators_see_references_and_no_values(ear: Ear) -> None:

@@ -1,0 +1,57 @@
+"""An OTLP collector that keeps what it is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+LIMIT_SECONDS = 60
+
+
+@dataclass
+class Collector:
+    """`bodies` as they came, in their order."""
+
+    url: str = ""
+    bodies: list[bytes] = field(default_factory=list)
+
+    def spans(self) -> list[Span]:
+        sent = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
+        scopes = [scope for one in sent for resource in one.resource_spans for scope in resource.scope_spans]
+        return [span for scope in scopes for span in scope.spans]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    collector: Collector
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read their own lines."""
+
+    def do_POST(self) -> None:
+        self.collector.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """Serve on a free port of 127.0.0.1 in a thread."""
+    collector = Collector()
+    handler = type("Handler", (_Handler,), {"collector": collector})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        collector.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield collector
+        finally:
+            server.shutdown()
+            thread.join(LIMIT_SECONDS)
