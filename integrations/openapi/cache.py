@@ -20,7 +20,7 @@ import orjson
 from integrations.base import SourceError
 from integrations.openapi.doc import Doc
 
-_COMPILER = "4"
+_COMPILER = "5"
 """Part of every key: a compiled file of another version of the compiler is never opened."""
 
 
