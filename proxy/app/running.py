@@ -17,10 +17,12 @@ from typing import cast
 from proxy.app.application import Application
 from proxy.app.draining import finish_executions
 from proxy.app.options import InvalidConfig
+from proxy.app.page_options import page_options
 from proxy.app.pages import LocalPages
 from proxy.app.store import store_keys
 from proxy.config.model import Server
 from proxy.principal import Principal
+from proxy.serving.api import ApiFront
 from proxy.serving.asgi import AppOptions, Beside, Dispatch
 from proxy.serving.calling import Page, ServerOptions
 from proxy.serving.drain import Drain
@@ -161,10 +163,10 @@ class LiveRules:
 
 def _options(application: Application) -> AppOptions:
     metrics = application.config.telemetry.metrics.enabled
-    rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics)
-    return AppOptions(
-        EnvelopeOptions(LiveRules(application)), rest, _server_options(), seals=_seals(application)
-    )
+    rules, seals = LiveRules(application), _seals(application)
+    pages = page_options(application, rules, seals)
+    rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics, pages=pages)
+    return AppOptions(EnvelopeOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
 
 
 def _server_options(page: Page | None = None) -> ServerOptions:
@@ -215,9 +217,12 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
         token = f"; sign in with the token in {files.approver_file}" if files.approver_token else ""
         _log.info(f"approval page on {origin}{token}")
 
-    app = build_rest(application.gateway, Drain(), RestOptions(admin_open=False, metrics=False))
     hosts = LiveRules(application, "127.0.0.1")
-    front = Beside(app, hosts)
+    options = page_options(application, hosts, _seals(application), public=False)
+    app = build_rest(
+        application.gateway, Drain(), RestOptions(admin_open=False, metrics=False, pages=options)
+    )
+    front = Beside(app, hosts, ApiFront(application.gateway, hosts, cast(AsgiApp, app)))
     return LocalPages(group, front, bound)
 
 

@@ -20,6 +20,7 @@ from proxy.serving.api import add_api
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
+from proxy.serving.pages import PageOptions, add_pages
 
 log = logging.getLogger(__name__)
 # A proxy on this machine brings strangers to a loopback listener; what it forwards is not "on loopback".
@@ -30,11 +31,12 @@ View = Callable[[], Awaitable[Response]]
 @dataclass(frozen=True, slots=True)
 class RestOptions:
     """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`.
-    `api` off: no REST API. `settings` are passed to Quart."""
+    `api` off: no REST API. `pages` None: no approval page. `settings` are passed to Quart."""
 
     admin_open: bool = True
     metrics: bool = True
     api: bool = True
+    pages: PageOptions | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: {"MAX_CONTENT_LENGTH": 64 * 1024})
 
 
@@ -48,6 +50,8 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
     _operations(app, gateway, guard)
     if options.api:
         add_api(app, gateway, drain)
+    if options.pages is not None:
+        add_pages(app, gateway, options.pages)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(405, _not_allowed)
     app.register_error_handler(Exception, _internal)
