@@ -21,6 +21,11 @@ _HANDED_OVER: Final = (
     'do not run the code again: call resume with {{"executionId": "{id}"}} for its result.'
 )
 
+_INTERRUPTED: Final = (
+    "The state store does not answer, or another server has taken this execution over. Nothing of it is lost, so do "
+    'not run the code again: call resume with {{"executionId": "{id}"}} for its result.'
+)
+
 
 def shell(stretch: Stretch, run: Run, status: str) -> ExecutionResult:
     """A result without its outcome."""
@@ -55,6 +60,12 @@ def cut_off(stretch: Stretch, run: Run) -> ExecutionResult:
 def handed_over(stretch: Stretch, run: Run) -> ExecutionResult:
     """Not the end: another process goes on."""
     error = ExecutionError("StillRunning", _HANDED_OVER.format(id=stretch.job.execution_id))
+    return replace(shell(stretch, run, "running"), error=error)
+
+
+def interrupted(stretch: Stretch, run: Run) -> ExecutionResult:
+    """Not the end: it is in the store, which does not answer, or which says that it is somebody else's by now."""
+    error = ExecutionError("StillRunning", _INTERRUPTED.format(id=stretch.job.execution_id))
     return replace(shell(stretch, run, "running"), error=error)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from proxy.executions.answers import cut_off, failed, handed_over, shell
+from proxy.executions.answers import cut_off, failed, handed_over, interrupted, shell
 from proxy.executions.claim import Claim
 from proxy.executions.outcome import ExecutionResult
 from proxy.executions.protocol import Pause
@@ -15,8 +15,8 @@ from proxy.executions.records import Body, packed
 from proxy.executions.reports import OnExecution, report_of
 from proxy.executions.run import NOT_KEPT, Run
 from proxy.executions.stretch import Stretch
-from proxy.executions.topics import pauses, topic
-from proxy.state import ExecutionRecord, PendingFull, State, StateError
+from proxy.executions.topics import pauses, tell, topic
+from proxy.state import Conflict, ExecutionRecord, LeaseLost, PendingFull, State, StateError, StateUnavailable
 from proxy.telemetry import Log
 
 _log = Log("executions")
@@ -54,6 +54,9 @@ class Closing:
         except PendingFull:
             result = failed(stretch, run, "PendingLimitError", _TOO_MANY)
             return await self.finish(stretch, run, result)
+        except StateUnavailable:
+            await claim.release()
+            return interrupted(stretch, run)
         except StateError as error:
             _log.exception("pause_failed", error, execution=stretch.job.execution_id)
             result = failed(stretch, run, "StateError", NOT_KEPT)
@@ -61,7 +64,7 @@ class Closing:
             return result
         await claim.release()
         inbox = pauses(claim.record.owner.workspace_id)
-        await self._store.publish(inbox, stretch.job.execution_id.encode())
+        await tell(self._store, inbox, stretch.job.execution_id.encode())
         return result
 
     def _paused(self, stretch: Stretch, run: Run, pause: Pause) -> ExecutionResult:
@@ -82,32 +85,43 @@ class Closing:
         try:
             body = replace(stretch.body, handed_over=True)
             await claim.save(replace(claim.record, status="running", body=body.encoded()))
+        except StateUnavailable:
+            pass  # as below
         except StateError as error:
             # It can be gone on with all the same, only that it looks as if this process had crashed.
             _log.exception("hand_over_failed", error, execution=stretch.job.execution_id)
         finally:
             await claim.release()
-        await self._store.publish(topic(stretch.job.execution_id), b"")
+        await tell(self._store, topic(stretch.job.execution_id))
         return handed_over(stretch, run)
 
     async def finish(
         self, stretch: Stretch, run: Run, result: ExecutionResult, *, keep_journal: bool = False
     ) -> ExecutionResult:
-        """Report the end, and keep what may be asked for again."""
-        claim = stretch.claim
-        self.report(stretch, result, run.lost)
+        """Report the end, and keep what may be asked for again.
+
+        Without its store an execution that others know of does not end: whoever takes it over finds the journal.
+        """
+        claim, torn = stretch.claim, run.lost == "store"
+        if not torn:
+            self.report(stretch, result, run.lost)
         try:
             if claim.kept or stretch.request.keep:
                 await self.settle(claim, stretch.body, result)
             if not keep_journal:
                 await claim.forget()
+        except (StateUnavailable, LeaseLost, Conflict):
+            # Unless it was torn, the result is right all the same, only it cannot be asked for again.
+            if torn and claim.kept:
+                return interrupted(stretch, run)
         except StateError as error:
-            # The result is right, only it cannot be asked for again; whoever takes over finds the journal.
             _log.exception("settle_failed", error, execution=stretch.job.execution_id)
         finally:
             await claim.release()
+        if torn:
+            self.report(stretch, result, run.lost)
         if claim.kept:
-            await self._store.publish(topic(stretch.job.execution_id), b"")
+            await tell(self._store, topic(stretch.job.execution_id))
         return result
 
     async def cut_off(self, stretch: Stretch, run: Run) -> None:

@@ -23,9 +23,9 @@ from proxy.executions.protocol import HandOver, Pause
 from proxy.executions.records import body_of
 from proxy.executions.run import Run
 from proxy.executions.stretch import Asked, Stretch, first_stretch, next_stretch
-from proxy.executions.topics import topic
+from proxy.executions.topics import tell, topic
 from proxy.live import Live, NotServing
-from proxy.state import Conflict, ExecutionRecord, Lease, State
+from proxy.state import Conflict, ExecutionRecord, Lease, State, StateUnavailable
 from proxy.telemetry import Log
 from proxy.telemetry.spans import Spans, Value
 
@@ -101,7 +101,7 @@ class Driver:
         """Who waits for it gets the error too; but perhaps nobody waits."""
         self._continued = {name: one for name, one in self._continued.items() if one is not task}
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, StateUnavailable):
             _log.error("execution_not_continued", error=f"{type(error).__name__}: {error}")
 
     async def _continue(self, record: ExecutionRecord, lease: Lease, observer: Observer) -> ExecutionResult:
@@ -110,7 +110,7 @@ class Driver:
             return await self._from_journal(claim, observer)
         finally:
             await claim.release()
-            await self._state.publish(topic(record.execution_id), b"")
+            await tell(self._state, topic(record.execution_id))
 
     async def _from_journal(self, claim: Claim, observer: Observer) -> ExecutionResult:
         found = await opened(self._state, claim, self._clock())
@@ -184,7 +184,7 @@ class Driver:
             return False
         finally:
             await claim.release()
-            await self._state.publish(topic(record.execution_id), b"")
+            await tell(self._state, topic(record.execution_id))
         return True
 
     async def cancel_continued(self, seconds: float) -> None:

@@ -18,6 +18,8 @@ from proxy.state import ExecutionRecord, Owner, State
 # How long a caller waits for an execution that another replica drives.
 _PATIENCE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
+# How often one caller begins again after the store was gone in the middle, or somebody else took over.
+_TORN: Final = 3
 
 
 class Following:
@@ -35,6 +37,7 @@ class Following:
         """An end or a pause; the pause where it stands now when nobody decides for `seconds`."""
         until = self._clock() + seconds * 1000
         patience = self._clock() + _PATIENCE_SECONDS * 1000
+        torn = 0
         async with self._store.subscribe(topic(execution_id)) as news:
             while True:
                 record = await self._desk.find(execution_id, principal)
@@ -46,7 +49,10 @@ class Following:
                 waits = record.status == "paused" and not await self._moves(record)
                 if not waits:
                     result = await self._driver.go_on(record, observer)
-                    if result is not None:
+                    torn += result is not None and result.status == "running"
+                    if result is not None and (
+                        result.status != "running" or self._driver.leaving or torn >= _TORN
+                    ):
                         return result
                 now = self._clock()
                 if now >= (until if waits else patience) or (self._driver.leaving and not waits):

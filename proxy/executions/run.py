@@ -58,12 +58,13 @@ from proxy.sandbox import (
     Worker,
     WorkerGone,
 )
-from proxy.state import LeaseLost, Owner
+from proxy.state import LeaseLost, Owner, StateUnavailable
 from proxy.telemetry import Log
 
 _log = Log("executions")
 # The pool's own deadline is a second line of defence behind the machine's, so it lies a little later.
 _POOL_GRACE_SECONDS = 10.0
+_AWAY: Final = "the state store does not answer; try again shortly"
 NOT_KEPT: Final = "The record of this execution could not be kept, so it was stopped."
 
 
@@ -258,6 +259,10 @@ class Run:
             await self._claim.write(writes, guarded=any(self._judging.guards(one) for one in writes))
         except LeaseLost:
             self._abandon(worker, "another process has taken it over")
+            return False
+        except StateUnavailable:
+            # The store tells of that itself, once and not for every execution.
+            self._abandon(worker, _AWAY)
             return False
         # A boundary: whatever store is configured fails in its own way, and none of them may take others down.
         except Exception as error:

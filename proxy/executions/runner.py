@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -48,10 +49,10 @@ from proxy.executions.records import view
 from proxy.executions.reports import OnExecution
 from proxy.executions.stopping import Stopping
 from proxy.executions.stretch import Asked
-from proxy.executions.topics import topic
+from proxy.executions.topics import tell, topic
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
-from proxy.state import Owner, State
+from proxy.state import Owner, State, StateUnavailable
 from proxy.telemetry.spans import NoSpans, Spans
 
 _SHUTTING_DOWN: Final = "The server is shutting down."
@@ -137,6 +138,10 @@ class Executions:
         except NotServing as closed:
             error = ExecutionError("NotServing", f"{closed}; try again shortly.")
             return unrun(execution_id, request, principal, error)
+        if result.status == "running" and not self._driver.leaving:
+            # Its store went away under it, or another process took it over: the result comes from there, in time.
+            with suppress(StateUnavailable):
+                result = await self._following.next(execution_id, principal, observer)
         if request.mode != "native":
             return result
         return await self._asked(result, request, principal, observer)
@@ -222,7 +227,7 @@ class Executions:
             return DecideOutcome(why="not_found")
         outcome = await self._desk.decide(record, decisions, decider, via)
         if outcome.taken:
-            await self._state.publish(topic(execution_id), b"")
+            await tell(self._state, topic(execution_id))
         return outcome
 
     async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:

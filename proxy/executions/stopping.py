@@ -13,7 +13,7 @@ from proxy.executions.driver import Driver
 from proxy.executions.outcome import ExecutionError, ExecutionResult
 from proxy.executions.records import body_of
 from proxy.executions.run import Run
-from proxy.executions.topics import CANCELS, topic
+from proxy.executions.topics import CANCELS, tell, topic
 from proxy.principal import Principal
 from proxy.state import ExecutionRecord, Owner, State
 
@@ -55,7 +55,7 @@ class Stopping:
                 if self._clock() >= end:
                     return False
                 asked = True
-                await self._store.publish(CANCELS, execution_id.encode())
+                await tell(self._store, CANCELS, execution_id.encode())
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
                         await news.receive()

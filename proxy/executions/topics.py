@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
+
+from proxy.state import State, StateUnavailable
 
 CANCELS: Final = "executions.cancel"
 """Where a replica asks the others to cancel an execution, by its id."""
@@ -16,3 +19,9 @@ def topic(execution_id: str) -> str:
 def pauses(workspace_id: str) -> str:
     """Where the ids of executions that paused are published, for inboxes and webhooks."""
     return f"pauses.{workspace_id}"
+
+
+async def tell(store: State, where: str, message: bytes = b"") -> None:
+    """Publish a hint. Who misses it, because the store is away, looks by itself within a second or a few."""
+    with suppress(StateUnavailable):
+        await store.publish(where, message)
