@@ -49,14 +49,18 @@ async def serve_stdio(
     pauses = Pauses(gateway, seals or Seals(), Drain())
     server = build_server(gateway, changes, pauses, options or ServerOptions(), peer)
     server.instructions = instructions(gateway, peer)
-    async with (
-        _stdin() as lines,
-        stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (incoming, outgoing),
-    ):
-        with redirect_stdout(sys.stderr):
-            async with _announcing(gateway, server, changes):
-                opening = server.create_initialization_options(NotificationOptions(tools_changed=True))
-                await server.run(incoming, outgoing, opening)
+    try:
+        async with (
+            _stdin() as lines,
+            stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (incoming, outgoing),
+        ):
+            with redirect_stdout(sys.stderr):
+                async with _announcing(gateway, server, changes):
+                    opening = server.create_initialization_options(NotificationOptions(tools_changed=True))
+                    await server.run(incoming, outgoing, opening)
+    except* BrokenPipeError:
+        # The client left while something was being said to it.
+        pass
 
 
 class _Lines:
