@@ -17,8 +17,8 @@ from proxy.calls import outcome
 from proxy.calls.approval import Approval, Asking, Ready, Trail
 from proxy.calls.judging import Judging
 from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
+from proxy.calls.paginate import ASK_BY_PAGE, PageLimits, pageable, paginate
 from proxy.calls.paginate import NAME as PAGINATE
-from proxy.calls.paginate import PageLimits, pageable, paginate
 from proxy.calls.scrub import Scrubber
 from proxy.calls.sending import CallLimits, Sending
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
@@ -66,15 +66,21 @@ class Calls:
         return value
 
     async def settle(
-        self, lease: Generation, principal: Principal, path: str, args: JsonObject, context: CallContext
+        self,
+        lease: Generation,
+        principal: Principal,
+        path: str,
+        args: JsonObject,
+        context: CallContext,
+        advice: str = "",
     ) -> Settlement:
-        """The same as bytes that nobody needs to parse again; what needs approval is refused."""
+        """The same as bytes that nobody needs to parse again; what needs approval is refused, with advice."""
         verdict = self.judge(lease, principal, path, args, context)
         if isinstance(verdict, Settlement):
             return verdict
         if isinstance(verdict, Ready):
             return await self.send(verdict)
-        failure = outcome.approval_required(verdict.address, verdict.decision, verdict.pattern)
+        failure = outcome.approval_required(verdict.address, verdict.decision, verdict.pattern, advice)
         return self.refuse(verdict, failure)
 
     def judge(
@@ -133,7 +139,8 @@ class Calls:
             raise WrongArgument(f"tools.{PAGINATE}: `path` must be a tool of a connection, not `{path}`")
 
         async def page(arguments: JsonObject) -> Settlement:
-            return await self.settle(trail.lease, trail.principal, path, arguments, trail.context)
+            advice = ASK_BY_PAGE.format(path=path)
+            return await self.settle(trail.lease, trail.principal, path, arguments, trail.context, advice)
 
         limits = PageLimits(values["max"], total_bytes=self._sending.limits.result_bytes)
         answer = await paginate(page, lambda: pageable(trail, path), values["args"], limits)

@@ -89,12 +89,13 @@ def blocked(address: str, decision: Decision) -> Failure:
     )
 
 
-def approval_required(address: str, decision: Decision, pattern: str | None) -> Failure:
-    """The call was not sent, and nobody can be asked where it came from."""
+def approval_required(address: str, decision: Decision, pattern: str | None, advice: str = "") -> Failure:
+    """The call was not sent, and nobody can be asked where it came from; `advice` says what to do instead."""
     details: JsonObject = {"rule": decision.rule_id, "source": decision.rule_source}
     details |= {"pattern": pattern} if pattern else {}
     details |= {"reason": decision.reason} if decision.reason else {}
     message = f"`{address}` needs approval and was not sent (rule `{decision.rule_id}`)."
+    message += f" {advice}" if advice else ""
     return Failure("approval_required", message, details=details if decision.disclose else {})
 
 

@@ -19,6 +19,10 @@ from proxy.calls.pages import Names, Page, read_page
 from proxy.catalog import CatalogTool
 
 NAME: Final = "executor.paginate"
+ASK_BY_PAGE: Final = (
+    "`executor.paginate` cannot wait for a person. Call `tools.{path}` itself with the arguments of this page: the "
+    "execution then pauses for the decision, and goes on with the page."
+)
 
 CallPage = Callable[[JsonObject], Awaitable[Settlement]]
 

@@ -75,6 +75,7 @@ class Closing:
         return replace(
             shell(stretch, run, status),
             interactions=asked,
+            pause=stretch.body.pauses + 1,
             expires_at=min(one.expires_at for one in asked),
             approval_url=self._approval_url(stretch.job.execution_id, request.session_id),
         )
@@ -148,7 +149,7 @@ def _waiting_record(stretch: Stretch, result: ExecutionResult) -> ExecutionRecor
     """The index record of a pause, until its last question has expired."""
     asked, record = result.interactions, stretch.claim.record
     stored = tuple(one.stored() for one in asked)
-    body = replace(stretch.body, interactions=stored, result=packed(result), attempts=0)
+    body = replace(stretch.body, interactions=stored, result=packed(result), attempts=0, pauses=result.pause)
     due = max(one.expires_at for one in asked) / 1000
     return replace(
         record,

@@ -59,6 +59,7 @@ class Driver:
         self._closing = closing
         self._spans = spans
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
+        self._tasks: set[asyncio.Task[ExecutionResult]] = set()
         self.running: dict[str, Run] = {}
         self.leaving = False
 
@@ -94,11 +95,14 @@ class Driver:
                     return None
                 task = asyncio.ensure_future(self._continue(record, lease, observer))  # noqa: TID251 - owned here
                 self._continued[record.execution_id] = task
+                self._tasks.add(task)
                 task.add_done_callback(self._stopped)
         return task
 
     def _stopped(self, task: asyncio.Task[ExecutionResult]) -> None:
         """Who waits for it gets the error too; but perhaps nobody waits."""
+        self._tasks.discard(task)
+        # One that was cancelled before it began has not done that itself.
         self._continued = {name: one for name, one in self._continued.items() if one is not task}
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, StateUnavailable):
@@ -109,6 +113,8 @@ class Driver:
         try:
             return await self._from_journal(claim, observer)
         finally:
+            # What is decided from now on needs a run of its own.
+            self._continued.pop(record.execution_id, None)
             await claim.release()
             await tell(self._state, topic(record.execution_id))
 
@@ -189,7 +195,7 @@ class Driver:
 
     async def cancel_continued(self, seconds: float) -> None:
         """Stop driving what is not over after `seconds`."""
-        tasks = list(self._continued.values())
+        tasks = list(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:

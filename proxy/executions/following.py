@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from proxy.executions.answers import as_it_stands
+from proxy.executions.approvals import Interaction
 from proxy.executions.deciding import Desk
 from proxy.executions.driver import Driver
 from proxy.executions.outcome import ExecutionResult, Observer, unavailable
 from proxy.executions.records import body_of
+from proxy.executions.seen import Seen
 from proxy.executions.topics import topic
 from proxy.principal import Principal
 from proxy.state import ExecutionRecord, Owner, State
@@ -20,13 +22,18 @@ _PATIENCE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
 # How often one caller begins again after the store was gone in the middle, or somebody else took over.
 _TORN: Final = 3
+# How often one caller follows decisions that came while a pause was being reported.
+_LATE: Final = 3
 
 
 class Following:
     """Drives an execution when it can go on and nobody else does; else waits for news."""
 
-    def __init__(self, store: State, driver: Driver, desk: Desk, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: State, driver: Driver, desk: Desk, seen: Seen, clock: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._seen = seen
         self._driver = driver
         self._desk = desk
         self._clock = clock
@@ -35,9 +42,16 @@ class Following:
         self, execution_id: str, principal: Principal, observer: Observer, seconds: float = 0.0
     ) -> ExecutionResult:
         """An end or a pause; the pause where it stands now when nobody decides for `seconds`."""
+        result = await self._next(execution_id, principal, observer, seconds)
+        await self._seen.note(result, principal)
+        return result
+
+    async def _next(
+        self, execution_id: str, principal: Principal, observer: Observer, seconds: float
+    ) -> ExecutionResult:
         until = self._clock() + seconds * 1000
         patience = self._clock() + _PATIENCE_SECONDS * 1000
-        torn = 0
+        torn = late = 0
         async with self._store.subscribe(topic(execution_id)) as news:
             while True:
                 record = await self._desk.find(execution_id, principal)
@@ -50,6 +64,9 @@ class Following:
                 if not waits:
                     result = await self._driver.go_on(record, observer)
                     torn += result is not None and result.status == "running"
+                    if result is not None and result.waiting and late < _LATE and await self._decided(result):
+                        late += 1
+                        continue
                     if result is not None and (
                         result.status != "running" or self._driver.leaving or torn >= _TORN
                     ):
@@ -68,9 +85,17 @@ class Following:
         """Whether a paused execution can go on: something was decided, or time is up."""
         if record.due_at is not None and record.due_at * 1000 <= self._clock():
             return True
-        asked = {one.id for one in body_of(record).asked()}
-        decided = await self._store.decisions(record.execution_id, record.owner)
-        return any(one.interaction_id in asked for one in decided)
+        return await self._any_decided(record.execution_id, record.owner, body_of(record).asked())
+
+    async def _decided(self, result: ExecutionResult) -> bool:
+        """Whether a decision came after the run that ended in this pause had looked for decisions."""
+        owner = Owner(result.workspace_id, result.account_id)
+        return await self._any_decided(result.execution_id, owner, result.interactions)
+
+    async def _any_decided(self, execution_id: str, owner: Owner, asked: Iterable[Interaction]) -> bool:
+        ids = {one.id for one in asked}
+        decided = await self._store.decisions(execution_id, owner)
+        return any(one.interaction_id in ids for one in decided)
 
     async def first(self, execution_id: str, principal: Principal, observer: Observer) -> ExecutionResult:
         """The result of an execution that somebody else has begun, which may not be in the store yet."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 from proxy.executions.approvals import Elicit, Interaction, iso
 from proxy.executions.emitted import summaries
+from proxy.executions.texts import bounded_logs, cut, log_section
 from proxy.state import Owner
 
 JsonObject = dict[str, Any]
@@ -16,8 +17,6 @@ Mode = Literal["model", "browser", "native"]
 _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
 
 TEXT_CHARACTERS: Final = 30_000
-_LOG_CHARACTERS: Final = 8_000
-_STRUCTURED_LOG_CHARACTERS: Final = 64 * 1024
 _CALLS_LISTED: Final = 1000
 EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
@@ -144,7 +143,8 @@ class ExecutionResult:
     """The answer of `execute` and `resume`.
 
     `result` counts only when `has_result` (null is a result, nothing is not); it is bounded already, and
-    `result_text` is the whole of it as text. `emitted` are MCP content blocks.
+    `result_text` is the whole of it as text. `emitted` are MCP content blocks. `pause` counts the execution's pauses,
+    from 1.
     """
 
     execution_id: str
@@ -168,6 +168,7 @@ class ExecutionResult:
     expires_at: float | None = None
     approval_url: str | None = None
     note: str | None = None
+    pause: int = 0
 
     @property
     def waiting(self) -> bool:
@@ -191,7 +192,7 @@ class ExecutionResult:
             "runtimeId": self.runtime_id,
             "exitCode": self.exit_code,
             "error": self.error.as_json() if self.error is not None else None,
-            "logs": _bounded_logs(self.logs),
+            "logs": bounded_logs(self.logs),
             "emitted": summaries(self.emitted),
             "calls": [call.as_json() for call in self.calls[:_CALLS_LISTED]],
             "durationMs": round(self.duration_ms, 1),
@@ -224,10 +225,10 @@ class ExecutionResult:
 
     def text(self) -> str:
         """Result (or error), then the `Logs:` section, at most 30,000 characters."""
-        logs = _log_section(self.logs)
+        logs = log_section(self.logs)
         room = TEXT_CHARACTERS - len(logs)
         note = f"{self.note}\n\n" if self.note else ""
-        return f"{note}{_cut(self._main_text(), room - len(note), self.result_ref)}{logs}"
+        return f"{note}{cut(self._main_text(), room - len(note), self.result_ref)}{logs}"
 
     def _main_text(self) -> str:
         if self.waiting:
@@ -267,34 +268,3 @@ def waiting_text(result: ExecutionResult) -> str:
     return (
         f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
     )
-
-
-def _cut(text: str, room: int, ref: str | None) -> str:
-    if len(text) <= room:
-        return text
-    where = f' The whole result: tools.executor.results.read({{ref: "{ref}"}})' if ref else ""
-    marker = f"\n... [cut: {len(text):,} characters in all.{where}]"
-    return text[: room - len(marker)] + marker
-
-
-def _log_section(logs: Sequence[tuple[str, str]]) -> str:
-    if not logs:
-        return ""
-    text = "\n".join(f"[{level}] {line}" for level, line in logs)
-    if len(text) > _LOG_CHARACTERS:
-        marker = f"\n... [cut: {len(logs)} lines, {len(text):,} characters in all]"
-        text = text[: _LOG_CHARACTERS - len(marker)] + marker
-    return f"\n\nLogs:\n{text}"
-
-
-def _bounded_logs(logs: Sequence[tuple[str, str]]) -> list[JsonObject]:
-    shown: list[JsonObject] = []
-    left = _STRUCTURED_LOG_CHARACTERS
-    for number, (level, text) in enumerate(logs):
-        # 32 stands for what surrounds a line in JSON, so that a million empty lines are bounded too.
-        left -= len(text) + 32
-        if left < 0:
-            shown.append({"level": "warn", "text": f"... {len(logs) - number} more lines"})
-            break
-        shown.append({"level": level, "text": text})
-    return shown

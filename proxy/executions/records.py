@@ -26,7 +26,7 @@ class Body:
     """The encrypted part of an index record. `decided` are answers that were carried out, by interaction.
 
     `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from;
-    `handed_over`: the process that drove it last has left it in good order.
+    `handed_over`: the process that drove it last has left it in good order. `pauses`: how many there were.
     """
 
     principal: JsonObject
@@ -38,6 +38,7 @@ class Body:
     used_ms: float = 0.0
     attempts: int = 0
     handed_over: bool = False
+    pauses: int = 0
 
     def encoded(self) -> bytes:
         """As JSON."""

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from proxy.calls import Calls
 from proxy.config import Config
-from proxy.executions.answers import as_it_stands, unrun
+from proxy.executions.answers import unrun
 from proxy.executions.approvals import (
     CHOICES,
-    REFUSALS,
     Choice,
     DecideOutcome,
     Decision,
@@ -25,12 +24,11 @@ from proxy.executions.approvals import (
     ExecutionView,
     Page,
     Pending,
-    Refusal,
     Via,
 )
 from proxy.executions.clock import wall_clock
 from proxy.executions.closing import ApprovalUrl, Closing
-from proxy.executions.deciding import ALL, Desk, OnDecision
+from proxy.executions.deciding import Desk, OnDecision
 from proxy.executions.driver import Driver
 from proxy.executions.following import Following
 from proxy.executions.idempotency import Keys
@@ -43,28 +41,22 @@ from proxy.executions.outcome import (
     ExecutionRequest,
     ExecutionResult,
     Observer,
-    unavailable,
 )
 from proxy.executions.records import view
 from proxy.executions.reports import OnExecution
+from proxy.executions.resuming import Resuming, refused
+from proxy.executions.seen import Seen
 from proxy.executions.stopping import Stopping
 from proxy.executions.stretch import Asked
-from proxy.executions.topics import tell, topic
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
-from proxy.state import Owner, State, StateUnavailable
+from proxy.state import State, StateUnavailable
 from proxy.telemetry.spans import NoSpans, Spans
 
 _SHUTTING_DOWN: Final = "The server is shutting down."
 _FALLBACK: Final = (
     "This client cannot show questions, so the decision is asked for through the `resume` tool."
 )
-_STATUS_OF: Final[Mapping[Refusal, str]] = {
-    "not_found": "execution_not_found",
-    "forbidden": "execution_forbidden",
-    "expired": "execution_expired",
-    "already_decided": "execution_already_settled",
-}
 
 
 class Executions:
@@ -90,7 +82,9 @@ class Executions:
         closing = Closing(state, self._clock, on_execution, approval_url)
         self._driver = Driver(pool, calls, live, state, limits, self._clock, closing, spans or NoSpans())
         self._desk = Desk(state, is_approver, self._clock, on_decision)
-        self._following = Following(state, self._driver, self._desk, self._clock)
+        seen = Seen(state, self._clock)
+        self._following = Following(state, self._driver, self._desk, seen, self._clock)
+        self._resuming = Resuming(state, self._desk, self._following, seen)
         self._listing = Listing(state, self._desk, self._clock)
         self._stopping = Stopping(state, self._driver, self._desk, self._clock)
         self._keys = Keys(state, self._clock)
@@ -159,7 +153,7 @@ class Executions:
                 answers[question.id] = Decision(said.action, said.content)
             outcome = await self.decide(result.execution_id, answers, principal, "native")
             if not outcome.taken:
-                return self._refused(result.execution_id, principal, outcome, result)
+                return refused(result.execution_id, principal, outcome, result)
             result = await self._following.next(result.execution_id, principal, observer)
         return result
 
@@ -177,45 +171,20 @@ class Executions:
     ) -> ExecutionResult:
         """Decide, then go on to the next result, which may be another pause. `action` None only goes on.
 
-        Idempotent; concurrent ones join. A decision that was refused leaves the pause as it is, with a note.
+        Idempotent; concurrent ones join. A decision that was refused leaves the pause as it is, with a note. Without
+        `interaction_id` it is about the pause that this caller was given last (see `seen`).
         """
         chosen: Choice | None = next((one for one in CHOICES if one == action), None)
-        if chosen is not None:
-            decision = Decision(chosen, content or {})
-            outcome = await self.decide(execution_id, {interaction_id or ALL: decision}, principal, via)
-            if outcome.first_refusal is not None and not outcome.taken:
-                return await self._not_taken(execution_id, principal, outcome)
-            result = await self._following.next(execution_id, principal, observer)
-            refused = outcome.refused and result.waiting
-            return replace(result, note=outcome.message()) if refused else result
-        return await self._following.next(execution_id, principal, observer)
+        if chosen is None:
+            return await self._following.next(execution_id, principal, observer)
+        decision = Decision(chosen, content or {})
+        return await self._resuming.resume(execution_id, interaction_id, decision, principal, via, observer)
 
     async def wait(
         self, execution_id: str, principal: Principal, seconds: float, observer: Observer = SILENT
     ) -> ExecutionResult:
         """The next result once somebody has decided, or the pause again after `seconds`."""
         return await self._following.next(execution_id, principal, observer, seconds)
-
-    async def _not_taken(
-        self, execution_id: str, principal: Principal, outcome: DecideOutcome
-    ) -> ExecutionResult:
-        record = await self._desk.find(execution_id, principal)
-        standing = as_it_stands(record) if record is not None and record.status == "paused" else None
-        return self._refused(execution_id, principal, outcome, standing)
-
-    def _refused(
-        self,
-        execution_id: str,
-        principal: Principal,
-        outcome: DecideOutcome,
-        standing: ExecutionResult | None,
-    ) -> ExecutionResult:
-        refusal = outcome.first_refusal or "not_found"
-        status = _STATUS_OF.get(refusal)
-        if status is None and standing is not None:
-            return replace(standing, note=REFUSALS[refusal])
-        owner = Owner(principal.workspace_id, principal.account_id)
-        return unavailable(status or "execution_not_found", execution_id, owner)
 
     # ---- decide and look ----------------------------------------------------------------------------------------
     async def decide(
@@ -225,10 +194,7 @@ class Executions:
         record = await self._desk.find(execution_id, decider)
         if record is None:
             return DecideOutcome(why="not_found")
-        outcome = await self._desk.decide(record, decisions, decider, via)
-        if outcome.taken:
-            await tell(self._state, topic(execution_id))
-        return outcome
+        return await self._resuming.decide(record, decisions, decider, via)
 
     async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:
         """One execution, for its owner or an approver; None for everybody else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections import Counter, defaultdict
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM
 from typing import Any
 
 import httpx2
@@ -152,6 +153,41 @@ async def test_t16_no_call_is_lost_or_silently_repeated_when_the_proxy_is_killed
             later = await resume(second, never.structured["executionId"], action="accept")
             assert later.value is True
             assert api.counts["/quick"] == 2
+
+
+READS = """const seen = [];
+for (let i = 0; i < 3; i++) seen.push((await tools.plain.org.main.get.getOperation({})).ok);
+console.log("read", seen.length);
+return seen"""
+WRITES = "return (await tools.plain.org.main.post.postOperation({})).ok"
+
+
+async def test_a_drain_leaves_what_can_go_on_and_says_what_it_cut_off(tmp_path: Path) -> None:
+    """SIGTERM, and again at once: reads go on after the restart, the write that is under way is nobody's to repeat."""
+    with counting() as api:
+        free = {"id": "free", "pattern": "plain.*.*.post.postOperation", "action": "approve"}
+        file = configs.write(tmp_path / "executor.yaml", {**config(api), "policies": [free]})
+        api.holding |= {"/get", "/post"}
+        with serving(file, tmp_path / "state") as first:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(first.execute(READS))
+                writing = group.create_task(first.execute(WRITES))
+                for _ in range(2):
+                    assert await asyncio.to_thread(api.held.acquire, timeout=LIMIT_SECONDS)
+                first.signal(SIGTERM)
+                await asyncio.to_thread(first.logged, "draining", executions=2)
+                first.signal(SIGTERM)
+            assert await asyncio.to_thread(first.wait) == 0
+        left, cut = reading.result(), writing.result()
+        assert (left.status, left.raw.get("isError", False)) == ("running", False)
+        assert left.structured["executionId"] in left.text
+        assert (cut.status, cut.structured["calls"][0]["code"]) == ("canceled", "outcome_unknown")
+        with serving(file, tmp_path / "state") as second:
+            answer = await resume(second, left.structured["executionId"])
+            assert answer.value == [True, True, True]
+            assert answer.structured["logs"] == [{"level": "log", "text": "read 3"}]
+            assert (await resume(second, cut.structured["executionId"])).status == "canceled"
+        assert api.counts == {"/get": 4, "/post": 1}
 
 
 async def _resumed_into_the_kill(proxy: Proxy, ids: list[str], api: Counting) -> None:

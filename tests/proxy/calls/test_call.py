@@ -145,6 +145,13 @@ async def test_every_page_is_judged() -> None:
     assert (found["items"], found["error"]["code"], found["next"]) == ([1], "tool_blocked", {"page": 2})
     blocked = await pages_of(Desk(paged(), default="reads"), path=CREATE)
     assert blocked["error"]["code"] == "approval_required"
+    assert f"Call `tools.{CREATE}` itself" in blocked["error"]["message"]
+
+
+async def test_a_page_that_needs_approval_says_with_what_to_go_on() -> None:
+    ask = Rule("ask", LIST, "require_approval", when={"page": Condition(equals=2)}, source="f:1")
+    found = await pages_of(Desk(paged(), [ask]), path=LIST)
+    assert (found["items"], found["next"], found["error"]["code"]) == ([1], {"page": 2}, "approval_required")
 
 
 async def test_pagination_knows_no_more_than_a_call() -> None:
