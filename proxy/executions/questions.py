@@ -2,20 +2,16 @@
 
 Rules (T10):
 - Everything is rendered here from the canonical arguments that would be sent, never from text that a model wrote.
-- Control, bidirectional and zero-width characters are written out; JSON keeps line breaks on their line, so no value
-  can draw another field, or push one off the screen.
-- At most 4,000 characters of arguments are shown. Every field keeps its place: a long value is folded to its beginning
-  with its size and its sha256.
+- Control, bidirectional and zero-width characters are written out; how arguments are shown is in `rendering`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -25,11 +21,9 @@ from proxy.calls import Asking
 from proxy.calls.arguments import canonical, digest
 from proxy.executions.approvals import AskedBy, Interaction
 from proxy.executions.protocol import Held
+from proxy.executions.rendering import render
 from proxy.sandbox import ToolCall
 
-SHOWN_CHARACTERS: Final = 4000
-_FIELDS_SHOWN: Final = 60
-_SHORTEST_VALUE: Final = 24
 _SUMMARY_CHARACTERS: Final = 300
 OUTCOME_SCHEMA: Final[JsonObject] = {
     "type": "object",
@@ -145,47 +139,3 @@ def _clipped(text: str) -> str:
         if len(shown) <= _SUMMARY_CHARACTERS
         else f"{shown[:_SUMMARY_CHARACTERS]}... [{len(shown):,} characters]"
     )
-
-
-def render(spelled: bytes) -> str:
-    """Canonical JSON as inert text of at most 4,000 characters."""
-    value = orjson.loads(spelled)
-    whole = _text(value, 2)
-    if len(whole) <= SHOWN_CHARACTERS:
-        return whole
-    fields = list(value.items()) if isinstance(value, dict) else [("", value)]
-    shown = fields[:_FIELDS_SHOWN]
-    room = max(_SHORTEST_VALUE, (SHOWN_CHARACTERS - 400) // len(shown) - 100)
-    lines = [f"  {_folded(name, 40)}: {_folded(item, room)}" for name, item in shown]
-    if len(fields) > len(shown):
-        rest = orjson.dumps(dict(fields[_FIELDS_SHOWN:]), option=orjson.OPT_SORT_KEYS)
-        lines.append(f"  [{len(fields) - len(shown)} more fields, {_mark(rest)}]")
-    return "{\n" + ",\n".join(_spread(lines)) + "\n}"
-
-
-def _spread(lines: list[str]) -> list[str]:
-    """Fields keep their places; when even folded ones are too many, the last ones are counted, not shown."""
-    left = SHOWN_CHARACTERS - 120
-    for number, line in enumerate(lines):
-        left -= len(line) + 2
-        if left < 0:
-            rest = "\n".join(lines[number:]).encode()
-            return [*lines[:number], f"  [{len(lines) - number} more fields, folded, {_mark(rest)}]"]
-    return lines
-
-
-def _folded(value: Any, room: int) -> str:
-    text = _text(value, None)
-    if len(text) <= room:
-        return text
-    return f"{text[:room]} ... [{_mark(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))}]"
-
-
-def _mark(body: bytes) -> str:
-    return f"{len(body):,} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
-
-
-def _text(value: Any, indent: int | None) -> str:
-    """JSON in which nothing is invisible; its own line breaks, and no others, stay."""
-    plain = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent)
-    return "\n".join(visible(line) for line in plain.split("\n"))

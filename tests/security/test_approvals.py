@@ -13,7 +13,7 @@ from policies import Rule
 from proxy.calls import Calls
 from proxy.executions import Decision, ExecutionLimits, ExecutionRequest, ExecutionResult, Executions
 from proxy.executions.closing import PENDING_CAP
-from proxy.executions.questions import SHOWN_CHARACTERS, render
+from proxy.executions.rendering import SHOWN_CHARACTERS, render
 from proxy.principal import Principal
 from proxy.state import MemoryState
 from tests.proxy.executions.world import (
