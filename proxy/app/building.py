@@ -80,7 +80,7 @@ class Builder:
         """All but the sandbox: a reload may be preparing another one at this moment. Raises `Rejected`."""
         assert loaded.config is not None
         try:
-            opened = await self._connections.open(loaded.config)
+            opened = await self._connections.open(loaded.config, loaded.directories)
         except WrongSource as error:
             raise Rejected([_wrong_source(loaded, error)]) from None
         wrong = health_problems(loaded, opened)

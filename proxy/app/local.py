@@ -23,7 +23,7 @@ async def open_live(loaded: Loaded, env: Mapping[str, str]) -> AsyncIterator[Liv
         HttpClient() as http,
         Connections(http, Resolver(env), cache, origins_dir=origins_dir(env)) as connections,
     ):
-        opened = await connections.open(loaded.config)
+        opened = await connections.open(loaded.config, loaded.directories)
         live = Live(lambda _: connections.release(opened.keys))
         live.swap(build_generation(loaded, opened, 1))
         try:

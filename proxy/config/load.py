@@ -58,6 +58,11 @@ class Loaded:
         """The canonical effective config that `sha256` is of: references only, paths as they are written."""
         return effective(self.view.config) if self.config is not None and self.view is not None else None
 
+    @property
+    def directories(self) -> tuple[FilePath, ...]:
+        """Where its files are, absolute: documents below may refer to each other."""
+        return tuple(dict.fromkeys(FilePath(os.path.abspath(file.directory)) for file in self.files))
+
     def place(self, path: str) -> Place:
         """Where a path (`policies[3]`, `integrations.api.spec`) stands; for a default, what holds it."""
         if self.view is None:

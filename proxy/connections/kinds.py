@@ -6,6 +6,7 @@ The MCP SDK is loaded only when a config has an MCP server: `mcp_kind.X` is look
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,16 @@ class Plan:
     refresh_seconds: float | None = None
 
 
-def plan_of(prefix: str, connection: Connection, integration: Integration, means: Means) -> Plan:
-    """What this connection needs."""
+def plan_of(
+    prefix: str,
+    connection: Connection,
+    integration: Integration,
+    means: Means,
+    directories: Sequence[Path] = (),
+) -> Plan:
+    """What this connection needs. `directories` are those of the config's files."""
     if isinstance(integration, OpenApi):
-        return _openapi_plan(connection, integration, means)
+        return _openapi_plan(connection, integration, means, directories)
     if isinstance(integration, GraphQl):
         return _graphql_plan(connection, integration, means)
     return _mcp_plan(prefix, connection, integration, means)
@@ -117,12 +124,15 @@ def _resolving(connection: Connection, integration: Integration, means: Means) -
 # ---- OpenAPI ------------------------------------------------------------------------------------------------------
 
 
-def _openapi_plan(connection: Connection, integration: OpenApi, means: Means) -> Plan:
+def _openapi_plan(
+    connection: Connection, integration: OpenApi, means: Means, directories: Sequence[Path]
+) -> Plan:
     spec = spec_source(integration)
-    key = source_key(integration, spec)
+    options = spec_options(integration, directories)
+    key = source_key(integration, spec, options.root)
 
     def hold() -> Holding:
-        load = openapi_load(spec, spec_options(integration), through(means.http, integration, means.resolver))
+        load = openapi_load(spec, options, through(means.http, integration, means.resolver))
         return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
 
     return Plan(key, hold, _resolving(connection, integration, means), integration.spec.refresh)
@@ -156,17 +166,24 @@ def spec_source(integration: OpenApi) -> SpecSource:
     return SpecSource(spec.url, Path(spec.file) if spec.file else None, spec.inline)
 
 
-def spec_options(integration: OpenApi) -> OpenApiOptions:
+def spec_options(integration: OpenApi, directories: Sequence[Path] = ()) -> OpenApiOptions:
     return OpenApiOptions(
         include=integration.include,
         exclude=integration.exclude,
         overrides=tuple(one.as_json() for one in integration.overrides),
-        root=Path(integration.spec.file).parent if integration.spec.file else None,
+        root=_root_of(Path(integration.spec.file), directories) if integration.spec.file else None,
         egress_allow=integration.egress.allow,
     )
 
 
-def source_key(integration: OpenApi, spec: SpecSource) -> str:
+def _root_of(file: Path, directories: Sequence[Path]) -> Path:
+    """Below it a document may name other files: the config's directory, or the document's own where it lies elsewhere."""
+    normal = Path(os.path.normpath(file))
+    around = [one for one in directories if normal.is_relative_to(one)]
+    return min(around, key=lambda one: len(one.parts), default=normal.parent)
+
+
+def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None) -> str:
     """Equal keys are loaded once: the place of the document, its file's identity, and what is done to it."""
     files = [spec.file] if spec.file is not None else []
     return _key(
@@ -178,6 +195,7 @@ def source_key(integration: OpenApi, spec: SpecSource) -> str:
         integration.exclude,
         integration.overrides,
         integration.egress.allow,
+        str(root),
         *settings(integration),
     )
 

@@ -7,7 +7,7 @@ keep sessions live in its TaskGroup. A holding is kept while any generation uses
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -86,10 +86,15 @@ class Connections:
         # The body's own error goes on as it is: given to the group it would come out wrapped in one.
         await self._tasks.__aexit__(None, None, None)
 
-    async def open(self, config: Config) -> Opened:
-        """Open every connection. Raises `WrongSource`; what a remote one does is its status."""
+    async def open(self, config: Config, directories: Sequence[Path] = ()) -> Opened:
+        """Open every connection. Raises `WrongSource`; what a remote one does is its status.
+
+        `directories` are those of the config's files.
+        """
         plans = {
-            prefix: plan_of(prefix, one, config.integrations[prefix.partition(".")[0]], self._means)
+            prefix: plan_of(
+                prefix, one, config.integrations[prefix.partition(".")[0]], self._means, directories
+            )
             for prefix, one in config.connections.items()
         }
         for plan in plans.values():

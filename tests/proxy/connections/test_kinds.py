@@ -20,7 +20,9 @@ from tests.proxy.support import (
     connections_in,
     data_of,
     inline,
+    load,
     shop,
+    written,
 )
 
 RENAMED: JsonObject = {"info": {"title": "Shop", "version": "2"}}
@@ -221,3 +223,27 @@ async def test_writes_with_an_idempotency_key_are_repeated(tmp_path: Path, env: 
             data_of(await call(opened.connections["shop.org.main"], "items.create", {"body": {"name": "a"}}))
         keys = {seen.header("idempotency-key") for seen in echo.log}
         assert (len(echo.log), len(keys), None in keys) == (2, 1, False)
+
+
+async def test_a_document_may_name_files_of_the_whole_config_directory(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    """And of nothing outside of it; a document that lies elsewhere has its own directory only."""
+    (tmp_path / "config" / "specs").mkdir(parents=True)
+    (tmp_path / "config" / "shared.yaml").write_text("{get: {operationId: inside, responses: {}}}")
+    (tmp_path / "outside.yaml").write_text("{get: {operationId: outside, responses: {}}}")
+    paths = {"/in": {"$ref": "../shared.yaml"}, "/out": {"$ref": "../../outside.yaml"}}
+    for folder in (tmp_path / "config" / "specs", tmp_path / "elsewhere"):
+        folder.mkdir(exist_ok=True)
+        (folder / "api.json").write_bytes(orjson.dumps({"openapi": "3.1.0", "paths": paths}))
+    names: dict[str, list[str]] = {}
+    for spec in ("specs/api.json", "../elsewhere/api.json"):
+        text = config_text(f"{{file: {spec}}}")
+        loaded = load(written(tmp_path / "config", text))
+        assert loaded.config is not None
+        async with connections_in(env) as connections:
+            opened = await connections.open(loaded.config, loaded.directories)
+            toolset = opened.sources["shop.org.main"].toolset
+            assert toolset is not None
+            names[spec] = [one.name for one in toolset.tools]
+    assert names == {"specs/api.json": ["in.inside"], "../elsewhere/api.json": []}
