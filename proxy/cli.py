@@ -1,7 +1,7 @@
 """The `executor` command: one table of commands; only the chosen one is imported.
 
 Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). Commands that need a
-valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed) or 4 (blocked).
+valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed; `resume` too) or 4 (blocked).
 Every --help lists them.
 """
 
@@ -40,6 +40,9 @@ COMMANDS = (
     Command("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
     Command("tools", "tools", "list, search and describe the tools that the config gives agents"),
     Command("call", "call", "call one tool under the same policies as agents"),
+    Command("approvals", "approvals", "list, show, approve and deny the calls that wait for a person"),
+    Command("resume", "resume", "go on with a paused execution, and print its next result"),
+    Command("executions", "executions", "list, show and cancel executions of a running server"),
     Command("keys", "keys", "create and verify API keys"),
     Command("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
     Command("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),

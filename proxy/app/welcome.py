@@ -36,7 +36,7 @@ def welcome(application: Application, url: str) -> str:
             f"  {add}",
             "",
             "Approve what agents ask for, in another terminal or on the page that a waiting call names:",
-            "  executor approvals ls",
+            f"  executor approvals ls --server {url}",
             f"  The page asks for a token: it is in {application.access.approver_file} (never give it to an agent).",
             "",
         ]

@@ -38,7 +38,7 @@ async def test_the_approver_is_told_where_the_other_token_is(tmp_path: Path, env
     path = Path(env["EXECUTOR_STATE_DIR"]) / "approver.token"
     assert str(path) in text
     assert path.read_text().strip() not in text
-    assert "executor approvals ls" in text
+    assert f"executor approvals ls --server {URL}" in text
 
 
 async def test_without_a_tool_to_try_there_is_still_something_to_see(

@@ -1,0 +1,216 @@
+"""A running server as commands see it: where it is, with which token, and what it answers over REST."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Literal
+from urllib.parse import quote, urlsplit
+
+from integrations.base import Secret
+from integrations.schema_types.text import visible
+from proxy.app.places import state_dir
+from proxy.auth import LocalTokenError, read_token
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
+from proxy.commands.common import CannotRun, add_config_option, config_paths
+from proxy.config import load_config
+from proxy.serving.origins import is_loopback
+
+JsonObject = dict[str, Any]
+Role = Literal["agent", "approver"]
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+# Longer than the server lets anybody wait.
+TIMEOUT_SECONDS: Final = 300.0
+_FILES: Final[Mapping[Role, str]] = {"agent": FILE_NAME, "approver": APPROVER_FILE_NAME}
+
+
+class Refused(Exception):
+    """The server answered with an error. `code` is for programs, the text for people. Exit code 1."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """`--server`, `--token`, `--workspace`, and the config that says where the server listens."""
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="a running server (default: $EXECUTOR_SERVER, else where the config's `server.listen` is)",
+    )
+    parser.add_argument(
+        "--token",
+        metavar="TOKEN",
+        help="key or token; better in $EXECUTOR_TOKEN, out of process lists (default on this machine: the minted one)",
+    )
+    parser.add_argument("--workspace", metavar="ID", help="which workspace, when there are several")
+    add_config_option(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server and the credential to send there. `source` says where the token came from."""
+
+    url: str
+    token: Secret
+    source: str
+    workspace: str | None
+
+
+def find_place(args: argparse.Namespace, env: Mapping[str, str], role: Role = "approver") -> Place:
+    """Raises `CannotRun`."""
+    url = _url(args, env)
+    token, source = _token(args, env, url, role)
+    return Place(url, token, source, args.workspace)
+
+
+def _url(args: argparse.Namespace, env: Mapping[str, str]) -> str:
+    given: str | None = args.server or env.get("EXECUTOR_SERVER")
+    if given is None:
+        return _configured(args, env)
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise CannotRun(f"--server {given}: expected a URL such as {DEFAULT_URL}")
+    return given.rstrip("/")
+
+
+def _configured(args: argparse.Namespace, env: Mapping[str, str]) -> str:
+    """Where the server of this config listens on this machine."""
+    try:
+        paths = config_paths(args.config)
+    except CannotRun:
+        if args.config:
+            raise
+        return DEFAULT_URL
+    config = load_config(paths, env=env, secrets=False).config
+    if config is None:
+        raise CannotRun("the config is invalid (see `executor validate`); name the server with --server URL")
+    listen = config.server.listen
+    if listen.port == 0:
+        raise CannotRun(
+            "`server.listen` takes a free port; name the one that `executor serve` printed with --server URL"
+        )
+    host = listen.host if listen.is_loopback else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+
+
+def _token(args: argparse.Namespace, env: Mapping[str, str], url: str, role: Role) -> tuple[Secret, str]:
+    """The one given, else the one minted on this machine, which is sent to this machine only."""
+    if args.token:
+        return Secret(args.token), "--token"
+    if env.get("EXECUTOR_TOKEN"):
+        return Secret(env["EXECUTOR_TOKEN"]), "EXECUTOR_TOKEN"
+    if not is_loopback(urlsplit(url).hostname or ""):
+        raise CannotRun(f"no token for {url}: set EXECUTOR_TOKEN to a key that it knows")
+    path = state_dir(env) / _FILES[role]
+    try:
+        token = read_token(path)
+    except LocalTokenError as error:
+        raise CannotRun(str(error)) from None
+    if token is None:
+        raise CannotRun(
+            f"no token: {path} does not exist. Set EXECUTOR_TOKEN to a key"
+            f"{' whose group has the approver role' if role == 'approver' else ''}, or use the EXECUTOR_STATE_DIR of "
+            "the server"
+        )
+    return token, str(path)
+
+
+class Remote:
+    """One server. Open it with `with`; methods raise `Refused`, and `CannotRun` when it cannot be asked at all."""
+
+    def __init__(self, place: Place) -> None:
+        # Late: commands that only print their help need no HTTP client.
+        import httpx2
+
+        self._place = place
+        self._errors = httpx2.HTTPError
+        self._http = httpx2.Client(
+            base_url=place.url,
+            headers={"authorization": f"Bearer {place.token.reveal()}"},
+            timeout=TIMEOUT_SECONDS,
+            # A proxy of the environment has no business with the tokens of this machine.
+            trust_env=not is_loopback(urlsplit(place.url).hostname or ""),
+        )
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    @property
+    def url(self) -> str:
+        return self._place.url
+
+    def get(self, path: str, **query: str | int) -> JsonObject:
+        return self._ask("GET", path, query, None)
+
+    def post(self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> JsonObject:
+        return self._ask("POST", path, {}, body, headers)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        body: JsonObject | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> JsonObject:
+        workspace = {"workspaceId": self._place.workspace} if self._place.workspace else {}
+        try:
+            answer = self._http.request(
+                method, path, params={**query, **workspace}, json=body, headers=dict(headers or {})
+            )
+        except self._errors as error:
+            raise CannotRun(self._unreachable(error)) from None
+        try:
+            value = answer.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise CannotRun(
+                f"{self.url} is no Executor server: it answered {answer.status_code} without JSON"
+            )
+        if answer.status_code >= 400:
+            raise self._refused(answer.status_code, value)
+        return value
+
+    def _unreachable(self, error: Exception) -> str:
+        return (
+            f"no answer from {self.url} ({str(error) or type(error).__name__}). Is `executor serve` running there? "
+            "Name another server with --server URL"
+        )
+
+    def _refused(self, status: int, value: JsonObject) -> Exception:
+        error = value.get("error")
+        found = error if isinstance(error, dict) else {}
+        message = inert(str(found.get("message", f"the server answered {status}")))
+        if status == 401:
+            return CannotRun(f"{self.url} does not accept the token of {self._place.source}: {message}")
+        return Refused(status, str(found.get("code", status)), message)
+
+
+@contextmanager
+def asking(args: argparse.Namespace, role: Role = "approver") -> Iterator[Remote]:
+    """The server that the options name. Raises `CannotRun`."""
+    with Remote(find_place(args, os.environ, role)) as remote:
+        yield remote
+
+
+def execution_path(execution_id: str) -> str:
+    """Ids go into a path: whatever was typed stays one segment of it."""
+    return f"/api/executions/{quote(execution_id, safe='')}"
+
+
+def inert(text: object) -> str:
+    """Text that cannot play tricks with a terminal; its own line breaks stay."""
+    return "\n".join(visible(line) for line in str(text).split("\n"))

@@ -1,0 +1,52 @@
+"""What came of an execution on a server, as people read it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from proxy.commands.common import EXIT_APPROVAL, EXIT_FOUND, EXIT_OK, print_json
+from proxy.commands.remote import inert
+
+JsonObject = dict[str, Any]
+WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
+
+
+def print_result(result: JsonObject, *, as_json: bool) -> int:
+    """The result on stdout, errors and what waits on stderr; the exit code. Takes what execute and resume answer."""
+    status = result["status"]
+    if as_json:
+        print_json(result)
+    elif status in WAITING:
+        print_waiting(result)
+    elif status == "completed":
+        if "result" in result:
+            value = result["result"]
+            print(inert(value)) if isinstance(value, str) else print_json(value)
+    else:
+        error = result.get("error") or {}
+        print(inert(f"{status}: {error.get('name', '')}: {error.get('message', '')}"), file=sys.stderr)
+    if not as_json and result.get("note"):
+        print(inert(result["note"]), file=sys.stderr)
+    if status in WAITING:
+        return EXIT_APPROVAL
+    return EXIT_OK if status == "completed" else EXIT_FOUND
+
+
+def print_waiting(result: JsonObject) -> None:
+    """What waits, and the commands that decide it."""
+    execution = result["executionId"]
+    questions = result.get("interactions", [])
+    for question in questions:
+        print(f"{inert(question['message'])}\n", file=sys.stderr)
+    print(f"Waiting for approval until {result.get('expiresAt', '')}. Decide with one of:", file=sys.stderr)
+    for command in decisions(execution, questions):
+        print(f"  {command}", file=sys.stderr)
+
+
+def decisions(execution_id: str, questions: Sequence[JsonObject]) -> list[str]:
+    """Commands to paste. Where a rule demands another person, that one uses `executor approvals`."""
+    if any(question.get("approver") == "human" for question in questions):
+        return [f"executor approvals approve {execution_id}", f"executor approvals deny {execution_id}"]
+    return [f"executor resume {execution_id} --action {action}" for action in ("accept", "decline")]

@@ -1,0 +1,60 @@
+"""`executor resume ID`: decide what an execution waits for, go on, and print what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from proxy.commands.common import EXIT_FOUND, CannotRun, add_json_option, cannot_run
+from proxy.commands.documents import read_object
+from proxy.commands.remote import Refused, add_server_options, asking, execution_path
+from proxy.commands.results import print_result
+
+LONGEST_WAIT = 240
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "resume",
+        help="go on with a paused execution, and print its next result",
+        description="Asks a running server. Without --action nothing is decided: it prints the result if there is one.",
+        epilog="Exit codes: 0 completed, 1 it failed or was refused, 2 could not run, 3 it waits for approval.",
+    )
+    parser.add_argument("execution", metavar="ID")
+    parser.add_argument("--action", choices=["accept", "decline", "cancel"])
+    parser.add_argument("--interaction", metavar="ID", help="decide only this call (default: all that wait)")
+    parser.add_argument("--content", metavar="JSON", help="an answer to what is asked: JSON, @FILE or -")
+    parser.add_argument(
+        "--wait",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help=f"how long to wait for somebody's decision (at most {LONGEST_WAIT})",
+    )
+    add_server_options(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        body = _body(args)
+        with asking(args) as remote:
+            result = remote.post(f"{execution_path(args.execution)}/resume", body)
+    except Refused as refused:
+        print(f"executor: {refused}", file=sys.stderr)
+        return EXIT_FOUND
+    except (CannotRun, OSError) as error:
+        return cannot_run(error)
+    return print_result(result, as_json=args.json)
+
+
+def _body(args: argparse.Namespace) -> dict[str, Any]:
+    """Raises `CannotRun`."""
+    if args.action is None and (args.content is not None or args.interaction is not None):
+        raise CannotRun("--content and --interaction need --action accept, decline or cancel")
+    if not 0 <= args.wait <= LONGEST_WAIT:
+        raise CannotRun(f"--wait {args.wait}: expected 0 to {LONGEST_WAIT} seconds")
+    given = {"action": args.action, "interactionId": args.interaction, "waitMs": args.wait * 1000 or None}
+    body = {name: value for name, value in given.items() if value is not None}
+    return body if args.content is None else {**body, "content": read_object(args.content)}
