@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from proxy.executions import Choice, Decision, Interaction
+from proxy.executions import CHOICES, Decision, Interaction
 from proxy.serving.sealing import Forged, Seals
 
 JsonObject = dict[str, Any]
@@ -26,7 +26,6 @@ Ways = frozenset[str]
 """What a client can show: `form`, `url`. Empty: it cannot be asked."""
 NO_WAYS: Final[Ways] = frozenset()
 _ID: Final = "elicitation-id"
-_CHOICES: Final[Mapping[str, Choice]] = {"accept": "accept", "decline": "decline", "cancel": "cancel"}
 APPROVAL_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
@@ -92,9 +91,11 @@ def _schema(question: Interaction) -> JsonObject:
 
 def decision_of(kind: str, url_mode: bool, answer: Any) -> Decision | None:
     """What an `ElicitResult` says; None when it is not one."""
-    if not isinstance(answer, Mapping) or answer.get("action") not in _CHOICES:
+    action = next(
+        (one for one in CHOICES if isinstance(answer, Mapping) and answer.get("action") == one), None
+    )
+    if action is None:
         return None
-    action = _CHOICES[answer["action"]]
     content = answer.get("content")
     if not isinstance(content, Mapping):
         content = {}

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
+import orjson
 import pytest
 from mcp.server import NotificationOptions, Server
 from mcp.shared.exceptions import MCPError, NoBackChannelError
@@ -181,9 +182,45 @@ def test_progress_token() -> None:
     assert sdk.progress_token(None) is None
 
 
-async def test_a_channel_asks_the_client_nothing() -> None:
+async def test_a_request_of_ours_goes_out_under_the_id_we_chose() -> None:
+    async def asks(context: Any, params: Any) -> dict[str, Any]:
+        assert context.session.can_send_request
+        answer = await sdk.ask(context, "elicitation/create", {"message": "well?"}, "our id")
+        return {"content": [{"type": "text", "text": answer["action"]}], "resultType": "complete"}
+
+    async def ask(identifier: Any, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        assert (identifier, method, params) == ("our id", "elicitation/create", {"message": "well?"})
+        return {"action": "decline"}
+
+    made: Server[Any] = Server("test")
+    made.add_request_handler("tools/call", types.CallToolRequestParams, asks)
+    options = made.create_initialization_options()
+    _, handshake = await sdk.serve_initialize(made, message(initialize()), options, None)
+    assert handshake is not None
+    body = message(rpc("tools/call", {"name": "x"}))
+    answered = await sdk.serve_legacy(made, body, handshake, recorder()[1], None, ask)
+    assert answered.result is not None
+    assert answered.result["content"][0]["text"] == "decline"
+
+
+async def test_a_handshake_can_be_kept_and_used_elsewhere() -> None:
+    made = server()
+    opening = initialize()
+    opening["params"]["capabilities"] = {"elicitation": {"form": {}}, "experimental": {"x": {"y": 1}}}
+    opening["params"]["unknown"] = True
+    options = made.create_initialization_options()
+    _, handshake = await sdk.serve_initialize(made, message(opening), options, None)
+    assert handshake is not None
+    kept = encode(sdk.packed_handshake(handshake))
+    assert sdk.unpacked_handshake(orjson.loads(kept)) == handshake
+    nobody = sdk.Handshake("2025-06-18", None)
+    assert sdk.unpacked_handshake(sdk.packed_handshake(nobody)) == nobody
+
+
+async def test_a_channel_without_a_way_back_asks_the_client_nothing() -> None:
     sent, notify = recorder()
     channel = sdk.Channel(notify, 1)
+    assert not channel.can_send_request
     with pytest.raises(NoBackChannelError):
         await channel.send_raw_request("elicitation/create", {})
     await channel.progress(1)
