@@ -177,7 +177,7 @@ def spec_options(integration: OpenApi, directories: Sequence[Path] = ()) -> Open
 
 
 def _root_of(file: Path, directories: Sequence[Path]) -> Path:
-    """Below it a document may name other files: the config's directory, or the document's own where it lies elsewhere."""
+    """Documents may name other files below it: the config directory, or for one that lies elsewhere its own."""
     normal = Path(os.path.normpath(file))
     around = [one for one in directories if normal.is_relative_to(one)]
     return min(around, key=lambda one: len(one.parts), default=normal.parent)
