@@ -136,7 +136,7 @@ async def test_a_retry_at_the_other_server_goes_on_with_the_same_execution(
 ) -> None:
     before = created(api)
     params: JsonObject = {"name": "execute", "arguments": {"code": CREATE}}
-    who = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+    who: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
     async with server(api, tmp_path) as (here, bearer), server(api, tmp_path) as (there, _):
         headers = {**bearer, **modern_headers("tools/call", "execute")}
         async with httpx2.AsyncClient(headers=headers, timeout=60) as http:

@@ -47,5 +47,6 @@ def text(result: types.CallToolResult) -> str:
 
 
 def structured(result: types.CallToolResult) -> dict[str, Any]:
-    assert result.structured_content is not None
-    return result.structured_content
+    found = result.structured_content
+    assert isinstance(found, dict)
+    return found

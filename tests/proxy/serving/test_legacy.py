@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import httpx2
 import pytest
 
+from integrations.base import Secret
 from proxy.serving.asgi import AppOptions
-from tests.proxy.serving.support import Server, call, initialize, open_session, rpc, serving
+from proxy.state.memory import MemoryState
+from proxy.state.opening import open_state
+from tests.proxy.serving.support import Board, Server, call, initialize, open_session, rpc, serving
+from tests.proxy.state.servers import redis_server
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
@@ -203,3 +208,33 @@ async def test_progress_is_streamed_and_the_session_id_is_on_the_stream() -> Non
         assert [event.get("method") for event in events_of(answer.text)] == ["notifications/progress"] * 2 + [
             None
         ]
+
+
+async def test_without_the_store_requests_are_503_and_the_session_survives() -> None:
+    with redis_server(persistent=True) as redis:
+        async with (
+            open_state("redis", url=Secret(redis.url), keys=(Secret("k" * 16),)) as state,
+            serving(state=state) as server,
+            server.client() as client,
+        ):
+            headers = {"mcp-session-id": await open_session(client)}
+            redis.kill()
+            down = await client.post("/mcp", json=call("return 1"), headers=headers)
+            assert (down.status_code, down.headers["retry-after"]) == (503, "2")
+            assert "Sessions and paused executions are kept" in down.json()["error"]["message"]
+            redis.start()
+            async with asyncio.timeout(30):
+                again = down
+                while again.status_code == 503:
+                    again = await client.post("/mcp", json=call("return 1"), headers=headers)
+            assert again.json()["result"]["content"][0]["text"] == "1"
+
+
+async def test_the_log_level_of_a_session_is_kept_for_other_replicas() -> None:
+    board, state = Board(), MemoryState(clock=time.time)
+    async with serving(board=board, state=state) as here, serving(board=board, state=state) as there:
+        async with here.client() as client, there.client() as other:
+            headers = {"mcp-session-id": await open_session(client)}
+            await client.post("/mcp", json=rpc("logging/setLevel", {"level": "warning"}), headers=headers)
+            answer = await other.post("/mcp", json=call("calls 1"), headers=headers)
+            assert [event["params"]["data"] for event in events_of(answer.text)[:-1]] == ["line 0"]

@@ -294,7 +294,7 @@ async def test_forged_and_foreign_answers_decide_nothing() -> None:
 
 
 # ---- 2026-07-28: the state that a client hands back ----------------------------------------------------------------
-WHO = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}}
+WHO: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}}
 
 
 async def post(client: httpx2.AsyncClient, code: str, **more: Any) -> JsonObject:
@@ -330,7 +330,8 @@ async def test_answers_that_are_missing_or_wrong_are_asked_for_again() -> None:
         result = (await post(client, "ask one"))["result"]
         state = {"requestState": result["requestState"]}
         other: JsonObject = {"int_9": {"action": "accept", "content": {"decision": "accept"}}}
-        for responses in ({}, {"inputResponses": {}}, {"inputResponses": other}):
+        tries: list[JsonObject] = [{}, {"inputResponses": {}}, {"inputResponses": other}]
+        for responses in tries:
             again = (await post(client, "ask one", **state, **responses))["result"]
             assert again["resultType"] == "input_required"
         assert here.board.paused["exec_1"].decided == {}
