@@ -145,5 +145,6 @@ def make_toolset(
     idle = idle_patterns((*include, *exclude), [row[0] for row in doc.rows])
     warnings += [f"{name}: `{pattern}` matches no tool" for pattern in idle]
     warnings += none_left(name, len(doc.rows), len(rows))
-    digest = hashlib.sha256(repr((key, source_url, include, exclude)).encode()).hexdigest()
+    parts = (key, doc.dependencies, source_url, include, exclude)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
     return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings))

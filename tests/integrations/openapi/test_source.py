@@ -26,6 +26,7 @@ async def test_file_cache_and_external_files(tmp_path: Path) -> None:
     main = config / "api.json"
     main.write_bytes(orjson.dumps(DOCUMENT))
     options = OpenApiOptions(root=config)
+    digests: list[str] = []
     async with HttpClient() as http:
         for kind in ("string", "integer"):
             (config / "s.yaml").write_text(f"S: {{type: {kind}}}\n")
@@ -33,6 +34,8 @@ async def test_file_cache_and_external_files(tmp_path: Path) -> None:
                 toolset = await load_toolset(SpecSource(file=main), options, http, cache)
                 (tool,) = toolset.tools
                 assert toolset.schemas(tool.name).input["$defs"]["S"] == {"type": kind}
+                digests.append(toolset.digest)
+    assert digests[0] == digests[1] != digests[2] == digests[3]
     (cached,) = list_of(cache)
     assert cached.stat().st_size > 100
 
