@@ -103,10 +103,11 @@ def _show(args: argparse.Namespace, remote: Remote) -> int:
 def _decide(args: argparse.Namespace, remote: Remote) -> int:
     """Every call by its id, as it was when we looked: what comes later is not decided along with it."""
     found = remote.get(execution_path(args.execution))
-    waiting = {one["id"]: one for one in found["interactions"]}
+    waiting = {one["id"]: one for one in found["interactions"] if one["id"] not in found["decided"]}
     wanted = args.interaction or list(waiting)
     if not wanted:
-        print(f"executor: nothing waits in {inert(args.execution)}: it is {found['status']}", file=sys.stderr)
+        stands = "everything is decided" if found["interactions"] else f"it is {found['status']}"
+        print(f"executor: nothing waits in {inert(args.execution)}: {stands}", file=sys.stderr)
         return EXIT_FOUND
     body: JsonObject = {"action": _ACTIONS[args.action]}
     if args.content is not None:

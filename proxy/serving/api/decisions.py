@@ -70,10 +70,21 @@ async def resume(gateway: Gateway, call: Call) -> Answer:
     outcome = DecideOutcome()
     if wanted:
         outcome = await gateway.decide(execution_id, wanted, call.principal, "rest")
-        if not outcome.taken:
+        if not outcome.taken and not await _agreed(gateway, call, outcome, wanted):
             raise refused(outcome)
     result = await _next(gateway, execution_id, call.principal, wait_ms)
-    return Answer(result.structured() | _refusals(outcome))
+    return Answer(result.structured() | (_refusals(outcome) if outcome.taken else {}))
+
+
+async def _agreed(
+    gateway: Gateway, call: Call, outcome: DecideOutcome, wanted: Mapping[str, Decision]
+) -> bool:
+    """Whether another person has decided the same by now: then there is nothing to refuse."""
+    if set(outcome.refused.values()) != {"needs_another_person"}:
+        return False
+    view = await gateway.show(call.path["executionId"], call.principal)
+    actions = {one.action for one in wanted.values()}
+    return view is not None and {view.decided.get(name) for name in outcome.refused} == actions
 
 
 async def _next(gateway: Gateway, execution_id: str, principal: Principal, wait_ms: int) -> ExecutionResult:
