@@ -20,6 +20,7 @@ from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.gateway import Gateway
+from proxy.serving.modes import ModeRules
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import application_of
 from tests.proxy.support import Notice, config_text, inline, shop, written
@@ -291,3 +292,13 @@ async def test_an_ambiguous_tool_is_named(tmp_path: Path, env: Mapping[str, str]
         found = application.gateway.explain(LOCAL, "shop.items.list", None)
         assert isinstance(found, Failure)
         assert found.code == "tool_ambiguous"
+
+
+async def test_a_workspaces_own_words_about_approvals_go_first(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    more = "elicitation: {mode: browser, client_may_choose: false}\n"
+    spaces = "workspaces: {a: {}, b: {elicitation: {mode: native, client_may_choose: true}}}\n"
+    async with application_of(tmp_path, config_text(more=more + spaces), env) as application:
+        rules = [application.gateway.elicitation(Principal(name, "x", "key")) for name in ("a", "b")]
+        assert rules == [ModeRules("browser", client_may_choose=False), ModeRules("native")]

@@ -34,3 +34,10 @@ def test_unknown_elicitation_modes_are_refused(run: Run) -> None:
     with pytest.raises(SystemExit) as ended:
         run("mcp", "--elicitation-mode", "telepathy")
     assert ended.value.code == 2
+
+
+def test_a_mode_that_the_config_does_not_grant_is_78(run: Run, tmp_path: Path) -> None:
+    written(tmp_path, config_text() + "elicitation: {client_may_choose: false}\n")
+    ran = run("mcp", "--scope", str(tmp_path), "--elicitation-mode", "browser")
+    assert (ran.code, ran.out) == (78, "")
+    assert "elicitation mode `browser` was asked for" in ran.err.splitlines()[-1]

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+import pytest
+
 from proxy.serving.observer import QUEUE_SIZE, Reports, Silence, reporting
 
 
@@ -64,3 +67,24 @@ def test_silence_takes_everything() -> None:
     silence.call_progress(0, "a", "1 of 2")
     silence.call_finished(0, "a", True, None, 1.0)
     silence.log("info", "x")
+
+
+async def test_a_body_that_waits_shows_that_it_lives_until_it_ends() -> None:
+    lives = anyio.Event()
+
+    async def notify(method: str, params: dict[str, Any]) -> None:
+        if params["message"] == "waiting for a decision" and params["progress"] >= 2:
+            lives.set()
+
+    async with reporting(Reports("t", lambda level: False), notify, 0.001):
+        await lives.wait()
+
+
+@pytest.mark.parametrize("waiting_seconds", [None, 60.0])
+async def test_what_goes_wrong_comes_out_as_it_is(waiting_seconds: float | None) -> None:
+    async def notify(method: str, params: dict[str, Any]) -> None:
+        """Nobody reads."""
+
+    with pytest.raises(KeyError, match="cause"):
+        async with reporting(Reports("t", lambda level: False), notify, waiting_seconds):
+            raise KeyError("cause")
