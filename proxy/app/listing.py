@@ -37,6 +37,7 @@ def connection_rows(
 def _warnings(one: OpenConnection) -> list[str]:
     """What was left out of its tools, and what is not protected as it should be."""
     said = list(one.upstream.toolset.warnings) if one.upstream is not None else []
+    said += [one.note] if one.note else []
     if any(len(secret) < SHORTEST_SECRET for secret in one.known_secrets()):
         said.append(
             f"a secret of fewer than {SHORTEST_SECRET} characters is not redacted from what upstreams answer"

@@ -32,7 +32,7 @@ class OpenConnection:
 
     `upstream` is None while the integration's source could not be loaded; `error` then says why. `resolve` reads the
     secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`. `session` is set for
-    upstreams that are connected or not by themselves (MCP).
+    upstreams that are connected or not by themselves (MCP). `note` is what a person should know beside the status.
     """
 
     integration: str
@@ -46,6 +46,7 @@ class OpenConnection:
     resolve: ResolveCredential
     failure: Mapping[str, str] | None = None
     session: Session | None = None
+    note: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -78,9 +79,7 @@ class OpenConnection:
     ) -> Result | InputNeeded:
         """The same for a call that can be talked to while it is under way."""
         if self.upstream is None:
-            return Failure(
-                "connection_not_ready", f"{self.prefix} is not ready: {self.status.get('error', '')}", True
-            )
+            return Failure("connection_not_ready", f"{self.prefix} is not ready: {self._reason()}", True)
         try:
             credential = self.resolve()
         except SecretMissing as missing:
@@ -89,6 +88,10 @@ class OpenConnection:
         if self.session is not None:
             return await self.session.converse(call, seconds, conversation)
         return await self.upstream.invoke(call, credential, seconds)
+
+    def _reason(self) -> str:
+        status = self.status
+        return str(status.get("error") or self.note or status["status"])
 
     def known_secrets(self) -> list[str]:
         """Secret strings that must never appear in what agents, logs or people see."""

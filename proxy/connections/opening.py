@@ -168,11 +168,9 @@ class Connections:
         title = connection.description or integration.description or integration.title or ""
         holding = self._held[plan.key].holding
         failure: dict[str, str] | None = None
+        note: str | None = None
         if plan.resolve is None:
-            failure = {
-                "status": "needs_auth",
-                "error": f"auth kind {connection.auth.kind} is not supported yet",
-            }
+            failure, note = {"status": "needs_auth"}, f"auth kind {connection.auth.kind} is not supported yet"
         elif loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
         elif objection := moved(connection, integration, loaded, self._means):
@@ -189,6 +187,7 @@ class Connections:
             plan.resolve or Credential,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,
+            note,
         )
 
 
