@@ -154,6 +154,8 @@ def _safe_link(url: str | None) -> str | None:
 
 
 def _stage(view: ExecutionView, cards: Sequence[Card], waiting: bool) -> Stage:
+    if view.status == "execution_expired":
+        return "expired"
     if not waiting:
         return "running" if view.status == "running" else "over"
     states = {one.state for one in cards}

@@ -43,6 +43,7 @@ def test_the_stages() -> None:
     assert stage(view(status="running")) == "running"
     assert stage(view(status="completed")) == "over"
     assert stage(view(status="failed")) == "over"
+    assert stage(view(status="execution_expired")) == "expired"
 
 
 def test_what_one_button_decides() -> None:

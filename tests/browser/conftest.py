@@ -1,0 +1,24 @@
+"""One browser and one server for each module: starting them costs more than their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.chromium import chromium
+from tests.browser.desk import Desk, desk
+from tests.e2e.upstream import upstream
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with upstream() as api, desk(api, tmp_path_factory.mktemp("office")) as running:
+        yield running
