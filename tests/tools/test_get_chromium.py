@@ -14,7 +14,7 @@ NEEDED = ("sh", "mktemp", "rm", "timeout", "tail", "cat", "chmod")
 APT = """#!/bin/sh
 echo "$*" >> "$0.said"
 case "$*" in
-*update*) touch "$0.lists" ;;
+*update*) : > "$0.lists" ;;
 *install*) test -e "$0.lists" || exit 100; printf '#!/bin/sh\\n' > "${0%/*}/chromium"; chmod +x "${0%/*}/chromium" ;;
 esac
 """
