@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from integrations.openapi.config import OpenApi
+from integrations import GraphQl, Integration, OpenApi
 from proxy.app.options import StartOptions
 from proxy.config import Config, Diagnostic
 from proxy.config.report import Summary, render
 from proxy.config.watch import Watcher
+from proxy.connections.kinds import document_files
 
 
 def references(config: Config) -> list[Path]:
     """Files whose content belongs to the config: they are watched, and a change is a reload."""
-    return [
-        Path(one.spec.file)
-        for one in config.integrations.values()
-        if isinstance(one, OpenApi) and one.spec.file
-    ]
+    return [path for one in config.integrations.values() for path in _files_of(one)]
+
+
+def _files_of(integration: Integration) -> Iterator[Path]:
+    """Its documents. A new file that fits a pattern of `documents` is found by the next reload."""
+    if isinstance(integration, OpenApi) and integration.spec.file:
+        yield Path(integration.spec.file)
+    if isinstance(integration, GraphQl):
+        if not isinstance(integration.introspection, str):
+            yield Path(integration.introspection.file)
+        yield from document_files(integration.documents)
 
 
 def watcher_of(options: StartOptions, config: Config) -> Watcher:

@@ -18,6 +18,16 @@ def test_documents_in_files_belong_to_the_config(tmp_path: Path) -> None:
     assert references(config_of(tmp_path, config_text())) == []
 
 
+def test_schemas_and_operations_in_files_belong_to_the_config(tmp_path: Path) -> None:
+    for name in ("crm.graphql", "ops/b.graphql", "ops/a.graphql"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    crm = "kind: graphql, endpoint: https://crm.example.com, introspection: {file: crm.graphql}"
+    spec = f"{{inline: {{openapi: 3.1.0}}}}\n  crm: {{{crm}, documents: [ops/*.graphql]}}"
+    names = [path.name for path in references(config_of(tmp_path, config_text(spec)))]
+    assert names == ["crm.graphql", "a.graphql", "b.graphql"]
+
+
 def test_errors_are_told_like_validate_tells_them(tmp_path: Path) -> None:
     loaded = load_config([written(tmp_path, "version: 1\nintergrations: {}\n")], env=None)
     said = rendered(loaded.diagnostics)
