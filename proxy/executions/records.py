@@ -96,7 +96,7 @@ def packed(result: ExecutionResult) -> JsonObject:
     return body | {
         "result_text": result.result_text[: TEXT_CHARACTERS + 1],
         "error": asdict(error) if error is not None else None,
-        "calls": [asdict(call) for call in result.calls],
+        "calls": [{"path": one.path, "ok": one.ok, "code": one.code, "ms": one.ms} for one in result.calls],
         "interactions": [one.stored() for one in result.interactions],
     }
 

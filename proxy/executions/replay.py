@@ -22,7 +22,8 @@ from proxy.executions.protocol import Command, Deliver, Held, Judgement
 from proxy.executions.situation import State, Step
 from proxy.sandbox import Delivery, ResultDelivery, ToolCall
 
-BATCH_EVENTS: Final = 256
+# Each event of a frame lives in the worker until it is taken, and every event costs a walk over what lives there.
+BATCH_EVENTS: Final = 64
 BATCH_BYTES: Final = 1024 * 1024
 
 

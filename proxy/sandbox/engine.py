@@ -22,6 +22,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleS
 from typing import Any
 
 _NO_VARIABLES = b"{}"
+_TRUE = (b"true", "true")
 
 
 class EngineFailed(Exception):
@@ -84,18 +85,23 @@ class Context:
         Each event is followed by a full run of the micro-task queue. Raises EngineFailed.
         """
         self._frame = events
-        self._run(self._code[0])
+        step = self._code[0]
         while True:
-            answer = self._collect()
-            if answer is not None:
-                return answer
-            self._run(self._code[1])
+            # An evaluation is dear, so the prelude says when it need not be asked for an answer yet.
+            if not self._run(step):
+                answer = self._collect()
+                if answer is not None:
+                    return answer
+            step = self._code[1]
 
-    def _run(self, code: bytes) -> None:
+    def _run(self, code: bytes) -> bool:
+        """Whether there are certainly more events to take."""
         # What is raised here is a floating promise's rejection or a broken context; `_collect` tells them
         # apart, because a broken context refuses that too.
         with suppress(self._native.error):
-            self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
+            more: object = self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
+            return more in _TRUE
+        return False
 
     def _collect(self) -> str | None:
         try:

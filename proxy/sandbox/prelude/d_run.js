@@ -156,6 +156,7 @@ function finishWithError(kind, name, message, stack, place) {
 }
 
 // ---- the exchange: the worker calls step(0) for a new frame, step(1) for its next event, step(2) to collect -------
+// The first two say true while the frame certainly holds more events; else step(2) says what comes next.
 // step(3) rehearses: it does what an execution does, without effect, so that the pages it touches are a worker's own
 // before anybody waits for them.
 function step(what) {
@@ -164,14 +165,17 @@ function step(what) {
   if (what === 2) return collect();
   if (what === 3) return rehearse();
   if (what === 0) { events = io("io"); cursor = 0; }
-  if (isDue(newestTimer)) { fireOne(newestTimer); return undefined; }
-  const event = events[cursor++];
+  if (outcome !== null) return false;         // reached by a micro-task of the event before
+  if (isDue(newestTimer)) { fireOne(newestTimer); return cursor < events.length; }
+  if (cursor >= events.length) return false;  // a timer that was due has been cleared
+  const event = events[cursor];
+  events[cursor++] = null;                    // every evaluation ends in a garbage collection over what is left
   newestTimer = 0;
   if (event.now > now && !own(event, "source")) ({ now } = event);
   if (own(event, "source")) begin(event);
   else if (own(event, "timer")) { newestTimer = lastTimer; fireOne(newestTimer); }
   else { if (own(event, "big")) restoreBigInts(event); settle(event); }
-  return undefined;
+  return cursor < events.length;
 }
 
 function rehearse() {
