@@ -6,6 +6,7 @@ from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
 from proxy.calls.sending import CallLimits
 from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
 from proxy.calls.system import SystemTools
+from proxy.calls.talking import Talk
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, Refusal
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Refusal",
     "Settlement",
     "SystemTools",
+    "Talk",
     "ToolDefect",
     "WrongArgument",
 ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from integrations.base import Failure, JsonObject
+from integrations.conversation import InputNeeded
 from proxy.calls import outcome
 from proxy.calls.approval import Approval, Asking, Ready, Trail
 from proxy.calls.judging import Judging
@@ -22,7 +23,7 @@ from proxy.calls.paginate import NAME as PAGINATE
 from proxy.calls.scrub import Scrubber
 from proxy.calls.sending import CallLimits, Sending
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
-from proxy.calls.talking import OnStep
+from proxy.calls.talking import Talk
 from proxy.calls.watching import CallContext, CallLimiter, CallReport, NoLimits, OnCall
 from proxy.live import Live
 from proxy.principal import Principal
@@ -30,6 +31,8 @@ from proxy.state import State
 from proxy.telemetry import Log
 from proxy.telemetry.spans import NoSpans, Spans, Value
 from proxy.workspace import Generation
+
+_ASKS: Final = Settlement(b"", False, "input_required")
 
 
 class Calls:
@@ -79,7 +82,9 @@ class Calls:
         if isinstance(verdict, Settlement):
             return verdict
         if isinstance(verdict, Ready):
-            return await self.send(verdict)
+            settlement = await self.send(verdict)
+            assert isinstance(settlement, Settlement), "only who can be asked is asked"
+            return settlement
         failure = outcome.approval_required(verdict.address, verdict.decision, verdict.pattern, advice)
         return self.refuse(verdict, failure)
 
@@ -108,20 +113,24 @@ class Calls:
             self._report(trail, Settlement(b"", False, "approval_required"))
         return verdict
 
-    async def send(self, ready: Ready, on_step: OnStep | None = None) -> Settlement:
-        """Send what was judged to be sendable. Raises nothing but cancellation. `on_step` hears of its progress."""
+    async def send(self, ready: Ready, talk: Talk | None = None) -> Settlement | InputNeeded:
+        """Send what was judged to be sendable. Raises nothing but cancellation.
+
+        With `talk` somebody hears of its progress and can be asked; it may then end with questions, and is to be sent
+        again with their answers.
+        """
         trail = ready.trail
-        settlement = Settlement(b"", False, "canceled")
+        settlement: Settlement | InputNeeded = Settlement(b"", False, "canceled")
         with self._spans.span("execute_tool", "client", attributes=_attributes(trail)) as span:
             try:
-                settlement = await self._send(ready, on_step)
+                settlement = await self._send(ready, talk)
             except WrongArgument as wrong:
                 settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
             except Exception as error:
                 settlement = self._defect(error, trail)
             finally:
-                self._report(trail, settlement)
-            if settlement.code is not None:
+                self._report(trail, settlement if isinstance(settlement, Settlement) else _ASKS)
+            if isinstance(settlement, Settlement) and settlement.code is not None:
                 span.fail(settlement.code)
         return settlement
 
@@ -146,14 +155,14 @@ class Calls:
         answer = await paginate(page, lambda: pageable(trail, path), values["args"], limits)
         return answer if isinstance(answer, Settlement) else self._sending.bounded(trail, answer, ())
 
-    async def _send(self, ready: Ready, on_step: OnStep | None) -> Settlement:
+    async def _send(self, ready: Ready, talk: Talk | None) -> Settlement | InputNeeded:
         trail = ready.trail
         if trail.path == PAGINATE:
             return await self._paginated(trail, ready.args)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
             answer = await self._system.run(trail.path, ready.args, trail.principal)
             return self._sending.bounded(trail, answer, ())
-        return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared, on_step)
+        return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared, talk)
 
     def _report(self, trail: Trail, settlement: Settlement) -> None:
         if self._on_call is not None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import orjson
 
 from integrations.base import Failure, PreparedCall, Result
-from integrations.conversation import SILENT, Conversation, InputNeeded
+from integrations.conversation import SILENT, InputNeeded
 from proxy.calls import outcome
 from proxy.calls.approval import Ready, Trail, with_key
 from proxy.calls.outcome import Plain, Settlement
 from proxy.calls.scrub import Scrubber
-from proxy.calls.talking import OnStep, stepping
+from proxy.calls.talking import Cleaning, Talk
 from proxy.calls.watching import CallLimiter, CallSubject
 from proxy.catalog import CatalogTool
 from proxy.connections import OpenConnection
@@ -44,17 +44,18 @@ class Sending:
         tool: CatalogTool,
         connection: OpenConnection,
         prepared: PreparedCall,
-        on_step: OnStep | None = None,
-    ) -> Settlement:
-        """One call of a connection's tool; rate limits count it."""
+        talk: Talk | None = None,
+    ) -> Settlement | InputNeeded:
+        """One call of a connection's tool; rate limits count it. With `talk` it may end with questions."""
         trail = ready.trail
         refused = await self._limited(tool, trail)
         if refused is not None:
             return outcome.failed(refused)
         known = connection.known_secrets()
-        conversation = self._conversation(known, on_step) if connection.talks else SILENT
-        result = await self._invoked(connection, with_key(prepared, trail.context), conversation)
-        assert not isinstance(result, InputNeeded), "only who can be asked is asked"
+        cleaning = Cleaning(self._scrubber, tuple(known))
+        result = await self._invoked(connection, with_key(prepared, trail.context), talk, cleaning)
+        if isinstance(result, InputNeeded):
+            return cleaning.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
         return self.bounded(trail, result, (*known, *connection.known_secrets()))
 
@@ -68,21 +69,15 @@ class Sending:
         message = f"The rate limit `{refusal.name}` is used up. Try again in {refusal.retry_after_ms} ms."
         return Failure("rate_limited", message, True, details=details)
 
-    def _conversation(self, known: list[str], on_step: OnStep | None) -> Conversation:
-        if on_step is None:
-            return SILENT
-        now = asyncio.get_running_loop().time
-        return Conversation(
-            progress=stepping(on_step, lambda text: self._scrubber.clean_text(text, known), now)
-        )
-
     async def _invoked(
-        self, connection: OpenConnection, prepared: PreparedCall, conversation: Conversation
+        self, connection: OpenConnection, prepared: PreparedCall, talk: Talk | None, cleaning: Cleaning
     ) -> Result | InputNeeded:
         seconds = self.limits.timeout_seconds
         try:
-            async with asyncio.timeout(seconds + self.limits.grace_seconds):
-                return await connection.converse(prepared, seconds, conversation)
+            async with asyncio.timeout(seconds + self.limits.grace_seconds) as limit:
+                if talk is None or not connection.talks:
+                    return await connection.converse(prepared, seconds, SILENT)
+                return await connection.converse(prepared, seconds, cleaning.conversation(talk, limit))
         except TimeoutError:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."
             return Failure("upstream_timeout", message, prepared.tool.idempotent)

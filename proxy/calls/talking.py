@@ -12,14 +12,37 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from integrations.conversation import Elicitation, ElicitationAnswer, OnElicit, OnProgress
+import orjson
+
+from integrations.conversation import (
+    Conversation,
+    Elicitation,
+    ElicitationAnswer,
+    InputNeeded,
+    OnElicit,
+    OnProgress,
+    Reply,
+)
 from integrations.schema_types.text import one_line
+from proxy.calls.scrub import Scrubber
 
 Clean = Callable[[str], str]
 OnStep = Callable[[str], None]
 """Hears of the progress of one call, as a line of inert text. Neither blocks nor raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The other end of a call, for whoever sends it. `party`, `ask` and `reply` are those of `Conversation`."""
+
+    on_step: OnStep
+    party: str = ""
+    ask: OnElicit | None = None
+    reply: Reply | None = None
+
 
 SHORTEST_PAUSE_SECONDS: Final = 0.25
 _MESSAGE_CHARACTERS: Final = 200
@@ -72,3 +95,34 @@ def unhurried(ask: OnElicit, limit: asyncio.Timeout) -> OnElicit:
                 limit.reschedule(when + loop.time() - before)
 
     return asked
+
+
+class Cleaning:
+    """Takes the secrets that a call was sent with out of what its upstream says."""
+
+    def __init__(self, scrubber: Scrubber, known: tuple[str, ...]) -> None:
+        self._scrubber = scrubber
+        self._known = known
+
+    def conversation(self, talk: Talk, limit: asyncio.Timeout) -> Conversation:
+        """What the upstream may do during the call. `limit` is the call's deadline."""
+        progress = stepping(talk.on_step, self.text, asyncio.get_running_loop().time)
+        ask = self._asking(unhurried(talk.ask, limit)) if talk.ask is not None else None
+        return Conversation(talk.party, progress, ask, talk.reply)
+
+    def text(self, text: str) -> str:
+        return self._scrubber.clean_text(text, self._known)
+
+    def question(self, question: Elicitation) -> Elicitation:
+        body = self._scrubber.clean(orjson.dumps(asdict(question)), self._known)
+        return Elicitation(**orjson.loads(body))
+
+    def needed(self, needed: InputNeeded) -> InputNeeded:
+        """`state` goes back to the upstream only, and stays as it is."""
+        return replace(needed, questions={key: self.question(one) for key, one in needed.questions.items()})
+
+    def _asking(self, ask: OnElicit) -> OnElicit:
+        async def asked(question: Elicitation) -> ElicitationAnswer | None:
+            return await ask(self.question(question))
+
+        return asked

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from proxy.calls.arguments import NotCanonical, canonical, digest
+from proxy.executions import inputs
 from proxy.executions.journal import DispatchRecord, HoldRecord, SettleRecord
 from proxy.executions.protocol import (
     Answer,
@@ -112,7 +113,9 @@ def _filed(state: State, judgement: Judgement, answer: Answer) -> Step:
         held = MappingProxyType({**state.held, call.seq: Held(call, answer.ask)})
         return replace(state, held=held), (Write(HoldRecord(call.seq, call.path, key, answer.ask)),)
     again = isinstance(answer, Send) and answer.repeatable
-    uses = judgement.ask["id"] if judgement.ask is not None and not judgement.again else None
+    uses = judgement.uses
+    if judgement.ask is not None and not judgement.again:
+        uses = judgement.ask["id"]
     sent = isinstance(answer, Send)
     write = Write(DispatchRecord(call.seq, call.path, key, state.at, again), uses if sent else None)
     if isinstance(answer, Refuse):
@@ -133,6 +136,8 @@ def decided(state: State, held: Held, given: Given) -> Step:
     """Carry out one decision: an approved call is judged once more, anything else settles."""
     seq = held.call.seq
     state = replace(state, held=without(state.held, seq))
+    if held.ask.get("kind") in inputs.KINDS:
+        return _replied(state, held, given)
     if given.action == "ask_again":
         return replace(state, queue=(*state.queue, Judgement(held.call))), ()
     if given.action in ("accept", "retry"):
@@ -143,6 +148,28 @@ def decided(state: State, held: Held, given: Given) -> Step:
         return replace(state, queue=(*state.queue, judgement)), ()
     state, write = recorded(state, seq, outcome_of(given, held.ask))
     return state, (write,)
+
+
+def _replied(state: State, held: Held, given: Given) -> Step:
+    """One answer: the call's next question, or the call once more with all its answers."""
+    call = held.call
+    answers = inputs.answered(held.ask, given.action, given.content)
+    ask = inputs.next_ask(held.ask, answers)
+    if ask is not None:
+        uses = given.interaction if given.action != "expired" else None
+        return ask_about(state, call, ask, uses)
+    approved = held.ask.get("approved")
+    uses = given.interaction if given.action == "accept" else None
+    reply = inputs.reply_of(held.ask, answers)
+    judgement = Judgement(call, approved, again=approved is not None, reply=reply, uses=uses)
+    return replace(state, queue=(*state.queue, judgement)), ()
+
+
+def ask_about(state: State, call: ToolCall, ask: dict[str, Any], uses: str | None = None) -> Step:
+    """Hold the call until somebody has answered."""
+    held = MappingProxyType({**state.held, call.seq: Held(call, ask)})
+    record = HoldRecord(call.seq, call.path, digest(canonical(call.args)), ask)
+    return replace(state, held=held), (Write(record, uses),)
 
 
 def outcome_of(given: Given, ask: dict[str, Any]) -> bytes:

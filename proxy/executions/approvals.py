@@ -114,7 +114,13 @@ Elicit = Callable[[Interaction], Awaitable[ElicitAnswer | None]]
 
 
 Refusal = Literal[
-    "not_found", "forbidden", "expired", "already_decided", "needs_another_person", "needs_content"
+    "not_found",
+    "forbidden",
+    "expired",
+    "already_decided",
+    "needs_another_person",
+    "needs_content",
+    "wrong_content",
 ]
 REFUSALS: Final[Mapping[Refusal, str]] = MappingProxyType(
     {
@@ -127,6 +133,7 @@ REFUSALS: Final[Mapping[Refusal, str]] = MappingProxyType(
             "for it: somebody with the approver role must do it on the approval page or with `executor approvals`."
         ),
         "needs_content": 'This needs an answer: {"outcome": "retry"}, {"outcome": "done"} or {"outcome": "fail"}.',
+        "wrong_content": "The content does not fit the form: accept with `content` as `requestedSchema` says.",
     }
 )
 """Why a decision was not taken, in words for whoever tried."""

@@ -17,6 +17,7 @@ from typing import Final
 import orjson
 
 from proxy.executions.approvals import Choice, DecideOutcome, Decision, Interaction, Refusal, Via
+from proxy.executions.inputs import problem_of
 from proxy.executions.records import Body, body_of
 from proxy.principal import Principal
 from proxy.state import Decision as Stored
@@ -171,6 +172,8 @@ class Desk:
             return "expired"
         if decision.action != "accept":
             return None
+        if question.kind == "form" and problem_of(question.requested_schema, decision.content):
+            return "wrong_content"
         if question.kind == "outcome_unknown" and decision.content.get("outcome") not in _OUTCOMES:
             return "needs_content"
         if question.approver == "human" and not self._is_person(record, decider, via):

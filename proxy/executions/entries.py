@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from proxy.calls import Settlement
+from proxy.executions.inputs import KINDS
 from proxy.executions.journal import DispatchRecord, SettleRecord
 from proxy.executions.outcome import CallEntry
 from proxy.executions.past import Past
@@ -46,7 +47,8 @@ class Entries:
             found |= self._left(end, now)
         elif isinstance(end, Pause):
             for held in end.held:
-                found[held.call.seq] = CallEntry(held.call.path, False, "approval_required", 0.0)
+                code = "input_required" if held.ask.get("kind") in KINDS else "approval_required"
+                found[held.call.seq] = CallEntry(held.call.path, False, code, 0.0)
         return tuple(found[seq] for seq in sorted(found))
 
     def _left(self, ended: Ended, now: float) -> dict[int, CallEntry]:

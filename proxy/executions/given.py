@@ -21,7 +21,7 @@ def given_by(asked: Iterable[Interaction], decisions: Mapping[str, Decision], no
         decision = decisions.get(question.id)
         if decision is not None and decision.binding == question.binding:
             found[question.id] = _given(question, decision)
-        elif question.expires_at <= now and question.kind == "approval":
+        elif question.expires_at <= now and question.kind != "outcome_unknown":
             found[question.id] = Given("expired", {}, question.id)
     return found
 
@@ -31,7 +31,7 @@ def _given(question: Interaction, decision: Decision) -> Given:
     action = said["action"]
     if question.kind == "outcome_unknown":
         action = said["content"].get("outcome", "fail") if action == "accept" else "fail"
-    elif action == "accept" and decision.used:
+    elif action == "accept" and decision.used and question.kind == "approval":
         action = "ask_again"
     return Given(action, said["content"], question.id, question.expires_at)
 

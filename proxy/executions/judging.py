@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from integrations.conversation import InputNeeded, Reply
 from proxy.calls import Approval, Asking, CallContext, Calls, Ready, Settlement
+from proxy.executions import inputs
 from proxy.executions.job import Job
 from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, SettleRecord
 from proxy.executions.protocol import Answer, Hold, Judgement, Refuse, Send, Write
-from proxy.executions.questions import approval_ask, lost_ask
+from proxy.executions.questions import approval_ask, input_base, lost_ask
 
 
 class Judging:
@@ -17,6 +21,7 @@ class Judging:
         self._calls = calls
         self._ready: dict[int, Ready] = {}
         self._guarded: set[int] = set()
+        self._sent: dict[int, tuple[Judgement, Ready]] = {}
 
     def answer(self, judgement: Judgement) -> tuple[Answer, Settlement | None]:
         """The answer to the machine; the settlement when the call is refused."""
@@ -31,6 +36,7 @@ class Judging:
         verdict = self._calls.judge(job.generation, job.principal, call.path, call.args, context, approval)
         if isinstance(verdict, Ready):
             self._ready[call.seq] = verdict
+            self._sent[call.seq] = (judgement, verdict)
             if not verdict.repeatable:
                 self._guarded.add(call.seq)
             return Send(verdict.repeatable), None
@@ -41,6 +47,16 @@ class Judging:
     def sendable(self, seq: int) -> Ready:
         """What was judged to be sendable; once."""
         return self._ready.pop(seq)
+
+    def reply(self, seq: int) -> Reply | None:
+        """The answers that the call is sent with, if it has asked before."""
+        body = self._sent[seq][0].reply
+        return inputs.reply(body) if body is not None else None
+
+    def question(self, seq: int, needed: InputNeeded) -> dict[str, Any] | None:
+        """The question that a sent call ended with; None when it must not be asked."""
+        judgement, ready = self._sent[seq]
+        return inputs.first_ask(input_base(judgement.call, ready, judgement.ask), needed)
 
     def guards(self, write: Write) -> bool:
         """Whether losing this record could make something happen twice, or never be asked."""

@@ -33,11 +33,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from proxy.executions import replay
-from proxy.executions.admission import TOO_MANY_BYTES, admitted, answered, asked, recorded
+from proxy.executions.admission import TOO_MANY_BYTES, admitted, answered, ask_about, asked, recorded
 from proxy.executions.ends import cancel, end, hand_over, ignore, leave, lose, pause, stop, time_out
 from proxy.executions.journal import TimerRecord
 from proxy.executions.past import Diverged
 from proxy.executions.protocol import (
+    Asked,
     Blocked,
     CancelRequested,
     Command,
@@ -173,6 +174,23 @@ def _settled(state: State, event: Settled) -> Step:
     return _progressed(state, (write, *judge))
 
 
+def _asked(state: State, event: Asked) -> Step:
+    """Nothing is under way for the call any more; it waits like one that needs approval."""
+    call = state.flying.get(event.seq)
+    if call is None:
+        raise IllegalEvent(f"call {event.seq} is not under way")
+    flying, once = without(state.flying, event.seq), state.once - {event.seq}
+    state, commands = ask_about(replace(state, flying=flying, once=once), call, event.ask)
+    if state.phase == "leaving":
+        return leave(state, commands)
+    state, judge = asked(state)
+    if state.phase == "draining":
+        return _drained(state, (*commands, *judge))
+    if state.phase == "running":
+        return state, (*commands, *judge)
+    return _progressed(state, (*commands, *judge))
+
+
 # ---- deliveries --------------------------------------------------------------------------------------------------
 def _progressed(state: State, commands: tuple[Command, ...]) -> Step:
     """Whatever has settled is delivered before any timer: records are delivered in the order of writing."""
@@ -208,18 +226,21 @@ _HANDLERS: Final[Mapping[tuple[Phase, type], Callable[[State, Any], Step]]] = {
     ("running", Judged): _judged,
     ("running", Blocked): _blocked,
     ("running", Settled): _settled,
+    ("running", Asked): _asked,
     ("running", Finished): _finished,
     ("running", WorkerLost): lose,
     ("running", DeadlineReached): time_out,
     ("running", CancelRequested): cancel,
     ("blocked", Judged): _judged,
     ("blocked", Settled): _settled,
+    ("blocked", Asked): _asked,
     ("blocked", TimerDue): _timer,
     ("blocked", WorkerLost): lose,
     ("blocked", DeadlineReached): time_out,
     ("blocked", CancelRequested): cancel,
     ("draining", Judged): _judged,
     ("draining", Settled): _settled,
+    ("draining", Asked): _asked,
     ("draining", DeadlineReached): time_out,
     ("draining", CancelRequested): cancel,
     ("replaying", HandOverRequested): hand_over,
@@ -227,6 +248,7 @@ _HANDLERS: Final[Mapping[tuple[Phase, type], Callable[[State, Any], Step]]] = {
     ("blocked", HandOverRequested): hand_over,
     ("draining", HandOverRequested): hand_over,
     ("leaving", Settled): _settled,
+    ("leaving", Asked): _asked,
     ("leaving", Blocked): ignore,
     ("leaving", Finished): ignore,
     ("leaving", WorkerLost): ignore,

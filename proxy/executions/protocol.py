@@ -99,6 +99,15 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A dispatched call ended with a question of its upstream. It goes on, as another request, with the answer."""
+
+    at: float
+    seq: int
+    ask: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TimerDue:
     """The time asked for by `WaitTimer` has come."""
 
@@ -150,6 +159,7 @@ Event = (
     | Judged
     | Blocked
     | Settled
+    | Asked
     | TimerDue
     | Finished
     | WorkerLost
@@ -170,13 +180,16 @@ class StartWorker:
 class Judgement:
     """A call to be judged. `ask` is set when it was approved: the approval is bound to what the question says.
 
-    `again`: it was under way when a proxy died. `lost`: so it was, and it may not be repeated unasked.
+    `again`: it was sent before, under this approval if it needed one. `lost`: it was under way when a proxy died, and
+    may not be repeated unasked. `reply` answers what the call asked; `uses` is the interaction that was decided on.
     """
 
     call: ToolCall
     ask: dict[str, Any] | None = None
     again: bool = False
     lost: bool = False
+    reply: dict[str, Any] | None = None
+    uses: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

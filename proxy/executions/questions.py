@@ -12,12 +12,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
 import orjson
 
 from integrations.base import JsonObject
 from integrations.schema_types.text import visible
-from proxy.calls import Asking
+from proxy.calls import Asking, Ready
 from proxy.calls.arguments import canonical, digest
 from proxy.executions.approvals import AskedBy, Interaction
 from proxy.executions.protocol import Held
@@ -25,6 +26,8 @@ from proxy.executions.rendering import render
 from proxy.sandbox import ToolCall
 
 _SUMMARY_CHARACTERS: Final = 300
+_WORDS_CHARACTERS: Final = 2000
+_WORDS_LINES: Final = 30
 OUTCOME_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {"outcome": {"type": "string", "enum": ["retry", "done", "fail"]}, "data": {}},
@@ -67,6 +70,21 @@ def lost_ask(call: ToolCall, approved: JsonObject | None) -> JsonObject:
     return ask | ({"approved": approved} if approved is not None else {})
 
 
+def input_base(call: ToolCall, ready: Ready, approved: JsonObject | None) -> JsonObject:
+    """What a question of the upstream says about the call that it came from. A rule that demands a person demands one
+    for the answers too.
+    """
+    trail = ready.trail
+    decision = trail.decision
+    base = {
+        "id": _new_id(),
+        "address": trail.address or call.path,
+        "arguments": canonical(call.args).decode(),
+        "approver": decision.approver if decision is not None and decision.action != "approve" else "model",
+    }
+    return base | ({"approved": approved} if approved is not None else {})
+
+
 def _new_id() -> str:
     return f"int_{secrets.token_hex(12)}"
 
@@ -105,12 +123,20 @@ def _question(group: list[Held], expires_at: float) -> Interaction:
         expires_at=expires_at,
         seqs=tuple(one.call.seq for one in group),
         binding=binding_digest(ask),
-        requested_schema=OUTCOME_SCHEMA if ask["kind"] == "outcome_unknown" else None,
+        requested_schema=_schema(ask),
+        url=ask["question"]["url"] if ask["kind"] == "url" else None,
     )
-    return replace(question, message=_message(question))
+    return replace(question, message=_message(question, ask))
 
 
-def _message(question: Interaction) -> str:
+def _schema(ask: JsonObject) -> JsonObject | None:
+    if ask["kind"] == "form":
+        schema: JsonObject = ask["question"]["schema"]
+        return schema
+    return OUTCOME_SCHEMA if ask["kind"] == "outcome_unknown" else None
+
+
+def _message(question: Interaction, ask: JsonObject) -> str:
     count = len(question.seqs)
     times = f" {count} times (accepting sends all of them)" if count > 1 else ""
     if question.kind == "outcome_unknown":
@@ -118,8 +144,10 @@ def _message(question: Interaction) -> str:
             f"The server stopped while `{question.address}` was under way, so whether it took effect is not known. "
             "Look it up, then say: retry (send it again), done (take it as done) or fail."
         )
-    else:
+    elif question.kind == "approval":
         first = f"Send `{question.address}`{times}?"
+    else:
+        first = _asked_by_upstream(question, ask["question"]["message"])
     rule = question.rule
     lines = [first]
     lines += [f"Request: {question.summary}"] if question.summary else []
@@ -130,6 +158,20 @@ def _message(question: Interaction) -> str:
     if question.approver == "human":
         lines.append("Another person than the one whose account asks must approve this.")
     return "\n".join(lines)
+
+
+def _asked_by_upstream(question: Interaction, words: str) -> str:
+    """Their words stand on marked lines, so that nothing in them can pass for ours."""
+    lines = words[: 2 * _WORDS_CHARACTERS].splitlines()[:_WORDS_LINES] or [""]
+    quoted = "\n".join(f"| {visible(line)[:_WORDS_CHARACTERS]}" for line in lines)[:_WORDS_CHARACTERS]
+    head = f"The server behind `{question.address}` asks, in its own words, which nobody has checked:\n{quoted}\n"
+    if question.url is None:
+        return f"{head}Accept with content that fits requestedSchema, decline, or cancel. It is sent to that server."
+    host = urlsplit(question.url).netloc
+    return (
+        f"{head}It wants a person to open this address at `{host}`: {question.url}\n"
+        "Accept once that is done there, decline, or cancel. No secret belongs into any answer here."
+    )
 
 
 def _clipped(text: str) -> str:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from proxy.calls import Calls, Settlement
+import orjson
+
+from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded
+from proxy.calls import Calls, Settlement, Talk
 from proxy.executions.claim import Claim
 from proxy.executions.entries import Entries
 from proxy.executions.heard import Heard
@@ -22,6 +25,7 @@ from proxy.executions.machine import IllegalEvent, State, deadline, step
 from proxy.executions.outcome import SILENT, CallEntry
 from proxy.executions.protocol import (
     Answer,
+    Asked,
     Blocked,
     CancelRequested,
     Command,
@@ -304,11 +308,34 @@ class Run:
     async def _call(self, call: ToolCall) -> None:
         self._entries.begin(call.seq, self._clock())
         self._job.observer.call_started(call.seq, call.path)
-        step = partial(self._job.observer.call_progress, call.seq, call.path)
-        settlement = await self._calls.send(self._judging.sendable(call.seq), step)
+        settlement = await self._calls.send(self._judging.sendable(call.seq), self._talk(call))
+        if isinstance(settlement, InputNeeded):
+            ask = self._judging.question(call.seq, settlement)
+            if ask is not None:
+                self._inbox.put_nowait(Asked(self._clock(), call.seq, ask))
+                return
+            settlement = not_shown(call.path)
         self._settle(call, settlement)
         self._inbox.put_nowait(Settled(self._clock(), call.seq, settlement.body))
+
+    def _talk(self, call: ToolCall) -> Talk:
+        job = self._job
+        step = partial(job.observer.call_progress, call.seq, call.path)
+        return Talk(step, job.execution_id, _nobody, self._judging.reply(call.seq))
 
     def _settle(self, call: ToolCall, settlement: Settlement) -> None:
         entry = self._entries.settle(call, settlement, self._clock())
         self._job.observer.call_finished(call.seq, call.path, entry.ok, entry.code, entry.ms)
+
+
+async def _nobody(question: Elicitation) -> ElicitationAnswer | None:
+    return None
+
+
+def not_shown(path: str) -> Settlement:
+    """The upstream asks what people cannot be shown as it is."""
+    message = (
+        f"The MCP server behind `{path}` asks for input in a form that cannot be shown; it was not answered."
+    )
+    error = {"code": "mcp_tool_error", "message": message, "retryable": False}
+    return Settlement(orjson.dumps({"ok": False, "error": error}), False, "mcp_tool_error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import configs
-from tests.e2e.running import MODERN, Proxy, serving
+from tests.e2e.running import MODERN, Answer, JsonObject, Proxy, post, serving
 
 SERVERS = Path(__file__).parents[1] / "integrations" / "mcp"
 ERAS = pytest.mark.parametrize("mode", ["legacy", MODERN])
@@ -17,22 +18,27 @@ ERAS = pytest.mark.parametrize("mode", ["legacy", MODERN])
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """In front of two local MCP servers: `new` speaks 2026-07-28, `old` the handshake era."""
     folder = tmp_path_factory.mktemp("mcp")
+    with serving(config_in(folder), folder / "state", env={}) as running:
+        yield running
+
+
+def config_in(folder: Path) -> Path:
+    """Two local MCP servers: `new` speaks 2026-07-28, `old` the handshake era."""
     local = {"kind": "mcp", "type": "local", "timeout": 20_000}
     config = {
         "version": 1,
         "integrations": {
             "new": {**local, "command": [sys.executable, str(SERVERS / "sdk_server.py"), "stdio"]},
-            "old": {**local, "command": [sys.executable, "-I", "-S", str(SERVERS / "stdio_server.py"), "plain"]},
+            "old": {
+                **local,
+                "command": [sys.executable, "-I", "-S", str(SERVERS / "stdio_server.py"), "plain"],
+            },
         },
         "connections": {"new.org.main": {}, "old.org.main": {}},
         "policies": [{"pattern": "*", "action": "approve"}],
-        "state": {"backend": "memory"},
     }
-    path = configs.write(folder / "executor.yaml", config)
-    with serving(path, folder / "state", env={}) as running:
-        yield running
+    return configs.write(folder / "executor.yaml", config)
 
 
 @ERAS
@@ -66,3 +72,57 @@ async def test_progress_of_an_upstream_reaches_the_caller(
     assert numbers == sorted(set(numbers)), "progress only ever grows"
     assert texts[1] == first
     assert texts[-1].startswith(settled)
+
+
+async def test_a_question_of_a_server_of_the_new_era_pauses_and_its_answer_goes_back(proxy: Proxy) -> None:
+    """The call ends with the question, so nothing waits for the answer, and any process may go on."""
+    async with proxy.sdk(MODERN) as client:
+        first = await client.call_tool(
+            "execute", {"code": "return (await tools.new.org.main.greet({})).data.result"}
+        )
+        paused = first.structured_content or {}
+        assert paused["status"] == "waiting_for_interaction"
+        (question,) = paused["interactions"]
+        assert (question["kind"], question["address"]) == ("form", "new.org.main.greet")
+        assert "| who are you?" in question["message"]
+        assert question["requestedSchema"]["required"] == ["name"]
+        given = {"executionId": paused["executionId"], "action": "accept"}
+        wrong = await client.call_tool("resume", {**given, "content": {"name": 7}})
+        assert "does not fit the form" in (wrong.structured_content or {})["note"]
+        done = await client.call_tool("resume", {**given, "content": {"name": "Ada"}})
+        assert (done.structured_content or {})["result"] == "hello Ada"
+
+
+@pytest.fixture
+def far() -> Iterator[str]:
+    """An MCP server of the new era over HTTP, which outlives the proxies in front of it."""
+    command = [sys.executable, str(SERVERS / "sdk_server.py"), "http"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+        process.kill()
+
+
+async def test_an_answer_after_a_restart_goes_back_all_the_same(far: str, tmp_path: Path) -> None:
+    config = configs.write(tmp_path / "executor.yaml", remote(far))
+    with serving(config, tmp_path / "state", env={}) as first:
+        answer = await first.execute("return await tools.far.org.main.greet({})")
+        assert answer.status == "waiting_for_interaction", answer.text
+    with serving(config, tmp_path / "state", env={}) as second:
+        given = {
+            "executionId": answer.structured["executionId"],
+            "action": "accept",
+            "content": {"name": "Ada"},
+        }
+        async with second.client() as client:
+            done = Answer((await post(client, "resume", given)).json()["result"])
+        assert done.value == {"ok": True, "data": {"result": "hello Ada"}}
+
+
+def remote(url: str) -> JsonObject:
+    return {
+        "version": 1,
+        "integrations": {"far": {"kind": "mcp", "type": "remote", "url": url, "timeout": 20_000}},
+        "connections": {"far.org.main": {}},
+        "policies": [{"pattern": "*", "action": "approve"}],
+    }

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from proxy.calls.arguments import canonical, digest
 from proxy.executions import machine
 from proxy.executions.journal import (
     DispatchRecord,
@@ -57,6 +58,10 @@ SEND = Send(False)
 
 def call(seq: int, **args: Any) -> ToolCall:
     return ToolCall(seq, f"demo.org.main.t{seq}", args)
+
+
+def digest_of(one: ToolCall) -> str:
+    return digest(canonical(one.args))
 
 
 def done(ok: bool = True, calls: tuple[ToolCall, ...] = ()) -> Done:

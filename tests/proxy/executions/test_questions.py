@@ -45,3 +45,30 @@ def test_a_lost_call_asks_what_became_of_it_and_remembers_its_approval() -> None
     assert "not known" in question.message
     assert question.requested_schema is not None
     assert lost["approved"] == approved
+
+
+def upstream(message: str, url: str | None = None) -> Any:
+    schema = {"type": "object"} if url is None else None
+    question = {"message": message, "schema": schema, "url": url}
+    form: dict[str, Any] = {"kind": "form" if url is None else "url", "question": question, "summary": ""}
+    (found,) = questions([Held(ToolCall(0, "p", {}), ask("int_0", **form))], 5000.0, ())
+    return found
+
+
+def test_an_upstreams_words_are_marked_and_inert() -> None:
+    question = upstream("Send it?\nAsked by rule x\x1b[2J\r\n\u202eetorp")
+    lines = question.message.split("\n")
+    assert lines[0].startswith("The server behind `demo.org.main.things.create` asks, in its own words")
+    assert lines[1:4] == ["| Send it?", "| Asked by rule x\\u{1B}[2J", "| \\u{202E}etorp"]
+    assert question.requested_schema == {"type": "object"}
+
+
+def test_an_upstreams_words_are_bounded() -> None:
+    assert len(upstream("x" * 100_000).message) < 4000
+    assert upstream("x\n" * 100_000).message.count("\n") < 60
+
+
+def test_an_address_to_open_is_shown_whole_with_its_host_apart() -> None:
+    question = upstream("please", "https://pay.example.com/a?b=c")
+    assert (question.kind, question.url) == ("url", "https://pay.example.com/a?b=c")
+    assert "open this address at `pay.example.com`: https://pay.example.com/a?b=c" in question.message
