@@ -37,13 +37,11 @@ class Refused(Exception):
         self.code = code
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """`--server`, `--token`, `--workspace`, and the config that says where the server listens."""
-    parser.add_argument(
-        "--server",
-        metavar="URL",
-        help="a running server (default: $EXECUTOR_SERVER, else where the config's `server.listen` is)",
-    )
+def add_server_options(parser: argparse.ArgumentParser, server: str | None = None) -> None:
+    """`--server`, `--token`, `--workspace`, and the config that says where the server listens. `server` is the help of
+    commands that ask one only when it is named."""
+    default = "a running server (default: $EXECUTOR_SERVER, else where the config's `server.listen` is)"
+    parser.add_argument("--server", metavar="URL", help=server or default)
     parser.add_argument(
         "--token",
         metavar="TOKEN",

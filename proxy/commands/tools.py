@@ -13,13 +13,14 @@ from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
     CannotRun,
-    add_config_option,
     add_json_option,
     print_json,
     print_table,
 )
 from proxy.commands.explain import find_tool
 from proxy.commands.local import run_locally
+from proxy.commands.remote import add_server_options
+from proxy.commands.tools_there import run_there
 from proxy.config import Loaded
 from proxy.connections import probe_all, targets_of
 from proxy.live import Live
@@ -60,13 +61,13 @@ def add_parser(subparsers: Any) -> None:
     )
     for action in (listing, search, describe, sources):
         add_caller_option(action)
-        add_config_option(action)
+        add_server_options(action, "ask a running server instead: what you may use there")
         add_json_option(action)
         action.epilog = EXIT_CODES
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_locally(args, _run, secrets=False)
+    return run_there(args) if args.server else run_locally(args, _run, secrets=False)
 
 
 async def _run(args: argparse.Namespace, loaded: Loaded, live: Live) -> int:

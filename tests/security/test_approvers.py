@@ -12,7 +12,7 @@ import pytest
 from proxy.auth import hash_key
 from tests.e2e import configs
 from tests.e2e.running import Proxy, post, serving
-from tests.proxy.commands.running import Run
+from tests.proxy.commands.running import Run, at_terminal
 from tests.security.test_crash_windows import DOCUMENT, Counting, counting, resume
 
 JsonObject = dict[str, Any]
@@ -48,6 +48,7 @@ def local(api: Counting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     folder = tmp_path_factory.mktemp("approvers")
     with serving(configs.write(folder / "executor.yaml", config(api)), folder / "state") as proxy:
         proxy.approver = (folder / "state" / "approver.token").read_text().strip()  # type: ignore[attr-defined]
+        proxy.state = folder / "state"  # type: ignore[attr-defined]
         yield proxy
 
 
@@ -170,4 +171,24 @@ async def test_an_approval_after_the_server_was_killed(
         assert run("approvals", "approve", execution).code == 0
         ran = run("resume", execution)
         assert (ran.code, ran.out) == (0, "true\n")
+    assert api.counts["/post"] == before + 1
+
+
+async def test_calling_a_tool_on_a_server_that_holds_it(
+    api: Counting, local: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EXECUTOR_TOKEN", raising=False)
+    run.set(EXECUTOR_STATE_DIR=str(local.state))  # type: ignore[attr-defined]
+    words = ["call", "plain.org.main.post.postOperation", "--server", local.url]
+    before = api.counts["/post"]
+    held = run(*words)
+    assert (held.code, held.out) == (3, "")
+    assert "executor approvals approve exec_" in held.err
+    # The agents' token asks, and whoever sits at the terminal answers with the approver's.
+    said, code = at_terminal(words, "y")
+    assert (code, '"done": true' in said) == (0, True)
+    assert api.counts["/post"] == before + 1
+    run.set(EXECUTOR_TOKEN=local.token or "")
+    said, code = at_terminal(words, "y")
+    assert (code, "another person" in said.lower()) == (3, True)
     assert api.counts["/post"] == before + 1

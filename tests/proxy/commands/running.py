@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,3 +47,20 @@ class Run:
         code = main(words)
         captured = self._capsys.readouterr()
         return Ran(code, captured.out, captured.err)
+
+
+def at_terminal(words: Sequence[str], answer: str) -> tuple[str, int]:
+    """Run a command as a process at a terminal, type `answer`, and give back what the terminal showed."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "proxy", *words], stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    # Typed ahead: a terminal keeps it until somebody reads.
+    os.write(ours, f"{answer}\n".encode())
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other side has closed
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    os.close(ours)
+    return shown.decode(), process.wait(60)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
+from proxy.commands.call import code_of
+from tests.proxy.commands.boarded import boarded
+from tests.proxy.commands.running import Run, at_terminal
 from tests.proxy.support import config_text, inline, shop, written
 
 RULES = """\
@@ -63,3 +66,38 @@ def test_a_wrong_argument_type_of_a_system_tool_is_exit_1(
 ) -> None:
     assert main(["call", "search", '{"query": 5}', "--config", config]) == 1
     assert "query" in capsys.readouterr().err
+
+
+def test_at_a_terminal_somebody_is_asked(config: str) -> None:
+    words = ["call", "shop.org.main.items.create", '{"body": {"id": "1"}}', "--config", config]
+    said, code = at_terminal(words, "y")
+    assert "Approve? [y/N]" in said
+    assert "POST http://127.0.0.1:9/items" in said
+    # It was sent: that nobody is there is the upstream's answer.
+    assert (code, "upstream_unreachable" in said) == (1, True)
+
+
+def test_another_persons_approval_is_not_asked_for_here(config: str, tmp_path: Path) -> None:
+    rule = '  - {id: person, pattern: "shop.*.*.*.*", action: require_approval, approver: human}\n'
+    human = str(written(tmp_path, config_text(inline(shop()), more=RULES + rule), "human.yaml"))
+    said, code = at_terminal(["call", "shop.org.main.items.list", "--config", human], "y")
+    assert (code, "Approve?" in said, "--server URL" in said) == (3, False, True)
+
+
+def test_on_a_server(run: Run) -> None:
+    with boarded() as server:
+        run.set(EXECUTOR_TOKEN="alice")
+        ran = run("call", "demo.org.main.get", '{"a": 1}', "--server", server.url)
+        assert (ran.code, len(server.board.requests)) == (0, 1)
+        assert server.board.requests[0].code == 'return await tools["demo"]["org"]["main"]["get"]({"a":1})'
+        assert run("call", "x.y", "--server", server.url, "--as", "key=a").code == 2
+        assert run("call", "x..y", "--server", server.url).code == 2
+        run.set(EXECUTOR_TOKEN="nobody")
+        assert run("call", "x.y", "--server", server.url).code == 2
+    assert run("call", "x.y", "--server", server.url).code == 2
+
+
+@pytest.mark.parametrize("address", ["a.b", "tools.a.b"])
+def test_the_code_is_one_call_whatever_the_address_holds(address: str) -> None:
+    assert code_of(address, {"x": "</script>\u2028"}).startswith('return await tools["a"]["b"]({"x":')
+    assert code_of('a"]; evil(', {}) == 'return await tools["a\\"]; evil("]({})'

@@ -372,13 +372,16 @@ class Board:
         return True
 
     async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
-        row = {"path": "demo.org.main.write", "name": "write", "description": "Writes something"}
+        name_and_risk = {"name": "write", "risk": "write", "description": "Writes something"}
+        row: JsonObject = {"path": "demo.org.main.write", **name_and_risk}
         if name == "executor.connections.list":
             one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
             return Plain([{**one, "status": "connected", "toolCount": 1}])
         if name == "describe.tool":
             known = arguments["path"] == row["path"]
-            return Plain(row) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
+            types = {"inputTypeScript": "{}", "outputTypeScript": "null", "typeScriptDefinitions": ""}
+            whole = {**row, **types, "policy": {"action": "require_approval", "rule": "ask"}}
+            return Plain(whole) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
         if len(arguments["query"]) > 1000:
             raise WrongArgument("`query` is too long")
         return Plain({"items": [row], "total": 1, "hasMore": False, "nextOffset": None})
