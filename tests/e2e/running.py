@@ -20,7 +20,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
 MODERN = "2026-07-28"
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart"

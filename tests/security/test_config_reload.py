@@ -17,7 +17,7 @@ from proxy.config.watch import Watcher
 from proxy.reload import Effects, Reloader, follow
 from proxy.telemetry import Metrics
 
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 60
 
 
 class Site:

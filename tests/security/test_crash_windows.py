@@ -20,7 +20,7 @@ import pytest
 from tests.e2e import configs
 from tests.e2e.running import Answer, Proxy, post, serving
 
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
 JsonObject = dict[str, Any]
 
 

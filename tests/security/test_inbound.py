@@ -88,7 +88,7 @@ async def raw(url: str, *lines: str) -> bytes:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write("\r\n".join((*lines, "connection: close", "", "")).encode())
     await writer.drain()
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     await writer.wait_closed()
     return answer

@@ -163,7 +163,7 @@ async def yoga() -> AsyncIterator[str]:
     )
     try:
         assert child.stdout is not None
-        port = int(await asyncio.wait_for(child.stdout.readline(), 20))
+        port = int(await asyncio.wait_for(child.stdout.readline(), 60))
         yield f"http://127.0.0.1:{port}/graphql"
     finally:
         child.kill()

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.cli import main
 
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 60
 COMMAND = "from proxy.cli import main; raise SystemExit(main())"
 
 

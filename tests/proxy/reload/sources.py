@@ -10,7 +10,7 @@ from typing import Any
 from proxy.config.diagnostic import Diagnostic
 from proxy.reload import Effects
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 60
 
 
 def digest(text: str) -> str:

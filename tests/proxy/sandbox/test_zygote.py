@@ -28,11 +28,11 @@ async def test_workers_live_and_end_with_their_socket() -> None:
         await worker.start(StartMessage("return 3", "00" * 32, 0.0))
         message = await worker.receive()
         assert message.logs == ()
-        assert await asyncio.wait_for(ended.get(), 10) is worker  # single use: it ends by itself
+        assert await asyncio.wait_for(ended.get(), 60) is worker  # single use: it ends by itself
         worker.close()
         idle = supervisor.spawn()
         idle.close()
-        assert await asyncio.wait_for(ended.get(), 10) is idle
+        assert await asyncio.wait_for(ended.get(), 60) is idle
     finally:
         supervisor.close()
 

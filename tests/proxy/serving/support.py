@@ -50,7 +50,7 @@ class Server:
 
     def client(self, token: str | None = "alice", **headers: str) -> httpx2.AsyncClient:
         own = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(base_url=self.url, headers={**own, **headers}, timeout=20)
+        return httpx2.AsyncClient(base_url=self.url, headers={**own, **headers}, timeout=60)
 
 
 @asynccontextmanager

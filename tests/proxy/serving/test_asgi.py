@@ -157,9 +157,9 @@ async def test_cancelling_the_request_cancels_the_execution(mode: str) -> None:
     async with serving() as server, connected(server, mode) as client:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(client.call_tool("execute", {"code": "wait"}))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             running.cancel()
-            await asyncio.wait_for(server.board.cancelled.wait(), 10)
+            await asyncio.wait_for(server.board.cancelled.wait(), 60)
         assert text(await client.call_tool("execute", {"code": "return 1"})) == "1"
 
 
@@ -173,7 +173,7 @@ async def test_a_handshake_client_hears_of_changed_tools_and_sees_the_new_descri
     async with serving() as server, connected(server, LEGACY, message_handler=message) as client:
         await client.list_tools()
         server.board.change()
-        await asyncio.wait_for(heard.wait(), 10)
+        await asyncio.wait_for(heard.wait(), 60)
         listed = await client.list_tools()
         assert "revision 2" in (listed.tools[0].description or "")
 
@@ -183,7 +183,7 @@ async def test_a_modern_client_hears_of_changed_tools() -> None:
         async with client.listen(tools_list_changed=True) as events:
             server.board.change("ws_two")
             server.board.change("ws_one")
-            assert isinstance(await asyncio.wait_for(anext(events), 10), ToolsListChanged)
+            assert isinstance(await asyncio.wait_for(anext(events), 60), ToolsListChanged)
 
 
 @ERAS

@@ -60,7 +60,7 @@ async def test_a_silent_handler_is_kept_alive_by_pings() -> None:
     exchange, _ = wire.exchange(ping_seconds=0.01)
 
     async def handler() -> Outcome:
-        await asyncio.wait_for(wire.told.wait(), 10)
+        await asyncio.wait_for(wire.told.wait(), 60)
         return Outcome({})
 
     await exchange.answer(CALL, handler, lambda code: 200)

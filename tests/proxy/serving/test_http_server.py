@@ -58,7 +58,7 @@ async def test_a_running_request_gets_its_answer_after_shutdown_was_asked_for() 
             running = group.create_task(
                 client.post("/mcp", json=call("wait"), headers={"mcp-session-id": session})
             )
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             server.drain.begin()
             server.shutdown.set()
             server.board.go_on.set()
@@ -72,7 +72,7 @@ async def test_what_does_not_end_is_cancelled_after_the_grace_time() -> None:
             running = group.create_task(
                 client.post("/mcp", json=call("wait"), headers={"mcp-session-id": session})
             )
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             server.shutdown.set()
         assert running.result().status_code == 500
         assert server.board.cancelled.is_set()

@@ -80,7 +80,7 @@ async def test_duplicate_ids_in_flight_are_refused_and_types_are_kept_apart() ->
         headers = {"mcp-session-id": session}
         async with asyncio.TaskGroup() as group:
             first = group.create_task(wait_with_id(client, server, session, 1))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             again = await client.post("/mcp", json=call("return 1", 1), headers=headers)
             assert (again.status_code, again.json()["error"]["code"]) == (400, -32600)
             text = await client.post("/mcp", json=call("return 1", "1"), headers=headers)
@@ -96,7 +96,7 @@ async def test_cancelled_notification_ends_the_request_with_an_error() -> None:
         headers = {"mcp-session-id": session}
         async with asyncio.TaskGroup() as group:
             running = group.create_task(wait_with_id(client, server, session, 5))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             identifiers: list[Any] = [True, "5", None, [], 6, 5]
             for identifier in identifiers:
                 note = {
@@ -114,7 +114,7 @@ async def test_leaving_does_not_cancel_a_handshake_request() -> None:
         session = await open_session(client)
         async with server.client() as leaving, asyncio.TaskGroup() as group:
             running = group.create_task(wait_with_id(leaving, server, session, 5))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             running.cancel()
         headers = {"mcp-session-id": session}
         again = await client.post("/mcp", json=call("return 1", 5), headers=headers)
@@ -128,7 +128,7 @@ async def test_deleting_the_session_cancels_what_runs_in_it() -> None:
         session = await open_session(client)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(wait_with_id(client, server, session, 5))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             assert (await client.delete("/mcp", headers={"mcp-session-id": session})).status_code == 204
         assert running.result().json()["error"]["code"] == -32800
 
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_its_stream_is_told_on_the_next_one() -> None
         headers = {"mcp-session-id": await open_session(client)}
         async with server.client() as leaving, leaving.stream("GET", "/mcp", headers=headers) as stream:
             assert await anext(stream.aiter_lines()) == ": open"
-        await asyncio.wait_for(server.board.stream_ended.wait(), 10)
+        await asyncio.wait_for(server.board.stream_ended.wait(), 60)
         (session,) = server.app.sessions
         assert session.presence.stream is None
         server.board.change()

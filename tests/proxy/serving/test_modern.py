@@ -69,9 +69,9 @@ async def test_leaving_cancels_the_execution() -> None:
     async with serving() as server:
         async with server.client() as client, asyncio.TaskGroup() as group:
             running = group.create_task(client.post("/mcp", json=execute("wait"), headers=HEADERS))
-            await asyncio.wait_for(server.board.waiting.wait(), 10)
+            await asyncio.wait_for(server.board.waiting.wait(), 60)
             running.cancel()
-        await asyncio.wait_for(server.board.cancelled.wait(), 10)
+        await asyncio.wait_for(server.board.cancelled.wait(), 60)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def read_events(server: Server, body: dict[str, Any], headers: dict[str, s
 async def test_a_listen_stream_acknowledges_tells_and_ends_on_purpose() -> None:
     body = envelope("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, "sub-1")
     async with serving() as server:
-        events = await asyncio.wait_for(read_events(server, body, modern_headers("subscriptions/listen")), 20)
+        events = await asyncio.wait_for(read_events(server, body, modern_headers("subscriptions/listen")), 60)
     assert [event.get("method", "result") for event in events] == [
         "notifications/subscriptions/acknowledged",
         "notifications/tools/list_changed",

@@ -50,13 +50,13 @@ async def test_a_handshake_client_hears_of_changed_tools() -> None:
         assert capabilities.tools is not None
         assert capabilities.tools.list_changed is True
         await connected.call_tool("execute", {"code": "change"})
-        await asyncio.wait_for(heard.wait(), 20)
+        await asyncio.wait_for(heard.wait(), 60)
 
 
 async def test_a_modern_client_hears_of_changed_tools() -> None:
     async with client(MODERN) as connected, connected.listen(tools_list_changed=True) as events:
         await connected.call_tool("execute", {"code": "change"})
-        assert isinstance(await asyncio.wait_for(anext(events), 20), ToolsListChanged)
+        assert isinstance(await asyncio.wait_for(anext(events), 60), ToolsListChanged)
 
 
 async def run(*messages: dict[str, Any], args: tuple[str, ...] = ()) -> tuple[int, list[str], str]:
@@ -112,6 +112,6 @@ async def test_sigterm_ends_a_server_whose_client_says_nothing() -> None:
     process.stdin.write(json.dumps(initialize()).encode() + b"\n")
     assert await asyncio.wait_for(process.stdout.readline(), 30)
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     process.stdin.close()
     await process.stdin.wait_closed()

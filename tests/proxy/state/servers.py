@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-START_SECONDS = 10
+START_SECONDS = 60
 
 
 def find_server() -> str:

@@ -19,7 +19,7 @@ class WholeContract:
                 for number in range(3):
                     await state.publish("t1", str(number).encode())
                 await state.publish("t2", b"other")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     for subscription in (first, second):
                         assert [await subscription.receive() for _ in range(3)] == [b"0", b"1", b"2"]
                     assert await other.receive() == b"other"

@@ -39,7 +39,7 @@ class Gate:
 
     def __call__(self, tx: Tx) -> None:
         self.entered.set()
-        assert self.opened.wait(10)
+        assert self.opened.wait(60)
 
 
 def insert(value: int) -> Callable[[Tx], None]:
