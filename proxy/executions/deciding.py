@@ -2,8 +2,8 @@
 
 Rules:
 - An execution is visible to the account that ran it and to approvers of its workspace; to anybody else it is not there.
-- A rule with `approver: human` is never satisfied by the account that asked, whatever the route; only a dialogue of an
-  interactive client (native elicitation) counts as another person. Through MCP nobody can satisfy it.
+- A rule with `approver: human` is never satisfied by the account that asked, whatever the route. Through MCP nobody can
+  satisfy it, not even in the client's own dialogue: nothing declares that another person sits there.
 - Declining is open to everybody who may see the execution.
 - The first decision on an interaction stands. The same one again is no error.
 """
@@ -181,10 +181,8 @@ class Desk:
         return None
 
     def _is_person(self, record: ExecutionRecord, decider: Principal, via: Via) -> bool:
-        if via == "native":
-            return True
         other = decider.account_id != record.owner.account_id
-        return via != "mcp" and other and self._is_approver(decider)
+        return via not in ("mcp", "native") and other and self._is_approver(decider)
 
 
 def _spelled_out(decisions: Mapping[str, Decision], asked: Mapping[str, Interaction]) -> dict[str, Decision]:

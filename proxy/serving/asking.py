@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from proxy.executions import CHOICES, Decision, Interaction
+from proxy.executions import CHOICES, Choice, Decision, Interaction
 from proxy.serving.sealing import Forged, Seals
 
 JsonObject = dict[str, Any]
@@ -91,9 +91,8 @@ def _schema(question: Interaction) -> JsonObject:
 
 def decision_of(kind: str, url_mode: bool, answer: Any) -> Decision | None:
     """What an `ElicitResult` says; None when it is not one."""
-    action = next(
-        (one for one in CHOICES if isinstance(answer, Mapping) and answer.get("action") == one), None
-    )
+    word = answer.get("action") if isinstance(answer, Mapping) else None
+    action: Choice | None = next((one for one in CHOICES if one == word), None)
     if action is None:
         return None
     content = answer.get("content")

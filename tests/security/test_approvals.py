@@ -170,7 +170,7 @@ async def test_t11_another_decision_comes_too_late() -> None:
 
 
 # ---- T12: who may give it --------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("via", ["mcp", "browser", "rest", "cli"])
+@pytest.mark.parametrize("via", ["mcp", "native", "browser", "rest", "cli"])
 async def test_t12_the_account_that_asks_never_satisfies_a_rule_that_wants_a_person(via: Any) -> None:
     async with world(rules=[HUMAN], is_approver=lambda _: True) as running:
         first = await paused(running)

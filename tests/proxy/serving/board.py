@@ -299,8 +299,8 @@ class Board:
             decision = decisions.get(one.id) or decisions.get("*")
             if decision is None:
                 continue
-            other = decider.account_id != paused.principal.account_id and via != "mcp"
-            if decision.action == "accept" and one.approver == "human" and not other and via != "native":
+            other = decider.account_id != paused.principal.account_id and via not in ("mcp", "native")
+            if decision.action == "accept" and one.approver == "human" and not other:
                 refused[one.id] = "needs_another_person"
             else:
                 taken[one.id] = decision.action
