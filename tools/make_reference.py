@@ -17,6 +17,8 @@ from proxy.calls import SYSTEM_TOOLS
 from proxy.cli import COMMANDS
 from proxy.config.codes import CODES
 from proxy.config.unsupported import GAPS
+from proxy.serving.api.outliving import Outliving
+from proxy.serving.api.routes import routes
 from proxy.telemetry import METRICS, Metric
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +48,9 @@ def page() -> str:
         "## HTTP routes",
         table(("method", "path", "what it answers"), ROUTES),
         "`/metrics` and `/-/...` are open on a loopback listener; elsewhere they need a key of an admin group.",
+        "## REST API",
+        "Each route needs a key or token; parameters, bodies and answers are in `/api/openapi.json`, which is open.",
+        table(("method", "path", "what it does"), ((r.method, r.path, r.summary) for r in routes(Outliving()))),
         "## System tools in agent code",
         table(("call", "arguments and defaults"), map(_system_tool, SYSTEM_TOOLS.items())),
         "## Config keys",
