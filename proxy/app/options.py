@@ -25,3 +25,7 @@ class StartOptions:
 
 class InvalidConfig(Exception):
     """The config cannot be served; the diagnostics were printed. Exit code 78."""
+
+
+class CannotServe(OSError):
+    """The config is right, but something it names is not usable now; a later start may succeed. Exit code 2."""

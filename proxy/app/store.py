@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from integrations.base import Secret
-from proxy.app.options import InvalidConfig
+from proxy.app.options import CannotServe, InvalidConfig
 from proxy.app.places import state_dir
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
@@ -26,7 +26,7 @@ KEY_NAME = "state.key"
 
 @asynccontextmanager
 async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[State]:
-    """Raises `InvalidConfig` with the reason when it cannot be opened."""
+    """Raises `InvalidConfig` for what no later start would mend, `CannotServe` when the store itself is the reason."""
     asked = config.state
     path = _file(config, env)
     try:
@@ -40,7 +40,7 @@ async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[St
     try:
         store = await opening.__aenter__()
     except StateError as error:
-        raise InvalidConfig(str(error)) from error
+        raise CannotServe(str(error)) from error
     try:
         yield store
     finally:

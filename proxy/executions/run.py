@@ -280,7 +280,8 @@ class Run:
         if self.paused is not None:
             self.paused = None
             self.lost = "store"
-            self.ended = Ended("failed", name="StateError", message=NOT_KEPT)
+            message = f"{NOT_KEPT} ({detail})" if detail else NOT_KEPT
+            self.ended = Ended("failed", name="StateError", message=message)
         elif self.ended is None:
             self._lose("store", detail)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app.options import InvalidConfig
+from proxy.app.options import CannotServe, InvalidConfig
 from proxy.app.store import FILE_NAME, KEY_NAME, open_store
 from proxy.config import Config
 from proxy.state import MemoryState
@@ -40,6 +40,6 @@ async def test_a_missing_key_names_its_variable(tmp_path: Path) -> None:
 
 async def test_a_damaged_file_is_refused_with_words(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"this is no database" * 1000)
-    with pytest.raises(InvalidConfig, match=FILE_NAME):
+    with pytest.raises(CannotServe, match=FILE_NAME):
         async with open_store(config(), {"EXECUTOR_STATE_DIR": str(tmp_path)}):
             raise AssertionError("it must not open")
