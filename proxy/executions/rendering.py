@@ -24,10 +24,10 @@ _DEEPEST: Final = 12
 _NAME_CHARACTERS: Final = 40
 # Tried in this order until the whole fits: characters of one value, and fields of one object or list.
 _ROOMS: Final = (
-    (1500, 200),
-    (700, 120),
-    (320, 80),
-    (140, 60),
+    (500, 200),
+    (300, 120),
+    (160, 80),
+    (100, 60),
     (64, 40),
     (40, 24),
     (24, 12),

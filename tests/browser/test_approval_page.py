@@ -124,6 +124,7 @@ def test_hostile_arguments_are_inert_also_on_a_small_screen(
         shown = page.get_by_label("Arguments", exact=True)
         text = shown.inner_text()
         assert shown.locator("*").count() == 0
+        assert shown.evaluate("one => one.scrollHeight - one.clientHeight") == 0
         assert len(text) <= 4200
         for name in HOSTILE:
             assert f'"{name}": ' in text

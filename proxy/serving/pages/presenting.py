@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from proxy.executions import ExecutionView, Interaction, Pending
@@ -57,6 +57,11 @@ class Shown:
     deniable: tuple[str, ...]
     counts: Mapping[str, int]
     digest: str
+
+    @property
+    def calls(self) -> tuple[Mapping[str, Any], ...]:
+        """Those that are over; the others are the questions."""
+        return tuple(one for one in self.view.calls if one.get("code") != "approval_required")
 
     @property
     def sent_nothing(self) -> bool:
@@ -106,7 +111,7 @@ def present(
         view=view,
         stage=stage,
         heading=_heading(stage, len(open_cards), view),
-        cards=cards,
+        cards=(*open_cards, *(one for one in cards if one.state != "open")),
         created=moment(view.created, now),
         path=path_of(view.id, view.session_id),
         approvable=tuple(

@@ -57,6 +57,14 @@ def test_what_one_button_decides() -> None:
     assert not other.sent_nothing
 
 
+def test_what_waits_comes_first_and_what_was_called_is_told() -> None:
+    calls = ({"path": "a", "ok": True}, {"path": "b", "ok": False, "code": "approval_required"})
+    waits = view(*asked("one", "two"), decided={"int_1": "accept"}, calls=calls)
+    shown = present(waits, own=True, approver=False, now=NOW)
+    assert [one.question.id for one in shown.cards] == ["int_2", "int_1"]
+    assert [one["path"] for one in shown.calls] == ["a"]
+
+
 def test_answers_are_counted() -> None:
     shown = present(
         view(decided={"a": "accept", "b": "accept", "c": "cancel"}), own=True, approver=False, now=NOW
