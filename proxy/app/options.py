@@ -19,7 +19,6 @@ class StartOptions:
     listen: str | None = None
     watch: bool = True
     workspace: str | None = None
-    elicitation_mode: str = "model"
     protocol_on_stdout: bool = False
 
 

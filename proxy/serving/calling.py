@@ -22,7 +22,7 @@ from mcp.shared.exceptions import MCPError
 
 from proxy.executions import ExecutionResult, Observer
 from proxy.serving import sdk, tools
-from proxy.serving.asking import NO_WAYS, Ways, ways_of
+from proxy.serving.asking import NO_WAYS, Ways, askable, ways_of
 from proxy.serving.errors import RateLimited
 from proxy.serving.gateway import Gateway
 from proxy.serving.modes import Mode, choose
@@ -112,6 +112,8 @@ class Calling:
                 result = await self._decided(asked, way, peer, observer)
             elif way.mode == "native":
                 result = await self._pauses.standing(asked.execution_id, peer, observer)
+                if result.waiting and not askable(result.interactions, way.ways):
+                    result = await self._pauses.decided_elsewhere(asked.execution_id, peer, observer)
                 return await self._natively(context, result, way, observer)
             else:
                 result = await self._pauses.decided_elsewhere(asked.execution_id, peer, observer)
@@ -169,6 +171,9 @@ class Calling:
     # ---- answers ------------------------------------------------------------------------------------------------
     async def _answer(self, context: Context, result: ExecutionResult, way: Way) -> JsonObject:
         peer = context.lifespan_context
+        if way.mode == "native" and result.waiting:
+            # What is left open is for a person elsewhere: the model is told to wait, not to decide.
+            result = replace(result, status="user_approval_required")
         result = await self._placed(result)
         return {
             "content": with_lines(result.content(), self._remarks(result, peer, way)),

@@ -18,7 +18,7 @@ from mcp.client.stdio import stdio_client
 
 from proxy.app.running import Stopping
 from tests.e2e import configs
-from tests.e2e.running import MODERN, ROOT, environment
+from tests.e2e.running import ROOT, environment
 from tests.e2e.upstream import Upstream
 from tests.proxy.app.test_running import running
 from tests.proxy.serving.support import call, envelope, initialize, modern_headers
@@ -39,8 +39,7 @@ def created(api: Upstream) -> int:
     return api.targets().count("POST /things")
 
 
-@pytest.mark.parametrize("era", ["legacy", MODERN])
-async def test_a_native_question_over_stdio(api: Upstream, tmp_path: Path, era: str) -> None:
+async def test_a_native_question_over_stdio(api: Upstream, tmp_path: Path) -> None:
     shown: list[str] = []
 
     async def person(context: Any, params: Any) -> types.ElicitResult:
@@ -48,7 +47,7 @@ async def test_a_native_question_over_stdio(api: Upstream, tmp_path: Path, era: 
         return types.ElicitResult(action="accept", content={"decision": "accept"})
 
     config, before = configs.write(tmp_path / "executor.yaml", configs.base(api)), created(api)
-    async with client(config, "native", era, elicitation_callback=person) as agent:
+    async with client(config, "native", "legacy", elicitation_callback=person) as agent:
         done = await agent.call_tool("execute", {"code": CREATE})
     assert (done.structured_content or {})["status"] == "completed"
     assert len(shown) == 1

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import httpx2
 import mcp_types as types
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.proxy.serving.support import MODERN, Server
+from integrations.base import Secret
+from proxy.serving.asgi import AppOptions
+from proxy.serving.sealing import Seals
+from proxy.state.memory import MemoryState
+from tests.proxy.serving.support import MODERN, Board, Server, initialize, serving
+
+JsonObject = dict[str, Any]
 
 LEGACY = "legacy"
+NATIVE = "/mcp?elicitation_mode=native"
 ERAS = (LEGACY, MODERN)
 Answer = Callable[[Any], Awaitable[types.ElicitResult | types.ErrorData]]
 
@@ -50,3 +61,39 @@ def structured(result: types.CallToolResult) -> dict[str, Any]:
     found = result.structured_content
     assert isinstance(found, dict)
     return found
+
+
+KEYS = (Secret("k" * 32),)
+
+
+@asynccontextmanager
+async def replicas() -> AsyncIterator[tuple[Server, Server]]:
+    """Two servers around one board and one state, with the same keys."""
+    board, state = Board(), MemoryState(clock=time.time)
+    options = AppOptions(seals=Seals(KEYS))
+    async with serving(options, board, state=state) as here:
+        async with serving(replace(options, seals=Seals(KEYS)), board, state=state) as there:
+            yield here, there
+
+
+async def native_session(client: httpx2.AsyncClient) -> dict[str, str]:
+    body = initialize()
+    body["params"]["capabilities"] = {"elicitation": {}}
+    opened = await client.post(NATIVE, json=body)
+    return {
+        "mcp-session-id": opened.headers["mcp-session-id"],
+        "accept": "application/json, text/event-stream",
+    }
+
+
+async def next_message(lines: AsyncIterator[str]) -> JsonObject:
+    async for line in lines:
+        if line.startswith("data: "):
+            message: JsonObject = json.loads(line[6:])
+            return message
+    raise AssertionError("the stream has ended")
+
+
+def accepted(asked: JsonObject) -> JsonObject:
+    content = {"decision": "accept"}
+    return {"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "accept", "content": content}}
