@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tools.fetch_specs import is_complete
 
@@ -15,6 +16,10 @@ SPECS = Path(__file__).resolve().parent.parent / ".specs"
 MISSING = (
     "specs: MISSING. The tests marked `specs` are not part of this run; `make specs` fetches what they need"
 )
+
+# How long an example takes says something about the machine's other work only.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 def pytest_report_header() -> str:
