@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from proxy.state import StateError
-from proxy.telemetry import Metrics
+from proxy.telemetry import Log, Metrics
 
+_log = Log("app")
 _EVERY_SECONDS: Final = 2.0
 
 
@@ -25,8 +26,12 @@ class StoreWatch:
         try:
             await self._check()
         except StateError as error:
+            if self.trouble is None:
+                _log.warning("not_ready", reason=f"the state store cannot be used: {error}")
             self.trouble = f"the state store cannot be used: {error}"
         else:
+            if self.trouble is not None:
+                _log.info("ready_again")
             self.trouble = None
         self._metrics.set("executor_state_available", self.trouble is None)
 

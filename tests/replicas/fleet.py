@@ -70,6 +70,7 @@ class Fleet:
     api: Ledger
     front: Front
     replicas: list[Proxy]
+    size: int
     _folder: Path
 
     def kill(self, index: int) -> None:
@@ -79,7 +80,7 @@ class Fleet:
 
     def start_missing(self) -> None:
         """Return when all serve. All start at once: most of a start is waiting."""
-        for index in range(SIZE):
+        for index in range(self.size):
             if index == len(self.replicas):
                 self.replicas.append(self._spawned(index))
                 self.front.targets.append("")
@@ -108,14 +109,15 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *, persistent: bool = False, **sections: Any) -> Iterator[Fleet]:
+def fleet(folder: Path, *, size: int = SIZE, persistent: bool = False, **sections: Any) -> Iterator[Fleet]:
     """Running until the block ends."""
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(persistent=persistent))
         api = stack.enter_context(ledger())
         balancer = stack.enter_context(front())
+        folder.mkdir(exist_ok=True)
         configs.write(folder / "executor.yaml", config(api, **sections))
-        found = Fleet(redis, api, balancer, [], folder)
+        found = Fleet(redis, api, balancer, [], size, folder)
         stack.callback(found.stop)
         found.start_missing()
         yield found

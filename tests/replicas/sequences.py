@@ -112,7 +112,7 @@ class Sequences:
 
     async def run(self, numbers: range, kills: int) -> None:
         """Interrupted ones, a replica being killed in every so many of them; then each again in peace."""
-        every = max(1, len(numbers) // kills) if kills else 0
+        every = -(-len(numbers) // kills) if kills else 0
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._interrupted(number, bool(every) and number % every == 0))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.running import Answer
 from tests.replicas.fleet import BOSS, Caller, Fleet, Unanswered, fleet, happened
+from tests.replicas.sequences import Sequences
 from tests.replicas.upstream import reply
 
 A, B, C = 0, 1, 2
@@ -92,6 +93,7 @@ WHILE_DRIVING = {
 }
 
 
+@pytest.mark.timeout(180)
 async def test_the_replica_that_drives_dies(three: Fleet) -> None:
     """Every call has arrived, and none was answered. Whoever waits elsewhere is served when the lease has run out."""
     caller = three.caller()
@@ -135,3 +137,13 @@ async def _settled(three: Fleet, name: str, answer: Answer) -> None:
     execution, asked = answer.structured["executionId"], question["id"]
     final = await three.caller().resume(execution, interactionId=asked, content=content, replica=C)
     assert final.value == f"{name} 1"
+
+
+@pytest.mark.timeout(180)
+async def test_random_sequences_lose_and_double_nothing(three: Fleet) -> None:
+    """The long run is `python -m bench.replicas`."""
+    sequences = Sequences(three, seed=2026)
+    await sequences.run(range(20), kills=3)
+    assert not sequences.figures.problems
+    assert not three.api.doubled()
+    assert sequences.figures.counts["sequences"] == 20

@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.e2e import configs
 from tests.e2e.running import Proxy, spawn
 from tests.replicas.fleet import config
@@ -25,6 +27,7 @@ def started(folder: Path, content: bytes | None) -> Proxy:
     return spawn("serve", "--config", str(file), "--listen", "127.0.0.1:0", state=state)
 
 
+@pytest.mark.timeout(180)
 def test_a_damaged_or_locked_state_file_is_told_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "whole.db")) as whole:
         whole.executescript("CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(20000));")
