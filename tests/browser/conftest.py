@@ -1,4 +1,7 @@
-"""One browser and one server for each module: starting them costs more than their tests."""
+"""One server for the run and one browser for each module: starting them costs more than their tests.
+
+The browser ends with its module, because Playwright runs an event loop in this thread meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with upstream() as api, desk(api, tmp_path_factory.mktemp("office")) as running:
         yield running

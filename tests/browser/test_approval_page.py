@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.desk import CREATE, Desk, window
 
+pytestmark = pytest.mark.timeout(240)
 TWO = (
     "const said = await Promise.allSettled(['first', 'second'].map((name) =>"
     " tools.shop.org.main.things.create({body: {name}})));"

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.desk import CREATE, KEYS, Desk, Window, window
 
+pytestmark = pytest.mark.timeout(240)
 HELD = "return (await " + CREATE % json.dumps({"name": "held"}) + ").ok"
 
 
