@@ -47,6 +47,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W604": "a rule approves every tool",
         "W605": "anonymous makes auth pointless",
         "W606": "expired key",
+        "W607": "nobody may approve",
         "W690": "not supported yet",
     }
 )

@@ -21,6 +21,7 @@ def advise(view: View) -> Iterator[Finding]:
     for _, entries in view.entries():
         for path, entry in entries:
             yield from _unknown_keys(view, path, entry)
+    yield from _nobody_approves(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
@@ -86,6 +87,20 @@ def _unknown_keys(view: View, path: Path, rule: RuleConfig | PackUse) -> Iterato
         if principal.startswith("key:") and name not in known:
             message = f"rule `{_name(path, rule)}` can never apply to `{principal}`: there is no such key"
             yield Finding("W601", (*path, "principals", index), message, "see auth.api_keys.keys")
+
+
+def _nobody_approves(view: View) -> Iterator[Finding]:
+    """Without an `auth` section the approver's token is minted; with one, somebody must have been given the role."""
+    auth = view.config.auth
+    if auth is None or auth.roles.approver:
+        return
+    # A pack's rules share the place that names the pack: it is told of once.
+    asking = {path: rule for _, rules in view.layers() for path, rule in rules if rule.approver == "human"}
+    for path, rule in asking.items():
+        message = (
+            f"rule `{_name(path, rule)}` wants another person's approval, and nobody has the approver role"
+        )
+        yield Finding("W607", path, message, "name their groups in auth.roles.approver")
 
 
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|\{\{.*?\}\}")

@@ -74,5 +74,13 @@ def test_pointless_and_expired_keys() -> None:
     assert codes(f"version: 1\nauth: {{{keys % ', expires: 2999-01-01'}}}\n") == []
 
 
+def test_a_persons_approval_needs_a_person() -> None:
+    rule = "policies:\n  - {pattern: '*', action: require_approval, approver: human}\n"
+    auth = "auth: {api_keys: {keys: {k: {value: {env: K}}}}%s}\n"
+    assert codes("version: 1\n" + rule) == []
+    assert codes("version: 1\n" + rule + auth % "") == ["W607"]
+    assert codes("version: 1\n" + rule + auth % ", roles: {approver: [leads]}") == []
+
+
 def test_there_is_no_advice_while_there_are_errors() -> None:
     assert codes(rules("pattern: '*', action: approve", "pattern: x.*, action: block")) == ["E301"]

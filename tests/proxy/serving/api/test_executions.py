@@ -9,6 +9,7 @@ import pytest
 from proxy.executions import ExecutionResult, Observer
 from proxy.executions.outcome import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
+from proxy.serving.errors import RateLimited
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board, result
 from tests.proxy.serving.support import serving
@@ -157,6 +158,8 @@ class Trouble(Board):
     ) -> ExecutionResult:
         if request.code == "store":
             raise StateUnavailable("redis")
+        if request.code == "limited":
+            raise RateLimited("few", 3.2)
         error = ExecutionError("NotServing", "No configuration is active; try again shortly.")
         return ExecutionResult("exec_1", "failed", "ws", "key:a", error=error)
 
@@ -167,6 +170,13 @@ async def test_that_nothing_can_be_run_is_an_error() -> None:
             answer = await client.post("/api/executions", json={"code": code})
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
             assert answer.headers["retry-after"] == "5"
+
+
+async def test_the_limit_of_executions_counts_these_too() -> None:
+    async with serving(board=Trouble()) as server, server.client() as client:
+        answer = await client.post("/api/executions", json={"code": "limited"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limited")
+    assert answer.headers["retry-after"] == "4"
 
 
 async def test_a_server_that_shuts_down_begins_nothing_and_still_shows_and_decides() -> None:
