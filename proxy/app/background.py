@@ -35,6 +35,7 @@ async def background(
             group.create_task(follow(watcher.changes(), reloader), name="follow files"),
             group.create_task(follow_sources(), name="follow documents"),
             group.create_task(recover_executions(executions), name="recover executions"),
+            group.create_task(executions.listen(), name="hear other replicas"),
             group.create_task(herald.run(), name="webhook"),
             group.create_task(store_watch.run(), name="watch store"),
         ]
