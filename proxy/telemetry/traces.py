@@ -54,13 +54,15 @@ class _Open:
 
 
 class Traces:
-    """Implements `Spans`. `close` sends what waits; call it from a thread, never from the event loop."""
+    """Implements `Spans`. `close` sends what waits; call it from a thread, never from the event loop.
 
-    def __init__(self, post: Post, version: str, *, batch_seconds: float = 5.0) -> None:
+    Batches follow the SDK's own variables, such as OTEL_BSP_SCHEDULE_DELAY (milliseconds; 5,000).
+    """
+
+    def __init__(self, post: Post, version: str) -> None:
         resource = Resource.create({"service.name": "executor", "service.version": version})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        processor = BatchSpanProcessor(_Exporter(post), schedule_delay_millis=batch_seconds * 1000)
-        self._provider.add_span_processor(processor)
+        self._provider.add_span_processor(BatchSpanProcessor(_Exporter(post)))
         self._tracer = self._provider.get_tracer("executor", version)
         self._context = TraceContextTextMapPropagator()
 

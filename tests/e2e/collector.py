@@ -21,6 +21,14 @@ class Collector:
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
+    came: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, *names: str) -> None:
+        """Return when spans of all these names have come."""
+        with self.came:
+            assert self.came.wait_for(
+                lambda: {span.name for span in self.spans()} >= set(names), LIMIT_SECONDS
+            ), f"there are only {[span.name for span in self.spans()]}"
 
     def spans(self) -> list[Span]:
         sent = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
@@ -35,7 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests read their own lines."""
 
     def do_POST(self) -> None:
-        self.collector.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        with self.collector.came:
+            self.collector.bodies.append(body)
+            self.collector.came.notify_all()
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import json
@@ -31,6 +32,7 @@ ENV = {
     "COOKIE": "cookie-canary-5",
 }
 STATE_KEY = base64.b64encode(b"canary-key-of-thirty-two-bytes!!").decode()
+PROMPT = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
 CALLS = [
     "mirror.show({})",
     "mirror.fail({status: 400})",
@@ -136,13 +138,9 @@ def ear(api: Upstream, collector: Collector, tmp_path_factory: pytest.TempPathFa
     )
     file = configs.write(folder / "executor.yaml", config)
     with serving(
-        file, folder / "state", env={**ENV, "EXECUTOR_MCP_DEBUG": "1", "STATE_KEY": STATE_KEY}
+        file, folder / "state", env={**ENV, "EXECUTOR_MCP_DEBUG": "1", "STATE_KEY": STATE_KEY, **PROMPT}
     ) as proxy:
         yield Ear(proxy, api, folder / "audit.jsonl", collector)
-    # Stopping sends what still waited.
-    assert {span.name for span in collector.spans()} == {"request", "execution", "execute_tool"}
-    sent = b"".join(collector.bodies).decode("latin-1")
-    assert not [one for value in ENV.values() for one in spellings(value) if one in sent]
 
 
 def test_the_mirror_really_shows_what_it_gets(api: Upstream) -> None:
@@ -212,6 +210,12 @@ async def test_t27_audit_lines_tell_of_the_calls_and_say_nothing(ear: Ear) -> No
     told = [json.loads(line) for line in lines if b'"event":"call"' in line]
     assert any(one.get("address") == "shop.org.bearer.mirror.show" for one in told)
     assert verify(lines).fault is None
+
+
+async def test_t27_traces_tell_of_the_calls_and_say_nothing(ear: Ear) -> None:
+    await ear.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
+    await asyncio.to_thread(ear.collector.wait_for, "request", "execution", "execute_tool")
+    ear.check()
 
 
 async def test_t27_the_journal_of_a_pause_says_nothing(ear: Ear) -> None:

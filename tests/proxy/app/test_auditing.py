@@ -36,7 +36,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 async def run(application: Application, code: str) -> Any:
     return await application.gateway.execute(
-        ExecutionRequest(code, 5000, metadata={"run": 7}), BOT, Silence()
+        ExecutionRequest(code, 60_000, metadata={"run": 7}), BOT, Silence()
     )
 
 

@@ -36,7 +36,7 @@ async def test_an_execution_and_its_calls_are_one_trace(tmp_path: Path, env: Map
         text = config_text(inline(shop(echo.url)), more=otlp)
         async with application_of(tmp_path, text, env, {"OTLP_KEY": "otlp-key"}) as application:
             code = "return (await tools.shop.items.get({id: 'secret argument'})).ok"
-            result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, Silence())
+            result = await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, Silence())
             assert result.result is True
     found = spans(collector)
     execution, call = found["execution"], found["execute_tool"]
@@ -55,7 +55,7 @@ async def test_without_a_collector_upstreams_are_told_nothing(tmp_path: Path, en
     async with echo_server() as echo:
         async with application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application:
             code = "return (await tools.shop.items.get({id: 'a'})).ok"
-            await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, Silence())
+            await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, Silence())
     assert echo.log[-1].header("traceparent") is None
 
 
