@@ -50,7 +50,9 @@ def page() -> str:
         "`/metrics` and `/-/...` are open on a loopback listener; elsewhere they need a key of an admin group.",
         "## REST API",
         "Each route needs a key or token; parameters, bodies and answers are in `/api/openapi.json`, which is open.",
-        table(("method", "path", "what it does"), ((r.method, r.path, r.summary) for r in routes(Outliving()))),
+        table(
+            ("method", "path", "what it does"), ((r.method, r.path, r.summary) for r in routes(Outliving()))
+        ),
         "## System tools in agent code",
         table(("call", "arguments and defaults"), map(_system_tool, SYSTEM_TOOLS.items())),
         "## Config keys",

@@ -126,7 +126,7 @@ async def _answer(
     calls: Calls, live: Live, principal: Principal, address: str, arguments: dict[str, Any]
 ) -> Any:
     """The envelope. At a terminal whoever sits there is asked first. Raises `ToolDefect`, `WrongArgument`."""
-    from proxy.calls import Approval, Asking, CallContext, Ready
+    from proxy.calls import Approval, Asking, CallContext, Ready, Settlement
 
     context = CallContext("cli")
     if at_terminal():
@@ -139,7 +139,9 @@ async def _answer(
             approval = Approval(verdict.binding, (time.time() + 60) * 1000)
             verdict = calls.judge(live.current, principal, address, arguments, context, approval)
             if isinstance(verdict, Ready):
-                return json.loads((await calls.send(verdict)).body)
+                settlement = await calls.send(verdict)
+                assert isinstance(settlement, Settlement), "only who can be asked is asked"
+                return json.loads(settlement.body)
     return await calls.call(live.current, principal, address, arguments, context)
 
 

@@ -18,7 +18,7 @@ from proxy.executions import (
     ExecutionView,
     Pending,
 )
-from proxy.executions.approvals import CHOICES, Refusal, iso
+from proxy.executions.approvals import CHOICES, Choice, Refusal, iso
 from proxy.principal import Principal
 from proxy.serving.api.call import Answer, Call, JsonObject, Problem, not_found, wrong
 from proxy.serving.gateway import Gateway
@@ -147,7 +147,7 @@ def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, Deci
         raise wrong(
             f"Unknown property `{unknown[0][:64]}`; there are: action, content, interactionId, waitMs."
         )
-    action = next((one for one in CHOICES if one == body.get("action")), None)
+    action: Choice | None = next((one for one in CHOICES if one == body.get("action")), None)
     if action is None:
         if body.get("action") is not None or action_required:
             raise wrong("`action` must be accept, decline or cancel.")

@@ -264,7 +264,7 @@ class Board:
             return unavailable(
                 "execution_not_found", execution_id, Owner(principal.workspace_id, principal.account_id)
             )
-        chosen = next((one for one in CHOICES if one == action), None)
+        chosen: Choice | None = next((one for one in CHOICES if one == action), None)
         if chosen is not None:
             decision = Decision(chosen, content or {})
             outcome = await self.decide(execution_id, {interaction_id or "*": decision}, principal, via)
