@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.serving.observer import Silence
 
 from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
@@ -16,6 +15,7 @@ from proxy.audit import FileSink, verify
 from proxy.executions import Decision, ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError
+from proxy.serving.observer import Silence
 from tests.integrations.echo import echo_server
 from tests.proxy.app.started import application_of
 from tests.proxy.support import config_text, inline, shop, written
