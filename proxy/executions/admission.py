@@ -5,7 +5,6 @@ A call waits in `queue` for a place, is judged, and then is sent, settles unsent
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -46,12 +45,12 @@ def admitted(state: State, calls: tuple[ToolCall, ...]) -> Step:
             sent += 1
         else:
             refusals.append((call.seq, refusal))
-    state = replace(state, next_seq=expected, sent=sent, queue=tuple(queued))
+    state = state._replace(next_seq=expected, sent=sent, queue=tuple(queued))
     commands: list[Command] = []
     for seq, refusal in refusals:
         state, write = recorded(state, seq, refusal)
         commands.append(write)
-    state = replace(state, refused=state.refused + sum(one is _LIMIT_REACHED for _, one in refusals))
+    state = state._replace(refused=state.refused + sum(one is _LIMIT_REACHED for _, one in refusals))
     state, judge = asked(state)
     return state, (*commands, *judge)
 
@@ -86,7 +85,7 @@ def asked(state: State) -> Step:
         return state, ()
     now, later = state.queue[:places], state.queue[places:]
     judging = MappingProxyType({**state.judging, **{one.call.seq: one for one in now}})
-    return replace(state, queue=later, judging=judging), (Judge(now),)
+    return state._replace(queue=later, judging=judging), (Judge(now),)
 
 
 def answered(state: State, answers: tuple[tuple[int, Answer], ...]) -> Step:
@@ -97,7 +96,7 @@ def answered(state: State, answers: tuple[tuple[int, Answer], ...]) -> Step:
         judgement = state.judging.get(seq)
         if judgement is None:
             raise IllegalEvent(f"call {seq} is not being judged")
-        state = replace(state, judging=without(state.judging, seq))
+        state = state._replace(judging=without(state.judging, seq))
         state, writes = _filed(state, judgement, answer)
         commands += writes
         if isinstance(answer, Send):
@@ -111,7 +110,7 @@ def _filed(state: State, judgement: Judgement, answer: Answer) -> Step:
     key = digest(canonical(call.args))
     if isinstance(answer, Hold):
         held = MappingProxyType({**state.held, call.seq: Held(call, answer.ask)})
-        return replace(state, held=held), (Write(HoldRecord(call.seq, call.path, key, answer.ask)),)
+        return state._replace(held=held), (Write(HoldRecord(call.seq, call.path, key, answer.ask)),)
     again = isinstance(answer, Send) and answer.repeatable
     uses = judgement.uses
     if judgement.ask is not None and not judgement.again:
@@ -122,30 +121,30 @@ def _filed(state: State, judgement: Judgement, answer: Answer) -> Step:
         state, settled = recorded(state, call.seq, answer.outcome)
         return state, (write, settled)
     once = state.once if again else state.once | {call.seq}
-    return replace(state, flying=MappingProxyType({**state.flying, call.seq: call}), once=once), (write,)
+    return state._replace(flying=MappingProxyType({**state.flying, call.seq: call}), once=once), (write,)
 
 
 def recorded(state: State, seq: int, outcome: bytes) -> tuple[State, Write]:
     """The call is over: on record, and in the inbox."""
     clock = max(state.clock, state.at)
-    state = replace(state, clock=clock, inbox=(*state.inbox, ResultDelivery(clock, seq, outcome)))
+    state = state._replace(clock=clock, inbox=(*state.inbox, ResultDelivery(clock, seq, outcome)))
     return state, Write(SettleRecord(seq, outcome, clock))
 
 
 def decided(state: State, held: Held, given: Given) -> Step:
     """Carry out one decision: an approved call is judged once more, anything else settles."""
     seq = held.call.seq
-    state = replace(state, held=without(state.held, seq))
+    state = state._replace(held=without(state.held, seq))
     if held.ask.get("kind") in inputs.KINDS:
         return _replied(state, held, given)
     if given.action == "ask_again":
-        return replace(state, queue=(*state.queue, Judgement(held.call))), ()
+        return state._replace(queue=(*state.queue, Judgement(held.call))), ()
     if given.action in ("accept", "retry"):
         ask = held.ask.get("approved")
         if held.ask.get("kind") == "approval":
             ask = {**held.ask, "id": given.interaction, "expires": given.expires_at}
         judgement = Judgement(held.call, ask, again=given.action == "retry")
-        return replace(state, queue=(*state.queue, judgement)), ()
+        return state._replace(queue=(*state.queue, judgement)), ()
     state, write = recorded(state, seq, outcome_of(given, held.ask))
     return state, (write,)
 
@@ -162,14 +161,14 @@ def _replied(state: State, held: Held, given: Given) -> Step:
     uses = given.interaction if given.action == "accept" else None
     reply = inputs.reply_of(held.ask, answers)
     judgement = Judgement(call, approved, again=approved is not None, reply=reply, uses=uses)
-    return replace(state, queue=(*state.queue, judgement)), ()
+    return state._replace(queue=(*state.queue, judgement)), ()
 
 
 def ask_about(state: State, call: ToolCall, ask: dict[str, Any], uses: str | None = None) -> Step:
     """Hold the call until somebody has answered."""
     held = MappingProxyType({**state.held, call.seq: Held(call, ask)})
     record = HoldRecord(call.seq, call.path, digest(canonical(call.args)), ask)
-    return replace(state, held=held), (Write(record, uses),)
+    return state._replace(held=held), (Write(record, uses),)
 
 
 def outcome_of(given: Given, ask: dict[str, Any]) -> bytes:

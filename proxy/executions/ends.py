@@ -51,10 +51,10 @@ def pause(state: State, commands: tuple[Command, ...]) -> Step:
 
 def close(state: State, phase: Phase) -> State:
     """Nothing happens in this run any more."""
-    state = replace(
-        state, phase=phase, flying=NO_CALLS, once=frozenset(), judging=NO_JUDGED, held=NO_HELD, queue=()
+    state = state._replace(
+        phase=phase, flying=NO_CALLS, once=frozenset(), judging=NO_JUDGED, held=NO_HELD, queue=()
     )
-    return replace(state, inbox=(), wake=None, past=None, made=())
+    return state._replace(inbox=(), wake=None, past=None, made=())
 
 
 def stop(state: State, ended: Ended) -> Step:
@@ -80,7 +80,7 @@ def time_out(state: State, event: DeadlineReached) -> Step:
 
 def hand_over(state: State, event: HandOverRequested) -> Step:
     """Stop the worker, and leave when nothing can happen twice."""
-    return leave(replace(state, phase="leaving", wake=None), (KillWorker(),))
+    return leave(state._replace(phase="leaving", wake=None), (KillWorker(),))
 
 
 def leave(state: State, commands: tuple[Command, ...]) -> Step:

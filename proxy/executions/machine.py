@@ -29,7 +29,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from proxy.executions import replay
@@ -85,7 +84,7 @@ def step(state: State, event: Event) -> Step:
 # ---- beginning and end -------------------------------------------------------------------------------------------
 def _started(state: State, event: Started) -> Step:
     now = event.start.now
-    state = replace(state, phase="running", began=event.at, at=event.at, active_ms=0.0, clock=now)
+    state = state._replace(phase="running", began=event.at, at=event.at, active_ms=0.0, clock=now)
     return state, (Write(event.start), StartWorker(event.start))
 
 
@@ -93,15 +92,15 @@ def _finished(state: State, event: Finished) -> Step:
     done = event.done
     if not done.ok:
         waiting = (*(one.call for one in state.queue), *(one.call for one in state.held.values()))
-        dropped = replace(state, queue=(), held=NO_HELD, dropped=(*waiting, *done.calls))
-        return _drained(replace(dropped, phase="draining", done=done), ())
-    state, commands = admitted(replace(state, phase="draining", done=done, inbox=()), done.calls)
+        dropped = state._replace(queue=(), held=NO_HELD, dropped=(*waiting, *done.calls))
+        return _drained(dropped._replace(phase="draining", done=done), ())
+    state, commands = admitted(state._replace(phase="draining", done=done, inbox=()), done.calls)
     return _drained(state, commands)
 
 
 def _drained(state: State, commands: tuple[Command, ...]) -> Step:
     """Over when every call has settled; paused when some need a decision first."""
-    state = replace(state, inbox=())
+    state = state._replace(inbox=())
     if not state.quiet:
         return state, commands
     if state.held:
@@ -113,8 +112,8 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
 # ---- replay ------------------------------------------------------------------------------------------------------
 def _resumed(state: State, event: Resumed) -> Step:
     past = event.past
-    state = replace(state, phase="replaying", began=event.at, at=event.at, clock=past.start.now)
-    state = replace(state, active_ms=past.active_ms, past=past, given=event.given)
+    state = state._replace(phase="replaying", began=event.at, at=event.at, clock=past.start.now)
+    state = state._replace(active_ms=past.active_ms, past=past, given=event.given)
     return state, (StartWorker(past.start),)
 
 
@@ -128,14 +127,14 @@ def _replayed(state: State, event: Blocked | Finished) -> Step:
     if commands:
         return state, commands
     if isinstance(event, Blocked):
-        state = replace(state, phase="blocked", wake=event.wake)
+        state = state._replace(phase="blocked", wake=event.wake)
         return _waited(*replay.restored(state))
-    return _drained(*replay.restored(replace(state, phase="draining", done=event.done)))
+    return _drained(*replay.restored(state._replace(phase="draining", done=event.done)))
 
 
 # ---- calls -------------------------------------------------------------------------------------------------------
 def _blocked(state: State, event: Blocked) -> Step:
-    state, commands = admitted(replace(state, phase="blocked", wake=event.wake), event.calls)
+    state, commands = admitted(state._replace(phase="blocked", wake=event.wake), event.calls)
     if state.refused > state.limits.refusals:
         message = f"The code kept calling tools after the limit of {state.limits.calls} calls."
         return stop(state, Ended("failed", name="CallLimitError", message=message))
@@ -162,7 +161,7 @@ def _settled(state: State, event: Settled) -> Step:
     total = state.outcome_bytes + len(event.outcome)
     outcome = event.outcome if total <= state.limits.outcome_bytes else TOO_MANY_BYTES
     flying, once = without(state.flying, event.seq), state.once - {event.seq}
-    state = replace(state, flying=flying, once=once, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
+    state = state._replace(flying=flying, once=once, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
     state, write = recorded(state, event.seq, outcome)
     if state.phase == "leaving":
         return leave(state, (write,))
@@ -180,7 +179,7 @@ def _asked(state: State, event: Asked) -> Step:
     if call is None:
         raise IllegalEvent(f"call {event.seq} is not under way")
     flying, once = without(state.flying, event.seq), state.once - {event.seq}
-    state, commands = ask_about(replace(state, flying=flying, once=once), call, event.ask)
+    state, commands = ask_about(state._replace(flying=flying, once=once), call, event.ask)
     if state.phase == "leaving":
         return leave(state, commands)
     state, judge = asked(state)
@@ -195,7 +194,7 @@ def _asked(state: State, event: Asked) -> Step:
 def _progressed(state: State, commands: tuple[Command, ...]) -> Step:
     """Whatever has settled is delivered before any timer: records are delivered in the order of writing."""
     if state.inbox:
-        running = replace(state, phase="running", inbox=(), wake=None)
+        running = state._replace(phase="running", inbox=(), wake=None)
         return running, (*commands, Deliver(state.inbox))
     if state.wake is not None:
         return state, (*commands, WaitTimer(state.wake))
@@ -209,7 +208,7 @@ def _timer(state: State, event: TimerDue) -> Step:
         message = f"The code waited for timers more than {state.limits.timers} times."
         return stop(state, Ended("failed", name="TimerLimitError", message=message))
     clock = max(state.clock, state.at)
-    running = replace(state, phase="running", wake=None, clock=clock, timers=state.timers + 1)
+    running = state._replace(phase="running", wake=None, clock=clock, timers=state.timers + 1)
     return running, (Write(TimerRecord(clock)), Deliver((TimerDelivery(clock),)))
 
 

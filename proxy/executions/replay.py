@@ -11,7 +11,6 @@ to where it stood:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -38,10 +37,10 @@ def heard(state: State, calls: tuple[ToolCall, ...], *, over: bool) -> Step:
         if call.seq != number:
             raise Diverged(f"call {call.seq} came where {number} was due")
         check(past, call)
-    state = replace(state, made=(*state.made, *calls))
+    state = state._replace(made=(*state.made, *calls))
     batch = () if over else _batch(past, state.replayed)
     if batch:
-        return replace(state, replayed=state.replayed + len(batch)), (Deliver(batch),)
+        return state._replace(replayed=state.replayed + len(batch)), (Deliver(batch),)
     check_all_made(past, (call.seq for call in state.made))
     return state, ()
 
@@ -62,8 +61,7 @@ def restored(state: State) -> Step:
     assert past is not None
     open_calls = [call for call in state.made if call.seq not in past.outcomes]
     known = past.last.keys() | {call.seq for call in open_calls}
-    state = replace(
-        state,
+    state = state._replace(
         next_seq=len(state.made),
         sent=len(known),
         refused=len(state.made) - len(known),
@@ -74,7 +72,7 @@ def restored(state: State) -> Step:
         made=(),
     )
     if state.done is not None and not state.done.ok:
-        return replace(state, dropped=tuple(open_calls)), ()
+        return state._replace(dropped=tuple(open_calls)), ()
     commands: list[Command] = []
     for call in open_calls:
         state, more = _placed(state, past, call)
@@ -87,7 +85,7 @@ def _placed(state: State, past: Past, call: ToolCall) -> Step:
     record = past.last.get(call.seq)
     if isinstance(record, HoldRecord):
         held = Held(call, record.ask)
-        state = replace(state, held=MappingProxyType({**state.held, call.seq: held}))
+        state = state._replace(held=MappingProxyType({**state.held, call.seq: held}))
         given = state.given.get(call.seq)
         return decided(state, held, given) if given is not None else (state, ())
     if isinstance(record, DispatchRecord):
@@ -95,4 +93,4 @@ def _placed(state: State, past: Past, call: ToolCall) -> Step:
         judgement = Judgement(call, ask, again=record.repeatable, lost=not record.repeatable)
     else:
         judgement = Judgement(call)
-    return replace(state, queue=(*state.queue, judgement)), ()
+    return state._replace(queue=(*state.queue, judgement)), ()
