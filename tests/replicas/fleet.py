@@ -141,6 +141,10 @@ class Caller:
         replica = more.pop("replica", None)
         return await self._call("resume", {"executionId": execution_id, "action": action, **more}, replica)
 
+    async def look(self, execution_id: str, replica: int | None = None) -> Answer:
+        """`resume` that decides nothing."""
+        return await self._call("resume", {"executionId": execution_id}, replica)
+
     async def _call(self, tool: str, arguments: JsonObject, replica: int | None) -> Answer:
         answer = await self.post(tool, arguments, replica)
         if answer.status_code in (502, 503):
