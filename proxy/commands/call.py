@@ -80,7 +80,7 @@ def _call_there(args: argparse.Namespace, arguments: dict[str, Any]) -> int:
             result = _decided_there(args, remote, result)
         if result["status"] == "completed" and "result" in result:
             return _print(result["result"])
-        return print_result(result, as_json=False)
+        return print_result(result, as_json=False, server=args.server)
 
 
 def _decided_there(args: argparse.Namespace, remote: Remote, result: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,16 @@ JsonObject = dict[str, Any]
 WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
 
 
-def print_result(result: JsonObject, *, as_json: bool) -> int:
-    """The result on stdout, errors and what waits on stderr; the exit code. Takes what execute and resume answer."""
+def print_result(result: JsonObject, *, as_json: bool, server: str | None = None) -> int:
+    """The result on stdout, errors and what waits on stderr; the exit code. Takes what execute and resume answer.
+
+    `server` is what `--server` said: the commands that are shown need it too.
+    """
     status = result["status"]
     if as_json:
         print_json(result)
     elif status in WAITING:
-        print_waiting(result)
+        print_waiting(result, server)
     elif status == "completed":
         if "result" in result:
             value = result["result"]
@@ -34,7 +37,7 @@ def print_result(result: JsonObject, *, as_json: bool) -> int:
     return EXIT_OK if status == "completed" else EXIT_FOUND
 
 
-def print_waiting(result: JsonObject) -> None:
+def print_waiting(result: JsonObject, server: str | None) -> None:
     """What waits, and the commands that decide it."""
     execution = result["executionId"]
     questions = result.get("interactions", [])
@@ -42,7 +45,7 @@ def print_waiting(result: JsonObject) -> None:
         print(f"{inert(question['message'])}\n", file=sys.stderr)
     print(f"Waiting for approval until {result.get('expiresAt', '')}. Decide with one of:", file=sys.stderr)
     for command in decisions(execution, questions):
-        print(f"  {command}", file=sys.stderr)
+        print(f"  {command}{f' --server {server}' if server else ''}", file=sys.stderr)
 
 
 def decisions(execution_id: str, questions: Sequence[JsonObject]) -> list[str]:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_FOUND
     except (CannotRun, OSError) as error:
         return cannot_run(error)
-    return print_result(result, as_json=args.json)
+    return print_result(result, as_json=args.json, server=args.server)
 
 
 def _body(args: argparse.Namespace) -> dict[str, Any]:

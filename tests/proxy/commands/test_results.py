@@ -37,6 +37,8 @@ def test_what_waits_names_the_commands(capsys: pytest.CaptureFixture[str]) -> No
     assert said.out == ""
     assert "Send `x`?" in said.err
     assert "executor resume exec_1 --action accept" in said.err
+    print_result(WAITS, as_json=False, server="http://h:1")
+    assert "executor resume exec_1 --action decline --server http://h:1\n" in capsys.readouterr().err
     assert print_result(WAITS, as_json=True) == 3
     assert '"exec_1"' in capsys.readouterr().out
 
