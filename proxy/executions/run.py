@@ -16,6 +16,7 @@ import orjson
 from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded
 from proxy.calls import Calls, Settlement, Talk
 from proxy.executions.claim import Claim
+from proxy.executions.clock import not_before
 from proxy.executions.entries import Entries
 from proxy.executions.heard import Heard
 from proxy.executions.job import Job, Workers, first_event, start_message
@@ -82,7 +83,7 @@ class Run:
         self._pool = pool
         self._calls = calls
         self._claim = claim
-        self._clock = clock
+        self._clock = clock if job.past is None else not_before(clock, job.past.clock)
         self._judging = Judging(job, calls)
         self._entries = Entries(job.past)
         self._state = State(job.machine)
