@@ -82,10 +82,10 @@ async def test_the_local_page_comes_with_the_first_pause_and_goes_with_the_proce
 
 # ---- two servers, one SQLite file -----------------------------------------------------------------------------------
 @asynccontextmanager
-async def server(api: Upstream, folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
+async def server(api: Upstream, folder: Path, **sections: Any) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """Its MCP endpoint, and the headers that let an agent in."""
     env = environment(folder / "state", configs.ENV)
-    config = configs.text(configs.base(api, state={"backend": "sqlite"}))
+    config = configs.text(configs.base(api, state={"backend": "sqlite"}, **sections))
     async with running(folder, config, env, Stopping()) as (application, http):
         token = application.access.local_token
         assert token is not None
@@ -160,3 +160,19 @@ async def test_a_session_survives_a_restart_and_stays_its_owners(api: Upstream, 
         assert (await http.post(url, json=call("return 1"), headers=foreign)).status_code == 403
         assert (await http.delete(url, headers=session)).status_code == 204
         assert (await http.post(url, json=call("return 1"), headers=session)).status_code == 404
+
+
+async def test_a_question_that_nobody_answers_ends_with_the_approvals_time(
+    api: Upstream, tmp_path: Path
+) -> None:
+    before = created(api)
+    async with server(api, tmp_path, elicitation={"approval_timeout": "1s"}) as (url, bearer):
+        async with httpx2.AsyncClient(headers=bearer, timeout=60) as http:
+            headers = await open_native(http, url)
+            async with http.stream("POST", url, json=call(CREATE), headers=headers) as stream:
+                lines = stream.aiter_lines()
+                assert (await next_message(lines))["method"] == "elicitation/create"
+                assert (await next_message(lines))["method"] == "notifications/cancelled"
+                ended = (await next_message(lines))["result"]["structuredContent"]
+    assert (ended["status"], ended["recovery"]) == ("execution_expired", "re_execute")
+    assert created(api) == before
