@@ -34,7 +34,10 @@ JsonObject = dict[str, Any]
 
 # After the last question has expired the store still has to be asked what became of it.
 _SLACK_SECONDS: Final = 30.0
-NOT_SHOWN: Final = "The client did not show the question to its user. The execution stays paused: a person can decide elsewhere."
+NOT_SHOWN: Final = (
+    "The client did not show the question to its user. The execution stays paused: "
+    "a person can decide elsewhere."
+)
 DRAINING: Final = "This server is shutting down. The execution stays paused; ask again in a few seconds."
 _MOOT: Final = frozenset({"already_decided", "expired", "not_found", "forbidden"})
 
