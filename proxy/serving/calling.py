@@ -83,7 +83,7 @@ class Calling:
             return Way(chosen.mode, note=chosen.note)
         ways = ways_of(context.session.client_capabilities)
         if not ways or not (_is_modern(context) or context.session.can_send_request):
-            return Way("model", note=FALLBACK)
+            return Way("model", note=f"{chosen.note}\n{FALLBACK}" if chosen.note else FALLBACK)
         return Way("native", ways, chosen.note)
 
     async def execute(self, context: Context, arguments: JsonObject) -> JsonObject:
