@@ -19,7 +19,7 @@ from typing import Final
 
 from proxy.executions.journal import encode
 from proxy.executions.protocol import Write
-from proxy.state import Decision, ExecutionRecord, Lease, LeaseLost, Owner, State, StateUnavailable
+from proxy.state import Conflict, Decision, ExecutionRecord, Lease, LeaseLost, Owner, State, StateUnavailable
 
 LEASE_SECONDS: Final = 8.0
 _RENEW_SECONDS: Final = 2.0
@@ -30,10 +30,16 @@ class ApprovalGone(LeaseLost):
 
 
 class Claim:
-    """`record` is the index record as last saved, or as it will be saved first."""
+    """`record` is the index record as last saved, or as it will be saved first.
 
-    def __init__(self, store: State, record: ExecutionRecord, lease: Lease | None = None) -> None:
+    `known`: others know its id already, so it is kept from its first record on, and only one process can begin it.
+    """
+
+    def __init__(
+        self, store: State, record: ExecutionRecord, lease: Lease | None = None, *, known: bool = False
+    ) -> None:
         self._store = store
+        self.known = known
         self.record = record
         self.lease = lease
         self.decisions: Mapping[str, Decision] = {}
@@ -57,8 +63,9 @@ class Claim:
 
     async def write(self, writes: Sequence[Write], *, guarded: bool) -> None:
         """Store them in this order. `guarded`: they must not be lost. Raises `LeaseLost` and what stores raise."""
-        if guarded and not self.kept:
+        if (guarded or self.known) and not self.kept:
             await self.take()
+            guarded = True
         plain: list[bytes] = []
         approved: dict[str, list[bytes]] = {}
         for one in writes:
@@ -87,7 +94,12 @@ class Claim:
             raise LeaseLost(self._id)
         self.lease = lease
         self._held.set()
-        await self.save(replace(self.record, status="running"))
+        try:
+            await self.save(replace(self.record, status="running"))
+        except Conflict:
+            # Somebody else has begun it, and may have ended it by now.
+            await self.release()
+            raise LeaseLost(self._id) from None
 
     async def save(self, record: ExecutionRecord, *, pending_cap: int | None = None) -> None:
         """Write the index record under the lease."""

@@ -104,6 +104,8 @@ class Closing:
         Without its store an execution that others know of does not end: whoever takes it over finds the journal.
         """
         claim, torn = stretch.claim, run.lost == "store"
+        if torn and claim.known and not claim.kept:
+            return interrupted(stretch, run)  # whoever else has begun it will end it
         if not torn:
             self.report(stretch, result, run.lost)
         try:

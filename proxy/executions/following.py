@@ -20,6 +20,8 @@ from proxy.state import ExecutionRecord, Owner, State
 # How long a caller waits for an execution that another replica drives.
 _PATIENCE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
+# How long somebody who was the first with a key may take to begin.
+_BEGIN_SECONDS: Final = 10.0
 # How often one caller begins again after the store was gone in the middle, or somebody else took over.
 _TORN: Final = 3
 # How often one caller follows decisions that came while a pause was being reported.
@@ -98,8 +100,8 @@ class Following:
         return any(one.interaction_id in ids for one in decided)
 
     async def first(self, execution_id: str, principal: Principal, observer: Observer) -> ExecutionResult:
-        """The result of an execution that somebody else has begun, which may not be in the store yet."""
-        end = self._clock() + _PATIENCE_SECONDS * 1000
+        """The result of an execution that somebody else was about to begin; `execution_not_found` if nobody did."""
+        end = self._clock() + _BEGIN_SECONDS * 1000
         while True:
             result = await self.next(execution_id, principal, observer)
             if result.status != "execution_not_found" or self._clock() >= end:

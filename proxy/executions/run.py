@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, Final
 
-import orjson
-
-from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded
-from proxy.calls import Calls, Settlement, Talk
+from integrations.conversation import InputNeeded
+from proxy.calls import Calls, Settlement
 from proxy.executions.claim import Claim
 from proxy.executions.clock import not_before
+from proxy.executions.conversing import not_shown, talk_of
 from proxy.executions.entries import Entries
 from proxy.executions.heard import Heard
+from proxy.executions.inbox import Inbox
 from proxy.executions.job import Job, Workers, first_event, start_message
 from proxy.executions.journal import SettleRecord
 from proxy.executions.judging import Judging
@@ -30,7 +29,6 @@ from proxy.executions.protocol import (
     Blocked,
     CancelRequested,
     Command,
-    DeadlineReached,
     Deliver,
     Dispatch,
     Ended,
@@ -47,22 +45,12 @@ from proxy.executions.protocol import (
     Pause,
     Settled,
     StartWorker,
-    TimerDue,
     WaitTimer,
     WorkerLost,
     Write,
 )
-from proxy.sandbox import (
-    Blocked as BlockedMessage,
-)
-from proxy.sandbox import (
-    Delivery,
-    PoolBusy,
-    PoolUnavailable,
-    ToolCall,
-    Worker,
-    WorkerGone,
-)
+from proxy.sandbox import Blocked as BlockedMessage
+from proxy.sandbox import Delivery, PoolBusy, PoolUnavailable, ToolCall, Worker, WorkerGone
 from proxy.state import LeaseLost, Owner, StateUnavailable
 from proxy.telemetry import Log
 
@@ -87,9 +75,8 @@ class Run:
         self._judging = Judging(job, calls)
         self._entries = Entries(job.past)
         self._state = State(job.machine)
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue(job.machine.parallel + 8)
+        self._inbox = Inbox(job.machine.parallel + 8, self._clock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wake: float | None = None
         self._cancelled = self._leaving = False
         self.ended: Ended | None = None
         self.paused: Pause | HandOver | None = None
@@ -112,13 +99,13 @@ class Run:
         """Ask to leave the rest to another process; safe to repeat."""
         if not self._leaving:
             self._leaving = True
-            self._inbox.put_nowait(HandOverRequested(self._clock()))
+            self._inbox.put(HandOverRequested(self._clock()))
 
     def cancel(self, why: str) -> None:
         """Ask for the end; safe to repeat."""
         if not self._cancelled:
             self._cancelled = True
-            self._inbox.put_nowait(CancelRequested(self._clock(), why))
+            self._inbox.put(CancelRequested(self._clock(), why))
 
     @property
     def over_now(self) -> bool:
@@ -151,35 +138,18 @@ class Run:
             self._own(group, self._kept())
             await self._take(first_event(self._job, self._clock()), worker, group)
             while not self.over_now:
-                await self._take(await self._next(), worker, group)
+                last = deadline(self._state)
+                assert last is not None
+                await self._take(await self._inbox.next(last), worker, group)
             for task in self._tasks:
                 task.cancel()
 
     async def _kept(self) -> None:
         """Returns never while the execution is ours."""
         await self._claim.keep()
-        self._inbox.put_nowait(WorkerLost(self._clock(), "store", "another process has taken it over"))
+        self._inbox.put(WorkerLost(self._clock(), "store", "another process has taken it over"))
 
     # ---- events -------------------------------------------------------------------------------------------------
-    async def _next(self) -> Event:
-        """What happens next: something from the inbox, or time running out."""
-        while True:
-            now = self._clock()
-            last = deadline(self._state)
-            assert last is not None
-            if now >= last:
-                return DeadlineReached(now)
-            if not self._inbox.empty():
-                return self._inbox.get_nowait()
-            if self._wake is not None and now >= self._wake:
-                return TimerDue(now)
-            until = last if self._wake is None else min(last, self._wake)
-            try:
-                async with asyncio.timeout((until - now) / 1000):
-                    return await self._inbox.get()
-            except TimeoutError:
-                continue
-
     async def _take(self, event: Event, worker: Worker, group: asyncio.TaskGroup) -> None:
         try:
             self._state, commands = step(self._state, event)
@@ -241,14 +211,14 @@ class Run:
             case StartWorker():
                 self._own(group, self._exchange(worker, None))
             case Deliver(events):
-                self._wake = None
+                self._inbox.wake = None
                 self._own(group, self._exchange(worker, list(events)))
             case Dispatch(call):
                 self._own(group, self._call(call))
             case WaitTimer(at):
-                self._wake = at
+                self._inbox.wake = at
             case KillWorker():
-                self._wake = None
+                self._inbox.wake = None
                 worker.kill()
             case _:
                 pass  # ends are noted in `_conclude`, before anything was waited for
@@ -262,19 +232,18 @@ class Run:
         """Whether the store took them. If not the execution ends: nothing may happen that is not on record."""
         try:
             await self._claim.write(writes, guarded=any(self._judging.guards(one) for one in writes))
+            return True
         except LeaseLost:
-            self._abandon(worker, "another process has taken it over")
-            return False
+            why = "another process has taken it over"
         except StateUnavailable:
             # The store tells of that itself, once and not for every execution.
-            self._abandon(worker, _AWAY)
-            return False
+            why = _AWAY
         # A boundary: whatever store is configured fails in its own way, and none of them may take others down.
         except Exception as error:
             _log.exception("journal_failed", error, execution=self._job.execution_id)
-            self._abandon(worker, "")
-            return False
-        return True
+            why = ""
+        self._abandon(worker, why)
+        return False
 
     def _abandon(self, worker: Worker, detail: str) -> None:
         worker.kill()
@@ -296,48 +265,32 @@ class Run:
                 await worker.deliver(deliveries)
             message = await worker.receive()
         except WorkerGone as gone:
-            self._inbox.put_nowait(WorkerLost(self._clock(), gone.reason, gone.detail))
+            self._inbox.put(WorkerLost(self._clock(), gone.reason, gone.detail))
             return
         # What was logged before the pause was told then.
         observer = SILENT if self._state.phase == "replaying" else self._job.observer
         self.heard.take(message, observer)
         now = self._clock()
         if isinstance(message, BlockedMessage):
-            self._inbox.put_nowait(Blocked(now, message.calls, message.wake))
+            self._inbox.put(Blocked(now, message.calls, message.wake))
         else:
-            self._inbox.put_nowait(Finished(now, message))
+            self._inbox.put(Finished(now, message))
 
     async def _call(self, call: ToolCall) -> None:
         self._entries.begin(call.seq, self._clock())
         self._job.observer.call_started(call.seq, call.path)
-        settlement = await self._calls.send(self._judging.sendable(call.seq), self._talk(call))
+        settlement = await self._calls.send(
+            self._judging.sendable(call.seq), talk_of(self._job, call, self._judging.reply(call.seq))
+        )
         if isinstance(settlement, InputNeeded):
             ask = self._judging.question(call.seq, settlement)
             if ask is not None:
-                self._inbox.put_nowait(Asked(self._clock(), call.seq, ask))
+                self._inbox.put(Asked(self._clock(), call.seq, ask))
                 return
             settlement = not_shown(call.path)
         self._settle(call, settlement)
-        self._inbox.put_nowait(Settled(self._clock(), call.seq, settlement.body))
-
-    def _talk(self, call: ToolCall) -> Talk:
-        job = self._job
-        step = partial(job.observer.call_progress, call.seq, call.path)
-        return Talk(step, job.execution_id, _nobody, self._judging.reply(call.seq))
+        self._inbox.put(Settled(self._clock(), call.seq, settlement.body))
 
     def _settle(self, call: ToolCall, settlement: Settlement) -> None:
         entry = self._entries.settle(call, settlement, self._clock())
         self._job.observer.call_finished(call.seq, call.path, entry.ok, entry.code, entry.ms)
-
-
-async def _nobody(question: Elicitation) -> ElicitationAnswer | None:
-    return None
-
-
-def not_shown(path: str) -> Settlement:
-    """The upstream asks what people cannot be shown as it is."""
-    message = (
-        f"The MCP server behind `{path}` asks for input in a form that cannot be shown; it was not answered."
-    )
-    error = {"code": "mcp_tool_error", "message": message, "retryable": False}
-    return Settlement(orjson.dumps({"ok": False, "error": error}), False, "mcp_tool_error")

@@ -121,14 +121,23 @@ class Executions:
                 error = ExecutionError("IdempotencyError", "This Idempotency-Key was used with other code.")
                 return unrun(execution_id, request, principal, error)
             if first != execution_id:
-                return await self._following.first(first, principal, observer)
-        return await self._begun(execution_id, request, principal, observer)
+                result = await self._following.first(first, principal, observer)
+                if result.status != "execution_not_found":
+                    return result
+                # Whoever was the first died before it began. Only one of those who find out can begin it.
+                execution_id = first
+        asked = Asked(execution_id, request, principal, observer, known=idempotency_key is not None)
+        return await self._begun(asked)
 
-    async def _begun(
-        self, execution_id: str, request: ExecutionRequest, principal: Principal, observer: Observer
-    ) -> ExecutionResult:
+    async def _begun(self, asked: Asked) -> ExecutionResult:
+        execution_id, request, principal, observer = (
+            asked.execution_id,
+            asked.request,
+            asked.principal,
+            asked.observer,
+        )
         try:
-            result = await self._driver.begin(Asked(execution_id, request, principal, observer))
+            result = await self._driver.begin(asked)
         except NotServing as closed:
             error = ExecutionError("NotServing", f"{closed}; try again shortly.")
             return unrun(execution_id, request, principal, error)

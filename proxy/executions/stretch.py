@@ -40,12 +40,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A new execution: what was asked for, by whom, and who listens."""
+    """A new execution: what was asked for, by whom, and who listens. `known`: others wait for one of this id."""
 
     execution_id: str
     request: ExecutionRequest
     principal: Principal
     observer: Observer
+    known: bool = False
 
 
 def first_stretch(
@@ -76,7 +77,7 @@ def first_stretch(
     )
     who = (asked.execution_id, request.session_id, principal)
     job = Job(*who, generation, start, limits, machine, asked.observer)
-    return Stretch(job, request, body, Claim(store, record), limits)
+    return Stretch(job, request, body, Claim(store, record, known=asked.known), limits)
 
 
 def next_stretch(

@@ -22,14 +22,14 @@ MAX_TIMEOUT_MS: Final = 600_000
 ACTIONS: Final = ("accept", "decline", "cancel")
 RESUME_DESCRIPTION: Final = (
     "Continue an execution that waits for a decision. Call it only with the executionId of an earlier "
-    "`execute` or `resume` result whose status is waiting_for_interaction. accept lets the waiting calls "
+    "`execute` or `resume` result whose status is waiting_for_interaction or running. accept lets the waiting calls "
     "run, decline refuses them, cancel ends the execution. Without an action it waits up to 4 minutes for "
     "somebody who decides elsewhere."
 )
 WAIT_DESCRIPTION: Final = (
     "Wait for a person's decision about a paused execution, up to 4 minutes, and give its next result. Call it only "
-    "with the executionId of an earlier result whose status is user_approval_required or waiting_for_interaction; "
-    "call it again while nobody has decided. You cannot decide yourself."
+    "with the executionId of an earlier result whose status is user_approval_required, waiting_for_interaction or "
+    "running; call it again while nobody has decided. You cannot decide yourself."
 )
 PAUSE_RULES: Final[Mapping[str, str]] = {
     "browser": (

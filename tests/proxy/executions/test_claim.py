@@ -54,3 +54,18 @@ async def test_an_approval_is_used_once_for_all_calls_of_its_question() -> None:
     other.decisions = own.decisions
     with pytest.raises(ApprovalGone):
         await other.write([Write(DispatchRecord(0, "p", "d"), "int_1")], guarded=True)
+
+
+async def test_what_others_know_of_is_kept_from_its_first_record_on_and_begun_by_one() -> None:
+    store = MemoryState()
+    record = claim(store).record
+    first, second = Claim(store, record, known=True), Claim(store, record, known=True)
+    await first.write([Write(TimerRecord(1.0))], guarded=False)
+    assert first.kept
+    assert len(await store.read_journal("exec_1", OWNER)) == 1
+    with pytest.raises(LeaseLost):
+        await second.write([Write(TimerRecord(1.0))], guarded=False)
+    await first.release()
+    with pytest.raises(LeaseLost):
+        await second.write([Write(TimerRecord(1.0))], guarded=False)
+    assert await store.lease_of("exec_1") is None

@@ -22,6 +22,7 @@ from proxy.executions.machine import IllegalEvent, MachineLimits, State, deadlin
 from proxy.executions.past import deliveries, past_of
 from proxy.executions.protocol import (
     Answer,
+    Asked,
     Blocked,
     CancelRequested,
     Command,
@@ -171,6 +172,7 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
         DeadlineReached(at),
         CancelRequested(at, ""),
         HandOverRequested(at),
+        Asked(at, draw(st.sampled_from(flying)), ask()),
         Started(at, START),
     ]
     return draw(st.sampled_from([*common * 4, *rare]))
@@ -198,6 +200,7 @@ def an_event_of(kind: type) -> Event:
         Started: Started(5000, START),
         Blocked: Blocked(5000, (), None),
         Settled: Settled(5000, 0, OK),
+        Asked: Asked(5000, 0, ask()),
         TimerDue: TimerDue(5000),
         Finished: Finished(5000, done()),
         WorkerLost: WorkerLost(5000, "cpu", ""),
@@ -214,6 +217,7 @@ EVENTS = (
     Started,
     Blocked,
     Settled,
+    Asked,
     TimerDue,
     Finished,
     WorkerLost,
@@ -236,12 +240,21 @@ PHASES: dict[str, State] = {
 LEGAL = {
     "new": {Started, Resumed, WorkerLost, CancelRequested},
     "replaying": {Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested, HandOverRequested},
-    "leaving": {Settled, Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested},
+    "leaving": {Settled, Asked, Blocked, Finished, WorkerLost, DeadlineReached, CancelRequested},
     "paused": set(),
-    "running": {Judged, Blocked, Settled, Finished, WorkerLost, DeadlineReached}
+    "running": {Judged, Blocked, Settled, Asked, Finished, WorkerLost, DeadlineReached}
     | {CancelRequested, HandOverRequested},
-    "blocked": {Judged, Settled, TimerDue, WorkerLost, DeadlineReached, CancelRequested, HandOverRequested},
-    "draining": {Judged, Settled, DeadlineReached, CancelRequested, HandOverRequested},
+    "blocked": {
+        Judged,
+        Settled,
+        Asked,
+        TimerDue,
+        WorkerLost,
+        DeadlineReached,
+        CancelRequested,
+        HandOverRequested,
+    },
+    "draining": {Judged, Settled, Asked, DeadlineReached, CancelRequested, HandOverRequested},
     "finished": set(),
 }
 
