@@ -162,6 +162,14 @@ class Caller:
         ) as client:
             return await post(client, tool, arguments)
 
+    async def run(self, code: str, key: str, replica: int) -> httpx2.Response:
+        """`POST /api/executions`, which can be repeated with the same key."""
+        headers = {"authorization": f"Bearer {self._key}", "idempotency-key": key, CHOICE: str(replica)}
+        async with httpx2.AsyncClient(
+            base_url=self._url, headers=headers, timeout=90, verify=False
+        ) as client:
+            return await client.post("/api/executions", json={"code": code})
+
 
 def happened(event: threading.Event) -> bool:
     """Wait for it, for as long as a slow machine may need."""

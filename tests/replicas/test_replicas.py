@@ -99,8 +99,11 @@ async def test_the_replica_that_drives_dies(three: Fleet) -> None:
     caller = three.caller()
     runs = {name: await paused(caller, code(f"kill-{name}", body), A) for name, body in WHILE_DRIVING.items()}
     gates = [three.api.hold(name, f"kill-{name}", 1) for name in runs]
+    gates.append(three.api.hold("read", "kill-rest", 1))
+    begun = code("kill-rest", "return (await read(c(1))).data.text")
     async with asyncio.TaskGroup() as group:
         driven = [group.create_task(_died(caller, execution)) for execution, _ in runs.values()]
+        first = group.create_task(caller.run(begun, "key-1", A))
         for gate in gates:
             assert await asyncio.to_thread(happened, gate.arrived)
         # Another replica is asked while the first one drives: it waits, and takes over.
@@ -109,6 +112,10 @@ async def test_the_replica_that_drives_dies(three: Fleet) -> None:
             for name, (execution, _) in runs.items()
         }
         three.kill(A)
+        # What had only read is known too, because its caller can come back for it.
+        again = group.create_task(caller.run(begun, "key-1", B))
+    assert (first.result().status_code, again.result().status_code) == (502, 200)
+    assert again.result().json()["result"] == "read 1"
     assert all(task.result() for task in driven)
     answers = {name: task.result() for name, task in waiting.items()}
     assert answers["keyed"].value == "keyed 1"
