@@ -9,14 +9,12 @@ from typing import Any
 from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
-    CannotRun,
     add_json_option,
-    cannot_run,
     print_json,
     print_table,
 )
 from proxy.commands.documents import read_object
-from proxy.commands.remote import Refused, Remote, add_server_options, asking, execution_path, inert
+from proxy.commands.remote import Refused, Remote, add_server_options, execution_path, inert, remotely
 
 JsonObject = dict[str, Any]
 _ACTIONS = {"approve": "accept", "deny": "decline"}
@@ -51,16 +49,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        with asking(args) as remote:
-            if args.action == "ls":
-                return _list(args, remote)
-            return _show(args, remote) if args.action == "show" else _decide(args, remote)
-    except Refused as refused:
-        print(f"executor: {refused}", file=sys.stderr)
-        return EXIT_FOUND
-    except (CannotRun, OSError) as error:
-        return cannot_run(error)
+    return remotely(args, {"ls": _list, "show": _show}.get(args.action, _decide))
 
 
 def _list(args: argparse.Namespace, remote: Remote) -> int:

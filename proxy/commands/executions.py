@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from proxy.commands.common import (
-    EXIT_FOUND,
     EXIT_OK,
-    CannotRun,
     add_json_option,
-    cannot_run,
     print_json,
     print_table,
 )
-from proxy.commands.remote import Refused, Remote, add_server_options, asking, execution_path, inert
+from proxy.commands.remote import Remote, add_server_options, execution_path, inert, remotely
 
 JsonObject = dict[str, Any]
 EXIT_CODES = "Exit codes: 0 fine, 1 nothing of this id, or it is over, 2 could not run."
@@ -45,14 +41,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        with asking(args) as remote:
-            return _run(args, remote)
-    except Refused as refused:
-        print(f"executor: {refused}", file=sys.stderr)
-        return EXIT_FOUND
-    except (CannotRun, OSError) as error:
-        return cannot_run(error)
+    return remotely(args, _run)
 
 
 def _run(args: argparse.Namespace, remote: Remote) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +17,7 @@ from integrations.schema_types.text import visible
 from proxy.app.places import state_dir
 from proxy.auth import LocalTokenError, read_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
-from proxy.commands.common import CannotRun, add_config_option, config_paths
+from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cannot_run, config_paths
 from proxy.config import load_config
 from proxy.serving.origins import is_loopback
 
@@ -202,6 +203,22 @@ def asking(args: argparse.Namespace, role: Role = "approver") -> Iterator[Remote
     """The server that the options name. Raises `CannotRun`."""
     with Remote(find_place(args, os.environ, role)) as remote:
         yield remote
+
+
+def remotely(
+    args: argparse.Namespace,
+    work: Callable[[argparse.Namespace, Remote], int],
+    role: Role = "approver",
+) -> int:
+    """The exit code of work that asks a server: what the server refuses is 1, what cannot be asked is 2."""
+    try:
+        with asking(args, role) as remote:
+            return work(args, remote)
+    except Refused as refused:
+        print(f"executor: {refused}", file=sys.stderr)
+        return EXIT_FOUND
+    except (CannotRun, OSError) as error:
+        return cannot_run(error)
 
 
 def execution_path(execution_id: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from proxy.commands.common import EXIT_FOUND, CannotRun, add_json_option, cannot_run
+from proxy.commands.common import CannotRun, add_json_option, cannot_run
 from proxy.commands.documents import read_object
-from proxy.commands.remote import Refused, add_server_options, asking, execution_path
+from proxy.commands.remote import Remote, add_server_options, execution_path, remotely
 from proxy.commands.results import print_result
 
 LONGEST_WAIT = 240
@@ -39,14 +38,14 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         body = _body(args)
-        with asking(args) as remote:
-            result = remote.post(f"{execution_path(args.execution)}/resume", body)
-    except Refused as refused:
-        print(f"executor: {refused}", file=sys.stderr)
-        return EXIT_FOUND
     except (CannotRun, OSError) as error:
         return cannot_run(error)
-    return print_result(result, as_json=args.json, server=args.server)
+
+    def resume(args: argparse.Namespace, remote: Remote) -> int:
+        result = remote.post(f"{execution_path(args.execution)}/resume", body)
+        return print_result(result, as_json=args.json, server=args.server)
+
+    return remotely(args, resume)
 
 
 def _body(args: argparse.Namespace) -> dict[str, Any]:

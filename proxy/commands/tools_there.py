@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
 from policies import PatternError, parse_pattern
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, cannot_run, print_json, print_table
-from proxy.commands.remote import Refused, Remote, asking, inert
+from proxy.commands.remote import Remote, inert, remotely
 
 JsonObject = dict[str, Any]
 _PAGE: Final = 200
@@ -18,18 +17,10 @@ _PAGE: Final = 200
 
 def run_there(args: argparse.Namespace) -> int:
     """The same actions as without a server. Local flags that mean nothing there are refused."""
-    try:
-        if args.caller or getattr(args, "health", False) or getattr(args, "schemas", False):
-            raise CannotRun(
-                "--as, --health and --schemas look at the local config; leave them out with --server"
-            )
-        with asking(args, "agent") as remote:
-            return _ACTIONS[args.action](args, remote)
-    except Refused as refused:
-        print(f"executor: {refused}", file=sys.stderr)
-        return EXIT_FOUND
-    except (CannotRun, OSError) as error:
-        return cannot_run(error)
+    if args.caller or getattr(args, "health", False) or getattr(args, "schemas", False):
+        why = "--as, --health and --schemas look at the local config; leave them out with --server"
+        return cannot_run(CannotRun(why))
+    return remotely(args, _ACTIONS[args.action], "agent")
 
 
 def _list(args: argparse.Namespace, remote: Remote) -> int:
