@@ -37,7 +37,8 @@ def accepts(request: Request, media_type: str) -> bool:
 class Exchange:
     """`headers` go on the answer (the session id); `patient` says that the request outlives its connection,
     as handshake-era requests do: they end by `notifications/cancelled`, 2026-07-28 ones by closing the
-    stream. `asked` is where the answers to its questions arrive, `alive` is called while the client is silent."""
+    stream. `asked` is where the answers to its questions arrive, `alive` is called while the client is silent,
+    and `withdraws` says whether a question that nobody waits for any more is taken back."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Exchange:
         headers: Mapping[str, str] | None = None,
         asked: dict[RequestId, asyncio.Future[dict[str, Any]]] | None = None,
         alive: Callable[[], Awaitable[Any]] | None = None,
+        withdraws: Callable[[], bool] = lambda: True,
     ) -> None:
         self._receive = receive
         self._reply = reply
@@ -59,6 +61,7 @@ class Exchange:
         self._asked = asked if asked is not None else {}
         self._mine: set[RequestId] = set()
         self._alive = alive
+        self._withdraws = withdraws
         self._streams = accepts(request, "text/event-stream")
         self._writing = anyio.Lock()
         self.scope = anyio.CancelScope()
@@ -84,9 +87,10 @@ class Exchange:
             )
             return _result_of(await answer)
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                params = {"requestId": identifier, "reason": "The answer is no longer needed."}
-                await self.notify("notifications/cancelled", params)
+            if self._withdraws():
+                with anyio.CancelScope(shield=True):
+                    params = {"requestId": identifier, "reason": "The answer is no longer needed."}
+                    await self.notify("notifications/cancelled", params)
             raise
         finally:
             self._mine.discard(identifier)

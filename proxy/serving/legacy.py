@@ -187,6 +187,8 @@ class LegacyLeg:
             headers={SESSION_HEADER: session.id},
             asked=session.presence.asked,
             alive=alive,
+            # The next replica takes the answer to a question that this one leaves behind.
+            withdraws=lambda: not self._drain.active,
         )
 
     def _peer(self, principal: Principal, session: Session) -> Peer:

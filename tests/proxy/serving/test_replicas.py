@@ -53,6 +53,21 @@ async def test_an_answer_after_the_client_lost_its_stream_counts() -> None:
         assert done.json()["result"]["content"][0]["text"] == "approved"
 
 
+async def test_a_replica_that_drains_leaves_its_question_to_the_others() -> None:
+    async with replicas() as (here, there), here.client() as client, there.client() as other:
+        headers = await native_session(client)
+        async with client.stream("POST", "/mcp", json=call("ask one"), headers=headers) as stream:
+            lines = stream.aiter_lines()
+            asked = await next_message(lines)
+            here.drain.begin()
+            ended = (await next_message(lines))["result"]
+            assert ended["structuredContent"]["status"] == "user_approval_required"
+            assert "shutting down" in ended["content"][0]["text"]
+        assert (await other.post("/mcp", json=accepted(asked), headers=headers)).status_code == 202
+        assert here.board.paused["exec_1"].ended is None
+        assert [one.action for one in here.board.paused["exec_1"].decided.values()] == ["accept"]
+
+
 async def test_an_error_that_lands_on_another_replica_ends_the_question() -> None:
     async with replicas() as (here, there), here.client() as client, there.client() as other:
         headers = await native_session(client)
