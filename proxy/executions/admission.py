@@ -165,8 +165,11 @@ def _replied(state: State, held: Held, given: Given) -> Step:
 
 
 def ask_about(state: State, call: ToolCall, ask: dict[str, Any], uses: str | None = None) -> Step:
-    """Hold the call until somebody has answered."""
-    held = MappingProxyType({**state.held, call.seq: Held(call, ask)})
+    """Hold the call until somebody has answered. What is under way is on record as just that."""
+    one = Held(call, ask)
+    held = MappingProxyType({**state.held, call.seq: one})
+    if one.parked:
+        return state._replace(held=held), ()
     record = HoldRecord(call.seq, call.path, digest(canonical(call.args)), ask)
     return state._replace(held=held), (Write(record, uses),)
 

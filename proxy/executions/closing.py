@@ -9,6 +9,7 @@ from typing import Final
 from proxy.executions.answers import cut_off, failed, handed_over, interrupted, shell
 from proxy.executions.claim import Claim
 from proxy.executions.outcome import ExecutionResult
+from proxy.executions.parking import Parking
 from proxy.executions.protocol import Pause
 from proxy.executions.questions import questions
 from proxy.executions.records import Body, packed
@@ -39,11 +40,13 @@ class Closing:
         clock: Callable[[], float],
         on_execution: OnExecution | None,
         approval_url: ApprovalUrl,
+        parking: Parking,
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_execution = on_execution
         self._approval_url = approval_url
+        self._parking = parking
 
     async def pause(self, stretch: Stretch, run: Run, pause: Pause) -> ExecutionResult:
         """Acknowledge a pause: everything it needs is stored before anybody hears of it."""
@@ -62,6 +65,9 @@ class Closing:
             result = failed(stretch, run, "StateError", NOT_KEPT)
             self.report(stretch, result, "store")
             return result
+        if claim.lease is not None and self._parking.alive(claim.record.execution_id):
+            lease, claim.lease, run.parked = claim.lease, None, True
+            self._parking.keep(claim.record, lease)
         await claim.release()
         inbox = pauses(claim.record.owner.workspace_id)
         await tell(self._store, inbox, stretch.job.execution_id.encode())

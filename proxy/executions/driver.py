@@ -19,6 +19,7 @@ from proxy.executions.continuation import Over, opened
 from proxy.executions.job import Workers
 from proxy.executions.limits import ExecutionLimits
 from proxy.executions.outcome import ExecutionResult, Observer
+from proxy.executions.parking import Parking
 from proxy.executions.protocol import HandOver, Pause
 from proxy.executions.records import body_of
 from proxy.executions.run import Run
@@ -49,6 +50,7 @@ class Driver:
         clock: Callable[[], float],
         closing: Closing,
         spans: Spans,
+        parking: Parking,
     ) -> None:
         self._pool = pool
         self._calls = calls
@@ -58,6 +60,7 @@ class Driver:
         self._clock = clock
         self._closing = closing
         self._spans = spans
+        self._parking = parking
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
         self._tasks: set[asyncio.Task[ExecutionResult]] = set()
         self.running: dict[str, Run] = {}
@@ -88,7 +91,7 @@ class Driver:
         if task is None and self.leaving:
             return None
         if task is None:
-            lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
+            lease = await self._right_to(record)
             task = self._continued.get(record.execution_id)
             if task is None:
                 if lease is None:
@@ -98,6 +101,13 @@ class Driver:
                 self._tasks.add(task)
                 task.add_done_callback(self._stopped)
         return task
+
+    async def _right_to(self, record: ExecutionRecord) -> Lease | None:
+        """To drive it: ours already while it waits here, else ours if nobody has it."""
+        lease = self._parking.take(record.execution_id)
+        if lease is not None:
+            return lease
+        return await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
 
     def _stopped(self, task: asyncio.Task[ExecutionResult]) -> None:
         """Who waits for it gets the error too; but perhaps nobody waits."""
@@ -121,13 +131,18 @@ class Driver:
     async def _from_journal(self, claim: Claim, observer: Observer) -> ExecutionResult:
         found = await opened(self._state, claim, self._clock())
         if isinstance(found, Over):
+            await self._parking.drop(claim.record.execution_id)
             return found.result if found.stored else await self._ended(claim, found.result)
         with self._live.lease() as generation:
             if generation.workspace(claim.record.owner.workspace_id) is None:
+                await self._parking.drop(claim.record.execution_id)
                 why = "This workspace is no longer configured."
                 return await self._ended(claim, stopped(claim.record, "NotServing", why))
             limits = self._limits(generation.config)
-            return await self._run(next_stretch(claim, found.past, found.given, generation, limits, observer))
+            alive = self._parking.alive(claim.record.execution_id)
+            return await self._run(
+                next_stretch(claim, found.past, found.given, generation, limits, observer, alive)
+            )
 
     async def _ended(self, claim: Claim, result: ExecutionResult) -> ExecutionResult:
         return await self._closing.settle(claim, body_of(claim.record), result)
@@ -150,11 +165,15 @@ class Driver:
     async def _driven(self, stretch: Stretch) -> ExecutionResult:
         job = stretch.job
         began = self._clock()
-        run = self.running[job.execution_id] = Run(job, self._pool, self._calls, stretch.claim, self._clock)
+        run = self.running[job.execution_id] = Run(
+            job, self._pool, self._calls, stretch.claim, self._clock, self._parking
+        )
         try:
             return await self._concluded(stretch, run, began)
         finally:
             del self.running[job.execution_id]
+            if not run.parked:
+                await self._parking.drop(job.execution_id)
             run.over.set()
 
     async def _concluded(self, stretch: Stretch, run: Run, began: float) -> ExecutionResult:
@@ -179,7 +198,7 @@ class Driver:
     # ---- the end ------------------------------------------------------------------------------------------------
     async def close(self, record: ExecutionRecord, result: ExecutionResult) -> bool:
         """End an execution that nobody drives; False when somebody does, or did in the meantime."""
-        lease = await self._state.acquire_lease(record.execution_id, secrets.token_hex(8), LEASE_SECONDS)
+        lease = await self._right_to(record)
         if lease is None:
             return False
         claim = Claim(self._state, record, lease)
@@ -190,6 +209,7 @@ class Driver:
             return False
         finally:
             await claim.release()
+            await self._parking.drop(record.execution_id)
             await tell(self._state, topic(record.execution_id))
         return True
 
@@ -201,3 +221,4 @@ class Driver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._parking.close()

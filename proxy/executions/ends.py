@@ -37,8 +37,9 @@ from proxy.executions.situation import (
 def end(state: State, commands: tuple[Command, ...], ended: Ended) -> Step:
     """Over: what is under way is reported as unsettled."""
     judged = (one.call for one in (*state.judging.values(), *state.queue))
-    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values()))
-    ended = replace(ended, unsettled=tuple(state.flying.values()), unsent=unsent)
+    parked = tuple(one.call for one in state.held.values() if one.parked)
+    unsent = (*state.dropped, *judged, *(one.call for one in state.held.values() if not one.parked))
+    ended = replace(ended, unsettled=(*state.flying.values(), *parked), unsent=unsent)
     return close(state, "finished"), (*commands, Finish(ended))
 
 

@@ -64,8 +64,9 @@ class Entries:
         return found
 
     def _was_sent(self, seq: int) -> bool:
-        """Whether it left before this run, with an outcome that nobody knows."""
-        return self._past is not None and isinstance(self._past.last.get(seq), DispatchRecord)
+        """Whether it left, with an outcome that nobody knows."""
+        before = self._past.last.get(seq) if self._past is not None else None
+        return seq in self._begun or isinstance(before, DispatchRecord)
 
 
 def earlier(past: Past | None) -> dict[int, CallEntry]:

@@ -62,7 +62,7 @@ class Following:
                     return unavailable("execution_not_found", execution_id, owner)
                 if record.status == "settled":
                     return body_of(record).outcome()
-                waits = record.status == "paused" and not await self._moves(record)
+                waits = record.status == "paused" and not await self.moves(record)
                 if not waits:
                     result = await self._driver.go_on(record, observer)
                     torn += result is not None and result.status == "running"
@@ -83,7 +83,7 @@ class Following:
                 except TimeoutError:
                     continue
 
-    async def _moves(self, record: ExecutionRecord) -> bool:
+    async def moves(self, record: ExecutionRecord) -> bool:
         """Whether a paused execution can go on: something was decided, or time is up."""
         if record.due_at is not None and record.due_at * 1000 <= self._clock():
             return True

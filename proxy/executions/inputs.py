@@ -67,6 +67,17 @@ def _shown(value: Any, depth: int, key: str = "") -> Any:
     return {name: new for name, new, _ in found} if isinstance(value, dict) else [new for _, new, _ in found]
 
 
+def parked_ask(base: JsonObject, question: Elicitation) -> JsonObject:
+    """A question in the middle of a call, which was found to be fit to be shown."""
+    more: JsonObject = {"state": None, "rounds": 1, "number": 0, "answers": {}, "parked": True}
+    return _ask({**base, **more}, [["", asdict(question)]])
+
+
+def answer_of(ask: JsonObject, action: str, content: Mapping[str, Any]) -> ElicitationAnswer:
+    """What a call that is under way is told."""
+    return ElicitationAnswer(**answered(ask, action, content)[ask["key"]])
+
+
 def first_ask(base: JsonObject, needed: InputNeeded) -> JsonObject | None:
     """The question of a call as the journal keeps it; None when one of them must not be asked.
 

@@ -20,7 +20,7 @@ from proxy.workspace import Generation
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`past` and `given` are set when it goes on from a journal."""
+    """`past`, `given` and `alive` are set when it goes on from a journal."""
 
     execution_id: str
     session_id: str | None
@@ -32,6 +32,7 @@ class Job:
     observer: Observer
     past: Past | None = None
     given: Mapping[int, Given] = field(default_factory=dict)
+    alive: frozenset[int] = frozenset()
 
 
 class Workers(Protocol):
@@ -44,7 +45,7 @@ class Workers(Protocol):
 
 def first_event(job: Job, now: float) -> Started | Resumed:
     """What begins the run; `now` in milliseconds since 1970."""
-    return Started(now, job.start) if job.past is None else Resumed(now, job.past, job.given)
+    return Started(now, job.start) if job.past is None else Resumed(now, job.past, job.given, job.alive)
 
 
 def start_message(start: StartRecord) -> StartMessage:

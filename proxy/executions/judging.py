@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.conversation import InputNeeded, Reply
+from integrations.conversation import Reply
 from proxy.calls import Approval, Asking, CallContext, Calls, Ready, Settlement
 from proxy.executions import inputs
 from proxy.executions.job import Job
 from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, SettleRecord
+from proxy.executions.past import Past
 from proxy.executions.protocol import Answer, Hold, Judgement, Refuse, Send, Write
 from proxy.executions.questions import approval_ask, input_base, lost_ask
 
@@ -22,6 +23,10 @@ class Judging:
         self._ready: dict[int, Ready] = {}
         self._guarded: set[int] = set()
         self._sent: dict[int, tuple[Judgement, Ready]] = {}
+        if job.past is not None:
+            # Calls that are under way still are not judged again.
+            once = (seq for seq in job.alive if not _repeatable(job.past, seq))
+            self._guarded.update(once)
 
     def answer(self, judgement: Judgement) -> tuple[Answer, Settlement | None]:
         """The answer to the machine; the settlement when the call is refused."""
@@ -53,10 +58,10 @@ class Judging:
         body = self._sent[seq][0].reply
         return inputs.reply(body) if body is not None else None
 
-    def question(self, seq: int, needed: InputNeeded) -> dict[str, Any] | None:
-        """The question that a sent call ended with; None when it must not be asked."""
+    def about(self, seq: int) -> dict[str, Any]:
+        """What a question of a sent call says about the call."""
         judgement, ready = self._sent[seq]
-        return inputs.first_ask(input_base(judgement.call, ready, judgement.ask), needed)
+        return input_base(judgement.call, ready, judgement.ask)
 
     def guards(self, write: Write) -> bool:
         """Whether losing this record could make something happen twice, or never be asked."""
@@ -64,3 +69,8 @@ class Judging:
         if isinstance(record, DispatchRecord | SettleRecord):
             return record.seq in self._guarded
         return isinstance(record, HoldRecord | PauseRecord)
+
+
+def _repeatable(past: Past, seq: int) -> bool:
+    record = past.last.get(seq)
+    return isinstance(record, DispatchRecord) and record.repeatable

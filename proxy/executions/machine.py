@@ -113,7 +113,7 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
 def _resumed(state: State, event: Resumed) -> Step:
     past = event.past
     state = state._replace(phase="replaying", began=event.at, at=event.at, clock=past.start.now)
-    state = state._replace(active_ms=past.active_ms, past=past, given=event.given)
+    state = state._replace(active_ms=past.active_ms, past=past, given=event.given, alive=event.alive)
     return state, (StartWorker(past.start),)
 
 
@@ -156,11 +156,13 @@ def _judged(state: State, event: Judged) -> Step:
 
 
 def _settled(state: State, event: Settled) -> Step:
-    if event.seq not in state.flying:
+    held = state.held.get(event.seq)
+    if event.seq not in state.flying and not (held is not None and held.parked):
         raise IllegalEvent(f"call {event.seq} is not under way")
     total = state.outcome_bytes + len(event.outcome)
     outcome = event.outcome if total <= state.limits.outcome_bytes else TOO_MANY_BYTES
     flying, once = without(state.flying, event.seq), state.once - {event.seq}
+    state = state._replace(held=without(state.held, event.seq))
     state = state._replace(flying=flying, once=once, outcome_bytes=min(total, state.limits.outcome_bytes + 1))
     state, write = recorded(state, event.seq, outcome)
     if state.phase == "leaving":
@@ -174,7 +176,7 @@ def _settled(state: State, event: Settled) -> Step:
 
 
 def _asked(state: State, event: Asked) -> Step:
-    """Nothing is under way for the call any more; it waits like one that needs approval."""
+    """It waits like a call that needs approval."""
     call = state.flying.get(event.seq)
     if call is None:
         raise IllegalEvent(f"call {event.seq} is not under way")

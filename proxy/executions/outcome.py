@@ -265,6 +265,6 @@ def waiting_text(result: ExecutionResult) -> str:
             'or "decline"; name one question with "interactionId".'
         )
     noun = "call needs" if count == 1 else "calls need"
-    return (
-        f"The execution is paused: {count} {noun} a decision. Nothing was sent for them yet.{how}\n\n{asks}"
-    )
+    sent = any(one.kind in ("form", "url", "outcome_unknown") for one in result.interactions)
+    unsent = "" if sent else " Nothing was sent for them yet."
+    return f"The execution is paused: {count} {noun} a decision.{unsent}{how}\n\n{asks}"

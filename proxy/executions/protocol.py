@@ -41,11 +41,14 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Begin again where a journal ends. `given` are the decisions known now, by call."""
+    """Begin again where a journal ends. `given` are the decisions known now, by call; `alive` are calls that are still
+    under way in this process, because they asked in the middle.
+    """
 
     at: float
     past: Past
     given: Mapping[int, Given]
+    alive: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,9 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A dispatched call ended with a question of its upstream. It goes on, as another request, with the answer."""
+    """A dispatched call asks. With `ask["parked"]` it is under way still, and waits for the answer; else it ended with
+    the question, and goes on as another request.
+    """
 
     at: float
     seq: int
@@ -207,6 +212,13 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejoin:
+    """This call is under way still: give it what was decided, and report its end with `Settled`."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """Give these to the worker, in this order, and report what it says."""
 
@@ -242,6 +254,11 @@ class Held:
 
     call: ToolCall
     ask: dict[str, Any]
+
+    @property
+    def parked(self) -> bool:
+        """Whether it is under way, in the process that asked."""
+        return self.ask.get("parked") is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,5 +297,15 @@ class Finish:
 
 
 Command = (
-    StartWorker | Judge | Dispatch | Deliver | WaitTimer | Write | KillWorker | Pause | HandOver | Finish
+    StartWorker
+    | Judge
+    | Dispatch
+    | Rejoin
+    | Deliver
+    | WaitTimer
+    | Write
+    | KillWorker
+    | Pause
+    | HandOver
+    | Finish
 )

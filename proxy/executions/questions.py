@@ -43,7 +43,7 @@ def approval_ask(asking: Asking) -> JsonObject:
     rule |= {"reason": decision.reason} if decision.reason else {}
     return {
         "kind": "approval",
-        "id": _new_id(),
+        "id": new_id(),
         "binding": list(asking.binding),
         "address": asking.address,
         "summary": asking.summary,
@@ -56,7 +56,7 @@ def approval_ask(asking: Asking) -> JsonObject:
 def lost_ask(call: ToolCall, approved: JsonObject | None) -> JsonObject:
     """The question about a call that was under way when its process died. `approved` is its approval, if it had one."""
     spelled = canonical(call.args)
-    identity = _new_id()
+    identity = new_id()
     ask = {
         "kind": "outcome_unknown",
         "id": identity,
@@ -77,7 +77,7 @@ def input_base(call: ToolCall, ready: Ready, approved: JsonObject | None) -> Jso
     trail = ready.trail
     decision = trail.decision
     base = {
-        "id": _new_id(),
+        "id": new_id(),
         "address": trail.address or call.path,
         "arguments": canonical(call.args).decode(),
         "approver": decision.approver if decision is not None and decision.action != "approve" else "model",
@@ -85,7 +85,8 @@ def input_base(call: ToolCall, ready: Ready, approved: JsonObject | None) -> Jso
     return base | ({"approved": approved} if approved is not None else {})
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Of a question: unguessable."""
     return f"int_{secrets.token_hex(12)}"
 
 
@@ -166,7 +167,9 @@ def _asked_by_upstream(question: Interaction, words: str) -> str:
     quoted = "\n".join(f"| {visible(line)[:_WORDS_CHARACTERS]}" for line in lines)[:_WORDS_CHARACTERS]
     head = f"The server behind `{question.address}` asks, in its own words, which nobody has checked:\n{quoted}\n"
     if question.url is None:
-        return f"{head}Accept with content that fits requestedSchema, decline, or cancel. It is sent to that server."
+        schema = orjson.dumps(dict(question.requested_schema or {})).decode()
+        shown = f"requestedSchema: {schema}\n" if len(schema) <= _WORDS_CHARACTERS else ""
+        return f"{head}{shown}Accept with content that fits requestedSchema, decline, or cancel; that server gets it."
     host = urlsplit(question.url).netloc
     return (
         f"{head}It wants a person to open this address at `{host}`: {question.url}\n"

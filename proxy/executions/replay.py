@@ -5,7 +5,8 @@ them one at a time, it does not matter how they were grouped the first time. The
 to where it stood:
 
     recorded as held         held again, or carried out as decided
-    recorded as sent         the proxy died before it knew the outcome: repeated if harmless, else asked about
+    recorded as sent         still under way in this process, and joined again; or else the proxy died before it knew
+                             the outcome: repeated if harmless, else asked about
     not recorded             queued, as if it had just been made
 """
 
@@ -17,7 +18,7 @@ from typing import Final
 from proxy.executions.admission import asked, decided
 from proxy.executions.journal import DispatchRecord, HoldRecord
 from proxy.executions.past import Diverged, Past, check, check_all_made
-from proxy.executions.protocol import Command, Deliver, Held, Judgement
+from proxy.executions.protocol import Command, Deliver, Held, Judgement, Rejoin
 from proxy.executions.situation import State, Step
 from proxy.sandbox import Delivery, ResultDelivery, ToolCall
 
@@ -71,6 +72,12 @@ def restored(state: State) -> Step:
         past=None,
         made=(),
     )
+    state, commands = _rest(state, past, open_calls)
+    return state._replace(alive=frozenset()), commands
+
+
+def _rest(state: State, past: Past, open_calls: list[ToolCall]) -> Step:
+    """Every call that has not settled goes to where it stood."""
     if state.done is not None and not state.done.ok:
         return state._replace(dropped=tuple(open_calls)), ()
     commands: list[Command] = []
@@ -88,6 +95,10 @@ def _placed(state: State, past: Past, call: ToolCall) -> Step:
         state = state._replace(held=MappingProxyType({**state.held, call.seq: held}))
         given = state.given.get(call.seq)
         return decided(state, held, given) if given is not None else (state, ())
+    if isinstance(record, DispatchRecord) and call.seq in state.alive:
+        once = state.once if record.repeatable else state.once | {call.seq}
+        flying = MappingProxyType({**state.flying, call.seq: call})
+        return state._replace(flying=flying, once=once), (Rejoin(call),)
     if isinstance(record, DispatchRecord):
         ask = past.asks.get(call.seq)
         judgement = Judgement(call, ask, again=record.repeatable, lost=not record.repeatable)

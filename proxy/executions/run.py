@@ -10,11 +10,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from integrations.conversation import InputNeeded
-from proxy.calls import Calls, Settlement
+from proxy.calls import Calls
+from proxy.executions.calling import Calling
 from proxy.executions.claim import Claim
 from proxy.executions.clock import not_before
-from proxy.executions.conversing import not_shown, talk_of
 from proxy.executions.entries import Entries
 from proxy.executions.heard import Heard
 from proxy.executions.inbox import Inbox
@@ -23,9 +22,9 @@ from proxy.executions.journal import SettleRecord
 from proxy.executions.judging import Judging
 from proxy.executions.machine import IllegalEvent, State, deadline, step
 from proxy.executions.outcome import SILENT, CallEntry
+from proxy.executions.parking import Parking
 from proxy.executions.protocol import (
     Answer,
-    Asked,
     Blocked,
     CancelRequested,
     Command,
@@ -43,14 +42,14 @@ from proxy.executions.protocol import (
     KillWorker,
     LostReason,
     Pause,
-    Settled,
+    Rejoin,
     StartWorker,
     WaitTimer,
     WorkerLost,
     Write,
 )
 from proxy.sandbox import Blocked as BlockedMessage
-from proxy.sandbox import Delivery, PoolBusy, PoolUnavailable, ToolCall, Worker, WorkerGone
+from proxy.sandbox import Delivery, PoolBusy, PoolUnavailable, Worker, WorkerGone
 from proxy.state import LeaseLost, Owner, StateUnavailable
 from proxy.telemetry import Log
 
@@ -65,7 +64,13 @@ class Run:
     """Drives one execution to its end. `drive` is called once."""
 
     def __init__(
-        self, job: Job, pool: Workers, calls: Calls, claim: Claim, clock: Callable[[], float]
+        self,
+        job: Job,
+        pool: Workers,
+        calls: Calls,
+        claim: Claim,
+        clock: Callable[[], float],
+        parking: Parking,
     ) -> None:
         self._job = job
         self._pool = pool
@@ -76,11 +81,16 @@ class Run:
         self._entries = Entries(job.past)
         self._state = State(job.machine)
         self._inbox = Inbox(job.machine.parallel + 8, self._clock)
+        self._calling = Calling(
+            job, calls, parking, self._judging, self._entries, self._clock, self._inbox.put
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled = self._leaving = False
         self.ended: Ended | None = None
         self.paused: Pause | HandOver | None = None
         self.lost: str | None = None
+        # Calls of it are under way still, although it has paused.
+        self.parked = False
         # A line may not be longer than what the worker is told, so twice that is never cut for an honest one.
         self.heard = Heard(job.limits.log_bytes * 2 + 65_536, job.limits.emit_bytes * 2)
         # Set by whoever drives, when everything about this run is in the store.
@@ -185,7 +195,7 @@ class Run:
         answer, refused = self._judging.answer(judgement)
         if refused is not None:
             self._job.observer.call_started(judgement.call.seq, judgement.call.path)
-            self._settle(judgement.call, refused)
+            self._calling.settle(judgement.call, refused)
         return answer
 
     # ---- commands -----------------------------------------------------------------------------------------------
@@ -214,7 +224,9 @@ class Run:
                 self._inbox.wake = None
                 self._own(group, self._exchange(worker, list(events)))
             case Dispatch(call):
-                self._own(group, self._call(call))
+                self._own(group, self._calling.send(call))
+            case Rejoin(call):
+                self._own(group, self._calling.rejoin(call))
             case WaitTimer(at):
                 self._inbox.wake = at
             case KillWorker():
@@ -275,22 +287,3 @@ class Run:
             self._inbox.put(Blocked(now, message.calls, message.wake))
         else:
             self._inbox.put(Finished(now, message))
-
-    async def _call(self, call: ToolCall) -> None:
-        self._entries.begin(call.seq, self._clock())
-        self._job.observer.call_started(call.seq, call.path)
-        settlement = await self._calls.send(
-            self._judging.sendable(call.seq), talk_of(self._job, call, self._judging.reply(call.seq))
-        )
-        if isinstance(settlement, InputNeeded):
-            ask = self._judging.question(call.seq, settlement)
-            if ask is not None:
-                self._inbox.put(Asked(self._clock(), call.seq, ask))
-                return
-            settlement = not_shown(call.path)
-        self._settle(call, settlement)
-        self._inbox.put(Settled(self._clock(), call.seq, settlement.body))
-
-    def _settle(self, call: ToolCall, settlement: Settlement) -> None:
-        entry = self._entries.settle(call, settlement, self._clock())
-        self._job.observer.call_finished(call.seq, call.path, entry.ok, entry.code, entry.ms)

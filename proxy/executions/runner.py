@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from proxy.calls import Calls
@@ -42,6 +43,7 @@ from proxy.executions.outcome import (
     ExecutionResult,
     Observer,
 )
+from proxy.executions.parking import Parking
 from proxy.executions.records import view
 from proxy.executions.reports import OnExecution
 from proxy.executions.resuming import Resuming, refused
@@ -79,11 +81,16 @@ class Executions:
     ) -> None:
         self._state = state
         self._clock = clock or wall_clock()
-        closing = Closing(state, self._clock, on_execution, approval_url)
-        self._driver = Driver(pool, calls, live, state, limits, self._clock, closing, spans or NoSpans())
+        parking = Parking(state)
+        closing = Closing(state, self._clock, on_execution, approval_url, parking)
+        self._driver = Driver(
+            pool, calls, live, state, limits, self._clock, closing, spans or NoSpans(), parking
+        )
         self._desk = Desk(state, is_approver, self._clock, on_decision)
         seen = Seen(state, self._clock)
         self._following = Following(state, self._driver, self._desk, seen, self._clock)
+        parking.moves = self._following.moves
+        parking.drive = partial(self._driver.start, observer=SILENT)
         self._resuming = Resuming(state, self._desk, self._following, seen)
         self._listing = Listing(state, self._desk, self._clock)
         self._stopping = Stopping(state, self._driver, self._desk, self._clock)

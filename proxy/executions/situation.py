@@ -46,7 +46,8 @@ class State(NamedTuple):
     `judging` are calls being judged; `flying` those sent and not settled, by number; `once` those of them that must
     not be sent twice; `held` those that need a decision; `queue` those that wait for a place; `inbox` what settled and
     was not delivered yet; `dropped` what code made and will never be sent. While replaying, `past` is the journal,
-    `replayed` how many of its deliveries were made, and `made` the calls that the code has made again.
+    `replayed` how many of its deliveries were made, `made` the calls that the code has made again, and `alive` those
+    that are under way still.
     """
 
     limits: MachineLimits
@@ -71,6 +72,7 @@ class State(NamedTuple):
     done: Done | None = None
     past: Past | None = None
     given: Mapping[int, Given] = _NOT_GIVEN
+    alive: frozenset[int] = frozenset()
     replayed: int = 0
     made: tuple[ToolCall, ...] = ()
 

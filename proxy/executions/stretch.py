@@ -87,6 +87,7 @@ def next_stretch(
     generation: Generation,
     limits: ExecutionLimits,
     observer: Observer,
+    alive: frozenset[int] = frozenset(),
 ) -> Stretch:
     """The execution goes on where its journal ends, under this generation."""
     record, body = claim.record, body_of(claim.record)
@@ -97,5 +98,5 @@ def next_stretch(
         argument_bytes=past.start.argument_bytes,
     )
     who = (record.execution_id, record.session_id, body.who())
-    job = Job(*who, generation, past.start, limits, machine, observer, past, given)
+    job = Job(*who, generation, past.start, limits, machine, observer, past, given, alive)
     return Stretch(job, request, body, claim, limits)

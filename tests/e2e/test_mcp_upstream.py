@@ -126,3 +126,33 @@ def remote(url: str) -> JsonObject:
         "connections": {"far.org.main": {}},
         "policies": [{"pattern": "*", "action": "approve"}],
     }
+
+
+ASK_OLD = "return (await tools.old.org.main.ask({})).data"
+
+
+@ERAS
+async def test_a_question_in_the_middle_of_a_call_pauses_and_its_answer_reaches_the_call(
+    proxy: Proxy, mode: str
+) -> None:
+    """The server of the handshake era waits with its call; it also asks for sampling and roots, which are refused."""
+    async with proxy.sdk(mode) as client:
+        first = await client.call_tool("execute", {"code": ASK_OLD})
+        paused = first.structured_content or {}
+        assert paused["status"] == "waiting_for_interaction", paused
+        (question,) = paused["interactions"]
+        assert (question["kind"], question["address"]) == ("form", "old.org.main.ask")
+        assert "| who?" in question["message"]
+        given = {"executionId": paused["executionId"], "action": "accept", "content": {"name": "Ada"}}
+        done = await client.call_tool("resume", given)
+        answers = (done.structured_content or {})["result"]
+        assert {"action": "accept", "content": {"name": "Ada"}} in answers
+        assert len(answers) == 3
+
+
+async def test_declining_reaches_the_call_too(proxy: Proxy) -> None:
+    answer = await proxy.execute(ASK_OLD)
+    given = {"executionId": answer.structured["executionId"], "action": "decline"}
+    async with proxy.client() as client:
+        done = Answer((await post(client, "resume", given)).json()["result"])
+    assert {"action": "decline"} in done.value

@@ -8,12 +8,13 @@ import pytest
 
 from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded, Reply
 from proxy.executions import inputs, machine
-from proxy.executions.journal import DispatchRecord, HoldRecord, Record
+from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, Record
 from proxy.executions.machine import IllegalEvent, MachineLimits, State
 from proxy.executions.past import past_of
 from proxy.executions.protocol import (
     Asked,
     Blocked,
+    CancelRequested,
     Command,
     Deliver,
     Dispatch,
@@ -22,11 +23,12 @@ from proxy.executions.protocol import (
     Judged,
     KillWorker,
     Pause,
+    Rejoin,
     Resumed,
     Settled,
     Write,
 )
-from tests.proxy.executions.test_machine import OK, SEND, START, after, ask, call, digest_of, step
+from tests.proxy.executions.test_machine import OK, SEND, START, after, ask, call, digest_of, ended, step
 
 FORM: dict[str, Any] = {
     "type": "object",
@@ -188,3 +190,53 @@ def test_the_next_question_of_a_call_is_held_without_sending_anything() -> None:
     assert (writes[0].record.ask["id"], writes[0].record.ask["key"]) == ("int_9.1", "age")
     assert any(isinstance(one, Pause) for one in commands)
     assert not any(isinstance(one, Dispatch | Judge) for one in commands)
+
+
+# ---- calls that ask in the middle ----------------------------------------------------------------------------------
+PARKED = held_form(parked=True)
+
+
+def test_a_call_that_is_under_way_is_held_but_on_record_it_is_just_sent() -> None:
+    _, commands = after(Blocked(1001, (call(0),), None), Asked(1002, 0, PARKED))
+    assert [type(one) for one in commands] == [Write, KillWorker, Pause]
+    assert isinstance(commands[0], Write)
+    assert isinstance(commands[0].record, PauseRecord)
+
+
+def test_a_question_that_was_withdrawn_lets_the_code_go_on() -> None:
+    waiting = Blocked(1001, (call(0), call(1)), None)
+    state, _ = after(waiting, Asked(1002, 0, PARKED))
+    state, commands = step(state, Settled(1003, 0, OK))
+    assert [type(one) for one in commands] == [Write, Deliver]
+    assert not state.held
+    with pytest.raises(IllegalEvent):
+        step(state, Settled(1004, 0, OK))
+
+
+def test_a_call_that_waits_for_an_answer_counts_as_sent_when_the_execution_ends() -> None:
+    state, _ = after(Blocked(1001, (call(0), call(1)), None), Asked(1002, 0, PARKED))
+    _, commands = step(state, CancelRequested(1003, "enough"))
+    assert [one.seq for one in ended(commands).unsettled] == [1, 0]
+
+
+def gone_on(alive: frozenset[int], repeatable: bool) -> tuple[State, tuple[Command, ...]]:
+    dispatch = DispatchRecord(0, "demo.org.main.t0", digest_of(call(0)), 1001.0, repeatable)
+    resumed = Resumed(5000.0, past_of([START, dispatch]), {}, alive)
+    state, _ = machine.step(State(MachineLimits()), resumed)
+    return machine.step(state, Blocked(5001, (call(0),), None))
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_replay_joins_what_is_under_way_still(repeatable: bool) -> None:
+    state, commands = gone_on(frozenset({0}), repeatable)
+    assert commands == (Rejoin(call(0)),)
+    assert (set(state.flying), set(state.once)) == ({0}, set() if repeatable else {0})
+    state, commands = machine.step(state, Asked(5002, 0, PARKED))
+    assert [type(one) for one in commands] == [Write, KillWorker, Pause]
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_another_process_settles_it_by_the_rule_of_crashes(repeatable: bool) -> None:
+    _, commands = gone_on(frozenset(), repeatable)
+    (judge,) = (one for one in commands if isinstance(one, Judge))
+    assert (judge.calls[0].again, judge.calls[0].lost) == (repeatable, not repeatable)

@@ -26,6 +26,7 @@ from integrations.base import (
     Toolset,
     UnknownTool,
 )
+from integrations.conversation import Conversation, Elicitation, InputNeeded
 from policies import Layer, Rule, compile_policies
 from proxy.calls import Calls
 from proxy.catalog import Catalog, CatalogConnection, build_index
@@ -93,6 +94,40 @@ class Shelf:
         """Nothing is open."""
 
 
+@dataclass
+class Talking(Shelf):
+    """One that may ask in the middle of a call: `things.create` and `things.list` ask who is there."""
+
+    open: set[str] = field(default_factory=set)
+    cancelled: list[str] = field(default_factory=list)
+    rounds: int = 1
+
+    @property
+    def status(self) -> JsonObject:
+        return {"status": "connected"}
+
+    async def converse(
+        self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
+    ) -> Result | InputNeeded:
+        name = call.tool.name
+        if name not in ("things.create", "things.list") or conversation.ask is None:
+            return await self.invoke(call, Credential(), timeout_seconds)
+        self.sent.append((name, call.arguments))
+        self.open.add(name)
+        try:
+            heard = [await conversation.ask(self.question(number)) for number in range(self.rounds)]
+        except asyncio.CancelledError:
+            self.cancelled.append(name)
+            raise
+        finally:
+            self.open.discard(name)
+        return Success([one.as_json() if one is not None else None for one in heard])
+
+    def question(self, number: int) -> Elicitation:
+        return Elicitation(f"who? ({number})", schema=WHO)
+
+
+WHO: JsonObject = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 TOOLS = (
     tool("things.get", "Get a thing"),
     tool("things.list", "List things"),
@@ -110,6 +145,11 @@ def shelf(**more: Answer) -> Shelf:
     return Shelf(answers, Tools(TOOLS, digest="shelf"))
 
 
+def talking(rounds: int = 1) -> Talking:
+    plain = shelf()
+    return Talking(plain.answers, plain.toolset, rounds=rounds)
+
+
 def secret_part() -> Credential:
     return Credential((CredentialPart("bearer", Secret(TOKEN)),))
 
@@ -118,8 +158,9 @@ def connection(
     prefix: str, upstream: Shelf | None, failure: Mapping[str, str] | None = None
 ) -> OpenConnection:
     integration, owner, name = prefix.split(".")
+    session = upstream if isinstance(upstream, Talking) else None
     return OpenConnection(
-        integration, owner, name, "openapi", "A demo", 30.0, prefix, upstream, secret_part, failure
+        integration, owner, name, "openapi", "A demo", 30.0, prefix, upstream, secret_part, failure, session
     )
 
 
