@@ -69,28 +69,29 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOPS}
             connection.request(self.command, self.path, body or None, headers)
             answer = connection.getresponse()
+            # What has a length is short, and is passed on whole or not at all.
+            whole = answer.read() if answer.getheader("content-length") is not None else None
         except (OSError, http.client.HTTPException):
             connection.close()
             self._refuse(502)
             return
         try:
-            self._pass_on(answer)
+            self._pass_on(answer, whole)
         except (OSError, http.client.HTTPException):
             # One of the two has gone in the middle of an answer: all that can be done is to close the other.
             self.close_connection = True
         finally:
             connection.close()
 
-    def _pass_on(self, answer: http.client.HTTPResponse) -> None:
+    def _pass_on(self, answer: http.client.HTTPResponse, whole: bytes | None) -> None:
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _HOPS:
                 self.send_header(name, value)
-        length = answer.getheader("content-length")
-        if length is not None or answer.status in (204, 304):
-            self.send_header("content-length", length or "0")
+        if whole is not None or answer.status in (204, 304):
+            self.send_header("content-length", str(len(whole or b"")))
             self.end_headers()
-            self.wfile.write(answer.read())
+            self.wfile.write(whole or b"")
             return
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
