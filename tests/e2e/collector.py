@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-LIMIT_SECONDS = 60
+from tests.e2e.threaded import LIMIT_SECONDS, served
 
 
 @dataclass
@@ -57,12 +57,5 @@ def collecting() -> Iterator[Collector]:
     """Serve on a free port of 127.0.0.1 in a thread."""
     collector = Collector()
     handler = type("Handler", (_Handler,), {"collector": collector})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        collector.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join(LIMIT_SECONDS)
+    with served(handler) as collector.url:
+        yield collector

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import quote
 
-LIMIT_SECONDS = 60.0
+from tests.e2e.threaded import LIMIT_SECONDS, served
 
 
 @dataclass(frozen=True)
@@ -122,25 +122,13 @@ def _mirrored(request: Seen) -> Any:
     return {"seen": spelled, "as key": {one: 1 for one in spelled}, "text": " ".join(spelled)}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
 @contextmanager
 def upstream() -> Iterator[Upstream]:
     """Serve on a free port of 127.0.0.1 in a thread."""
     state = Upstream()
     handler = type("Handler", (_Handler,), {"upstream": state})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join(LIMIT_SECONDS)
+    with served(handler) as state.url:
+        yield state
 
 
 def _operation(
