@@ -19,7 +19,7 @@ from typing import Final
 from proxy.executions.outcome import ExecutionResult
 from proxy.executions.records import body_of
 from proxy.principal import Principal
-from proxy.state import Conflict, Entry, ExecutionRecord, State
+from proxy.state import Conflict, Entry, ExecutionRecord, State, StateUnavailable
 
 _SPACE: Final = "pause-seen"
 _SECONDS: Final = 86_400
@@ -42,6 +42,8 @@ class Seen:
             await self._store.write_entry(Entry(_SPACE, principal.workspace_id, name, b"", 0, expires))
         except Conflict:
             return  # noted before
+        except StateUnavailable:
+            return  # the result counts more: a decision without an interaction is then asked for once more
 
     async def has(self, record: ExecutionRecord, principal: Principal) -> bool:
         """Whether a decision of this caller that names no question is about the pause where the execution stands."""
