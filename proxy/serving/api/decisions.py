@@ -32,6 +32,7 @@ _REFUSED: Final[Mapping[Refusal, tuple[int, str]]] = {
     "already_decided": (409, "already_decided"),
     "needs_another_person": (403, "needs_another_person"),
     "needs_content": (422, "needs_content"),
+    "wrong_content": (422, "wrong_content"),
 }
 _GONE: Final[Mapping[str, tuple[int, str]]] = {
     "execution_not_found": (404, "not_found"),

@@ -7,7 +7,8 @@ import asyncio
 import httpx2
 import pytest
 
-from proxy.executions import DecideOutcome, Decision
+from proxy.executions import REFUSALS, DecideOutcome, Decision
+from proxy.executions.approvals import Refusal
 from proxy.serving.api.call import Problem
 from proxy.serving.api.decisions import read_decisions, refused
 from tests.proxy.serving.support import serving
@@ -151,8 +152,14 @@ def test_content_may_be_text_that_holds_an_object() -> None:
         (DecideOutcome(refused={"a": "expired"}), 410),
         (DecideOutcome(refused={"a": "already_decided"}), 409),
         (DecideOutcome(refused={"a": "needs_content"}), 422),
+        (DecideOutcome(refused={"a": "wrong_content"}), 422),
         (DecideOutcome(), 404),
     ],
 )
 def test_every_refusal_has_a_status(outcome: DecideOutcome, status: int) -> None:
     assert refused(outcome).status == status
+
+
+@pytest.mark.parametrize("refusal", sorted(REFUSALS))
+def test_every_refusal_has_its_answer(refusal: Refusal) -> None:
+    assert refused(DecideOutcome(refused={"int_1": refusal})).status >= 400
