@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from proxy.auth import hash_key
 from tests.e2e import configs
@@ -161,6 +163,15 @@ class Caller:
             base_url=self._url, headers=headers, timeout=90, verify=False
         ) as client:
             return await post(client, tool, arguments)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Client]:
+        """The official client, as of 2025-11-25."""
+        headers = {"authorization": f"Bearer {self._key}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=90, verify=False) as http:
+            transport = streamable_http_client(f"{self._url}/mcp", http_client=http)
+            async with Client(transport, mode="legacy", cache=None) as client:
+                yield client
 
     async def run(self, code: str, key: str, replica: int) -> httpx2.Response:
         """`POST /api/executions`, which can be repeated with the same key."""

@@ -77,6 +77,26 @@ async def test_the_replica_that_paused_dies_and_then_the_one_that_approved(three
     assert not three.api.doubled()
 
 
+async def test_a_session_of_the_handshake_era_lives_on_all_of_them(three: Fleet) -> None:
+    """The official client: its handshake, its calls and its decision arrive at different replicas; one then dies."""
+    body = "const all = await Promise.all([post(c(1)), post(c(2))]); return all.map((r) => r.data.text)"
+    async with three.caller().session() as client:
+        first = await client.call_tool("execute", {"code": code("legacy", body)})
+        assert first.structured_content is not None
+        execution = first.structured_content["executionId"]
+        one, two = (asked["id"] for asked in first.structured_content["interactions"])
+        accept = {"executionId": execution, "action": "accept"}
+        second = await client.call_tool("resume", {**accept, "interactionId": two})
+        assert second.structured_content is not None
+        assert second.structured_content["status"] == WAITING
+        assert set(three.front.took) == {A, B, C}
+        three.kill(C)
+        third = await client.call_tool("resume", {**accept, "interactionId": one})
+        assert third.structured_content is not None
+        assert third.structured_content["result"] == ["post 1", "post 2"]
+    assert not three.api.doubled()
+
+
 async def test_many_ask_for_the_same_result_at_once(three: Fleet) -> None:
     execution, _ = await paused(three.caller(), code("many", "return (await post(c(1))).data.text"))
     async with asyncio.TaskGroup() as group:
