@@ -90,7 +90,7 @@ class Application:
             self.live,
             state,
             on_execution=all_of(counts.executed, self.auditing.executed),
-            on_decision=self.auditing.decided,
+            on_decision=all_of(counts.decided, self.auditing.decided),
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             approval_url=self.approval_url,
@@ -103,6 +103,7 @@ class Application:
             self.metrics,
             connections.health,
             lambda: self.store_watch.trouble,
+            lambda: self.executions.running,
         )
         self.gateway = AppGateway(
             self.live,

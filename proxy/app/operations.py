@@ -28,6 +28,7 @@ class Operations:
         metrics: Metrics,
         health: Callable[[str], HealthReport | None] = never_probed,
         store_trouble: Callable[[], str | None] = lambda: None,
+        running: Callable[[], int] = lambda: 0,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -35,6 +36,7 @@ class Operations:
         self._metrics = metrics
         self._health = health
         self._store_trouble = store_trouble
+        self._running = running
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -74,6 +76,7 @@ class Operations:
         stats = self._pool().stats()
         self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
         self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
+        self._metrics.set("executor_executions_running", self._running())
         self._metrics.clear("executor_connection_healthy")
         if self._live.serving:
             for one in self._live.current.connections:

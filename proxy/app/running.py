@@ -77,7 +77,9 @@ class Bound:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # A wildcard is no address that anybody can open: behind one, links need `server.public_url`.
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        host = f"[{reachable}]" if ":" in reachable else reachable
         return f"http://{host}:{self.port}"
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from proxy.calls import CallReport
 from proxy.config import Config
-from proxy.executions import ExecutionReport
+from proxy.executions import DecisionReport, ExecutionReport
 from proxy.telemetry import Metrics, configure_logging
 
 Report = TypeVar("Report")
@@ -44,6 +44,10 @@ class Counts:
         self._metrics.observe("executor_execution_seconds", report.duration_ms / 1000)
         if report.lost is not None:
             self._metrics.count("executor_sandbox_kills_total", reason=report.lost)
+
+    def decided(self, report: DecisionReport) -> None:
+        outcome = report.refused or "taken"
+        self._metrics.count("executor_approval_decisions_total", action=report.action, outcome=outcome)
 
     def called(self, report: CallReport) -> None:
         integration = report.integration or "unknown"

@@ -75,7 +75,6 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Time to answer a request, without streams.",
         QUICK,
     ),
-    Metric("executor_sessions", "gauge", (), "Open MCP sessions."),
     Metric(
         "executor_rate_limit_hits_total",
         "counter",
@@ -90,7 +89,18 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Finished executions by status (completed, failed, timed_out, ...).",
     ),
     Metric("executor_execution_seconds", "histogram", (), "Time of an execution, waiting included.", LONG),
-    Metric("executor_executions_running", "gauge", (), "Executions that are running now."),
+    Metric(
+        "executor_executions_running",
+        "gauge",
+        (),
+        "Executions under way in this process, without paused ones.",
+    ),
+    Metric(
+        "executor_approval_decisions_total",
+        "counter",
+        ("action", "outcome"),
+        "Decisions of people and models (accept, decline, cancel) by outcome (taken, or why it was refused).",
+    ),
     Metric(
         "executor_tool_calls_total",
         "counter",

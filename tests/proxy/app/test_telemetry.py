@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from proxy.app.application import Application
-from proxy.executions import ExecutionRequest
+from proxy.executions import Decision, ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.observer import Silence
 from tests.integrations.echo import echo_server
@@ -49,3 +49,19 @@ async def test_a_lost_worker_is_counted_with_its_reason(tmp_path: Path, env: Map
         result = await application.gateway.execute(ExecutionRequest(code, 20_000), LOCAL, Silence())
         assert result.status in ("failed", "timeout")
         assert 'executor_executions_total{status="' in application.metrics.render()[0].decode()
+
+
+async def test_decisions_are_counted(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with echo_server() as echo:
+        async with application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application:
+            request = ExecutionRequest("return (await tools.shop.items.delete({id: 'a'})).ok", 60_000)
+            held = await application.gateway.execute(request, LOCAL, Silence())
+            decisions = {held.interactions[0].id: Decision("decline"), "ask_of_nobody": Decision("accept")}
+            await application.gateway.decide(held.execution_id, decisions, LOCAL, "rest")
+            metrics = application.gateway.metrics().decode()
+    for line in (
+        'executor_approval_decisions_total{action="decline",outcome="taken"} 1.0',
+        'executor_approval_decisions_total{action="accept",outcome="not_found"} 1.0',
+        "executor_executions_running 0.0",
+    ):
+        assert line in metrics

@@ -38,11 +38,11 @@ def test_counting_setting_and_adding() -> None:
     metrics = Metrics()
     metrics.count("executor_requests_total", path="/mcp", status="200")
     metrics.count("executor_requests_total", 2, path="/mcp", status="200")
-    metrics.set("executor_sessions", 4)
-    metrics.add("executor_sessions", -1)
+    metrics.set("executor_executions_running", 4)
+    metrics.add("executor_executions_running", -1)
     metrics.observe("executor_request_seconds", 0.003, path="/mcp")
     assert metrics.value("executor_requests_total", path="/mcp", status="200") == 3
-    assert metrics.value("executor_sessions") == 3
+    assert metrics.value("executor_executions_running") == 3
     assert 'executor_request_seconds_bucket{le="0.005",path="/mcp"} 1.0' in text(metrics)
 
 
@@ -85,8 +85,8 @@ def test_what_left_the_config_leaves_the_metrics() -> None:
 
 def test_two_starts_share_nothing() -> None:
     first, second = Metrics(), Metrics()
-    first.set("executor_sessions", 7)
-    assert second.value("executor_sessions") == 0
+    first.set("executor_executions_running", 7)
+    assert second.value("executor_executions_running") == 0
 
 
 def test_a_name_outside_the_table_is_a_defect() -> None:
