@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import configs
-from tests.e2e.running import MODERN, Answer, JsonObject, Proxy, post, serving
+from tests.e2e.running import MODERN, Answer, Proxy, post, serving
 
 SERVERS = Path(__file__).parents[1] / "integrations" / "mcp"
 ERAS = pytest.mark.parametrize("mode", ["legacy", MODERN])
@@ -91,41 +90,6 @@ async def test_a_question_of_a_server_of_the_new_era_pauses_and_its_answer_goes_
         assert "does not fit the form" in (wrong.structured_content or {})["note"]
         done = await client.call_tool("resume", {**given, "content": {"name": "Ada"}})
         assert (done.structured_content or {})["result"] == "hello Ada"
-
-
-@pytest.fixture
-def far() -> Iterator[str]:
-    """An MCP server of the new era over HTTP, which outlives the proxies in front of it."""
-    command = [sys.executable, str(SERVERS / "sdk_server.py"), "http"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
-        process.kill()
-
-
-async def test_an_answer_after_a_restart_goes_back_all_the_same(far: str, tmp_path: Path) -> None:
-    config = configs.write(tmp_path / "executor.yaml", remote(far))
-    with serving(config, tmp_path / "state", env={}) as first:
-        answer = await first.execute("return await tools.far.org.main.greet({})")
-        assert answer.status == "waiting_for_interaction", answer.text
-    with serving(config, tmp_path / "state", env={}) as second:
-        given = {
-            "executionId": answer.structured["executionId"],
-            "action": "accept",
-            "content": {"name": "Ada"},
-        }
-        async with second.client() as client:
-            done = Answer((await post(client, "resume", given)).json()["result"])
-        assert done.value == {"ok": True, "data": {"result": "hello Ada"}}
-
-
-def remote(url: str) -> JsonObject:
-    return {
-        "version": 1,
-        "integrations": {"far": {"kind": "mcp", "type": "remote", "url": url, "timeout": 20_000}},
-        "connections": {"far.org.main": {}},
-        "policies": [{"pattern": "*", "action": "approve"}],
-    }
 
 
 ASK_OLD = "return (await tools.old.org.main.ask({})).data"

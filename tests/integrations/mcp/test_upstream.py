@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.base import Credential, InvalidArguments, Success, UnknownTool
-from integrations.conversation import Conversation, Elicitation, ElicitationAnswer
+from integrations.conversation import Elicitation, ElicitationAnswer
 from integrations.mcp import LocalServer, McpUpstream
 from integrations.mcp.link import NOBODY
 from tests.integrations.mcp.running import PATIENCE, QUICK, fifo, raw_server, read_fifo, running
@@ -145,23 +145,6 @@ async def test_elicitation_goes_to_whoever_made_the_call() -> None:
 async def test_a_call_that_nobody_listens_to_is_refused_its_questions() -> None:
     async with running(raw_server(), asks=True) as one:
         assert {"error": NOBODY} in await one.data("ask")
-
-
-async def test_the_time_in_which_somebody_is_asked_does_not_count() -> None:
-    """The call may take a moment only, and its answer comes after that."""
-    late = asyncio.Event()
-
-    async def answer(question: Elicitation) -> ElicitationAnswer:
-        loop = asyncio.get_running_loop()
-        loop.call_at(loop.time() + 2 * moment, late.set)
-        await late.wait()
-        return ElicitationAnswer("accept", {"name": "Ada"})
-
-    moment = 0.5
-    async with running(raw_server(), asks=True) as one:
-        call = one.upstream.prepare("ask", {})
-        result = await one.upstream.converse(call, moment, Conversation("p", ask=answer))
-        assert isinstance(result, Success), result
 
 
 async def test_too_many_calls_are_turned_away() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import orjson
 
+from integrations.base import PreparedCall, Result, Success
 from integrations.conversation import Conversation, Elicitation, InputNeeded
+from policies import Rule
 from proxy.executions.calling import not_shown
-from tests.proxy.executions.world import Talking, talking, world
+from proxy.state import MemoryState
+from tests.proxy.executions.world import ALICE, WHO, Talking, talking, world
 
 HIDDEN = Elicitation("go", url="javascript:alert(1)")
 
@@ -21,9 +24,50 @@ class Ending(Talking):
         return InputNeeded({"a": HIDDEN}, None, 1)
 
 
+class Sealing(Talking):
+    """Its calls end with a question and a state, and want both back."""
+
+    async def converse(
+        self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
+    ) -> Result | InputNeeded:
+        self.sent.append((call.tool.name, call.arguments))
+        if conversation.reply is None:
+            return InputNeeded({"a": Elicitation("who?", schema=WHO)}, "sealed", 1)
+        answer = conversation.reply.answers["a"]
+        return Success([conversation.reply.state, conversation.reply.rounds, answer.as_json()])
+
+
 def ending() -> Ending:
     plain = talking()
     return Ending(plain.answers, plain.toolset)
+
+
+def sealing() -> Sealing:
+    plain = talking()
+    return Sealing(plain.answers, plain.toolset)
+
+
+async def test_an_answer_to_a_question_that_ended_the_call_goes_back_from_any_process() -> None:
+    state = MemoryState()
+    code = "return (await tools.demo.org.main.things.create({n: 1})).data"
+    async with world(sealing(), state=state) as here:
+        first = await here.run(code)
+        assert [one.kind for one in first.interactions] == ["form"]
+    async with world(sealing(), state=state) as there:
+        done = await there.executions.resume(first.execution_id, "accept", {"name": "Ada"}, None, ALICE)
+        assert done.result == ["sealed", 1, {"action": "accept", "content": {"name": "Ada"}}]
+        assert there.upstream.sent == [("things.create", {"n": 1})]
+
+
+async def test_an_answer_is_sent_only_if_the_rules_of_the_moment_let_the_call_through() -> None:
+    state = MemoryState()
+    block = Rule("no", "demo.org.main.things.create", "block", reason="not any more")
+    async with world(sealing(), state=state) as before:
+        first = await before.run("return await tools.demo.org.main.things.create({n: 1})")
+    async with world(sealing(), rules=[block], state=state) as after:
+        done = await after.executions.resume(first.execution_id, "accept", {"name": "Ada"}, None, ALICE)
+        assert done.result["error"]["code"] == "tool_blocked"
+        assert after.upstream.sent == []
 
 
 async def test_progress_reaches_the_observer_under_the_number_of_the_call() -> None:
