@@ -10,7 +10,7 @@ Everything in an `Interaction` that came from agent code is rendered inert befor
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -99,18 +99,6 @@ class Decision:
 
     action: Choice
     content: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
-
-
-@dataclass(frozen=True, slots=True)
-class ElicitAnswer:
-    """What a person said through the client's own dialogue."""
-
-    action: Choice
-    content: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
-
-
-Elicit = Callable[[Interaction], Awaitable[ElicitAnswer | None]]
-"""Asks through the client; None: this client cannot."""
 
 
 Refusal = Literal[

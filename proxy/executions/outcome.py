@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
-from proxy.executions.approvals import Elicit, Interaction, iso
+from proxy.executions.approvals import Interaction, iso
 from proxy.executions.emitted import summaries
 from proxy.executions.texts import bounded_logs, cut, log_section
 from proxy.state import Owner
@@ -48,8 +48,8 @@ _UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 class ExecutionRequest:
     """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
 
-    `elicit` asks a person through the client (mode `native`). `keep`: the execution can be looked up afterwards even
-    if it never paused and changed nothing.
+    `mode` says who is asked at a pause, which is the caller's business. `keep`: the execution can be looked up
+    afterwards even if it never paused and changed nothing.
     """
 
     code: str
@@ -58,7 +58,6 @@ class ExecutionRequest:
     session_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     mode: Mode = "model"
-    elicit: Elicit | None = None
     keep: bool = False
 
 

@@ -21,7 +21,6 @@ from proxy.executions.approvals import (
     Choice,
     DecideOutcome,
     Decision,
-    ElicitAnswer,
     ExecutionView,
     Page,
     Pending,
@@ -46,7 +45,7 @@ from proxy.executions.outcome import (
 from proxy.executions.parking import Parking
 from proxy.executions.records import view
 from proxy.executions.reports import OnExecution
-from proxy.executions.resuming import Resuming, refused
+from proxy.executions.resuming import Resuming
 from proxy.executions.seen import Seen
 from proxy.executions.stopping import Stopping
 from proxy.executions.stretch import Asked
@@ -56,9 +55,6 @@ from proxy.state import State, StateUnavailable
 from proxy.telemetry.spans import NoSpans, Spans
 
 _SHUTTING_DOWN: Final = "The server is shutting down."
-_FALLBACK: Final = (
-    "This client cannot show questions, so the decision is asked for through the `resume` tool."
-)
 
 
 class Executions:
@@ -152,25 +148,6 @@ class Executions:
             # Its store went away under it, or another process took it over: the result comes from there, in time.
             with suppress(StateUnavailable):
                 result = await self._following.next(execution_id, principal, observer)
-        if request.mode != "native":
-            return result
-        return await self._asked(result, request, principal, observer)
-
-    async def _asked(
-        self, result: ExecutionResult, request: ExecutionRequest, principal: Principal, observer: Observer
-    ) -> ExecutionResult:
-        """Native mode: ask through the client until the execution ends, or the client cannot ask."""
-        while result.waiting:
-            answers: dict[str, Decision] = {}
-            for question in result.interactions:
-                said: ElicitAnswer | None = await request.elicit(question) if request.elicit else None
-                if said is None:
-                    return replace(result, note=_FALLBACK)
-                answers[question.id] = Decision(said.action, said.content)
-            outcome = await self.decide(result.execution_id, answers, principal, "native")
-            if not outcome.taken:
-                return refused(result.execution_id, principal, outcome, result)
-            result = await self._following.next(result.execution_id, principal, observer)
         return result
 
     # ---- continue -----------------------------------------------------------------------------------------------
