@@ -18,12 +18,13 @@ class Store:
 async def test_trouble_is_told_while_it_lasts() -> None:
     store, metrics = Store(), Metrics()
     watch = StoreWatch(store.check, metrics)
-    assert watch.trouble is None
+    troubles = [watch.trouble]
     store.up = False
     await watch.look()
-    assert watch.trouble == "the state store cannot be used: Redis does not answer: gone."
+    troubles.append(watch.trouble)
     assert b"executor_state_available 0.0" in metrics.render()[0]
     store.up = True
     await watch.look()
-    assert watch.trouble is None
+    troubles.append(watch.trouble)
+    assert troubles == [None, "the state store cannot be used: Redis does not answer: gone.", None]
     assert b"executor_state_available 1.0" in metrics.render()[0]
