@@ -54,7 +54,9 @@ def approval_ask(asking: Asking) -> JsonObject:
 
 
 def lost_ask(call: ToolCall, approved: JsonObject | None) -> JsonObject:
-    """The question about a call that was under way when its process died. `approved` is its approval, if it had one."""
+    """The question about a call that was under way when its process died. `approved` is its approval, if it had one: if
+    that took another person, sending the call again takes one too.
+    """
     spelled = canonical(call.args)
     identity = new_id()
     ask = {
@@ -65,7 +67,7 @@ def lost_ask(call: ToolCall, approved: JsonObject | None) -> JsonObject:
         "summary": "",
         "arguments": spelled.decode(),
         "rule": {"id": "outcome_unknown", "source": ""},
-        "approver": "model",
+        "approver": approved["approver"] if approved is not None else "model",
     }
     return ask | ({"approved": approved} if approved is not None else {})
 

@@ -11,7 +11,7 @@ import pytest
 
 from policies import Rule
 from proxy.calls import Calls
-from proxy.executions import Decision, ExecutionLimits, ExecutionRequest, ExecutionResult, Executions
+from proxy.executions import Decision, ExecutionLimits, ExecutionResult, Executions
 from proxy.executions.closing import PENDING_CAP
 from proxy.executions.rendering import SHOWN_CHARACTERS, render
 from proxy.principal import Principal
@@ -19,14 +19,15 @@ from proxy.state import MemoryState
 from tests.proxy.executions.world import (
     ALICE,
     BOB,
-    Noted,
     World,
     connection,
     generation,
     shelf,
+    talking,
     workspace,
     world,
 )
+from tests.proxy.support import LIMIT_SECONDS
 
 ASK = Rule(
     "ask", "demo.org.main.things.create", "require_approval", source="executor.yaml:7", reason="careful"
@@ -196,6 +197,29 @@ async def test_t12_everybody_who_sees_it_may_decline() -> None:
     assert result.result == "ToolApprovalDeclinedError"
 
 
+async def test_t12_what_a_person_approved_is_sent_again_after_a_crash_only_by_a_person() -> None:
+    state, code = MemoryState(), CREATE.replace("return await", "return (await") + ").ok"
+    async with world(talking(), state=state, rules=[HUMAN], is_approver=is_boss) as there:
+        async with world(talking(), state=state, rules=[HUMAN], is_approver=is_boss) as here:
+            first = await paused(here, code)
+            await here.executions.decide(first.execution_id, {"*": Decision("accept")}, BOSS, "rest")
+            await here.executions.wait(first.execution_id, ALICE, 0)
+            await here.executions.let_go(0)
+        # The call asked something in the middle, and the process that held it is gone.
+        answered = {"*": Decision("accept", {"name": "Ada"})}
+        await there.executions.decide(first.execution_id, answered, BOSS, "rest")
+        lost = await there.executions.wait(first.execution_id, ALICE, 0)
+        assert [(one.kind, one.approver) for one in lost.interactions] == [("outcome_unknown", "human")]
+        for outcome in ("retry", "done"):
+            again = {"*": Decision("accept", {"outcome": outcome})}
+            refused = await there.executions.decide(first.execution_id, again, ALICE, "rest")
+            assert refused.first_refusal == "needs_another_person"
+        assert there.upstream.sent == []
+        taken = await there.executions.decide(first.execution_id, {"*": Decision("decline")}, ALICE, "rest")
+        assert taken.first_refusal is None
+        assert (await there.executions.wait(first.execution_id, ALICE, LIMIT_SECONDS)).result is False
+
+
 # ---- T13: not too many ----------------------------------------------------------------------------------------------
 async def test_t13_identical_pending_calls_are_one_question() -> None:
     async with world(rules=[ASK]) as running:
@@ -250,14 +274,3 @@ async def test_t17_arguments_and_code_are_not_readable_in_an_encrypted_store_and
         found = await state.find_execution(result.execution_id, "ws")
         assert found is not None
         assert b"s3cret-t0ken" not in found.body
-
-
-async def test_a_resume_asks_native_clients_and_falls_back_with_a_note() -> None:
-    async def nobody(question: Any) -> None:
-        return None
-
-    async with world(rules=[ASK]) as running:
-        request = ExecutionRequest(CREATE, mode="native", elicit=nobody)
-        result = await running.executions.execute(request, ALICE, Noted())
-    assert result.waiting
-    assert "resume" in (result.note or "")
