@@ -61,6 +61,7 @@ class Verdict:
 def verify(lines: Iterable[bytes]) -> Verdict:
     """Whether these lines are one chain, from the first to the last. Lines come without their newlines."""
     count = torn = begins = 0
+    line = b""
     prev: str | None = None
     seq: int | None = None
     for count, line in enumerate(lines, 1):

@@ -28,7 +28,7 @@ _log = Log("audit")
 class Outcome(Protocol):
     """Hears how many lines were `written` or `lost`; called from the thread."""
 
-    def __call__(self, outcome: str, lines: int) -> None: ...
+    def __call__(self, outcome: str, lines: int, /) -> None: ...
 
 
 Item = tuple[float, str, Mapping[str, Any]]

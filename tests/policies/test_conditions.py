@@ -215,5 +215,6 @@ def test_what_stands_in_text_or_bytes_is_hidden_and_not_missing(
 def test_what_can_be_seen_of_a_file_is_judged() -> None:
     file = {"_tag": "ToolFile", "mimeType": "image/png"}
     assert ArgumentTest("body.mimeType", Condition(equals="image/png")).holds({"body": file})
-    for arguments in ({"body": {"amount": None}}, {"body": {}}, {"body": None}, {}):
+    known: list[dict[str, Any]] = [{"body": {"amount": None}}, {"body": {}}, {"body": None}, {}]
+    for arguments in known:
         assert not ArgumentTest("body.amount", Condition(at_least=1)).is_hidden(arguments)
