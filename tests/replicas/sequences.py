@@ -219,7 +219,7 @@ class Sequence:
     async def _start(self, program: Program) -> Answer:
         """Over MCP, where a lost answer means beginning again, or over REST with a key, where it does not."""
         keyed = self.random.random() < 0.5
-        while True:
+        for _ in range(MOST_STEPS):
             self.replica = self.random.randrange(SIZE)
             if self._gate is not None and not self._gate.arrived.is_set():
                 operation, number = self._threatened
@@ -236,6 +236,7 @@ class Sequence:
             except Unanswered:
                 self._figures.counts["begun again"] += 1
                 self._began += 1
+        raise AssertionError(f"{self.run_id}: nobody begins it")
 
     async def _decide(self, answer: Answer) -> Answer:
         question = self.random.choice(answer.structured["interactions"])
@@ -248,7 +249,7 @@ class Sequence:
             arrived = self._fleet.api.arrived(operation, self.run_id, number)
             done = {"outcome": "done", "data": reply(operation, number)}
             said = {"action": "accept", "content": done if arrived else {"outcome": "retry"}}
-        while True:
+        for _ in range(MOST_STEPS):
             self.replica = self.random.randrange(SIZE)
             self._figures.counts["steps"] += 1
             try:
@@ -260,6 +261,7 @@ class Sequence:
                 )
             except Unanswered:
                 self._figures.counts["steps repeated"] += 1
+        raise AssertionError(f"{self.run_id}: nobody answers")
 
 
 def outcome(answer: Answer) -> tuple[str, Any, str | None]:
