@@ -15,6 +15,8 @@ JsonObject = dict[str, Any]
 ErrorKind = Literal["syntax", "error", "limit"]
 _LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
 _KINDS = frozenset(("syntax", "error", "limit"))
+# Characters. No address is longer, and journals, results and audit lines name the path of every call.
+_LONGEST_PATH = 1000
 
 
 class ProtocolError(Exception):
@@ -202,7 +204,8 @@ def _calls(body: JsonObject) -> tuple[ToolCall, ...]:
 def _call(body: JsonObject) -> ToolCall:
     seq, path, args = body["seq"], body["path"], body["args"]
     _require(type(seq) is int and seq >= 0 and type(path) is str and type(args) is dict, "call")
-    return ToolCall(seq, path, args)
+    # No tool has `...` in its address, so what was cut off never makes it another one.
+    return ToolCall(seq, path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}...", args)
 
 
 def _logs(body: JsonObject) -> tuple[tuple[str, str], ...]:

@@ -19,6 +19,7 @@ JsonObject = dict[str, Any]
 MAX_CODE_CHARACTERS: Final = 262_144
 MIN_TIMEOUT_MS: Final = 100
 MAX_TIMEOUT_MS: Final = 600_000
+METADATA_BYTES: Final = 16_384
 ACTIONS: Final = ("accept", "decline", "cancel")
 RESUME_DESCRIPTION: Final = (
     "Continue an execution that waits for a decision. Call it only with the executionId of an earlier "
@@ -108,6 +109,10 @@ def read_execute(
     metadata = arguments.get("metadata", {})
     if not isinstance(metadata, dict):
         raise BadArgument("`metadata` must be an object.")
+    if len(orjson.dumps(metadata)) > METADATA_BYTES:
+        raise BadArgument(
+            f"`metadata` must not be larger than {METADATA_BYTES} bytes; audit records hold it."
+        )
     return ExecutionRequest(
         code=_code(arguments),
         timeout_ms=_timeout(arguments),

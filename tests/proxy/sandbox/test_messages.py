@@ -88,3 +88,10 @@ def test_a_wrong_word_is_a_protocol_error(body: dict[str, Any]) -> None:
 def test_garbage_is_a_protocol_error(payload: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode_message(payload)
+
+
+def test_t22_the_path_of_a_call_is_cut_to_what_an_address_may_be() -> None:
+    understood = decode(
+        t="blocked", wake=None, **{**TAIL, "calls": [{"seq": 0, "path": "x" * 9999, "args": {}}]}
+    )
+    assert understood.calls == (ToolCall(0, "x" * 1000 + "...", {}),)

@@ -62,6 +62,11 @@ def test_bad_execute_arguments_name_the_field(arguments: dict[str, Any], words: 
     assert words in str(caught.value)
 
 
+def test_t22_metadata_is_bounded_because_every_audit_record_holds_it() -> None:
+    with pytest.raises(BadArgument, match="`metadata` must not be larger than 16384 bytes"):
+        read_execute({"code": "1", "metadata": {"a": "b" * 20_000}}, RUNTIMES, None)
+
+
 def test_the_schema_refuses_no_more_than_the_check() -> None:
     validator = Draft202012Validator(execute_schema(RUNTIMES))
     for arguments in (
