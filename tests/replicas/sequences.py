@@ -169,12 +169,9 @@ class Sequences:
         counts["sequences"] += 1
         if outcome(answer) != outcome(expected):
             problems.append(f"{run}: {outcome(answer)} and not {outcome(expected)}")
-        missing = self._arrived(peace.run_id) - self._arrived(run)
+        missing = self._fleet.api.calls_of(peace.run_id) - self._fleet.api.calls_of(run)
         if missing:
             problems.append(f"{run}: lost {missing}")
-
-    def _arrived(self, run: str) -> set[tuple[str, str]]:
-        return {(operation, number) for operation, its, number in self._fleet.api.arrivals if its == run}
 
 
 class Sequence:

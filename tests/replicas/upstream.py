@@ -90,6 +90,11 @@ class Ledger:
     def arrived(self, operation: str, run: str, number: str) -> bool:
         return self.arrivals[operation, run, number] > 0
 
+    def calls_of(self, run: str) -> set[tuple[str, str]]:
+        """Operation and number of what arrived."""
+        with self._lock:
+            return {(operation, number) for operation, its, number in self.arrivals if its == run}
+
     def doubled(self) -> list[tuple[str, str, str]]:
         """The calls that took effect more than once."""
         with self._lock:
