@@ -15,6 +15,7 @@ Rules:
 - Active time runs while the worker computes, and while it waits for nothing but timers. It stands still while the code
   waits for an inner call.
 - Calls beyond `parallel` wait here; calls beyond `calls` settle at once with `call_limit_exceeded`.
+- Nobody is asked any more for code that has thrown: a call that asks is then cut off, and reported as `unsettled`.
 - Calls that the code made but did not await: when the code returns they are still sent, and the execution ends when
   they have settled; their results go nowhere. When the code throws, those not sent yet are dropped, and those already
   sent are waited for.
@@ -29,6 +30,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from proxy.executions import replay
@@ -58,7 +60,6 @@ from proxy.executions.protocol import (
     Write,
 )
 from proxy.executions.situation import (
-    NO_HELD,
     IllegalEvent,
     MachineLimits,
     Phase,
@@ -91,8 +92,10 @@ def _started(state: State, event: Started) -> Step:
 def _finished(state: State, event: Finished) -> Step:
     done = event.done
     if not done.ok:
-        waiting = (*(one.call for one in state.queue), *(one.call for one in state.held.values()))
-        dropped = state._replace(queue=(), held=NO_HELD, dropped=(*waiting, *done.calls))
+        held = {seq: one for seq, one in state.held.items() if not one.parked}
+        parked = MappingProxyType({seq: one for seq, one in state.held.items() if one.parked})
+        waiting = (*(one.call for one in state.queue), *(one.call for one in held.values()))
+        dropped = state._replace(queue=(), held=parked, dropped=(*waiting, *done.calls))
         return _drained(dropped._replace(phase="draining", done=done), ())
     state, commands = admitted(state._replace(phase="draining", done=done, inbox=()), done.calls)
     return _drained(state, commands)
@@ -103,9 +106,9 @@ def _drained(state: State, commands: tuple[Command, ...]) -> Step:
     state = state._replace(inbox=())
     if not state.quiet:
         return state, commands
-    if state.held:
-        return pause(state, commands)
     assert state.done is not None
+    if state.held and state.done.ok:
+        return pause(state, commands)
     return end(state, commands, Ended("completed" if state.done.ok else "failed", state.done))
 
 

@@ -72,6 +72,8 @@ class History:
     delivered: list[Delivery] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    parked: set[int] = field(default_factory=set)
     finishes: int = 0
     pauses: int = 0
     answers: list[Answer] = field(default_factory=lambda: [SEND])
@@ -86,6 +88,8 @@ class History:
             return False
         if isinstance(event, Settled):
             self.settled.append(event.seq)
+        if isinstance(event, Asked):
+            (self.parked if event.ask.get("parked") else self.ended).add(event.seq)
         for command in commands:
             self._carry_out(command)
         self._check(before)
@@ -109,20 +113,24 @@ class History:
                 self.delivered.extend(events)
             case Finish(end):
                 self.finishes += 1
-                assert {one.seq for one in end.unsettled} == set(self.sent) - set(self.settled)
+                assert {one.seq for one in end.unsettled} == self._under_way()
             case HandOver():
                 self.pauses += 1
                 assert isinstance(self.records[-1], PauseRecord)
-                left = set(self.sent) - set(self.settled)
+                left = self._under_way() - self.parked
                 assert left <= self._repeatable(), "what must not be sent twice is waited for"
             case Pause(held):
                 self.pauses += 1
                 assert isinstance(self.records[-1], PauseRecord)
                 assert held
-                assert set(self.sent) == set(self.settled), "nothing is under way in a pause"
-                assert not {one.call.seq for one in held} & set(self.sent)
+                assert self._under_way() <= self.parked, "nothing is under way in a pause but what asks"
+                assert {one.call.seq for one in held} & set(self.sent) == self.ended | self._under_way()
             case _:
                 pass
+
+    def _under_way(self) -> set[int]:
+        """Sent, and neither over nor ended with a question."""
+        return set(self.sent) - set(self.settled) - self.ended
 
     def _repeatable(self) -> set[int]:
         return {one.seq for one in self.records if isinstance(one, DispatchRecord) and one.repeatable}
@@ -137,6 +145,7 @@ class History:
         assert (state.phase == "paused") == (self.pauses == 1)
         assert len(self.sent) == len(set(self.sent)) <= LIMITS.calls
         assert len(self.settled) == len(set(self.settled))
+        assert not self.ended & set(self.settled), "a call that ended with a question settles in another run"
         assert set(self.settled) <= set(self.sent)
 
     def check_replay(self) -> None:
@@ -161,10 +170,12 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
     """Any event, legal or not, with a bias to what may happen next."""
     at = history.now = history.now + draw(st.sampled_from([0, 0, 1, 5, 30, -10, 200]))
     state = history.state
-    flying = [*state.flying, draw(st.integers(0, 8))]
+    flying = [*state.flying, *history.parked, draw(st.integers(0, 8))]
     wake = draw(st.none() | st.sampled_from([at, at + 5, at + 100]))
     calls = draw(calls_from(state.next_seq))
     settled = Settled(at, draw(st.sampled_from(flying)), OK)
+    asks = {**ask(), "kind": "form", "parked": draw(st.booleans())}
+    asked = Asked(at, draw(st.sampled_from(flying)), asks)
     common: list[Event] = [Blocked(at, calls, wake), settled, settled, TimerDue(at)]
     rare: list[Event] = [
         Finished(at, done(draw(st.booleans()), calls)),
@@ -172,7 +183,8 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
         DeadlineReached(at),
         CancelRequested(at, ""),
         HandOverRequested(at),
-        Asked(at, draw(st.sampled_from(flying)), ask()),
+        asked,
+        asked,
         Started(at, START),
     ]
     return draw(st.sampled_from([*common * 4, *rare]))
