@@ -19,7 +19,7 @@ from typing import Final
 
 from proxy.executions.journal import encode
 from proxy.executions.protocol import Write
-from proxy.state import Conflict, Decision, ExecutionRecord, Lease, LeaseLost, Owner, State, StateUnavailable
+from proxy.state import Decision, ExecutionRecord, Lease, LeaseLost, Owner, State, StateUnavailable
 
 LEASE_SECONDS: Final = 8.0
 _RENEW_SECONDS: Final = 2.0
@@ -63,9 +63,11 @@ class Claim:
 
     async def write(self, writes: Sequence[Write], *, guarded: bool) -> None:
         """Store them in this order. `guarded`: they must not be lost. Raises `LeaseLost` and what stores raise."""
-        if (guarded or self.known) and not self.kept:
+        if self.known and not self.kept:
+            await self.take([encode(one.record) for one in writes])
+            return
+        if guarded and not self.kept:
             await self.take()
-            guarded = True
         plain: list[bytes] = []
         approved: dict[str, list[bytes]] = {}
         for one in writes:
@@ -86,20 +88,25 @@ class Claim:
             raise ApprovalGone(interaction)
         self._used.add(interaction)
 
-    async def take(self) -> None:
-        """Take the lease and let the store know of the execution. Raises `LeaseLost`."""
+    async def take(self, first: Sequence[bytes] = ()) -> None:
+        """Take the lease and let the store know of the execution. Raises `LeaseLost`.
+
+        The index record is saved together with the journal so far, `first` included, or after it: what the store knows
+        of can be gone on with.
+        """
         holder = secrets.token_hex(8)
         lease = await self._store.acquire_lease(self._id, holder, LEASE_SECONDS)
         if lease is None:
             raise LeaseLost(self._id)
         self.lease = lease
-        self._held.set()
-        try:
-            await self.save(replace(self.record, status="running"))
-        except Conflict:
+        if self.known and await self._store.find_execution(self._id, self._owner.workspace_id) is not None:
             # Somebody else has begun it, and may have ended it by now.
             await self.release()
-            raise LeaseLost(self._id) from None
+            raise LeaseLost(self._id)
+        self._held.set()
+        if first:
+            await self._store.append_journal(self._id, self._owner, first, lease=lease, durable=False)
+        await self.save(replace(self.record, status="running"))
 
     async def save(self, record: ExecutionRecord, *, pending_cap: int | None = None) -> None:
         """Write the index record under the lease."""

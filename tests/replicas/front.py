@@ -71,6 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             # What has a length is short, and is passed on whole or not at all.
             whole = answer.read() if answer.getheader("content-length") is not None else None
+            if whole is None and not answer.chunked and answer.status not in (202, 204, 304):
+                raise http.client.IncompleteRead(
+                    b""
+                )  # our servers say how long an answer is, unless they die
         except (OSError, http.client.HTTPException):
             connection.close()
             self._refuse(502)
