@@ -94,6 +94,7 @@ class Application:
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             approval_url=self.approval_url,
+            still=lambda principal: self.access.authenticator.still(principal),
         )
         self._reloader: Reloader[Loaded, Built] | None = None
         operations = Operations(

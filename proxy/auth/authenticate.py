@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from integrations.base import Secret
-from proxy.auth.errors import bad_request, credential_invalid, credential_missing, not_admitted
+from proxy.auth.errors import AuthError, bad_request, credential_invalid, credential_missing, not_admitted
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LOCAL_ACCOUNT
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
@@ -59,6 +60,24 @@ class Authenticator:
         if account is not None:
             return Principal(self._chosen(wanted, known=True), account, "local")
         return self._by_key(presented, wanted)
+
+    def still(self, principal: Principal) -> Principal | None:
+        """The same caller with the groups of this config; None when it is not admitted any more.
+
+        Local callers are whoever runs this server, also where it serves stdio beside keys: they stay as they are.
+        """
+        if principal.kind == "anonymous":
+            return principal if self._anonymous else None
+        if principal.kind != "key":
+            return principal
+        record = self._keyring.named(principal.account_id.removeprefix("key:"))
+        if record is None:
+            return None
+        try:
+            workspace = self._of_key(record, None)
+        except AuthError:
+            return None
+        return replace(principal, groups=record.groups) if workspace == principal.workspace_id else None
 
     def _local_account(self, presented: str) -> str | None:
         digest, found = hash_key(presented), None

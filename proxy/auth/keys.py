@@ -70,6 +70,13 @@ class Keyring:
             return None
         return Expired(found) if found.expires is not None and found.expires <= self._clock() else found
 
+    def named(self, name: str) -> KeyRecord | None:
+        """The key of this name, unless it has expired."""
+        for _, record in self._digests:
+            if record.name == name:
+                return record if record.expires is None or record.expires > self._clock() else None
+        return None
+
     def __len__(self) -> int:
         return len(self._digests)
 

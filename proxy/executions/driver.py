@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from proxy.calls import Calls
 from proxy.config import Config
@@ -26,11 +27,15 @@ from proxy.executions.run import Run
 from proxy.executions.stretch import Asked, Stretch, first_stretch, next_stretch
 from proxy.executions.topics import tell, topic
 from proxy.live import Live, NotServing
+from proxy.principal import Principal
 from proxy.state import Conflict, ExecutionRecord, Lease, State, StateUnavailable
 from proxy.telemetry import Log
 from proxy.telemetry.spans import Spans, Value
 
 _log = Log("executions")
+_REVOKED: Final = "The account that ran this is not admitted any more, so nothing further was sent."
+Still = Callable[[Principal], Principal | None]
+"""A caller as it is now, with the groups of the current config; None when it is not admitted any more."""
 
 
 class Driver:
@@ -51,6 +56,7 @@ class Driver:
         closing: Closing,
         spans: Spans,
         parking: Parking,
+        still: Still,
     ) -> None:
         self._pool = pool
         self._calls = calls
@@ -61,6 +67,7 @@ class Driver:
         self._closing = closing
         self._spans = spans
         self._parking = parking
+        self._still = still
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
         self._tasks: set[asyncio.Task[ExecutionResult]] = set()
         self.running: dict[str, Run] = {}
@@ -138,10 +145,14 @@ class Driver:
                 await self._parking.drop(claim.record.execution_id)
                 why = "This workspace is no longer configured."
                 return await self._ended(claim, stopped(claim.record, "NotServing", why))
+            principal = self._still(body_of(claim.record).who())
+            if principal is None:
+                await self._parking.drop(claim.record.execution_id)
+                return await self._ended(claim, stopped(claim.record, "AccessRevokedError", _REVOKED))
             limits = self._limits(generation.config)
             alive = self._parking.alive(claim.record.execution_id)
             return await self._run(
-                next_stretch(claim, found.past, found.given, generation, limits, observer, alive)
+                next_stretch(claim, found.past, found.given, principal, generation, limits, observer, alive)
             )
 
     async def _ended(self, claim: Claim, result: ExecutionResult) -> ExecutionResult:

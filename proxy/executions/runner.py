@@ -29,7 +29,7 @@ from proxy.executions.approvals import (
 from proxy.executions.clock import wall_clock
 from proxy.executions.closing import ApprovalUrl, Closing
 from proxy.executions.deciding import Desk, OnDecision
-from proxy.executions.driver import Driver
+from proxy.executions.driver import Driver, Still
 from proxy.executions.following import Following
 from proxy.executions.idempotency import Keys
 from proxy.executions.job import Workers
@@ -74,13 +74,14 @@ class Executions:
         spans: Spans | None = None,
         is_approver: Callable[[Principal], bool] = lambda _: False,
         approval_url: ApprovalUrl = lambda execution_id, session_id: None,
+        still: Still = lambda principal: principal,
     ) -> None:
         self._state = state
         self._clock = clock or wall_clock()
         parking = Parking(state)
         closing = Closing(state, self._clock, on_execution, approval_url, parking)
         self._driver = Driver(
-            pool, calls, live, state, limits, self._clock, closing, spans or NoSpans(), parking
+            pool, calls, live, state, limits, self._clock, closing, spans or NoSpans(), parking, still
         )
         self._desk = Desk(state, is_approver, self._clock, on_decision)
         seen = Seen(state, self._clock)

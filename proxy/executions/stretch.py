@@ -84,12 +84,13 @@ def next_stretch(
     claim: Claim,
     past: Past,
     given: Mapping[int, Given],
+    principal: Principal,
     generation: Generation,
     limits: ExecutionLimits,
     observer: Observer,
     alive: frozenset[int] = frozenset(),
 ) -> Stretch:
-    """The execution goes on where its journal ends, under this generation."""
+    """The execution goes on where its journal ends, under this generation, for its caller as that is now."""
     record, body = claim.record, body_of(claim.record)
     request = replace(body.asked_for(), code=past.start.code)
     machine = replace(
@@ -97,6 +98,6 @@ def next_stretch(
         calls=past.start.calls,
         argument_bytes=past.start.argument_bytes,
     )
-    who = (record.execution_id, record.session_id, body.who())
+    who = (record.execution_id, record.session_id, principal)
     job = Job(*who, generation, past.start, limits, machine, observer, past, given, alive)
     return Stretch(job, request, body, claim, limits)

@@ -135,6 +135,35 @@ async def test_t11_another_rule_asks_again() -> None:
     assert running.upstream.sent == []
 
 
+async def test_t11_the_groups_of_the_moment_count() -> None:
+    ops = replace(ALICE, groups=frozenset({"ops"}))
+    still = {ALICE.account_id: ops}
+    mine = Rule("mine", "demo.org.main.things.delete", "approve", principals=("group:ops",))
+    rules = [ASK, mine, Rule("no", "demo.org.main.things.delete", "block", reason="ops only")]
+    code = f"{CREATE.replace('return ', '')}; return await tools.demo.org.main.things.delete({{n: 2}})"
+    async with world(rules=rules, still=lambda who: still[who.account_id]) as running:
+        result = await accept(running, await running.run(code, ops))
+        assert result.result["ok"]
+        first = await running.run(code, ops)
+        still[ALICE.account_id] = ALICE
+        result = await accept(running, first)
+        assert result.result["error"]["code"] == "tool_blocked"
+
+
+async def test_t11_nothing_is_sent_for_an_account_that_is_not_admitted_any_more() -> None:
+    still: dict[str, Principal] = {ALICE.account_id: ALICE}
+    async with world(
+        rules=[HUMAN], is_approver=is_boss, still=lambda who: still.get(who.account_id)
+    ) as running:
+        first = await paused(running)
+        still.clear()
+        result = await accept(running, first, BOSS, via="rest")
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error.name == "AccessRevokedError"
+    assert running.upstream.sent == []
+
+
 async def test_t11_a_changed_definition_voids_the_approval() -> None:
     async with world(rules=[ASK]) as running:
         first = await paused(running)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from integrations.base import Secret
@@ -125,3 +127,20 @@ def test_the_approver_is_another_account_in_any_workspace() -> None:
     assert home.authenticate(request(bearer(LOCAL), workspaceId=["ws_b"])).account_id == "local"
     keys = Authenticator("keys", KEYRING, None, WORKSPACES, approver_token=Secret("approver-0123456789"))
     assert refused(keys, asked).status == 401
+
+
+def test_t11_a_caller_of_before_is_who_the_config_says_now() -> None:
+    ci = replace(KEYS.authenticate(request(bearer(CI))), groups=frozenset({"admins"}))
+    assert KEYS.still(ci) == replace(ci, groups=frozenset({"ci"}))
+    for gone in (
+        replace(ci, account_id="key:left"),
+        replace(ci, account_id="key:old"),
+        replace(ci, workspace_id="ws_b"),
+        Principal("ws_a", "anonymous", "anonymous"),
+    ):
+        assert KEYS.still(gone) is None
+    assert Authenticator("keys", KEYRING, None, ["ws_b"]).still(ci) is None
+    stays = Principal("ws_a", "anonymous", "anonymous")
+    assert OPEN.still(stays) == stays
+    local = Principal("ws_a", "local", "local")
+    assert KEYS.still(local) == local, "a process on stdio"

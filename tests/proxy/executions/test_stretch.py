@@ -30,9 +30,10 @@ def test_going_on_keeps_what_the_code_could_see() -> None:
     assert not first.claim.kept
     past = past_of([first.job.start, DispatchRecord(0, "a", "d")])
     tighter = replace(LIMITS, machine=replace(LIMITS.machine, calls=1, argument_bytes=1))
-    again = next_stretch(first.claim, past, {}, config, tighter, Noted())
+    now = replace(ALICE, groups=frozenset({"new"}))
+    again = next_stretch(first.claim, past, {}, now, config, tighter, Noted())
     assert again.request.code == "return 1"
     assert again.job.machine.calls == first.job.machine.calls
     assert again.job.machine.argument_bytes == first.job.machine.argument_bytes
     assert again.job.machine.active_ms == 5000
-    assert again.job.principal == ALICE
+    assert again.job.principal == now
