@@ -24,6 +24,7 @@ from integrations.http.transport import (
     Transport,
     check_proxied,
     open_pool,
+    plain_context,
     tls_context,
 )
 
@@ -64,14 +65,15 @@ class _Call:
     partial: Collection[str]
 
 
-_PoolKey = tuple[EgressRules, Transport, tuple[object, ...]]
+_PoolKey = tuple[EgressRules, Transport, bool, tuple[object, ...]]
 
 
 class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
     A connection made under one set of egress rules, or over one transport, is never used for another: each pair
-    has its own pool. `stamp` gives headers that go with every request: what a trace wants upstreams to know.
+    has its own pools, one for plain http and one for https. `stamp` gives headers that go with every request: what a
+    trace wants upstreams to know.
     """
 
     def __init__(
@@ -128,7 +130,9 @@ class HttpClient:
             check_proxied(target, call.allow)
         headers = [*call.headers, *self._stamp()]
         request = _build(call.method, target, headers, call.body, call.timeout_seconds)
-        pool = await self._pool(call.allow, transport)
+        pool = await self._pool(
+            call.allow, transport, target.scheme == "https" or transport.proxy is not None
+        )
         reading = _Reading(call.url, call.max_bytes, frozenset(call.partial), call.method.upper() == "HEAD")
         try:
             async with asyncio.timeout(call.timeout_seconds):
@@ -145,11 +149,13 @@ class HttpClient:
             raise Unreachable(f"{target.origin} broke off: {_reason(error)}", sent=True) from None
         return reading.response()
 
-    async def _pool(self, rules: EgressRules, transport: Transport) -> httpcore2.AsyncConnectionPool:
-        key = (rules, transport, transport.stamps())
+    async def _pool(
+        self, rules: EgressRules, transport: Transport, secure: bool
+    ) -> httpcore2.AsyncConnectionPool:
+        key = (rules, transport, secure, transport.stamps())
         pool = self._pools.get(key)
         if pool is None:
-            context = self._context(transport)
+            context = self._context(transport, secure)
             pool = self._pools[key] = open_pool(
                 rules, self._resolve, transport, context, self._max_connections
             )
@@ -157,10 +163,12 @@ class HttpClient:
         self._pools.move_to_end(key)
         return pool
 
-    def _context(self, transport: Transport) -> ssl.SSLContext:
+    def _context(self, transport: Transport, secure: bool) -> ssl.SSLContext:
         """Reading the system's certificates takes milliseconds: who needs no others shares them."""
         if transport.ca_bundle is not None or transport.client_cert is not None:
             return tls_context(transport)
+        if not secure:
+            return plain_context()
         if self._ssl is None:
             self._ssl = tls_context(DIRECT)
         return self._ssl

@@ -125,6 +125,11 @@ def tls_context(transport: Transport) -> ssl.SSLContext:
     return context
 
 
+def plain_context() -> ssl.SSLContext:
+    """For pools that speak plain http only: it trusts nobody, and no certificates need to be read for it."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _no_password() -> str:
     """An encrypted key would otherwise be asked for on the terminal."""
     raise ssl.SSLError("the key is encrypted; give it without a passphrase")

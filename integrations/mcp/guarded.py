@@ -19,7 +19,14 @@ import orjson
 from integrations.http import EgressDenied, EgressRules
 from integrations.http.backend import Resolve, system_resolve
 from integrations.http.egress import Target, check_scheme, parse_target
-from integrations.http.transport import DIRECT, Transport, check_proxied, open_pool, tls_context
+from integrations.http.transport import (
+    DIRECT,
+    Transport,
+    check_proxied,
+    open_pool,
+    plain_context,
+    tls_context,
+)
 from integrations.mcp.renewal import Renewal
 from integrations.mcp.trouble import Kind, Trouble
 
@@ -64,6 +71,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         resolve: Resolve = system_resolve,
         transport: Transport = DIRECT,
         renewal: Renewal | None = None,
+        secure: bool = True,
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
@@ -74,7 +82,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._renewal = renewal
         self._short_streams = 0
         self._proxied = transport.proxy is not None
-        self._pool = open_pool(rules, resolve, transport, tls_context(transport), _MOST_CONNECTIONS)
+        context = plain_context() if transport == DIRECT and not secure else tls_context(transport)
+        self._pool = open_pool(rules, resolve, transport, context, _MOST_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()

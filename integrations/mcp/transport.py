@@ -47,6 +47,7 @@ def guarded_transport(
             resolve=resolve,
             transport=server.choose(),
             renewal=renewal,
+            secure=not server.url.lower().startswith("http:"),
         )
     except HttpError as error:
         raise Trouble("unreachable", str(error)) from None

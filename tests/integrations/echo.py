@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+LIMIT_SECONDS = 60.0
 
 
 @dataclass
@@ -107,6 +111,27 @@ async def echo_server() -> AsyncIterator[Echo]:
         yield echo
     finally:
         server.close()
+
+
+@contextmanager
+def echo_thread() -> Iterator[Echo]:
+    """The same in a thread with a loop of its own, for many tests that share one address. Clear `log` and `replies`."""
+    ready: queue.Queue[tuple[Echo, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with echo_server() as echo:
+            ready.put((echo, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="echo")
+    thread.start()
+    echo, loop, stop = ready.get(timeout=LIMIT_SECONDS)
+    try:
+        yield echo
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(LIMIT_SECONDS)
 
 
 async def _read(reader: asyncio.StreamReader) -> Seen | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from integrations.base import Secret
 from integrations.http import EgressDenied, EgressRules, HttpClient, Transport, Unreachable
 from integrations.http.egress import parse_target
-from integrations.http.transport import check_proxied
+from integrations.http.transport import check_proxied, plain_context
 from tests.integrations.echo import Echo, echo_server
 from tests.integrations.tls import Authority, forward_proxy, tls_in_front_of
 
@@ -215,3 +216,9 @@ def test_a_private_target_may_be_named() -> None:
     check_proxied(parse_target("https://127.1/"), EgressRules(allow=("127.1",)))
     with pytest.raises(EgressDenied):
         check_proxied(parse_target("https://10.1.2.3/"), EgressRules(allow=("10.2.0.0/16",)))
+
+
+def test_a_pool_for_plain_http_trusts_nobody_should_it_ever_speak_tls() -> None:
+    context = plain_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.get_ca_certs() == []

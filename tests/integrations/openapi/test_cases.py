@@ -12,6 +12,8 @@ import email.parser
 import email.policy
 import gzip
 import json
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,7 +23,7 @@ import pytest
 from integrations.base import Credential, Failure, InvalidArguments, Result, SchemeCredential, Secret
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource, load_toolset
-from tests.integrations.echo import Echo, Reply, Seen, echo_server, substitute
+from tests.integrations.echo import Echo, Reply, Seen, echo_server, echo_thread, substitute
 from tests.integrations.openapi.documents import toolset_of
 
 DATA = Path(__file__).parent / "data"
@@ -59,11 +61,25 @@ async def test_case(case: dict[str, Any]) -> None:
         await call_and_check(case, toolset, echo, http)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Echo]:
+    """One address for all cases, so that each document is compiled once."""
+    with echo_thread() as echo:
+        yield echo
+
+
+@cache
+def compiled_at(spec: str, url: str) -> OpenApiToolset:
+    document = substitute(json.loads((DATA / f"{spec}.json").read_text()), url)
+    return toolset_of(document, f"{url}/docs/api.json")
+
+
 @pytest.mark.parametrize("case", cases("cases.own.json"))
-async def test_own_case(case: dict[str, Any]) -> None:
-    async with echo_server() as echo, HttpClient() as http:
-        document = substitute(json.loads((DATA / f"{case['spec']}.json").read_text()), echo.url)
-        await call_and_check(case, toolset_of(document, f"{echo.url}/docs/api.json"), echo, http)
+async def test_own_case(shared: Echo, case: dict[str, Any]) -> None:
+    shared.log.clear()
+    shared.replies.clear()
+    async with HttpClient() as http:
+        await call_and_check(case, compiled_at(case["spec"], shared.url), shared, http)
 
 
 async def call_and_check(case: dict[str, Any], toolset: OpenApiToolset, echo: Echo, http: HttpClient) -> None:
