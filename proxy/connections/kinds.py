@@ -5,31 +5,28 @@ The MCP SDK is loaded only when a config has an MCP server: `mcp_kind.X` is look
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-from pydantic import BaseModel
-
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations import graphql as graphql_kind
 from integrations import mcp as mcp_kind
-from integrations.base import Credential, SourceError, Toolset, Upstream
-from integrations.fields import SecretRef
-from integrations.http import EgressRules, HttpClient
+from integrations.base import Credential, Toolset, Upstream
+from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
-from proxy.config.secrets import Resolver, SecretMissing
+from proxy.config.secrets import Resolver
 from proxy.connections.credentials import credential_source, plain_headers
+from proxy.connections.digests import key_of
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
+from proxy.connections.mcp_servers import server_of, session_values
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
-from proxy.connections.way_out import chooser, settings, through
+from proxy.connections.way_out import settings, through
 
 Resolve = Callable[[], Credential]
 
@@ -186,7 +183,7 @@ def _root_of(file: Path, directories: Sequence[Path]) -> Path:
 def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None) -> str:
     """Equal keys are loaded once: the place of the document, its file's identity, and what is done to it."""
     files = [spec.file] if spec.file is not None else []
-    return _key(
+    return key_of(
         "openapi",
         files,
         spec.url,
@@ -221,7 +218,7 @@ def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) ->
     )
     files = [*documents, *([file] if file is not None else [])]
     asked = (endpoint, connection.auth, integration.headers, *settings(integration)) if live else ()
-    key = _key("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
+    key = key_of("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
     http = through(means.http, integration, means.resolver)
 
@@ -250,15 +247,15 @@ def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
 
 def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRemote, means: Means) -> Plan:
     """One session per connection: its credential is part of it."""
-    key = _key("mcp", [], prefix, integration, connection.auth, connection.base_url)
+    key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url)
     resolve = _resolving(connection, integration, means)
 
     def values() -> Mapping[str, str]:
-        return _session_values(integration, connection, means.resolver)
+        return session_values(integration, connection, means.resolver)
 
     def hold() -> Holding:
         upstream = mcp_kind.McpUpstream(
-            _server(integration, connection, means),
+            server_of(integration, connection, means.resolver),
             name=prefix,
             include=integration.include,
             exclude=integration.exclude,
@@ -271,74 +268,3 @@ def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRe
         return McpHolding(key, upstream)
 
     return Plan(key, hold, resolve)
-
-
-def _server(
-    integration: McpLocal | McpRemote, connection: Connection, means: Means
-) -> mcp_kind.LocalServer | mcp_kind.RemoteServer:
-    if isinstance(integration, McpLocal):
-        return mcp_kind.LocalServer(
-            integration.command, plain_headers(integration.environment), integration.cwd, integration.timeout
-        )
-    url = connection.base_url or integration.url
-    egress = EgressRules(allow=integration.egress.allow)
-    headers = plain_headers(integration.headers)
-    choose = chooser(integration, means.resolver)
-    oauth = integration.oauth
-    return mcp_kind.RemoteServer(
-        url,
-        headers,
-        integration.transport,
-        integration.timeout,
-        egress,
-        choose,
-        detect_oauth=oauth is not False,
-        client_id=None if isinstance(oauth, bool) else oauth.client_id,
-    )
-
-
-def _session_values(
-    integration: McpLocal | McpRemote, connection: Connection, resolver: Resolver
-) -> dict[str, str]:
-    """Headers or variables of a new session. Raises `SourceError` naming what is missing."""
-    named = integration.environment if isinstance(integration, McpLocal) else integration.headers
-    own = credential_source(connection.auth, {}, resolver)
-    try:
-        values = {
-            name: resolver.resolve(value).reveal()
-            for name, value in named.items()
-            if isinstance(value, SecretRef)
-        }
-        credential = own() if own is not None else Credential()
-    except SecretMissing as missing:
-        raise SourceError(str(missing)) from None
-    return (
-        values if isinstance(integration, McpLocal) else {**values, **mcp_kind.credential_headers(credential)}
-    )
-
-
-# ---- keys ---------------------------------------------------------------------------------------------------------
-
-
-def _key(kind: str, files: Sequence[Path], *seen: object) -> str:
-    """A digest of what a holding depends on: config by its words, files by their identity."""
-    words = [kind, *map(_words, seen), *([str(file), *_identity(file)] for file in files)]
-    return hashlib.sha256(orjson.dumps(words, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _words(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True)
-    if isinstance(value, Mapping):
-        return {str(name): _words(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_words(one) for one in value]
-    return value
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return ()
-    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)

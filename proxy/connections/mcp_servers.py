@@ -1,0 +1,61 @@
+"""An MCP server as its kind wants it: where it is, and what a session of one connection says of itself.
+
+The MCP SDK is loaded only when a config has an MCP server: `mcp_kind.X` is looked up when it is used.
+"""
+
+from __future__ import annotations
+
+from integrations import McpLocal, McpRemote
+from integrations import mcp as mcp_kind
+from integrations.base import Credential, SourceError
+from integrations.fields import SecretRef
+from integrations.http import EgressRules
+from proxy.config.connection import Connection
+from proxy.config.secrets import Resolver, SecretMissing
+from proxy.connections.credentials import credential_source, plain_headers
+from proxy.connections.way_out import chooser
+
+
+def server_of(
+    integration: McpLocal | McpRemote, connection: Connection, resolver: Resolver
+) -> mcp_kind.LocalServer | mcp_kind.RemoteServer:
+    """Secrets are not part of it: they are resolved for each session."""
+    if isinstance(integration, McpLocal):
+        return mcp_kind.LocalServer(
+            integration.command, plain_headers(integration.environment), integration.cwd, integration.timeout
+        )
+    url = connection.base_url or integration.url
+    egress = EgressRules(allow=integration.egress.allow)
+    headers = plain_headers(integration.headers)
+    choose = chooser(integration, resolver)
+    oauth = integration.oauth
+    return mcp_kind.RemoteServer(
+        url,
+        headers,
+        integration.transport,
+        integration.timeout,
+        egress,
+        choose,
+        detect_oauth=oauth is not False,
+        client_id=None if isinstance(oauth, bool) else oauth.client_id,
+    )
+
+
+def session_values(
+    integration: McpLocal | McpRemote, connection: Connection, resolver: Resolver
+) -> dict[str, str]:
+    """Headers or variables of a new session. Raises `SourceError` naming what is missing."""
+    named = integration.environment if isinstance(integration, McpLocal) else integration.headers
+    own = credential_source(connection.auth, {}, resolver)
+    try:
+        values = {
+            name: resolver.resolve(value).reveal()
+            for name, value in named.items()
+            if isinstance(value, SecretRef)
+        }
+        credential = own() if own is not None else Credential()
+    except SecretMissing as missing:
+        raise SourceError(str(missing)) from None
+    return (
+        values if isinstance(integration, McpLocal) else {**values, **mcp_kind.credential_headers(credential)}
+    )
