@@ -46,7 +46,7 @@ rules: install
 
 coverage: install
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q -n auto
+	@EXECUTOR_REPLAY_CASES=2000 $(BIN)/coverage run -m pytest -q -n auto
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

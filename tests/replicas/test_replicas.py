@@ -170,7 +170,7 @@ async def _settled(three: Fleet, name: str, answer: Answer) -> None:
 async def test_random_sequences_lose_and_double_nothing(three: Fleet) -> None:
     """The long run is `python -m bench.replicas`."""
     sequences = Sequences(three, seed=2026)
-    await sequences.run(range(20), kills=3)
+    await sequences.run(range(12), kills=2)
     assert not sequences.figures.problems
     assert not three.api.doubled()
-    assert sequences.figures.counts["sequences"] == 20
+    assert sequences.figures.counts["sequences"] == 12

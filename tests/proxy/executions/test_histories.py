@@ -190,7 +190,7 @@ def an_event(draw: st.DrawFn, history: History) -> Event:
     return draw(st.sampled_from([*common * 4, *rare]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_random_histories_keep_every_rule(data: st.DataObject) -> None:
     answers: st.SearchStrategy[Answer] = st.sampled_from([SEND, SEND, Send(True), Refuse(OK), Hold(ask())])

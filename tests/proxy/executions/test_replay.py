@@ -1,6 +1,11 @@
-"""Replay on fresh workers: 2,000 random programs, paused wherever they need approval (T15)."""
+"""Replay on fresh workers: random programs, paused wherever they need approval (T15).
+
+2,000 of them in `make check`, which is what CI runs; 600 in `make test`; as many as you like with `bench.replay_sweep`.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -10,17 +15,19 @@ from proxy.executions.replay import BATCH_EVENTS, heard
 from proxy.executions.situation import MachineLimits, State
 from tests.proxy.executions.sweep import sweep
 
+PORTIONS = 8
+CASES = int(os.environ.get("EXECUTOR_REPLAY_CASES", "600")) // PORTIONS
 START = StartRecord("code", "00" * 32, 1.0, 10, 100, 100, 100, 100)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(PORTIONS))
 async def test_random_programs_replay_to_the_same_calls_and_results_and_send_nothing_twice(seed: int) -> None:
-    figures = await sweep(250, seed)
+    figures = await sweep(CASES, seed)
     assert not figures.problems, figures.problems[0]
-    assert figures.cases == figures.replayed == 250
-    assert figures.pauses > 200
-    assert figures.declined > 50
-    assert figures.uncaught > 0
+    assert figures.cases == figures.replayed == CASES
+    assert figures.pauses > CASES * 0.8
+    assert figures.declined > CASES * 0.2
+    assert figures.uncaught > 0 or CASES < 250
 
 
 def test_a_long_journal_is_delivered_in_frames_of_bounded_size() -> None:
