@@ -51,7 +51,11 @@ class Client:
         except BaseException:
             writer.close()
             raise
-        self._free.append((reader, writer))
+        if fields.get("connection", "").lower() == "close":
+            # The server ends a connection after a number of requests, and says so.
+            writer.close()
+        else:
+            self._free.append((reader, writer))
         return Response(int(lines[0].split(" ")[1]), body)
 
     async def _connection(self) -> Connection:
