@@ -62,6 +62,6 @@ async def test_decisions_are_counted(tmp_path: Path, env: Mapping[str, str]) -> 
     for line in (
         'executor_approval_decisions_total{action="decline",outcome="taken"} 1.0',
         'executor_approval_decisions_total{action="accept",outcome="not_found"} 1.0',
-        "executor_executions_running",
+        "executor_executions_running 0.0",
     ):
         assert line in metrics

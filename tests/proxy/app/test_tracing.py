@@ -39,8 +39,9 @@ async def test_an_execution_and_its_calls_are_one_trace(tmp_path: Path, env: Map
             result = await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, Silence())
             assert result.result is True
     found = spans(collector)
-    call = next(span for span in found if span.name == "execute_tool")
-    assert call.parent_span_id in {span.span_id for span in found if span.name == "execution"}
+    call, execution = sorted(found, key=lambda span: span.name)
+    assert (call.name, execution.name) == ("execute_tool", "execution")
+    assert call.parent_span_id == execution.span_id
     assert {one.key: one.value.string_value for one in call.attributes}["gen_ai.tool.name"] == (
         "shop.org.main.items.get"
     )
