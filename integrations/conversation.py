@@ -1,25 +1,30 @@
-"""What passes between an upstream and whoever made a call while the call is under way: progress, and questions.
+"""What passes between an upstream and its caller during a call: progress, and questions to a person.
 
-Two eras ask in two ways. A server that keeps the call open asks in the middle of it (`Conversation.ask`), and only the
-process that holds the call can pass the answer on. A server of the 2026 era ends the call with its questions
-(`InputNeeded`), and whoever has the answers makes the call again with a `Reply`, from any process, at any time.
+Servers ask in two ways, by protocol revision. One that keeps the call open asks in the middle of it
+(`Conversation.ask`), and only the process that holds the call can pass the answer on. A server of the 2026 revision
+ends the call with its questions (`InputNeeded`), and whoever has the answers makes the call again with a `Reply`,
+from any process, at any time.
 
-Everything in a question is the upstream's own words: nothing here is checked, sanitised or safe to show.
+Everything in a question is the upstream's own text: nothing here is checked, sanitised or safe to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-JsonObject = dict[str, Any]
+from integrations.base import JsonObject
+
+ElicitAction = Literal["accept", "decline", "cancel"]
+"""What a person does with a question, as MCP spells it (`ElicitResult`)."""
+
 OnProgress = Callable[[float, float | None, str | None], None]
 """Progress so far, the total if it is known, and a message. Called in the event loop; neither blocks nor raises."""
 
 
 @dataclass(frozen=True, slots=True)
-class Elicitation:
+class ElicitationRequest:
     """What a server asks of the user in the middle of a call: a form (`schema`) or a visit to `url`."""
 
     message: str
@@ -29,7 +34,7 @@ class Elicitation:
 
 @dataclass(frozen=True, slots=True)
 class ElicitationAnswer:
-    action: Literal["accept", "decline", "cancel"]
+    action: ElicitAction
     content: JsonObject | None = None
 
     def as_json(self) -> JsonObject:
@@ -38,18 +43,18 @@ class ElicitationAnswer:
         return {"action": self.action, **content}
 
 
-OnElicit = Callable[[Elicitation], Awaitable[ElicitationAnswer | None]]
-"""Answers a question; None: nobody can be asked. Returns when the call is over, whether or not anybody answered."""
+OnElicit = Callable[[ElicitationRequest], Awaitable[ElicitationAnswer | None]]
+"""Answers a question; None when nobody can be asked. Returns at the latest when the call is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputNeeded:
-    """The call ended with questions, by the server's own keys. `state` is the server's, to be given back as it is.
+    """The call ended with questions, by the server's own keys. `state` is the server's and is sent back unchanged.
 
     `rounds` counts how often this call has asked, this time included.
     """
 
-    questions: Mapping[str, Elicitation]
+    questions: Mapping[str, ElicitationRequest]
     state: str | None
     rounds: int
 
@@ -65,10 +70,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One call's other end. `ask` None: nobody can be asked, and questions are refused.
+    """The caller's side of one call. With `ask` None nobody can be asked, and questions are refused.
 
-    `party`: calls of one party may be asked for one another (an execution); questions never reach another party.
-    `reply` answers what the same call asked before.
+    `party` names whoever made the call (an execution): when it is unclear which of a party's calls a question belongs
+    to, any of them may be asked; questions never reach another party. `reply` answers what the same call asked before.
     """
 
     party: str = ""

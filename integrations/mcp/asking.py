@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from integrations.conversation import SILENT, Conversation, Elicitation, ElicitationAnswer
+from integrations.conversation import SILENT, Conversation, ElicitationAnswer, ElicitationRequest
 
 
 class _Call:
@@ -45,7 +45,7 @@ class Switchboard:
             one.over = True
             self._calls.remove(one)
 
-    async def ask(self, question: Elicitation) -> ElicitationAnswer | None:
+    async def ask(self, question: ElicitationRequest) -> ElicitationAnswer | None:
         """Pass a question on and wait for the answer. None: it is not clear whom to ask, or nobody can be asked."""
         if not self._calls or len({one.conversation.party for one in self._calls}) > 1:
             return None

@@ -19,7 +19,7 @@ from mcp.client.session import ClientRequestContext, ClientSession, IncomingMess
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from integrations.conversation import Elicitation, OnElicit
+from integrations.conversation import ElicitationRequest, OnElicit
 from integrations.http.backend import Resolve, system_resolve
 from integrations.mcp.renewal import Renew, Renewal
 from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
@@ -257,11 +257,11 @@ def _elicitation(ask: OnElicit) -> Any:
     return answer
 
 
-def elicitation_of(params: types.ElicitRequestParams) -> Elicitation:
+def elicitation_of(params: types.ElicitRequestParams) -> ElicitationRequest:
     """The question in our own words."""
     if isinstance(params, types.ElicitRequestURLParams):
-        return Elicitation(params.message, url=params.url)
-    return Elicitation(params.message, schema=dict(params.requested_schema))
+        return ElicitationRequest(params.message, url=params.url)
+    return ElicitationRequest(params.message, schema=dict(params.requested_schema))
 
 
 def trouble_of(error: MCPError, link: Link) -> Trouble | None:

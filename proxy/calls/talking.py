@@ -19,8 +19,8 @@ import orjson
 
 from integrations.conversation import (
     Conversation,
-    Elicitation,
     ElicitationAnswer,
+    ElicitationRequest,
     InputNeeded,
     OnElicit,
     OnProgress,
@@ -83,7 +83,7 @@ def stepping(on_step: OnStep, clean: Clean, now: Callable[[], float]) -> OnProgr
 def unhurried(ask: OnElicit, limit: asyncio.Timeout) -> OnElicit:
     """The same question, with the deadline standing still meanwhile. The answer must come before the call is over."""
 
-    async def asked(question: Elicitation) -> ElicitationAnswer | None:
+    async def asked(question: ElicitationRequest) -> ElicitationAnswer | None:
         loop = asyncio.get_running_loop()
         when = limit.when()
         limit.reschedule(None)
@@ -113,16 +113,16 @@ class Cleaning:
     def text(self, text: str) -> str:
         return self._scrubber.clean_text(text, self._known)
 
-    def question(self, question: Elicitation) -> Elicitation:
+    def question(self, question: ElicitationRequest) -> ElicitationRequest:
         body = self._scrubber.clean(orjson.dumps(asdict(question)), self._known)
-        return Elicitation(**orjson.loads(body))
+        return ElicitationRequest(**orjson.loads(body))
 
     def needed(self, needed: InputNeeded) -> InputNeeded:
         """`state` goes back to the upstream only, and stays as it is."""
         return replace(needed, questions={key: self.question(one) for key, one in needed.questions.items()})
 
     def _asking(self, ask: OnElicit) -> OnElicit:
-        async def asked(question: Elicitation) -> ElicitationAnswer | None:
+        async def asked(question: ElicitationRequest) -> ElicitationAnswer | None:
             return await ask(self.question(question))
 
         return asked

@@ -8,7 +8,7 @@ from functools import partial
 import orjson
 
 from integrations.base import JsonObject
-from integrations.conversation import Elicitation, InputNeeded
+from integrations.conversation import ElicitationRequest, InputNeeded
 from proxy.calls import Calls, Settlement, Talk
 from proxy.executions import inputs
 from proxy.executions.entries import Entries
@@ -73,7 +73,7 @@ class Calling:
     async def _follow(self, call: ToolCall, line: Line) -> None:
         """To its end; what it asks meanwhile is answered in another run."""
         heard = await line.news()
-        if isinstance(heard, Elicitation):
+        if isinstance(heard, ElicitationRequest):
             line.ask = line.ask or inputs.parked_ask({**line.about, "id": new_id()}, heard)
             self._tell(Asked(self._clock(), call.seq, line.ask))
             heard = await line.outcome()

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from integrations.base import JsonObject
-from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded, Reply
+from integrations.conversation import ElicitationAnswer, ElicitationRequest, InputNeeded, Reply
 from integrations.http.egress import parse_target
 from integrations.http.errors import EgressDenied
 from integrations.schema_types.text import one_line, visible
@@ -34,14 +34,14 @@ _QUESTIONS: Final = 10
 _PROSE: Final = frozenset({"title", "description"})
 
 
-def shown(question: Elicitation) -> Elicitation | None:
+def shown(question: ElicitationRequest) -> ElicitationRequest | None:
     """The question as people may see it; None when it must not be asked."""
     if question.url is not None:
         return question if _plain(question.url) else None
     schema = _shown(question.schema, _DEPTH)
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return None
-    return None if len(orjson.dumps(schema)) > _SCHEMA_BYTES else Elicitation(question.message, schema)
+    return None if len(orjson.dumps(schema)) > _SCHEMA_BYTES else ElicitationRequest(question.message, schema)
 
 
 def _plain(url: str) -> bool:
@@ -67,7 +67,7 @@ def _shown(value: Any, depth: int, key: str = "") -> Any:
     return {name: new for name, new, _ in found} if isinstance(value, dict) else [new for _, new, _ in found]
 
 
-def parked_ask(base: JsonObject, question: Elicitation) -> JsonObject:
+def parked_ask(base: JsonObject, question: ElicitationRequest) -> JsonObject:
     """A question in the middle of a call, which was found to be fit to be shown."""
     more: JsonObject = {"state": None, "rounds": 1, "number": 0, "answers": {}, "parked": True}
     return _ask({**base, **more}, [["", asdict(question)]])

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from integrations.base import JsonObject
-from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded
+from integrations.conversation import ElicitationAnswer, ElicitationRequest, InputNeeded
 from proxy.calls import Settlement, Talk
 from proxy.executions.claim import LEASE_SECONDS
 from proxy.executions.inputs import shown
@@ -45,7 +45,7 @@ class Line:
         self.about: JsonObject = {}
         self.ask: JsonObject | None = None
         self._room = room
-        self._question: Elicitation | None = None
+        self._question: ElicitationRequest | None = None
         self._answer: asyncio.Future[ElicitationAnswer] | None = None
         self._news = asyncio.Event()
         mine = Talk(lambda text: self.on_step(text), talk.party, self._asked, talk.reply)
@@ -57,7 +57,7 @@ class Line:
         """Whether somebody must answer before it goes on."""
         return self._question is not None
 
-    async def news(self) -> Outcome | Elicitation:
+    async def news(self) -> Outcome | ElicitationRequest:
         """How it ended, or what it asks now."""
         while True:
             if self.task.done():
@@ -77,7 +77,7 @@ class Line:
             self._question, self.ask = None, None
             self._answer.set_result(answer)
 
-    async def _asked(self, question: Elicitation) -> ElicitationAnswer | None:
+    async def _asked(self, question: ElicitationRequest) -> ElicitationAnswer | None:
         found = shown(question)
         if found is None or self.task.done() or not self._room():
             return None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from integrations.conversation import Conversation, Elicitation, ElicitationAnswer
+from integrations.conversation import Conversation, ElicitationAnswer, ElicitationRequest
 from integrations.mcp.asking import Switchboard
 from tests.integrations.mcp.running import PATIENCE
 
-QUESTION = Elicitation("who?", schema={"type": "object"})
+QUESTION = ElicitationRequest("who?", schema={"type": "object"})
 
 
 def answering(party: str, said: str) -> Conversation:
-    async def ask(question: Elicitation) -> ElicitationAnswer:
+    async def ask(question: ElicitationRequest) -> ElicitationAnswer:
         assert question is QUESTION
         return ElicitationAnswer("accept", {"said": said})
 
@@ -47,7 +47,7 @@ async def test_two_questions_of_one_party_go_to_two_calls() -> None:
     board, both = Switchboard(), asyncio.Barrier(2)
 
     def meeting(name: str) -> Conversation:
-        async def ask(question: Elicitation) -> ElicitationAnswer:
+        async def ask(question: ElicitationRequest) -> ElicitationAnswer:
             await both.wait()
             return ElicitationAnswer("accept", {"said": name})
 
@@ -65,7 +65,7 @@ async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
     async with asyncio.timeout(PATIENCE) as limit:
         before = limit.when()
 
-        async def ask(question: Elicitation) -> ElicitationAnswer:
+        async def ask(question: ElicitationRequest) -> ElicitationAnswer:
             seen.append(limit.when())
             return ElicitationAnswer("cancel")
 
@@ -79,7 +79,7 @@ async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
 async def test_an_answer_that_comes_after_the_call_leaves_its_deadline_alone() -> None:
     board, asked, over = Switchboard(), asyncio.Event(), asyncio.Event()
 
-    async def ask(question: Elicitation) -> ElicitationAnswer:
+    async def ask(question: ElicitationRequest) -> ElicitationAnswer:
         asked.set()
         await over.wait()
         return ElicitationAnswer("cancel")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integrations.conversation import Elicitation, ElicitationAnswer
+from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from integrations.mcp import LocalServer, RemoteServer
 from integrations.mcp.link import Listeners, Memory, Opening, Shared, open_link
 from integrations.mcp.servers import ChildSlots, Server
@@ -118,7 +118,7 @@ async def test_progress(origin: str, way: str) -> None:
 async def test_elicitation_in_both_eras(origin: str, way: str) -> None:
     """Over stdio and `/mcp` the server answers with `input_required` and is asked again; elsewhere it asks back."""
 
-    async def answer(question: Elicitation) -> ElicitationAnswer:
+    async def answer(question: ElicitationRequest) -> ElicitationAnswer:
         assert question.message == "who are you?"
         return ElicitationAnswer("accept", {"name": "Ada"})
 

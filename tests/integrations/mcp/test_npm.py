@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.base import InvalidArguments
-from integrations.conversation import Conversation, Elicitation, ElicitationAnswer
+from integrations.conversation import Conversation, ElicitationAnswer, ElicitationRequest
 from integrations.mcp import RemoteServer
 from tests.integrations.mcp.npm import everything_over, local
 from tests.integrations.mcp.relay import relay
@@ -77,9 +77,9 @@ async def test_everything_over_http(mode: str, path: str, transport: Any) -> Non
 
 
 async def test_everything_elicits() -> None:
-    asked: list[Elicitation] = []
+    asked: list[ElicitationRequest] = []
 
-    async def answer(question: Elicitation) -> ElicitationAnswer:
+    async def answer(question: ElicitationRequest) -> ElicitationAnswer:
         asked.append(question)
         return ElicitationAnswer("decline")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.base import Credential, InvalidArguments, Success, UnknownTool
-from integrations.conversation import Elicitation, ElicitationAnswer
+from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from integrations.mcp import LocalServer, McpUpstream
 from integrations.mcp.link import NOBODY
 from tests.integrations.mcp.running import PATIENCE, QUICK, fifo, raw_server, read_fifo, running
@@ -128,9 +128,9 @@ async def test_requests_of_the_server_are_refused_by_default() -> None:
 
 
 async def test_elicitation_goes_to_whoever_made_the_call() -> None:
-    asked: list[Elicitation] = []
+    asked: list[ElicitationRequest] = []
 
-    async def answer(question: Elicitation) -> ElicitationAnswer:
+    async def answer(question: ElicitationRequest) -> ElicitationAnswer:
         asked.append(question)
         return ElicitationAnswer("accept", {"name": "Ada"})
 

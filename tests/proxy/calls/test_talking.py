@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from integrations.conversation import Elicitation, ElicitationAnswer
+from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from proxy.calls.scrub import REDACTED, Scrubber
 from proxy.calls.talking import SHORTEST_PAUSE_SECONDS, Pace, step_text, stepping, unhurried
 from tests.proxy.support import LIMIT_SECONDS
@@ -53,11 +53,11 @@ async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
     async with asyncio.timeout(LIMIT_SECONDS) as limit:
         before = limit.when()
 
-        async def ask(question: Elicitation) -> ElicitationAnswer:
+        async def ask(question: ElicitationRequest) -> ElicitationAnswer:
             seen.append(limit.when())
             return ElicitationAnswer("decline")
 
-        assert await unhurried(ask, limit)(Elicitation("?")) == ElicitationAnswer("decline")
+        assert await unhurried(ask, limit)(ElicitationRequest("?")) == ElicitationAnswer("decline")
         assert seen == [None]
         assert before is not None
         assert (limit.when() or 0) >= before

@@ -5,13 +5,13 @@ from __future__ import annotations
 import orjson
 
 from integrations.base import PreparedCall, Result, Success
-from integrations.conversation import Conversation, Elicitation, InputNeeded
+from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
 from policies import Rule
 from proxy.executions.calling import not_shown
 from proxy.state import MemoryState
 from tests.proxy.executions.world import ALICE, WHO, Talking, talking, world
 
-HIDDEN = Elicitation("go", url="javascript:alert(1)")
+HIDDEN = ElicitationRequest("go", url="javascript:alert(1)")
 
 
 class Ending(Talking):
@@ -32,7 +32,7 @@ class Sealing(Talking):
     ) -> Result | InputNeeded:
         self.sent.append((call.tool.name, call.arguments))
         if conversation.reply is None:
-            return InputNeeded({"a": Elicitation("who?", schema=WHO)}, "sealed", 1)
+            return InputNeeded({"a": ElicitationRequest("who?", schema=WHO)}, "sealed", 1)
         answer = conversation.reply.answers["a"]
         return Success([conversation.reply.state, conversation.reply.rounds, answer.as_json()])
 

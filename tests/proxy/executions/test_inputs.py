@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.conversation import Elicitation, ElicitationAnswer, InputNeeded, Reply
+from integrations.conversation import ElicitationAnswer, ElicitationRequest, InputNeeded, Reply
 from proxy.executions import inputs, machine
 from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, Record
 from proxy.executions.machine import IllegalEvent, MachineLimits, State
@@ -41,8 +41,8 @@ FORM: dict[str, Any] = {
 BASE = {"id": "int_1", "address": "a.org.main.t", "arguments": "{}", "approver": "model"}
 
 
-def form(**changes: Any) -> Elicitation:
-    return Elicitation("who?", schema={**FORM, **changes})
+def form(**changes: Any) -> ElicitationRequest:
+    return ElicitationRequest("who?", schema={**FORM, **changes})
 
 
 def test_prose_of_a_schema_is_made_visible_and_the_rest_stays() -> None:
@@ -61,21 +61,23 @@ def test_prose_of_a_schema_is_made_visible_and_the_rest_stays() -> None:
         form(properties={"name": {"default": "\x1b[2J"}}),
         form(type="string"),
         form(properties={f"p{n}": {"type": "string", "description": "x" * 390} for n in range(60)}),
-        Elicitation("deep", schema={"type": "object", "a": [[[[[[[[[[[[["x"]]]]]]]]]]]]]}),
-        Elicitation("no schema"),
-        Elicitation("go", url="javascript:alert(1)"),
-        Elicitation("go", url="https://user@example.com/"),
-        Elicitation("go", url="https://ex\u0430mple.com/"),
-        Elicitation("go", url="https://example.com/" + "x" * 3000),
+        ElicitationRequest("deep", schema={"type": "object", "a": [[[[[[[[[[[[["x"]]]]]]]]]]]]]}),
+        ElicitationRequest("no schema"),
+        ElicitationRequest("go", url="javascript:alert(1)"),
+        ElicitationRequest("go", url="https://user@example.com/"),
+        ElicitationRequest("go", url="https://ex\u0430mple.com/"),
+        ElicitationRequest("go", url="https://example.com/" + "x" * 3000),
     ],
 )
-def test_what_cannot_be_shown_as_it_is_is_not_asked(question: Elicitation) -> None:
+def test_what_cannot_be_shown_as_it_is_is_not_asked(question: ElicitationRequest) -> None:
     assert inputs.shown(question) is None
     assert inputs.first_ask(BASE, InputNeeded({"a": question, "b": form()}, None, 1)) is None
 
 
 def test_several_questions_are_asked_one_after_another_and_answered_together() -> None:
-    needed = InputNeeded({"a": form(), "b": Elicitation("go", url="https://example.com/x")}, "sealed", 2)
+    needed = InputNeeded(
+        {"a": form(), "b": ElicitationRequest("go", url="https://example.com/x")}, "sealed", 2
+    )
     first = inputs.first_ask(BASE, needed)
     assert first is not None
     assert (first["kind"], first["id"], first["rounds"]) == ("form", "int_1", 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integrations.conversation import Elicitation, ElicitationAnswer
+from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from policies import Rule
 from proxy.calls import Settlement, Talk
 from proxy.executions import Decision, ExecutionLimits, ExecutionResult
@@ -178,7 +178,7 @@ async def test_code_that_is_cancelled_leaves_no_call_behind() -> None:
 # ---- lines ---------------------------------------------------------------------------------------------------------
 async def asking(talk: Talk) -> Settlement:
     assert talk.ask is not None
-    answer = await talk.ask(Elicitation("who?", schema=WHO))
+    answer = await talk.ask(ElicitationRequest("who?", schema=WHO))
     return Settlement((answer.action if answer is not None else "refused").encode(), True)
 
 
@@ -196,20 +196,20 @@ async def said(line: Line) -> bytes:
 async def test_only_so_many_questions_are_open_at_a_time() -> None:
     parking = Parking(MemoryState(), most=1)
     first = parking.begin("exec_1", 0, talk(), asking)
-    assert isinstance(await first.news(), Elicitation)
+    assert isinstance(await first.news(), ElicitationRequest)
     second = parking.begin("exec_2", 0, talk(), asking)
     assert await said(second) == b"refused"
     first.answer(ElicitationAnswer("decline"))
     assert await said(first) == b"decline"
     third = parking.begin("exec_3", 0, talk(), asking)
-    assert isinstance(await third.news(), Elicitation)
+    assert isinstance(await third.news(), ElicitationRequest)
     await parking.close()
 
 
 async def test_what_cannot_be_shown_is_refused() -> None:
     async def hidden(talk: Talk) -> Settlement:
         assert talk.ask is not None
-        answer = await talk.ask(Elicitation("go", url="javascript:alert(1)"))
+        answer = await talk.ask(ElicitationRequest("go", url="javascript:alert(1)"))
         return Settlement(b"refused" if answer is None else b"asked", True)
 
     assert await said(Parking(MemoryState()).begin("exec_1", 0, talk(), hidden)) == b"refused"
@@ -220,7 +220,7 @@ async def test_a_question_that_the_upstream_withdraws_is_over() -> None:
 
     async def withdrawing(talk: Talk) -> Settlement:
         assert talk.ask is not None
-        question = talk.ask(Elicitation("who?", schema=WHO))
+        question = talk.ask(ElicitationRequest("who?", schema=WHO))
         asked = asyncio.ensure_future(question)  # noqa: TID251 - its end is awaited below
         asked.add_done_callback(lambda task: answers.append(task.result()))
         await asyncio.sleep(0)

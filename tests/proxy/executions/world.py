@@ -26,7 +26,7 @@ from integrations.base import (
     Toolset,
     UnknownTool,
 )
-from integrations.conversation import Conversation, Elicitation, InputNeeded
+from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
 from policies import Layer, Rule, compile_policies
 from proxy.calls import Calls
 from proxy.catalog import Catalog, CatalogConnection, build_index
@@ -123,8 +123,8 @@ class Talking(Shelf):
             self.open.discard(name)
         return Success([one.as_json() if one is not None else None for one in heard])
 
-    def question(self, number: int) -> Elicitation:
-        return Elicitation(f"who? ({number})", schema=WHO)
+    def question(self, number: int) -> ElicitationRequest:
+        return ElicitationRequest(f"who? ({number})", schema=WHO)
 
 
 WHO: JsonObject = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
