@@ -19,6 +19,7 @@ from proxy.commands.common import (
     load_valid,
 )
 from proxy.commands.serve import run_loop
+from proxy.config import ELICITATION_MODES
 
 DESCRIPTION = """\
 Serves MCP on stdin and stdout. Only JSON-RPC is written to stdout; logs and config errors go to stderr. The config is
@@ -38,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--workspace", metavar="ID", help="which workspace to serve, when there are several")
     parser.add_argument(
         "--elicitation-mode",
-        choices=["model", "browser", "native"],
+        choices=ELICITATION_MODES,
         default=None,
         help="how approvals are asked for: the model calls resume, a person decides on a local page, or the client "
         "asks its user (default: elicitation.mode of the config)",

@@ -2,6 +2,15 @@
 
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.load import Loaded, Place, SourceFile, load_config
-from proxy.config.model import Config
+from proxy.config.model import ELICITATION_MODES, Config, ElicitationMode
 
-__all__ = ["Config", "Diagnostic", "Loaded", "Place", "SourceFile", "load_config"]
+__all__ = [
+    "ELICITATION_MODES",
+    "Config",
+    "Diagnostic",
+    "ElicitationMode",
+    "Loaded",
+    "Place",
+    "SourceFile",
+    "load_config",
+]

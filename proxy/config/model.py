@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -44,6 +44,7 @@ Hardening = Literal[
     "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network"
 ]
 ElicitationMode = Literal["model", "browser", "native"]
+ELICITATION_MODES: Final[tuple[ElicitationMode, ...]] = get_args(ElicitationMode)
 
 
 class Cors(Model):
