@@ -13,13 +13,13 @@ from integrations.base import Secret
 from integrations.fields import Listen
 from proxy.app.build import DEFAULT_WORKSPACE
 from proxy.app.places import state_dir
-from proxy.auth import Authenticator, Keyring, Roles, approver_token, key_records, local_token
+from proxy.auth import Authenticator, Keyring, RoleGroups, approver_token, key_records, local_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, Refusal
-from proxy.config import Config, Loaded
+from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
-from proxy.limits import Limits, LimitSubject, limit_rules
+from proxy.limits import LimitSubject, RateLimiter, limit_rules
 
 EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 
@@ -30,15 +30,15 @@ class Access:
     there is no `auth` section; the files are where they are kept."""
 
     authenticator: Authenticator
-    roles: Roles
-    limits: Limits
+    roles: RoleGroups
+    limits: RateLimiter
     local_token: Secret | None
     token_file: Path
     approver_token: Secret | None
     approver_file: Path
 
 
-def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Access:
+def build_access(loaded: LoadedConfig, env: Mapping[str, str], storage: Storage) -> Access:
     """Raises `SecretMissing` for a key's missing value, `LocalTokenError` for a token file that cannot be trusted."""
     config = loaded.config
     assert config is not None
@@ -55,8 +55,8 @@ def build_access(loaded: Loaded, env: Mapping[str, str], storage: Storage) -> Ac
         anonymous=auth is not None and auth.anonymous,
         approver_token=approver,
     )
-    roles = Roles(auth.roles.admin, auth.roles.approver) if auth is not None else Roles()
-    limits = Limits(limit_rules(config.rate_limits), storage)
+    roles = RoleGroups(auth.roles.admin, auth.roles.approver) if auth is not None else RoleGroups()
+    limits = RateLimiter(limit_rules(config.rate_limits), storage)
     files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
     return Access(authenticator, roles, limits, token, files[0], approver, files[1])
 
@@ -78,7 +78,7 @@ def exposure(listen: Listen, config: Config) -> str | None:
 class CurrentLimits:
     """The limiter of tool calls, whichever config serves now. Implements `proxy.calls.CallLimiter`."""
 
-    def __init__(self, limits: Callable[[], Limits], hit: Callable[[str], None]) -> None:
+    def __init__(self, limits: Callable[[], RateLimiter], hit: Callable[[str], None]) -> None:
         self._limits = limits
         self._hit = hit
 

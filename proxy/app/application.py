@@ -30,7 +30,7 @@ from proxy.app.store_watch import StoreWatch
 from proxy.app.telemetry import Counts, all_of, set_logging
 from proxy.app.tracing import open_spans
 from proxy.calls import Calls, SystemTools
-from proxy.config import Config, Loaded, load_config
+from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
 from proxy.executions import Executions
@@ -94,9 +94,9 @@ class Application:
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             approval_url=self.approval_url,
-            still=lambda principal: self.access.authenticator.still(principal),
+            still=lambda principal: self.access.authenticator.refresh(principal),
         )
-        self._reloader: Reloader[Loaded, Built] | None = None
+        self._reloader: Reloader[LoadedConfig, Built] | None = None
         operations = Operations(
             self.live,
             lambda: self.reloader,
@@ -126,10 +126,10 @@ class Application:
         assert self._now is not None
         return self._now.access
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedConfig:
         return load_config(self.options.paths, env=self.options.env)
 
-    async def build(self, loaded: Loaded, number: int) -> Built:
+    async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
         return await self._builder.build(loaded, number)
 
@@ -185,11 +185,11 @@ class Application:
         return f"{str(base).rstrip('/')}/resume/{execution_id}{session}"
 
     @property
-    def reloader(self) -> Reloader[Loaded, Built]:
+    def reloader(self) -> Reloader[LoadedConfig, Built]:
         assert self._reloader is not None
         return self._reloader
 
-    def use_reloader(self, reloader: Reloader[Loaded, Built]) -> None:
+    def use_reloader(self, reloader: Reloader[LoadedConfig, Built]) -> None:
         self._reloader = reloader
 
     def request_reload(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
 from proxy.catalog import Catalog, CatalogConnection
-from proxy.config import Config, Loaded
+from proxy.config import Config, LoadedConfig
 from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
@@ -16,7 +16,7 @@ from proxy.workspace import Generation, IntegrationDefault, Workspace
 DEFAULT_WORKSPACE = "default"
 
 
-def build_generation(loaded: Loaded, opened: Opened, number: int) -> Generation:
+def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Generation:
     """One immutable generation: every workspace with its catalog and compiled policies."""
     config = loaded.config
     assert config is not None, "only a valid config is built"
@@ -28,7 +28,7 @@ def build_generation(loaded: Loaded, opened: Opened, number: int) -> Generation:
 
 
 def _workspace(
-    name: str, workspace: WorkspaceConfig, loaded: Loaded, config: Config, opened: Opened, number: int
+    name: str, workspace: WorkspaceConfig, loaded: LoadedConfig, config: Config, opened: Opened, number: int
 ) -> Workspace:
     seen = workspace.integrations
     connections = {
@@ -64,7 +64,7 @@ def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
     )
 
 
-def _defaults(loaded: Loaded, config: Config) -> Mapping[str, IntegrationDefault]:
+def _defaults(loaded: LoadedConfig, config: Config) -> Mapping[str, IntegrationDefault]:
     return {
         name: IntegrationDefault(
             one.approve_by_default, _where(loaded, f"integrations.{name}.approve_by_default")
@@ -73,7 +73,7 @@ def _defaults(loaded: Loaded, config: Config) -> Mapping[str, IntegrationDefault
     }
 
 
-def policy_set(loaded: Loaded, config: Config, name: str, workspace: WorkspaceConfig) -> PolicySet:
+def policy_set(loaded: LoadedConfig, config: Config, name: str, workspace: WorkspaceConfig) -> PolicySet:
     """Two layers, top level first. A rule without an id is called by its place (`policies[3]`)."""
     own = f"workspaces.{name}.policies"
     layers = [Layer("policies", _rules(loaded, "policies", config.policies))]
@@ -82,11 +82,11 @@ def policy_set(loaded: Loaded, config: Config, name: str, workspace: WorkspaceCo
     return compile_policies(layers)
 
 
-def _rules(loaded: Loaded, path: str, entries: Sequence[RuleConfig | PackUse]) -> tuple[Rule, ...]:
+def _rules(loaded: LoadedConfig, path: str, entries: Sequence[RuleConfig | PackUse]) -> tuple[Rule, ...]:
     return tuple(_rule(loaded, f"{path}[{index}]", rule) for index, rule in rules_of(entries))
 
 
-def _rule(loaded: Loaded, path: str, rule: RuleConfig) -> Rule:
+def _rule(loaded: LoadedConfig, path: str, rule: RuleConfig) -> Rule:
     return Rule(
         id=rule.id or path,
         pattern=rule.pattern,
@@ -105,6 +105,6 @@ def _condition(condition: ConditionConfig) -> Condition:
     return Condition(**{name: getattr(condition, name) for name in condition.model_fields_set})
 
 
-def _where(loaded: Loaded, path: str) -> str:
+def _where(loaded: LoadedConfig, path: str) -> str:
     place = loaded.place(path)
     return f"{place.file}:{place.line}"

@@ -18,7 +18,7 @@ from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
 from proxy.audit import AuditError
 from proxy.auth import LocalTokenError
-from proxy.config import Diagnostic, Loaded
+from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.secrets import SecretMissing
 from proxy.connections import Connections, Opened
 from proxy.connections.opening import WrongSource
@@ -33,7 +33,7 @@ from proxy.workspace import Generation
 class Built:
     """What a build made and a swap puts in place. Its connections are held until somebody releases `opened.keys`."""
 
-    loaded: Loaded
+    loaded: LoadedConfig
     opened: Opened
     generation: Generation
     access: Access
@@ -62,7 +62,7 @@ class Builder:
         self._listener = listener
         self._storage = counters if counters is not None else open_storage()
 
-    async def build(self, loaded: Loaded, number: int) -> Built:
+    async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
         if loaded.refused:
             raise Rejected([_refusal(loaded, path) for path in loaded.refused])
@@ -76,7 +76,7 @@ class Builder:
             raise
         return built
 
-    async def around(self, loaded: Loaded, number: int) -> Built:
+    async def around(self, loaded: LoadedConfig, number: int) -> Built:
         """All but the sandbox: a reload may be preparing another one at this moment. Raises `Rejected`."""
         assert loaded.config is not None
         try:
@@ -93,7 +93,7 @@ class Builder:
             self._connections.release(opened.keys)
             raise
 
-    async def _assembled(self, loaded: Loaded, opened: Opened, number: int) -> Built:
+    async def _assembled(self, loaded: LoadedConfig, opened: Opened, number: int) -> Built:
         generation = build_generation(loaded, opened, number)
         try:
             access = build_access(loaded, self._options.env, self._storage)
@@ -103,7 +103,7 @@ class Builder:
         effects = await asyncio.to_thread(effects_of, old, generation)
         return Built(loaded, opened, generation, access, effects)
 
-    def _check_exposure(self, loaded: Loaded) -> None:
+    def _check_exposure(self, loaded: LoadedConfig) -> None:
         """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""
         assert loaded.config is not None
         listener = self._listener()
@@ -111,14 +111,14 @@ class Builder:
         if exposed is not None:
             raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
 
-    def _prepare_audit(self, loaded: Loaded) -> None:
+    def _prepare_audit(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None
         try:
             self._auditing.prepare(loaded.config.audit)
         except AuditError as error:
             raise Rejected([_problem(loaded, "audit.sink", "E304", str(error), None)]) from None
 
-    async def _prepare_sandbox(self, loaded: Loaded) -> None:
+    async def _prepare_sandbox(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None
         try:
             await self._sandboxes.prepare(loaded.config.sandbox)
@@ -126,18 +126,18 @@ class Builder:
             raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
 
 
-def _refusal(loaded: Loaded, path: str) -> Diagnostic:
+def _refusal(loaded: LoadedConfig, path: str) -> Diagnostic:
     return _problem(
         loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now"
     )
 
 
-def _wrong_source(loaded: Loaded, error: WrongSource) -> Diagnostic:
+def _wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
     path = f"integrations.{error.integration}.spec"
     return _problem(loaded, path, "E206", f"`spec`: {error}", None)
 
 
-def _problem(loaded: Loaded, path: str, code: str, message: str, help_: str | None) -> Diagnostic:
+def _problem(loaded: LoadedConfig, path: str, code: str, message: str, help_: str | None) -> Diagnostic:
     place = loaded.place(path)
     return Diagnostic(
         code, "error", message, help_, path=path, file=place.file, line=place.line, column=place.column

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from integrations import GraphQl, Integration, OpenApi
 from integrations.graphql.config import IntrospectionFile
-from proxy.config import Diagnostic, Loaded
+from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.nodes import find
 from proxy.connections import Opened
 
 
-def health_problems(loaded: Loaded, opened: Opened) -> list[Diagnostic]:
+def health_problems(loaded: LoadedConfig, opened: Opened) -> list[Diagnostic]:
     """Tools that do not only read, or do not exist (E206). For tools of documents that belong to the config."""
     assert loaded.config is not None
     found = []
@@ -38,13 +38,13 @@ def _wrong(name: str, integration: Integration, opened: Opened) -> str | None:
     return None
 
 
-def _stands_in_the_files(loaded: Loaded, name: str) -> bool:
+def _stands_in_the_files(loaded: LoadedConfig, name: str) -> bool:
     """A probe that a preset brought along is no mistake of the file: its report says what is wrong."""
     path = ("integrations", name, "health")
     return loaded.view is not None and find(loaded.view.root, path).depth == len(path)
 
 
-def _diagnostic(loaded: Loaded, path: str, words: str) -> Diagnostic:
+def _diagnostic(loaded: LoadedConfig, path: str, words: str) -> Diagnostic:
     place = loaded.place(path)
     help = "see `executor tools list`"
     return Diagnostic(

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
 from proxy.app.places import cache_dir, origins_dir
-from proxy.config import Loaded
+from proxy.config import LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
 from proxy.live import Live
 
 
 @asynccontextmanager
-async def open_live(loaded: Loaded, env: Mapping[str, str]) -> AsyncIterator[Live]:
+async def open_live(loaded: LoadedConfig, env: Mapping[str, str]) -> AsyncIterator[Live]:
     """A live generation of `loaded`, without sandbox, server or reload. Raises `WrongSource`."""
     assert loaded.config is not None
     cache = cache_dir(env)

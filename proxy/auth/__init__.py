@@ -1,25 +1,25 @@
 """Who calls: keys by hash, the local bearer tokens, anonymous callers."""
 
-from proxy.auth.authenticate import Authenticator, Mode
+from proxy.auth.authenticate import Authenticator, AuthMode
 from proxy.auth.configured import key_records
 from proxy.auth.create import create_key
 from proxy.auth.errors import AuthError
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LocalTokenError, approver_token, local_token, read_token
 from proxy.auth.request import AuthRequest
-from proxy.auth.roles import Roles
+from proxy.auth.roles import RoleGroups
 
 __all__ = [
     "APPROVER_ACCOUNT",
     "AuthError",
+    "AuthMode",
     "AuthRequest",
     "Authenticator",
     "Expired",
     "KeyRecord",
     "Keyring",
     "LocalTokenError",
-    "Mode",
-    "Roles",
+    "RoleGroups",
     "approver_token",
     "create_key",
     "hash_key",

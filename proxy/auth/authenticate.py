@@ -23,7 +23,7 @@ from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wan
 from proxy.principal import Principal
 
 DEFAULT_WORKSPACE: Final = "default"
-Mode = Literal["local", "keys"]
+AuthMode = Literal["local", "keys"]
 
 
 class Authenticator:
@@ -34,7 +34,7 @@ class Authenticator:
 
     def __init__(
         self,
-        mode: Mode,
+        mode: AuthMode,
         keyring: Keyring,
         local_token: Secret | None,
         workspaces: Sequence[str],
@@ -61,7 +61,7 @@ class Authenticator:
             return Principal(self._chosen(wanted, known=True), account, "local")
         return self._by_key(presented, wanted)
 
-    def still(self, principal: Principal) -> Principal | None:
+    def refresh(self, principal: Principal) -> Principal | None:
         """The same caller with the groups of this config; None when it is not admitted any more.
 
         Local callers are whoever runs this server, also where it serves stdio beside keys: they stay as they are.

@@ -8,7 +8,7 @@ from proxy.auth.local import APPROVER_ACCOUNT
 from proxy.principal import Principal
 
 
-class Roles:
+class RoleGroups:
     """The groups of `auth.roles`.
 
     Local callers started the server themselves and administer it. Of them only the holder of the approver's token

@@ -27,7 +27,7 @@ from proxy.commands.documents import read_object
 from proxy.commands.local import run_locally
 from proxy.commands.remote import Refused, Remote, add_server_options, asking, execution_path, inert
 from proxy.commands.results import WAITING, print_result
-from proxy.config import Loaded
+from proxy.config import LoadedConfig
 from proxy.live import Live
 from proxy.principal import Principal
 
@@ -108,7 +108,7 @@ def code_of(address: str, arguments: dict[str, Any]) -> str:
     return f"return await tools{path}({orjson.dumps(arguments).decode()})"
 
 
-async def _call(arguments: dict[str, Any], args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
+async def _call(arguments: dict[str, Any], args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:
     from proxy.calls import Calls, ToolDefect, WrongArgument
     from proxy.state.memory import MemoryState
 

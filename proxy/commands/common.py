@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from proxy.config import Diagnostic, Loaded, load_config
+from proxy.config import Diagnostic, LoadedConfig, load_config
 from proxy.config.report import Summary, render
 
 EXIT_OK = 0
@@ -63,7 +63,7 @@ def load_valid(
     *,
     secrets: bool = True,
     hint: Callable[[Diagnostic], Diagnostic] = lambda found: found,
-) -> Loaded | None:
+) -> LoadedConfig | None:
     """Load the config with this process's environment; when it is invalid, print every error to stderr.
 
     Without `secrets` those need not be there. `hint` may replace what helps against an error.

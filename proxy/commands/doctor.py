@@ -24,7 +24,7 @@ from proxy.commands.common import (
     print_json,
     print_table,
 )
-from proxy.config import Loaded, load_config
+from proxy.config import LoadedConfig, load_config
 
 Level = Literal["ok", "warn", "bad"]
 LIVE_SECONDS = 3.0
@@ -130,7 +130,7 @@ async def _sandbox() -> Check:
         return Check("sandbox", "bad", str(error))
 
 
-def _config(loaded: Loaded) -> Check:
+def _config(loaded: LoadedConfig) -> Check:
     errors = sum(one.severity == "error" for one in loaded.diagnostics)
     warnings = len(loaded.diagnostics) - errors
     if loaded.config is None:
@@ -145,7 +145,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-async def _upstreams(loaded: Loaded) -> AsyncIterator[Check]:
+async def _upstreams(loaded: LoadedConfig) -> AsyncIterator[Check]:
     from proxy.app.listing import connection_rows
     from proxy.app.local import open_live
     from proxy.connections.opening import WrongSource

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
-from policies import Decision, explain_json, explain_text
+from policies import Action, Decision, explain_json, explain_text
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
@@ -17,7 +17,7 @@ from proxy.commands.common import (
 )
 from proxy.commands.documents import read_object
 from proxy.commands.local import run_locally
-from proxy.config import Loaded
+from proxy.config import LoadedConfig
 from proxy.limits import applying
 from proxy.live import Live
 from proxy.workspace import Workspace
@@ -34,9 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--arguments", metavar="JSON", help="judge a call with these arguments (JSON, @FILE or -)"
     )
-    parser.add_argument(
-        "--expect", choices=["block", "require_approval", "approve"], help="exit 1 if it is another action"
-    )
+    parser.add_argument("--expect", choices=get_args(Action), help="exit 1 if it is another action")
     add_caller_option(parser)
     add_config_option(parser)
     add_json_option(parser)
@@ -46,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     return run_locally(args, _explain, secrets=False)
 
 
-async def _explain(args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
+async def _explain(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:
     arguments = read_object(args.arguments) if args.arguments else None
     principal, workspace = resolve_caller(args.caller, live.current)
     tool = find_tool(workspace, args.tool)
@@ -63,7 +61,7 @@ def _print(
     tool: CatalogTool,
     workspace: Workspace,
     decision: Decision,
-    loaded: Loaded,
+    loaded: LoadedConfig,
 ) -> None:
     connection = workspace.connections[tool.prefix]
     assert loaded.config is not None

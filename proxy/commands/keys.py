@@ -19,7 +19,7 @@ from proxy.commands.common import (
     cannot_run,
     config_paths,
 )
-from proxy.config import Config, Loaded, load_config
+from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver, SecretMissing
 
 _LONGEST_INPUT = 64 * 1024
@@ -93,7 +93,7 @@ def _verify(args: argparse.Namespace) -> int:
     return EXIT_OK if verdict.startswith("valid: ") else EXIT_FOUND
 
 
-def _place(loaded: Loaded, path: str) -> str:
+def _place(loaded: LoadedConfig, path: str) -> str:
     place = loaded.place(path)
     return f"{place.file}:{place.line}"
 

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 
 from proxy.app.local import open_live
 from proxy.commands.common import EXIT_CONFIG, CannotRun, cannot_run, config_paths, load_valid
-from proxy.config import Loaded
+from proxy.config import LoadedConfig
 from proxy.connections.opening import WrongSource
 from proxy.live import Live
 
-Work = Callable[[argparse.Namespace, Loaded, Live], Awaitable[int]]
+Work = Callable[[argparse.Namespace, LoadedConfig, Live], Awaitable[int]]
 
 
 def run_locally(args: argparse.Namespace, work: Work, *, secrets: bool) -> int:
@@ -30,6 +30,6 @@ def run_locally(args: argparse.Namespace, work: Work, *, secrets: bool) -> int:
         return cannot_run(error)
 
 
-async def _opened(args: argparse.Namespace, work: Work, loaded: Loaded) -> int:
+async def _opened(args: argparse.Namespace, work: Work, loaded: LoadedConfig) -> int:
     async with open_live(loaded, os.environ) as live:
         return await work(args, loaded, live)

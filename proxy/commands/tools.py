@@ -21,7 +21,7 @@ from proxy.commands.explain import find_tool
 from proxy.commands.local import run_locally
 from proxy.commands.remote import add_server_options
 from proxy.commands.tools_there import run_there
-from proxy.config import Loaded
+from proxy.config import LoadedConfig
 from proxy.connections import probe_all, targets_of
 from proxy.live import Live
 from proxy.principal import Principal
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     return run_there(args) if args.server else run_locally(args, _run, secrets=False)
 
 
-async def _run(args: argparse.Namespace, loaded: Loaded, live: Live) -> int:
+async def _run(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:
     if args.action == "sources":
         return await _sources(args, live)
     principal, workspace = resolve_caller(args.caller, live.current)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from proxy.config.load import Loaded
+from proxy.config.load import LoadedConfig
 from proxy.config.nodes import Path, show_path
 from proxy.config.places import place_of
 from proxy.config.secrets import UNKNOWN
@@ -40,7 +40,7 @@ class Use:
         return asdict(self)
 
 
-def uses(loaded: Loaded, environment: Mapping[str, str]) -> list[Use]:
+def uses(loaded: LoadedConfig, environment: Mapping[str, str]) -> list[Use]:
     """In the order of the files. Empty when the config has errors that hide its references."""
     view = loaded.view
     if view is None:

@@ -1,4 +1,4 @@
-"""Files in, a `Loaded` out: read, parse, unite, check the shape, check the meaning, place every error.
+"""Files in, a `LoadedConfig` out: read, parse, unite, check the shape, check the meaning, place every error.
 
 The verdict depends on the files and the environment only, never on the network. One error rejects everything;
 what is left after taking out the entries with errors is still checked, so that one run names them all.
@@ -34,11 +34,11 @@ from proxy.config.source import STDIN, Flaw, SourceFile, read_text
 from proxy.config.unsupported import refusals
 from proxy.config.wording import kind_of
 
-__all__ = ["Loaded", "Place", "SourceFile", "load_config"]
+__all__ = ["LoadedConfig", "Place", "SourceFile", "load_config"]
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedConfig:
     """What the files say. `config` is None if and only if `diagnostics` hold an error.
 
     `sha256` is of the canonical effective config (empty without one), `raw_digest` of names and bytes.
@@ -76,7 +76,7 @@ def load_config(
     env: Mapping[str, str] | None,
     stdin: bytes | None = None,
     secrets: bool = True,
-) -> Loaded:
+) -> LoadedConfig:
     """Read files and directories, in this order. Never raises for what they hold.
 
     `env` is the environment that is judged (E402 to E405); None judges none. `stdin` is what `-` stands for.
@@ -92,7 +92,7 @@ def load_config(
     if not read:
         flawed.append(_no_files(paths))
     if not usable:
-        return Loaded(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
+        return LoadedConfig(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
     whole = len(usable) == len(read)
     return _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
 
@@ -153,7 +153,7 @@ def _judge(
     env: Mapping[str, str] | None,
     secrets: Mapping[str, str] | None,
     whole: bool,
-) -> Loaded:
+) -> LoadedConfig:
     expand_presets(merged)
     findings = [*merged.findings, *_shape(merged, env, whole)]
     view = _view(merged, findings, env, secrets)
@@ -165,10 +165,10 @@ def _judge(
         findings += advise(view)
     diagnostics = tuple(_sorted([*flawed, *diagnose(merged.root, findings)], files))
     if has_errors or view is None:
-        return Loaded(None, diagnostics, files, "", raw_digest, view=view)
+        return LoadedConfig(None, diagnostics, files, "", raw_digest, view=view)
     config = _validate(anchored(merged.data, merged.root), env)
     refused = tuple(show_path(path) for path in refusals(merged.data))
-    return Loaded(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
+    return LoadedConfig(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
 
 
 def _validate(data: dict[str, Any], env: Mapping[str, str] | None) -> Config:

@@ -43,6 +43,9 @@ MIB = 1024 * KIB
 Hardening = Literal[
     "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network"
 ]
+Per = Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
+AppliesTo = Literal["requests", "executions", "tool_calls"]
+OnStoreFailure = Literal["allow", "deny"]
 ElicitationMode = Literal["model", "browser", "native"]
 ELICITATION_MODES: Final[tuple[ElicitationMode, ...]] = get_args(ElicitationMode)
 
@@ -108,13 +111,13 @@ class WorkspaceConfig(Model):
 class RateLimit(Model):
     """One named limit; every limit that fits applies."""
 
-    per: Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
-    applies_to: Literal["requests", "executions", "tool_calls"] = "requests"
+    per: Per
+    applies_to: AppliesTo = "requests"
     limit: RateField
     burst: Maybe[Annotated[int, Field(ge=1)]] = None
     pattern: Maybe[Text] = None
     wait: Maybe[Duration] = None
-    on_store_failure: Literal["allow", "deny"] = "allow"
+    on_store_failure: OnStoreFailure = "allow"
 
     @model_validator(mode="after")
     def _only_for_tool_calls(self) -> RateLimit:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from integrations.fields import Maybe, Model, NonEmptyTuple, PrincipalName, Regex, Text, problem
+from policies import Action, Approver, Risk
 
-Action = Literal["block", "require_approval", "approve"]
 Number = Annotated[int | float, Field(union_mode="left_to_right")]
 
 
@@ -53,7 +53,7 @@ class RuleConfig(Model):
     when: dict[Text, ConditionConfig] = Field(
         default_factory=dict, description="Conditions by argument path; all must hold"
     )
-    risk: Maybe[NonEmptyTuple[Literal["read", "write", "destructive"]]] = None
-    approver: Literal["model", "human"] = "model"
+    risk: Maybe[NonEmptyTuple[Risk]] = None
+    approver: Approver = "model"
     reason: Maybe[str] = None
     disclose: bool = True

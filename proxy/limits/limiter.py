@@ -25,7 +25,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from policies import parse_pattern
-from proxy.limits.rules import AppliesTo, LimitRule, LimitSubject, Per
+from proxy.config.model import AppliesTo, Per
+from proxy.limits.rules import LimitRule, LimitSubject
 
 STORE_TIMEOUT_SECONDS: Final = 1.0
 MAX_WAITING: Final = 256
@@ -78,7 +79,7 @@ class _Armed:
 _Fitting = list[tuple[_Armed, str]]
 
 
-class Limits:
+class RateLimiter:
     """The limits of one config, over a storage that outlives it. Raises `policies.PatternError` when made."""
 
     def __init__(

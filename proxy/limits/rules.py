@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
+from proxy.config.model import AppliesTo, OnStoreFailure, Per
 from proxy.principal import Principal
-
-Per = Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
-AppliesTo = Literal["requests", "executions", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateWindow:
     """At most `count` in any `period_seconds` (a whole number of seconds)."""
 
     count: int
@@ -34,22 +32,18 @@ class LimitRule:
     name: str
     per: Per
     applies_to: AppliesTo
-    rate: Rate
+    rate: RateWindow
     pattern: str | None = None
     burst: int | None = None
     wait_seconds: float | None = None
-    on_store_failure: Literal["allow", "deny"] = "allow"
+    on_store_failure: OnStoreFailure = "allow"
 
-    def window(self) -> Rate:
+    def window(self) -> RateWindow:
         """What is counted. A burst of 10 at 30/minute is 10 in any 20 seconds, rounded up to whole ones."""
         if self.burst is None:
             return self.rate
         seconds = -(-self.rate.period_seconds * self.burst // self.rate.count)
-        return Rate(self.burst, max(1, seconds))
-
-
-DEFAULT_LIMITS: Final = (LimitRule("per-workspace", "workspace", "requests", Rate(100, 60)),)
-"""What applies when the config has no `rate_limits` section (seed 000)."""
+        return RateWindow(self.burst, max(1, seconds))
 
 
 @dataclass(frozen=True, slots=True)

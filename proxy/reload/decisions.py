@@ -30,7 +30,7 @@ _NAME: Final = re.compile(r"environment variable `?(\w+)")
 
 
 class Loaded(Protocol):
-    """What was read: `proxy.config.Loaded`. `config` is None if and only if there are errors."""
+    """What was read: `proxy.config.LoadedConfig`. `config` is None if and only if there are errors."""
 
     @property
     def config(self) -> Any: ...
@@ -105,13 +105,6 @@ class ReloadOutcome:
     @property
     def errors(self) -> int:
         return errors_in(self.diagnostics) or int(self.error is not None)
-
-    @property
-    def http_status(self) -> int:
-        """200, 422 (the config is wrong) or 500 (we are)."""
-        if self.result != "rejected":
-            return 200
-        return 500 if self.error else 422
 
     def as_json(self) -> dict[str, Any]:
         """The body of `POST /-/reload`; a rejected config answers like `validate --format json`."""

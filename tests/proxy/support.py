@@ -14,7 +14,7 @@ from integrations.http import HttpClient
 from proxy.app.build import build_generation
 from proxy.app.local import open_live
 from proxy.app.places import cache_dir
-from proxy.config import Config, Loaded, load_config
+from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections, OpenConnection
 from proxy.connections.sources import Patience
@@ -112,7 +112,7 @@ def written(folder: Path, text: str, name: str = "executor.yaml") -> Path:
     return path
 
 
-def load(path: Path, env: Mapping[str, str] | None = None) -> Loaded:
+def load(path: Path, env: Mapping[str, str] | None = None) -> LoadedConfig:
     """Load a config that must be valid; `env` is judged only when it is given."""
     loaded = load_config([path], env=env)
     assert loaded.config is not None, [(one.code, one.line, one.message) for one in loaded.diagnostics]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import Loaded, load_config
+from proxy.config import LoadedConfig, load_config
 from proxy.config.watch import Watcher
 from proxy.reload import Effects, Reloader, follow
 from proxy.telemetry import Metrics
@@ -31,14 +31,14 @@ class Site:
         self.may_build = asyncio.Event()
         self.may_build.set()
         self.watcher = Watcher([path], poll_interval_seconds=600, settle_seconds=0.3)
-        self.reloader: Reloader[Loaded, frozenset[str]] = Reloader(
+        self.reloader: Reloader[LoadedConfig, frozenset[str]] = Reloader(
             self.load, self.build, self.swap, metrics=self.metrics, watcher=self.watcher
         )
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedConfig:
         return load_config([self.path], env={})
 
-    async def build(self, loaded: Loaded, generation: int) -> frozenset[str]:
+    async def build(self, loaded: LoadedConfig, generation: int) -> frozenset[str]:
         self.building.set()
         await self.may_build.wait()
         assert loaded.config is not None
@@ -96,7 +96,7 @@ async def test_t39_the_validated_bytes_are_the_ones_that_run(tmp_path: Path) -> 
         assert await served.went_live() == {"reviewed"}
 
 
-def load_text(directory: Path, text: str) -> Loaded:
+def load_text(directory: Path, text: str) -> LoadedConfig:
     file = directory / "other" / "executor.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
@@ -262,7 +262,7 @@ async def test_t40_invalid_then_valid(tmp_path: Path) -> None:
     async with site(file) as served:
         await start(served)
         file.write_text("version: 1\nsurprise: true\n")
-        assert (await served.reloader.reload("http")).http_status == 422
+        assert (await served.reloader.reload("http")).result == "rejected"
         file.write_text(config("two"))
         assert await served.went_live() == {"two"}
         assert served.reloader.in_sync is True

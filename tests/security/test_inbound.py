@@ -20,8 +20,17 @@ from proxy.auth import (
     key_records,
 )
 from proxy.config import load_config
+from proxy.config.model import DEFAULT_RATE_LIMITS
 from proxy.config.secrets import Resolver
-from proxy.limits import DEFAULT_LIMITS, Denied, LimitRule, Limits, LimitSubject, MemoryWindows, Rate
+from proxy.limits import (
+    Denied,
+    LimitRule,
+    LimitSubject,
+    MemoryWindows,
+    RateLimiter,
+    RateWindow,
+    limit_rules,
+)
 from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions
 from proxy.serving.envelope import EnvelopeOptions
@@ -205,13 +214,13 @@ def test_t36_keys_in_the_url_are_refused_even_when_they_are_good(name: str) -> N
         assert "exk_good" not in str(caught.value)
 
 
-def fresh(*rules: LimitRule) -> Limits:
-    return Limits(rules, MemoryWindows(lambda: 1000.0), clock=lambda: 1000.0)
+def fresh(*rules: LimitRule) -> RateLimiter:
+    return RateLimiter(rules, MemoryWindows(lambda: 1000.0), clock=lambda: 1000.0)
 
 
 @pytest.mark.parametrize("per", ["user", "workspace", "server"])
 async def test_t37_new_sessions_and_addresses_are_no_new_callers(per: str) -> None:
-    limits = fresh(LimitRule("mine", per, "requests", Rate(3, 60)))  # type: ignore[arg-type]
+    limits = fresh(LimitRule("mine", per, "requests", RateWindow(3, 60)))  # type: ignore[arg-type]
     eva = Principal("ws", "user:eva", "user")
     answers = [
         await limits.check("requests", LimitSubject.of(eva, ip=f"10.0.0.{n}", session=f"mcp_{n}"))
@@ -221,7 +230,7 @@ async def test_t37_new_sessions_and_addresses_are_no_new_callers(per: str) -> No
 
 
 async def test_t37_a_key_is_counted_as_a_key_wherever_it_comes_from() -> None:
-    limits = fresh(LimitRule("keys", "key", "requests", Rate(1, 60)))
+    limits = fresh(LimitRule("keys", "key", "requests", RateWindow(1, 60)))
     bot = Principal("ws", "key:bot", "key")
     assert await limits.check("requests", LimitSubject.of(bot, ip="10.0.0.1")) is None
     assert await limits.check("requests", LimitSubject.of(bot, ip="10.0.0.2")) is not None
@@ -230,7 +239,7 @@ async def test_t37_a_key_is_counted_as_a_key_wherever_it_comes_from() -> None:
 
 
 async def test_t37_leaving_the_session_out_is_no_way_around() -> None:
-    limits = fresh(LimitRule("session", "session", "requests", Rate(1, 60)))
+    limits = fresh(LimitRule("session", "session", "requests", RateWindow(1, 60)))
     eva = Principal("ws", "user:eva", "user")
     answers = [await limits.check("requests", LimitSubject.of(eva, ip=f"10.0.0.{n}")) for n in range(5)]
     assert answers.count(None) == 1
@@ -244,12 +253,12 @@ class Outage(MemoryWindows):
 async def test_t37_an_outage_of_the_store_does_what_the_rule_declares() -> None:
     subject = LimitSubject.of(Principal("ws", "user:eva", "user"))
     for mode, expected in (("allow", None), ("deny", Denied("mine", 1000, "user", store_failed=True))):
-        rule = LimitRule("mine", "user", "requests", Rate(1, 60), on_store_failure=mode)  # type: ignore[arg-type]
-        assert await Limits([rule], Outage()).check("requests", subject) == expected
+        rule = LimitRule("mine", "user", "requests", RateWindow(1, 60), on_store_failure=mode)  # type: ignore[arg-type]
+        assert await RateLimiter([rule], Outage()).check("requests", subject) == expected
 
 
 async def test_t37_a_workspace_has_a_limit_when_nobody_declared_one() -> None:
-    limits = fresh(*DEFAULT_LIMITS)
+    limits = fresh(*limit_rules(DEFAULT_RATE_LIMITS))
     answers = [
         await limits.check("requests", LimitSubject.of(Principal("ws", f"user:{n}", "user")))
         for n in range(101)

@@ -131,16 +131,16 @@ def test_the_approver_is_another_account_in_any_workspace() -> None:
 
 def test_t11_a_caller_of_before_is_who_the_config_says_now() -> None:
     ci = replace(KEYS.authenticate(request(bearer(CI))), groups=frozenset({"admins"}))
-    assert KEYS.still(ci) == replace(ci, groups=frozenset({"ci"}))
+    assert KEYS.refresh(ci) == replace(ci, groups=frozenset({"ci"}))
     for gone in (
         replace(ci, account_id="key:left"),
         replace(ci, account_id="key:old"),
         replace(ci, workspace_id="ws_b"),
         Principal("ws_a", "anonymous", "anonymous"),
     ):
-        assert KEYS.still(gone) is None
-    assert Authenticator("keys", KEYRING, None, ["ws_b"]).still(ci) is None
+        assert KEYS.refresh(gone) is None
+    assert Authenticator("keys", KEYRING, None, ["ws_b"]).refresh(ci) is None
     stays = Principal("ws_a", "anonymous", "anonymous")
-    assert OPEN.still(stays) == stays
+    assert OPEN.refresh(stays) == stays
     local = Principal("ws_a", "local", "local")
-    assert KEYS.still(local) == local, "a process on stdio"
+    assert KEYS.refresh(local) == local, "a process on stdio"

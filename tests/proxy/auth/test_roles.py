@@ -1,9 +1,9 @@
 import pytest
 
-from proxy.auth import Roles
+from proxy.auth import RoleGroups
 from proxy.principal import Principal
 
-ROLES = Roles(admin=("ops",), approver=("leads", "ops"))
+ROLES = RoleGroups(admin=("ops",), approver=("leads", "ops"))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_roles_come_from_groups(principal: Principal, admin: bool, approver: boo
 
 
 def test_without_roles_nobody_but_local_callers_has_any() -> None:
-    assert not Roles().is_admin(Principal("ws", "key:a", "key", frozenset({"admin"})))
-    assert Roles().is_admin(Principal("ws", "local", "local"))
-    assert Roles().is_approver(Principal("ws", "local-approver", "local"))
-    assert not Roles().is_approver(Principal("ws", "key:a", "key", frozenset({"approver"})))
+    assert not RoleGroups().is_admin(Principal("ws", "key:a", "key", frozenset({"admin"})))
+    assert RoleGroups().is_admin(Principal("ws", "local", "local"))
+    assert RoleGroups().is_approver(Principal("ws", "local-approver", "local"))
+    assert not RoleGroups().is_approver(Principal("ws", "key:a", "key", frozenset({"approver"})))

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.config import Diagnostic, load_config
 from proxy.config.codes import CODES
-from proxy.config.load import Loaded
+from proxy.config.load import LoadedConfig
 from tests.proxy.config.texts import API, load, only, valid
 
 TABLES = Path(__file__).parent.parent.parent / "config"
@@ -195,7 +195,7 @@ def test_what_a_server_must_not_ignore_is_refused() -> None:
 
 
 def test_x_keys_are_ignored_and_hold_anchors() -> None:
-    loaded: Loaded = valid(
+    loaded: LoadedConfig = valid(
         "version: 1\nx-auth: &auth {kind: bearer, token: {env: T}}\nx-any: [1, {a: b}]\n"
         + API.split("\n", 1)[1]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from proxy.config import Diagnostic, Loaded, load_config
+from proxy.config import Diagnostic, LoadedConfig, load_config
 
 API = """version: 1
 integrations:
@@ -16,12 +16,12 @@ connections:
 """
 
 
-def load(text: str | bytes, env: Mapping[str, str] | None = None) -> Loaded:
+def load(text: str | bytes, env: Mapping[str, str] | None = None) -> LoadedConfig:
     data = text.encode() if isinstance(text, str) else text
     return load_config(["-"], env=env, stdin=data)
 
 
-def valid(text: str) -> Loaded:
+def valid(text: str) -> LoadedConfig:
     loaded = load(text)
     assert loaded.config is not None, [(one.code, one.message) for one in loaded.diagnostics]
     return loaded

@@ -6,13 +6,22 @@ import pytest
 from limits.errors import StorageError
 
 from policies import PatternError
-from proxy.limits import DEFAULT_LIMITS, Denied, LimitRule, Limits, LimitSubject, MemoryWindows, Rate
+from proxy.config.model import DEFAULT_RATE_LIMITS
+from proxy.limits import (
+    Denied,
+    LimitRule,
+    LimitSubject,
+    MemoryWindows,
+    RateLimiter,
+    RateWindow,
+    limit_rules,
+)
 from proxy.limits.limiter import MAX_WAITING
 from tests.proxy.limits.clock import Clock
 
 EVA = LimitSubject("ws", user="eva", ip="10.0.0.1")
 BOB = LimitSubject("ws", user="bob", ip="10.0.0.1")
-CALLS = LimitRule("calls", "connection", "tool_calls", Rate(1, 10), pattern="github.*")
+CALLS = LimitRule("calls", "connection", "tool_calls", RateWindow(1, 10), pattern="github.*")
 
 
 class DownStorage(MemoryWindows):
@@ -32,22 +41,22 @@ class DownStorage(MemoryWindows):
 
 
 class Desk:
-    """Limits over one storage and one clock."""
+    """RateLimiter over one storage and one clock."""
 
     def __init__(self, *rules: LimitRule) -> None:
         self.clock = Clock()
         self.storage = MemoryWindows(self.clock)
         self.limits = self.reloaded(*rules)
 
-    def reloaded(self, *rules: LimitRule) -> Limits:
-        return Limits(rules, self.storage, clock=self.clock, sleep=self.clock.sleep)
+    def reloaded(self, *rules: LimitRule) -> RateLimiter:
+        return RateLimiter(rules, self.storage, clock=self.clock, sleep=self.clock.sleep)
 
     async def request(self, subject: LimitSubject = EVA) -> Denied | None:
         return await self.limits.check("requests", subject)
 
 
 async def test_over_the_limit_it_names_itself_and_the_time() -> None:
-    desk = Desk(LimitRule("mine", "user", "requests", Rate(2, 60)))
+    desk = Desk(LimitRule("mine", "user", "requests", RateWindow(2, 60)))
     assert await desk.request() is None
     desk.clock.now += 20
     assert await desk.request() is None
@@ -62,8 +71,8 @@ async def test_over_the_limit_it_names_itself_and_the_time() -> None:
 
 async def test_all_limits_that_fit_apply_and_a_refusal_costs_nothing() -> None:
     desk = Desk(
-        LimitRule("all", "server", "requests", Rate(3, 60)),
-        LimitRule("each", "user", "requests", Rate(1, 60)),
+        LimitRule("all", "server", "requests", RateWindow(3, 60)),
+        LimitRule("each", "user", "requests", RateWindow(1, 60)),
     )
     assert await desk.request() is None
     for _ in range(10):
@@ -79,7 +88,7 @@ async def test_all_limits_that_fit_apply_and_a_refusal_costs_nothing() -> None:
 
 
 async def test_a_limit_counts_only_what_it_applies_to() -> None:
-    desk = Desk(LimitRule("runs", "workspace", "executions", Rate(1, 60)))
+    desk = Desk(LimitRule("runs", "workspace", "executions", RateWindow(1, 60)))
     assert await desk.request() is None
     assert await desk.request() is None
     assert await desk.limits.check("executions", EVA) is None
@@ -99,12 +108,12 @@ async def test_patterns_and_targets() -> None:
 
 
 async def test_counters_survive_a_reload_also_when_the_numbers_change() -> None:
-    desk = Desk(LimitRule("mine", "user", "requests", Rate(2, 60)))
+    desk = Desk(LimitRule("mine", "user", "requests", RateWindow(2, 60)))
     assert await desk.request() is None
     assert await desk.request() is None
-    desk.limits = desk.reloaded(LimitRule("mine", "user", "requests", Rate(2, 60)))
+    desk.limits = desk.reloaded(LimitRule("mine", "user", "requests", RateWindow(2, 60)))
     assert await desk.request() is not None
-    desk.limits = desk.reloaded(LimitRule("mine", "user", "requests", Rate(3, 60)))
+    desk.limits = desk.reloaded(LimitRule("mine", "user", "requests", RateWindow(3, 60)))
     assert await desk.request() is None
     assert await desk.request() is not None
 
@@ -122,7 +131,7 @@ async def test_tool_calls_are_held_back_as_long_as_the_rule_says() -> None:
 
 
 async def test_requests_are_never_held_back() -> None:
-    desk = Desk(LimitRule("mine", "user", "requests", Rate(1, 10), wait_seconds=60.0))
+    desk = Desk(LimitRule("mine", "user", "requests", RateWindow(1, 10), wait_seconds=60.0))
     assert await desk.request() is None
     assert await desk.request() is not None
     assert desk.clock.slept == []
@@ -135,7 +144,7 @@ async def test_only_so_many_wait() -> None:
         await released.wait()
         clock.now += seconds
 
-    limits = Limits([replace(CALLS, wait_seconds=60.0)], MemoryWindows(clock), clock=clock, sleep=sleep)
+    limits = RateLimiter([replace(CALLS, wait_seconds=60.0)], MemoryWindows(clock), clock=clock, sleep=sleep)
     call = EVA.calling("github.org.main.repos.get")
     assert await limits.check("tool_calls", call) is None
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
@@ -151,8 +160,8 @@ async def test_only_so_many_wait() -> None:
 async def test_while_the_store_is_down_each_limit_does_what_it_says(
     mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rule = LimitRule("mine", "user", "requests", Rate(1, 60), on_store_failure=mode)  # type: ignore[arg-type]
-    limits = Limits([rule], DownStorage())
+    rule = LimitRule("mine", "user", "requests", RateWindow(1, 60), on_store_failure=mode)  # type: ignore[arg-type]
+    limits = RateLimiter([rule], DownStorage())
     with caplog.at_level(logging.WARNING):
         denied = await limits.check("requests", EVA)
     assert denied == (None if mode == "allow" else Denied("mine", 1_000, "user", store_failed=True))
@@ -163,7 +172,7 @@ async def test_a_store_that_is_down_is_asked_once_a_second_and_told_of_twice(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock, storage = Clock(), DownStorage()
-    limits = Limits([LimitRule("mine", "user", "requests", Rate(9, 60))], storage, clock=clock)
+    limits = RateLimiter([LimitRule("mine", "user", "requests", RateWindow(9, 60))], storage, clock=clock)
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
             assert await limits.check("requests", EVA) is None
@@ -181,7 +190,7 @@ async def test_a_store_that_is_down_is_asked_once_a_second_and_told_of_twice(
 
 async def test_the_default() -> None:
     clock = Clock()
-    limits = Limits(DEFAULT_LIMITS, MemoryWindows(clock), clock=clock)
+    limits = RateLimiter(limit_rules(DEFAULT_RATE_LIMITS), MemoryWindows(clock), clock=clock)
     assert [await limits.check("requests", EVA) for _ in range(100)] == [None] * 100
     denied = await limits.check("requests", BOB)
     assert denied == Denied("per-workspace", 60_001, "workspace")
@@ -189,4 +198,4 @@ async def test_the_default() -> None:
 
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(PatternError):
-        Limits([replace(CALLS, pattern="github.x")], MemoryWindows())
+        RateLimiter([replace(CALLS, pattern="github.x")], MemoryWindows())

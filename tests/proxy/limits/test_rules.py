@@ -1,6 +1,7 @@
 import pytest
 
-from proxy.limits import LimitRule, LimitSubject, Per, Rate
+from proxy.config.model import Per
+from proxy.limits import LimitRule, LimitSubject, RateWindow
 from proxy.principal import Principal
 
 KEY = LimitSubject.of(Principal("ws", "key:bot", "key"), ip="10.0.0.1", session="mcp_1")
@@ -12,15 +13,17 @@ STDIO = LimitSubject.of(Principal("ws", "local", "local"))
 @pytest.mark.parametrize(
     ("burst", "rate", "window"),
     [
-        (None, Rate(30, 60), Rate(30, 60)),
-        (10, Rate(30, 60), Rate(10, 20)),
-        (60, Rate(30, 60), Rate(60, 120)),
-        (1, Rate(5000, 3600), Rate(1, 1)),
-        (7, Rate(30, 60), Rate(7, 14)),
-        (1, Rate(7, 60), Rate(1, 9)),  # 8.57 s, rounded up
+        (None, RateWindow(30, 60), RateWindow(30, 60)),
+        (10, RateWindow(30, 60), RateWindow(10, 20)),
+        (60, RateWindow(30, 60), RateWindow(60, 120)),
+        (1, RateWindow(5000, 3600), RateWindow(1, 1)),
+        (7, RateWindow(30, 60), RateWindow(7, 14)),
+        (1, RateWindow(7, 60), RateWindow(1, 9)),  # 8.57 s, rounded up
     ],
 )
-def test_a_burst_is_a_shorter_or_longer_window(burst: int | None, rate: Rate, window: Rate) -> None:
+def test_a_burst_is_a_shorter_or_longer_window(
+    burst: int | None, rate: RateWindow, window: RateWindow
+) -> None:
     assert LimitRule("x", "user", "requests", rate, burst=burst).window() == window
 
 

@@ -153,7 +153,7 @@ async def test_a_defect_in_a_build_is_reported_and_survived(caplog: pytest.LogCa
         await reloader.reload("start")
         source.text, source.failure = "two", ZeroDivisionError("secret details")
         broken = await reloader.reload("watch")
-        assert broken.http_status == 500
+        assert broken.result == "rejected"
         assert broken.error is not None
         assert broken.error.startswith("internal error [")
         assert "secret details" not in str(broken.as_json())
@@ -172,7 +172,7 @@ async def test_a_build_may_reject_with_a_place() -> None:
             Rejected([Diagnostic("E304", "error", "no such file", file="a.yaml")]),
         )
         rejected = await reloader.reload("http")
-    assert rejected.http_status == 422
+    assert (rejected.result, rejected.error) == ("rejected", None)
     assert [found.code for found in rejected.diagnostics] == ["E304"]
     assert rejected.as_json()["valid"] is False
 
