@@ -17,8 +17,8 @@ from proxy.calls import SYSTEM_TOOLS
 from proxy.cli import COMMANDS
 from proxy.config.codes import CODES
 from proxy.config.unsupported import GAPS
-from proxy.serving.api.outliving import Outliving
-from proxy.serving.api.routes import routes
+from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.routes import routes
 from proxy.telemetry import METRICS, Metric
 
 ROOT = Path(__file__).parent.parent

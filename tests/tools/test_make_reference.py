@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from proxy.serving.rest import __file__ as rest_file
+from proxy.serving.rest.operations import __file__ as rest_file
 from tools import make_reference
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from proxy.executions import Decision, ExecutionView, Interaction
 from proxy.serving.pages.fields import Field, fields_of, fill
 from proxy.serving.pages.guard import Form, one
-from proxy.serving.pages.problems import unreadable_form
+from proxy.serving.pages.guard import unreadable_form
 
 FIELD_PREFIX: Final = "field."
 """Before the names of a question's own fields, which must not be taken for ours."""

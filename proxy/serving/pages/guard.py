@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 from limits.aio.storage import MovingWindowSupport
 
 from proxy.serving.http import Request
-from proxy.serving.pages.cookies import SignIn
-from proxy.serving.pages.problems import foreign_request, stale_form, too_many, unreadable_form
+from proxy.serving.pages.guard import SignIn
+from proxy.serving.pages.guard import foreign_request, stale_form, too_many, unreadable_form
 
 FORM_BYTES: Final = 32 * 1024
 _FORM_FIELDS: Final = 400

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from quart import Response
 
 from integrations.schema_types.text import visible
-from proxy.serving.pages.assets import asset_url
+from proxy.serving.pages.rendering import asset_url
 
 # `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own forms (Fetch, "append a
 # request Origin header"), and the check of the origin would refuse them. Other sites learn nothing either way.

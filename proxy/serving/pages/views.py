@@ -16,14 +16,14 @@ from proxy.executions import ExecutionView
 from proxy.serving.errors import RateLimited
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import Request
-from proxy.serving.pages.answers import FIELD_PREFIX, answers_of
-from proxy.serving.pages.assets import PATH, asset
-from proxy.serving.pages.entrance import LIST, Entrance, Reader, SignInNeeded
+from proxy.serving.pages.views import FIELD_PREFIX, answers_of
+from proxy.serving.pages.rendering import PATH, asset
+from proxy.serving.pages.sign_in import LIST, Entrance, Reader, SignInNeeded
 from proxy.serving.pages.fields import Field
 from proxy.serving.pages.guard import check_token
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.presenting import Shown, groups, list_digest, path_of, present
-from proxy.serving.pages.problems import Problem, not_found, too_many, unavailable, unreadable_form
+from proxy.serving.pages.guard import Problem, not_found, too_many, unavailable, unreadable_form
 from proxy.serving.pages.rendering import page, plain, redirect
 from proxy.state import StateError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from proxy.executions import ExecutionView
-from proxy.serving.pages.answers import answers_of
+from proxy.serving.pages.views import answers_of
 from proxy.serving.pages.guard import Form
-from proxy.serving.pages.problems import Problem
+from proxy.serving.pages.guard import Problem
 from tests.proxy.serving.pages.support import asked
 from tests.proxy.serving.pages.test_presenting import view
 

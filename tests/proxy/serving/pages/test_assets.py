@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from proxy.serving.pages.assets import asset_url
+from proxy.serving.pages.rendering import asset_url
 from tests.proxy.serving.pages.support import site
 
 

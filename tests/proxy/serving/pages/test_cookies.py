@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.serving.http import Request
-from proxy.serving.pages.cookies import LONGEST_CREDENTIAL, SignInCookie
+from proxy.serving.pages.guard import LONGEST_CREDENTIAL, SignInCookie
 from proxy.serving.sealing import Seals
 from tests.proxy.serving.pages.support import Clock
 

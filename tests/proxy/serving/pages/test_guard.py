@@ -9,7 +9,7 @@ import pytest
 from proxy.limits import open_storage
 from proxy.serving.http import Request
 from proxy.serving.pages.guard import FORM_BYTES, Throttle, check_origin, one, read_form
-from proxy.serving.pages.problems import Problem
+from proxy.serving.pages.guard import Problem
 from tests.proxy.serving.pages.support import FORM
 
 

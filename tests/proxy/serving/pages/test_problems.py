@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from proxy.serving.pages.problems import (
+from proxy.serving.pages.guard import (
     foreign_request,
     not_found,
     stale_form,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 
-from proxy.serving.pages.problems import Problem
+from proxy.serving.pages.guard import Problem
 from proxy.serving.pages.rendering import address, inert, page
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from proxy.executions import ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
-from proxy.serving.api.call import Answer, Call, Problem, not_found, wrong
-from proxy.serving.api.decisions import find
-from proxy.serving.api.outliving import Outliving
+from proxy.serving.rest.request import Answer, Call, Problem, not_found, wrong
+from proxy.serving.rest.approvals import find
+from proxy.serving.rest.executions import Outliving
 from proxy.serving.drain import RETRY_AFTER_SECONDS
 from proxy.serving.gateway import Gateway
 from proxy.serving.observer import Silence

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from quart import Quart, Response, request
 
-from proxy.serving.api import add_api
+from proxy.serving.rest.views import add_api
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from proxy.serving.api.outliving import Outliving
-from proxy.serving.api.routes import OPEN_PATHS, routes
+from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.routes import OPEN_PATHS, routes
 from tests.proxy.serving.support import serving
 
 TABLE = routes(Outliving())

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.serving.api.front import BODY_BYTES, is_api
+from proxy.serving.rest.front import BODY_BYTES, is_api
 from proxy.serving.asgi import AppOptions
 from proxy.serving.envelope import EnvelopeOptions
 from proxy.serving.origins import HostRules

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.serving.api.call import Call, Problem, not_found, read_object
+from proxy.serving.rest.request import Call, Problem, not_found, read_object
 from proxy.serving.errors import FAULTS, Refusal
 from tests.proxy.serving.board import ALICE
 

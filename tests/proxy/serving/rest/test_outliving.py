@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.serving.api.outliving import Outliving
+from proxy.serving.rest.executions import Outliving
 
 
 async def test_work_goes_on_when_its_caller_leaves() -> None:

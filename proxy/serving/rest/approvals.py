@@ -20,7 +20,7 @@ from proxy.executions import (
 )
 from proxy.executions.approvals import CHOICES, Choice, Refusal, iso
 from proxy.principal import Principal
-from proxy.serving.api.call import Answer, Call, JsonObject, Problem, not_found, wrong
+from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, not_found, wrong
 from proxy.serving.gateway import Gateway
 
 MAX_WAIT_MS: Final = 240_000

@@ -18,7 +18,7 @@ import anyio
 import orjson
 
 from proxy.principal import Principal
-from proxy.serving.api.call import JsonObject, Problem, read_object
+from proxy.serving.rest.request import JsonObject, Problem, read_object
 from proxy.serving.errors import AuthError, RateLimited, Refusal
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import AsgiApp, Inbox, Message, Receive, Reply, Request, Scope, Send, read_body

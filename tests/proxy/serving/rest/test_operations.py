@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.serving.asgi import AppOptions
-from proxy.serving.rest import RestOptions
+from proxy.serving.rest.operations import RestOptions
 from tests.proxy.serving.support import Board, serving
 
 CLOSED = AppOptions(rest=RestOptions(admin_open=False))

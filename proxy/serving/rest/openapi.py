@@ -8,9 +8,9 @@ from importlib import metadata
 from typing import Any, Final
 
 from proxy.executions import CHOICES, OUTPUT_SCHEMA
-from proxy.serving.api.decisions import MAX_WAIT_MS
-from proxy.serving.api.executions import RUNTIMES
-from proxy.serving.api.routes import Route
+from proxy.serving.rest.approvals import MAX_WAIT_MS
+from proxy.serving.rest.executions import RUNTIMES
+from proxy.serving.rest.routes import Route
 from proxy.serving.tools import execute_schema
 
 JsonObject = dict[str, Any]

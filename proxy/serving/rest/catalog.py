@@ -8,7 +8,7 @@ import orjson
 
 from integrations.base import Failure
 from proxy.calls import WrongArgument
-from proxy.serving.api.call import Answer, Call, JsonObject, Problem, wrong
+from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, wrong
 from proxy.serving.gateway import Gateway
 
 
