@@ -22,7 +22,6 @@ from proxy.app.pages import LocalPages
 from proxy.app.store import store_keys
 from proxy.config.model import Server
 from proxy.principal import Principal
-from proxy.serving.rest.front import ApiFront
 from proxy.serving.asgi import AppOptions, Beside, Dispatch
 from proxy.serving.calling import Page, ServerOptions
 from proxy.serving.drain import Drain
@@ -32,6 +31,7 @@ from proxy.serving.http import AsgiApp, Request
 from proxy.serving.http_server import serve_http
 from proxy.serving.modes import Mode, choose
 from proxy.serving.origins import HostRules
+from proxy.serving.rest.front import ApiFront
 from proxy.serving.rest.operations import RestOptions, build_rest
 from proxy.serving.sealing import Seals
 from proxy.serving.stdio import serve_stdio

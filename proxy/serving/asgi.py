@@ -8,8 +8,6 @@ from typing import Any, Protocol, cast
 from quart import Quart
 
 from proxy.principal import Principal
-from proxy.serving.rest.request import Problem
-from proxy.serving.rest.front import ApiFront, is_api, problem_body
 from proxy.serving.calling import ServerOptions
 from proxy.serving.changes import Changes
 from proxy.serving.drain import Drain
@@ -23,7 +21,9 @@ from proxy.serving.modern import ModernLeg
 from proxy.serving.origins import FrontRules
 from proxy.serving.pausing import Pauses
 from proxy.serving.peer import Peer
+from proxy.serving.rest.front import ApiFront, is_api, problem_body
 from proxy.serving.rest.operations import RestOptions, build_rest
+from proxy.serving.rest.request import Problem
 from proxy.serving.rest.routes import OPEN_PATHS
 from proxy.serving.routes import mcp_route
 from proxy.serving.sealing import Seals

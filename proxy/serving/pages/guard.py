@@ -1,31 +1,166 @@
-"""What a POST must pass before anything is done, and how often somebody may try.
+"""What a request of the pages must bring along: the cookie of a signed-in person, proof that a form is ours, and
+patience. What is refused is refused with a `Problem`, which becomes a page with a status.
 
-Origin and Sec-Fetch-Site are set by browsers and cannot be set by pages (Fetch, section 2.2.2 "forbidden
-request-header"); a request with neither does not come from a form of ours. The CSRF token is the second lock: it is
-known only to pages that were rendered for this very sign-in. Signing in has only the first lock: before it
-there is nothing to bind a token to.
+Rules of the cookie, which is the credential itself, sealed:
+- Nothing is stored on the server, so every replica with the same keys reads it and a restart forgets nobody.
+- The seal's associated data name its purpose: no other sealed value of this deployment passes for a cookie.
+- It ends with the browser, after 8 hours, or when the credential in it is no longer good, whichever comes first.
+- `SameSite=Strict; HttpOnly; Path=/`; behind https also `Secure` and the `__Host-` prefix (RFC 6265bis, section
+  4.1.3.2), so that no sibling host can plant one.
+- Over plain http the name carries the port: two servers on one machine share one cookie jar.
+
+Rules of a POST:
+- Origin and Sec-Fetch-Site are set by browsers and cannot be set by pages (Fetch, section 2.2.2 "forbidden
+  request-header"); a request with neither does not come from a form of ours.
+- The CSRF token is the second check: it is known only to pages that were rendered for this very sign-in. Signing in
+  has only the first check, because before it there is nothing to bind a token to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterable
-from dataclasses import dataclass
+import math
+import secrets
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 from limits.aio.storage import MovingWindowSupport
 
 from proxy.serving.http import Request
-from proxy.serving.pages.guard import SignIn
-from proxy.serving.pages.guard import foreign_request, stale_form, too_many, unreadable_form
+from proxy.serving.origins import split_port
+from proxy.serving.sealing import Forged, Seals
 
+SIGN_IN_SECONDS: Final = 8 * 3600.0
+LONGEST_CREDENTIAL: Final = 2600
+"""Characters. Sealed and encoded it must fit into the 4,096 bytes that browsers take for a cookie."""
+
+_PURPOSE: Final = "page sign-in"
 FORM_BYTES: Final = 32 * 1024
 _FORM_FIELDS: Final = 400
 _FORM_SECONDS: Final = 30.0
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 Form = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Problem(Exception):
+    """`title` is the heading, `text` says what to do. `headers` go on the answer."""
+
+    status: int
+    title: str
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def not_found() -> Problem:
+    """The same for what never was, what is forgotten, and what belongs to others (T14)."""
+    return Problem(
+        404,
+        "Nothing here for you",
+        "There is no execution of this id that you may see. It may be over and forgotten, belong to another account or "
+        "workspace, or the link may be incomplete.",
+    )
+
+
+def foreign_request() -> Problem:
+    return Problem(
+        403,
+        "This did not come from our page",
+        "The request was not sent by a page of this server, so nothing was done. Open the page again and use its "
+        "buttons.",
+    )
+
+
+def stale_form() -> Problem:
+    return Problem(
+        403,
+        "This form is no longer good",
+        "It belongs to another sign-in, so nothing was done. Open the page again and decide there.",
+    )
+
+
+def unreadable_form(text: str, status: int = 400) -> Problem:
+    return Problem(status, "This form cannot be read", text)
+
+
+def too_many(seconds: float) -> Problem:
+    whole = max(1, math.ceil(seconds))
+    return Problem(429, "Too many requests", f"Try again in {whole} seconds.", {"retry-after": str(whole)})
+
+
+def unavailable(text: str) -> Problem:
+    return Problem(503, "Not available at the moment", text, {"retry-after": "5"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Who is signed in, as the cookie says it. `until` is in seconds since 1970; `csrf` goes into every form."""
+
+    credential: str
+    workspace: str | None
+    csrf: str
+    until: float
+
+
+class SignInCookie:
+    """Makes and reads the cookie. `secure` says whether people reach us over https."""
+
+    def __init__(self, seals: Seals, secure: Callable[[], bool], clock: Callable[[], float]) -> None:
+        self._seals = seals
+        self._secure = secure
+        self._clock = clock
+
+    def fresh(self, credential: str, workspace: str | None) -> SignIn:
+        """A sign-in that begins now, with a CSRF token of its own."""
+        return SignIn(credential, workspace, secrets.token_urlsafe(24), self._clock() + SIGN_IN_SECONDS)
+
+    def set(self, request: Request, sign_in: SignIn) -> str:
+        """The Set-Cookie header that keeps it."""
+        sealed = self._seals.close(_PURPOSE, orjson.dumps(asdict(sign_in)))
+        return f"{self._name(request)}={sealed}{self._attributes()}"
+
+    def clear(self, request: Request) -> str:
+        """The Set-Cookie header that ends it."""
+        return f"{self._name(request)}=; Max-Age=0{self._attributes()}"
+
+    def read(self, request: Request) -> SignIn | None:
+        """The sign-in of this request, if it has one that has not ended."""
+        for value in self._values(request):
+            sign_in = self._opened(value)
+            if sign_in is not None and sign_in.until > self._clock():
+                return sign_in
+        return None
+
+    def given(self, request: Request) -> bool:
+        """Whether the browser sent one at all, good or not."""
+        return any(True for _ in self._values(request))
+
+    def _opened(self, value: str) -> SignIn | None:
+        try:
+            return SignIn(**orjson.loads(self._seals.open(_PURPOSE, value)))
+        except (Forged, TypeError, ValueError):
+            # Another key, another version, or somebody's handiwork: all the same as no cookie.
+            return None
+
+    def _values(self, request: Request) -> Iterator[str]:
+        name = self._name(request)
+        for pair in request.headers.get("cookie", "").split(";"):
+            own, _, value = pair.strip().partition("=")
+            if own == name and value:
+                yield value
+
+    def _name(self, request: Request) -> str:
+        if self._secure():
+            return "__Host-executor"
+        port = split_port(request.headers.get("host", ""))[1]
+        return f"executor-{port or 80}"
+
+    def _attributes(self) -> str:
+        return f"; Path=/; HttpOnly; SameSite=Strict{'; Secure' if self._secure() else ''}"
 
 
 def check_origin(request: Request, public_url: str | None) -> None:

@@ -1,10 +1,13 @@
-"""From a template to an answer: escaping, and the headers that every page carries."""
+"""From a template to an answer: escaping, and the headers that every page carries. And the files of the pages: the
+style, the script and the icon, served under names that change with their content."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +15,6 @@ from markupsafe import Markup
 from quart import Response
 
 from integrations.schema_types.text import visible
-from proxy.serving.pages.rendering import asset_url
 
 # `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own forms (Fetch, "append a
 # request Origin header"), and the check of the origin would refuse them. Other sites learn nothing either way.
@@ -29,6 +31,15 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+PATH: Final = "/pages/"
+_FOLDER: Final = Path(__file__).parent / "static"
+_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "page.css": "text/css; charset=utf-8",
+        "page.js": "text/javascript; charset=utf-8",
+        "icon.svg": "image/svg+xml",
+    }
+)
 
 
 def inert(text: object) -> str:
@@ -39,6 +50,30 @@ def inert(text: object) -> str:
 def address(text: object) -> Markup:
     """A tool's address, inert, that may break after its dots."""
     return Markup(".<wbr>").join(inert(text).split("."))
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (_FOLDER / name).read_bytes()
+
+
+def asset_url(name: str) -> str:
+    """Where a page finds it. The query makes browsers ask again when the file has changed."""
+    return f"{PATH}{name}?v={hashlib.sha256(_content(name)).hexdigest()[:12]}"
+
+
+def asset(name: str) -> Response | None:
+    """The file as an answer, or None when there is none of this name. Nothing in it is about anybody."""
+    kind = _TYPES.get(name)
+    if kind is None:
+        return None
+    headers = {
+        "cache-control": "public, max-age=31536000, immutable",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "cross-origin-resource-policy": "same-origin",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(_content(name), 200, headers, content_type=kind)
 
 
 @cache

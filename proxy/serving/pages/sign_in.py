@@ -14,10 +14,19 @@ from proxy.principal import Principal
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import Request
-from proxy.serving.pages.guard import LONGEST_CREDENTIAL, SignIn, SignInCookie
-from proxy.serving.pages.guard import Form, Throttle, check_origin, check_token, one, read_form
+from proxy.serving.pages.guard import (
+    LONGEST_CREDENTIAL,
+    Form,
+    SignIn,
+    SignInCookie,
+    Throttle,
+    check_origin,
+    check_token,
+    one,
+    read_form,
+    unavailable,
+)
 from proxy.serving.pages.options import PageOptions
-from proxy.serving.pages.guard import unavailable
 from proxy.serving.pages.rendering import page, redirect
 
 log = logging.getLogger(__name__)

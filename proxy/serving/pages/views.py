@@ -1,4 +1,8 @@
-"""The routes: one execution, the list of all that waits, and their small files. Signing in is in `entrance`."""
+"""The routes: one execution, the list of all that waits, and their small files. Signing in is in `sign_in`.
+
+A form names the questions that were on the page when it was rendered. A question that came later is not touched by
+"all", and the id of a question stands for exactly its arguments, so what was read is what is decided.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,32 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, cast
 
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
-from proxy.executions import ExecutionView
+from proxy.executions import Decision, ExecutionView, Interaction
 from proxy.serving.errors import RateLimited
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import Request
-from proxy.serving.pages.views import FIELD_PREFIX, answers_of
-from proxy.serving.pages.rendering import PATH, asset
-from proxy.serving.pages.sign_in import LIST, Entrance, Reader, SignInNeeded
-from proxy.serving.pages.fields import Field
-from proxy.serving.pages.guard import check_token
+from proxy.serving.pages.fields import Field, fields_of, fill
+from proxy.serving.pages.guard import (
+    Form,
+    Problem,
+    check_token,
+    not_found,
+    one,
+    too_many,
+    unavailable,
+    unreadable_form,
+)
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.presenting import Shown, groups, list_digest, path_of, present
-from proxy.serving.pages.guard import Problem, not_found, too_many, unavailable, unreadable_form
-from proxy.serving.pages.rendering import page, plain, redirect
+from proxy.serving.pages.rendering import PATH, asset, page, plain, redirect
+from proxy.serving.pages.sign_in import LIST, Entrance, Reader, SignInNeeded
 from proxy.state import StateError
 
 log = logging.getLogger(__name__)
@@ -32,6 +43,16 @@ log = logging.getLogger(__name__)
 _EXECUTION: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 View = Callable[..., Awaitable[Response]]
 Retyped = Mapping[str, tuple[Field, ...]]
+
+FIELD_PREFIX: Final = "field."
+"""Before the names of a question's own fields, which must not be taken for ours."""
+
+_PLAIN: Final[Mapping[str, Decision]] = {
+    "accept": Decision("accept"),
+    "decline": Decision("decline"),
+    "cancel": Decision("cancel"),
+}
+_OUTCOMES: Final = ("retry", "done", "fail")
 
 
 def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
@@ -200,3 +221,43 @@ class _Pages:
         if found is None:
             raise Problem(404, "Nothing here", "There is no file of this name.")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`decisions` by question; empty when a form has to be filled in again: `retyped` then is how it was sent."""
+
+    decisions: Mapping[str, Decision]
+    retyped: Mapping[str, tuple[Field, ...]]
+
+
+def answers_of(form: Form, view: ExecutionView) -> Answers:
+    """What a person said. Raises `Problem` for a form that no page of ours renders."""
+    ids, action = form.get("question", ()), one(form, "action")
+    if not ids:
+        raise unreadable_form("It names no question.")
+    if action in _OUTCOMES:
+        return Answers(dict.fromkeys(ids, Decision("accept", {"outcome": action})), {})
+    if action not in _PLAIN:
+        raise unreadable_form("It names no decision that there is.")
+    asking = {each.id: each for each in view.interactions}
+    if action == "accept" and any(each in asking and asking[each].kind == "form" for each in ids):
+        if len(ids) != 1:
+            raise unreadable_form("Forms are answered one at a time.")
+        return _filled(form, asking[ids[0]])
+    return Answers(dict.fromkeys(ids, _PLAIN[action]), {})
+
+
+def _filled(form: Form, question: Interaction) -> Answers:
+    fields = fields_of(question.requested_schema or {})
+    if fields is None:
+        raise unreadable_form("This question cannot be answered with a simple form; it can be declined.")
+    posted = {
+        name.removeprefix(FIELD_PREFIX): values
+        for name, values in form.items()
+        if name.startswith(FIELD_PREFIX)
+    }
+    filled = fill(fields, posted)
+    if filled.wrong:
+        return Answers({}, {question.id: filled.fields})
+    return Answers({question.id: Decision("accept", filled.content)}, {})

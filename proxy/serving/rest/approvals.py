@@ -20,8 +20,8 @@ from proxy.executions import (
 )
 from proxy.executions.approvals import CHOICES, Choice, Refusal, iso
 from proxy.principal import Principal
-from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, not_found, wrong
 from proxy.serving.gateway import Gateway
+from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, not_found, wrong
 
 MAX_WAIT_MS: Final = 240_000
 _EVERYTHING: Final = "*"

@@ -8,8 +8,8 @@ import orjson
 
 from integrations.base import Failure
 from proxy.calls import WrongArgument
-from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, wrong
 from proxy.serving.gateway import Gateway
+from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, wrong
 
 
 async def tools(gateway: Gateway, call: Call) -> Answer:

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from proxy.executions import ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
-from proxy.serving.rest.request import Answer, Call, Problem, not_found, wrong
-from proxy.serving.rest.approvals import find
-from proxy.serving.rest.executions import Outliving
 from proxy.serving.drain import RETRY_AFTER_SECONDS
 from proxy.serving.gateway import Gateway
 from proxy.serving.observer import Silence
+from proxy.serving.rest.approvals import find
+from proxy.serving.rest.request import Answer, Call, Problem, not_found, wrong
 from proxy.serving.tools import BadArgument, read_execute
 
 STATUSES: Final = ("running", "paused", "settled")
 RUNTIMES: Final = ("quickjs",)
 LONGEST_KEY: Final = 255
 _UNAVAILABLE: Final = frozenset({"NotServing", "StateError"})
+T = TypeVar("T")
+
+
+class Outliving:
+    """Owns its tasks until they end. They end with what they run: drain ends every execution."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Its result; when the caller is cancelled meanwhile, the work is not."""
+        task = asyncio.ensure_future(work)  # noqa: TID251 - owned by this object until it ends
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Looked at, so that nothing is logged about an error that nobody waits for any more.
+            task.exception()
 
 
 class Executing:

@@ -18,11 +18,11 @@ import anyio
 import orjson
 
 from proxy.principal import Principal
-from proxy.serving.rest.request import JsonObject, Problem, read_object
 from proxy.serving.errors import AuthError, RateLimited, Refusal
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import AsgiApp, Inbox, Message, Receive, Reply, Request, Scope, Send, read_body
 from proxy.serving.origins import FrontRules
+from proxy.serving.rest.request import JsonObject, Problem, read_object
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("proxy.serving.access")

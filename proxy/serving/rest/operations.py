@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 from quart import Quart, Response, request
 
-from proxy.serving.rest.views import add_api
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
 from proxy.serving.pages import PageOptions, add_pages
+from proxy.serving.rest.views import add_api
 
 log = logging.getLogger(__name__)
 # A proxy on this machine brings strangers to a loopback listener; what it forwards is not "on loopback".

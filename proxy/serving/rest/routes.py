@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from proxy.serving.rest.request import Answer, Call
-from proxy.serving.rest.catalog import connections, explain, tool, tools
-from proxy.serving.rest.approvals import approvals, decide, resume
-from proxy.serving.rest.executions import STATUSES, Executing, cancel, execution, executions
-from proxy.serving.rest.executions import Outliving
 from proxy.serving.gateway import Gateway
+from proxy.serving.rest.approvals import approvals, decide, resume
+from proxy.serving.rest.catalog import connections, explain, tool, tools
+from proxy.serving.rest.executions import STATUSES, Executing, Outliving, cancel, execution, executions
+from proxy.serving.rest.request import Answer, Call
 
 Handler = Callable[[Gateway, Call], Awaitable[Answer]]
 Schema = Mapping[str, Any]

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 import orjson
 from quart import Quart, Response, request
 
-from proxy.serving.rest.request import Call, Problem
-from proxy.serving.rest.openapi import document
-from proxy.serving.rest.front import SCOPE_KEY, Admitted, problem_body, rate_limited
-from proxy.serving.rest.executions import Outliving
-from proxy.serving.rest.routes import Route, routes
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import RateLimited, Refusal
 from proxy.serving.gateway import Gateway
+from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.front import SCOPE_KEY, Admitted, problem_body, rate_limited
+from proxy.serving.rest.openapi import document
+from proxy.serving.rest.request import Call, Problem
+from proxy.serving.rest.routes import Route, routes
 from proxy.state import StateError
 
 View = Callable[..., Awaitable[Response]]

@@ -1,4 +1,4 @@
-"""The pages as a person gets them, and what they refuse."""
+"""The pages as a person gets them, what they refuse, and forms that no page of ours renders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.executions import DecideOutcome, Decision, Via
+from proxy.executions import DecideOutcome, Decision, ExecutionView, Via
 from proxy.principal import Principal
+from proxy.serving.pages.guard import Form, Problem
+from proxy.serving.pages.views import answers_of
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board
 from tests.proxy.serving.pages.support import Clock, asked, field_of, site
+from tests.proxy.serving.pages.test_presenting import view
 
 FORM = {
     "type": "object",
@@ -299,3 +302,29 @@ async def test_the_links_of_a_page_lead_back_to_it() -> None:
         page = (await bob.get(f"/resume/{name}")).text
         assert field_of(page, "question") == "int_1"
         assert f'action="/resume/{name}?mcp_session_id=a%2Fb%20c"' in page
+
+
+def forms() -> ExecutionView:
+    return view(*asked("a", "b", kind="form", requested_schema={"properties": {}}))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"action": ("accept",)},
+        {"question": ("int_1",)},
+        {"question": ("int_1",), "action": ("approve",)},
+        {"question": ("int_1", "int_2"), "action": ("accept",)},
+    ],
+)
+def test_they_are_refused(form: Form) -> None:
+    with pytest.raises(Problem):
+        answers_of(form, forms())
+
+
+def test_fields_of_a_form_cannot_pass_for_ours() -> None:
+    schema = {"properties": {"action": {"type": "string"}}}
+    shown = view(*asked("a", kind="form", requested_schema=schema))
+    said = answers_of({"question": ("int_1",), "action": ("accept",), "field.action": ("decline",)}, shown)
+    assert said.decisions["int_1"].action == "accept"
+    assert dict(said.decisions["int_1"].content) == {"action": "decline"}

@@ -9,8 +9,8 @@ import pytest
 
 from proxy.executions import REFUSALS, DecideOutcome, Decision
 from proxy.executions.approvals import Refusal
-from proxy.serving.rest.request import Problem
 from proxy.serving.rest.approvals import read_decisions, refused
+from proxy.serving.rest.request import Problem
 from tests.proxy.serving.support import serving
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""`/api/executions` over HTTP."""
+"""`/api/executions` over HTTP, and what goes on when its caller leaves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from proxy.executions import ExecutionResult, Observer
 from proxy.executions.outcome import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.errors import RateLimited
+from proxy.serving.rest.executions import Outliving
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board, result
 from tests.proxy.serving.support import serving
@@ -193,3 +194,35 @@ async def test_a_server_that_shuts_down_begins_nothing_and_still_shows_and_decid
 
 def test_the_result_is_the_same_as_over_mcp() -> None:
     assert result("completed", "x").structured()["taskId"] == "exec_1"
+
+
+async def test_work_goes_on_when_its_caller_leaves() -> None:
+    outliving, begun, go_on, ended = Outliving(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await go_on.wait()
+        ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(outliving.run(work()))
+        await begun.wait()
+        caller.cancel()
+    assert (len(outliving), ended.is_set()) == (1, False)
+    go_on.set()
+    await ended.wait()
+
+
+async def test_results_and_errors_are_the_callers() -> None:
+    outliving = Outliving()
+
+    async def fails() -> None:
+        raise ValueError("why")
+
+    async def works() -> int:
+        return 7
+
+    assert await outliving.run(works()) == 7
+    with pytest.raises(ValueError, match="why"):
+        await outliving.run(fails())
+    assert len(outliving) == 0

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.serving.rest.front import BODY_BYTES, is_api
 from proxy.serving.asgi import AppOptions
 from proxy.serving.envelope import EnvelopeOptions
 from proxy.serving.origins import HostRules
+from proxy.serving.rest.front import BODY_BYTES, is_api
 from tests.proxy.serving.board import TOKENS, Board
 from tests.proxy.serving.support import serving
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.serving.rest.request import Call, Problem, not_found, read_object
 from proxy.serving.errors import FAULTS, Refusal
+from proxy.serving.rest.request import Call, Problem, not_found, read_object
 from tests.proxy.serving.board import ALICE
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from quart import Quart
 
-from proxy.serving.rest.views import add_api
 from proxy.serving.asgi import AppOptions
 from proxy.serving.drain import Drain
 from proxy.serving.rest.operations import RestOptions
+from proxy.serving.rest.views import add_api
 from tests.proxy.serving.board import Board
 from tests.proxy.serving.support import serving
 
