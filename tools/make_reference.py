@@ -17,7 +17,7 @@ from proxy.calls import SYSTEM_TOOLS
 from proxy.cli import COMMANDS
 from proxy.config.codes import CODES
 from proxy.config.unsupported import GAPS
-from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import routes
 from proxy.telemetry import METRICS, Metric
 
@@ -51,7 +51,8 @@ def page() -> str:
         "## REST API",
         "Each route needs a key or token; parameters, bodies and answers are in `/api/openapi.json`, which is open.",
         table(
-            ("method", "path", "what it does"), ((r.method, r.path, r.summary) for r in routes(Outliving()))
+            ("method", "path", "what it does"),
+            ((r.method, r.path, r.summary) for r in routes(DetachedTasks())),
         ),
         "## System tools in agent code",
         table(("call", "arguments and defaults"), map(_system_tool, SYSTEM_TOOLS.items())),

@@ -23,7 +23,7 @@ from proxy.serving.pausing import Pauses
 from proxy.serving.peer import Peer
 from proxy.serving.rest.front import ApiFront, is_api, problem_body
 from proxy.serving.rest.operations import RestOptions, build_rest
-from proxy.serving.rest.request import Problem
+from proxy.serving.rest.request import ApiProblem
 from proxy.serving.rest.routes import OPEN_PATHS
 from proxy.serving.routes import mcp_route
 from proxy.serving.sealing import Seals
@@ -141,7 +141,7 @@ class Beside:
                 request.refuse_repeated()
                 self._hosts.check(request)
             except Refusal as refusal:
-                problem = Problem.of(refusal)
+                problem = ApiProblem.of(refusal)
                 await Reply(send).json(problem.status, problem_body(problem), problem.headers)
                 return
             if self._api is not None and is_api(request.path) and request.path not in OPEN_PATHS:

@@ -1,6 +1,6 @@
-"""Deciding over REST: what waits, and what a person says to it.
+"""Decisions over REST: the questions that wait, and what a person decides.
 
-The account that runs the code cannot answer a question with `approver: human`, here as anywhere (T12).
+The account that runs the code cannot approve a question with `approver: human`, here as everywhere (T12).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from integrations.base import JsonObject
+from integrations.conversation import ElicitAction
 from proxy.executions import (
     REFUSALS,
     DecideOutcome,
@@ -18,13 +20,13 @@ from proxy.executions import (
     ExecutionView,
     Pending,
 )
-from proxy.executions.approvals import CHOICES, Choice, Refusal, iso
+from proxy.executions.approvals import CHOICES, Refusal, iso
 from proxy.principal import Principal
 from proxy.serving.gateway import Gateway
-from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, not_found, wrong
+from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
 
 MAX_WAIT_MS: Final = 240_000
-_EVERYTHING: Final = "*"
+_EVERY_QUESTION: Final = "*"
 _REFUSED: Final[Mapping[Refusal, tuple[int, str]]] = {
     "not_found": (404, "not_found"),
     "forbidden": (403, "forbidden"),
@@ -42,11 +44,11 @@ _GONE: Final[Mapping[str, tuple[int, str]]] = {
 }
 
 
-async def approvals(gateway: Gateway, call: Call) -> Answer:
-    """Everything that waits and that the caller may see."""
-    call.only()
-    found = await gateway.pending(call.principal)
-    return Answer({"items": [_pending(gateway, one, call.principal) for one in found]})
+async def approvals(gateway: Gateway, request: ApiRequest) -> ApiResponse:
+    """Every question that waits and that the caller may see."""
+    request.check_query()
+    found = await gateway.pending(request.principal)
+    return ApiResponse({"items": [_pending(gateway, one, request.principal) for one in found]})
 
 
 def _pending(gateway: Gateway, one: Pending, principal: Principal) -> JsonObject:
@@ -63,27 +65,27 @@ def _pending(gateway: Gateway, one: Pending, principal: Principal) -> JsonObject
     return {name: value for name, value in body.items() if value is not None}
 
 
-async def resume(gateway: Gateway, call: Call) -> Answer:
+async def resume(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """Decide, go on, and answer the execution's next result, which may be another pause."""
-    call.only()
-    execution_id = call.path["executionId"]
-    wanted, wait_ms = read_decisions(call.body, action_required=False), _wait_ms(call.body)
+    request.check_query()
+    execution_id = request.path["executionId"]
+    wanted, wait_ms = read_decisions(request.body, action_required=False), _wait_ms(request.body)
     outcome = DecideOutcome()
     if wanted:
-        outcome = await gateway.decide(execution_id, wanted, call.principal, "rest")
-        if not outcome.taken and not await _agreed(gateway, call, outcome, wanted):
-            raise refused(outcome)
-    result = await _next(gateway, execution_id, call.principal, wait_ms)
-    return Answer(result.structured() | (_refusals(outcome) if outcome.taken else {}))
+        outcome = await gateway.decide(execution_id, wanted, request.principal, "rest")
+        if not outcome.taken and not await _already_decided_so(gateway, request, outcome, wanted):
+            raise refusal_problem(outcome)
+    result = await _next(gateway, execution_id, request.principal, wait_ms)
+    return ApiResponse(result.structured() | (_refusals(outcome) if outcome.taken else {}))
 
 
-async def _agreed(
-    gateway: Gateway, call: Call, outcome: DecideOutcome, wanted: Mapping[str, Decision]
+async def _already_decided_so(
+    gateway: Gateway, request: ApiRequest, outcome: DecideOutcome, wanted: Mapping[str, Decision]
 ) -> bool:
-    """Whether another person has decided the same by now: then there is nothing to refuse."""
+    """Whether another person has already decided the same: then the caller gets the result instead of a refusal."""
     if set(outcome.refused.values()) != {"needs_another_person"}:
         return False
-    view = await gateway.show(call.path["executionId"], call.principal)
+    view = await gateway.show(request.path["executionId"], request.principal)
     actions = {one.action for one in wanted.values()}
     return view is not None and {view.decided.get(name) for name in outcome.refused} == actions
 
@@ -95,42 +97,42 @@ async def _next(gateway: Gateway, execution_id: str, principal: Principal, wait_
         result = await gateway.resume(execution_id, None, None, None, principal, via="rest")
     gone = _GONE.get(result.status)
     if gone is not None:
-        raise Problem(*gone, result.error.message if result.error is not None else result.status)
+        raise ApiProblem(*gone, result.error.message if result.error is not None else result.status)
     return result
 
 
-async def decide(gateway: Gateway, call: Call) -> Answer:
-    """Record a decision and answer what was decided; whoever waits for the result goes on with it."""
-    call.only()
-    execution_id = call.path["executionId"]
-    before = await find(gateway, call)
-    wanted = read_decisions(call.body, action_required=True)
-    outcome = await gateway.decide(execution_id, wanted, call.principal, "rest")
+async def decide(gateway: Gateway, request: ApiRequest) -> ApiResponse:
+    """Record a decision and answer what was decided. The execution goes on for whoever waits for its result."""
+    request.check_query()
+    execution_id = request.path["executionId"]
+    before = await find_execution(gateway, request)
+    wanted = read_decisions(request.body, action_required=True)
+    outcome = await gateway.decide(execution_id, wanted, request.principal, "rest")
     if not outcome.taken:
-        raise refused(outcome)
-    after = await gateway.show(execution_id, call.principal) or before
+        raise refusal_problem(outcome)
+    after = await gateway.show(execution_id, request.principal) or before
     shown = {"executionId": execution_id, "status": after.status, "decided": dict(outcome.taken)}
-    return Answer(shown | _refusals(outcome))
+    return ApiResponse(shown | _refusals(outcome))
 
 
-async def find(gateway: Gateway, call: Call) -> ExecutionView:
+async def find_execution(gateway: Gateway, request: ApiRequest) -> ExecutionView:
     """The execution of the path, which must belong to the session that the path names, if it names one. Raises
-    `Problem`."""
-    found = await gateway.show(call.path["executionId"], call.principal)
-    session = call.path.get("sessionId")
+    `ApiProblem`."""
+    found = await gateway.show(request.path["executionId"], request.principal)
+    session = request.path.get("sessionId")
     if found is None or session not in (None, found.session_id):
         raise not_found()
     return found
 
 
-def refused(outcome: DecideOutcome) -> Problem:
-    """Nothing was taken, and why."""
+def refusal_problem(outcome: DecideOutcome) -> ApiProblem:
+    """Why no decision was recorded."""
     refusal = outcome.first_refusal or "not_found"
-    return Problem(*_REFUSED[refusal], REFUSALS[refusal])
+    return ApiProblem(*_REFUSED[refusal], REFUSALS[refusal])
 
 
 def _refusals(outcome: DecideOutcome) -> JsonObject:
-    """What was not taken while something else was."""
+    """The decisions that were refused while others were recorded."""
     if not outcome.refused:
         return {}
     return {
@@ -142,23 +144,25 @@ def _refusals(outcome: DecideOutcome) -> JsonObject:
 
 
 def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, Decision]:
-    """By interaction id; `*` stands for all that wait. Raises `Problem`."""
+    """Decisions by interaction id; `*` stands for every question that waits. Raises `ApiProblem`."""
     unknown = sorted(body.keys() - {"action", "content", "interactionId", "waitMs"})
     if unknown:
-        raise wrong(
+        raise invalid_argument(
             f"Unknown property `{unknown[0][:64]}`; there are: action, content, interactionId, waitMs."
         )
-    action: Choice | None = next((one for one in CHOICES if one == body.get("action")), None)
+    action: ElicitAction | None = next((one for one in CHOICES if one == body.get("action")), None)
     if action is None:
         if body.get("action") is not None or action_required:
-            raise wrong("`action` must be accept, decline or cancel.")
+            raise invalid_argument("`action` must be accept, decline or cancel.")
         if body.keys() & {"content", "interactionId"}:
-            raise wrong("`content` and `interactionId` need an `action`: accept, decline or cancel.")
+            raise invalid_argument(
+                "`content` and `interactionId` need an `action`: accept, decline or cancel."
+            )
         return {}
     name = body.get("interactionId")
     if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128):
-        raise wrong("`interactionId` must be the id of a question that waits.")
-    return {name or _EVERYTHING: Decision(action, _content(body.get("content")))}
+        raise invalid_argument("`interactionId` must be the id of a question that waits.")
+    return {name or _EVERY_QUESTION: Decision(action, _content(body.get("content")))}
 
 
 def _content(value: object) -> JsonObject:
@@ -170,12 +174,12 @@ def _content(value: object) -> JsonObject:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise wrong("`content` must be an object, or a string that holds a JSON object.")
+        raise invalid_argument("`content` must be an object, or a string that holds a JSON object.")
     return value
 
 
 def _wait_ms(body: JsonObject) -> int:
     value = body.get("waitMs", 0)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_WAIT_MS:
-        raise wrong(f"`waitMs` must be a whole number from 0 to {MAX_WAIT_MS}.")
+        raise invalid_argument(f"`waitMs` must be a whole number from 0 to {MAX_WAIT_MS}.")
     return value

@@ -1,4 +1,4 @@
-"""Tools, connections and decisions as the caller would get them, over REST: the same views as the system tools."""
+"""Tools, connections and what policy says about a call, over REST: the same as the system tools give agent code."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ from typing import Any
 
 import orjson
 
-from integrations.base import Failure
+from integrations.base import Failure, JsonObject
 from proxy.calls import WrongArgument
 from proxy.serving.gateway import Gateway
-from proxy.serving.rest.request import Answer, Call, JsonObject, Problem, wrong
+from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument
 
 
-async def tools(gateway: Gateway, call: Call) -> Answer:
+async def tools(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """A page of tools in order, or of matches when there is a query."""
-    call.only("query", "namespace", "limit", "offset", "includeSchemas")
-    return Answer(
-        await _looked_up(
+    request.check_query("query", "namespace", "limit", "offset", "includeSchemas")
+    return ApiResponse(
+        await _look_up(
             gateway,
-            call,
+            request,
             "catalog.tools",
             {
-                "query": call.query.get("query", ""),
-                "namespace": call.query.get("namespace", ""),
-                "limit": call.number("limit", 50, 1, 200),
-                "offset": call.number("offset", 0, 0, 999_999_999),
-                "includeSchemas": call.flag("includeSchemas"),
+                "query": request.query.get("query", ""),
+                "namespace": request.query.get("namespace", ""),
+                "limit": request.integer("limit", 50, 1, 200),
+                "offset": request.integer("offset", 0, 0, 999_999_999),
+                "includeSchemas": request.boolean("includeSchemas"),
             },
         )
     )
 
 
-async def tool(gateway: Gateway, call: Call) -> Answer:
+async def tool(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """One tool: its description, TypeScript types, and what policy says."""
-    call.only()
-    return Answer(await _looked_up(gateway, call, "describe.tool", {"path": call.path["address"]}))
+    request.check_query()
+    return ApiResponse(await _look_up(gateway, request, "describe.tool", {"path": request.path["address"]}))
 
 
-async def connections(gateway: Gateway, call: Call) -> Answer:
+async def connections(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """Every connection with its status."""
-    call.only("integration")
-    wanted = call.query.get("integration", "")
-    found = await _looked_up(gateway, call, "executor.connections.list", {"integration": wanted})
-    return Answer({"items": found})
+    request.check_query("integration")
+    wanted = request.query.get("integration", "")
+    found = await _look_up(gateway, request, "executor.connections.list", {"integration": wanted})
+    return ApiResponse({"items": found})
 
 
-async def explain(gateway: Gateway, call: Call) -> Answer:
+async def explain(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """What would happen to a call of one tool by this caller, and why."""
-    call.only("tool", "arguments")
-    address = call.query.get("tool")
+    request.check_query("tool", "arguments")
+    address = request.query.get("tool")
     if not address:
-        raise wrong("`tool` is required: the address of a tool.")
-    found = gateway.explain(call.principal, address, _arguments(call.query.get("arguments")))
+        raise invalid_argument("`tool` is required: the address of a tool.")
+    found = gateway.explain(request.principal, address, _arguments(request.query.get("arguments")))
     if isinstance(found, Failure):
         raise _problem(found)
-    return Answer(found)
+    return ApiResponse(found)
 
 
 def _arguments(text: str | None) -> JsonObject | None:
@@ -65,21 +65,21 @@ def _arguments(text: str | None) -> JsonObject | None:
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise wrong("`arguments` must be a JSON object.")
+        raise invalid_argument("`arguments` must be a JSON object.")
     return value
 
 
-async def _looked_up(gateway: Gateway, call: Call, name: str, arguments: JsonObject) -> Any:
+async def _look_up(gateway: Gateway, request: ApiRequest, name: str, arguments: JsonObject) -> Any:
     try:
-        found = await gateway.look_up(name, arguments, call.principal)
+        found = await gateway.look_up(name, arguments, request.principal)
     except WrongArgument as error:
-        raise wrong(str(error)) from None
+        raise invalid_argument(str(error)) from None
     if isinstance(found, Failure):
         raise _problem(found)
     return found.value
 
 
-def _problem(failure: Failure) -> Problem:
+def _problem(failure: Failure) -> ApiProblem:
     if failure.code == "tool_ambiguous":
-        return Problem(409, "tool_ambiguous", failure.message)
-    return Problem(404, "not_found", failure.message)
+        return ApiProblem(409, "tool_ambiguous", failure.message)
+    return ApiProblem(404, "not_found", failure.message)

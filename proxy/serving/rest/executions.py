@@ -12,8 +12,8 @@ from proxy.principal import Principal
 from proxy.serving.drain import RETRY_AFTER_SECONDS
 from proxy.serving.gateway import Gateway
 from proxy.serving.observer import Silence
-from proxy.serving.rest.approvals import find
-from proxy.serving.rest.request import Answer, Call, Problem, not_found, wrong
+from proxy.serving.rest.approvals import find_execution
+from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
 from proxy.serving.tools import BadArgument, read_execute
 
 STATUSES: Final = ("running", "paused", "settled")
@@ -23,8 +23,8 @@ _UNAVAILABLE: Final = frozenset({"NotServing", "StateError"})
 T = TypeVar("T")
 
 
-class Outliving:
-    """Owns its tasks until they end. They end with what they run: drain ends every execution."""
+class DetachedTasks:
+    """Work that goes on when the request that began it has gone. It ends by itself: drain ends every execution."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -33,7 +33,7 @@ class Outliving:
         return len(self._tasks)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Its result; when the caller is cancelled meanwhile, the work is not."""
+        """The result of `work`, which goes on when the caller is cancelled meanwhile."""
         task = asyncio.ensure_future(work)  # noqa: TID251 - owned by this object until it ends
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -42,84 +42,84 @@ class Outliving:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            # Looked at, so that nothing is logged about an error that nobody waits for any more.
+            # Retrieved, so that asyncio does not log an error whose caller has gone.
             task.exception()
 
 
-class Executing:
-    """`POST /api/executions`. What was begun with an `Idempotency-Key` goes on when its caller leaves: the key is
+class ExecuteHandler:
+    """`POST /api/executions`. With an `Idempotency-Key` the execution goes on when its caller disconnects: the key is
     there so that the same caller can come back for the result."""
 
-    def __init__(self, outliving: Outliving) -> None:
-        self._outliving = outliving
+    def __init__(self, detached: DetachedTasks) -> None:
+        self._detached = detached
 
-    async def __call__(self, gateway: Gateway, call: Call) -> Answer:
+    async def __call__(self, gateway: Gateway, request: ApiRequest) -> ApiResponse:
         """Run code and answer its result."""
-        call.only()
-        key = _key(call.key)
+        request.check_query()
+        key = _idempotency_key(request.idempotency_key)
         try:
-            request = replace(read_execute(call.body, RUNTIMES, None), keep=True)
+            wanted = replace(read_execute(request.body, RUNTIMES, None), keep=True)
         except BadArgument as error:
-            raise wrong(str(error)) from None
-        running = _executed(gateway, request, call.principal, key)
-        result = await (running if key is None else self._outliving.run(running))
-        return _answer(result)
+            raise invalid_argument(str(error)) from None
+        running = _execute(gateway, wanted, request.principal, key)
+        result = await (running if key is None else self._detached.run(running))
+        return _response(result)
 
 
-async def _executed(
-    gateway: Gateway, request: ExecutionRequest, principal: Principal, key: str | None
+async def _execute(
+    gateway: Gateway, wanted: ExecutionRequest, principal: Principal, key: str | None
 ) -> ExecutionResult:
-    return await gateway.execute(request, principal, Silence(), idempotency_key=key)
+    return await gateway.execute(wanted, principal, Silence(), idempotency_key=key)
 
 
-def _key(given: str | None) -> str | None:
+def _idempotency_key(given: str | None) -> str | None:
     if given is None:
         return None
     if not 0 < len(given) <= LONGEST_KEY or not given.isprintable():
-        raise wrong(f"`Idempotency-Key` must have 1 to {LONGEST_KEY} printable characters.")
+        raise invalid_argument(f"`Idempotency-Key` must have 1 to {LONGEST_KEY} printable characters.")
     return given
 
 
-def _answer(result: ExecutionResult) -> Answer:
-    """A program that failed is an answer; that nothing could be run is an error."""
+def _response(result: ExecutionResult) -> ApiResponse:
+    """Code that failed is a result with status 200; when the code could not be run at all, that is an error."""
     name = result.error.name if result.error is not None else ""
     message = result.error.message if result.error is not None else ""
     if name == "IdempotencyError":
-        raise Problem(422, "idempotency_key_reused", message)
+        raise ApiProblem(422, "idempotency_key_reused", message)
     if name in _UNAVAILABLE:
-        raise Problem(503, "unavailable", message, {"retry-after": str(RETRY_AFTER_SECONDS)})
-    return Answer(result.structured())
+        raise ApiProblem(503, "unavailable", message, {"retry-after": str(RETRY_AFTER_SECONDS)})
+    return ApiResponse(result.structured())
 
 
-async def executions(gateway: Gateway, call: Call) -> Answer:
+async def executions(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """Newest first: the caller's own, or all of the workspace for approvers."""
-    call.only("status", "limit", "cursor")
-    cursor = call.query.get("cursor")
-    if cursor is not None and await gateway.show(cursor, call.principal) is None:
-        raise wrong("`cursor` is not one that an earlier page gave you, or it has expired.")
+    request.check_query("status", "limit", "cursor")
+    cursor = request.query.get("cursor")
+    if cursor is not None and await gateway.show(cursor, request.principal) is None:
+        raise invalid_argument("`cursor` is not one that an earlier page gave you, or it has expired.")
     page = await gateway.list(
-        call.principal,
-        status=call.chosen("status", STATUSES),
-        limit=call.number("limit", 50, 1, 200),
+        request.principal,
+        status=request.one_of("status", STATUSES),
+        limit=request.integer("limit", 50, 1, 200),
         cursor=cursor,
     )
     more = {"nextCursor": page.cursor} if page.cursor is not None else {}
-    return Answer({"items": [one.as_json() for one in page.items]} | more)
+    return ApiResponse({"items": [one.as_json() for one in page.items]} | more)
 
 
-async def execution(gateway: Gateway, call: Call) -> Answer:
+async def execution(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     """One execution: what waits, what was decided, the calls it made, its result."""
-    call.only()
-    return Answer((await find(gateway, call)).as_json())
+    request.check_query()
+    return ApiResponse((await find_execution(gateway, request)).as_json())
 
 
-async def cancel(gateway: Gateway, call: Call) -> Answer:
-    """End it. Calls that were sent already stay sent."""
-    call.only()
-    execution_id = call.path["executionId"]
-    known = await gateway.show(execution_id, call.principal)
-    if not await gateway.cancel(execution_id, call.principal):
+async def cancel(gateway: Gateway, request: ApiRequest) -> ApiResponse:
+    """End an execution. Calls that were already sent are not undone."""
+    request.check_query()
+    execution_id = request.path["executionId"]
+    known = await gateway.show(execution_id, request.principal)
+    if not await gateway.cancel(execution_id, request.principal):
         if known is None:
             raise not_found()
-        raise Problem(409, "not_cancellable", "It is over, or another replica runs it at this moment.")
-    return Answer({"executionId": execution_id, "status": "canceled"})
+        raise ApiProblem(409, "not_cancellable", "It is over, or another replica runs it at this moment.")
+    return ApiResponse({"executionId": execution_id, "status": "canceled"})

@@ -17,12 +17,13 @@ from typing import Any, Final
 import anyio
 import orjson
 
+from integrations.base import JsonObject
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited, Refusal
 from proxy.serving.gateway import Gateway
 from proxy.serving.http import AsgiApp, Inbox, Message, Receive, Reply, Request, Scope, Send, read_body
 from proxy.serving.origins import FrontRules
-from proxy.serving.rest.request import JsonObject, Problem, read_object
+from proxy.serving.rest.request import ApiProblem, read_object
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("proxy.serving.access")
@@ -46,7 +47,7 @@ def is_api(path: str) -> bool:
     return path == "/api" or path.startswith("/api/")
 
 
-def problem_body(problem: Problem) -> bytes:
+def problem_body(problem: ApiProblem) -> bytes:
     """The one shape of errors."""
     return orjson.dumps({"error": {"code": problem.code, "message": problem.message}})
 
@@ -67,13 +68,13 @@ class ApiFront:
             admitted = await self._admit(request, inbox)
             await self._app({**scope, SCOPE_KEY: admitted}, _emptied(inbox), _passing(reply, send))
         except Refusal as refusal:
-            await _refuse(reply, inbox, Problem.of(refusal))
-        except Problem as problem:
+            await _refuse(reply, inbox, ApiProblem.of(refusal))
+        except ApiProblem as problem:
             await _refuse(reply, inbox, problem)
         except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
             reference = secrets.token_hex(4)
             log.error("internal error [%s]", reference, exc_info=error)
-            await _refuse(reply, inbox, Problem(500, "internal", f"Internal error [{reference}]"))
+            await _refuse(reply, inbox, ApiProblem(500, "internal", f"Internal error [{reference}]"))
         finally:
             self._account(request, reply, time.perf_counter() - started)
 
@@ -108,21 +109,21 @@ class ApiFront:
         )
 
 
-def rate_limited(error: RateLimited) -> Problem:
+def rate_limited(error: RateLimited) -> ApiProblem:
     """With the seconds to wait."""
     seconds = max(1, math.ceil(error.retry_after_seconds))
     message = f"Rate limit `{error.limit}` is used up. Try again in {seconds} s."
-    return Problem(429, "rate_limited", message, {"retry-after": str(seconds)})
+    return ApiProblem(429, "rate_limited", message, {"retry-after": str(seconds)})
 
 
-def _unauthenticated(error: AuthError, request: Request) -> Problem:
+def _unauthenticated(error: AuthError, request: Request) -> ApiProblem:
     headers = dict(error.headers)
     if error.status == 401 and "www-authenticate" not in headers:
         given = "authorization" in request.headers or "x-api-key" in request.headers
         error_part = ', error="invalid_token"' if given else ""
         headers["www-authenticate"] = f'Bearer realm="executor"{error_part}'
     codes = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
-    return Problem(error.status, codes.get(error.status, "unavailable"), error.message, headers)
+    return ApiProblem(error.status, codes.get(error.status, "unavailable"), error.message, headers)
 
 
 async def _body(request: Request, inbox: Inbox) -> JsonObject:
@@ -161,7 +162,7 @@ def _passing(reply: Reply, send: Send) -> Send:
     return passing
 
 
-async def _refuse(reply: Reply, inbox: Inbox, problem: Problem) -> None:
+async def _refuse(reply: Reply, inbox: Inbox, problem: ApiProblem) -> None:
     """Answer with the error, unless an answer has begun. The rest of the body is read away for a while, because
     Hypercorn resets the connection when an answer ends before its request."""
     if not reply.started:

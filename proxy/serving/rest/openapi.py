@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from importlib import metadata
-from typing import Any, Final
+from typing import Final, get_args
 
+from integrations.base import JsonObject
+from policies.rules import Action
 from proxy.executions import CHOICES, OUTPUT_SCHEMA
 from proxy.serving.rest.approvals import MAX_WAIT_MS
 from proxy.serving.rest.executions import RUNTIMES
 from proxy.serving.rest.routes import Route
 from proxy.serving.tools import execute_schema
 
-JsonObject = dict[str, Any]
-_ALWAYS: Final = (400, 401, 403, 422, 429, 503)
-_WITH_BODY: Final = (413, 415)
-_WORDS: Final = {
+_ERRORS_OF_EVERY_ROUTE: Final = (400, 401, 403, 422, 429, 503)
+_ERRORS_OF_BODIES: Final = (413, 415)
+_DESCRIPTIONS: Final = {
     400: "The request cannot be understood.",
     401: "No credential, or one that is unknown or expired.",
     403: "Not for this caller.",
@@ -46,7 +47,7 @@ def _ref(name: str) -> JsonObject:
 
 
 def document(table: Iterable[Route]) -> JsonObject:
-    """Relative to the origin it was fetched from; one security scheme per way to send a credential."""
+    """The document. Its server is the origin it is fetched from; each way to send a credential is a security scheme."""
     paths: JsonObject = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -71,13 +72,13 @@ def document(table: Iterable[Route]) -> JsonObject:
 
 
 def _operation(route: Route) -> JsonObject:
-    errors = sorted({*_ALWAYS, *route.errors, *(_WITH_BODY if route.body else ())})
+    errors = sorted({*_ERRORS_OF_EVERY_ROUTE, *route.errors, *(_ERRORS_OF_BODIES if route.body else ())})
     answers: JsonObject = {"200": _content(route.summary, route.answer)}
     operation: JsonObject = {
         "operationId": route.name,
         "summary": route.summary,
         "parameters": _parameters(route),
-        "responses": answers | {str(status): _content(_WORDS[status], "Error") for status in errors},
+        "responses": answers | {str(status): _content(_DESCRIPTIONS[status], "Error") for status in errors},
     }
     if route.body is not None:
         required = route.body != "ResumeRequest"
@@ -206,7 +207,7 @@ def _catalog_schemas() -> JsonObject:
     }
     explanation = {
         "tool": _TEXT,
-        "action": {"type": "string", "enum": ["block", "require_approval", "approve"]},
+        "action": {"type": "string", "enum": list(get_args(Action))},
         "rule": {"type": ["string", "null"]},
         "default": {"type": ["string", "null"]},
         "reason": {"type": ["string", "null"]},

@@ -1,14 +1,14 @@
 """Health, readiness, metrics and the admin routes under `/-/`, on Quart.
 
-Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener (and on a
-metrics listener of its own), else it needs a bearer whose principal is an admin.
+Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener and on a separate
+metrics listener; elsewhere it needs a bearer token whose principal is an admin.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -20,18 +20,17 @@ from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
 from proxy.serving.pages import PageOptions, add_pages
-from proxy.serving.rest.views import add_api
+from proxy.serving.rest.views import QuartView, add_api
 
 log = logging.getLogger(__name__)
-# A proxy on this machine brings strangers to a loopback listener; what it forwards is not "on loopback".
+# Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
-View = Callable[[], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`.
-    `api` off: no REST API. `pages` None: no approval page. `settings` are passed to Quart."""
+    """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`. `api` off: no REST
+    API. `pages` None: no approval pages. `settings` are passed to Quart."""
 
     admin_open: bool = True
     metrics: bool = True
@@ -41,8 +40,7 @@ class RestOptions:
 
 
 def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
-    """A Quart app with the operations routes; the console and the REST API are added to it by their own
-    modules."""
+    """A Quart app with the operations routes, the REST API and the approval pages, as far as `options` wants them."""
     app = Quart("proxy.serving", static_folder=None, template_folder=None)
     app.config.update(options.settings)
     guard = _Guard(gateway, options)
@@ -111,7 +109,7 @@ class _Guard:
         self._gateway = gateway
         self.options = options
 
-    def __call__(self, view: View) -> View:
+    def __call__(self, view: QuartView) -> QuartView:
         @wraps(view)
         async def guarded() -> Response:
             return self._refusal() or await view()

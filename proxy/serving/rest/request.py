@@ -1,6 +1,6 @@
-"""One call of the REST API, and what it is answered with. Values only: nothing here knows Quart or sockets.
+"""A request to the REST API, and its response. Values only: nothing here knows Quart or sockets.
 
-Problem    the call is answered with an error: {error: {code, message}}
+ApiProblem    the request is answered with an error: {error: {code, message}}
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import orjson
 
+from integrations.base import JsonObject
 from proxy.principal import Principal
 from proxy.serving.errors import Refusal
 
-JsonObject = dict[str, Any]
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class Problem(Exception):
+class ApiProblem(Exception):
     """`code` is a word for programs, `message` a sentence for people. `headers` go on the answer."""
 
     def __init__(
@@ -32,25 +32,25 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     @classmethod
-    def of(cls, refusal: Refusal) -> Problem:
-        """The same refusal in the words of this API."""
+    def of(cls, refusal: Refusal) -> ApiProblem:
+        """The same refusal with the code that this API has for it."""
         forbidden = refusal.kind == "unauthorized" and refusal.fault.status == 403
         code = "forbidden" if forbidden else refusal.kind
         return cls(refusal.fault.status, code, refusal.message, refusal.headers)
 
 
-def not_found() -> Problem:
+def not_found() -> ApiProblem:
     """Unknown and foreign ids look the same (T14)."""
-    return Problem(404, "not_found", "There is nothing of this id that you may see.")
+    return ApiProblem(404, "not_found", "There is nothing of this id that you may see.")
 
 
-def wrong(message: str) -> Problem:
-    """A value that cannot be used; the text names it."""
-    return Problem(422, "invalid_argument", message)
+def invalid_argument(message: str) -> ApiProblem:
+    """A value that cannot be used; `message` names it."""
+    return ApiProblem(422, "invalid_argument", message)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """A JSON body with its status."""
 
     body: Any
@@ -58,52 +58,52 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Who calls, with which parameters. `body` is empty when none was sent; `key` is `Idempotency-Key`."""
+class ApiRequest:
+    """Who asks, with which parameters. `body` is empty when none was sent; `idempotency_key` is the header's value."""
 
     principal: Principal
     query: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     path: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     body: JsonObject = field(default_factory=dict)
-    key: str | None = None
+    idempotency_key: str | None = None
 
-    def only(self, *names: str) -> None:
-        """Raises `Problem` for query parameters that mean nothing here: a typo must not widen an answer."""
+    def check_query(self, *names: str) -> None:
+        """Raises `ApiProblem` for a query parameter not among `names`: a mistyped filter must not widen an answer."""
         unknown = sorted(self.query.keys() - {*names, "workspaceId"})
         if unknown:
             known = ", ".join((*names, "workspaceId"))
-            raise wrong(f"Unknown query parameter `{unknown[0][:64]}`; there are: {known}.")
+            raise invalid_argument(f"Unknown query parameter `{unknown[0][:64]}`; there are: {known}.")
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number of the query. Raises `Problem`."""
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number from the query. Raises `ApiProblem`."""
         text = self.query.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-            raise wrong(f"`{name}` must be a whole number from {least} to {most}.")
+            raise invalid_argument(f"`{name}` must be a whole number from {least} to {most}.")
         return int(text)
 
-    def flag(self, name: str) -> bool:
-        """`true` or `false` (the default) of the query. Raises `Problem`."""
+    def boolean(self, name: str) -> bool:
+        """`true` or `false` (the default) from the query. Raises `ApiProblem`."""
         text = self.query.get(name, "false")
         if text not in ("true", "false"):
-            raise wrong(f"`{name}` must be true or false.")
+            raise invalid_argument(f"`{name}` must be true or false.")
         return text == "true"
 
-    def chosen(self, name: str, among: tuple[str, ...]) -> str | None:
-        """One of a few words of the query, None without one. Raises `Problem`."""
+    def one_of(self, name: str, among: tuple[str, ...]) -> str | None:
+        """A value from the query that must be `among` these; None when it is not given. Raises `ApiProblem`."""
         text = self.query.get(name)
         if text is not None and text not in among:
-            raise wrong(f"`{name}` must be one of {', '.join(among)}.")
+            raise invalid_argument(f"`{name}` must be one of {', '.join(among)}.")
         return text
 
 
 def read_object(raw: bytes) -> JsonObject:
-    """A JSON object; nothing at all is an empty one. Raises `Problem`."""
+    """The JSON object of a body; an empty body is an empty object. Raises `ApiProblem`."""
     if not raw.strip():
         return {}
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, "bad_request", f"The body is not JSON: {error}.") from None
+        raise ApiProblem(400, "bad_request", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
-        raise Problem(400, "bad_request", "The body must be a JSON object.")
+        raise ApiProblem(400, "bad_request", "The body must be a JSON object.")
     return value

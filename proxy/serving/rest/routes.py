@@ -1,4 +1,4 @@
-"""What the REST API serves: one readable list. Quart routes by it, and the OpenAPI document is made from it."""
+"""The routes of the REST API in one list. Quart routes by it, and the OpenAPI document is made from it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ from typing import Any, Final, Literal
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.approvals import approvals, decide, resume
 from proxy.serving.rest.catalog import connections, explain, tool, tools
-from proxy.serving.rest.executions import STATUSES, Executing, Outliving, cancel, execution, executions
-from proxy.serving.rest.request import Answer, Call
+from proxy.serving.rest.executions import (
+    LONGEST_KEY,
+    STATUSES,
+    DetachedTasks,
+    ExecuteHandler,
+    cancel,
+    execution,
+    executions,
+)
+from proxy.serving.rest.request import ApiRequest, ApiResponse
 
-Handler = Callable[[Gateway, Call], Awaitable[Answer]]
-Schema = Mapping[str, Any]
-_NO_PARAMETERS: Final[Mapping[str, Schema]] = MappingProxyType({})
+Handler = Callable[[Gateway, ApiRequest], Awaitable[ApiResponse]]
+ParameterSchema = Mapping[str, Any]
+_NO_PARAMETERS: Final[Mapping[str, ParameterSchema]] = MappingProxyType({})
 
 OPEN_PATHS: Final = frozenset({"/api/health", "/api/openapi.json"})
-"""What anybody may read: that we are up, and how this API is called."""
+"""What is answered without a credential: health, and the OpenAPI document."""
 
-_TEXT: Final[Schema] = {"type": "string"}
+_TEXT: Final[ParameterSchema] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` has its parameters in braces. `query` are schemas by name; `body` and `answer` are names of schemas of the
-    document, or None. `errors` come on top of those that every route has. `works`: it begins work, which a server that
-    is shutting down refuses."""
+    """`path` has its parameters in braces. `query` and `headers` are schemas by name, `required` names of `query`;
+    `body` and `answer` are names of schemas of the document. `errors` come on top of those that every route has. A
+    route that `begins_work` is refused by a server that is shutting down."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -35,31 +43,31 @@ class Route:
     summary: str
     handler: Handler
     answer: str
-    query: Mapping[str, Schema] = field(default_factory=lambda: _NO_PARAMETERS)
+    query: Mapping[str, ParameterSchema] = field(default_factory=lambda: _NO_PARAMETERS)
     required: tuple[str, ...] = ()
-    headers: Mapping[str, Schema] = field(default_factory=lambda: _NO_PARAMETERS)
+    headers: Mapping[str, ParameterSchema] = field(default_factory=lambda: _NO_PARAMETERS)
     body: str | None = None
     errors: tuple[int, ...] = ()
-    works: bool = False
+    begins_work: bool = False
 
 
-def routes(outliving: Outliving) -> tuple[Route, ...]:
+def routes(detached: DetachedTasks) -> tuple[Route, ...]:
     """Every route but health and the document itself."""
-    return (*_executions(outliving), *_approvals(), *_catalog())
+    return (*_executions(detached), *_approvals(), *_catalog())
 
 
-def _executions(outliving: Outliving) -> tuple[Route, ...]:
+def _executions(detached: DetachedTasks) -> tuple[Route, ...]:
     return (
         Route(
             "POST",
             "/api/executions",
             "execute",
             "Run code. The same Idempotency-Key and code give the same execution; concurrent requests join.",
-            Executing(outliving),
+            ExecuteHandler(detached),
             "ExecutionResult",
-            headers={"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255}},
+            headers={"Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}},
             body="ExecuteRequest",
-            works=True,
+            begins_work=True,
         ),
         Route(
             "GET",
@@ -92,7 +100,7 @@ def _executions(outliving: Outliving) -> tuple[Route, ...]:
             "ExecutionResult",
             body="ResumeRequest",
             errors=(404, 409, 410),
-            works=True,
+            begins_work=True,
         ),
         Route(
             "POST",

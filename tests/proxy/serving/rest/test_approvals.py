@@ -9,8 +9,8 @@ import pytest
 
 from proxy.executions import REFUSALS, DecideOutcome, Decision
 from proxy.executions.approvals import Refusal
-from proxy.serving.rest.approvals import read_decisions, refused
-from proxy.serving.rest.request import Problem
+from proxy.serving.rest.approvals import read_decisions, refusal_problem
+from proxy.serving.rest.request import ApiProblem
 from tests.proxy.serving.support import serving
 
 ROUTES = (
@@ -140,7 +140,7 @@ def test_content_may_be_text_that_holds_an_object() -> None:
     assert read_decisions(asked, action_required=True) == {"int_2": Decision("accept", {"outcome": "retry"})}
     assert read_decisions({"action": "cancel"}, action_required=True) == {"*": Decision("cancel", {})}
     assert read_decisions({}, action_required=False) == {}
-    with pytest.raises(Problem):
+    with pytest.raises(ApiProblem):
         read_decisions({}, action_required=True)
 
 
@@ -157,9 +157,9 @@ def test_content_may_be_text_that_holds_an_object() -> None:
     ],
 )
 def test_every_refusal_has_a_status(outcome: DecideOutcome, status: int) -> None:
-    assert refused(outcome).status == status
+    assert refusal_problem(outcome).status == status
 
 
 @pytest.mark.parametrize("refusal", sorted(REFUSALS))
 def test_every_refusal_has_its_answer(refusal: Refusal) -> None:
-    assert refused(DecideOutcome(refused={"int_1": refusal})).status >= 400
+    assert refusal_problem(DecideOutcome(refused={"int_1": refusal})).status >= 400

@@ -10,7 +10,7 @@ from proxy.executions import ExecutionResult, Observer
 from proxy.executions.outcome import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.errors import RateLimited
-from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.executions import DetachedTasks
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board, result
 from tests.proxy.serving.support import serving
@@ -197,7 +197,7 @@ def test_the_result_is_the_same_as_over_mcp() -> None:
 
 
 async def test_work_goes_on_when_its_caller_leaves() -> None:
-    outliving, begun, go_on, ended = Outliving(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    detached, begun, go_on, ended = DetachedTasks(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         begun.set()
@@ -205,16 +205,16 @@ async def test_work_goes_on_when_its_caller_leaves() -> None:
         ended.set()
 
     async with asyncio.TaskGroup() as group:
-        caller = group.create_task(outliving.run(work()))
+        caller = group.create_task(detached.run(work()))
         await begun.wait()
         caller.cancel()
-    assert (len(outliving), ended.is_set()) == (1, False)
+    assert (len(detached), ended.is_set()) == (1, False)
     go_on.set()
     await ended.wait()
 
 
 async def test_results_and_errors_are_the_callers() -> None:
-    outliving = Outliving()
+    detached = DetachedTasks()
 
     async def fails() -> None:
         raise ValueError("why")
@@ -222,7 +222,7 @@ async def test_results_and_errors_are_the_callers() -> None:
     async def works() -> int:
         return 7
 
-    assert await outliving.run(works()) == 7
+    assert await detached.run(works()) == 7
     with pytest.raises(ValueError, match="why"):
-        await outliving.run(fails())
-    assert len(outliving) == 0
+        await detached.run(fails())
+    assert len(detached) == 0

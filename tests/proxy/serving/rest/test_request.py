@@ -3,52 +3,56 @@ from __future__ import annotations
 import pytest
 
 from proxy.serving.errors import FAULTS, Refusal
-from proxy.serving.rest.request import Call, Problem, not_found, read_object
+from proxy.serving.rest.request import ApiProblem, ApiRequest, not_found, read_object
 from tests.proxy.serving.board import ALICE
 
 
-def asked(**query: str) -> Call:
-    return Call(ALICE, query)
+def asked(**query: str) -> ApiRequest:
+    return ApiRequest(ALICE, query)
 
 
 def test_a_parameter_nobody_knows_is_refused() -> None:
-    asked(workspaceId="ws", limit="1").only("limit")
+    asked(workspaceId="ws", limit="1").check_query("limit")
     with pytest.raises(
-        Problem, match="Unknown query parameter `limt`; there are: limit, workspaceId"
+        ApiProblem, match="Unknown query parameter `limt`; there are: limit, workspaceId"
     ) as caught:
-        asked(limt="1").only("limit")
+        asked(limt="1").check_query("limit")
     assert (caught.value.status, caught.value.code) == (422, "invalid_argument")
 
 
 @pytest.mark.parametrize("text", ["0", "201", "-1", "1.5", "", "ten", "٣", "9" * 5000])
 def test_numbers_have_limits(text: str) -> None:
-    assert asked().number("limit", 50, 1, 200) == 50
-    assert asked(limit="200").number("limit", 50, 1, 200) == 200
-    with pytest.raises(Problem, match="`limit` must be a whole number from 1 to 200"):
-        asked(limit=text).number("limit", 50, 1, 200)
+    assert asked().integer("limit", 50, 1, 200) == 50
+    assert asked(limit="200").integer("limit", 50, 1, 200) == 200
+    with pytest.raises(ApiProblem, match="`limit` must be a whole number from 1 to 200"):
+        asked(limit=text).integer("limit", 50, 1, 200)
 
 
 def test_flags_and_choices() -> None:
-    assert (asked().flag("x"), asked(x="true").flag("x"), asked(x="false").flag("x")) == (False, True, False)
-    assert asked().chosen("x", ("a",)) is None
-    assert asked(x="a").chosen("x", ("a",)) == "a"
-    with pytest.raises(Problem, match="true or false"):
-        asked(x="1").flag("x")
-    with pytest.raises(Problem, match="one of a, b"):
-        asked(x="c").chosen("x", ("a", "b"))
+    assert (asked().boolean("x"), asked(x="true").boolean("x"), asked(x="false").boolean("x")) == (
+        False,
+        True,
+        False,
+    )
+    assert asked().one_of("x", ("a",)) is None
+    assert asked(x="a").one_of("x", ("a",)) == "a"
+    with pytest.raises(ApiProblem, match="true or false"):
+        asked(x="1").boolean("x")
+    with pytest.raises(ApiProblem, match="one of a, b"):
+        asked(x="c").one_of("x", ("a", "b"))
 
 
 def test_a_body_is_an_object_or_nothing() -> None:
     assert read_object(b" \n") == {}
     assert read_object(b'{"a": 1}') == {"a": 1}
     for raw in (b"[]", b"1", b"nope", b'{"a": NaN}', b"\xff"):
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(ApiProblem) as caught:
             read_object(raw)
         assert (caught.value.status, caught.value.code) == (400, "bad_request")
 
 
 def test_refusals_keep_their_status_and_headers() -> None:
-    problem = Problem.of(Refusal("unavailable", "later", headers={"retry-after": "5"}))
+    problem = ApiProblem.of(Refusal("unavailable", "later", headers={"retry-after": "5"}))
     assert (problem.status, problem.code, problem.headers) == (503, "unavailable", {"retry-after": "5"})
-    assert all(Problem.of(Refusal(kind, "x")).status == fault.status for kind, fault in FAULTS.items())
+    assert all(ApiProblem.of(Refusal(kind, "x")).status == fault.status for kind, fault in FAULTS.items())
     assert not_found().status == 404

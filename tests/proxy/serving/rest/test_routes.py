@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 
-from proxy.serving.rest.executions import Outliving
+from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import OPEN_PATHS, routes
 from tests.proxy.serving.support import serving
 
-TABLE = routes(Outliving())
+TABLE = routes(DetachedTasks())
 
 
 def test_names_and_places_are_unique() -> None:
@@ -16,7 +16,7 @@ def test_names_and_places_are_unique() -> None:
 
 
 def test_only_what_begins_work_is_refused_while_draining() -> None:
-    assert {one.name for one in TABLE if one.works} == {"execute", "resumeExecution"}
+    assert {one.name for one in TABLE if one.begins_work} == {"execute", "resumeExecution"}
 
 
 async def test_nothing_but_the_open_paths_answers_without_a_credential() -> None:
