@@ -1,8 +1,8 @@
 """Simple forms from a `requestedSchema` (MCP elicitation): an object of strings, numbers, booleans and choices.
 
-The schema comes from an upstream server. Its texts are shown inert, its patterns are not evaluated (the server that
-asked checks its own answer), and what no simple field can ask for is left out, or makes the form unanswerable when it
-is required.
+The schema comes from an upstream server. Its texts are shown with invisible characters written out, and its patterns
+are not evaluated: the server that asks checks the answer itself. A property that no simple field can ask for is left
+out; when it is required, the form cannot be answered here.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ FIELDS: Final = 40
 OPTIONS: Final = 200
 _TEXT: Final = 8000
 _INPUTS: Final = {"email": "email", "uri": "url", "date": "date"}
-Kind = Literal["text", "number", "integer", "boolean", "choice", "choices"]
-Posted = Mapping[str, Sequence[str]]
+FieldKind = Literal["text", "number", "integer", "boolean", "choice", "choices"]
+PostedValues = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One question. `options` are value and label; forms carry an option's number, so values keep their type.
+class FormField:
+    """One field. `options` are pairs of value and label; a form carries an option's number, so values keep their type.
 
-    `values` is what the field shows: a default, or what was typed. `low` and `high` bound numbers, or the length of
-    text.
+    `values` is what the field shows: a default, or what was typed. `low` and `high` bound a number, the length of a
+    text, or how many of a list are chosen.
     """
 
     name: str
     label: str
     help: str
-    kind: Kind
+    kind: FieldKind
     required: bool
     input: str = "text"
     options: tuple[tuple[Any, str], ...] = ()
@@ -41,13 +41,13 @@ class Field:
     error: str = ""
 
 
-def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...] | None:
-    """The fields in the schema's order; None when it requires something that cannot be asked here."""
+def fields_of(schema: Mapping[str, Any]) -> tuple[FormField, ...] | None:
+    """The fields in the schema's order; None when it requires something that no simple field can ask for."""
     properties = schema.get("properties")
     required = set(_list(schema.get("required")))
     if not isinstance(properties, Mapping) or len(properties) > FIELDS:
         return None
-    found: list[Field] = []
+    found: list[FormField] = []
     for name, body in properties.items():
         one = _field(str(name), body, name in required) if isinstance(body, Mapping) else None
         if one is not None:
@@ -57,33 +57,33 @@ def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...] | None:
     return tuple(found) if required <= {one.name for one in found} else None
 
 
-def _field(name: str, body: Mapping[str, Any], required: bool) -> Field | None:
+def _field(name: str, body: Mapping[str, Any], required: bool) -> FormField | None:
     label = str(body.get("title") or name)
     about = str(body.get("description") or "")
     options = _options(body)
     default = body.get("default")
     if options:
         chosen = tuple(str(n) for n, (value, _) in enumerate(options) if value == default)
-        return Field(name, label, about, "choice", required, options=options, values=chosen)
+        return FormField(name, label, about, "choice", required, options=options, values=chosen)
     match body.get("type"):
         case "boolean":
-            return Field(name, label, about, "boolean", False, values=("on",) if default is True else ())
+            return FormField(name, label, about, "boolean", False, values=("on",) if default is True else ())
         case "string":
             shown = (str(default),) if isinstance(default, str) else ()
             kind = _INPUTS.get(str(body.get("format")), "text")
             low, high = _number(body.get("minLength")), _number(body.get("maxLength"))
-            return Field(name, label, about, "text", required, kind, (), shown, low, high)
+            return FormField(name, label, about, "text", required, kind, (), shown, low, high)
         case "number" | "integer" as kind:
             shown = (str(default),) if _number(default) is not None else ()
             low, high = _number(body.get("minimum")), _number(body.get("maximum"))
-            return Field(name, label, about, kind, required, "number", (), shown, low, high)
+            return FormField(name, label, about, kind, required, "number", (), shown, low, high)
         case "array":
             return _choices(name, label, about, body, required)
     return None
 
 
-def _choices(name: str, label: str, about: str, body: Mapping[str, Any], required: bool) -> Field | None:
-    """Several of a list (`items` with choices); how many is told by minItems and maxItems."""
+def _choices(name: str, label: str, about: str, body: Mapping[str, Any], required: bool) -> FormField | None:
+    """Several of a list (`items` with choices); minItems and maxItems bound how many."""
     items = body.get("items")
     options = _options(items) if isinstance(items, Mapping) else ()
     if not options:
@@ -91,7 +91,9 @@ def _choices(name: str, label: str, about: str, body: Mapping[str, Any], require
     default = _list(body.get("default"))
     chosen = tuple(str(n) for n, (value, _) in enumerate(options) if value in default)
     low, high = _number(body.get("minItems")), _number(body.get("maxItems"))
-    return Field(name, label, about, "choices", required, options=options, values=chosen, low=low, high=high)
+    return FormField(
+        name, label, about, "choices", required, options=options, values=chosen, low=low, high=high
+    )
 
 
 def _options(body: Mapping[str, Any]) -> tuple[tuple[Any, str], ...]:
@@ -119,32 +121,32 @@ def _number(value: Any) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A form as it was sent: what it says, and its fields with what was typed and what is wrong with it."""
+class FilledForm:
+    """A form as it was sent: its content, and its fields with what was typed and what is wrong with it."""
 
     content: Mapping[str, Any]
-    fields: tuple[Field, ...]
+    fields: tuple[FormField, ...]
 
     @property
-    def wrong(self) -> bool:
+    def has_errors(self) -> bool:
         return any(one.error for one in self.fields)
 
 
-def fill(fields: Sequence[Field], posted: Posted) -> Filled:
-    """Read a sent form. `posted` has its values by the field's name. Fields left empty are not part of the content."""
+def read_fields(fields: Sequence[FormField], posted: PostedValues) -> FilledForm:
+    """Read a sent form. `posted` has its values by field name. Fields that were left empty are not in the content."""
     content: dict[str, Any] = {}
-    shown: list[Field] = []
+    shown: list[FormField] = []
     for one in fields:
         given = tuple(posted.get(one.name, ()))
         value, error = _read(one, given)
         if value is not None and not error:
             content[one.name] = value
         shown.append(replace(one, values=given, error=error))
-    return Filled(content, tuple(shown))
+    return FilledForm(content, tuple(shown))
 
 
-def _read(field: Field, given: tuple[str, ...]) -> tuple[Any, str]:
-    """The value, or what is wrong; None without an error: nothing was given, and nothing had to be."""
+def _read(field: FormField, given: tuple[str, ...]) -> tuple[Any, str]:
+    """The value, or what is wrong with it. None without an error: an optional field that was left empty."""
     if field.kind == "boolean":
         return bool(given), ""
     if field.kind == "choices":
@@ -156,31 +158,33 @@ def _read(field: Field, given: tuple[str, ...]) -> tuple[Any, str]:
         number = _index(field, text)
         return (None, "Please choose one of the list.") if number is None else (field.options[number][0], "")
     if field.kind == "text":
-        return text, _outside(field, len(text), "characters") or ("" if len(text) <= _TEXT else "Too long.")
+        return text, _range_error(field, len(text), "characters") or (
+            "" if len(text) <= _TEXT else "Too long."
+        )
     return _read_number(field, text)
 
 
-def _read_choices(field: Field, given: tuple[str, ...]) -> tuple[Any, str]:
+def _read_choices(field: FormField, given: tuple[str, ...]) -> tuple[Any, str]:
     numbers = [_index(field, text) for text in given]
     if None in numbers:
         return None, "Please choose from the list."
     if not numbers and not field.required and not field.low:
         return None, ""
     chosen = [field.options[number][0] for number in numbers if number is not None]
-    return chosen, _outside(field, len(chosen), "choices")
+    return chosen, _range_error(field, len(chosen), "choices")
 
 
-def _read_number(field: Field, text: str) -> tuple[Any, str]:
+def _read_number(field: FormField, text: str) -> tuple[Any, str]:
     try:
         value = int(text[:40]) if field.kind == "integer" else float(text[:40])
     except ValueError:
         return None, "A whole number, please." if field.kind == "integer" else "A number, please."
     if not math.isfinite(value):
         return None, "A number, please."
-    return value, _outside(field, value, "")
+    return value, _range_error(field, value, "")
 
 
-def _outside(field: Field, size: float, unit: str) -> str:
+def _range_error(field: FormField, size: float, unit: str) -> str:
     if field.low is not None and size < field.low:
         return f"At least {field.low:g} {unit}".rstrip() + "."
     if field.high is not None and size > field.high:
@@ -188,5 +192,5 @@ def _outside(field: Field, size: float, unit: str) -> str:
     return ""
 
 
-def _index(field: Field, text: str) -> int | None:
+def _index(field: FormField, text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and int(text[:9]) < len(field.options) else None

@@ -1,5 +1,5 @@
-"""What a request of the pages must bring along: the cookie of a signed-in person, proof that a form is ours, and
-patience. What is refused is refused with a `Problem`, which becomes a page with a status.
+"""What every request for a page is checked for: the cookie of a signed-in person, that a form comes from our own page,
+and that nobody asks too often. A request that fails is refused with a `PageProblem`, which becomes a page.
 
 Rules of the cookie, which is the credential itself, sealed:
 - Nothing is stored on the server, so every replica with the same keys reads it and a restart forgets nobody.
@@ -36,7 +36,7 @@ from proxy.serving.sealing import Forged, Seals
 
 SIGN_IN_SECONDS: Final = 8 * 3600.0
 LONGEST_CREDENTIAL: Final = 2600
-"""Characters. Sealed and encoded it must fit into the 4,096 bytes that browsers take for a cookie."""
+"""In bytes. Sealed and encoded it must fit into the 4,096 bytes that browsers accept for a cookie."""
 
 _PURPOSE: Final = "page sign-in"
 FORM_BYTES: Final = 32 * 1024
@@ -47,8 +47,8 @@ Form = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Problem(Exception):
-    """`title` is the heading, `text` says what to do. `headers` go on the answer."""
+class PageProblem(Exception):
+    """Why a page is not shown. `title` is its heading, `text` says what to do; `headers` go on the response."""
 
     status: int
     title: str
@@ -56,9 +56,9 @@ class Problem(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def not_found() -> Problem:
-    """The same for what never was, what is forgotten, and what belongs to others (T14)."""
-    return Problem(
+def not_found() -> PageProblem:
+    """The same for an id that never existed, that is no longer stored, and that belongs to others (T14)."""
+    return PageProblem(
         404,
         "Nothing here for you",
         "There is no execution of this id that you may see. It may be over and forgotten, belong to another account or "
@@ -66,8 +66,8 @@ def not_found() -> Problem:
     )
 
 
-def foreign_request() -> Problem:
-    return Problem(
+def foreign_request() -> PageProblem:
+    return PageProblem(
         403,
         "This did not come from our page",
         "The request was not sent by a page of this server, so nothing was done. Open the page again and use its "
@@ -75,29 +75,31 @@ def foreign_request() -> Problem:
     )
 
 
-def stale_form() -> Problem:
-    return Problem(
+def stale_form() -> PageProblem:
+    return PageProblem(
         403,
         "This form is no longer good",
         "It belongs to another sign-in, so nothing was done. Open the page again and decide there.",
     )
 
 
-def unreadable_form(text: str, status: int = 400) -> Problem:
-    return Problem(status, "This form cannot be read", text)
+def unreadable_form(text: str, status: int = 400) -> PageProblem:
+    return PageProblem(status, "This form cannot be read", text)
 
 
-def too_many(seconds: float) -> Problem:
+def too_many(seconds: float) -> PageProblem:
     whole = max(1, math.ceil(seconds))
-    return Problem(429, "Too many requests", f"Try again in {whole} seconds.", {"retry-after": str(whole)})
+    return PageProblem(
+        429, "Too many requests", f"Try again in {whole} seconds.", {"retry-after": str(whole)}
+    )
 
 
-def unavailable(text: str) -> Problem:
-    return Problem(503, "Not available at the moment", text, {"retry-after": "5"})
+def unavailable(text: str) -> PageProblem:
+    return PageProblem(503, "Not available at the moment", text, {"retry-after": "5"})
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class PageSignIn:
     """Who is signed in, as the cookie says it. `until` is in seconds since 1970; `csrf` goes into every form."""
 
     credential: str
@@ -114,20 +116,20 @@ class SignInCookie:
         self._secure = secure
         self._clock = clock
 
-    def fresh(self, credential: str, workspace: str | None) -> SignIn:
-        """A sign-in that begins now, with a CSRF token of its own."""
-        return SignIn(credential, workspace, secrets.token_urlsafe(24), self._clock() + SIGN_IN_SECONDS)
+    def new_sign_in(self, credential: str, workspace: str | None) -> PageSignIn:
+        """A sign-in that begins now, with a new CSRF token."""
+        return PageSignIn(credential, workspace, secrets.token_urlsafe(24), self._clock() + SIGN_IN_SECONDS)
 
-    def set(self, request: Request, sign_in: SignIn) -> str:
-        """The Set-Cookie header that keeps it."""
+    def set_header(self, request: Request, sign_in: PageSignIn) -> str:
+        """The value of the Set-Cookie header that keeps the sign-in."""
         sealed = self._seals.close(_PURPOSE, orjson.dumps(asdict(sign_in)))
         return f"{self._name(request)}={sealed}{self._attributes()}"
 
-    def clear(self, request: Request) -> str:
-        """The Set-Cookie header that ends it."""
+    def clear_header(self, request: Request) -> str:
+        """The value of the Set-Cookie header that ends the sign-in."""
         return f"{self._name(request)}=; Max-Age=0{self._attributes()}"
 
-    def read(self, request: Request) -> SignIn | None:
+    def read(self, request: Request) -> PageSignIn | None:
         """The sign-in of this request, if it has one that has not ended."""
         for value in self._values(request):
             sign_in = self._opened(value)
@@ -135,15 +137,15 @@ class SignInCookie:
                 return sign_in
         return None
 
-    def given(self, request: Request) -> bool:
+    def is_sent(self, request: Request) -> bool:
         """Whether the browser sent one at all, good or not."""
         return any(True for _ in self._values(request))
 
-    def _opened(self, value: str) -> SignIn | None:
+    def _opened(self, value: str) -> PageSignIn | None:
         try:
-            return SignIn(**orjson.loads(self._seals.open(_PURPOSE, value)))
+            return PageSignIn(**orjson.loads(self._seals.open(_PURPOSE, value)))
         except (Forged, TypeError, ValueError):
-            # Another key, another version, or somebody's handiwork: all the same as no cookie.
+            # Sealed with another key, of another version, or forged: treated like no cookie at all.
             return None
 
     def _values(self, request: Request) -> Iterator[str]:
@@ -164,7 +166,7 @@ class SignInCookie:
 
 
 def check_origin(request: Request, public_url: str | None) -> None:
-    """Raises `Problem` unless the request was made by a page of this server."""
+    """Raises `PageProblem` unless the request was made by a page of this server."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is None and origin is None:
         raise foreign_request()
@@ -175,7 +177,7 @@ def check_origin(request: Request, public_url: str | None) -> None:
 
 
 def _own_origins(request: Request, public_url: str | None) -> set[str]:
-    """The public one, and the host that was asked. Where the public one is https, nothing else is ours over http."""
+    """The origin of `public_url`, and the requested host. When `public_url` is https, an http origin is not ours."""
     host = request.headers.get("host", "").lower()
     if public_url is None:
         return {f"http://{host}", f"https://{host}"}
@@ -183,16 +185,16 @@ def _own_origins(request: Request, public_url: str | None) -> set[str]:
     return {f"{public.scheme}://{public.netloc}", f"{public.scheme}://{host}"}
 
 
-def check_token(form: Form, sign_in: SignIn) -> None:
-    """Raises `Problem` unless the form was rendered for this sign-in. Compared in constant time."""
-    if not hmac.compare_digest(one(form, "csrf").encode(), sign_in.csrf.encode()):
+def check_token(form: Form, sign_in: PageSignIn) -> None:
+    """Raises `PageProblem` unless the form was rendered for this sign-in. Compared in constant time."""
+    if not hmac.compare_digest(first_value(form, "csrf").encode(), sign_in.csrf.encode()):
         raise stale_form()
 
 
 async def read_form(request: Request, body: AsyncIterable[bytes]) -> Form:
-    """The fields of a form post, each with all of its values. Raises `Problem`.
+    """The fields of a form post, each with all of its values. Raises `PageProblem`.
 
-    Other encodings are refused: no field of ours needs them, and plain text could be sent by a foreign page.
+    Other content types are refused: our forms do not use them, and a foreign page could send text/plain.
     """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM_TYPE:
         raise unreadable_form("It is not in the format that our pages send.", 415)
@@ -222,20 +224,20 @@ async def _whole(body: AsyncIterable[bytes]) -> bytes:
     return bytes(raw)
 
 
-def one(form: Form, name: str) -> str:
-    """The value of a field, empty when there is none."""
+def first_value(form: Form, name: str) -> str:
+    """The first value of a field, empty when there is none."""
     return form.get(name, ("",))[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Throttle:
-    """At most `count` in any minute for each key. Counted per process unless `windows` is shared."""
+class PageRateLimit:
+    """At most `count` in any minute for each key. Counted per process unless `windows` is shared by replicas."""
 
     windows: MovingWindowSupport
     name: str
     count: int
 
     async def admit(self, key: str) -> None:
-        """Raises `Problem` (429) when it is used up."""
+        """Count one. Raises `PageProblem` (429) when the limit is used up."""
         if not await self.windows.acquire_entry(f"pages/{self.name}/{key}", self.count, 60):
             raise too_many(60)

@@ -16,7 +16,8 @@ from proxy.serving.sealing import Seals
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """Where a server without an `auth` section keeps its tokens: the agents' one, and the approving person's."""
+    """Where a server without an `auth` section keeps its tokens: `token` for agents, `approver` for the person who
+    approves."""
 
     token: Path
     approver: Path | None = None
@@ -24,9 +25,9 @@ class LocalFiles:
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """`hosts` and `seals` are the front's own; `seals` must have the same keys on all replicas. `public_url` and
-    `local_files` are asked anew each time, because a reload may change them. `windows` counts sign-in attempts; `clock`
-    gives seconds since 1970."""
+    """`hosts` and `seals` are those of the listener; `seals` must have the same keys on all replicas. `public_url` and
+    `local_files` are called each time, because a reload may change them. `windows` counts requests and sign-ins;
+    `clock` gives seconds since 1970."""
 
     hosts: FrontRules = field(default_factory=lambda: HostRules(loopback=True))
     seals: Seals = field(default_factory=Seals)

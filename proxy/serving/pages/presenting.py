@@ -1,7 +1,7 @@
 """From an execution to what its page says. Values only; the templates lay them out.
 
-Everything here that came from agent code or an upstream is text, and is escaped and made visible once more when it is
-rendered.
+Whatever comes from agent code or an upstream is plain text here. The templates escape it and write out its invisible
+characters.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from proxy.executions import ExecutionView, Interaction, Pending
+from integrations.conversation import ElicitAction
+from proxy.executions import CHOICES, ExecutionView, Interaction, Pending
 from proxy.executions.approvals import iso
 from proxy.executions.outcome import WAITING
-from proxy.serving.pages.fields import Field, fields_of
+from proxy.serving.pages.fields import FormField, fields_of
 
-State = Literal["open", "accept", "decline", "cancel", "expired"]
+CardState = ElicitAction | Literal["open", "expired"]
 Stage = Literal["open", "decided", "expired", "running", "over"]
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as people read it: in UTC, and from now."""
+    """A time as people read it: in UTC, and relative to now."""
 
     iso: str
     text: str
@@ -33,19 +34,19 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One question. `fields` None: it cannot be answered with a simple form. `blocked`: it needs another person."""
+    """One question. `fields` None: it cannot be answered with a simple form. `blocked`: another person must decide."""
 
     question: Interaction
-    state: State
+    state: CardState
     expires: Moment
     blocked: bool
-    fields: tuple[Field, ...] | None
+    fields: tuple[FormField, ...] | None
     link: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One execution. `approvable` and `deniable` are the ids that one button decides together."""
+class ShownExecution:
+    """One execution. `approvable` and `deniable` are the ids that the buttons for all questions decide."""
 
     view: ExecutionView
     stage: Stage
@@ -60,12 +61,12 @@ class Shown:
 
     @property
     def calls(self) -> tuple[Mapping[str, Any], ...]:
-        """Those that are over; the others are the questions."""
+        """The calls that have ended. Those that wait for approval are shown as questions."""
         return tuple(one for one in self.view.calls if one.get("code") != "approval_required")
 
     @property
     def sent_nothing(self) -> bool:
-        """Whether all that is asked about is certain not to have been sent."""
+        """Whether none of the calls asked about can have been sent already."""
         return all(one.question.kind != "outcome_unknown" for one in self.cards)
 
 
@@ -81,7 +82,7 @@ class Group:
     questions: tuple[Interaction, ...]
 
 
-_STATES: Final[Mapping[str, State]] = {"accept": "accept", "decline": "decline", "cancel": "cancel"}
+_DECIDED: Final[Mapping[str, CardState]] = {choice: choice for choice in CHOICES}
 
 
 def path_of(execution_id: str, session_id: str | None) -> str:
@@ -96,8 +97,8 @@ def present(
     own: bool,
     approver: bool,
     now: float,
-    retyped: Mapping[str, tuple[Field, ...]] | None = None,
-) -> Shown:
+    retyped: Mapping[str, tuple[FormField, ...]] | None = None,
+) -> ShownExecution:
     """`own`: the reader's account runs it. `now` in milliseconds. `retyped`: forms as they were sent, by question."""
     waiting = view.status in WAITING
     cards = (
@@ -107,7 +108,7 @@ def present(
     )
     stage = _stage(view, cards, waiting)
     open_cards = [one for one in cards if one.state == "open"]
-    return Shown(
+    return ShownExecution(
         view=view,
         stage=stage,
         heading=_heading(stage, len(open_cards), view),
@@ -129,11 +130,11 @@ def _card(
     own: bool,
     approver: bool,
     now: float,
-    retyped: Mapping[str, tuple[Field, ...]],
+    retyped: Mapping[str, tuple[FormField, ...]],
 ) -> Card:
-    decided = _STATES.get(view.decided.get(question.id, ""))
-    state: State = decided or ("expired" if question.expires_at <= now else "open")
-    fields: tuple[Field, ...] | None = ()
+    decided = _DECIDED.get(view.decided.get(question.id, ""))
+    state: CardState = decided or ("expired" if question.expires_at <= now else "open")
+    fields: tuple[FormField, ...] | None = ()
     if question.kind == "form":
         fields = retyped.get(question.id) or fields_of(question.requested_schema or {})
     return Card(
@@ -147,7 +148,7 @@ def _card(
 
 
 def _safe_link(url: str | None) -> str | None:
-    """What a click may open: https with a plain host and no user part, which would pass for the host."""
+    """The link if a click may open it: https with a plain host, and no user part, which could be taken for the host."""
     if url is None or not url.isascii() or not url.isprintable():
         return None
     try:
@@ -192,7 +193,7 @@ def _hashed(lines: Sequence[str]) -> str:
 
 
 def groups(pending: Sequence[Pending], now: float) -> tuple[Group, ...]:
-    """What waits, by execution, oldest first."""
+    """The questions that wait, grouped by execution, oldest first."""
     by_execution: dict[str, list[Pending]] = {}
     for one in pending:
         by_execution.setdefault(one.execution_id, []).append(one)

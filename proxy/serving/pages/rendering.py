@@ -1,5 +1,5 @@
-"""From a template to an answer: escaping, and the headers that every page carries. And the files of the pages: the
-style, the script and the icon, served under names that change with their content."""
+"""From a template to a response: escaping, and the headers of every page. And the files of the pages (style, script,
+icon), served under URLs that change with their content."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from quart import Response
 
 from integrations.schema_types.text import visible
 
-# `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own forms (Fetch, "append a
-# request Origin header"), and the check of the origin would refuse them. Other sites learn nothing either way.
+# The referrer policy is `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own
+# forms (Fetch, "append a request Origin header"), and the origin check would refuse them. Other sites get no referrer
+# either way.
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -31,7 +32,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-PATH: Final = "/pages/"
+FILES_PATH: Final = "/pages/"
 _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -43,12 +44,12 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def inert(text: object) -> str:
-    """Text in which nothing is invisible; its own line breaks stay. Escaping comes on top of it."""
+    """`text` with its invisible characters written out, except line breaks. The templates escape it on top of that."""
     return "\n".join(visible(line) for line in str(text).split("\n"))
 
 
 def address(text: object) -> Markup:
-    """A tool's address, inert, that may break after its dots."""
+    """A tool's address, inert, that may wrap after its dots."""
     return Markup(".<wbr>").join(inert(text).split("."))
 
 
@@ -58,12 +59,12 @@ def _content(name: str) -> bytes:
 
 
 def asset_url(name: str) -> str:
-    """Where a page finds it. The query makes browsers ask again when the file has changed."""
-    return f"{PATH}{name}?v={hashlib.sha256(_content(name)).hexdigest()[:12]}"
+    """The URL of a file. Its query changes with the content, so that browsers fetch a changed file again."""
+    return f"{FILES_PATH}{name}?v={hashlib.sha256(_content(name)).hexdigest()[:12]}"
 
 
 def asset(name: str) -> Response | None:
-    """The file as an answer, or None when there is none of this name. Nothing in it is about anybody."""
+    """The file as a response, or None when there is none of this name. Anybody may have it."""
     kind = _TYPES.get(name)
     if kind is None:
         return None
@@ -103,5 +104,5 @@ def redirect(place: str, headers: Mapping[str, str] | None = None) -> Response:
 
 
 def plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A word for our own script."""
+    """A short text for our own script."""
     return Response(text, status, {**HEADERS, **(headers or {})}, content_type="text/plain; charset=utf-8")

@@ -1,4 +1,4 @@
-"""The way in: who reads a page, signing in and out, and what a POST must bring along."""
+"""Signing in and out, and who is signed in. Every request brings its sign-in along, in a cookie."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from quart import Response, request
+from quart import Response
+from quart import request as quart_request
 
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError
@@ -17,12 +18,12 @@ from proxy.serving.http import Request
 from proxy.serving.pages.guard import (
     LONGEST_CREDENTIAL,
     Form,
-    SignIn,
+    PageRateLimit,
+    PageSignIn,
     SignInCookie,
-    Throttle,
     check_origin,
     check_token,
-    one,
+    first_value,
     read_form,
     unavailable,
 )
@@ -31,26 +32,26 @@ from proxy.serving.pages.rendering import page, redirect
 
 log = logging.getLogger(__name__)
 
-SIGN_INS_A_MINUTE: Final = 30
-LOOKS_A_MINUTE: Final = 240
-LIST: Final = "/approvals"
-# Where a sign-in may lead: pages of ours, spelled as we spell them. Anything else could lead to another site.
-_NEXT: Final = re.compile(
+SIGN_INS_PER_MINUTE: Final = 30
+VIEWS_PER_MINUTE: Final = 240
+LIST_PATH: Final = "/approvals"
+# Where a sign-in may redirect to: our own pages, in exactly our spelling. Anything else could lead to another site.
+_OWN_PAGES: Final = re.compile(
     r"/approvals|/resume/[A-Za-z0-9_-]{1,100}(\?mcp_session_id=[A-Za-z0-9_.~%-]{1,200})?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whoever reads a page: the request, the sign-in and who that is now."""
+    """The person who reads a page: the request, its sign-in, and the principal that the sign-in stands for now."""
 
     request: Request
-    sign_in: SignIn
+    sign_in: PageSignIn
     principal: Principal
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in, or not any more. `reason` is shown; `ended`: the cookie is to be dropped."""
+    """Nobody is signed in, or no longer. `reason` is shown; `ended`: the cookie must be cleared."""
 
     def __init__(self, reason: str = "", *, ended: bool = False) -> None:
         super().__init__(reason)
@@ -58,33 +59,33 @@ class SignInNeeded(Exception):
         self.ended = ended
 
 
-class Entrance:
-    """Lets people in. Nothing is kept: everything about a sign-in is in its cookie."""
+class PageAuth:
+    """Signs people in and out, and tells who is signed in. Nothing is stored: the cookie holds all of a sign-in."""
 
     def __init__(self, gateway: Gateway, options: PageOptions) -> None:
         self._gateway = gateway
         self._hosts = options.hosts
         self._options = options
         self._cookie = SignInCookie(options.seals, self._secure, options.clock)
-        self._sign_ins = Throttle(options.windows, "sign-in", SIGN_INS_A_MINUTE)
-        self._looks = Throttle(options.windows, "look", LOOKS_A_MINUTE)
+        self._sign_ins = PageRateLimit(options.windows, "sign-in", SIGN_INS_PER_MINUTE)
+        self._views = PageRateLimit(options.windows, "look", VIEWS_PER_MINUTE)
 
     def _secure(self) -> bool:
         return (self._options.public_url() or "").lower().startswith("https://")
 
-    async def reader(self, asked: Request) -> Reader:
-        """Who is signed in, asked anew of the gateway. Raises `SignInNeeded`, `Problem`, `RateLimited`."""
-        sign_in = self._cookie.read(asked)
+    async def reader(self, request: Request) -> Reader:
+        """Who is signed in; the gateway checks the credential again. Raises `SignInNeeded`, `PageProblem`."""
+        sign_in = self._cookie.read(request)
         if sign_in is None:
-            ended = self._cookie.given(asked)
+            ended = self._cookie.is_sent(request)
             raise SignInNeeded("Your sign-in has ended." if ended else "", ended=ended)
-        principal = self._principal(asked, sign_in.credential, sign_in.workspace)
-        await self._looks.admit(f"{principal.workspace_id}/{principal.account_id}")
-        return Reader(asked, sign_in, principal)
+        principal = self._principal(request, sign_in.credential, sign_in.workspace)
+        await self._views.admit(f"{principal.workspace_id}/{principal.account_id}")
+        return Reader(request, sign_in, principal)
 
-    def _principal(self, asked: Request, credential: str, workspace: str | None) -> Principal:
+    def _principal(self, request: Request, credential: str, workspace: str | None) -> Principal:
         headers = {"authorization": f"Bearer {credential}"}
-        ip = self._hosts.client_ip(asked)
+        ip = self._hosts.client_ip(request)
         query = {"workspaceId": workspace} if workspace else {}
         try:
             return self._gateway.authenticate(headers, query, None, ip, False)
@@ -95,37 +96,41 @@ class Entrance:
                 ) from None
             raise SignInNeeded(error.message, ended=True) from None
 
-    async def count(self, reader: Reader) -> None:
-        """One page, or one decision: counted like any request of this caller. Raises `RateLimited`."""
+    async def count_request(self, reader: Reader) -> None:
+        """Count one page or one decision like any request of this caller. Raises `RateLimited`."""
         await self._gateway.check_request_limit(reader.principal, self._hosts.client_ip(reader.request))
 
-    async def posted(self, asked: Request) -> Form:
-        """The form of a request that our own page has sent. Raises `Problem`."""
-        check_origin(asked, self._options.public_url())
-        return await read_form(asked, request.body)
+    async def read_form(self, request: Request) -> Form:
+        """The form that one of our own pages has sent. Raises `PageProblem`."""
+        check_origin(request, self._options.public_url())
+        return await read_form(request, quart_request.body)
 
-    async def show_login(self, asked: Request) -> Response:
+    async def show_login(self, request: Request) -> Response:
         try:
-            await self.reader(asked)
+            await self.reader(request)
         except SignInNeeded as needed:
-            return self.login_page(asked, needed)
-        return redirect(LIST)
+            return self.login_page(request, needed)
+        return redirect(LIST_PATH)
 
-    async def sign_in(self, asked: Request) -> Response:
-        form = await self.posted(asked)
-        ip = self._hosts.client_ip(asked)
+    async def sign_in(self, request: Request) -> Response:
+        form = await self.read_form(request)
+        ip = self._hosts.client_ip(request)
         await self._sign_ins.admit(ip)
-        credential = re.sub(r"^\s*bearer\s+", "", one(form, "credential"), flags=re.IGNORECASE).strip()
-        workspace = one(form, "workspace").strip() or None
+        credential = re.sub(
+            r"^\s*bearer\s+", "", first_value(form, "credential"), flags=re.IGNORECASE
+        ).strip()
+        workspace = first_value(form, "workspace").strip() or None
         try:
-            self._check(asked, credential, workspace)
+            self._check_credential(request, credential, workspace)
         except SignInNeeded as refused:
             log.info("pages: sign-in refused ip=%s", ip)
-            return self.login_page(asked, refused, status=403, place=one(form, "next"), open_workspace=True)
-        cookie = self._cookie.set(asked, self._cookie.fresh(credential, workspace))
-        return redirect(safe_next(one(form, "next")), {"set-cookie": cookie})
+            return self.login_page(
+                request, refused, status=403, place=first_value(form, "next"), open_workspace=True
+            )
+        cookie = self._cookie.set_header(request, self._cookie.new_sign_in(credential, workspace))
+        return redirect(safe_next(first_value(form, "next")), {"set-cookie": cookie})
 
-    def _check(self, asked: Request, credential: str, workspace: str | None) -> None:
+    def _check_credential(self, request: Request, credential: str, workspace: str | None) -> None:
         """Raises `SignInNeeded` with the reason."""
         if not credential:
             raise SignInNeeded("Please paste a token or key.")
@@ -133,54 +138,54 @@ class Entrance:
             raise SignInNeeded("This is longer than a browser's cookie can hold.")
         if len(workspace or "") > 200:
             raise SignInNeeded("There is no workspace of such a name.")
-        self._principal(asked, credential, workspace)
+        self._principal(request, credential, workspace)
 
-    async def sign_out(self, asked: Request) -> Response:
-        form = await self.posted(asked)
-        sign_in = self._cookie.read(asked)
+    async def sign_out(self, request: Request) -> Response:
+        form = await self.read_form(request)
+        sign_in = self._cookie.read(request)
         if sign_in is not None:
             check_token(form, sign_in)
-        return redirect("/login", {"set-cookie": self._cookie.clear(asked)})
+        return redirect("/login", {"set-cookie": self._cookie.clear_header(request)})
 
-    def again(self, asked: Request) -> Response | None:
-        """A page that at once asks for itself.
+    def same_site_reload(self, request: Request) -> Response | None:
+        """A page that reloads itself at once, when a link on another site led here; else None.
 
-        A link on another site (a chat, say) opens our page without our Strict cookie. Coming from our own page the
-        browser sends it, and whoever is signed in need not sign in again.
+        For such a link (in a chat, say) the browser withholds our Strict cookie. It sends the cookie with the reload,
+        which comes from our own page, so nobody who is signed in has to sign in again.
         """
-        foreign = asked.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        if not foreign or self._cookie.given(asked) or "again" in asked.query:
+        foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if not foreign or self._cookie.is_sent(request) or "again" in request.query:
             return None
-        place = _here(asked)
+        place = _requested_page(request)
         return page(200, "again.html", place=f"{place}{'&' if '?' in place else '?'}again=1")
 
     def login_page(
         self,
-        asked: Request,
+        request: Request,
         needed: SignInNeeded,
         *,
         status: int = 200,
         place: str | None = None,
         open_workspace: bool = False,
     ) -> Response:
-        headers = {"set-cookie": self._cookie.clear(asked)} if needed.ended and status == 200 else {}
+        headers = {"set-cookie": self._cookie.clear_header(request)} if needed.ended and status == 200 else {}
         return page(
             status,
             "login.html",
             headers,
             reason=needed.reason,
-            next=_here(asked) if place is None else safe_next(place),
+            next=_requested_page(request) if place is None else safe_next(place),
             files=self._options.local_files(),
             open_workspace=open_workspace,
         )
 
 
-def _here(asked: Request) -> str:
-    """The page that was asked for, as it may be asked for again after signing in."""
-    session = asked.query.get("mcp_session_id", "")
-    return safe_next(asked.path + (f"?mcp_session_id={quote(session, safe='')}" if session else ""))
+def _requested_page(request: Request) -> str:
+    """The URL to return to after signing in: that of the requested page."""
+    session = request.query.get("mcp_session_id", "")
+    return safe_next(request.path + (f"?mcp_session_id={quote(session, safe='')}" if session else ""))
 
 
 def safe_next(place: str) -> str:
     """`place` if it is a page of ours, else the list."""
-    return place if _NEXT.fullmatch(place) else LIST
+    return place if _OWN_PAGES.fullmatch(place) else LIST_PATH

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from proxy.serving.pages.fields import Field, fields_of, fill
+from proxy.serving.pages.fields import FormField, fields_of, read_fields
 
 
-def only(body: dict[str, Any], *, required: bool = True) -> Field:
+def only(body: dict[str, Any], *, required: bool = True) -> FormField:
     fields = fields_of({"properties": {"x": body}, "required": ["x"] if required else []})
     assert fields is not None
     (one,) = fields
@@ -32,8 +32,8 @@ def only(body: dict[str, Any], *, required: bool = True) -> Field:
     ],
 )
 def test_each_kind_is_read_as_its_type(body: dict[str, Any], typed: list[str], value: Any) -> None:
-    filled = fill([only(body)], {"x": typed})
-    assert not filled.wrong
+    filled = read_fields([only(body)], {"x": typed})
+    assert not filled.has_errors
     assert filled.content == {"x": value}
     assert type(filled.content["x"]) is type(value)
 
@@ -58,8 +58,8 @@ def test_each_kind_is_read_as_its_type(body: dict[str, Any], typed: list[str], v
     ],
 )
 def test_what_does_not_fit_is_marked_and_kept(body: dict[str, Any], typed: str) -> None:
-    filled = fill([only(body)], {"x": [typed]})
-    assert filled.wrong
+    filled = read_fields([only(body)], {"x": [typed]})
+    assert filled.has_errors
     assert filled.fields[0].error
     assert filled.fields[0].values == (typed,)
     assert "x" not in filled.content
@@ -67,9 +67,9 @@ def test_what_does_not_fit_is_marked_and_kept(body: dict[str, Any], typed: str) 
 
 def test_optional_fields_left_empty_are_left_out() -> None:
     fields = [only({"type": kind}, required=False) for kind in ("string", "integer")]
-    assert fill(fields, {"x": [""]}).content == {}
+    assert read_fields(fields, {"x": [""]}).content == {}
     choices = only({"type": "array", "items": {"enum": ["a"]}}, required=False)
-    assert fill([choices], {}).content == {}
+    assert read_fields([choices], {}).content == {}
 
 
 def test_defaults_are_shown() -> None:

@@ -7,13 +7,13 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from proxy.serving.pages.guard import Problem
+from proxy.serving.pages.guard import PageProblem
 from proxy.serving.pages.rendering import address, asset_url, inert, page
 from tests.proxy.serving.pages.support import site
 
 
 async def test_values_are_escaped() -> None:
-    answer = page(400, "problem.html", problem=Problem(400, "<b>", "a\u202e<i>"))
+    answer = page(400, "problem.html", problem=PageProblem(400, "<b>", "a\u202e<i>"))
     html = await answer.get_data(as_text=True)
     assert "<b>" not in html
     assert "a\\u{202E}&lt;i&gt;" in html

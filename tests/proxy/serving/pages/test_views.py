@@ -9,7 +9,7 @@ import pytest
 
 from proxy.executions import DecideOutcome, Decision, ExecutionView, Via
 from proxy.principal import Principal
-from proxy.serving.pages.guard import Form, Problem
+from proxy.serving.pages.guard import Form, PageProblem
 from proxy.serving.pages.views import answers_of
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board
@@ -318,7 +318,7 @@ def forms() -> ExecutionView:
     ],
 )
 def test_they_are_refused(form: Form) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(PageProblem):
         answers_of(form, forms())
 
 
