@@ -96,13 +96,13 @@ def present(
     *,
     own: bool,
     approver: bool,
-    now: float,
+    now_ms: float,
     retyped: Mapping[str, tuple[FormField, ...]] | None = None,
 ) -> ShownExecution:
-    """`own`: the reader's account runs it. `now` in milliseconds. `retyped`: forms as they were sent, by question."""
+    """`own`: the reader's account runs it. `retyped`: forms as they were sent, by question."""
     waiting = view.status in WAITING
     cards = (
-        tuple(_card(one, view, own, approver, now, retyped or {}) for one in view.interactions)
+        tuple(_card(one, view, own, approver, now_ms, retyped or {}) for one in view.interactions)
         if waiting
         else ()
     )
@@ -113,7 +113,7 @@ def present(
         stage=stage,
         heading=_heading(stage, len(open_cards), view),
         cards=(*open_cards, *(one for one in cards if one.state != "open")),
-        created=moment(view.created, now),
+        created=moment(view.created, now_ms),
         path=path_of(view.id, view.session_id),
         approvable=tuple(
             one.question.id for one in open_cards if one.question.kind == "approval" and not one.blocked
@@ -129,18 +129,18 @@ def _card(
     view: ExecutionView,
     own: bool,
     approver: bool,
-    now: float,
+    now_ms: float,
     retyped: Mapping[str, tuple[FormField, ...]],
 ) -> Card:
     decided = _DECIDED.get(view.decided.get(question.id, ""))
-    state: CardState = decided or ("expired" if question.expires_at <= now else "open")
+    state: CardState = decided or ("expired" if question.expires_at <= now_ms else "open")
     fields: tuple[FormField, ...] | None = ()
     if question.kind == "form":
         fields = retyped.get(question.id) or fields_of(question.requested_schema or {})
     return Card(
         question=question,
         state=state,
-        expires=moment(question.expires_at, now),
+        expires=moment(question.expires_at, now_ms),
         blocked=question.approver == "human" and (own or not approver),
         fields=fields,
         link=_safe_link(question.url),
@@ -192,22 +192,22 @@ def _hashed(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def groups(pending: Sequence[Pending], now: float) -> tuple[Group, ...]:
+def groups(pending: Sequence[Pending], now_ms: float) -> tuple[Group, ...]:
     """The questions that wait, grouped by execution, oldest first."""
     by_execution: dict[str, list[Pending]] = {}
     for one in pending:
         by_execution.setdefault(one.execution_id, []).append(one)
-    return tuple(_group(several, now) for several in by_execution.values())
+    return tuple(_group(several, now_ms) for several in by_execution.values())
 
 
-def _group(several: Sequence[Pending], now: float) -> Group:
+def _group(several: Sequence[Pending], now_ms: float) -> Group:
     first = several[0]
     questions = tuple(one.interaction for one in several)
     return Group(
         execution_id=first.execution_id,
         account_id=first.account_id,
-        created=moment(first.created, now),
-        expires=moment(min(one.expires_at for one in questions), now),
+        created=moment(first.created, now_ms),
+        expires=moment(min(one.expires_at for one in questions), now_ms),
         path=path_of(first.execution_id, first.session_id),
         questions=questions,
     )
@@ -218,11 +218,11 @@ def list_digest(pending: Sequence[Pending]) -> str:
     return _hashed(sorted(one.interaction.id for one in pending))
 
 
-def moment(at: float, now: float) -> Moment:
-    """Both in milliseconds since 1970."""
-    text = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    span = _span(abs(at - now) / 1000)
-    return Moment(iso(at), text, f"in {span}" if at > now else f"{span} ago")
+def moment(at_ms: float, now_ms: float) -> Moment:
+    """The time `at_ms`; both are milliseconds since 1970."""
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    span = _span(abs(at_ms - now_ms) / 1000)
+    return Moment(iso(at_ms), text, f"in {span}" if at_ms > now_ms else f"{span} ago")
 
 
 def _span(seconds: float) -> str:

@@ -159,7 +159,7 @@ class _Pages:
             view,
             own=view.account_id == reader.principal.account_id,
             approver=self._gateway.is_approver(reader.principal),
-            now=self._options.clock() * 1000,
+            now_ms=self._options.clock() * 1000,
             retyped=retyped,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from proxy.executions import ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
@@ -15,8 +15,9 @@ from proxy.serving.observer import Silence
 from proxy.serving.rest.approvals import find_execution
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
 from proxy.serving.tools import BadArgument, read_execute
+from proxy.state.records import ExecutionStatus
 
-STATUSES: Final = ("running", "paused", "settled")
+STATUSES: Final[tuple[ExecutionStatus, ...]] = get_args(ExecutionStatus)
 RUNTIMES: Final = ("quickjs",)
 LONGEST_KEY: Final = 255
 _UNAVAILABLE: Final = frozenset({"NotServing", "StateError"})

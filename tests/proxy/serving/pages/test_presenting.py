@@ -29,8 +29,8 @@ def view(*questions: Interaction, status: str = "waiting_for_interaction", **mor
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
-def stage(shown: ExecutionView, now: float = NOW) -> str:
-    return present(shown, own=True, approver=False, now=now).stage
+def stage(shown: ExecutionView, now_ms: float = NOW) -> str:
+    return present(shown, own=True, approver=False, now_ms=now_ms).stage
 
 
 def test_the_stages() -> None:
@@ -49,10 +49,10 @@ def test_the_stages() -> None:
 def test_what_one_button_decides() -> None:
     one, two, three = asked("one", "two", "three")
     human, unknown = replace(two, approver="human"), replace(three, kind="outcome_unknown")
-    shown = present(view(one, human, unknown), own=True, approver=True, now=NOW)
+    shown = present(view(one, human, unknown), own=True, approver=True, now_ms=NOW)
     assert shown.approvable == ("int_1",)
     assert shown.deniable == ("int_1", "int_2", "int_3")
-    other = present(view(one, human, unknown), own=False, approver=True, now=NOW)
+    other = present(view(one, human, unknown), own=False, approver=True, now_ms=NOW)
     assert other.approvable == ("int_1", "int_2")
     assert not other.sent_nothing
 
@@ -60,14 +60,14 @@ def test_what_one_button_decides() -> None:
 def test_what_waits_comes_first_and_what_was_called_is_told() -> None:
     calls = ({"path": "a", "ok": True}, {"path": "b", "ok": False, "code": "approval_required"})
     waits = view(*asked("one", "two"), decided={"int_1": "accept"}, calls=calls)
-    shown = present(waits, own=True, approver=False, now=NOW)
+    shown = present(waits, own=True, approver=False, now_ms=NOW)
     assert [one.question.id for one in shown.cards] == ["int_2", "int_1"]
     assert [one["path"] for one in shown.calls] == ["a"]
 
 
 def test_answers_are_counted() -> None:
     shown = present(
-        view(decided={"a": "accept", "b": "accept", "c": "cancel"}), own=True, approver=False, now=NOW
+        view(decided={"a": "accept", "b": "accept", "c": "cancel"}), own=True, approver=False, now_ms=NOW
     )
     assert dict(shown.counts) == {"approved": 2, "cancelled": 1}
 
