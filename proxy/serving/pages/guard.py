@@ -1,5 +1,5 @@
-"""What every request for a page is checked for: the cookie of a signed-in person, that a form comes from our own page,
-and that nobody asks too often. A request that fails is refused with a `PageProblem`, which becomes a page.
+"""The checks of a request for a page: who is signed in (the cookie), whether a form comes from our own page, and how
+often somebody asks. A request that does not pass is refused with a `PageProblem`, which is shown as a page.
 
 Rules of the cookie, which is the credential itself, sealed:
 - Nothing is stored on the server, so every replica with the same keys reads it and a restart forgets nobody.

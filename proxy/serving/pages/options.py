@@ -16,8 +16,7 @@ from proxy.serving.sealing import Seals
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """Where a server without an `auth` section keeps its tokens: `token` for agents, `approver` for the person who
-    approves."""
+    """Where a server without an `auth` section keeps its tokens: that of the agents, and that of the approver."""
 
     token: Path
     approver: Path | None = None

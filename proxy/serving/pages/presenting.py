@@ -1,7 +1,7 @@
 """From an execution to what its page says. Values only; the templates lay them out.
 
-Whatever comes from agent code or an upstream is plain text here. The templates escape it and write out its invisible
-characters.
+Whatever comes from agent code or an upstream is plain text here; the templates escape it and write out what is
+invisible in it.
 """
 
 from __future__ import annotations

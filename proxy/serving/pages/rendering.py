@@ -17,8 +17,8 @@ from quart import Response
 from integrations.schema_types.text import visible
 
 # The referrer policy is `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own
-# forms (Fetch, "append a request Origin header"), and the origin check would refuse them. Other sites get no referrer
-# either way.
+# forms (Fetch, "append a request Origin header"), and the origin check would refuse them. Neither tells other sites
+# where a link was followed.
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "

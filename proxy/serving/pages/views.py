@@ -142,8 +142,7 @@ class _Pages:
         return self._execution_page(409, reader, view, note=outcome.message())
 
     async def _view(self, reader: Reader, execution_id: str) -> ExecutionView:
-        """Raises `PageProblem` (404) for an execution that this reader may not see, or of another session than the URL
-        names."""
+        """The execution, if this reader may see it and it is of the session in the URL. Raises `PageProblem` (404)."""
         if not _EXECUTION.fullmatch(execution_id):
             raise not_found()
         view = await self._gateway.show(execution_id, reader.principal)
@@ -223,8 +222,7 @@ class _Pages:
 
 @dataclass(frozen=True, slots=True)
 class FormAnswers:
-    """`decisions` by question. Empty when a form has to be filled in again; then `retyped` has its fields as they were
-    sent."""
+    """`decisions` by question. When a form has wrong values there are none, and `retyped` has its fields as sent."""
 
     decisions: Mapping[str, Decision]
     retyped: Mapping[str, tuple[FormField, ...]]

@@ -116,8 +116,7 @@ async def decide(gateway: Gateway, request: ApiRequest) -> ApiResponse:
 
 
 async def find_execution(gateway: Gateway, request: ApiRequest) -> ExecutionView:
-    """The execution of the path, which must belong to the session that the path names, if it names one. Raises
-    `ApiProblem`."""
+    """The execution of the path; when the path names a session, it must be of that one. Raises `ApiProblem`."""
     found = await gateway.show(request.path["executionId"], request.principal)
     session = request.path.get("sessionId")
     if found is None or session not in (None, found.session_id):
