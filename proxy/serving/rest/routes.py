@@ -53,7 +53,7 @@ class Route:
 
 def routes(detached: DetachedTasks) -> tuple[Route, ...]:
     """Every route but health and the document itself."""
-    return (*_executions(detached), *_approvals(), *_catalog())
+    return (*_executions(detached), *_execution_actions(), *_approvals(), *_catalog())
 
 
 def _executions(detached: DetachedTasks) -> tuple[Route, ...]:
@@ -91,6 +91,11 @@ def _executions(detached: DetachedTasks) -> tuple[Route, ...]:
             "Execution",
             errors=(404,),
         ),
+    )
+
+
+def _execution_actions() -> tuple[Route, ...]:
+    return (
         Route(
             "POST",
             "/api/executions/{executionId}/resume",
