@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from proxy.calls import SYSTEM_TOOLS
 from proxy.cli import COMMANDS
-from proxy.config.codes import CODES
+from proxy.config.diagnostic import CODES
 from proxy.config.unsupported import GAPS
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import routes

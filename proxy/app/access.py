@@ -45,7 +45,7 @@ def build_access(loaded: LoadedConfig, env: Mapping[str, str], storage: Storage)
     folder = state_dir(env)
     token = local_token(folder) if config.auth is None else None
     approver = approver_token(folder) if config.auth is None else None
-    keys = key_records(config, Resolver(env).resolve, lambda path: str(loaded.place(path)))
+    keys = key_records(config, Resolver(env).resolve, lambda path: str(loaded.location(path)))
     auth = config.auth
     authenticator = Authenticator(
         "local" if auth is None else "keys",

@@ -106,5 +106,5 @@ def _condition(condition: ConditionConfig) -> Condition:
 
 
 def _where(loaded: LoadedConfig, path: str) -> str:
-    place = loaded.place(path)
+    place = loaded.location(path)
     return f"{place.file}:{place.line}"

@@ -138,7 +138,7 @@ def _wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
 
 
 def _problem(loaded: LoadedConfig, path: str, code: str, message: str, help_: str | None) -> Diagnostic:
-    place = loaded.place(path)
+    place = loaded.location(path)
     return Diagnostic(
         code, "error", message, help_, path=path, file=place.file, line=place.line, column=place.column
     )

@@ -45,7 +45,7 @@ def _stands_in_the_files(loaded: LoadedConfig, name: str) -> bool:
 
 
 def _diagnostic(loaded: LoadedConfig, path: str, words: str) -> Diagnostic:
-    place = loaded.place(path)
+    place = loaded.location(path)
     help = "see `executor tools list`"
     return Diagnostic(
         "E206", "error", words, help, path=path, file=place.file, line=place.line, column=place.column

@@ -94,7 +94,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _place(loaded: LoadedConfig, path: str) -> str:
-    place = loaded.place(path)
+    place = loaded.location(path)
     return f"{place.file}:{place.line}"
 
 

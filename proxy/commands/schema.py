@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: printed, or FILE is current. 1: FILE is out of date. 2: FILE cannot be read."""
-    from proxy.config.schema import schema_text
+    from proxy.config.json_schema import schema_text
 
     text = schema_text()
     if args.check is None:

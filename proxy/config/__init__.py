@@ -1,7 +1,7 @@
 """The config language: files in, one immutable `Config` and its diagnostics out."""
 
 from proxy.config.diagnostic import Diagnostic
-from proxy.config.load import LoadedConfig, Place, SourceFile, load_config
+from proxy.config.load import LoadedConfig, SourceFile, SourceLocation, load_config
 from proxy.config.model import ELICITATION_MODES, Config, ElicitationMode
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Diagnostic",
     "ElicitationMode",
     "LoadedConfig",
-    "Place",
     "SourceFile",
+    "SourceLocation",
     "load_config",
 ]

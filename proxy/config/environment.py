@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from proxy.config.load import LoadedConfig
+from proxy.config.load import FOREIGN_KEYS, LoadedConfig
+from proxy.config.locations import location_of
 from proxy.config.nodes import Path, show_path
-from proxy.config.places import place_of
 from proxy.config.secrets import UNKNOWN
-from proxy.config.semantics import View
+from proxy.config.semantics import ConfigView
 
 # Read only while the `auth` section is absent; the names are those of the product's published documentation.
 FALLBACKS = (
@@ -22,7 +22,6 @@ FALLBACKS = (
     "MCP_AUTHORIZATION_SERVER",
 )
 _SECRET_FALLBACKS = frozenset(FALLBACKS) - {"MCP_API_KEY_TTL_SECONDS", "MCP_AUTHORIZATION_SERVER"}
-_FOREIGN = frozenset({"inline", "arguments", "when", "overrides"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +49,12 @@ def uses(loaded: LoadedConfig, environment: Mapping[str, str]) -> list[Use]:
     return found + (_fallbacks(environment) if "auth" not in view.data else [])
 
 
-def _use(view: View, path: Path, name: str, kind: str, state: str) -> Use:
-    place = place_of(view.root, path)
+def _use(view: ConfigView, path: Path, name: str, kind: str, state: str) -> Use:
+    place = location_of(view.root, path)
     return Use(name, kind, state, show_path(path), place.file, place.line)
 
 
-def _secrets(view: View, environment: Mapping[str, str]) -> Iterator[Use]:
+def _secrets(view: ConfigView, environment: Mapping[str, str]) -> Iterator[Use]:
     for path, ref in view.secrets():
         if ref.env is not None:
             yield _use(view, path, ref.env, "secret", _state(ref.env, environment))
@@ -69,7 +68,7 @@ def _state(name: str, environment: Mapping[str, str]) -> str:
     return "file" if environment.get(f"{name}_FILE") else "unset"
 
 
-def _values(view: View, environment: Mapping[str, str]) -> Iterator[Use]:
+def _values(view: ConfigView, environment: Mapping[str, str]) -> Iterator[Use]:
     secret = {path for path, _ in view.secrets()}
     for path, name in _references(view.data, ()):
         if path not in secret:
@@ -77,7 +76,7 @@ def _values(view: View, environment: Mapping[str, str]) -> Iterator[Use]:
 
 
 def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Every `{env: NAME, ...}` of the files, outside of what is not ours to read."""
+    """Every `{env: NAME, ...}` of the files, except in values that are not config keys."""
     if isinstance(value, list):
         for index, below in enumerate(value):
             yield from _references(below, (*path, index))
@@ -85,7 +84,7 @@ def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         if isinstance(value.get("env"), str) and set(value) <= {"env", "default"}:
             yield path, value["env"]
         for key, below in value.items():
-            if key not in _FOREIGN:
+            if key not in FOREIGN_KEYS:
                 yield from _references(below, (*path, key))
 
 

@@ -7,6 +7,7 @@ what is left after taking out the entries with errors is still checked, so that 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,25 +17,30 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proxy.config.anchor import anchored
 from proxy.config.diagnostic import Diagnostic
-from proxy.config.effective import digest, effective
 from proxy.config.footprint import config_files
+from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
 from proxy.config.merge import Merged, merge
 from proxy.config.model import Config
-from proxy.config.nodes import Path, show_path
-from proxy.config.parse import parse
-from proxy.config.parsed import Parsed
-from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
+from proxy.config.nodes import Path, SourceNode, show_path
+from proxy.config.packs import PackUse
+from proxy.config.parse import Parsed, parse
+from proxy.config.policy import RuleConfig
 from proxy.config.presets import expand_presets
 from proxy.config.schema_errors import read_errors
-from proxy.config.semantics import CHECKS, View, advise
+from proxy.config.semantics import CHECKS, ConfigView, advise
 from proxy.config.semantics.view import connected_names, declared_names
 from proxy.config.source import STDIN, Flaw, SourceFile, read_text
 from proxy.config.unsupported import refusals
-from proxy.config.wording import kind_of
+from proxy.config.words import kind_of
 
-__all__ = ["LoadedConfig", "Place", "SourceFile", "load_config"]
+__all__ = ["LoadedConfig", "SourceFile", "SourceLocation", "load_config"]
+
+
+_FILE_KEYS = frozenset({"file", "ca_bundle", "cert", "cwd", "last_good"})
+_NAMED_KEYS = frozenset({"headers", "environment"})
+# Their values are not config keys: documents, arguments, conditions, patches (whose `path` is a pointer).
+FOREIGN_KEYS = frozenset({"inline", "arguments", "when", "overrides"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,8 @@ class LoadedConfig:
     """What the files say. `config` is None if and only if `diagnostics` hold an error.
 
     `sha256` is of the canonical effective config (empty without one), `raw_digest` of names and bytes.
-    `refused` are config paths that ask for what this version must not ignore: a server does not start with them.
-    Relative paths inside `config` are absolute already.
+    `refused` are config paths that ask for what this version must not ignore: a server does not start with
+    them. Relative paths inside `config` are absolute already.
     """
 
     config: Config | None
@@ -52,7 +58,7 @@ class LoadedConfig:
     sha256: str
     raw_digest: str
     refused: tuple[str, ...] = ()
-    view: View | None = field(default=None, repr=False, compare=False)
+    view: ConfigView | None = field(default=None, repr=False, compare=False)
 
     def effective(self) -> dict[str, Any] | None:
         """The canonical effective config that `sha256` is of: references only, paths as they are written."""
@@ -63,11 +69,11 @@ class LoadedConfig:
         """Where its files are, absolute: documents below may refer to each other."""
         return tuple(dict.fromkeys(FilePath(os.path.abspath(file.directory)) for file in self.files))
 
-    def place(self, path: str) -> Place:
+    def location(self, path: str) -> SourceLocation:
         """Where a path (`policies[3]`, `integrations.api.spec`) stands; for a default, what holds it."""
         if self.view is None:
-            return Place(self.files[0].path if self.files else "", 1, 1)
-        return place_of(self.view.root, path)
+            return SourceLocation(self.files[0].path if self.files else "", 1, 1)
+        return location_of(self.view.root, path)
 
 
 def load_config(
@@ -166,7 +172,7 @@ def _judge(
     diagnostics = tuple(_sorted([*flawed, *diagnose(merged.root, findings)], files))
     if has_errors or view is None:
         return LoadedConfig(None, diagnostics, files, "", raw_digest, view=view)
-    config = _validate(anchored(merged.data, merged.root), env)
+    config = _validate(with_absolute_paths(merged.data, merged.root), env)
     refused = tuple(show_path(path) for path in refusals(merged.data))
     return LoadedConfig(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
 
@@ -190,10 +196,10 @@ def _view(
     findings: Sequence[Finding],
     env: Mapping[str, str] | None,
     secrets: Mapping[str, str] | None,
-) -> View | None:
+) -> ConfigView | None:
     """The config without the entries that have errors, or None when even that is not valid."""
     paths = [finding.path for finding in findings if not finding.is_warning]
-    lost = frozenset(_entry(path) for path in (*paths, *merged.broken) if path)
+    lost = frozenset(_lost_entry(path) for path in (*paths, *merged.broken) if path)
     data, indexes = _without(merged.data, lost)
     try:
         config = _validate(data, env)
@@ -202,13 +208,13 @@ def _view(
     declared = declared_names(merged.data)
     connected = connected_names(declared.get("connections", []))
     now = datetime.now(UTC)
-    return View(config, merged.data, merged.root, lost, indexes, secrets, now, declared, connected)
+    return ConfigView(config, merged.data, merged.root, lost, indexes, secrets, now, declared, connected)
 
 
 _ENTRIES = frozenset({"integrations", "connections", "workspaces", "policies", "rate_limits"})
 
 
-def _entry(path: Path) -> Path:
+def _lost_entry(path: Path) -> Path:
     """What is taken out for an error at `path`: one entry, or a whole section."""
     return path[:2] if path[0] in _ENTRIES else path[:1]
 
@@ -229,7 +235,7 @@ def _without(data: dict[str, Any], lost: frozenset[Path]) -> tuple[dict[str, Any
     return kept, indexes
 
 
-def _meaning(view: View, whole: bool) -> list[Finding]:
+def _meaning(view: ConfigView, whole: bool) -> list[Finding]:
     """Errors of meaning. With a file missing from the picture, nothing is said about names it may declare."""
     found = [finding for check in CHECKS for finding in check(view)]
     return found if whole else [one for one in found if one.code not in ("E301", "E302", "E501")]
@@ -260,3 +266,81 @@ def _concerns(finding: Finding, broken: Path) -> bool:
 def _sorted(diagnostics: Iterable[Diagnostic], files: Sequence[SourceFile]) -> list[Diagnostic]:
     order = {source.path: index for index, source in enumerate(files)}
     return sorted(diagnostics, key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
+
+
+# --- relative paths become absolute: they are relative to the file they stand in
+
+
+def with_absolute_paths(data: dict[str, Any], root: SourceNode) -> dict[str, Any]:
+    """A copy of the data with absolute paths."""
+    out: dict[str, Any] = _absolute_value(data, root)
+    state = out.get("state")
+    if isinstance(state, dict) and isinstance(state.get("path"), str):
+        node = root.child("state")
+        assert node is not None
+        out["state"] = {**state, "path": _absolute_path(node, state["path"])}
+    return out
+
+
+def _absolute_value(value: Any, node: SourceNode) -> Any:
+    if isinstance(value, dict):
+        return {key: _absolute_entry(key, below, node.child(key) or node) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_absolute_value(below, node.child(index) or node) for index, below in enumerate(value)]
+    return value
+
+
+def _absolute_entry(key: str, value: Any, node: SourceNode) -> Any:
+    if key in FOREIGN_KEYS:
+        return value
+    if key in _NAMED_KEYS and isinstance(value, dict):
+        # Their keys are names of headers and variables, which may read like ours.
+        return {
+            name: below if isinstance(below, str) else _absolute_value(below, node)
+            for name, below in value.items()
+        }
+    if isinstance(value, str):
+        return _absolute_path(node, value) if key in _FILE_KEYS else value
+    if key == "documents" and isinstance(value, list):
+        return [_absolute_path(node, item) for item in value]
+    return _absolute_value(value, node)
+
+
+def _absolute_path(node: SourceNode, name: str) -> str:
+    return str(FilePath.cwd() / node.source.directory / name)
+
+
+# --- the effective config as one canonical JSON object, and its hash; there is no secret in it, only references
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Every setting with defaults filled in, as `GET /-/config` shows it."""
+    shown: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    shown["policies"] = [_shown_entry(entry) for entry in config.policies]
+    for name, workspace in config.workspaces.items():
+        shown["workspaces"][name]["policies"] = [_shown_entry(entry) for entry in workspace.policies]
+    return shown
+
+
+def _shown_entry(entry: RuleConfig | PackUse) -> dict[str, Any]:
+    """A pack is shown with its rules: a newer version of it is another config."""
+    if isinstance(entry, PackUse):
+        shown: dict[str, Any] = entry.model_dump(mode="json")
+        return shown | {"rules": [_shown_rule(rule) for rule in entry.rules()]}
+    return _shown_rule(entry)
+
+
+def _shown_rule(rule: RuleConfig) -> dict[str, Any]:
+    """In a condition an absent key and `equals: null` are two things."""
+    shown: dict[str, Any] = rule.model_dump(mode="json", by_alias=True)
+    conditions = rule.when.items()
+    shown["when"] = {
+        path: test.model_dump(mode="json", by_alias=True, exclude_unset=True) for path, test in conditions
+    }
+    return shown
+
+
+def digest(config: Config) -> str:
+    """SHA-256 of the canonical form: comments, key order and file layout do not count."""
+    text = json.dumps(effective(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Source lines as they may be shown: whatever could be a secret is replaced.
 
 This works on text, line by line, because most of what it must hide stands in files that do not parse.
-It rather hides too much: after a secret-looking key everything up to the end of the line goes,
-unless it is a reference (`{env: ...}`, `{file: ...}`), a switch or null.
+It errs on the side of hiding: after a key that looks like a secret's, everything up to the end of the line is
+replaced unless it is a reference (`{env: ...}`, `{file: ...}`), a switch or null.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def mask_line(line: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Words of ours that may quote the file."""
+    """A message of our own, without the secrets that it may quote from the file."""
     return _AUTH_WORD.sub(rf"\1\2{MASK}", mask_secrets(text))
 
 

@@ -122,7 +122,7 @@ class RateLimit(Model):
     @model_validator(mode="after")
     def _only_for_tool_calls(self) -> RateLimit:
         if self.per == "ip" and self.applies_to != "requests":
-            # Below the request nobody knows the address any more; a limit that never applies must not validate.
+            # After the request the address is not known any more; a limit that never applies must not validate.
             raise problem("E206", "`ip` is only for `applies_to: requests`", at="per")
         if self.applies_to == "tool_calls":
             return self
@@ -192,7 +192,7 @@ def _file_or_word(value: object) -> str:
 
 
 class Audit(Model):
-    """One line for everything that was done, and by whose leave."""
+    """One line for every action: who did it, and which rule allowed it."""
 
     sink: Annotated[
         Annotated[Literal["stdout", "off"], Tag("=word")] | Annotated[AuditFile, Tag("=file")],

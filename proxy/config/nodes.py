@@ -1,6 +1,6 @@
 """Where everything stands: a tree beside the data that holds the position of each key and value.
 
-Positions are 0-based (line, column) in code points while parsing; `Span` is 1-based, as diagnostics are.
+Positions are 0-based (line, column) in code points while parsing; `SourceSpan` is 1-based, as diagnostics are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SourceSpan:
     """A marked stretch of one line. 1-based; `end_column` is the column after the last one."""
 
     line: int
@@ -22,7 +22,7 @@ class Span:
     end_column: int
 
 
-class Node:
+class SourceNode:
     """One value: its place, its key's place, its text if it is a scalar, its children if it is not.
 
     `target` is set where an alias stands: the node that the anchor names. Children of an alias are those of
@@ -36,14 +36,14 @@ class Node:
         self.start = start
         self.end = end
         self.key: tuple[int, int, int, int] | None = None
-        self.children: dict[str, Node] | list[Node] | None = None
+        self.children: dict[str, SourceNode] | list[SourceNode] | None = None
         self.text = ""
         self.plain = False
-        self.target: Node | None = None
+        self.target: SourceNode | None = None
         self.weight = 1
         self.height = 1
 
-    def child(self, name: str | int) -> Node | None:
+    def child(self, name: str | int) -> SourceNode | None:
         children = self.target.children if self.target is not None else self.children
         if isinstance(children, dict):
             return children.get(name) if isinstance(name, str) else None
@@ -51,42 +51,42 @@ class Node:
             return children[name]
         return None
 
-    def value_span(self) -> Span:
+    def value_span(self) -> SourceSpan:
         (line, column), (end_line, end_column) = self.start, self.end
         if end_line != line or end_column <= column:
             end_column = max(len(self.source.line(line + 1).rstrip()), column + 1)
-        return Span(line + 1, column + 1, end_column + 1)
+        return SourceSpan(line + 1, column + 1, end_column + 1)
 
-    def key_span(self) -> Span:
+    def key_span(self) -> SourceSpan:
         """The key, or the value's start where there is no key (list items, the top level)."""
         if self.key is None:
             return self.value_span()
         line, column, end_line, end_column = self.key
         if end_line != line:
             end_column = len(self.source.line(line + 1).rstrip())
-        return Span(line + 1, column + 1, max(end_column, column + 1) + 1)
+        return SourceSpan(line + 1, column + 1, max(end_column, column + 1) + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PathMatch:
     """The deepest node that a path leads to. `through` is the alias it was reached through, if any."""
 
-    node: Node
-    through: Node | None
+    node: SourceNode
+    through: SourceNode | None
     depth: int
 
 
-def find(root: Node, path: Sequence[str | int]) -> Found:
+def find(root: SourceNode, path: Sequence[str | int]) -> PathMatch:
     """Follow `path` as far as it leads."""
     node, through = root, None
     for depth, name in enumerate(path):
         below = node.child(name)
         if below is None:
-            return Found(node, through, depth)
+            return PathMatch(node, through, depth)
         if node.target is not None and through is None:
             through = node
         node = below
-    return Found(node, through, len(path))
+    return PathMatch(node, through, len(path))
 
 
 def show_path(path: Sequence[str | int]) -> str:
@@ -97,12 +97,12 @@ def show_path(path: Sequence[str | int]) -> str:
     return text
 
 
-def parse_path(root: Node, path: str) -> Path:
+def parse_path(root: SourceNode, path: str) -> Path:
     """The inverse of `show_path`. Keys may contain dots (`github.org.main`): the longest key wins."""
     return tuple(_steps(root, path))
 
 
-def _steps(node: Node | None, path: str) -> Iterator[str | int]:
+def _steps(node: SourceNode | None, path: str) -> Iterator[str | int]:
     while path and node is not None:
         if path.startswith("["):
             number, _, path = path[1:].partition("]")
@@ -113,7 +113,7 @@ def _steps(node: Node | None, path: str) -> Iterator[str | int]:
         node = node.child(step)
 
 
-def _longest_key(node: Node, path: str) -> tuple[str, str]:
+def _longest_key(node: SourceNode, path: str) -> tuple[str, str]:
     cuts = [i for i, c in enumerate(path) if c in ".["] + [len(path)]
     for cut in reversed(cuts):
         if node.child(path[:cut]) is not None:

@@ -15,8 +15,8 @@ from pydantic import BeforeValidator, Discriminator, GetJsonSchemaHandler, Priva
 from pydantic_core import CoreSchema
 
 from integrations.fields import JsonSchema, Maybe, Model, NonEmptyTuple, PrincipalName, Text, problem
+from proxy.config.bundled import PACKS
 from proxy.config.policy import RuleConfig
-from proxy.config.shipped import PACKS
 
 PLACEHOLDER = "<integration>"
 EVERYTHING = f"{PLACEHOLDER}.*"

@@ -7,6 +7,7 @@ visible: composed nodes share the anchor's node, and loaded data has forgotten a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -21,15 +22,39 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from proxy.config.nodes import Node, Path
-from proxy.config.parsed import Duplicate, Parsed
-from proxy.config.resolver import resolve
+from proxy.config.nodes import Path, SourceNode
 from proxy.config.source import Flaw, SourceFile
 from proxy.config.syntax import explain
+from proxy.config.yaml_scalars import resolve
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST_NODES = 200_000
 DEEPEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The same key twice in one mapping."""
+
+    path: Path
+    first: SourceNode
+    second: tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What one file says. `broken` are paths whose value is not known: nothing more is said about them.
+
+    Without `complete` the parser gave up: there are flaws, and the rest of the file is not known.
+    """
+
+    source: SourceFile
+    data: Any = None
+    root: SourceNode | None = None
+    flaws: list[Flaw] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    broken: set[Path] = field(default_factory=set)
+    complete: bool = True
 
 
 class _Stop(Exception):
@@ -41,7 +66,7 @@ class _Level:
 
     __slots__ = ("anchor", "data", "is_map", "key", "key_place", "node", "path_key", "skip")
 
-    def __init__(self, node: Node, data: Any, anchor: str | None, path_key: str | int | None) -> None:
+    def __init__(self, node: SourceNode, data: Any, anchor: str | None, path_key: str | int | None) -> None:
         self.node = node
         self.data = data
         self.is_map = isinstance(data, dict)
@@ -62,7 +87,7 @@ class _Builder:
         self.out = Parsed(source)
         self.source = source
         self.levels: list[_Level] = []
-        self.anchors: dict[str, tuple[Any, Node]] = {}
+        self.anchors: dict[str, tuple[Any, SourceNode]] = {}
         self.documents = 0
         self.last: Event | None = None
 
@@ -116,9 +141,9 @@ class _Builder:
                 help = "one file holds one document; put the rest into a file of its own"
                 self._stop(event, "E104", "a second YAML document starts here", help)
 
-    def _node(self, event: Any) -> Node:
+    def _node(self, event: Any) -> SourceNode:
         start, end = event.start_mark, event.end_mark
-        return Node(self.source, (start.line, start.column), (end.line, end.column))
+        return SourceNode(self.source, (start.line, start.column), (end.line, end.column))
 
     def _path(self) -> Path:
         """The path of the value that comes next."""
@@ -217,7 +242,7 @@ class _Builder:
         if self.levels:
             self._count(event, self.levels[-1].node, node)
 
-    def _count(self, event: Any, above: Node, below: Node) -> None:
+    def _count(self, event: Any, above: SourceNode, below: SourceNode) -> None:
         """Sizes as if aliases were copies: a few hundred bytes of aliases can stand for millions of nodes."""
         above.weight += below.weight
         above.height = max(above.height, below.height + 1)
@@ -257,7 +282,7 @@ class _Builder:
             raise _Stop
         self._add(event, None, self._node(event))
 
-    def _add(self, event: Any, value: Any, node: Node) -> None:
+    def _add(self, event: Any, value: Any, node: SourceNode) -> None:
         if not self.levels:
             self.out.data, self.out.root = value, node
             return
@@ -276,6 +301,6 @@ class _Builder:
         level.skip = False
 
 
-def _known(anchors: dict[str, tuple[Any, Node]]) -> str:
+def _known(anchors: dict[str, tuple[Any, SourceNode]]) -> str:
     names = ", ".join(f"*{name}" for name in list(anchors)[:8])
     return f"defined above: {names}"

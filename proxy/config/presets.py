@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from proxy.config.bundled import PRESETS
+from proxy.config.locations import Finding
 from proxy.config.merge import Merged
 from proxy.config.nodes import Path
-from proxy.config.places import Finding
-from proxy.config.shipped import PRESETS
-from proxy.config.wording import kind_of
+from proxy.config.words import kind_of
 
 KEY = "preset"
 

@@ -6,33 +6,105 @@ Each error type is one entry of `_READERS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from proxy.config.nodes import Node, Path, show_path
-from proxy.config.places import Finding
-from proxy.config.resolver import LEGACY_FALSE, LEGACY_TRUE
-from proxy.config.schema_error import SchemaError, locate
-from proxy.config.shape import allowed_keys, elsewhere, literal_values, nearest
-from proxy.config.twins import without_twins
-from proxy.config.wording import kind_of
+from proxy.config.locations import Finding
+from proxy.config.nodes import Path, SourceNode, find, show_path
+from proxy.config.suggestions import allowed_keys, elsewhere, literal_values, nearest
+from proxy.config.words import kind_of, shown
+from proxy.config.yaml_scalars import LEGACY_FALSE, LEGACY_TRUE
 
 
-def read_errors(errors: Sequence[ErrorDetails], data: dict[str, Any], root: Node) -> list[Finding]:
-    """One finding for each mistake. Twins are dropped: a misspelt key is not also missing."""
+@dataclass(frozen=True, slots=True)
+class SchemaError:
+    """One pydantic error with the path it is about and the value there."""
+
+    detail: ErrorDetails
+    path: Path
+    value: Any
+    data: Any
+    node: SourceNode | None
+    at_key: bool
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        return self.detail.get("ctx") or {}
+
+    @property
+    def name(self) -> str:
+        """The nearest key: list items are called by their list."""
+        return next((step for step in reversed(self.path) if isinstance(step, str)), "config")
+
+    @property
+    def raw(self) -> str:
+        """The text in the file: `1.10` must not become `1.1` in a suggestion."""
+        return self.node.text if self.node is not None and self.node.text else shown(self.value)
+
+
+def read_errors(errors: Sequence[ErrorDetails], data: dict[str, Any], root: SourceNode) -> list[Finding]:
+    """One finding for each mistake. A misspelt key is not also missing."""
     findings: list[Finding] = []
     for detail in errors:
         error = locate(detail, data, root)
         finding = _READERS.get(detail["type"], _other)(error)
         if finding is not None and finding not in findings:
             findings.append(finding)
-    return without_twins(findings)
+    return one_per_mistake(findings)
+
+
+def locate(detail: ErrorDetails, data: Any, root: SourceNode) -> SchemaError:
+    """Find the value that an error is about.
+
+    `loc` holds union tags and class names besides keys: it is followed through the data, and steps that are
+    not in the data are skipped.
+    """
+    loc = detail["loc"]
+    at_key = bool(loc) and loc[-1] == "[key]"
+    path: list[str | int] = []
+    value = data
+    for step in loc[:-1] if at_key else loc:
+        if (isinstance(value, dict) and step in value) or _indexes(value, step):
+            value = value[step]
+            path.append(step)
+    found = find(root, path)
+    return SchemaError(
+        detail, tuple(path), value, data, found.node if found.depth == len(path) else None, at_key
+    )
+
+
+def _indexes(value: Any, step: str | int) -> bool:
+    return isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
 
 
 def _place(path: Path) -> str:
     return f" in {show_path(path)}" if path else ""
+
+
+def one_per_mistake(findings: list[Finding]) -> list[Finding]:
+    """Drop "missing" where an unknown key of the same mapping is that key, misspelt."""
+    meant = {
+        (*finding.path[:-1], found[1])
+        for finding in findings
+        if finding.code == "E201" and (found := re.search(r"did you mean `([\w]+)`", finding.help or ""))
+    }
+    kept = [finding for finding in findings if not (finding.code == "E202" and finding.path in meant)]
+    return _one_per_place(kept)
+
+
+def _one_per_place(findings: list[Finding]) -> list[Finding]:
+    """The branches of a union each complain about the same value: only the first complaint is kept."""
+    seen: set[tuple[Path, str]] = set()
+    kept = []
+    for finding in findings:
+        place = (finding.path, finding.at)
+        if place not in seen or finding.code == "E202":
+            kept.append(finding)
+        seen.add(place)
+    return kept
 
 
 # --- readers, one for each type of pydantic error

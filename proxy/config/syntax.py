@@ -16,7 +16,7 @@ from proxy.config.source import Flaw, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _SyntaxFault:
     """A parser's complaint: what it was doing (`context`), what went wrong, and both 0-based places."""
 
     source: SourceFile
@@ -36,11 +36,11 @@ class _Trouble:
 
 def explain(source: SourceFile, error: yaml.YAMLError) -> Flaw:
     """The flaw behind a parser error."""
-    trouble = _read(source, _ask_python(source) or error)
+    fault = _read(source, _ask_python(source) or error)
     for pattern, reader in _READERS:
-        if re.search(pattern, f"{trouble.context}: {trouble.problem}"):
-            return reader(trouble)
-    return _unknown(trouble)
+        if re.search(pattern, f"{fault.context}: {fault.problem}"):
+            return reader(fault)
+    return _unknown(fault)
 
 
 def _ask_python(source: SourceFile) -> yaml.YAMLError | None:
@@ -54,134 +54,128 @@ def _ask_python(source: SourceFile) -> yaml.YAMLError | None:
     return None
 
 
-def _read(source: SourceFile, error: yaml.YAMLError) -> _Trouble:
+def _read(source: SourceFile, error: yaml.YAMLError) -> _SyntaxFault:
     at, began = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     at = at or began
     place = (at.line, at.column) if at else (0, 0)
     start = (began.line, began.column) if began else place
     context, problem = getattr(error, "context", None), getattr(error, "problem", None)
-    return _Trouble(source, context or "", problem or str(error), start, place)
+    return _SyntaxFault(source, context or "", problem or str(error), start, place)
 
 
-def _flaw(trouble: _Trouble, message: str, help: str | None, at: tuple[int, int], code: str = "E101") -> Flaw:
+def _flaw(
+    fault: _SyntaxFault, message: str, help: str | None, at: tuple[int, int], code: str = "E101"
+) -> Flaw:
     return Flaw(code, message, help, *at)
 
 
-def _unclosed_quote(trouble: _Trouble) -> Flaw:
-    return _flaw(
-        trouble, "this quote is never closed", f"add a closing {trouble.began_with()}", trouble.began
-    )
+def _unclosed_quote(fault: _SyntaxFault) -> Flaw:
+    return _flaw(fault, "this quote is never closed", f"add a closing {fault.began_with()}", fault.began)
 
 
-def _alias(trouble: _Trouble) -> Flaw:
-    word = re.match(r"\S*", trouble.source.line(trouble.began[0] + 1)[trouble.began[1] :])
+def _alias(fault: _SyntaxFault) -> Flaw:
+    word = re.match(r"\S*", fault.source.line(fault.began[0] + 1)[fault.began[1] :])
     text = word[0].rstrip(",]}") if word else "*"
     sign, what = (text[:1] or "*"), "an alias" if text[:1] != "&" else "an anchor"
-    return _flaw(trouble, f"`{sign}` starts {what} here", f'quote it: "{text}"', trouble.began)
+    return _flaw(fault, f"`{sign}` starts {what} here", f'quote it: "{text}"', fault.began)
 
 
-def _bad_start(trouble: _Trouble) -> Flaw:
-    character = trouble.character()
+def _bad_start(fault: _SyntaxFault) -> Flaw:
+    character = fault.character()
     if character == "\t":
-        return _tab(trouble)
-    rest = trouble.source.line(trouble.at[0] + 1)[trouble.at[1] :].rstrip()
+        return _tab(fault)
+    rest = fault.source.line(fault.at[0] + 1)[fault.at[1] :].rstrip()
     message = f"a value cannot start with `{character}`"
-    return _flaw(trouble, message, f'quote it: "{rest}"' if rest else "quote it", trouble.at)
+    return _flaw(fault, message, f'quote it: "{rest}"' if rest else "quote it", fault.at)
 
 
-def _tab(trouble: _Trouble) -> Flaw:
-    column = trouble.source.line(trouble.at[0] + 1).find("\t")
-    at = (trouble.at[0], column if column >= 0 else trouble.at[1])
-    return _flaw(trouble, "a tab cannot be used for indentation", "use spaces", at, "E102")
+def _tab(fault: _SyntaxFault) -> Flaw:
+    column = fault.source.line(fault.at[0] + 1).find("\t")
+    at = (fault.at[0], column if column >= 0 else fault.at[1])
+    return _flaw(fault, "a tab cannot be used for indentation", "use spaces", at, "E102")
 
 
-def _nested_value(trouble: _Trouble) -> Flaw:
-    line = trouble.source.line(trouble.at[0] + 1)
+def _nested_value(fault: _SyntaxFault) -> Flaw:
+    line = fault.source.line(fault.at[0] + 1)
     if line[: len(line) - len(line.lstrip())].count("\t"):
-        return _tab(trouble)
+        return _tab(fault)
     value = re.match(r"\s*(?:- )?[^:]*:\s+(.*:\s.*|.*:)$", line)
     if value:
-        return _flaw(
-            trouble, "a second `:` is not allowed here", f'quote the value: "{value[1]}"', trouble.at
-        )
-    return _flaw(trouble, "a `:` is not allowed here", "check the indentation of this line", trouble.at)
+        return _flaw(fault, "a second `:` is not allowed here", f'quote the value: "{value[1]}"', fault.at)
+    return _flaw(fault, "a `:` is not allowed here", "check the indentation of this line", fault.at)
 
 
-def _no_colon(trouble: _Trouble) -> Flaw:
-    line = trouble.source.line(trouble.began[0] + 1)
+def _no_colon(fault: _SyntaxFault) -> Flaw:
+    line = fault.source.line(fault.began[0] + 1)
     glued = re.match(r"\s*(?:- )?([\w.-]+):(\S.*)$", line)
     if glued:
-        return _flaw(trouble, "a space is missing after `:`", f"write {glued[1]}: {glued[2]}", trouble.began)
+        return _flaw(fault, "a space is missing after `:`", f"write {glued[1]}: {glued[2]}", fault.began)
     return _flaw(
-        trouble, "this line is no `key: value` pair", "a `:` is missing, or the indentation", trouble.began
+        fault, "this line is no `key: value` pair", "a `:` is missing, or the indentation", fault.began
     )
 
 
-def _unclosed_bracket(trouble: _Trouble) -> Flaw:
-    opened = trouble.began_with()
-    before = trouble.source.line(trouble.at[0] + 1)[: trouble.at[1]]
+def _unclosed_bracket(fault: _SyntaxFault) -> Flaw:
+    opened = fault.began_with()
+    before = fault.source.line(fault.at[0] + 1)[: fault.at[1]]
     if before.endswith("$"):
         help = "there are no templates here: write {env: NAME} for a secret, or quote the text"
-        return _flaw(
-            trouble, "`${` cannot stand here without quotes", help, (trouble.at[0], trouble.at[1] - 1)
-        )
-    if trouble.began[0] == trouble.at[0] and trouble.character():
+        return _flaw(fault, "`${` cannot stand here without quotes", help, (fault.at[0], fault.at[1] - 1))
+    if fault.began[0] == fault.at[0] and fault.character():
         closing = "}" if opened == "{" else "]"
-        message = f"expected `,` or `{closing}` before `{trouble.character()}`"
+        message = f"expected `,` or `{closing}` before `{fault.character()}`"
         return _flaw(
-            trouble, message, "separate entries by `,`; quote text that contains , [ ] { or }", trouble.at
+            fault, message, "separate entries by `,`; quote text that contains , [ ] { or }", fault.at
         )
-    return _flaw(trouble, f"this `{opened}` is never closed", None, trouble.began)
+    return _flaw(fault, f"this `{opened}` is never closed", None, fault.began)
 
 
-def _no_value(trouble: _Trouble) -> Flaw:
-    character = trouble.character()
-    return _flaw(trouble, f"a value is expected before `{character}`", None, trouble.at)
+def _no_value(fault: _SyntaxFault) -> Flaw:
+    character = fault.character()
+    return _flaw(fault, f"a value is expected before `{character}`", None, fault.at)
 
 
-def _indentation(trouble: _Trouble) -> Flaw:
-    line = trouble.source.line(trouble.at[0] + 1)
+def _indentation(fault: _SyntaxFault) -> Flaw:
+    line = fault.source.line(fault.at[0] + 1)
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return _tab(trouble)
-    if trouble.at[1] > len(line) - len(line.lstrip()):
+        return _tab(fault)
+    if fault.at[1] > len(line) - len(line.lstrip()):
         help = 'quote the whole value; inside double quotes write \\" for a quote'
-        return _flaw(trouble, "this is not expected here", help, trouble.at)
-    help = f"the block around it starts at column {trouble.began[1] + 1}"
-    return _flaw(trouble, "the indentation does not fit", help, trouble.at)
+        return _flaw(fault, "this is not expected here", help, fault.at)
+    help = f"the block around it starts at column {fault.began[1] + 1}"
+    return _flaw(fault, "the indentation does not fit", help, fault.at)
 
 
-def _escape(trouble: _Trouble) -> Flaw:
-    line, column = trouble.at
-    backslash = trouble.source.line(line + 1).rfind("\\", 0, column + 1)
+def _escape(fault: _SyntaxFault) -> Flaw:
+    line, column = fault.at
+    backslash = fault.source.line(line + 1).rfind("\\", 0, column + 1)
     at = (line, backslash if backslash >= 0 else column)
     help = "inside double quotes \\ starts an escape: use single quotes, or write \\\\"
-    return _flaw(trouble, "unknown escape in a double-quoted string", help, at)
+    return _flaw(fault, "unknown escape in a double-quoted string", help, at)
 
 
-def _tag_handle(trouble: _Trouble) -> Flaw:
-    return _flaw(trouble, "YAML tags are not supported", "remove the tag", trouble.began, "E106")
+def _tag_handle(fault: _SyntaxFault) -> Flaw:
+    return _flaw(fault, "YAML tags are not supported", "remove the tag", fault.began, "E106")
 
 
-def _block_header(trouble: _Trouble) -> Flaw:
-    return _flaw(trouble, "the text of a block starts on the line after `|` or `>`", None, trouble.at)
+def _block_header(fault: _SyntaxFault) -> Flaw:
+    return _flaw(fault, "the text of a block starts on the line after `|` or `>`", None, fault.at)
 
 
-def _directive(trouble: _Trouble) -> Flaw:
-    return _flaw(
-        trouble, "a line that starts with `%` is a YAML directive", "remove it, or quote it", trouble.at
-    )
+def _directive(fault: _SyntaxFault) -> Flaw:
+    return _flaw(fault, "a line that starts with `%` is a YAML directive", "remove it, or quote it", fault.at)
 
 
-def _document(trouble: _Trouble) -> Flaw:
-    return _flaw(trouble, "this is not expected after the end of the document", None, trouble.at)
+def _document(fault: _SyntaxFault) -> Flaw:
+    return _flaw(fault, "this is not expected after the end of the document", None, fault.at)
 
 
-def _unknown(trouble: _Trouble) -> Flaw:
-    message = trouble.problem.replace("<block end>", "the end of the block").replace("<", "").replace(">", "")
-    return _flaw(trouble, message or "this is not YAML", None, trouble.at)
+def _unknown(fault: _SyntaxFault) -> Flaw:
+    message = fault.problem.replace("<block end>", "the end of the block").replace("<", "").replace(">", "")
+    return _flaw(fault, message or "this is not YAML", None, fault.at)
 
 
-_READERS: tuple[tuple[str, Callable[[_Trouble], Flaw]], ...] = (
+_READERS: tuple[tuple[str, Callable[[_SyntaxFault], Flaw]], ...] = (
     (r"quoted scalar.*(end of stream|document separator)", _unclosed_quote),
     (r"quoted scalar.*escape", _escape),
     (r"scanning an (alias|anchor)", _alias),

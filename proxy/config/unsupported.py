@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path, show_path
-from proxy.config.places import Finding
-from proxy.config.semantics.view import View
+from proxy.config.semantics.view import ConfigView
 
 CODE = "W690"
 
@@ -61,7 +61,7 @@ GAPS: tuple[Gap, ...] = (
 )
 
 
-def unsupported(view: View) -> Iterator[Finding]:
+def unsupported(view: ConfigView) -> Iterator[Finding]:
     """A warning for every gap that the files ask for; defaults ask for nothing."""
     for gap, path, value in gaps_in(view.data):
         end = "; `executor serve` refuses to start with it" if gap.refuses_to_serve else ""

@@ -3,8 +3,8 @@
 The content digest is the truth and file events are only a hint to look at it: single-file mounts, git-sync,
 NFS and renames all lose events, so the contents are also compared every `poll_interval_seconds`. Watching a
 *file* goes blind after a rename and polling modification times misses changes within one second; hence
-directories, the parents of links and the files are watched together (`footprint.watched_places`) and armed
-again whenever one of them became another inode, and every `REARM_SECONDS` in any case.
+directories, the parents of links and the files are watched together (`footprint.watched_places`), and the
+watches are set up again whenever one of them became another inode, and every `REARM_SECONDS` in any case.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,7 +29,6 @@ from proxy.config.footprint import (
     single_file_mounts,
     watched_places,
 )
-from proxy.config.settling import Settling
 
 REARM_SECONDS: Final = 30
 _DEBOUNCE_MS: Final = 200
@@ -37,12 +37,51 @@ _STEP_MS: Final = 50
 log = logging.getLogger("executor.config")
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """`changed`: read it now. Else ask again in `wait_seconds`; None: no hurry."""
+
+    changed: bool
+    wait_seconds: float | None = None
+
+
+class Settling:
+    """Remembers the digest that was tried last and the one that is still moving.
+
+    A digest is due once it has stood still for `settle_seconds`. It is compared with what was *tried*,
+    not with what runs: a rejected content is not tried again and again, but going back to the running
+    content is a change (the reload that follows clears the alarm).
+    """
+
+    def __init__(self, tried: str, settle_seconds: float) -> None:
+        self.tried = tried
+        self._settle_seconds = settle_seconds
+        self._moving: tuple[str, float] | None = None
+
+    def observe(self, digest: str, now: float) -> Observation:
+        """`now` is monotonic seconds."""
+        if digest == self.tried:
+            self._moving = None
+            return Observation(changed=False)
+        since = self._since(digest, now)
+        left = since + self._settle_seconds - now
+        if left > 0:
+            return Observation(changed=False, wait_seconds=left)
+        self.tried = digest
+        self._moving = None
+        return Observation(changed=True)
+
+    def _since(self, digest: str, now: float) -> float:
+        if self._moving is None or self._moving[0] != digest:
+            self._moving = (digest, now)
+        return self._moving[1]
+
+
 class Watcher:
     """`async with Watcher(...) as watcher: async for digest in watcher.changes(): ...`
 
-    Make it before the config is read for the first time, so that no edit falls between. `watch=False`
-    looks at the files only when `poke` says so. The object owns one task, from enter to exit; `changes`
-    has one reader.
+    Make it before the config is read for the first time, so that no edit falls between. With `watch=False`
+    no change is ever reported. The object owns one task, from enter to exit; `changes` has one reader.
     """
 
     def __init__(
@@ -60,7 +99,6 @@ class Watcher:
         self._settle_seconds = settle_seconds
         self._settling = Settling(_joined(content_digest(self._paths), content_digest(())), settle_seconds)
         self._hint = asyncio.Event()
-        self._poked = False
         self._stale = anyio.Event()
         self._lost: tuple[Path, ...] = ()
         self._listener: asyncio.Task[None] | None = None
@@ -78,11 +116,6 @@ class Watcher:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait([self._listener])
-
-    def poke(self) -> None:
-        """Look now, and do not wait until the files are quiet (SIGHUP, `POST /-/reload`)."""
-        self._poked = True
-        self._hint.set()
 
     async def refer(self, paths: Iterable[Path]) -> None:
         """Also watch these files, which the config names (specs). Their present content counts as known."""
@@ -103,34 +136,31 @@ class Watcher:
         """Yields the digest each time the content has changed and stood still for the settle time."""
         wait_seconds = self._poll_interval_seconds
         while True:
-            poked = await self._woken(wait_seconds)
-            if not (self._watch or poked):
+            await self._next_look(wait_seconds)
+            if not self._watch:
                 continue
             settling = self._settling
             digest = await asyncio.to_thread(self.digest)
             if settling is not self._settling:
                 # The references changed while they were read: look again.
-                self._poked |= poked
                 self._hint.set()
                 continue
             await self._report_lost()
-            verdict = settling.observe(digest, asyncio.get_running_loop().time(), at_once=poked)
+            observed = settling.observe(digest, asyncio.get_running_loop().time())
             wait_seconds = min(
-                verdict.wait_seconds or self._poll_interval_seconds, self._poll_interval_seconds
+                observed.wait_seconds or self._poll_interval_seconds, self._poll_interval_seconds
             )
-            if verdict.changed:
+            if observed.changed:
                 yield digest
 
-    async def _woken(self, seconds: float) -> bool:
-        """Waits for a hint, at most `seconds`. True if somebody poked."""
+    async def _next_look(self, seconds: float) -> None:
+        """Waits for a hint, at most `seconds`. Raises what ended the listener."""
         if self._listener is not None and self._listener.done():
             self._listener.result()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hint.wait()
         self._hint.clear()
-        poked, self._poked = self._poked, False
-        return poked
 
     async def _listen(self) -> None:
         """Turns file events into hints for as long as the task lives."""
@@ -138,7 +168,7 @@ class Watcher:
             self._stale = anyio.Event()
             places = await self._places()
             try:
-                await self._hear(places)
+                await self._read_events(places)
             except (OSError, RuntimeError) as problem:
                 log.warning(
                     "no file events (%s); contents are compared every %g s",
@@ -150,8 +180,8 @@ class Watcher:
     async def _places(self) -> Mapping[Path, Identity]:
         return await asyncio.to_thread(watched_places, (*self._paths, *self._references))
 
-    async def _hear(self, places: Mapping[Path, Identity]) -> None:
-        """Returns when the watches no longer fit the files, or are due to be armed again."""
+    async def _read_events(self, places: Mapping[Path, Identity]) -> None:
+        """Returns when the watches no longer fit the files, or are due to be set up again."""
         loop = asyncio.get_running_loop()
         expires = loop.time() + REARM_SECONDS
         events = awatch(
@@ -166,8 +196,8 @@ class Watcher:
             force_polling=False,
             ignore_permission_denied=True,
         )
-        # The callback runs when this task first waits, and by then the watches are armed: what happened while
-        # there were none is looked at once.
+        # The callback runs when this task first waits, and by then the watches are set up: it makes sure that
+        # changes from the time without watches are looked at.
         loop.call_soon(self._hint.set)
         async with aclosing(events):
             async for _ in events:

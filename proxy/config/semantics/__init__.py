@@ -1,22 +1,22 @@
 """What a config means beyond its shape: names that must exist, secrets, exposure, advice.
 
-Each check takes a `View` and yields findings. The list of checks is here, in the order of their codes.
+Each check takes a `ConfigView` and yields findings. The list of checks is here, in the order of their codes.
 """
 
 from collections.abc import Callable, Iterator
 
-from proxy.config.places import Finding
+from proxy.config.locations import Finding
 from proxy.config.semantics.advice import advise
 from proxy.config.semantics.environment import check_environment
 from proxy.config.semantics.plain_text import check_plain_text
 from proxy.config.semantics.references import check_files, check_references, check_sections
 from proxy.config.semantics.rules import check_conditions, check_patterns, check_rule_ids
 from proxy.config.semantics.safety import check_exposure, check_plain_http
-from proxy.config.semantics.view import View
+from proxy.config.semantics.view import ConfigView
 
-Check = Callable[[View], Iterator[Finding]]
+SemanticCheck = Callable[[ConfigView], Iterator[Finding]]
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[SemanticCheck, ...] = (
     check_rule_ids,
     check_references,
     check_sections,
@@ -29,4 +29,4 @@ CHECKS: tuple[Check, ...] = (
     check_plain_http,
 )
 
-__all__ = ["CHECKS", "Check", "View", "advise"]
+__all__ = ["CHECKS", "ConfigView", "SemanticCheck", "advise"]

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.patterns import covers, parse_pattern
-from proxy.config.nodes import Node, Path
+from proxy.config.locations import Finding
+from proxy.config.nodes import Path, SourceNode
 from proxy.config.packs import PackRule, PackUse
-from proxy.config.places import Finding
 from proxy.config.policy import RuleConfig
 from proxy.config.semantics.safety import authenticates
-from proxy.config.semantics.view import View
+from proxy.config.semantics.view import ConfigView
 from proxy.config.unsupported import unsupported
 
 
-def advise(view: View) -> Iterator[Finding]:
+def advise(view: ConfigView) -> Iterator[Finding]:
     yield from _rules(view)
     for _, entries in view.entries():
         for path, entry in entries:
@@ -28,7 +28,7 @@ def advise(view: View) -> Iterator[Finding]:
     yield from unsupported(view)
 
 
-def _rules(view: View) -> Iterator[Finding]:
+def _rules(view: ConfigView) -> Iterator[Finding]:
     for _, rules in view.layers():
         earlier: dict[str, list[tuple[Path, RuleConfig]]] = {}
         for path, rule in rules:
@@ -76,7 +76,7 @@ def _approves_everything(path: Path, rule: RuleConfig) -> Iterator[Finding]:
         yield Finding("W604", (*path, "pattern"), "this rule approves every tool, deletions too", help)
 
 
-def _unknown_keys(view: View, path: Path, rule: RuleConfig | PackUse) -> Iterator[Finding]:
+def _unknown_keys(view: ConfigView, path: Path, rule: RuleConfig | PackUse) -> Iterator[Finding]:
     """`key:ID` of a key that is not declared can only be a signed one."""
     auth = view.config.auth
     if auth is None or (auth.api_keys and auth.api_keys.signing):
@@ -89,12 +89,12 @@ def _unknown_keys(view: View, path: Path, rule: RuleConfig | PackUse) -> Iterato
             yield Finding("W601", (*path, "principals", index), message, "see auth.api_keys.keys")
 
 
-def _nobody_approves(view: View) -> Iterator[Finding]:
+def _nobody_approves(view: ConfigView) -> Iterator[Finding]:
     """Without an `auth` section the approver's token is minted; with one, somebody must have been given the role."""
     auth = view.config.auth
     if auth is None or auth.roles.approver:
         return
-    # A pack's rules share the place that names the pack: it is told of once.
+    # A pack's rules share the place that names the pack, which is reported once.
     asking = {path: rule for _, rules in view.layers() for path, rule in rules if rule.approver == "human"}
     for path, rule in asking.items():
         message = (
@@ -104,11 +104,11 @@ def _nobody_approves(view: View) -> Iterator[Finding]:
 
 
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|\{\{.*?\}\}")
-# Prose, and documents that are not ours.
+# Prose, and documents that are not part of the config language.
 _PROSE = frozenset({"description", "reason", "inline", "overrides", "source_url", "matches", "documents"})
 
 
-def _templates(node: Node, path: Path) -> Iterator[Finding]:
+def _templates(node: SourceNode, path: Path) -> Iterator[Finding]:
     children = node.children
     if isinstance(children, dict):
         for name, below in children.items():
@@ -122,14 +122,14 @@ def _templates(node: Node, path: Path) -> Iterator[Finding]:
         yield Finding("W603", path, f"`{found[0]}` looks like a template, but is taken literally", help)
 
 
-def _anonymous(view: View) -> Iterator[Finding]:
+def _anonymous(view: ConfigView) -> Iterator[Finding]:
     auth = view.config.auth
     if auth is not None and auth.anonymous and authenticates(auth):
         message = "`anonymous: true` makes the other ways to sign in pointless"
         yield Finding("W605", ("auth", "anonymous"), message, "whoever sends no credential is let in anyway")
 
 
-def _expired(view: View) -> Iterator[Finding]:
+def _expired(view: ConfigView) -> Iterator[Finding]:
     keys: dict[str, Any] = (
         dict(view.config.auth.api_keys.keys) if view.config.auth and view.config.auth.api_keys else {}
     )

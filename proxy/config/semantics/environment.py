@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path
-from proxy.config.places import Finding
 from proxy.config.secrets import UNKNOWN, read_secret_file
-from proxy.config.semantics.view import View
-from proxy.config.shape import nearest
+from proxy.config.semantics.view import ConfigView
+from proxy.config.suggestions import nearest
 
 
-def check_environment(view: View) -> Iterator[Finding]:
-    """Nothing without an environment. Every reference is judged, wherever it stands."""
+def check_environment(view: ConfigView) -> Iterator[Finding]:
+    """Without an environment nothing is judged; with one, every reference to a secret in the config is."""
     if view.environment is None:
         return
     for path, ref in view.secrets():
@@ -22,7 +22,7 @@ def check_environment(view: View) -> Iterator[Finding]:
             yield from _file(view, path, ref.file)
 
 
-def _variable(view: View, path: Path, name: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str, str]) -> Iterator[Finding]:
     at = (*path, "env")
     by_file = environment.get(f"{name}_FILE")
     value = environment.get(name)
@@ -50,7 +50,7 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
     return f"set {name}, or {name}_FILE to a path, or use {{file: PATH}}"
 
 
-def _file(view: View, path: Path, name: str) -> Iterator[Finding]:
+def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     why = read_secret_file(view.directory(path) / name)[1]
     if why:
         yield Finding(

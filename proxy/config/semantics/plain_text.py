@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from integrations.fields import looks_like_a_secret, names_a_secret
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path
-from proxy.config.places import Finding
-from proxy.config.semantics.view import View
+from proxy.config.semantics.view import ConfigView
 
 _HELP = "write {env: NAME} or {file: PATH}, and replace the secret: it is in the file"
 _TEMPLATE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::?-[^}]*)?\}?")
@@ -20,7 +20,7 @@ _FLAG = re.compile(r"--?[\w-]*(?:token|secret|password|api-?key)(=)?", re.IGNORE
 _QUERY = re.compile(r"[?&](?:api_?key|access_?token|token|secret|password)=[^&]{4,}", re.IGNORECASE)
 
 
-def check_plain_text(view: View) -> Iterator[Finding]:
+def check_plain_text(view: ConfigView) -> Iterator[Finding]:
     for name, integration in _mapping(view.data.get("integrations")).items():
         path: Path = ("integrations", name)
         if not isinstance(integration, dict):

@@ -8,10 +8,10 @@ from pathlib import Path as FilePath
 from integrations import GraphQl, McpLocal, OpenApi
 from integrations.fields.names import as_identifier
 from integrations.graphql.config import IntrospectionFile
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
-from proxy.config.places import Finding
-from proxy.config.semantics.view import View
-from proxy.config.shape import nearest
+from proxy.config.semantics.view import ConfigView
+from proxy.config.suggestions import nearest
 
 
 def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: bool = False) -> Finding:
@@ -24,14 +24,14 @@ def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: boo
     return Finding("E301", path, f"{words} `{name}`", help, "key" if at_key else "value")
 
 
-def check_references(view: View) -> Iterator[Finding]:
+def check_references(view: ConfigView) -> Iterator[Finding]:
     yield from _connections(view)
     yield from _workspaces(view)
     yield from _keys(view)
 
 
-def _connections(view: View) -> Iterator[Finding]:
-    # A name that is no identifier has its own error; who already writes it right is not told off.
+def _connections(view: ConfigView) -> Iterator[Finding]:
+    # A name that is no identifier has its own error; connections that use the corrected name are not reported too.
     integrations = [*view.names("integrations"), *map(as_identifier, view.names("integrations"))]
     for key in view.config.connections:
         name = key.partition(".")[0]
@@ -45,7 +45,7 @@ def _connections(view: View) -> Iterator[Finding]:
             )
 
 
-def _workspaces(view: View) -> Iterator[Finding]:
+def _workspaces(view: ConfigView) -> Iterator[Finding]:
     integrations = view.names("integrations")
     for name, workspace in view.config.workspaces.items():
         for index, used in enumerate(workspace.integrations or ()):
@@ -54,7 +54,7 @@ def _workspaces(view: View) -> Iterator[Finding]:
                 yield unknown(path, f"workspace `{name}` names unknown integration", used, integrations)
 
 
-def _keys(view: View) -> Iterator[Finding]:
+def _keys(view: ConfigView) -> Iterator[Finding]:
     auth = view.config.auth
     workspaces = view.names("workspaces")
     for name, key in (auth.api_keys.keys if auth and auth.api_keys else {}).items():
@@ -71,7 +71,7 @@ def _keys(view: View) -> Iterator[Finding]:
             yield Finding("E202", (*path, "workspace"), message, help, "key")
 
 
-def check_sections(view: View) -> Iterator[Finding]:
+def check_sections(view: ConfigView) -> Iterator[Finding]:
     """One section needs another (E302)."""
     if view.has_lost("server") or view.has_lost("state"):
         return
@@ -87,7 +87,7 @@ def check_sections(view: View) -> Iterator[Finding]:
     yield from _browser_pages(view)
 
 
-def _browser_pages(view: View) -> Iterator[Finding]:
+def _browser_pages(view: ConfigView) -> Iterator[Finding]:
     server = view.config.server
     if server.public_url is not None or server.listen.is_loopback:
         return
@@ -102,7 +102,7 @@ def _browser_pages(view: View) -> Iterator[Finding]:
             yield Finding("E302", path, "`mode: browser` needs `server.public_url`", help)
 
 
-def check_files(view: View) -> Iterator[Finding]:
+def check_files(view: ConfigView) -> Iterator[Finding]:
     """Files that the config names and that belong beside it (E304). Secret files are E404, the lock is E702."""
     for name, integration in view.config.integrations.items():
         path: Path = ("integrations", name)
@@ -120,12 +120,12 @@ def check_files(view: View) -> Iterator[Finding]:
                 yield from _glob(view, (*path, "documents", index), pattern)
 
 
-def _is_example(view: View, path: Path) -> bool:
+def _is_example(view: ConfigView, path: Path) -> bool:
     """A file called `*.example` is a template: the files it names belong to whoever copies it."""
     return find(view.root, path).node.source.path.endswith(".example")
 
 
-def _file(view: View, path: Path, name: str) -> Iterator[Finding]:
+def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     if _is_example(view, path):
         return
     file = view.directory(path) / name
@@ -145,7 +145,7 @@ def _similar(file: FilePath) -> str:
     return f"did you mean `{likely}`?" if likely else f"the path is relative to this file: {file}"
 
 
-def _glob(view: View, path: Path, pattern: str) -> Iterator[Finding]:
+def _glob(view: ConfigView, path: Path, pattern: str) -> Iterator[Finding]:
     if _is_example(view, path):
         return
     directory = view.directory(path)

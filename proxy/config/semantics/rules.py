@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies import ConditionError, Pattern, PatternError, WholeMatch, parse_pattern, split_path
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path
 from proxy.config.packs import PackRule, PackUse
-from proxy.config.places import Finding
 from proxy.config.semantics.references import unknown
-from proxy.config.semantics.view import View
-from proxy.config.shape import nearest
+from proxy.config.semantics.view import ConfigView
+from proxy.config.suggestions import nearest
 
 
-def check_rule_ids(view: View) -> Iterator[Finding]:
+def check_rule_ids(view: ConfigView) -> Iterator[Finding]:
     """Ids are unique in their layer (E103). The same pack may stand there for several integrations."""
     for _, rules in view.layers():
         seen: dict[str, Path] = {}
@@ -29,7 +29,7 @@ def check_rule_ids(view: View) -> Iterator[Finding]:
                 seen[rule.id] = path
 
 
-def check_conditions(view: View) -> Iterator[Finding]:
+def check_conditions(view: ConfigView) -> Iterator[Finding]:
     """Argument paths, and expressions that the linear-time engine does not know: no look-around, no
     back-references (E206)."""
     for _, rules in view.layers():
@@ -47,7 +47,7 @@ def check_conditions(view: View) -> Iterator[Finding]:
                     yield Finding("E206", (*place, "matches"), str(error), help)
 
 
-def check_patterns(view: View) -> Iterator[Finding]:
+def check_patterns(view: ConfigView) -> Iterator[Finding]:
     """The patterns of rules and of rate limits."""
     for _, entries in view.entries():
         for path, entry in entries:
@@ -60,13 +60,13 @@ def check_patterns(view: View) -> Iterator[Finding]:
             yield from _pattern(view, ("rate_limits", name, "pattern"), limit.pattern)
 
 
-def _pack_integration(view: View, path: Path, entry: PackUse) -> Iterator[Finding]:
+def _pack_integration(view: ConfigView, path: Path, entry: PackUse) -> Iterator[Finding]:
     known = view.names("integrations")
     if entry.integration is not None and entry.integration not in known:
         yield unknown((*path, "integration"), "pack names unknown integration", entry.integration, known)
 
 
-def _pattern(view: View, path: Path, pattern: str) -> Iterator[Finding]:
+def _pattern(view: ConfigView, path: Path, pattern: str) -> Iterator[Finding]:
     try:
         parsed = parse_pattern(pattern)
     except PatternError as error:
@@ -75,7 +75,7 @@ def _pattern(view: View, path: Path, pattern: str) -> Iterator[Finding]:
     yield from _names(view, path, parsed)
 
 
-def _names(view: View, path: Path, pattern: Pattern) -> Iterator[Finding]:
+def _names(view: ConfigView, path: Path, pattern: Pattern) -> Iterator[Finding]:
     """The integration and the connection that a pattern names must be declared (E301)."""
     if pattern.integration is None:
         return
@@ -86,7 +86,7 @@ def _names(view: View, path: Path, pattern: Pattern) -> Iterator[Finding]:
         yield from _connection(view, path, pattern, pattern.connection)
 
 
-def _connection(view: View, path: Path, pattern: Pattern, name: str) -> Iterator[Finding]:
+def _connection(view: ConfigView, path: Path, pattern: Pattern, name: str) -> Iterator[Finding]:
     keys = view.connection_names(pattern.integration or "")
     known = [connection for owner, connection in keys if pattern.owner in (None, owner)]
     if name in known:

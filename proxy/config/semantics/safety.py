@@ -10,12 +10,12 @@ from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations.fields import Headers, SecretRef, is_local_host
 from proxy.config.callers import AuthConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
+from proxy.config.locations import Finding
 from proxy.config.nodes import Path
-from proxy.config.places import Finding
-from proxy.config.semantics.view import View
+from proxy.config.semantics.view import ConfigView
 
 
-def check_exposure(view: View) -> Iterator[Finding]:
+def check_exposure(view: ConfigView) -> Iterator[Finding]:
     yield from _listener(view)
     yield from _proxies(view)
     for key, connection in view.config.connections.items():
@@ -26,7 +26,7 @@ def check_exposure(view: View) -> Iterator[Finding]:
             yield Finding("E501", ("connections", key, "auth", "grant"), message, help)
 
 
-def _listener(view: View) -> Iterator[Finding]:
+def _listener(view: ConfigView) -> Iterator[Finding]:
     listen = view.config.server.listen
     if listen.is_loopback or view.has_lost("auth") or view.has_lost("server"):
         return
@@ -48,7 +48,7 @@ def authenticates(auth: AuthConfig | None) -> bool:
     return bool(auth.oauth or (keys and (keys.keys or keys.signing)))
 
 
-def _proxies(view: View) -> Iterator[Finding]:
+def _proxies(view: ConfigView) -> Iterator[Finding]:
     for index, network in enumerate(view.config.server.trusted_proxies):
         if ip_network(network).prefixlen == 0:
             message = f"`{network}` trusts everyone to set X-Forwarded-*"
@@ -57,7 +57,7 @@ def _proxies(view: View) -> Iterator[Finding]:
             )
 
 
-def check_plain_http(view: View) -> Iterator[Finding]:
+def check_plain_http(view: ConfigView) -> Iterator[Finding]:
     with_credentials = _with_credentials(view.config.connections)
     for name, integration in view.config.integrations.items():
         yield from _integration(name, integration, name in with_credentials)
@@ -75,7 +75,7 @@ def check_plain_http(view: View) -> Iterator[Finding]:
     yield from _own_url(view)
 
 
-def _own_url(view: View) -> Iterator[Finding]:
+def _own_url(view: ConfigView) -> Iterator[Finding]:
     """OAuth tokens are sent to `public_url`, and only there (RFC 8707, RFC 9728)."""
     config = view.config
     if config.auth is None or config.auth.oauth is None:

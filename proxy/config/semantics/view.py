@@ -12,13 +12,13 @@ from pydantic import BaseModel
 
 from integrations.fields import SecretRef
 from proxy.config.model import Config
-from proxy.config.nodes import Node, Path, find
+from proxy.config.nodes import Path, SourceNode, find
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import RuleConfig
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ConfigView:
     """`config` lacks the entries that have errors; `data` still names them, so nothing that exists is "unknown".
 
     `lost` are the paths that were taken out. `policy_indexes` are the places of `config.policies` in the files.
@@ -27,7 +27,7 @@ class View:
 
     config: Config
     data: Mapping[str, Any]
-    root: Node
+    root: SourceNode
     lost: frozenset[Path]
     policy_indexes: tuple[int, ...]
     environment: Mapping[str, str] | None

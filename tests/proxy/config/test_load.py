@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.config import Diagnostic, load_config
-from proxy.config.codes import CODES
-from proxy.config.load import LoadedConfig
+from proxy.config.diagnostic import CODES
+from proxy.config.load import LoadedConfig, digest, effective, with_absolute_paths
+from proxy.config.model import Config
+from proxy.config.parse import parse
+from proxy.config.source import read_text
 from tests.proxy.config.texts import API, load, only, valid
 
 TABLES = Path(__file__).parent.parent.parent / "config"
@@ -91,7 +96,7 @@ def test_a_directory_is_united(tmp_path: Path) -> None:
     assert loaded.config is not None
     assert [rule.id for rule in loaded.config.policies] == ["first", "second"]
     assert [Path(file.path).name for file in loaded.files] == ["a20.yaml", "b10.yaml", "c30.yaml"]
-    assert Path(loaded.place("policies[1]").file).name == "c30.yaml"
+    assert Path(loaded.location("policies[1]").file).name == "c30.yaml"
 
 
 def test_the_same_key_in_two_files_is_an_error_with_both_places(tmp_path: Path) -> None:
@@ -183,10 +188,10 @@ def test_an_error_below_an_alias_is_shown_at_the_alias() -> None:
 
 def test_places_of_paths_and_defaults() -> None:
     loaded = valid(API + "policies:\n  - {id: a, pattern: api.*, action: block}\n")
-    assert str(loaded.place("policies[0]")) == "<stdin>:9"
-    assert loaded.place("connections.api.org.main").line == 7
-    assert loaded.place("integrations.api.timeout").line == 3
-    assert loaded.place("nothing.of.this").line == 1
+    assert str(loaded.location("policies[0]")) == "<stdin>:9"
+    assert loaded.location("connections.api.org.main").line == 7
+    assert loaded.location("integrations.api.timeout").line == 3
+    assert loaded.location("nothing.of.this").line == 1
 
 
 def test_what_a_server_must_not_ignore_is_refused() -> None:
@@ -219,3 +224,80 @@ def test_nothing_a_file_holds_raises() -> None:
 def test_every_code_has_a_bad_file_and_every_file_a_known_code() -> None:
     shown = {code for file in BAD for _, code, *_ in expectations(file)[0]}
     assert shown == set(CODES)
+
+
+def absolute(text: str, name: str = "conf/a.yaml") -> Any:
+    found = parse(read_text(name, text.encode())[0])
+    assert found.root is not None
+    return with_absolute_paths(found.data, found.root)
+
+
+HERE = Path.cwd() / "conf"
+
+
+def test_paths_are_relative_to_their_file() -> None:
+    found = absolute("a: {file: x.json, ca_bundle: b.pem, cwd: sub, documents: [ops/*.graphql]}\n")
+    assert found["a"]["file"] == str(HERE / "x.json")
+    assert found["a"]["documents"] == [str(HERE / "ops/*.graphql")]
+
+
+def test_absolute_paths_stay() -> None:
+    assert absolute("a: {file: /run/secrets/x}\n")["a"]["file"] == "/run/secrets/x"
+
+
+def test_only_the_state_has_a_path() -> None:
+    found = absolute("state: {path: state.db}\na: {path: /info}\n")
+    assert found["state"]["path"] == str(HERE / "state.db")
+    assert found["a"]["path"] == "/info"
+
+
+def test_documents_arguments_and_patches_are_not_touched() -> None:
+    text = "a: {inline: {file: x}, arguments: {file: x}, overrides: [{value: {file: x}}], when: {file: {equals: x}}}\n"
+    found = absolute(text)["a"]
+    assert found["inline"] == {"file": "x"}
+    assert found["arguments"] == {"file": "x"}
+    assert found["overrides"] == [{"value": {"file": "x"}}]
+    assert found["when"] == {"file": {"equals": "x"}}
+
+
+def test_names_of_headers_and_variables_are_not_keys_of_ours() -> None:
+    found = absolute(
+        "a: {headers: {file: x, B: {file: b}}, environment: {cwd: y}, client_cert: {cert: c.pem}}\n"
+    )["a"]
+    assert found["headers"] == {"file": "x", "B": {"file": str(HERE / "b")}}
+    assert found["environment"] == {"cwd": "y"}
+    assert found["client_cert"] == {"cert": str(HERE / "c.pem")}
+
+
+def config(text: str) -> Config:
+    found = valid(text).config
+    assert found is not None
+    return found
+
+
+def test_settings_are_shown_as_they_are_written() -> None:
+    shown = effective(config("version: 1\nsandbox: {timeout: 90s, memory: 65536KiB}\n"))
+    assert (shown["sandbox"]["timeout"], shown["sandbox"]["memory"]) == ("90s", "64MiB")
+    assert shown["server"]["listen"] == "127.0.0.1:8080"
+    assert shown["rate_limits"]["per-workspace"]["limit"] == "100/minute"
+    json.dumps(shown)
+
+
+def test_null_and_absent_are_told_apart_in_conditions() -> None:
+    rule = "policies:\n  - {{pattern: api.*, action: block, when: {{a: {}}}}}\n"
+    null = config(API + rule.format("{equals: null}"))
+    absent = config(API + rule.format("{exists: true}"))
+    assert effective(null)["policies"][0]["when"] == {"a": {"equals": None}}
+    assert effective(absent)["policies"][0]["when"] == {"a": {"exists": True}}
+    assert digest(null) != digest(absent)
+
+
+def test_secrets_are_references() -> None:
+    text = API.replace("{}", "{auth: {kind: bearer, token: {env: TOKEN}}}")
+    shown = effective(config(text))
+    assert shown["connections"]["api.org.main"]["auth"]["token"] == {"env": "TOKEN", "file": None}
+
+
+def test_what_it_shows_is_what_loaded_shows() -> None:
+    loaded = valid(API)
+    assert loaded.effective() == effective(config(API))

@@ -19,7 +19,7 @@ def test_the_example_has_no_errors_and_warns_of_nothing_but_gaps() -> None:
     assert counts == (5, 7, 5)
 
 
-def test_defaults_are_those_of_the_design() -> None:
+def test_the_documented_defaults() -> None:
     config = Config(version=1)
     assert config.server.listen == Listen("127.0.0.1", 8080)
     assert (config.sandbox.timeout, config.sandbox.memory) == (300.0, 128 * 1024 * 1024)

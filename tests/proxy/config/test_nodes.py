@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.config.nodes import Node, find, parse_path, show_path
+from proxy.config.nodes import SourceNode, find, parse_path, show_path
 from proxy.config.parse import parse
 from proxy.config.source import read_text
 
@@ -14,7 +14,7 @@ y: *a
 """
 
 
-def tree() -> Node:
+def tree() -> SourceNode:
     source, _ = read_text("a.yaml", TEXT.encode())
     root = parse(source).root
     assert root is not None

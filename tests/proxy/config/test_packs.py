@@ -12,10 +12,10 @@ from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, SpecSource, load_toolset
 from policies import Caller, PolicySet, ToolFacts, parse_pattern
 from proxy.app.build import policy_set
+from proxy.config.bundled import PACKS
 from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import RuleConfig
-from proxy.config.shipped import PACKS
 from tests.proxy.config.texts import codes, only, valid
 
 SPECS = Path(__file__).parents[3] / ".specs"

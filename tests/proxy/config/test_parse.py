@@ -5,8 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config.parse import DEEPEST, parse
-from proxy.config.parsed import Parsed
+from proxy.config.parse import DEEPEST, Parsed, parse
 from proxy.config.source import read_text
 
 

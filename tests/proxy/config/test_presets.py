@@ -13,8 +13,8 @@ from integrations.base import JsonObject
 from integrations.http import HttpClient
 from integrations.naming import camel_case, pascal_case
 from integrations.openapi import OpenApiOptions, OpenApiToolset, SpecSource, load_toolset
+from proxy.config.bundled import PRESETS
 from proxy.config.presets import with_preset
-from proxy.config.shipped import PRESETS
 from tests.proxy.config import preset_sources
 from tests.proxy.config.texts import load, only, valid
 

@@ -1,7 +1,12 @@
 """Details of wording; the table of bad files has one file for each kind of mistake."""
 
 import pytest
+from pydantic_core import ErrorDetails
 
+from proxy.config.locations import Finding
+from proxy.config.parse import parse
+from proxy.config.schema_errors import SchemaError, locate, one_per_mistake
+from proxy.config.source import read_text
 from tests.proxy.config.texts import API, codes, load, only
 
 
@@ -61,3 +66,54 @@ def test_union_tags_are_not_taken_for_keys() -> None:
         "version: 1\nintegrations: {a: {kind: mcp, type: remote, url: https://x.example.com, headers: {text: 5}}}\n"
     )
     assert found.path == "integrations.a.headers.text"
+
+
+TEXT = b"""\
+version: 1
+server: {listen: 1.10}
+policies:
+  - {pattern: a.*, action: block}
+"""
+
+
+def located(*loc: str | int) -> SchemaError:
+    source, _ = read_text("executor.yaml", TEXT)
+    parsed = parse(source)
+    assert parsed.root is not None
+    detail: ErrorDetails = {"type": "string_type", "loc": loc, "msg": "", "input": None}
+    return locate(detail, parsed.data, parsed.root)
+
+
+@pytest.mark.parametrize(
+    ("loc", "path", "name"),
+    [
+        (("server", "listen"), ("server", "listen"), "listen"),
+        (("policies", 0, "rule", "pattern"), ("policies", 0, "pattern"), "pattern"),
+        (("policies", 0, "RuleConfig"), ("policies", 0), "policies"),
+        (("policies", 7), ("policies",), "policies"),
+        (("server", "listen", "[key]"), ("server", "listen"), "listen"),
+        ((), (), "config"),
+    ],
+)
+def test_tags_are_skipped_and_keys_are_found(
+    loc: tuple[str | int, ...], path: tuple[str | int, ...], name: str
+) -> None:
+    error = located(*loc)
+    assert (error.path, error.name, error.at_key) == (path, name, "[key]" in loc)
+
+
+def test_values_are_called_as_they_are_written() -> None:
+    error = located("server", "listen")
+    assert (error.raw, error.value, error.context) == ("1.10", 1.1, {})
+
+
+def test_an_unknown_key_takes_the_place_of_the_missing_one() -> None:
+    unknown = Finding("E201", ("a", "sepc"), "unknown", "did you mean `spec`?", "key")
+    missing = Finding("E202", ("a", "spec"), "missing", None, "key")
+    other = Finding("E202", ("a", "kind"), "missing", None, "key")
+    assert one_per_mistake([missing, unknown, other]) == [unknown, other]
+
+
+def test_one_place_has_one_error() -> None:
+    first, second = Finding("E203", ("a",), "first"), Finding("E204", ("a",), "second")
+    assert one_per_mistake([first, second]) == [first]

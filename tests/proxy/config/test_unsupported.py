@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.config.model import Config
-from proxy.config.shape import allowed_keys
+from proxy.config.suggestions import allowed_keys
 from proxy.config.unsupported import GAPS, gaps_in, refusals
 from tests.proxy.config.texts import API, codes, load, only
 

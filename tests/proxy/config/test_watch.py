@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config.footprint import content_digest
-from proxy.config.watch import Watcher
+from proxy.config.watch import Observation, Settling, Watcher
 
 LIMIT_SECONDS = 60
 FAR_AWAY = 600.0
@@ -34,10 +34,8 @@ class Changes:
 
 
 @asynccontextmanager
-async def watching(
-    *paths: Path, settle: float = 0.2, poll: float = FAR_AWAY, watch: bool = True
-) -> AsyncIterator[Changes]:
-    watcher = Watcher(paths, poll_interval_seconds=poll, settle_seconds=settle, watch=watch)
+async def watching(*paths: Path, settle: float = 0.2, poll: float = FAR_AWAY) -> AsyncIterator[Changes]:
+    watcher = Watcher(paths, poll_interval_seconds=poll, settle_seconds=settle)
     async with watcher, aclosing(watcher.changes()) as stream:  # type: ignore[type-var]
         yield Changes(watcher, stream)
 
@@ -209,21 +207,15 @@ async def test_an_edit_between_making_and_entering_is_seen(tmp_path: Path) -> No
         await Changes(watcher, stream).settled()
 
 
-async def test_a_poke_does_not_wait_for_quiet(tmp_path: Path) -> None:
+async def test_without_watching_no_change_is_reported(tmp_path: Path) -> None:
     file = write(tmp_path / "a.yaml", "one")
-    async with watching(file, settle=FAR_AWAY) as changes:
+    watcher = Watcher([file], poll_interval_seconds=0.01, settle_seconds=0.0, watch=False)
+    async with watcher, aclosing(watcher.changes()) as stream:  # type: ignore[type-var]
         write(file, "two")
-        changes.watcher.poke()
-        await changes.settled()
-
-
-async def test_without_watching_only_a_poke_looks(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.yaml", "one")
-    async with watching(file, watch=False, poll=0.01, settle=0.0) as changes:
-        write(file, "two")
-        assert content_digest([file]) in await asyncio.to_thread(changes.watcher.digest)
-        changes.watcher.poke()
-        await changes.settled()
+        assert content_digest([file]) in await asyncio.to_thread(watcher.digest)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await anext(stream)
 
 
 async def test_a_crash_of_the_body_leaves_as_it_is(tmp_path: Path) -> None:
@@ -243,3 +235,40 @@ async def test_a_file_without_a_name_is_logged(tmp_path: Path, caplog: pytest.Lo
             write(other, "two")
             await changes.settled()
     assert "replaced below its mount" in caplog.text
+
+
+QUIET = Observation(changed=False)
+
+
+def test_unchanged_content_is_never_due() -> None:
+    settling = Settling("a", 0.5)
+    assert [settling.observe("a", now) for now in (0.0, 10.0)] == [QUIET, QUIET]
+
+
+def test_a_change_is_due_after_it_stood_still() -> None:
+    settling = Settling("a", 0.5)
+    assert settling.observe("b", 10.0) == Observation(changed=False, wait_seconds=0.5)
+    assert settling.observe("b", 10.4).wait_seconds is not None
+    assert settling.observe("b", 10.5) == Observation(changed=True)
+    assert settling.observe("b", 10.6) == QUIET
+
+
+def test_every_partial_state_of_a_slow_writer_starts_the_wait_again() -> None:
+    settling = Settling("a", 0.5)
+    states = [settling.observe(f"partial {number}", number * 0.4) for number in range(5)]
+    assert all(state == Observation(changed=False, wait_seconds=0.5) for state in states)
+    assert settling.observe("final", 2.0).changed is False
+    assert settling.observe("final", 2.5).changed is True
+
+
+def test_a_change_taken_back_in_time_is_no_change() -> None:
+    settling = Settling("a", 0.5)
+    settling.observe("b", 0.0)
+    assert settling.observe("a", 0.25) == QUIET
+    assert settling.observe("b", 0.75) == Observation(changed=False, wait_seconds=0.5)
+
+
+def test_going_back_to_older_content_is_a_change() -> None:
+    settling = Settling("good", 0.0)
+    assert settling.observe("bad", 1.0).changed is True
+    assert settling.observe("good", 2.0).changed is True

@@ -1,9 +1,9 @@
 from integrations.fields import SecretRef
-from proxy.config.semantics.view import View, connected_names, declared_names, walk_secrets
+from proxy.config.semantics.view import ConfigView, connected_names, declared_names, walk_secrets
 from tests.proxy.config.texts import API, load, valid
 
 
-def view(text: str) -> View:
+def view(text: str) -> ConfigView:
     found = load(text).view
     assert found is not None
     return found

@@ -1,10 +1,10 @@
-from proxy.config.nodes import Node
+from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
+from proxy.config.nodes import SourceNode
 from proxy.config.parse import parse
-from proxy.config.places import Finding, Place, diagnose, flaw_diagnostic, place_of
 from proxy.config.source import Flaw, read_text
 
 
-def tree(text: str) -> Node:
+def tree(text: str) -> SourceNode:
     root = parse(read_text("a.yaml", text.encode())[0]).root
     assert root is not None
     return root
@@ -37,8 +37,8 @@ def test_warnings_and_errors() -> None:
 
 
 def test_places_print_as_file_and_line() -> None:
-    assert str(place_of(tree("a: 1\nb: 2\n"), "b")) == "a.yaml:2"
-    assert Place("x", 1, 2).column == 2
+    assert str(location_of(tree("a: 1\nb: 2\n"), "b")) == "a.yaml:2"
+    assert SourceLocation("x", 1, 2).column == 2
 
 
 def test_flaws_have_a_width() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.shipped import PACKS, PRESETS, Shelf
+from proxy.config.bundled import PACKS, PRESETS, BundledFiles
 from tests.proxy.config.texts import valid
 
 PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
 
 
 @pytest.mark.parametrize("shelf", [PRESETS, PACKS])
-def test_every_file_can_be_read_and_says_what_it_is(shelf: Shelf) -> None:
+def test_every_file_can_be_read_and_says_what_it_is(shelf: BundledFiles) -> None:
     assert len(shelf.names()) > 5
     for name in shelf.names():
         assert shelf.read(name)["description"], name
@@ -32,7 +32,7 @@ def test_what_is_not_there_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("shelf", [PRESETS, PACKS])
-def test_the_page_describes_every_file(shelf: Shelf) -> None:
+def test_the_page_describes_every_file(shelf: BundledFiles) -> None:
     page = PAGE.read_text()
     described = re.findall(r"^\| `([\w-]+)` \| (.+?) \|", page, re.MULTILINE)
     assert [(name, shelf.read(name)["description"]) for name in shelf.names()] == [

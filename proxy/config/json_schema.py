@@ -11,10 +11,10 @@ import json
 import re
 from typing import Any
 
-from integrations.fields import format_duration, format_size
+from integrations.fields import JsonSchema, format_duration, format_size
+from proxy.config.bundled import PRESETS
 from proxy.config.model import Config
 from proxy.config.presets import KEY as PRESET
-from proxy.config.shipped import PRESETS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {
@@ -30,25 +30,24 @@ _NAMES = {
     "PackUse": "policy-pack",
     "NoAuth": "no-auth",
 }
-Schema = dict[str, Any]
 
 
-def config_schema() -> Schema:
+def config_schema() -> JsonSchema:
     """The schema of a config file."""
     made = Config.model_json_schema(by_alias=True)
     names = {name: _NAMES.get(name, _kebab(name)) for name in made.get("$defs", {})}
-    schema: Schema = _clean(made, names)
+    schema: JsonSchema = _clean(made, names)
     _add_presets(schema)
     schema["$defs"] = dict(sorted((names.get(name, name), one) for name, one in schema["$defs"].items()))
     schema["patternProperties"] = {"^x-": {"description": "ignored; a place for YAML anchors"}}
     return {"$schema": DIALECT, **schema}
 
 
-def _add_presets(schema: Schema) -> None:
+def _add_presets(schema: JsonSchema) -> None:
     """An entry with `preset` may have every key of the kinds that presets are of, and needs none of them."""
     kinds = {PRESETS.read(name)["kind"] for name in PRESETS.names()}
     (entry,) = schema["properties"]["integrations"]["patternProperties"].values()
-    properties: Schema = {
+    properties: JsonSchema = {
         PRESET: {"type": "string", "enum": list(PRESETS.names()), "description": "A ready-made integration"}
     }
     for definition in list(schema["$defs"].values()):
@@ -65,7 +64,7 @@ def _add_presets(schema: Schema) -> None:
     entry["oneOf"].append({"$ref": "#/$defs/preset-integration"})
 
 
-def _unite(properties: Schema, more: Schema) -> None:
+def _unite(properties: JsonSchema, more: JsonSchema) -> None:
     for key, value in more.items():
         known = properties.get(key, value)
         properties[key] = value if known == value else {"anyOf": [known, value]}
@@ -85,7 +84,7 @@ def _clean(value: Any, names: dict[str, str]) -> Any:
         return [_clean(item, names) for item in value]
     if not isinstance(value, dict):
         return value
-    out: Schema = {}
+    out: JsonSchema = {}
     for key, inner in value.items():
         if key in ("properties", "$defs", "patternProperties"):
             out[key] = {name: _clean(below, names) for name, below in inner.items()}
@@ -102,7 +101,7 @@ def _clean(value: Any, names: dict[str, str]) -> Any:
     return out
 
 
-def _default(schema: Schema, value: Any) -> Schema:
+def _default(schema: JsonSchema, value: Any) -> JsonSchema:
     """Only what a person would write; sections and "not given" have no default worth showing."""
     if value is None or isinstance(value, dict | list):
         return {}

@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.config.model import Config
-from proxy.config.shape import SYNONYMS, allowed_keys, elsewhere, literal_values, nearest
+from proxy.config.suggestions import SYNONYMS, allowed_keys, elsewhere, literal_values, nearest
 
 
 def test_allowed_keys_follow_the_discriminators() -> None:

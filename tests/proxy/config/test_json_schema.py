@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from proxy.config.json_schema import config_schema, schema_text
 from proxy.config.merge import Merged
 from proxy.config.model import Config
-from proxy.config.nodes import Node
+from proxy.config.nodes import SourceNode
 from proxy.config.parse import parse
 from proxy.config.presets import expand_presets
-from proxy.config.schema import config_schema, schema_text
 from proxy.config.source import read_text
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +43,8 @@ BAD = sorted((ROOT / "tests/config/bad").glob("*.yaml"))
 def accepted(data: dict[str, Any]) -> bool:
     source = read_text("data", b"")[0]
     merged = Merged(
-        {key: value for key, value in data.items() if not key.startswith("x-")}, Node(source, (0, 0), (0, 0))
+        {key: value for key, value in data.items() if not key.startswith("x-")},
+        SourceNode(source, (0, 0), (0, 0)),
     )
     expand_presets(merged)
     try:

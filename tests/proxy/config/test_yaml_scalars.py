@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.config.resolver import resolve
+from proxy.config.yaml_scalars import resolve
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from proxy.config.source import read_text
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class BundledFiles:
     """One folder of a package. A file's name without `.yaml` is what a config calls it."""
 
     package: str
@@ -37,5 +37,5 @@ class Shelf:
         return resources.files(self.package) / self.folder
 
 
-PRESETS = Shelf("integrations", "presets")
-PACKS = Shelf("policies", "packs")
+PRESETS = BundledFiles("integrations", "presets")
+PACKS = BundledFiles("policies", "packs")

@@ -8,14 +8,14 @@ from typing import Literal
 
 from proxy.config.diagnostic import Diagnostic, Related
 from proxy.config.masking import mask_text, masked_line
-from proxy.config.nodes import Node, Path, Span, find, parse_path, show_path
+from proxy.config.nodes import Path, SourceNode, SourceSpan, find, parse_path, show_path
 from proxy.config.source import Flaw, SourceFile
 
 At = Literal["value", "key"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """Where something stands; 1-based."""
 
     file: str
@@ -44,14 +44,14 @@ class Finding:
         return self.code.startswith("W")
 
 
-def place_of(root: Node, path: Sequence[str | int] | str) -> Place:
+def location_of(root: SourceNode, path: Sequence[str | int] | str) -> SourceLocation:
     """The place of a config path: its key, or the list item itself. The nearest one above for a default."""
     steps = parse_path(root, path) if isinstance(path, str) else path
     node, span = _locate(root, steps, "key")
-    return Place(node.source.path, span.line, span.column)
+    return SourceLocation(node.source.path, span.line, span.column)
 
 
-def _locate(root: Node, path: Sequence[str | int], at: At) -> tuple[Node, Span]:
+def _locate(root: SourceNode, path: Sequence[str | int], at: At) -> tuple[SourceNode, SourceSpan]:
     found = find(root, path)
     if found.through is not None:
         return found.through, found.through.value_span()
@@ -60,13 +60,13 @@ def _locate(root: Node, path: Sequence[str | int], at: At) -> tuple[Node, Span]:
     return node, node.key_span() if at == "key" or missing else node.value_span()
 
 
-def diagnose(root: Node, findings: Sequence[Finding]) -> list[Diagnostic]:
+def diagnose(root: SourceNode, findings: Sequence[Finding]) -> list[Diagnostic]:
     """Findings with places and masked excerpts. Secrets found by one finding are hidden in all of them."""
     hidden = _hidden(root, findings)
     return [_diagnostic(root, finding, hidden) for finding in findings]
 
 
-def _hidden(root: Node, findings: Sequence[Finding]) -> dict[str, list[tuple[int, int]]]:
+def _hidden(root: SourceNode, findings: Sequence[Finding]) -> dict[str, list[tuple[int, int]]]:
     hidden: dict[str, list[tuple[int, int]]] = {}
     for finding in findings:
         if finding.code in ("E401", "E406") and finding.raw is None:
@@ -76,10 +76,10 @@ def _hidden(root: Node, findings: Sequence[Finding]) -> dict[str, list[tuple[int
     return hidden
 
 
-def _diagnostic(root: Node, finding: Finding, hidden: dict[str, list[tuple[int, int]]]) -> Diagnostic:
+def _diagnostic(root: SourceNode, finding: Finding, hidden: dict[str, list[tuple[int, int]]]) -> Diagnostic:
     if finding.raw is not None:
         source, (line, column, _, end_column) = finding.raw
-        span = Span(line + 1, column + 1, max(end_column, column + 1) + 1)
+        span = SourceSpan(line + 1, column + 1, max(end_column, column + 1) + 1)
     else:
         node, span = _locate(root, finding.path, finding.at)
         source = node.source
@@ -99,13 +99,13 @@ def _diagnostic(root: Node, finding: Finding, hidden: dict[str, list[tuple[int, 
     )
 
 
-def _related(root: Node, item: tuple[str, Path]) -> Related:
+def _related(root: SourceNode, item: tuple[str, Path]) -> Related:
     message, path = item
     node, span = _locate(root, path, "key")
     return Related(message, node.source.path, span.line, span.column)
 
 
-def _below_alias(root: Node, finding: Finding) -> tuple[Related, ...]:
+def _below_alias(root: SourceNode, finding: Finding) -> tuple[Related, ...]:
     """The place behind an alias, where the mistake itself stands."""
     if finding.raw is not None:
         return ()

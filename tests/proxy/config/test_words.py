@@ -1,6 +1,6 @@
 from typing import Any
 
-from proxy.config.wording import kind_of, shown
+from proxy.config.words import kind_of, shown
 
 
 def test_words_for_values() -> None:
