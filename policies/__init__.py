@@ -1,6 +1,6 @@
 """May this call proceed? Pure: no async, no clock, no I/O."""
 
-from policies.armed import RuleError
+from policies.compiled_rule import RuleError
 from policies.conditions import NOT_GIVEN, Condition, ConditionError, WholeMatch, split_path
 from policies.decide import PolicySet, compile_policies
 from policies.decision import Considered, Decision, stricter

@@ -5,8 +5,8 @@ Rules:
   not 500, True is not 1, and two spellings of one character differ. 500 equals 500.0: JSON has one number
   type.
 - A missing argument fails every test but `exists: false`. An argument that is null is there. A value is
-  hidden, neither there nor missing, when its path leads into text, a file or bytes (XML, JSON in a string): it fails
-  every test of a rule that approves, and a rule that asks or blocks cannot be judged.
+  hidden, neither there nor missing, when its path leads into text, a file or bytes (XML, JSON in a string):
+  it fails every test of a rule that approves, and a rule that asks or blocks cannot be judged.
 - A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
   (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
   be read in more than one way raise, because a caller could show the rule one value and the upstream another.

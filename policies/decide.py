@@ -1,6 +1,6 @@
 """May this call proceed? Decided from values alone, once per inner call.
 
-Rules (design 04-policy, section 3):
+Rules:
 - In a layer the first rule that applies wins; over the layers the stricter winner wins.
 - When no rule of the first layer applies, the integration's `approve_by_default` stands in for it. Later
   layers have no default: they can tighten what the first one says, and loosen neither its rules nor its
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from policies.armed import ArmedRule
+from policies.compiled_rule import CompiledRule
 from policies.decision import Considered, Decision, stricter
 from policies.index import PatternIndex
 from policies.rules import Action, ApproveByDefault, Caller, Layer, Rule, ToolFacts
@@ -35,7 +35,7 @@ _OTHERS: Final[dict[ApproveByDefault, Action]] = {
     "none": "require_approval",
 }
 
-_Matching = tuple[tuple[ArmedRule, ...], ...]
+_Matching = tuple[tuple[CompiledRule, ...], ...]
 
 
 @dataclass(slots=True)
@@ -44,19 +44,19 @@ class _Verdict:
 
     skipped: list[Considered]
     outcome: Decision | None
-    row: ArmedRule | Considered | None
-    open: list[ArmedRule]
+    row: CompiledRule | Considered | None
+    open: list[CompiledRule]
 
     def surely_blocks(self) -> bool:
         """Whether it blocks whatever the arguments will be."""
         if self.outcome is None or self.outcome.action != "block":
             return False
-        return all(armed.rule.action == "block" for armed in self.open)
+        return all(compiled.rule.action == "block" for compiled in self.open)
 
     def rows(self, decided: bool) -> list[Considered]:
         if self.row is None:
             return self.skipped
-        if isinstance(self.row, ArmedRule):
+        if isinstance(self.row, CompiledRule):
             return [*self.skipped, self.row.row(decided)]
         row = self.row
         last = Considered(row.rule_id, row.source, row.action, "decided" if decided else "applied", row.note)
@@ -66,13 +66,13 @@ class _Verdict:
 class PolicySet:
     """Compiled layers. Immutable but for a bounded memo of which rules match which address."""
 
-    __slots__ = ("_armed", "_indexes", "_memo", "layers")
+    __slots__ = ("_compiled", "_indexes", "_memo", "layers")
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         """Raises `RuleError` for a rule that cannot be compiled."""
         self.layers = tuple(layers)
-        self._armed = tuple(tuple(map(ArmedRule, layer.rules)) for layer in self.layers)
-        self._indexes = tuple(map(_index, self._armed))
+        self._compiled = tuple(tuple(map(CompiledRule, layer.rules)) for layer in self.layers)
+        self._indexes = tuple(map(_index, self._compiled))
         self._memo: OrderedDict[str, _Matching] = OrderedDict()
 
     def rules(self) -> tuple[Rule, ...]:
@@ -84,7 +84,7 @@ class PolicySet:
         try:
             return _combined(self._verdicts(tool, caller, arguments))
         except Exception as error:
-            # The last resort of "whatever goes wrong is a block": facts that are no facts, a bug in here.
+            # The last resort of "whatever goes wrong is a block": malformed facts, or a bug in this package.
             return _broken(error)
 
     def visible(self, tool: ToolFacts, caller: Caller) -> bool:
@@ -114,8 +114,8 @@ class PolicySet:
             return known
         segments = address.split(".")
         found = tuple(
-            tuple(armed[number] for number in index.matching(segments))
-            for armed, index in zip(self._armed, self._indexes, strict=True)
+            tuple(compiled[number] for number in index.matching(segments))
+            for compiled, index in zip(self._compiled, self._indexes, strict=True)
         )
         self._memo[address] = found
         if len(self._memo) > ADDRESSES_REMEMBERED:
@@ -128,34 +128,34 @@ def compile_policies(layers: Sequence[Layer]) -> PolicySet:
     return PolicySet(layers)
 
 
-def _index(rules: Sequence[ArmedRule]) -> PatternIndex:
+def _index(rules: Sequence[CompiledRule]) -> PatternIndex:
     index = PatternIndex()
-    for number, armed in enumerate(rules):
-        index.add(armed.pattern, number)
+    for number, compiled in enumerate(rules):
+        index.add(compiled.pattern, number)
     return index
 
 
 def _judge(
-    rules: Sequence[ArmedRule], tool: ToolFacts, caller: Caller, arguments: Mapping[str, Any] | None
+    rules: Sequence[CompiledRule], tool: ToolFacts, caller: Caller, arguments: Mapping[str, Any] | None
 ) -> _Verdict:
     verdict = _Verdict([], None, None, [])
-    for armed in rules:
+    for compiled in rules:
         try:
-            skipped = armed.skipped(tool, caller, arguments)
+            skipped = compiled.skipped(tool, caller, arguments)
         except Exception as error:
             # Whatever a rule stumbles over, skipping it could let a call through that it was written to stop.
-            return _failed(verdict, armed, error)
+            return _failed(verdict, compiled, error)
         if skipped is None:
-            verdict.outcome, verdict.row = armed.outcome, armed
+            verdict.outcome, verdict.row = compiled.outcome, compiled
             break
         verdict.skipped.append(skipped)
-        if skipped is armed.depends:
-            verdict.open.append(armed)
+        if skipped is compiled.depends:
+            verdict.open.append(compiled)
     return verdict
 
 
-def _failed(verdict: _Verdict, armed: ArmedRule, error: Exception) -> _Verdict:
-    outcome = armed.failed(error)
+def _failed(verdict: _Verdict, compiled: CompiledRule, error: Exception) -> _Verdict:
+    outcome = compiled.failed(error)
     note = f"could not be evaluated: {outcome.error}"
     verdict.outcome = outcome
     verdict.row = Considered(outcome.rule_id, outcome.rule_source, "block", "decided", note)
@@ -164,7 +164,7 @@ def _failed(verdict: _Verdict, armed: ArmedRule, error: Exception) -> _Verdict:
 
 
 def _fall_back(verdict: _Verdict, tool: ToolFacts) -> None:
-    """Let the integration's default speak for the first layer. Raises KeyError for a default nobody knows."""
+    """Let the integration's default speak for the first layer. Raises KeyError for an unknown default."""
     default = tool.approve_by_default
     action = (_READS if tool.risk == "read" else _OTHERS)[default]
     name = f"approve_by_default: {default}"
@@ -179,7 +179,9 @@ def _combined(verdicts: Sequence[_Verdict]) -> Decision:
     for outcome in outcomes[1:]:
         best = stricter(best, outcome)
     rows = [row for verdict in verdicts for row in verdict.rows(verdict.outcome is best)]
-    could_differ = any(armed.outcome.strictness != best.strictness for v in verdicts for armed in v.open)
+    could_differ = any(
+        compiled.outcome.strictness != best.strictness for v in verdicts for compiled in v.open
+    )
     return Decision(
         action=best.action,
         rule_id=best.rule_id,

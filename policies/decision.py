@@ -34,8 +34,7 @@ class Decision:
 
     `rule_id` is the deciding rule's id, or `approve_by_default: reads`; then `default` is `reads`, else None.
     `conditional` is true when the arguments were not known and a rule that depends on them could change the
-    action.
-    `error` is set when a rule could not be evaluated, which is a block: log it with the rule.
+    action. `error` is set when a rule could not be evaluated, which is a block: log it with the rule.
     """
 
     action: Action

@@ -1,6 +1,6 @@
 """Patterns over tool addresses: `<integration>.<owner>.<connection>.<tool...>`.
 
-Rules (design 04-policy, section 1):
+Rules:
 - `*` alone matches everything; a trailing `.*` matches everything below a prefix, and the prefix itself.
 - `*` as a whole segment matches exactly one segment; inside the tool part it also matches within a segment
   (`issues.create*`), and there it never crosses a dot.

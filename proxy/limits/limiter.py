@@ -6,8 +6,8 @@ Rules:
 - A limit keeps its counter under its own name, whatever its numbers are: a reload neither forgets nor
   forgives.
 - Only tool calls wait, only for as long as the rule says, and only so many of them.
-- While the counters cannot be reached, each limit does what its `on_store_failure` says. They are then asked once a
-  second, so that not every request waits for them, and the log tells when it begins and when it is over.
+- While the counters cannot be reached, each limit does what its `on_store_failure` says. They are then tried
+  once a second, so that not every request waits for them, and the log says when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Window(RateLimitItemPerSecond):
         return "/".join(("limits", *map(str, identifiers)))
 
 
-class _Armed:
+class _CompiledLimit:
     """One rule, ready to count."""
 
     __slots__ = ("item", "pattern", "rule")
@@ -76,7 +76,7 @@ class _Armed:
         return subject.counted(self.rule.per)
 
 
-_Fitting = list[tuple[_Armed, str]]
+_Fitting = list[tuple[_CompiledLimit, str]]
 
 
 class RateLimiter:
@@ -91,7 +91,7 @@ class RateLimiter:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.rules = tuple(rules)
-        self._armed = tuple(map(_Armed, self.rules))
+        self._compiled = tuple(map(_CompiledLimit, self.rules))
         self._windows = MovingWindowRateLimiter(storage)
         self._clock = clock
         self._sleep = sleep
@@ -112,25 +112,25 @@ class RateLimiter:
 
     def applying(self, applies_to: AppliesTo, subject: LimitSubject) -> list[LimitRule]:
         """The rules that would count this subject, for explanations."""
-        return [armed.rule for armed, _ in self._fitting(applies_to, subject)]
+        return [limit.rule for limit, _ in self._fitting(applies_to, subject)]
 
     def _fitting(self, applies_to: AppliesTo, subject: LimitSubject) -> _Fitting:
         fitting: _Fitting = []
-        for armed in self._armed:
-            if armed.rule.applies_to == applies_to:
-                bucket = armed.bucket(subject)
+        for limit in self._compiled:
+            if limit.rule.applies_to == applies_to:
+                bucket = limit.bucket(subject)
                 if bucket is not None:
-                    fitting.append((armed, bucket))
+                    fitting.append((limit, bucket))
         return fitting
 
     async def _wait(self, fitting: _Fitting, denied: Denied) -> Denied | None:
-        """Try again whenever there may be room, until the refusing rule's patience ends."""
+        """Try again whenever there may be room, for as long as the refusing rule lets it wait."""
         waited = 0.0
-        patience = {armed.rule.name: armed.rule.wait_seconds or 0.0 for armed, _ in fitting}
+        longest = {limit.rule.name: limit.rule.wait_seconds or 0.0 for limit, _ in fitting}
         refused: Denied | None = denied
         while refused is not None:
             pause = refused.retry_after_ms / 1000
-            if waited + pause > patience[refused.name]:
+            if waited + pause > longest[refused.name]:
                 return refused
             await self._sleep(pause)
             waited += pause
@@ -139,27 +139,27 @@ class RateLimiter:
 
     async def _count(self, fitting: _Fitting) -> Denied | None:
         if len(fitting) > 1:
-            for armed, bucket in fitting:
-                denied = await self._asked(armed, bucket, self._windows.test)
+            for limit, bucket in fitting:
+                denied = await self._try_one(limit, bucket, self._windows.test)
                 if denied is not None:
                     return denied
-        for armed, bucket in fitting:
-            denied = await self._asked(armed, bucket, self._windows.hit)
+        for limit, bucket in fitting:
+            denied = await self._try_one(limit, bucket, self._windows.hit)
             if denied is not None:
                 return denied
         return None
 
-    async def _asked(
-        self, armed: _Armed, bucket: str, question: Callable[..., Awaitable[bool]]
+    async def _try_one(
+        self, limit: _CompiledLimit, bucket: str, question: Callable[..., Awaitable[bool]]
     ) -> Denied | None:
-        rule = armed.rule
+        rule = limit.rule
         now = self._clock()
         if self._away_until is not None and now < self._away_until:
             return _unreachable(rule)
         try:
             async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
-                fits = await question(armed.item, rule.name, bucket)
-                stats = None if fits else await self._windows.get_window_stats(armed.item, rule.name, bucket)
+                fits = await question(limit.item, rule.name, bucket)
+                stats = None if fits else await self._windows.get_window_stats(limit.item, rule.name, bucket)
         except (StorageError, TimeoutError) as error:
             if self._away_until is None:
                 _log.warning("rate limits: counters unreachable (%s)", type(error).__name__)

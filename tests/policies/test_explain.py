@@ -45,7 +45,7 @@ UPDATE = ToolFacts(
     "PATCH /repos/{owner}/{repo}",
 )
 
-# The two examples of the design, 06-gitops.md, to the character.
+# Two explanations, to the character.
 REASON = "Support changes need a second pair of eyes"
 CONTACT_TEXT = f"""\
 crm.org.sandbox.mutation.deleteContact: require_approval
@@ -58,7 +58,7 @@ github.org.main.repos.update: require_approval
   require_approval  approve_by_default: reads          executor.yaml:48    PATCH /repos/{owner}/{repo}"""
 
 
-def test_the_examples_of_the_design() -> None:
+def test_two_explanations_to_the_character() -> None:
     assert explain_text(CONTACT, POLICIES.decide(CONTACT, Caller(), {})) == CONTACT_TEXT
     decision = POLICIES.decide(UPDATE, Caller(), {"owner": "acme", "repo": "website"})
     assert explain_text(UPDATE, decision) == UPDATE_TEXT

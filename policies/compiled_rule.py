@@ -1,4 +1,4 @@
-"""A rule made ready to judge with: conditions compiled, principals sorted, explanations written."""
+"""A rule compiled for deciding: conditions compiled, principals sorted, explanations written in advance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RuleError(ValueError):
     """A rule that cannot be compiled; the text names the rule and its place."""
 
 
-class ArmedRule:
+class CompiledRule:
     """One compiled rule. Immutable after `__init__`, which raises `RuleError`."""
 
     __slots__ = ("_anonymous", "_everyone", "_named", "_risk", "_tests", "_wrong_caller", "_wrong_values",
@@ -66,8 +66,9 @@ class ArmedRule:
         return self._wrong(arguments)
 
     def _wrong(self, arguments: Mapping[str, Any]) -> Considered | None:
-        """The condition that does not hold. Raises `ConditionError` where a rule that is there to stop calls cannot see
-        the value.
+        """The condition that does not hold.
+
+        Raises `ConditionError` when a rule that asks or blocks has a condition on a value that it cannot see.
         """
         hidden: str | None = None
         for test in self._tests:
@@ -105,7 +106,7 @@ class ArmedRule:
 
 
 def _names(rule: Rule, word: str) -> frozenset[str]:
-    """Names after `word:` in the rule's principals. Raises `RuleError` for a word nobody knows."""
+    """Names after `word:` in the rule's principals. Raises `RuleError` for an unknown word."""
     for principal in rule.principals:
         if principal != "anonymous" and principal.partition(":")[0] not in _WORDS:
             raise RuleError(f"rule {rule.id} ({rule.source}): `{principal}` is no principal")

@@ -1,13 +1,13 @@
 import pytest
 
 from policies import Caller, Condition, ConditionError, Rule, RuleError, ToolFacts
-from policies.armed import ArmedRule
+from policies.compiled_rule import CompiledRule
 
 TOOL = ToolFacts("api.org.main.x", "api", "write", "reads")
 
 
 def note(rule: Rule, caller: Caller = Caller(), arguments: dict[str, object] | None = None) -> str | None:  # noqa: B008
-    skipped = ArmedRule(rule).skipped(TOOL, caller, arguments)
+    skipped = CompiledRule(rule).skipped(TOOL, caller, arguments)
     return skipped.note if skipped is not None else None
 
 
@@ -59,11 +59,13 @@ def test_the_first_condition_that_fails_is_named() -> None:
 )
 def test_a_rule_that_cannot_be_compiled_names_its_place(rule: Rule) -> None:
     with pytest.raises(RuleError, match=r"rule r \(e.yaml:3\): "):
-        ArmedRule(rule)
+        CompiledRule(rule)
 
 
 def test_failures_repeat_no_values() -> None:
-    armed = ArmedRule(Rule("r", "*", "approve", disclose=False))
-    failed = armed.failed(TypeError("the value was hunter2"))
+    compiled = CompiledRule(Rule("r", "*", "approve", disclose=False))
+    failed = compiled.failed(TypeError("the value was hunter2"))
     assert (failed.action, failed.error, failed.disclose) == ("block", "TypeError", False)
-    assert armed.failed(ConditionError("`a.b` can be read in 2 ways")).error == "`a.b` can be read in 2 ways"
+    assert (
+        compiled.failed(ConditionError("`a.b` can be read in 2 ways")).error == "`a.b` can be read in 2 ways"
+    )
