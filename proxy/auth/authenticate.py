@@ -29,7 +29,8 @@ AuthMode = Literal["local", "keys"]
 class Authenticator:
     """The callers of one config. Immutable: a reload makes a new one, and a key that left the files is gone.
 
-    `mode` is `local` without an `auth` section (only `local_token` and `approver_token` are good) and `keys` with one.
+    `mode` is `local` without an `auth` section (only `local_token` and `approver_token` are good), and `keys`
+    with one.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class Authenticator:
     def refresh(self, principal: Principal) -> Principal | None:
         """The same caller with the groups of this config; None when it is not admitted any more.
 
-        Local callers are whoever runs this server, also where it serves stdio beside keys: they stay as they are.
+        Local callers are those who run this server, also where it serves stdio beside keys: they stay as they
+        are.
         """
         if principal.kind == "anonymous":
             return principal if self._anonymous else None

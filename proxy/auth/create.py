@@ -11,7 +11,7 @@ from typing import Final
 from proxy.auth.keys import hash_key
 
 KEY_PREFIX: Final = "exk_"
-"""Lets secret scanners, and people who find one, recognise a key of ours."""
+"""Lets secret scanners, and people who find one, recognise a key of Executor."""
 
 KEY_BYTES: Final = 32
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -1,8 +1,8 @@
 """Why a caller is not let in.
 
     AuthError
-    |-- 400 -32000   the request is ambiguous or incomplete: two credentials, one in the URL, no workspace
-    named |-- 401 -32001   no credential, or one that is unknown, expired or of the wrong kind
+    |-- 400 -32000   the request is ambiguous or incomplete: two credentials, one in the URL, no workspace named
+    |-- 401 -32001   no credential, or one that is unknown, expired or of the wrong kind
     `-- 403 -32001   known, but not admitted to this workspace
 
 A workspace that does not exist answers 403 like one of somebody else: names must not be guessable, and MCP

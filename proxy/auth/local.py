@@ -3,8 +3,8 @@
     local-token      for agents: everything but answering questions that demand another person
     approver.token   for the person: the same account never asks and approves (T12), so this is another one
 
-Both files are readable by their owner only. Whoever can run programs as that user can read both: an agent with a shell
-must run as somebody else where `approver: human` has to hold against it.
+Both files are readable by their owner only. Whoever can run programs as that user can read both: an agent
+with a shell must run as another user where `approver: human` has to hold against it.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from proxy.principal import Principal
 class RoleGroups:
     """The groups of `auth.roles`.
 
-    Local callers started the server themselves and administer it. Of them only the holder of the approver's token
-    approves: agents hold the other one, and a process on stdio speaks for an agent.
+    Local callers started the server themselves and administer it. Of them only the holder of the approver's
+    token approves: agents hold the other one, and a process on stdio speaks for an agent.
     """
 
     __slots__ = ("_admin", "_approver")
