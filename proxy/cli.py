@@ -1,8 +1,8 @@
 """The `executor` command: one table of commands; only the chosen one is imported.
 
 Exit codes, all commands: 0 fine, 1 found problems, 2 could not run (usage, no such file). Commands that need a
-valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed; `resume` too) or 4 (blocked).
-Every --help lists them.
+valid config end with 78 (sysexits EX_CONFIG) without one; `call` with 3 (approval needed; `resume` too) or 4
+(blocked). Every --help lists them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandEntry:
     """A command, the module that implements it (`add_parser`, `run`), and its line in the overview."""
 
     name: str
@@ -34,20 +34,20 @@ class CommandModule(Protocol):
 
 
 COMMANDS = (
-    Command("serve", "serve", "serve the MCP endpoint over HTTP"),
-    Command("mcp", "stdio", "serve MCP over stdio, for clients that start their servers"),
-    Command("validate", "validate", "check config files: every error with file, line and remedy"),
-    Command("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
-    Command("tools", "tools", "list, search and describe the tools that the config gives agents"),
-    Command("call", "call", "call one tool under the same policies as agents"),
-    Command("approvals", "approvals", "list, show, approve and deny the calls that wait for a person"),
-    Command("resume", "resume", "go on with a paused execution, and print its next result"),
-    Command("executions", "executions", "list, show and cancel executions of a running server"),
-    Command("keys", "keys", "create and verify API keys"),
-    Command("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
-    Command("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
-    Command("audit", "audit", "verify the audit trail, and find out what happened"),
-    Command("demo", "demo", "run the little inventory API that the quickstart uses"),
+    CommandEntry("serve", "serve", "serve the MCP endpoint over HTTP"),
+    CommandEntry("mcp", "stdio", "serve MCP over stdio, for clients that start their servers"),
+    CommandEntry("validate", "validate", "check config files: every error with file, line and remedy"),
+    CommandEntry("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
+    CommandEntry("tools", "tools", "list, search and describe the tools that the config gives agents"),
+    CommandEntry("call", "call", "call one tool under the same policies as agents"),
+    CommandEntry("approvals", "approvals", "list, show, approve and deny the calls that wait for a person"),
+    CommandEntry("resume", "resume", "go on with a paused execution, and print its next result"),
+    CommandEntry("executions", "executions", "list, show and cancel executions of a running server"),
+    CommandEntry("keys", "keys", "create and verify API keys"),
+    CommandEntry("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
+    CommandEntry("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
+    CommandEntry("audit", "audit", "verify the audit trail, and find out what happened"),
+    CommandEntry("demo", "demo", "run the little inventory API that the quickstart uses"),
 )
 
 

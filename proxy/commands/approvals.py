@@ -1,4 +1,4 @@
-"""`executor approvals ls|show|approve|deny`: the inbox of whoever decides."""
+"""`executor approvals ls|show|approve|deny`: the inbox of the person who decides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from integrations.base import JsonObject
 from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
@@ -13,10 +14,9 @@ from proxy.commands.common import (
     print_json,
     print_table,
 )
-from proxy.commands.documents import read_object
-from proxy.commands.remote import Refused, Remote, add_server_options, execution_path, inert, remotely
+from proxy.commands.json_input import read_object
+from proxy.commands.remote import Refused, Remote, add_server_options, execution_path, inert, run_remotely
 
-JsonObject = dict[str, Any]
 _ACTIONS = {"approve": "accept", "deny": "decline"}
 _DONE = {"approve": "approved", "deny": "denied"}
 EXIT_CODES = "Exit codes: 0 fine, 1 nothing of this id, or it was refused, 2 could not run."
@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return remotely(args, {"ls": _list, "show": _show}.get(args.action, _decide))
+    return run_remotely(args, {"ls": _list, "show": _show}.get(args.action, _decide))
 
 
 def _list(args: argparse.Namespace, remote: Remote) -> int:

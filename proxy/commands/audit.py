@@ -114,13 +114,13 @@ def _query(args: argparse.Namespace) -> int:
     found = False
     for line in find(_lines(args.files), wanted):
         found = True
-        print(json.dumps(line.record) if args.json else _told(line))
+        print(json.dumps(line.record) if args.json else _as_text(line))
     if not found:
         print("nothing matches", file=sys.stderr)
     return EXIT_OK if found else EXIT_FOUND
 
 
-def _told(line: Line) -> str:
+def _as_text(line: Line) -> str:
     """One line for people: when, who, what, how it went, and by which rule."""
     record = line.record
     who = record.get("who") or {}

@@ -1,7 +1,7 @@
 """`executor call ADDRESS [JSON]`: one tool, under the same policies as agents.
 
-Without a server the call is made here, and what needs approval is asked for at the terminal. With `--server` it is an
-execution there, which can wait for somebody else's approval.
+Without a server the call is made here, and approvals are asked for at the terminal. With `--server` the call is
+an execution on that server, which can wait for somebody else's approval.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from proxy.commands.common import (
     cannot_run,
     print_json,
 )
-from proxy.commands.documents import read_object
+from proxy.commands.json_input import read_object
 from proxy.commands.local import run_locally
-from proxy.commands.remote import Refused, Remote, add_server_options, asking, execution_path, inert
+from proxy.commands.remote import Refused, Remote, add_server_options, execution_path, inert, open_remote
 from proxy.commands.results import WAITING, print_result
 from proxy.config import LoadedConfig
 from proxy.live import Live
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         arguments = read_object(args.arguments)
         if args.server:
-            return _call_there(args, arguments)
+            return _call_on_server(args, arguments)
     except Refused as refused:
         print(f"executor: {refused}", file=sys.stderr)
         return EXIT_FOUND
@@ -70,26 +70,26 @@ def run(args: argparse.Namespace) -> int:
     return run_locally(args, partial(_call, arguments), secrets=True)
 
 
-def _call_there(args: argparse.Namespace, arguments: dict[str, Any]) -> int:
+def _call_on_server(args: argparse.Namespace, arguments: dict[str, Any]) -> int:
     """As an execution of one call. Raises `CannotRun`, `Refused`."""
     if args.caller:
         raise CannotRun("--as judges a local call; the server knows you by your token")
-    with asking(args, "agent") as remote:
+    with open_remote(args, "agent") as remote:
         result = remote.post("/api/executions", {"code": code_of(args.address, arguments)})
         if result["status"] in WAITING and at_terminal():
-            result = _decided_there(args, remote, result)
+            result = _decided_on_server(args, remote, result)
         if result["status"] == "completed" and "result" in result:
             return _print(result["result"])
         return print_result(result, as_json=False, server=args.server)
 
 
-def _decided_there(args: argparse.Namespace, remote: Remote, result: dict[str, Any]) -> dict[str, Any]:
-    """Whoever sits here answers with the approver's token, if it is here; then the call goes on."""
+def _decided_on_server(args: argparse.Namespace, remote: Remote, result: dict[str, Any]) -> dict[str, Any]:
+    """The person at this terminal answers with the approver's token, if it is here; then the call goes on."""
     path = execution_path(result["executionId"])
     for question in result["interactions"]:
         action = "accept" if agrees(inert(question["message"])) else "decline"
         try:
-            with asking(args, "approver") as person:
+            with open_remote(args, "approver") as person:
                 person.post(f"{path}/decide", {"action": action, "interactionId": question["id"]})
         except Refused as refused:
             print(refused, file=sys.stderr)
@@ -125,7 +125,7 @@ async def _call(arguments: dict[str, Any], args: argparse.Namespace, loaded: Loa
 async def _answer(
     calls: Calls, live: Live, principal: Principal, address: str, arguments: dict[str, Any]
 ) -> Any:
-    """The envelope. At a terminal whoever sits there is asked first. Raises `ToolDefect`, `WrongArgument`."""
+    """The envelope. At a terminal the person there is asked first. Raises `ToolDefect`, `WrongArgument`."""
     from proxy.calls import Approval, Asking, CallContext, Ready, Settlement
 
     context = CallContext("cli")

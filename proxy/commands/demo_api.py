@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from typing import Any, Final
 
-Answer = tuple[int, Any]
+DemoAnswer = tuple[int, Any]
 
 MOST_ITEMS: Final = 1000
 LONGEST_NAME: Final = 100
@@ -21,7 +21,7 @@ _FIELDS: Final = ("name", "category", "quantity", "price")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class InventoryItem:
     """`price` is in euros."""
 
     id: str
@@ -32,14 +32,14 @@ class Item:
 
 
 STOCK: Final = (
-    Item("itm_1", "Hex bolt M8", "fasteners", 1200, 0.12),
-    Item("itm_2", "Wing nut M8", "fasteners", 340, 0.31),
-    Item("itm_3", "Ball bearing 608", "bearings", 85, 1.9),
-    Item("itm_4", "Timing belt GT2", "drives", 14, 6.5),
-    Item("itm_5", "Stepper motor NEMA 17", "drives", 6, 18.4),
-    Item("itm_6", "Aluminium profile 2020", "profiles", 41, 7.2),
-    Item("itm_7", "Corner bracket 2020", "profiles", 260, 0.85),
-    Item("itm_8", "Linear rail MGN12", "guides", 3, 29.9),
+    InventoryItem("itm_1", "Hex bolt M8", "fasteners", 1200, 0.12),
+    InventoryItem("itm_2", "Wing nut M8", "fasteners", 340, 0.31),
+    InventoryItem("itm_3", "Ball bearing 608", "bearings", 85, 1.9),
+    InventoryItem("itm_4", "Timing belt GT2", "drives", 14, 6.5),
+    InventoryItem("itm_5", "Stepper motor NEMA 17", "drives", 6, 18.4),
+    InventoryItem("itm_6", "Aluminium profile 2020", "profiles", 41, 7.2),
+    InventoryItem("itm_7", "Corner bracket 2020", "profiles", 260, 0.85),
+    InventoryItem("itm_8", "Linear rail MGN12", "guides", 3, 29.9),
 )
 
 
@@ -57,7 +57,7 @@ class Inventory:
         self._items = {item.id: item for item in STOCK}
         self._created = len(STOCK)
 
-    def page(self, query: Mapping[str, str]) -> Answer:
+    def page(self, query: Mapping[str, str]) -> DemoAnswer:
         """Items by id, `limit` at a time; `next` is the cursor of the following page, or null."""
         limit = query.get("limit", "3")
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:4]) <= LARGEST_PAGE:
@@ -71,22 +71,22 @@ class Inventory:
         more = start + int(limit) < len(items)
         return 200, {"items": [asdict(item) for item in shown], "next": shown[-1].id if more else None}
 
-    def get(self, item_id: str) -> Answer:
+    def get(self, item_id: str) -> DemoAnswer:
         item = self._items.get(item_id)
         return _unknown(item_id) if item is None else (200, asdict(item))
 
-    def create(self, body: Any) -> Answer:
+    def create(self, body: Any) -> DemoAnswer:
         problems = _problems(body, required=_FIELDS)
         if problems:
             return _wrong(422, "the item is not valid", problems)
         if len(self._items) >= MOST_ITEMS:
             return _wrong(409, f"the demo holds at most {MOST_ITEMS} items")
         self._created += 1
-        item = Item(id=f"itm_{self._created}", **body)
+        item = InventoryItem(id=f"itm_{self._created}", **body)
         self._items[item.id] = item
         return 201, asdict(item)
 
-    def update(self, item_id: str, body: Any) -> Answer:
+    def update(self, item_id: str, body: Any) -> DemoAnswer:
         item = self._items.get(item_id)
         if item is None:
             return _unknown(item_id)
@@ -96,7 +96,7 @@ class Inventory:
         self._items[item_id] = replace(item, **body)
         return 200, asdict(self._items[item_id])
 
-    def adjust_stock(self, item_id: str, body: Any) -> Answer:
+    def adjust_stock(self, item_id: str, body: Any) -> DemoAnswer:
         """Adds `change`, which may be negative; the quantity never is."""
         item = self._items.get(item_id)
         if item is None:
@@ -108,16 +108,16 @@ class Inventory:
             return _wrong(409, f"only {item.quantity} of {item.name} in stock")
         return self.update(item_id, {"quantity": item.quantity + change})
 
-    def delete(self, item_id: str) -> Answer:
+    def delete(self, item_id: str) -> DemoAnswer:
         return _unknown(item_id) if self._items.pop(item_id, None) is None else (204, None)
 
-    def purge(self) -> Answer:
+    def purge(self) -> DemoAnswer:
         """Removes everything: what a policy should block."""
         removed = len(self._items)
         self._items.clear()
         return 200, {"removed": removed}
 
-    def valuation(self) -> Answer:
+    def valuation(self) -> DemoAnswer:
         """What the stock is worth, by category and in all, in euros."""
         worth: dict[str, float] = {}
         for item in self._items.values():
@@ -154,9 +154,9 @@ def _bad(name: str, value: Any) -> list[str]:
     return [] if fits else [f"expected {'an integer' if name == 'quantity' else 'a number'} from 0 on"]
 
 
-def _unknown(item_id: str) -> Answer:
+def _unknown(item_id: str) -> DemoAnswer:
     return _wrong(404, f"no item {item_id[:LONGEST_NAME]!r}")
 
 
-def _wrong(status: int, message: str, errors: list[str] | None = None) -> Answer:
+def _wrong(status: int, message: str, errors: list[str] | None = None) -> DemoAnswer:
     return status, {"message": message, **({"errors": errors} if errors else {})}

@@ -1,8 +1,8 @@
 """The demo upstream on HTTP: an inventory API on a loopback port, run by the same process as the proxy.
 
 It wants a bearer token for everything but its document and its health, so that the quickstart shows
-credentials at work: the token is made at the start and handed to the config through the
-environment (`demo_environment`).
+credentials at work: the token is made at the start and handed to the config through the environment
+(`demo_environment`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config as ListenerConfig
 from quart import Quart, Response, jsonify, request
 
-from proxy.commands.demo_api import LONGEST_DELAY_SECONDS, Answer, Inventory, delay_seconds, openapi_document
+from proxy.commands.demo_api import (
+    LONGEST_DELAY_SECONDS,
+    DemoAnswer,
+    Inventory,
+    delay_seconds,
+    openapi_document,
+)
 
 DEFAULT_PORT: Final = 9797
 _BACKLOG: Final = 100
@@ -97,7 +103,7 @@ def _gate(token: str) -> Callable[[], Awaitable[Response | None]]:
     return refuse_strangers
 
 
-def _respond(answer: Answer) -> Response:
+def _respond(answer: DemoAnswer) -> Response:
     status, body = answer
     response = Response("") if body is None else jsonify(body)
     response.status_code = status

@@ -25,6 +25,7 @@ from proxy.commands.common import (
     print_table,
 )
 from proxy.config import LoadedConfig, load_config
+from proxy.config.report_text import counted
 
 Level = Literal["ok", "warn", "bad"]
 LIVE_SECONDS = 3.0
@@ -134,15 +135,11 @@ def _config(loaded: LoadedConfig) -> Check:
     errors = sum(one.severity == "error" for one in loaded.diagnostics)
     warnings = len(loaded.diagnostics) - errors
     if loaded.config is None:
-        return Check("config", "bad", f"{_counted(errors, 'error')}; run `executor validate`")
+        return Check("config", "bad", f"{counted(errors, 'error')}; run `executor validate`")
     detail = (
-        f"{_counted(len(loaded.files), 'file')}, {_counted(warnings, 'warning')}, sha256 {loaded.sha256[:8]}"
+        f"{counted(len(loaded.files), 'file')}, {counted(warnings, 'warning')}, sha256 {loaded.sha256[:8]}"
     )
     return Check("config", "warn" if warnings else "ok", detail)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 async def _upstreams(loaded: LoadedConfig) -> AsyncIterator[Check]:

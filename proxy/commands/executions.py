@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from integrations.base import JsonObject
 from proxy.commands.common import (
     EXIT_OK,
     add_json_option,
     print_json,
     print_table,
 )
-from proxy.commands.remote import Remote, add_server_options, execution_path, inert, remotely
+from proxy.commands.remote import Remote, add_server_options, execution_path, inert, run_remotely
 
-JsonObject = dict[str, Any]
 EXIT_CODES = "Exit codes: 0 fine, 1 nothing of this id, or it is over, 2 could not run."
 
 
@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return remotely(args, _run)
+    return run_remotely(args, _run)
 
 
 def _run(args: argparse.Namespace, remote: Remote) -> int:

@@ -15,7 +15,7 @@ from proxy.commands.common import (
     add_json_option,
     print_json,
 )
-from proxy.commands.documents import read_object
+from proxy.commands.json_input import read_object
 from proxy.commands.local import run_locally
 from proxy.config import LoadedConfig
 from proxy.limits import applying

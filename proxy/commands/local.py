@@ -13,10 +13,10 @@ from proxy.config import LoadedConfig
 from proxy.connections.opening import WrongSource
 from proxy.live import Live
 
-Work = Callable[[argparse.Namespace, LoadedConfig, Live], Awaitable[int]]
+LocalWork = Callable[[argparse.Namespace, LoadedConfig, Live], Awaitable[int]]
 
 
-def run_locally(args: argparse.Namespace, work: Work, *, secrets: bool) -> int:
+def run_locally(args: argparse.Namespace, work: LocalWork, *, secrets: bool) -> int:
     """The exit code of `work`, which may raise `CannotRun`; the config is that of `--config`.
 
     Without `secrets`, values that are missing are no errors: a connection without its own is `needs_secret`.
@@ -30,6 +30,6 @@ def run_locally(args: argparse.Namespace, work: Work, *, secrets: bool) -> int:
         return cannot_run(error)
 
 
-async def _opened(args: argparse.Namespace, work: Work, loaded: LoadedConfig) -> int:
+async def _opened(args: argparse.Namespace, work: LocalWork, loaded: LoadedConfig) -> int:
     async with open_live(loaded, os.environ) as live:
         return await work(args, loaded, live)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
-from integrations.base import Secret
+from integrations.base import JsonObject, Secret
 from integrations.schema_types.text import visible
 from proxy.app.places import state_dir
 from proxy.auth import LocalTokenError, read_token
@@ -21,7 +21,6 @@ from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cann
 from proxy.config import load_config
 from proxy.serving.origins import is_loopback
 
-JsonObject = dict[str, Any]
 Role = Literal["agent", "approver"]
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 # Longer than the server lets anybody wait.
@@ -39,8 +38,10 @@ class Refused(Exception):
 
 
 def add_server_options(parser: argparse.ArgumentParser, server: str | None = None) -> None:
-    """`--server`, `--token`, `--workspace`, and the config that says where the server listens. `server` is the help of
-    commands that ask one only when it is named."""
+    """`--server`, `--token`, `--workspace`, and the config that says where the server listens.
+
+    `server` replaces the help of `--server` in commands that ask a server only when it is named.
+    """
     default = "a running server (default: $EXECUTOR_SERVER, else where the config's `server.listen` is)"
     parser.add_argument("--server", metavar="URL", help=server or default)
     parser.add_argument(
@@ -53,7 +54,7 @@ def add_server_options(parser: argparse.ArgumentParser, server: str | None = Non
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerAccess:
     """A server and the credential to send there. `source` says where the token came from."""
 
     url: str
@@ -62,11 +63,11 @@ class Place:
     workspace: str | None
 
 
-def find_place(args: argparse.Namespace, env: Mapping[str, str], role: Role = "approver") -> Place:
+def find_server(args: argparse.Namespace, env: Mapping[str, str], role: Role = "approver") -> ServerAccess:
     """Raises `CannotRun`."""
     url = _url(args, env)
     token, source = _token(args, env, url, role)
-    return Place(url, token, source, args.workspace)
+    return ServerAccess(url, token, source, args.workspace)
 
 
 def _url(args: argparse.Namespace, env: Mapping[str, str]) -> str:
@@ -124,18 +125,18 @@ def _token(args: argparse.Namespace, env: Mapping[str, str], url: str, role: Rol
 class Remote:
     """One server. Open it with `with`; methods raise `Refused`, and `CannotRun` when it cannot be asked at all."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         # Late: commands that only print their help need no HTTP client.
         import httpx2
 
-        self._place = place
+        self._access = access
         self._errors = httpx2.HTTPError
         self._http = httpx2.Client(
-            base_url=place.url,
-            headers={"authorization": f"Bearer {place.token.reveal()}"},
+            base_url=access.url,
+            headers={"authorization": f"Bearer {access.token.reveal()}"},
             timeout=TIMEOUT_SECONDS,
-            # A proxy of the environment has no business with the tokens of this machine.
-            trust_env=not is_loopback(urlsplit(place.url).hostname or ""),
+            # A proxy named in the environment must not see the tokens of this machine.
+            trust_env=not is_loopback(urlsplit(access.url).hostname or ""),
         )
 
     def __enter__(self) -> Remote:
@@ -148,7 +149,7 @@ class Remote:
 
     @property
     def url(self) -> str:
-        return self._place.url
+        return self._access.url
 
     def get(self, path: str, **query: str | int) -> JsonObject:
         return self._ask("GET", path, query, None)
@@ -164,7 +165,7 @@ class Remote:
         body: JsonObject | None,
         headers: Mapping[str, str] | None = None,
     ) -> JsonObject:
-        workspace = {"workspaceId": self._place.workspace} if self._place.workspace else {}
+        workspace = {"workspaceId": self._access.workspace} if self._access.workspace else {}
         try:
             answer = self._http.request(
                 method, path, params={**query, **workspace}, json=body, headers=dict(headers or {})
@@ -194,25 +195,25 @@ class Remote:
         found = error if isinstance(error, dict) else {}
         message = inert(str(found.get("message", f"the server answered {status}")))
         if status == 401:
-            return CannotRun(f"{self.url} does not accept the token of {self._place.source}: {message}")
+            return CannotRun(f"{self.url} does not accept the token of {self._access.source}: {message}")
         return Refused(status, str(found.get("code", status)), message)
 
 
 @contextmanager
-def asking(args: argparse.Namespace, role: Role = "approver") -> Iterator[Remote]:
+def open_remote(args: argparse.Namespace, role: Role = "approver") -> Iterator[Remote]:
     """The server that the options name. Raises `CannotRun`."""
-    with Remote(find_place(args, os.environ, role)) as remote:
+    with Remote(find_server(args, os.environ, role)) as remote:
         yield remote
 
 
-def remotely(
+def run_remotely(
     args: argparse.Namespace,
     work: Callable[[argparse.Namespace, Remote], int],
     role: Role = "approver",
 ) -> int:
     """The exit code of work that asks a server: what the server refuses is 1, what cannot be asked is 2."""
     try:
-        with asking(args, role) as remote:
+        with open_remote(args, role) as remote:
             return work(args, remote)
     except Refused as refused:
         print(f"executor: {refused}", file=sys.stderr)
@@ -227,5 +228,5 @@ def execution_path(execution_id: str) -> str:
 
 
 def inert(text: object) -> str:
-    """Text that cannot play tricks with a terminal; its own line breaks stay."""
+    """Text without characters that control a terminal; its own line breaks stay."""
     return "\n".join(visible(line) for line in str(text).split("\n"))

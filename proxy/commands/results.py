@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+from integrations.base import JsonObject
 from proxy.commands.common import EXIT_APPROVAL, EXIT_FOUND, EXIT_OK, print_json
 from proxy.commands.remote import inert
 
-JsonObject = dict[str, Any]
 WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
+from integrations.conversation import ElicitAction
 from proxy.commands.common import CannotRun, add_json_option, cannot_run
-from proxy.commands.documents import read_object
-from proxy.commands.remote import Remote, add_server_options, execution_path, remotely
+from proxy.commands.json_input import read_object
+from proxy.commands.remote import Remote, add_server_options, execution_path, run_remotely
 from proxy.commands.results import print_result
 
 LONGEST_WAIT = 240
@@ -21,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
         epilog="Exit codes: 0 completed, 1 it failed or was refused, 2 could not run, 3 it waits for approval.",
     )
     parser.add_argument("execution", metavar="ID")
-    parser.add_argument("--action", choices=["accept", "decline", "cancel"])
+    parser.add_argument("--action", choices=get_args(ElicitAction))
     parser.add_argument("--interaction", metavar="ID", help="decide only this call (default: all that wait)")
     parser.add_argument("--content", metavar="JSON", help="an answer to what is asked: JSON, @FILE or -")
     parser.add_argument(
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         result = remote.post(f"{execution_path(args.execution)}/resume", body)
         return print_result(result, as_json=args.json, server=args.server)
 
-    return remotely(args, resume)
+    return run_remotely(args, resume)
 
 
 def _body(args: argparse.Namespace) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _port_taken(error: Exception) -> bool:
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where it can be imported. Until the reload handler stands, SIGHUP must not end the process."""
+    """Run on uvloop where it can be imported. Until the reload handler is set, SIGHUP must not end the process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         import uvloop

@@ -20,7 +20,7 @@ from proxy.commands.common import (
 from proxy.commands.explain import find_tool
 from proxy.commands.local import run_locally
 from proxy.commands.remote import add_server_options
-from proxy.commands.tools_there import run_there
+from proxy.commands.tools_remote import run_on_server
 from proxy.config import LoadedConfig
 from proxy.connections import probe_all, targets_of
 from proxy.live import Live
@@ -67,7 +67,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_there(args) if args.server else run_locally(args, _run, secrets=False)
+    return run_on_server(args) if args.server else run_locally(args, _run, secrets=False)
 
 
 async def _run(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:

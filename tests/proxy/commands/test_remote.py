@@ -14,7 +14,7 @@ import pytest
 from integrations.base import Secret
 from proxy.auth import approver_token, local_token
 from proxy.commands.common import CannotRun
-from proxy.commands.remote import Place, Refused, Remote, execution_path, find_place
+from proxy.commands.remote import Refused, Remote, ServerAccess, execution_path, find_server
 from tests.proxy.commands.boarded import boarded
 from tests.proxy.support import written
 
@@ -33,32 +33,32 @@ def test_the_minted_token_is_for_this_machine_only(env: Mapping[str, str]) -> No
     folder = Path(env["EXECUTOR_STATE_DIR"])
     approver, agent = approver_token(folder), local_token(folder)
     near = asked(server="http://localhost:8080/")
-    assert find_place(near, env) == Place(
+    assert find_server(near, env) == ServerAccess(
         "http://localhost:8080", approver, str(folder / "approver.token"), None
     )
-    assert find_place(near, env, "agent").token == agent
+    assert find_server(near, env, "agent").token == agent
     with pytest.raises(CannotRun, match=r"no token for https://executor\.example\.com: set EXECUTOR_TOKEN"):
-        find_place(asked(server="https://executor.example.com"), env)
+        find_server(asked(server="https://executor.example.com"), env)
 
 
 def test_a_given_token_goes_before_the_minted_one(env: Mapping[str, str]) -> None:
     approver_token(Path(env["EXECUTOR_STATE_DIR"]))
     named = {**env, "EXECUTOR_TOKEN": "mine", "EXECUTOR_SERVER": "https://executor.example.com"}
-    assert find_place(asked(), named).token == Secret("mine")
-    assert find_place(asked(token="other"), named).token == Secret("other")
+    assert find_server(asked(), named).token == Secret("mine")
+    assert find_server(asked(token="other"), named).token == Secret("other")
 
 
 def test_without_any_token_the_way_out_is_named(env: Mapping[str, str]) -> None:
     with pytest.raises(
         CannotRun, match=r"approver\.token does not exist\. Set EXECUTOR_TOKEN .* approver role"
     ):
-        find_place(asked(server="http://127.0.0.1:8080"), env)
+        find_server(asked(server="http://127.0.0.1:8080"), env)
     path = Path(env["EXECUTOR_STATE_DIR"]) / "approver.token"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("x" * 43)
     path.chmod(0o644)
     with pytest.raises(CannotRun, match="chmod 600"):
-        find_place(asked(server="http://127.0.0.1:8080"), env)
+        find_server(asked(server="http://127.0.0.1:8080"), env)
 
 
 @pytest.mark.parametrize(
@@ -76,36 +76,36 @@ def test_the_config_says_where_the_server_is(
     auth = 'auth: {api_keys: {keys: {k: {hash: "sha256:' + "0" * 64 + '"}}}}\n'
     path = written(tmp_path, f"version: 1\nserver: {{listen: {listen}}}\n{auth}")
     given = {**env, "EXECUTOR_TOKEN": "t", "PLACE": "127.0.0.1:9003"}
-    assert find_place(asked(config=[str(path)]), given).url == url
+    assert find_server(asked(config=[str(path)]), given).url == url
 
 
 def test_a_config_that_says_no_place(tmp_path: Path, env: Mapping[str, str]) -> None:
     given = {**env, "EXECUTOR_TOKEN": "t"}
     free = written(tmp_path, "version: 1\nserver: {listen: '127.0.0.1:0'}\n")
     with pytest.raises(CannotRun, match="takes a free port"):
-        find_place(asked(config=[str(free)]), given)
+        find_server(asked(config=[str(free)]), given)
     bad = written(tmp_path, "version: 2\n", "bad.yaml")
     with pytest.raises(CannotRun, match="the config is invalid"):
-        find_place(asked(config=[str(bad)]), given)
+        find_server(asked(config=[str(bad)]), given)
     with pytest.raises(CannotRun, match="no such file"):
-        find_place(asked(config=[str(tmp_path / "gone.yaml")]), given)
+        find_server(asked(config=[str(tmp_path / "gone.yaml")]), given)
 
 
 def test_without_a_config_it_is_the_default_place(
     tmp_path: Path, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_place(asked(), {**env, "EXECUTOR_TOKEN": "t"}).url == "http://127.0.0.1:8080"
+    assert find_server(asked(), {**env, "EXECUTOR_TOKEN": "t"}).url == "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x", "http://", "http://user:pw@127.0.0.1"])
 def test_a_server_is_a_url(env: Mapping[str, str], url: str) -> None:
     with pytest.raises(CannotRun, match="expected a URL"):
-        find_place(asked(server=url), env)
+        find_server(asked(server=url), env)
 
 
 def remote(url: str, token: str = "alice", workspace: str | None = None) -> Remote:
-    return Remote(Place(url, Secret(token), "--token", workspace))
+    return Remote(ServerAccess(url, Secret(token), "--token", workspace))
 
 
 def test_what_goes_wrong_says_what_to_do() -> None:

@@ -20,7 +20,7 @@ policies:
   - {id: no-deletes, pattern: shop.*.*.items.delete, action: block}
   - {id: ci-may, pattern: shop.*.*.items.create, principals: ["group:ci"], action: approve}
 """
-# Fixed in the design (06-gitops, "The rest"): other programs read them.
+# Other programs read these keys: none may be renamed or leave.
 FIELDS = [
     "address",
     "integration",
@@ -252,7 +252,7 @@ def unauthorized(seen: Seen) -> Reply:
 
 
 async def test_every_published_status(run: Run, tmp_path: Path) -> None:
-    """The union of seed 003, value by value and key by key, and `needs_secret` of our own."""
+    """Each of the published values, and `needs_secret`, which is our addition."""
     async with echo_server() as echo:
         echo.answer = unauthorized
         text = STATES.format(python=sys.executable, raw=RAW, url=echo.url)

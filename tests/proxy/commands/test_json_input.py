@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.commands.common import CannotRun
-from proxy.commands.documents import read_object
+from proxy.commands.json_input import read_object
 
 
 def test_text() -> None:

@@ -1,26 +1,26 @@
-"""`executor tools ... --server URL`: the tools that a running server gives whoever asks."""
+"""`executor tools ... --server URL`: the tools that a running server gives its caller."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
+from integrations.base import JsonObject
 from policies import PatternError, parse_pattern
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, cannot_run, print_json, print_table
-from proxy.commands.remote import Remote, inert, remotely
+from proxy.commands.remote import Remote, inert, run_remotely
 
-JsonObject = dict[str, Any]
 _PAGE: Final = 200
 
 
-def run_there(args: argparse.Namespace) -> int:
+def run_on_server(args: argparse.Namespace) -> int:
     """The same actions as without a server. Local flags that mean nothing there are refused."""
     if args.caller or getattr(args, "health", False) or getattr(args, "schemas", False):
         why = "--as, --health and --schemas look at the local config; leave them out with --server"
         return cannot_run(CannotRun(why))
-    return remotely(args, _ACTIONS[args.action], "agent")
+    return run_remotely(args, _ACTIONS[args.action], "agent")
 
 
 def _list(args: argparse.Namespace, remote: Remote) -> int:
