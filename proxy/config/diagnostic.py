@@ -1,4 +1,7 @@
-"""What is wrong with a config file, as a value: a stable code, a message, a place and the source line."""
+"""What is wrong with a config file, as a value: a stable code, a message, a place and the source line.
+
+`CODES` lists every code. A code is never reused for something else.
+"""
 
 from __future__ import annotations
 

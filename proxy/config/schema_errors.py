@@ -21,7 +21,7 @@ from proxy.config.yaml_scalars import LEGACY_FALSE, LEGACY_TRUE
 
 @dataclass(frozen=True, slots=True)
 class SchemaError:
-    """One pydantic error with the path it is about and the value there."""
+    """One pydantic error, found again in the file: the path it is about, and the value and node there."""
 
     detail: ErrorDetails
     path: Path
@@ -85,7 +85,10 @@ def _place(path: Path) -> str:
 
 
 def one_per_mistake(findings: list[Finding]) -> list[Finding]:
-    """Drop "missing" where an unknown key of the same mapping is that key, misspelt."""
+    """Of several errors about one mistake only the most helpful one is kept.
+
+    "Missing" is dropped where an unknown key of the same mapping is that key, misspelt.
+    """
     meant = {
         (*finding.path[:-1], found[1])
         for finding in findings

@@ -46,7 +46,9 @@ class Observation:
 
 
 class Settling:
-    """Remembers the digest that was tried last and the one that is still moving.
+    """When a changed config is quiet enough to be read: a decision without I/O and without a clock of its own.
+
+    Remembers the digest that was tried last and the one that is still moving.
 
     A digest is due once it has stood still for `settle_seconds`. It is compared with what was *tried*,
     not with what runs: a rejected content is not tried again and again, but going back to the running
