@@ -35,7 +35,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The right key, too late."""
+    """A known key that has expired."""
 
     record: KeyRecord
 

@@ -90,7 +90,7 @@ def _show(args: argparse.Namespace, remote: Remote) -> int:
 
 
 def _decide(args: argparse.Namespace, remote: Remote) -> int:
-    """Every call by its id, as it was when we looked: what comes later is not decided along with it."""
+    """Decides each call by its id, as listed now: calls that come later are not decided along with it."""
     found = remote.get(execution_path(args.execution))
     waiting = {one["id"]: one for one in found["interactions"] if one["id"] not in found["decided"]}
     wanted = args.interaction or list(waiting)

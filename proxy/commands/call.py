@@ -156,7 +156,7 @@ def _question(asking: Asking) -> str:
 
 
 def at_terminal() -> bool:
-    """Whether somebody can be asked: not in a script, whose exit code 3 says the same."""
+    """Whether a person can be asked. In a script nobody can: exit code 3 says that approval is needed."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

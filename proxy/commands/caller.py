@@ -40,7 +40,7 @@ def resolve_caller(text: str, generation: Generation) -> tuple[Principal, Worksp
 
 
 def _check_single(text: str, given: dict[str, list[str]]) -> None:
-    """A caller that a request cannot have would get an answer that no request gets."""
+    """Refuse a caller that no request can have: what is said of it would be true of no request."""
     if any(len(given[kind]) > 1 for kind in KINDS if kind != "group"):
         raise CannotRun(f"--as {text}: only group may be repeated")
     if given["key"] and given["user"]:

@@ -66,7 +66,7 @@ def load_valid(
 ) -> LoadedConfig | None:
     """Load the config with this process's environment; when it is invalid, print every error to stderr.
 
-    Without `secrets` those need not be there. `hint` may replace what helps against an error.
+    Without `secrets`, missing secrets are no errors. `hint` may replace the help of a diagnostic.
     """
     began = time.perf_counter()
     loaded = load_config(paths, env=os.environ if environment is None else environment, secrets=secrets)
@@ -98,7 +98,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 def cannot_run(error: Exception, help_: str | None = None) -> int:
     """Say why on stderr, in one line, and what to do about it where that is known."""
-    # The text of an OSError that we made ourselves is whole; its number only makes it harder to read.
+    # An OSError raised by our own code has a complete text; its number only makes it harder to read.
     ours = isinstance(error, OSError) and error.filename is None and error.strerror
     print(f"executor: {ours or error}{f'; {help_}' if help_ else ''}", file=sys.stderr)
     return EXIT_CANNOT_RUN

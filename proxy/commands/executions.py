@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from integrations.base import JsonObject
 from proxy.commands.common import (
@@ -13,6 +13,7 @@ from proxy.commands.common import (
     print_table,
 )
 from proxy.commands.remote import Remote, add_server_options, execution_path, inert, run_remotely
+from proxy.state.records import ExecutionStatus
 
 EXIT_CODES = "Exit codes: 0 fine, 1 nothing of this id, or it is over, 2 could not run."
 
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("ls", help="newest first")
-    listing.add_argument("--status", choices=["running", "paused", "settled"])
+    listing.add_argument("--status", choices=get_args(ExecutionStatus))
     listing.add_argument("--limit", type=int, default=50, metavar="N", help="1 to 200, default 50")
     listing.add_argument("--cursor", metavar="ID", help="go on after this one")
     show = actions.add_parser("show", help="one execution as JSON: what waits, its calls, its result")

@@ -1,4 +1,4 @@
-"""What came of an execution on a server, as people read it."""
+"""The result of an execution on a server, as text for people."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"}
 
 
 def print_result(result: JsonObject, *, as_json: bool, server: str | None = None) -> int:
-    """The result on stdout, errors and what waits on stderr; the exit code. Takes what execute and resume answer.
+    """Print the result on stdout, errors and what waits on stderr; returns the exit code.
 
-    `server` is what `--server` said: the commands that are shown need it too.
+    Takes what execute and resume answer. `server` is the value of `--server`, for the commands
+    that are shown.
     """
     status = result["status"]
     if as_json:

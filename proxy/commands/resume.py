@@ -1,4 +1,4 @@
-"""`executor resume ID`: decide what an execution waits for, go on, and print what came of it."""
+"""`executor resume ID`: decide what an execution waits for, let it go on, and print its next result."""
 
 from __future__ import annotations
 

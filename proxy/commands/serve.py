@@ -127,7 +127,7 @@ def _demo_lines(environment: Mapping[str, str]) -> str:
 
 
 def _demo_hint(found: Diagnostic) -> Diagnostic:
-    """What only the demo sets, and only somebody trying the quickstart misses, is named with the option for it."""
+    """The help for a missing variable that the demo sets is to add --demo."""
     from proxy.commands.demo_server import demo_environment
 
     if found.code == "E402" and any(f" {name} " in found.message for name in demo_environment("", "")):

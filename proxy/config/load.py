@@ -86,7 +86,7 @@ def load_config(
     """Read files and directories, in this order. Never raises for what they hold.
 
     `env` is the environment that is judged (E402 to E405); None judges none. `stdin` is what `-` stands for.
-    Without `secrets` only settings that stand in the environment are judged, and no secret has to be there.
+    Without `secrets` only other settings that refer to the environment are judged: no secret has to be there.
     """
     read = list(_read(paths, stdin))
     files = tuple(source for source, _ in read)
