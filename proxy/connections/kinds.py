@@ -26,14 +26,14 @@ from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHold
 from proxy.connections.mcp_servers import server_of, session_values
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
-from proxy.connections.way_out import settings, through
+from proxy.connections.transport import client_for, transport_settings
 
 Resolve = Callable[[], Credential]
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What the process gives every holding."""
+class Dependencies:
+    """What is shared by every connection of the process: its HTTP client, secrets, caches and limits."""
 
     http: HttpClient
     resolver: Resolver
@@ -58,19 +58,23 @@ def plan_of(
     prefix: str,
     connection: Connection,
     integration: Integration,
-    means: Means,
+    dependencies: Dependencies,
     directories: Sequence[Path] = (),
 ) -> Plan:
     """What this connection needs. `directories` are those of the config's files."""
     if isinstance(integration, OpenApi):
-        return _openapi_plan(connection, integration, means, directories)
+        return _openapi_plan(connection, integration, dependencies, directories)
     if isinstance(integration, GraphQl):
-        return _graphql_plan(connection, integration, means)
-    return _mcp_plan(prefix, connection, integration, means)
+        return _graphql_plan(connection, integration, dependencies)
+    return _mcp_plan(prefix, connection, integration, dependencies)
 
 
 def upstream_of(
-    connection: Connection, integration: Integration, holding: Holding, loaded: LoadedSource, means: Means
+    connection: Connection,
+    integration: Integration,
+    holding: Holding,
+    loaded: LoadedSource,
+    dependencies: Dependencies,
 ) -> Upstream | None:
     """How calls are sent; None while there are no tools."""
     if isinstance(holding, McpHolding):
@@ -81,7 +85,7 @@ def upstream_of(
     headers = plain_headers(integration.headers)
     retries, allow = integration.retry.attempts - 1, integration.egress.allow
     toolset: Any = loaded.toolset
-    http = through(means.http, integration, means.resolver)
+    http = client_for(dependencies.http, integration, dependencies.resolver)
     if isinstance(integration, GraphQl):
         return graphql_kind.GraphQlUpstream(
             toolset,
@@ -103,16 +107,18 @@ def upstream_of(
     )
 
 
-def _resolving(connection: Connection, integration: Integration, means: Means) -> Resolve | None:
+def _resolving(
+    connection: Connection, integration: Integration, dependencies: Dependencies
+) -> Resolve | None:
     """The credential; what is missing of it, or of the client's key, makes the connection `needs_secret`."""
     secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
-    resolve = credential_source(connection.auth, secrets, means.resolver)
+    resolve = credential_source(connection.auth, secrets, dependencies.resolver)
     cert = None if isinstance(integration, McpLocal) else integration.client_cert
     if resolve is None or cert is None:
         return resolve
 
     def both() -> Credential:
-        means.resolver.resolve(cert.key)
+        dependencies.resolver.resolve(cert.key)
         return resolve()
 
     return both
@@ -122,20 +128,22 @@ def _resolving(connection: Connection, integration: Integration, means: Means) -
 
 
 def _openapi_plan(
-    connection: Connection, integration: OpenApi, means: Means, directories: Sequence[Path]
+    connection: Connection, integration: OpenApi, dependencies: Dependencies, directories: Sequence[Path]
 ) -> Plan:
     spec = spec_source(integration)
     options = spec_options(integration, directories)
     key = source_key(integration, spec, options.root)
 
     def hold() -> Holding:
-        load = openapi_load(spec, options, through(means.http, integration, means.resolver))
-        return DocumentHolding(Source(key, load, spec.url, means.cache, means.patience))
+        load = openapi_load(spec, options, client_for(dependencies.http, integration, dependencies.resolver))
+        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience))
 
-    return Plan(key, hold, _resolving(connection, integration, means), integration.spec.refresh)
+    return Plan(key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh)
 
 
-def moved(connection: Connection, integration: Integration, loaded: LoadedSource, means: Means) -> str | None:
+def origin_change(
+    connection: Connection, integration: Integration, loaded: LoadedSource, dependencies: Dependencies
+) -> str | None:
     """Why a fetched document must not be followed: it sends calls, and credentials with them, to new places (T26)."""
     if not isinstance(integration, OpenApi) or integration.spec.url is None:
         return None
@@ -143,7 +151,7 @@ def moved(connection: Connection, integration: Integration, loaded: LoadedSource
         return None
     url = integration.spec.url
     patches = [one for one in spec_options(integration).overrides if _is_about_servers(str(one.get("path")))]
-    return means.origins.objection(url, patches, loaded.toolset.origins)
+    return dependencies.origins.objection(url, patches, loaded.toolset.origins)
 
 
 def _is_about_servers(pointer: str) -> bool:
@@ -193,16 +201,16 @@ def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None)
         integration.overrides,
         integration.egress.allow,
         str(root),
-        *settings(integration),
+        *transport_settings(integration),
     )
 
 
 # ---- GraphQL ------------------------------------------------------------------------------------------------------
 
 
-def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) -> Plan:
+def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: Dependencies) -> Plan:
     """A schema from a file belongs to the integration; a live one is asked for with the connection's credential."""
-    resolve = _resolving(connection, integration, means)
+    resolve = _resolving(connection, integration, dependencies)
     live = integration.introspection == "live"
     file = None if isinstance(integration.introspection, str) else Path(integration.introspection.file)
     endpoint = connection.base_url or integration.endpoint
@@ -217,17 +225,19 @@ def _graphql_plan(connection: Connection, integration: GraphQl, means: Means) ->
         egress_allow=integration.egress.allow,
     )
     files = [*documents, *([file] if file is not None else [])]
-    asked = (endpoint, connection.auth, integration.headers, *settings(integration)) if live else ()
+    asked = (endpoint, connection.auth, integration.headers, *transport_settings(integration)) if live else ()
     key = key_of("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
-    http = through(means.http, integration, means.resolver)
+    http = client_for(dependencies.http, integration, dependencies.resolver)
 
     async def load(cache: Path | None) -> Toolset:
         source = graphql_kind.SchemaSource(endpoint, file)
         return await graphql_kind.load_toolset(source, options, http, resolve, cache)
 
     def hold() -> Holding:
-        return DocumentHolding(Source(key, load, endpoint if live else None, means.cache, means.patience))
+        return DocumentHolding(
+            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience)
+        )
 
     return Plan(key, hold, resolve)
 
@@ -245,25 +255,27 @@ def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
 # ---- MCP ----------------------------------------------------------------------------------------------------------
 
 
-def _mcp_plan(prefix: str, connection: Connection, integration: McpLocal | McpRemote, means: Means) -> Plan:
+def _mcp_plan(
+    prefix: str, connection: Connection, integration: McpLocal | McpRemote, dependencies: Dependencies
+) -> Plan:
     """One session per connection: its credential is part of it."""
     key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url)
-    resolve = _resolving(connection, integration, means)
+    resolve = _resolving(connection, integration, dependencies)
 
     def values() -> Mapping[str, str]:
-        return session_values(integration, connection, means.resolver)
+        return session_values(integration, connection, dependencies.resolver)
 
     def hold() -> Holding:
         upstream = mcp_kind.McpUpstream(
-            server_of(integration, connection, means.resolver),
+            server_of(integration, connection, dependencies.resolver),
             name=prefix,
             include=integration.include,
             exclude=integration.exclude,
             enabled=integration.enabled,
             resolve=values,
-            changed=means.changed,
+            changed=dependencies.changed,
             asks=True,
-            shared=means.shared(),
+            shared=dependencies.shared(),
         )
         return McpHolding(key, upstream)
 

@@ -13,7 +13,7 @@ from integrations.http import EgressRules
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.connections.credentials import credential_source, plain_headers
-from proxy.connections.way_out import chooser
+from proxy.connections.transport import transport_chooser
 
 
 def server_of(
@@ -27,7 +27,7 @@ def server_of(
     url = connection.base_url or integration.url
     egress = EgressRules(allow=integration.egress.allow)
     headers = plain_headers(integration.headers)
-    choose = chooser(integration, resolver)
+    choose = transport_chooser(integration, resolver)
     oauth = integration.oauth
     return mcp_kind.RemoteServer(
         url,

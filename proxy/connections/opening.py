@@ -24,7 +24,7 @@ from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
 from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
-from proxy.connections.kinds import Means, Plan, moved, plan_of, upstream_of
+from proxy.connections.kinds import Dependencies, Plan, origin_change, plan_of, upstream_of
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 
@@ -68,7 +68,7 @@ class Connections:
         origins_dir: Path | None = None,
     ) -> None:
         origins = KnownOrigins(origins_dir)
-        self._means = Means(http, resolver, cache_dir, patience, _shared(), changed, origins)
+        self._dependencies = Dependencies(http, resolver, cache_dir, patience, _shared(), changed, origins)
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
         self._health = HealthChecks(self._tasks)
@@ -93,7 +93,7 @@ class Connections:
         """
         plans = {
             prefix: plan_of(
-                prefix, one, config.integrations[prefix.partition(".")[0]], self._means, directories
+                prefix, one, config.integrations[prefix.partition(".")[0]], self._dependencies, directories
             )
             for prefix, one in config.connections.items()
         }
@@ -110,7 +110,7 @@ class Connections:
             raise _first_of(error) from None
         for key in dict.fromkeys(keys):
             refresh = _shortest(plan for plan in plans.values() if plan.key == key)
-            self._held[key].holding.keep(self._tasks, refresh, self._means.changed)
+            self._held[key].holding.keep(self._tasks, refresh, self._dependencies.changed)
         sources = {prefix: self._held[plan.key].holding.loaded for prefix, plan in plans.items()}
         connections = {
             prefix: self._connection(
@@ -152,7 +152,7 @@ class Connections:
 
     async def _first(self, prefix: str, key: str) -> None:
         try:
-            await self._held[key].holding.first(self._tasks, self._means.patience.first_load_seconds)
+            await self._held[key].holding.first(self._tasks, self._dependencies.patience.first_load_seconds)
         except SourceError as error:
             raise WrongSource(prefix.partition(".")[0], str(error)) from None
 
@@ -173,7 +173,7 @@ class Connections:
             failure, note = {"status": "needs_auth"}, f"auth kind {connection.auth.kind} is not supported yet"
         elif loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
-        elif objection := moved(connection, integration, loaded, self._means):
+        elif objection := origin_change(connection, integration, loaded, self._dependencies):
             failure = {"status": "failed", "error": objection}
         return OpenConnection(
             name,
@@ -183,7 +183,7 @@ class Connections:
             title,
             integration.timeout,
             loaded.digest,
-            None if failure else upstream_of(connection, integration, holding, loaded, self._means),
+            None if failure else upstream_of(connection, integration, holding, loaded, self._dependencies),
             plan.resolve or Credential,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,

@@ -1,4 +1,4 @@
-"""What an integration says about its way out, and that nothing is said where it says nothing."""
+"""Proxy, certificates and client key of an integration, and that there are none where the config names none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from integrations import OpenApi
 from integrations.base import Secret
 from integrations.http import HttpClient, Transport, Unreachable
 from proxy.config.secrets import Resolver
-from proxy.connections.way_out import chooser, settings, through
+from proxy.connections.transport import client_for, transport_chooser, transport_settings
 
 CERT = {"cert": "/etc/client.pem", "key": {"env": "CLIENT_KEY"}}
 
@@ -20,28 +20,28 @@ def api(**more: Any) -> OpenApi:
     return OpenApi.model_validate({"kind": "openapi", "spec": {"url": "https://x.example/o.json"}, **more})
 
 
-def test_the_usual_way_is_direct() -> None:
-    assert not any(settings(api()))
-    assert chooser(api(), Resolver({}))() == Transport()
+def test_without_settings_the_transport_is_direct() -> None:
+    assert not any(transport_settings(api()))
+    assert transport_chooser(api(), Resolver({}))() == Transport()
 
 
-async def test_only_who_needs_it_gets_a_client_of_its_own() -> None:
+async def test_only_an_integration_with_settings_gets_a_client_of_its_own() -> None:
     async with HttpClient() as http:
-        assert through(http, api(), Resolver({})) is http
-        assert through(http, api(proxy="http://proxy.example:3128"), Resolver({})) is not http
+        assert client_for(http, api(), Resolver({})) is http
+        assert client_for(http, api(proxy="http://proxy.example:3128"), Resolver({})) is not http
 
 
-def test_everything_that_is_said() -> None:
+def test_every_setting_is_used() -> None:
     one = api(proxy="http://proxy.example:3128", ca_bundle="/etc/ca.pem", client_cert=CERT)
     expected = Transport(
         "http://proxy.example:3128", Path("/etc/ca.pem"), Path("/etc/client.pem"), Secret("k")
     )
-    assert chooser(one, Resolver({"CLIENT_KEY": "k"}))() == expected
+    assert transport_chooser(one, Resolver({"CLIENT_KEY": "k"}))() == expected
 
 
 def test_the_key_is_asked_for_anew_and_may_be_missing() -> None:
     env: dict[str, str] = {}
-    choose = chooser(api(client_cert=CERT), Resolver(env))
+    choose = transport_chooser(api(client_cert=CERT), Resolver(env))
     with pytest.raises(Unreachable, match="client_cert: CLIENT_KEY is not set"):
         choose()
     env["CLIENT_KEY"] = "k"

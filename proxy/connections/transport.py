@@ -1,0 +1,43 @@
+"""The proxy and the certificates of an integration's connections, as the config names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from integrations import GraphQl, McpRemote, OpenApi
+from integrations.http import HttpClient, Transport, Unreachable
+from integrations.http.transport import ChooseTransport
+from proxy.config.secrets import Resolver, SecretMissing
+
+HttpIntegration = OpenApi | GraphQl | McpRemote
+
+
+def transport_settings(integration: HttpIntegration) -> tuple[object, ...]:
+    """The settings of the transport, for a key that changes with them. All of them are falsy when none is set."""
+    return (integration.proxy, integration.ca_bundle, integration.client_cert)
+
+
+def client_for(http: HttpClient, integration: HttpIntegration, resolver: Resolver) -> HttpClient:
+    """`http` with the transport of this integration; `http` itself when the config sets none."""
+    if not any(transport_settings(integration)):
+        return http
+    return http.through(transport_chooser(integration, resolver))
+
+
+def transport_chooser(integration: HttpIntegration, resolver: Resolver) -> ChooseTransport:
+    """A function that is called before each request, so that a renewed client key is used at once. It raises
+    `Unreachable` when the key is missing.
+    """
+    cert = integration.client_cert
+    bundle = Path(integration.ca_bundle) if integration.ca_bundle else None
+
+    def choose() -> Transport:
+        if cert is None:
+            return Transport(integration.proxy, bundle)
+        try:
+            key = resolver.resolve(cert.key)
+        except SecretMissing as missing:
+            raise Unreachable(f"client_cert: {missing}") from None
+        return Transport(integration.proxy, bundle, Path(cert.cert), key)
+
+    return choose
