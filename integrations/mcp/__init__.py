@@ -10,32 +10,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from integrations.mcp.headers import credential_headers
-    from integrations.mcp.link import Shared
-    from integrations.mcp.servers import ChildSlots, Limits, LocalServer, RemoteServer, Server
+    from integrations.mcp.servers import (
+        ChildSlots,
+        LocalServer,
+        McpLimits,
+        McpServer,
+        RemoteServer,
+        credential_headers,
+    )
+    from integrations.mcp.session import Shared
     from integrations.mcp.toolset import McpToolset
     from integrations.mcp.upstream import McpUpstream
 
 _HOMES = {
     "ChildSlots": "servers",
-    "Limits": "servers",
+    "McpLimits": "servers",
     "LocalServer": "servers",
     "McpToolset": "toolset",
     "McpUpstream": "upstream",
     "RemoteServer": "servers",
-    "Server": "servers",
-    "Shared": "link",
-    "credential_headers": "headers",
+    "McpServer": "servers",
+    "Shared": "session",
+    "credential_headers": "servers",
 }
 
 __all__ = [
     "ChildSlots",
-    "Limits",
     "LocalServer",
+    "McpLimits",
+    "McpServer",
     "McpToolset",
     "McpUpstream",
     "RemoteServer",
-    "Server",
     "Shared",
     "credential_headers",
 ]

@@ -1,6 +1,7 @@
-"""A local server's process: its own process group, a minimal environment, stderr to the log, killed as a whole.
+"""The process of a local server: a process group of its own, a minimal environment, stderr to the log.
 
-The child gets PATH, HOME, LANG and TMPDIR of this process and what the config declares, never anything else (T29).
+The child gets PATH, HOME, LANG and TMPDIR of this process and what the config declares, never anything else (T29). At
+the end its whole process group is killed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 
+from integrations.mcp.errors import McpError
 from integrations.mcp.redact import Redactor
 from integrations.mcp.servers import ChildSlots, LocalServer
-from integrations.mcp.trouble import Trouble
 
 log = logging.getLogger("executor.mcp")
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -25,12 +26,12 @@ _POLL_SECONDS = 0.01
 
 
 def child_environment(declared: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """What a child sees; `own` is the environment of this process."""
+    """The environment of a child; `own` is the environment of this process."""
     return {**{name: own[name] for name in _INHERITED if name in own}, **declared}
 
 
 class Child:
-    """A running server. Made by `started`, which also ends it."""
+    """A running server. `child_process` starts and ends it."""
 
     def __init__(self, process: asyncio.subprocess.Process, command: str, redactor: Redactor) -> None:
         assert process.stdin is not None
@@ -42,7 +43,7 @@ class Child:
         self._stderr = process.stderr
         self._command = command
         self._redactor = redactor
-        self._last_words = ""
+        self._last_stderr_line = ""
 
     @property
     def pid(self) -> int:
@@ -58,32 +59,32 @@ class Child:
                 text = self._redactor.clean(line.decode("utf-8", "replace"), _STDERR_LINE)
                 if not text:
                     continue
-                self._last_words = text
+                self._last_stderr_line = text
                 logged += 1
                 if logged <= _STDERR_LINES_PER_START:
                     log.debug("stderr of %s: %s", self._command, text)
         if rest:
-            self._last_words = (
-                self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE) or self._last_words
+            self._last_stderr_line = (
+                self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE) or self._last_stderr_line
             )
 
-    def obituary(self) -> str:
-        """Why it is not there any more, as far as one can tell."""
+    def exit_reason(self) -> str:
+        """How the process ended, as far as it is known, and the last line of its stderr."""
         code = self.process.returncode
         if code is None:
-            how = "closed its output"
+            ending = "closed its output"
         elif code < 0:
-            how = f"was ended by signal {-code}"
+            ending = f"was ended by signal {-code}"
         else:
-            how = f"exited with code {code}"
-        said = f": {self._last_words}" if self._last_words else ""
-        return f"`{self._command}` {how}{said}"
+            ending = f"exited with code {code}"
+        last_line = f": {self._last_stderr_line}" if self._last_stderr_line else ""
+        return f"`{self._command}` {ending}{last_line}"
 
     async def end(self, grace_seconds: float) -> None:
-        """Close stdin, wait, then SIGTERM and SIGKILL to the whole group, as the stdio transport asks
-        (specification 2025-11-25, lifecycle, shutdown). Grandchildren go too, even if the child left by itself.
+        """Close stdin, wait, then send SIGTERM and SIGKILL to the whole group (specification 2025-11-25, lifecycle,
+        shutdown of stdio). That ends grandchildren too, even if the child has already exited.
 
-        Output is read away meanwhile: a child that is stuck in a write cannot notice that its stdin has closed.
+        Output is read and discarded meanwhile: a child that is blocked in a write cannot notice that its stdin closed.
         """
         async with asyncio.TaskGroup() as tasks:
             drains = [tasks.create_task(_drain(stream)) for stream in (self.stdout, self._stderr)]
@@ -91,7 +92,7 @@ class Child:
             await asyncio.wait(drains, timeout=_KILL_WAIT_SECONDS)
             for drain in drains:
                 drain.cancel()
-        # A daemon that left the group may still hold the pipes; without this the event loop would keep them.
+        # A daemon that left the group may still hold the pipes; without this the event loop would keep them open.
         close = getattr(getattr(self.process, "_transport", None), "close", None)
         if callable(close):
             close()
@@ -107,7 +108,7 @@ class Child:
             log.warning("process %d did not end after SIGKILL", self.pid)
 
     async def ended(self, seconds: float, poll_seconds: float = _POLL_SECONDS) -> bool:
-        """Whether it ends within this time.
+        """Whether the process ends within this time.
 
         Polls, because `Process.wait` also waits for the end of pipes that grandchildren may hold open.
         """
@@ -132,12 +133,12 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 
 
 @contextlib.asynccontextmanager
-async def started(
+async def child_process(
     server: LocalServer, environment: Mapping[str, str], slots: ChildSlots, grace_seconds: float
 ) -> AsyncIterator[Child]:
-    """Start the server; end it and its group on the way out, whatever happened. Raises `Trouble`."""
+    """Start the server; end it and its process group on exit, whatever happened. Raises `McpError`."""
     if not slots.take():
-        raise Trouble("start", f"{slots.maximum} local MCP servers are running already, which is the limit")
+        raise McpError("start", f"{slots.maximum} local MCP servers are running already, which is the limit")
     try:
         child = await _spawn(server, environment)
         try:
@@ -162,5 +163,5 @@ async def _spawn(server: LocalServer, environment: Mapping[str, str]) -> Child:
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable command"
-        raise Trouble("start", f"cannot start `{program}`: {reason}") from None
+        raise McpError("start", f"cannot start `{program}`: {reason}") from None
     return Child(process, program, Redactor(environment.values()))

@@ -21,6 +21,8 @@ from integrations.fields import (
 )
 from integrations.shared_config import ApproveByDefault, ClientCert, Described, Egress, Health
 
+RemoteTransport = Literal["auto", "streamable-http", "sse"]
+
 
 class _Mcp(Described):
     kind: Literal["mcp"]
@@ -63,7 +65,7 @@ class McpRemote(_Mcp):
         Annotated[bool, Tag("=switch")] | Annotated[McpOauth, Tag("=options")],
         Discriminator(_switch_or_options),
     ] = True
-    transport: Literal["auto", "streamable-http", "sse"] = "auto"
+    transport: RemoteTransport = "auto"
     egress: Egress = Egress()
     proxy: Maybe[Url] = None
     ca_bundle: Maybe[Text] = None

@@ -18,7 +18,7 @@ import orjson
 from integrations.base import Failure, JsonObject, Result, Success
 from integrations.mcp.toolset import Method
 
-_LONGEST_MESSAGE = 2000
+_MAX_MESSAGE = 2000
 _UNKNOWN_TOOL = re.compile(
     r"unknown tool|tool .{0,220}not found|no such tool|tool .{0,220}does not exist", re.IGNORECASE
 )
@@ -96,14 +96,14 @@ def unknown_tool(name: str) -> Failure:
 
 
 def names_unknown_tool(message: str, name: str) -> bool:
-    """Servers say it in words, as a result or as an error of several codes; the words must name the tool."""
+    """There is no code for this: servers say it in a result or in various errors. The text has to name the tool."""
     return len(message) < 600 and name in message and _UNKNOWN_TOOL.search(message) is not None
 
 
 def protocol_error(code: int, message: str, data: Any) -> Failure:
     """A JSON-RPC error of the server itself."""
     details: JsonObject = {"code": code}
-    if data is not None and len(orjson.dumps(data, default=str)) <= _LONGEST_MESSAGE:
+    if data is not None and len(orjson.dumps(data, default=str)) <= _MAX_MESSAGE:
         details["data"] = data
     return Failure(
         "mcp_tool_error", _cut(message) or f"the MCP server answered with error {code}", details=details
@@ -172,4 +172,4 @@ _PROTOCOL_KEYS = frozenset({"_meta", "annotations", "resultType", "ttlMs", "cach
 
 
 def _cut(message: str) -> str:
-    return message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 4] + " ..."
+    return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 4] + " ..."

@@ -1,16 +1,19 @@
-"""Which server an upstream speaks to, and the limits it lives under. Plain values, made by the composition root."""
+"""Which server an upstream speaks to, with which headers, and within which limits. Plain values, made by the caller."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
 
-from integrations.http import EgressRules, Transport
+from integrations.base import Credential, SourceError
+from integrations.credentials import CredentialProblem, cookie_pair, placements_of
+from integrations.http import EgressRules, Transport, origin_of
 from integrations.http.transport import DIRECT, ChooseTransport
+from integrations.mcp.config import RemoteTransport
 
-RemoteTransport = Literal["auto", "streamable-http", "sse"]
+ResolveValues = Callable[[], Mapping[str, str]]
+"""The present headers (remote) or environment variables (local). Raises `SourceError` when a value is missing."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -33,11 +36,11 @@ class LocalServer:
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """An MCP server at a URL. The origin of `url` is spelled out by the config, so it may be a private address.
+    """An MCP server at a URL. The config names the origin of `url`, so it may be a private address.
 
-    `choose` is asked before every session for proxy, certificates and client key; it may raise an `HttpError`.
+    `choose` gives proxy, certificates and client key, and is called before every session; it may raise an `HttpError`.
     `auto` tries streamable HTTP, then HTTP with SSE (the transport of 2024-11-05) if the server refuses the first.
-    `detect_oauth` and `client_id` say what a 401 is looked into for (`sign_in`).
+    `detect_oauth`: whether a 401 starts OAuth discovery (`sign_in`), which is needless with a `client_id`.
     """
 
     url: str
@@ -49,13 +52,18 @@ class RemoteServer:
     detect_oauth: bool = True
     client_id: str | None = None
 
+    def egress_rules(self) -> EgressRules:
+        """The configured rules, and the origin of `url` besides."""
+        own = {origin_of(self.url)} - {""}
+        return EgressRules(self.egress.allow, self.egress.origins | own, self.egress.declared)
 
-Server = LocalServer | RemoteServer
+
+McpServer = LocalServer | RemoteServer
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one upstream. Seconds and bytes; the defaults fit a desktop server as well as a busy gateway."""
+class McpLimits:
+    """The limits of one upstream. The defaults fit a server on a desktop as well as a busy gateway."""
 
     connect_seconds: float = 30.0
     list_seconds: float = 30.0
@@ -93,3 +101,18 @@ class ChildSlots:
 
     def give(self) -> None:
         self.taken -= 1
+
+
+def credential_headers(credential: Credential) -> dict[str, str]:
+    """Header name to value. Raises `SourceError` for a part that is no header (a query parameter), or that holds
+    what no header may hold.
+    """
+    try:
+        placements = placements_of(credential)
+    except CredentialProblem as problem:
+        raise SourceError(problem.failure.message) from None
+    if any(one.target == "query" for one in placements):
+        raise SourceError("an MCP server takes its credential in headers: `auth.kind: query` cannot be used")
+    headers = {one.name: one.text for one in placements if one.target == "header"}
+    cookies = [cookie_pair(one.name, one.text) for one in placements if one.target == "cookie"]
+    return {**headers, "Cookie": "; ".join(cookies)} if cookies else headers

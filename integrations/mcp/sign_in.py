@@ -1,15 +1,15 @@
-"""What a server that answers 401 wants: a sign-in (`needs_auth`), or first a client that its authorization server knows
-(`needs_client_registration`).
+"""OAuth discovery after a 401: whether a sign-in is enough (`needs_auth`), or the authorization server only accepts
+clients that were registered with it (`needs_client_registration`).
 
 Rules
-- Protected resource metadata: where the challenge says (RFC 9728 section 5.1), else at the well-known places of the
-  server's URL. It counts only if its `resource` is of the server's own origin (section 3.3).
-- Authorization server metadata: RFC 8414 section 3.1, then OpenID Connect Discovery section 4; it counts only if its
+- Protected resource metadata: at the URL of the challenge (RFC 9728 section 5.1), else at the well-known URLs of the
+  server. It is valid only if its `resource` is of the server's own origin (section 3.3).
+- Authorization server metadata: RFC 8414 section 3.1, then OpenID Connect Discovery section 4. It is valid only if its
   `issuer` is the one that was asked for (RFC 8414 section 3.3).
-- Only metadata that was read and offers no way in without a registered client (no `registration_endpoint`, RFC 7591;
-  no client id metadata documents) makes the status `needs_client_registration`. What cannot be read is `needs_auth`.
-- Every URL comes from a server nobody vouches for, so it passes the egress guard under the server's own rules, without
-  headers or credentials; redirects are not followed; sizes, times and their number are bounded (T24, T28).
+- The status is `needs_client_registration` only if metadata was read that offers neither dynamic registration
+  (`registration_endpoint`, RFC 7591) nor client id metadata documents. Otherwise it is `needs_auth`.
+- No URL can be trusted, because an untrusted server gives it: requests pass the egress guard under the server's own
+  rules, without headers or credentials; redirects are not followed; sizes, times and counts are limited (T24, T28).
 """
 
 from __future__ import annotations
@@ -25,71 +25,72 @@ from urllib.parse import urlsplit
 import orjson
 
 from integrations.base import JsonObject
-from integrations.http import EgressRules, HttpClient, HttpError, origin_of
+from integrations.http import HttpClient, HttpError, origin_of
 from integrations.http.backend import Resolve
-from integrations.mcp.servers import RemoteServer, Server
-from integrations.mcp.trouble import Trouble, status_of
+from integrations.mcp.errors import McpError, status_of
+from integrations.mcp.servers import McpServer, RemoteServer
 
-_WHOLE_SECONDS = 5.0
-_ONE_SECONDS = 3.0
+_TOTAL_SECONDS = 5.0
+_REQUEST_SECONDS = 3.0
 _MAX_BYTES = 256 * 1024
 _MAX_ISSUERS = 2
-_KEPT_SECONDS = 600.0
+_CACHE_SECONDS = 600.0
 _RESOURCE_METADATA = re.compile(r'\bresource_metadata\s*=\s*(?:"([^"]*)"|([^\s,]+))', re.IGNORECASE)
 _PROTECTED = "/.well-known/oauth-protected-resource"
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedStatus:
     challenge: str
     status: JsonObject
     until: float
 
 
-class SignIn:
-    """Asks once for every attempt to connect that ended in a 401, and keeps what was read for ten minutes."""
+class OAuthDiscovery:
+    """Called after each attempt to connect that ended in a 401; keeps what it found for ten minutes."""
 
-    def __init__(self, server: Server, resolve: Resolve) -> None:
+    def __init__(self, server: McpServer, resolve: Resolve) -> None:
         self._server = server
         self._resolve = resolve
-        self._kept: _Kept | None = None
+        self._cached: _CachedStatus | None = None
 
-    async def status_of(self, trouble: Trouble) -> JsonObject:
-        """The published status after this trouble. Never raises for what a server says or fails to say."""
+    async def status_of(self, error: McpError) -> JsonObject:
+        """The published status after this error. Does not raise, whatever a server answers."""
         server = self._server
-        wanted = trouble.kind == "unauthorized" and isinstance(server, RemoteServer) and server.detect_oauth
+        wanted = error.kind == "unauthorized" and isinstance(server, RemoteServer) and server.detect_oauth
         if not wanted or not isinstance(server, RemoteServer) or server.client_id is not None:
-            return status_of(trouble)
-        kept = self._kept
-        if kept is not None and kept.challenge == trouble.challenge and time.monotonic() < kept.until:
-            return dict(kept.status)
-        issuer = await self._without_registration(server, trouble.challenge)
+            return status_of(error)
+        cached = self._cached
+        if cached is not None and cached.challenge == error.challenge and time.monotonic() < cached.until:
+            return dict(cached.status)
+        issuer = await self._closed_issuer(server, error.challenge)
         if issuer is None:
-            return status_of(trouble)
-        self._kept = _Kept(trouble.challenge, _needs_registration(issuer), time.monotonic() + _KEPT_SECONDS)
-        return dict(self._kept.status)
+            return status_of(error)
+        self._cached = _CachedStatus(
+            error.challenge, _needs_registration(issuer), time.monotonic() + _CACHE_SECONDS
+        )
+        return dict(self._cached.status)
 
-    async def _without_registration(self, server: RemoteServer, challenge: str) -> str | None:
-        """The issuer that wants a client it knows already; None when there is another way, or none is known."""
+    async def _closed_issuer(self, server: RemoteServer, challenge: str) -> str | None:
+        """The issuer that only accepts registered clients; None when it accepts others, or when none is known."""
         try:
-            async with asyncio.timeout(_WHOLE_SECONDS), HttpClient(resolve=self._resolve) as plain:
-                asking = _Asking(plain.through(server.choose), server)
-                for issuer in await asking.issuers(challenge):
-                    if (metadata := await asking.metadata(issuer)) is not None:
-                        return None if _open_to_strangers(metadata) else issuer
+            async with asyncio.timeout(_TOTAL_SECONDS), HttpClient(resolve=self._resolve) as plain:
+                discovery = _Discovery(plain.through(server.choose), server)
+                for issuer in await discovery.issuers(challenge):
+                    if (metadata := await discovery.metadata(issuer)) is not None:
+                        return None if _accepts_unregistered(metadata) else issuer
         except (HttpError, TimeoutError):
             return None
         return None
 
 
-class _Asking:
+class _Discovery:
     """The requests of one discovery."""
 
     def __init__(self, http: HttpClient, server: RemoteServer) -> None:
         self._http = http
         self._url = server.url
-        own = {origin_of(server.url)} - {""}
-        self._rules = EgressRules(server.egress.allow, server.egress.origins | own, server.egress.declared)
+        self._rules = server.egress_rules()
 
     async def issuers(self, challenge: str) -> list[str]:
         for url in _resource_metadata_urls(challenge, self._url):
@@ -107,11 +108,11 @@ class _Asking:
         return None
 
     async def _get(self, url: str) -> JsonObject | None:
-        """A JSON object, or None for anything else, among it what the guard refuses."""
+        """A JSON object, or None for anything else, including a URL that the egress guard refuses."""
         try:
             response = await self._http.request(
                 "GET", url, [("Accept", "application/json")], None,
-                timeout_seconds=_ONE_SECONDS, max_bytes=_MAX_BYTES, allow=self._rules,
+                timeout_seconds=_REQUEST_SECONDS, max_bytes=_MAX_BYTES, allow=self._rules,
             )  # fmt: skip
             found: Any = orjson.loads(response.body) if response.status == 200 else None
         except (HttpError, orjson.JSONDecodeError):
@@ -131,7 +132,7 @@ def _resource_metadata_urls(challenge: str, server_url: str) -> Iterator[str]:
 
 
 def _server_metadata_urls(issuer: str) -> Iterator[str]:
-    """The path of the issuer comes after the well-known part; OpenID Connect has it before."""
+    """RFC 8414 puts the path of the issuer after the well-known part, OpenID Connect before it."""
     origin, path = origin_of(issuer), urlsplit(issuer).path.rstrip("/")
     yield f"{origin}/.well-known/oauth-authorization-server{path}"
     yield f"{origin}/.well-known/openid-configuration{path}"
@@ -139,7 +140,7 @@ def _server_metadata_urls(issuer: str) -> Iterator[str]:
         yield f"{origin}{path}/.well-known/openid-configuration"
 
 
-def _open_to_strangers(metadata: JsonObject) -> bool:
+def _accepts_unregistered(metadata: JsonObject) -> bool:
     by_document = metadata.get("client_id_metadata_document_supported") is True
     return by_document or bool(metadata.get("registration_endpoint"))
 

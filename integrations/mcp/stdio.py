@@ -1,7 +1,7 @@
-"""The stdio transport: newline-delimited JSON-RPC to and from a child, with bounds on what the child may write.
+"""The stdio transport: newline-delimited JSON-RPC to and from a child process, with limits on what the child may write.
 
-Bounds: a line has at most `message_bytes`; `stray_lines` lines that are no JSON-RPC end the connection; more than
-`messages_per_second` messages are not read faster, so a flood fills the child's own pipe and not our memory or time.
+A line has at most `message_bytes`. More than `stray_lines` lines that are not JSON-RPC end the connection. At most
+`messages_per_second` messages are read, so that a flood fills the child's own pipe instead of our memory.
 """
 
 from __future__ import annotations
@@ -9,29 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from integrations.mcp.child import Child, started
-from integrations.mcp.servers import ChildSlots, Limits, LocalServer
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.child import Child, child_process
+from integrations.mcp.errors import McpError, OnError
+from integrations.mcp.servers import ChildSlots, LocalServer, McpLimits
+from integrations.mcp.transport import MessageOrError, MessageStreams
 
 log = logging.getLogger("executor.mcp")
 _CHUNK = 256 * 1024
-_UNSENT = 256
-_SHARE = 0.05
-_LAST_WORDS_SECONDS = 0.5
-_WATCH_SECONDS = 0.5
-Incoming = SessionMessage | Exception
-Streams = tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]
+_OUTGOING_MESSAGES = 256
+_WINDOW_SECONDS = 0.05
+_EXIT_WAIT_SECONDS = 0.5
+_EXIT_POLL_SECONDS = 0.5
 
 
-class Lines:
-    """Cuts a byte stream into lines. Sans I/O: `feed` returns the complete ones. Raises `Trouble`."""
+class LineSplitter:
+    """Splits a byte stream into lines, without I/O: `feed` returns the complete ones. Raises `McpError`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -51,38 +50,44 @@ class Lines:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise Trouble("too_large", f"the server wrote a line of more than {self._limit} bytes", sent=True)
+            raise McpError(
+                "too_large", f"the server wrote a line of more than {self._limit} bytes", sent=True
+            )
 
 
-class Throttle:
-    """How long to rest so that at most `rate` messages a second are read. Sans I/O: the caller has the clock."""
+class MessageThrottle:
+    """Limits reading to `rate` messages a second. Without I/O: the caller passes the time and sleeps."""
 
     def __init__(self, rate: int) -> None:
-        self._most = max(1, int(rate * _SHARE))
+        self._per_window = max(1, int(rate * _WINDOW_SECONDS))
         self._since = 0.0
         self._count = 0
 
-    def rest(self, now: float, messages: int) -> float:
-        if now - self._since >= _SHARE:
+    def pause(self, now: float, messages: int) -> float:
+        """Count these messages; the seconds to wait before more are read."""
+        if now - self._since >= _WINDOW_SECONDS:
             self._since, self._count = now, 0
         self._count += messages
-        if self._count < self._most:
+        if self._count < self._per_window:
             return 0.0
-        return _SHARE * self._count / self._most - (now - self._since)
+        return _WINDOW_SECONDS * self._count / self._per_window - (now - self._since)
 
 
 class _Pipes:
-    """Both directions of one child. `failed` is told the first trouble."""
+    """Both directions of one child. `on_error` is called with what ends the connection."""
 
-    def __init__(self, child: Child, limits: Limits, failed: Callable[[Trouble], None]) -> None:
+    def __init__(self, child: Child, limits: McpLimits, on_error: OnError) -> None:
         self._child = child
         self._limits = limits
-        self._failed = failed
+        self._on_error = on_error
         self._stray = 0
 
-    async def read(self, out: MemoryObjectSendStream[Incoming]) -> None:
-        """Until the child closes stdout or breaks a bound; the closed stream is what tells the session."""
-        lines, throttle = Lines(self._limits.message_bytes), Throttle(self._limits.messages_per_second)
+    async def read(self, out: MemoryObjectSendStream[MessageOrError]) -> None:
+        """Until the child closes stdout or exceeds a limit; the session sees that as the end of the stream."""
+        lines, throttle = (
+            LineSplitter(self._limits.message_bytes),
+            MessageThrottle(self._limits.messages_per_second),
+        )
         loop = asyncio.get_running_loop()
         async with out:
             try:
@@ -90,32 +95,32 @@ class _Pipes:
                     complete = lines.feed(data)
                     for line in complete:
                         await self._deliver(line, out)
-                    if (pause := throttle.rest(loop.time(), len(complete))) > 0:
+                    if (pause := throttle.pause(loop.time(), len(complete))) > 0:
                         await asyncio.sleep(pause)
-                await self._say_why()
-            except Trouble as trouble:
-                self._failed(trouble)
+                await self._report_exit()
+            except McpError as error:
+                self._on_error(error)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
 
-    async def _say_why(self) -> None:
+    async def _report_exit(self) -> None:
         # The end of the output often arrives before the exit status and the last line of stderr do.
-        await self._child.ended(_LAST_WORDS_SECONDS)
-        self._failed(Trouble("closed", self._child.obituary(), sent=True))
+        await self._child.ended(_EXIT_WAIT_SECONDS)
+        self._on_error(McpError("closed", self._child.exit_reason(), sent=True))
 
     async def watch(self) -> None:
-        """The end of the process. Usually the end of its output says so first, unless a grandchild holds that open."""
-        while not await self._child.ended(_WATCH_SECONDS, poll_seconds=_WATCH_SECONDS):
+        """Until the process ends. Usually its output ends first, unless a grandchild holds that open."""
+        while not await self._child.ended(_EXIT_POLL_SECONDS, poll_seconds=_EXIT_POLL_SECONDS):
             pass
-        await self._say_why()
+        await self._report_exit()
 
-    async def _deliver(self, line: bytes, out: MemoryObjectSendStream[Incoming]) -> None:
+    async def _deliver(self, line: bytes, out: MemoryObjectSendStream[MessageOrError]) -> None:
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValueError:
             self._stray += 1
             if self._stray > self._limits.stray_lines:
-                raise Trouble(
+                raise McpError(
                     "protocol",
                     f"the server wrote {self._stray} lines to stdout that are no JSON-RPC",
                     sent=True,
@@ -125,7 +130,7 @@ class _Pipes:
         await out.send(SessionMessage(message))
 
     async def write(self, messages: MemoryObjectReceiveStream[SessionMessage]) -> None:
-        """Until the session closes or the child stops reading for good (the reader notices and says why)."""
+        """Until the session closes, or the child no longer reads its stdin (`read` and `watch` then report why)."""
         async with messages:
             with contextlib.suppress(OSError, RuntimeError):
                 async for one in messages:
@@ -139,14 +144,14 @@ async def stdio_transport(
     server: LocalServer,
     environment: Mapping[str, str],
     slots: ChildSlots,
-    limits: Limits,
-    failed: Callable[[Trouble], None],
-) -> AsyncIterator[Streams]:
-    """Start the server and connect to it. Raises `Trouble`. Enter and leave it in one task (anyio's rule)."""
-    async with started(server, environment, slots, limits.grace_seconds) as child:
-        into_session, incoming = anyio.create_memory_object_stream[Incoming](16)
-        outgoing, from_session = anyio.create_memory_object_stream[SessionMessage](_UNSENT)
-        pipes = _Pipes(child, limits, failed)
+    limits: McpLimits,
+    on_error: OnError,
+) -> AsyncIterator[MessageStreams]:
+    """Start the server and connect to it. Raises `McpError`. Enter and exit it in the same task (anyio requires it)."""
+    async with child_process(server, environment, slots, limits.grace_seconds) as child:
+        into_session, incoming = anyio.create_memory_object_stream[MessageOrError](16)
+        outgoing, from_session = anyio.create_memory_object_stream[SessionMessage](_OUTGOING_MESSAGES)
+        pipes = _Pipes(child, limits, on_error)
         async with incoming, outgoing, into_session, from_session, anyio.create_task_group() as tasks:
             tasks.start_soon(child.log_stderr)
             tasks.start_soon(pipes.read, into_session)

@@ -1,7 +1,7 @@
 """`McpToolset`: what a server listed, with names that are safe in an address. Immutable; replaced as a whole.
 
-Risk follows the policy design, section 3: `readOnlyHint: true` is a read, `destructiveHint: true` is destructive,
-the rest is a write. A tool without annotations is therefore a write, which asks unless the config says otherwise.
+Risk: `readOnlyHint: true` is a read, `destructiveHint: true` is destructive, anything else is a write. So a tool
+without annotations is a write, which needs approval unless the config says otherwise.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from integrations.naming import safe_name
 from integrations.patterns import idle_patterns, name_filter, none_left
 
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
-_LONGEST_NAME = 200
-_MOST_KEYWORDS = 40
+_MAX_NAME = 200
+_MAX_KEYWORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedTool:
     """One entry of `tools/list`, as plain JSON. `name` is the upstream's own; `needs_task`: it only runs as a task."""
 
     name: str
@@ -40,13 +40,13 @@ class Offer:
     """Everything a server offers: its tools and whether it has resources and prompts."""
 
     server: str
-    tools: tuple[Listed, ...]
+    tools: tuple[ListedTool, ...]
     resources: bool = False
     prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RequestPlan:
     """How a prepared call is sent: the method and, for tools, the upstream's own name of the tool."""
 
     method: Method
@@ -56,7 +56,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     definition: ToolDefinition
-    plan: Plan
+    plan: RequestPlan
     schemas: ToolSchemas
     annotations: Mapping[str, Any]
 
@@ -89,7 +89,7 @@ class McpToolset:
         """Raises `UnknownTool`."""
         return self._entry(tool).definition
 
-    def plan(self, tool: str) -> Plan:
+    def plan(self, tool: str) -> RequestPlan:
         """Raises `UnknownTool`."""
         return self._entry(tool).plan
 
@@ -108,7 +108,7 @@ EMPTY = McpToolset("", (), ())
 
 
 def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> McpToolset:
-    """Name, pick and describe what a server offers. `include` and `exclude` are tool patterns, as for OpenAPI."""
+    """Name, select and describe what a server offers. `include` and `exclude` are tool patterns."""
     entries, warnings = _entries(offer)
     stays = name_filter(include, exclude)
     idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
@@ -132,20 +132,20 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
         entries.append(_tool(tool, _free(safe_name(tool.name), taken)))
     for own in _own_tools(offer):
         name = _free(own.name, taken)
-        entries.append(_entry(name, own, Plan(_METHODS[own.name])))
+        entries.append(_entry(name, own, RequestPlan(_METHODS[own.name])))
     return entries, warnings
 
 
-def _unusable(tool: Listed, seen: set[str]) -> str:
+def _unusable(tool: ListedTool, seen: set[str]) -> str:
     if tool.name in seen:
         return "listed twice"
-    if not tool.name.strip() or len(tool.name) > _LONGEST_NAME:
+    if not tool.name.strip() or len(tool.name) > _MAX_NAME:
         return "not a usable name"
     return "it can only be run as a task, which is not supported" if tool.needs_task else ""
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """A name nobody has yet: the server's own order decides who keeps the plain one (T4)."""
+    """A name that is not taken yet. The order of the server's list decides which tool keeps the plain name (T4)."""
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
@@ -153,11 +153,11 @@ def _free(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _tool(tool: Listed, name: str) -> _Entry:
-    return _entry(name, tool, Plan("tools/call", tool.name))
+def _tool(tool: ListedTool, name: str) -> _Entry:
+    return _entry(name, tool, RequestPlan("tools/call", tool.name))
 
 
-def _entry(name: str, tool: Listed, plan: Plan) -> _Entry:
+def _entry(name: str, tool: ListedTool, plan: RequestPlan) -> _Entry:
     risk = risk_of(tool.annotations)
     definition = ToolDefinition(
         name=name,
@@ -171,15 +171,15 @@ def _entry(name: str, tool: Listed, plan: Plan) -> _Entry:
 
 
 def risk_of(annotations: Mapping[str, Any]) -> Risk:
-    """See the module text. `destructiveHint` means nothing beside `readOnlyHint: true` (ToolAnnotations)."""
+    """See the module docstring. Beside `readOnlyHint: true`, `destructiveHint` has no meaning (ToolAnnotations)."""
     if annotations.get("readOnlyHint") is True:
         return "read"
     return "destructive" if annotations.get("destructiveHint") is True else "write"
 
 
-def _keywords(tool: Listed, name: str) -> str:
+def _keywords(tool: ListedTool, name: str) -> str:
     properties = tool.input.get("properties")
-    words = list(properties)[:_MOST_KEYWORDS] if isinstance(properties, dict) else []
+    words = list(properties)[:_MAX_KEYWORDS] if isinstance(properties, dict) else []
     if tool.name != name:
         words.append(tool.name)
     return " ".join(words)
@@ -233,8 +233,8 @@ _MESSAGE = _open({"role": {"enum": ["user", "assistant"]}, "content": {}}, "role
 _VALUES = {"type": "object", "additionalProperties": _TEXT}
 
 
-def _own(name: str, title: str, description: str, given: JsonObject, output: JsonObject) -> Listed:
-    return Listed(name, title, description, given, output, _READ)
+def _own(name: str, title: str, description: str, given: JsonObject, output: JsonObject) -> ListedTool:
+    return ListedTool(name, title, description, given, output, _READ)
 
 
 def _list_of(key: str, item: JsonObject) -> JsonObject:
@@ -264,7 +264,7 @@ _PROMPT_TOOLS = (
 )  # fmt: skip
 
 
-def _own_tools(offer: Offer) -> Iterable[Listed]:
+def _own_tools(offer: Offer) -> Iterable[ListedTool]:
     if offer.resources:
         yield from _RESOURCE_TOOLS
     if offer.prompts:

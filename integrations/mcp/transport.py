@@ -1,4 +1,4 @@
-"""The SDK's transports with our own ends: HTTP through the egress guard, and a read stream that tells when it ends."""
+"""The HTTP transports of the SDK over our own connections, and a read stream that reports its end."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
-from integrations.http import EgressRules, HttpError, origin_of
+from integrations.http import HttpError
 from integrations.http.backend import Resolve
-from integrations.mcp.guarded import GuardedTransport
-from integrations.mcp.renewal import Renewal
-from integrations.mcp.servers import Limits, RemoteServer
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.errors import McpError, OnError
+from integrations.mcp.http_transport import GuardedTransport, HeaderRenewal
+from integrations.mcp.servers import McpLimits, RemoteServer
 
-Incoming = SessionMessage | Exception
-Streams = tuple[ReadStream[Incoming], WriteStream[SessionMessage]]
-Transport = AbstractAsyncContextManager[Streams]
-Way = Literal["stdio", "streamable-http", "sse"]
-Failed = Callable[[Trouble], None]
+MessageOrError = SessionMessage | Exception
+MessageStreams = tuple[ReadStream[MessageOrError], WriteStream[SessionMessage]]
+SessionTransport = AbstractAsyncContextManager[MessageStreams]
+TransportKind = Literal["stdio", "streamable-http", "sse"]
 
 
-def guarded_transport(
+def http_connections(
     server: RemoteServer,
-    way: Way,
+    kind: TransportKind,
     resolve: Resolve,
-    limits: Limits,
-    failed: Failed,
-    renewal: Renewal | None = None,
+    limits: McpLimits,
+    on_error: OnError,
+    renewal: HeaderRenewal | None = None,
 ) -> GuardedTransport:
-    """The connections of one session. The origin of the server's URL is spelled out by the config. Raises `Trouble`."""
-    own = {origin_of(server.url)} - {""}
-    rules = EgressRules(server.egress.allow, server.egress.origins | own, server.egress.declared)
+    """The connections of one session. Raises `McpError`."""
     try:
         return GuardedTransport(
-            rules,
+            server.egress_rules(),
             limits.message_bytes,
-            failed,
-            events=way == "sse",
+            on_error,
+            events=kind == "sse",
             resolve=resolve,
             transport=server.choose(),
             renewal=renewal,
             secure=not server.url.lower().startswith("http:"),
         )
     except HttpError as error:
-        raise Trouble("unreachable", str(error)) from None
+        raise McpError("unreachable", str(error)) from None
 
 
-def http_transport(
-    server: RemoteServer, way: Way, headers: Mapping[str, str], guarded: GuardedTransport, limits: Limits
-) -> Transport:
-    """Streamable HTTP or SSE over `guarded`, which stays open: its owner closes it."""
+def http_session_transport(
+    server: RemoteServer,
+    kind: TransportKind,
+    headers: Mapping[str, str],
+    guarded: GuardedTransport,
+    limits: McpLimits,
+) -> SessionTransport:
+    """Streamable HTTP or SSE over `guarded`, which the caller closes."""
 
     def client(
         headers: dict[str, str] | None = None,
         timeout: httpx2.Timeout | None = None,
         auth: httpx2.Auth | None = None,
     ) -> httpx2.AsyncClient:
-        # Neither proxies of the environment nor .netrc: what goes out is what the config says.
-        return httpx2.AsyncClient(transport=_Lent(guarded), headers=headers, trust_env=False)
+        # `trust_env=False`: neither the proxies of the environment nor .netrc are used, only what the config says.
+        return httpx2.AsyncClient(transport=_Unclosed(guarded), headers=headers, trust_env=False)
 
-    if way == "sse":
+    if kind == "sse":
         return sse_client(server.url, dict(headers), httpx_client_factory=client)
     return _streamable(server.url, client(dict(headers)), limits)
 
 
 @asynccontextmanager
-async def _streamable(url: str, http: httpx2.AsyncClient, limits: Limits) -> AsyncIterator[Streams]:
+async def _streamable(url: str, http: httpx2.AsyncClient, limits: McpLimits) -> AsyncIterator[MessageStreams]:
     async with (
         http,
         streamable_http_client(url, http_client=http, max_sse_event_size=limits.message_bytes) as streams,
@@ -80,8 +80,8 @@ async def _streamable(url: str, http: httpx2.AsyncClient, limits: Limits) -> Asy
         yield streams
 
 
-class _Lent(httpx2.AsyncBaseTransport):
-    """The guarded transport without its end: it outlives the client, so that it can be asked why things failed."""
+class _Unclosed(httpx2.AsyncBaseTransport):
+    """The guarded transport, which closing the client does not close: afterwards `refusal` is read from it."""
 
     def __init__(self, guarded: GuardedTransport) -> None:
         self._guarded = guarded
@@ -90,10 +90,10 @@ class _Lent(httpx2.AsyncBaseTransport):
         return await self._guarded.handle_async_request(request)
 
 
-class _Watched:
-    """A read stream that tells when it ends. The SDK itself says so to nobody but the calls in flight."""
+class _WatchedStream:
+    """A read stream that reports its end. The SDK reports that only to the calls under way."""
 
-    def __init__(self, stream: ReadStream[Incoming], ended: Callable[[], None]) -> None:
+    def __init__(self, stream: ReadStream[MessageOrError], ended: Callable[[], None]) -> None:
         self._stream = stream
         self._ended = ended
 
@@ -101,16 +101,16 @@ class _Watched:
     def last_context(self) -> Any:
         return getattr(self._stream, "last_context", None)
 
-    async def receive(self) -> Incoming:
+    async def receive(self) -> MessageOrError:
         return await self._stream.receive()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    def __aiter__(self) -> ReadStream[Incoming]:
+    def __aiter__(self) -> ReadStream[MessageOrError]:
         return self
 
-    async def __anext__(self) -> Incoming:
+    async def __anext__(self) -> MessageOrError:
         try:
             return await self._stream.__anext__()
         except BaseException:
@@ -131,11 +131,11 @@ class _Watched:
 
 
 @asynccontextmanager
-async def watched(transport: Transport, failed: Failed) -> AsyncIterator[Streams]:
-    """The transport, telling `failed` when the other side has ended it."""
+async def watch_end(transport: SessionTransport, on_error: OnError) -> AsyncIterator[MessageStreams]:
+    """The transport; `on_error` is called when the other side has ended it."""
 
     def ended() -> None:
-        failed(Trouble("closed", "the connection ended", sent=True))
+        on_error(McpError("closed", "the connection ended", sent=True))
 
     async with transport as (read, write):
-        yield _Watched(read, ended), write
+        yield _WatchedStream(read, ended), write

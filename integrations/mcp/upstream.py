@@ -1,8 +1,11 @@
 """`McpUpstream`: one connection to one MCP server, with its tools, status and calls.
 
-Who owns what: `start(tasks)` makes one task in the caller's TaskGroup, the owner task, which alone opens and closes
-sessions; `aclose()` cancels it and waits until the session is closed and a local server's process group is dead.
+Who owns what: `start(tasks)` makes one task in the caller's TaskGroup, the supervisor, which alone opens and closes
+sessions. `aclose()` cancels it and waits until the session is closed and the process group of a local server is dead.
 Cancelling the TaskGroup does the same. Calls run in the tasks of their callers.
+
+Arguments are checked against the tool's input schema before anything is sent. The schema comes from the server:
+`integrations.validator` makes sure that the check ends soon and fetches nothing, and what it cannot judge is sent.
 """
 
 from __future__ import annotations
@@ -11,22 +14,27 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result
+from jsonschema import ValidationError
+from jsonschema.exceptions import best_match
+
+from integrations.base import Credential, Failure, InvalidArguments, JsonObject, PreparedCall, Problem, Result
 from integrations.conversation import SILENT, Conversation, InputNeeded, OnElicit
-from integrations.mcp.arguments import check_arguments
-from integrations.mcp.asking import Switchboard
-from integrations.mcp.exchange import exchange
-from integrations.mcp.link import Link, Shared
-from integrations.mcp.owner import Owner, Resolve
-from integrations.mcp.servers import ChildSlots, Limits, Server
-from integrations.mcp.toolset import McpToolset, Offer, Plan, make_toolset
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.elicitation import ElicitationRouter
+from integrations.mcp.errors import McpError
+from integrations.mcp.request import send_request
+from integrations.mcp.servers import ChildSlots, McpLimits, McpServer, ResolveValues
+from integrations.mcp.session import McpSession, Shared
+from integrations.mcp.supervisor import SessionSupervisor
+from integrations.mcp.toolset import McpToolset, Offer, RequestPlan, make_toolset
+from integrations.validator import schema_errors
 
-# A child is given its grace twice and is then killed; nothing else takes long.
+# A child process gets `grace_seconds` twice and is then killed; nothing else takes long.
 _CLOSE_SECONDS = 15.0
+_MAX_PROBLEMS = 20
+_MAX_REASON = 240
 
 
-def _nothing() -> Mapping[str, str]:
+def _no_values() -> Mapping[str, str]:
     return {}
 
 
@@ -37,41 +45,40 @@ def _ignore() -> None:
 class McpUpstream:
     """Implements `Upstream`.
 
-    `name` is for logs (the integration, or the prefix). `resolve` is called before every connection and gives headers
-    (remote) or environment variables (local) that win over those of `server`; it may raise `SourceError` when a value
-    is missing. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it must not block
-    and not raise. `asks`: servers may ask the user something; then questions go to the `Conversation` of the call that
-    they are about, and are refused where it has none. Otherwise the capability is not declared and every such request
-    is refused, as are sampling and roots always.
+    `name` is for logs (the integration, or the prefix). `resolve` is called before every connection; its values
+    override those of `server`. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it
+    must neither block nor raise. `asks`: servers may ask the user something. Then a question goes to the `Conversation`
+    of its call, and is refused where nobody can be asked. Without `asks` the capability is not declared and every
+    question is refused. Sampling and roots are always refused.
     """
 
     def __init__(
         self,
-        server: Server,
+        server: McpServer,
         *,
         name: str = "mcp",
         include: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         enabled: bool = True,
-        resolve: Resolve = _nothing,
+        resolve: ResolveValues = _no_values,
         changed: Callable[[], None] = _ignore,
         asks: bool = False,
         shared: Shared | None = None,
-        limits: Limits | None = None,
+        limits: McpLimits | None = None,
     ) -> None:
         self._server = server
         self._name = name
         self._enabled = enabled
-        self._limits = limits or Limits()
-        self._gate = _Gate(self._limits.parallel_calls, self._limits.waiting_calls)
-        self._board = Switchboard()
+        self._limits = limits or McpLimits()
+        self._call_limiter = _CallLimiter(self._limits.parallel_calls, self._limits.waiting_calls)
+        self._elicitations = ElicitationRouter()
         self._task: asyncio.Task[None] | None = None
-        ask: OnElicit | None = self._board.ask if asks else None
+        ask: OnElicit | None = self._elicitations.ask if asks else None
 
         def make(offer: Offer) -> McpToolset:
             return make_toolset(offer, include, exclude)
 
-        self._owner = Owner(
+        self._supervisor = SessionSupervisor(
             server,
             name=name,
             make=make,
@@ -85,25 +92,25 @@ class McpUpstream:
     @property
     def toolset(self) -> McpToolset:
         """Empty until the server has listed its tools once (`listed`); never empty again after that."""
-        return self._owner.shelf.toolset
+        return self._supervisor.tool_cache.toolset
 
     @property
     def listed(self) -> bool:
-        return self._owner.shelf.listed
+        return self._supervisor.tool_cache.listed
 
     @property
     def status(self) -> JsonObject:
         """`{"status": "connected"}`, `disabled`, `needs_auth`, or with an `error` `needs_client_registration` or
-        `failed` (seed 003).
+        `failed`.
 
         A local server that was stopped while idle is `connected`: it is ready, and starts with the next call.
         """
-        return dict(self._owner.status) if self._enabled else {"status": "disabled"}
+        return dict(self._supervisor.status) if self._enabled else {"status": "disabled"}
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin to connect. The owner task lives in `tasks` until `aclose`. Once only."""
+        """Begin to connect. The supervisor runs in `tasks` until `aclose`. Call this once only."""
         if self._enabled:
-            self._task = tasks.create_task(self._owner.run(), name=f"mcp {self._name}")
+            self._task = tasks.create_task(self._supervisor.run(), name=f"mcp {self._name}")
 
     async def settled(self, timeout_seconds: float) -> bool:
         """Wait for the outcome of the attempt to connect that is under way. False when it takes longer."""
@@ -111,36 +118,36 @@ class McpUpstream:
             return True
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._owner.settled()
+                await self._supervisor.settled()
         except TimeoutError:
             return False
         return True
 
     def refresh(self) -> None:
         """List the tools again soon, in the background."""
-        self._owner.refresh()
+        self._supervisor.refresh()
 
     async def aclose(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            self._owner.stop()
+            self._supervisor.stop()
             task.cancel()
             await asyncio.wait([task], timeout=_CLOSE_SECONDS)
 
     def prepare(self, tool: str, arguments: JsonObject) -> PreparedCall:
-        """Validate. Raises `UnknownTool`, `InvalidArguments`. The canonical arguments are those given: MCP sends them
-        as they are, and defaults are the server's business.
+        """Validate. Raises `UnknownTool`, `InvalidArguments`. The canonical arguments are those given: they are sent
+        as they are, and the server fills in defaults.
         """
-        toolset = self._owner.shelf.toolset
+        toolset = self._supervisor.tool_cache.toolset
         plan = toolset.plan(tool)
         check_arguments(toolset.schemas(tool).input, arguments)
         summary = f"{self._name}: {plan.method} {plan.name}".rstrip()
         return PreparedCall(toolset.definition(tool), dict(arguments), summary, plan)
 
     async def invoke(self, call: PreparedCall, credential: Credential, timeout_seconds: float) -> Result:
-        """One request upstream; nobody hears of its progress, and nobody can be asked.
+        """One request upstream, without reports of progress, and with nobody to ask.
 
-        `credential` is not used: a session's headers are set when it is opened (`resolve`).
+        `credential` is not used: the headers of a session are set when it is opened (`resolve`).
         """
         result = await self.converse(call, timeout_seconds, SILENT)
         assert not isinstance(result, InputNeeded)
@@ -156,51 +163,55 @@ class McpUpstream:
         """
         if not self._enabled:
             return Failure("connection_not_ready", f"{self._name} is disabled")
-        if not self._gate.open:
-            return Trouble("busy", f"too many calls of {self._name} wait already").as_failure(idempotent=True)
-        sent = _Sent()
+        if self._call_limiter.full:
+            return McpError("busy", f"too many calls of {self._name} wait already").as_failure(
+                idempotent=True
+            )
+        state = _CallState()
         seconds = min(timeout_seconds, self._server.timeout_seconds)
-        # A call that waits for a link already keeps the server from being stopped as idle.
-        self._owner.begin()
+        # A call that waits for a session already keeps the server from being stopped as idle.
+        self._supervisor.call_started()
         try:
-            async with asyncio.timeout(seconds) as limit, self._gate:
-                with self._board.call(conversation, limit):
-                    return await self._repaired(call, conversation, sent)
+            async with asyncio.timeout(seconds) as limit, self._call_limiter:
+                with self._elicitations.call(conversation, limit):
+                    return await self._send(call, conversation, state)
         except TimeoutError:
-            if sent.link is not None:
-                self._owner.suspect()
-            return self._timed_out(call, sent, seconds)
+            if state.session is not None:
+                self._supervisor.request_probe()
+            return self._timed_out(call, state, seconds)
         finally:
-            self._owner.finish(answered=sent.answered)
+            self._supervisor.call_ended(answered=state.answered)
 
-    async def _repaired(
-        self, call: PreparedCall, conversation: Conversation, sent: _Sent
+    async def _send(
+        self, call: PreparedCall, conversation: Conversation, state: _CallState
     ) -> Result | InputNeeded:
-        """Send; if the connection turns out to be gone, once more on a new one where that cannot do a thing twice."""
-        plan: Plan = call.plan
+        """Send. If the connection is lost, send once more on a new one, unless that could run a call twice."""
+        plan: RequestPlan = call.plan
         safe = call.tool.idempotent or call.tool.risk == "read"
         for last in (False, True):
-            link = await self._owner.link()
-            if isinstance(link, Trouble):
-                return self._not_ready(link)
-            sent.link = link
+            session = await self._supervisor.session()
+            if isinstance(session, McpError):
+                return self._not_ready(session)
+            state.session = session
             try:
-                result = await exchange(link, plan, call.arguments, conversation, self._limits.input_rounds)
-            except Trouble as trouble:
-                self._owner.report(link, trouble)
-                sent.link = None
-                if last or not trouble.repairable or (trouble.sent and not safe):
-                    return trouble.as_failure(idempotent=safe)
+                result = await send_request(
+                    session, plan, call.arguments, conversation, self._limits.input_rounds
+                )
+            except McpError as error:
+                self._supervisor.report_error(session, error)
+                state.session = None
+                if last or not error.reconnectable or (error.sent and not safe):
+                    return error.as_failure(idempotent=safe)
             else:
-                sent.answered = True
+                state.answered = True
                 if isinstance(result, Failure) and result.code == "mcp_tool_unknown":
-                    self._owner.refresh()
+                    self._supervisor.refresh()
                 return result
         raise AssertionError("the second round always returns")
 
-    def _not_ready(self, trouble: Trouble) -> Failure:
-        """Nothing was sent. A server that was never reached has no tools, so this is about one that is away."""
-        failure = trouble.as_failure(idempotent=True)
+    def _not_ready(self, error: McpError) -> Failure:
+        """The server was reached before, because its tools are known, but cannot be reached now. Nothing was sent."""
+        failure = error.as_failure(idempotent=True)
         return Failure(
             failure.code,
             f"{self._name}: {failure.message}",
@@ -209,33 +220,33 @@ class McpUpstream:
             {"sent": False},
         )
 
-    def _timed_out(self, call: PreparedCall, sent: _Sent, seconds: float) -> Failure:
+    def _timed_out(self, call: PreparedCall, state: _CallState, seconds: float) -> Failure:
         safe = call.tool.idempotent or call.tool.risk == "read"
         message = f"the MCP server did not answer within {seconds:g} seconds"
-        return Trouble("timeout", message, sent=sent.link is not None).as_failure(idempotent=safe)
+        return McpError("timeout", message, sent=state.session is not None).as_failure(idempotent=safe)
 
 
-class _Sent:
-    """How far a call got: the link its request is under way on, if any, and whether it was answered."""
+class _CallState:
+    """How far a call got: the session on which its request is under way, if any, and whether it was answered."""
 
-    __slots__ = ("answered", "link")
+    __slots__ = ("answered", "session")
 
     def __init__(self) -> None:
-        self.link: Link | None = None
+        self.session: McpSession | None = None
         self.answered = False
 
 
-class _Gate:
-    """Bounds the calls under way and those that wait for their turn."""
+class _CallLimiter:
+    """Limits the number of calls under way, and of those that wait for their turn."""
 
     def __init__(self, parallel: int, waiting: int) -> None:
         self._turns = asyncio.Semaphore(parallel)
-        self._most = parallel + waiting
+        self._maximum = parallel + waiting
         self._inside = 0
 
     @property
-    def open(self) -> bool:
-        return self._inside < self._most
+    def full(self) -> bool:
+        return self._inside >= self._maximum
 
     async def __aenter__(self) -> None:
         self._inside += 1
@@ -248,3 +259,25 @@ class _Gate:
     async def __aexit__(self, *error: Any) -> None:
         self._inside -= 1
         self._turns.release()
+
+
+def check_arguments(schema: JsonObject, arguments: JsonObject) -> None:
+    """Raises `InvalidArguments` with at most twenty problems, each with its JSON Pointer (RFC 6901)."""
+    problems: list[Problem] = []
+    for error in schema_errors(schema, arguments):
+        problems.append(_problem(error))
+        if len(problems) >= _MAX_PROBLEMS:
+            break
+    if problems:
+        raise InvalidArguments(problems)
+
+
+def _problem(error: ValidationError) -> Problem:
+    deepest = best_match([error]) or error
+    place = "".join("/" + _escaped(str(part)) for part in deepest.absolute_path)
+    reason = deepest.message
+    return Problem(place, reason if len(reason) <= _MAX_REASON else f"{reason[:120]} ... {reason[-100:]}")
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")

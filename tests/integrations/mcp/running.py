@@ -13,14 +13,14 @@ from typing import Any
 
 from integrations.base import Credential, Failure, JsonObject, Result, Success
 from integrations.conversation import Conversation, InputNeeded, OnElicit, OnProgress, Reply
-from integrations.mcp import Limits, LocalServer, McpUpstream
-from integrations.mcp.servers import Server
+from integrations.mcp import LocalServer, McpLimits, McpUpstream
+from integrations.mcp.servers import McpServer
 
 RAW = str(Path(__file__).with_name("stdio_server.py"))
 # Plenty for a process to start on a loaded machine; nothing waits this long unless something is wrong.
 PATIENCE = 30.0
-# Limits that let a test see in an instant what takes minutes in earnest.
-QUICK = Limits(
+# McpLimits that let a test see in an instant what takes minutes in earnest.
+QUICK = McpLimits(
     first_pause_seconds=0.01, longest_pause_seconds=0.02, shortest_pause_seconds=0.05,
     shortest_refresh_seconds=0.01, grace_seconds=0.2, connect_seconds=20.0,
 )  # fmt: skip
@@ -94,7 +94,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(server: Server, *, limits: Limits = QUICK, **options: Any) -> AsyncIterator[Running]:
+async def running(server: McpServer, *, limits: McpLimits = QUICK, **options: Any) -> AsyncIterator[Running]:
     """Start, wait for the first outcome, close."""
     changes = Changes()
     async with asyncio.TaskGroup() as tasks:

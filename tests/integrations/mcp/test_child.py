@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.mcp.child import child_environment, started
+from integrations.mcp.child import child_environment, child_process
+from integrations.mcp.errors import McpError
 from integrations.mcp.servers import ChildSlots, LocalServer
-from integrations.mcp.trouble import Trouble
 from tests.integrations.mcp.running import QUICK, fifo, raw_server, running
 
 
@@ -85,26 +85,26 @@ async def test_a_grandchild_goes_even_if_its_parent_died(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("command", [("no-such-program-anywhere",), (str(Path(__file__).parent),), ("a\0b",)])
-async def test_what_cannot_be_started_is_trouble(command: tuple[str, ...]) -> None:
+async def test_what_cannot_be_started_is_an_error(command: tuple[str, ...]) -> None:
     slots = ChildSlots(1)
-    with pytest.raises(Trouble) as caught:
-        async with started(LocalServer(command), {}, slots, QUICK.grace_seconds):
+    with pytest.raises(McpError) as caught:
+        async with child_process(LocalServer(command), {}, slots, QUICK.grace_seconds):
             pass
     assert (caught.value.kind, caught.value.sent) == ("start", False)
     assert slots.taken == 0
 
 
-async def test_a_child_that_is_stuck_in_a_write_is_ended() -> None:
+async def test_a_child_that_is_blocked_in_a_write_is_ended() -> None:
     server = LocalServer((sys.executable, "-I", "-S", "-c", "while True: print('x' * 65536)"))
-    async with started(server, {}, ChildSlots(1), QUICK.grace_seconds) as child:
+    async with child_process(server, {}, ChildSlots(1), QUICK.grace_seconds) as child:
         pass
     assert child.process.returncode is not None
 
 
-async def test_the_obituary_tells_how_and_the_last_words() -> None:
+async def test_the_exit_reason_has_the_exit_code_and_the_last_line_of_stderr() -> None:
     code = "import sys; sys.stderr.write('the key abcdefgh is wrong'); sys.exit(4)"
     server = LocalServer((sys.executable, "-I", "-S", "-c", code))
-    async with started(server, {"KEY": "abcdefgh"}, ChildSlots(1), 1.0) as child:
+    async with child_process(server, {"KEY": "abcdefgh"}, ChildSlots(1), 1.0) as child:
         await child.log_stderr()
         assert await child.ended(10.0)
-        assert child.obituary().endswith("exited with code 4: the key [redacted] is wrong")
+        assert child.exit_reason().endswith("exited with code 4: the key [redacted] is wrong")

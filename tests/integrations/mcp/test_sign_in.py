@@ -12,8 +12,8 @@ from integrations.base import JsonObject
 from integrations.http import EgressRules
 from integrations.http.backend import system_resolve
 from integrations.mcp import RemoteServer
-from integrations.mcp.sign_in import SignIn
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.errors import McpError
+from integrations.mcp.sign_in import OAuthDiscovery
 from tests.integrations.echo import Echo, Reply, Seen, echo_server
 from tests.integrations.mcp.running import running
 
@@ -43,8 +43,8 @@ def resource(echo: Echo, issuer: str = "") -> JsonObject:
 
 async def status_at(echo: Echo, challenge: str = "", **options: Any) -> JsonObject:
     server = RemoteServer(echo.url + "/mcp", **options)
-    trouble = Trouble("unauthorized", "401", status=401, challenge=challenge)
-    return await SignIn(server, system_resolve).status_of(trouble)
+    error = McpError("unauthorized", "401", status=401, challenge=challenge)
+    return await OAuthDiscovery(server, system_resolve).status_of(error)
 
 
 def paths(echo: Echo) -> list[str]:
@@ -128,14 +128,14 @@ async def test_what_was_read_is_kept_and_what_was_not_is_asked_again() -> None:
     async with echo_server() as echo:
         documents: dict[str, Any] = {PROTECTED: resource(echo)}
         serve(echo, documents)
-        sign_in = SignIn(RemoteServer(echo.url + "/mcp"), system_resolve)
-        trouble = Trouble("unauthorized", "401")
-        assert await sign_in.status_of(trouble) == NEEDS_AUTH
+        discovery = OAuthDiscovery(RemoteServer(echo.url + "/mcp"), system_resolve)
+        error = McpError("unauthorized", "401")
+        assert await discovery.status_of(error) == NEEDS_AUTH
         documents[SERVER] = {"issuer": echo.url}
-        found = await sign_in.status_of(trouble)
+        found = await discovery.status_of(error)
         assert found["status"] == "needs_client_registration"
         asked = len(echo.log)
-        assert await sign_in.status_of(trouble) == found
+        assert await discovery.status_of(error) == found
         assert len(echo.log) == asked
 
 
@@ -151,6 +151,6 @@ async def test_t24_metadata_of_a_private_address_is_not_fetched_unless_allowed()
         assert (await status_at(echo, egress=allowed))["status"] == "needs_client_registration"
 
 
-async def test_other_trouble_is_told_as_it_is() -> None:
-    sign_in = SignIn(RemoteServer("https://mcp.example/"), system_resolve)
-    assert await sign_in.status_of(Trouble("unreachable", "why")) == {"status": "failed", "error": "why"}
+async def test_other_errors_are_told_as_they_are() -> None:
+    discovery = OAuthDiscovery(RemoteServer("https://mcp.example/"), system_resolve)
+    assert await discovery.status_of(McpError("unreachable", "why")) == {"status": "failed", "error": "why"}

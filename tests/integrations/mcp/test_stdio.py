@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.mcp.stdio import Lines, Throttle
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.errors import McpError
+from integrations.mcp.stdio import LineSplitter, MessageThrottle
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 7))
 def test_lines_do_not_depend_on_how_the_bytes_arrive(pieces: list[bytes], size: int) -> None:
     data = b"\n".join(pieces) + b"\n"
-    lines = Lines(1000)
+    lines = LineSplitter(1000)
     found = [line for start in range(0, len(data), size) for line in lines.feed(data[start : start + size])]
     assert found == [line for line in data.split(b"\n") if line.strip()]
 
@@ -20,23 +20,23 @@ def test_lines_do_not_depend_on_how_the_bytes_arrive(pieces: list[bytes], size: 
     "chunks", [[b"x" * 11], [b"x" * 6, b"x" * 6], [b"x" * 11 + b"\n"], [b"x" * 6, b"x" * 6 + b"\n"]]
 )
 def test_a_line_has_a_limit(chunks: list[bytes]) -> None:
-    lines = Lines(10)
-    with pytest.raises(Trouble):
+    lines = LineSplitter(10)
+    with pytest.raises(McpError):
         list(map(lines.feed, chunks))
 
 
 def test_a_line_up_to_the_limit_is_fine() -> None:
-    assert Lines(10).feed(b"x" * 10 + b"\n" + b"y" * 10) == [b"x" * 10]
+    assert LineSplitter(10).feed(b"x" * 10 + b"\n" + b"y" * 10) == [b"x" * 10]
 
 
 def test_the_throttle_lets_ordinary_traffic_pass() -> None:
-    throttle = Throttle(1000)
-    assert [throttle.rest(now / 10, 40) for now in range(1, 20)] == [0.0] * 19
+    throttle = MessageThrottle(1000)
+    assert [throttle.pause(now / 10, 40) for now in range(1, 20)] == [0.0] * 19
 
 
 def test_the_throttle_holds_a_flood_to_its_rate() -> None:
-    throttle, now, read = Throttle(1000), 1.0, 0
+    throttle, now, read = MessageThrottle(1000), 1.0, 0
     while now < 11.0:
         read += 500
-        now += throttle.rest(now, 500) + 0.0001
+        now += throttle.pause(now, 500) + 0.0001
     assert read <= 11_000

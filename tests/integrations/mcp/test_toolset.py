@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from integrations.base import UnknownTool
-from integrations.mcp.toolset import EMPTY, Listed, Offer, Plan, make_toolset, risk_of
+from integrations.mcp.toolset import EMPTY, ListedTool, Offer, RequestPlan, make_toolset, risk_of
 
 
-def tool(name: str, **annotations: Any) -> Listed:
-    return Listed(name, "", "does it", {"type": "object", "properties": {"q": {}}}, None, annotations)
+def tool(name: str, **annotations: Any) -> ListedTool:
+    return ListedTool(name, "", "does it", {"type": "object", "properties": {"q": {}}}, None, annotations)
 
 
 def names(*offered: str) -> list[str]:
@@ -49,7 +49,7 @@ def test_t4_names_are_made_safe_and_never_shadow() -> None:
 
 def test_the_upstreams_name_is_what_is_sent() -> None:
     toolset = make_toolset(Offer("s", (tool("get-sum"),)))
-    assert toolset.plan("get_sum") == Plan("tools/call", "get-sum")
+    assert toolset.plan("get_sum") == RequestPlan("tools/call", "get-sum")
     assert toolset.definition("get_sum").keywords == "q get-sum"
 
 
@@ -60,7 +60,7 @@ def test_a_name_listed_twice_counts_once() -> None:
 
 
 def test_a_tool_that_only_runs_as_a_task_is_left_out() -> None:
-    task = Listed("t", "", "", {}, None, {}, needs_task=True)
+    task = ListedTool("t", "", "", {}, None, {}, needs_task=True)
     toolset = make_toolset(Offer("shop", (task,)))
     assert toolset.tools == ()
     assert toolset.warnings == (
@@ -74,8 +74,8 @@ def test_resources_and_prompts_are_tools_where_the_server_has_them() -> None:
     assert [one.name for one in toolset.tools] == [
         "resources.list", "resources.list_2", "resources.read", "prompts.list", "prompts.get",
     ]  # fmt: skip
-    assert toolset.plan("resources.list") == Plan("tools/call", "resources.list")
-    assert toolset.plan("resources.list_2") == Plan("resources/list")
+    assert toolset.plan("resources.list") == RequestPlan("tools/call", "resources.list")
+    assert toolset.plan("resources.list_2") == RequestPlan("resources/list")
     assert {one.risk for one in toolset.tools[1:]} == {"read"}
     assert toolset.schemas("resources.read").input["required"] == ["uri"]
     assert toolset.schemas("prompts.get").output is not None

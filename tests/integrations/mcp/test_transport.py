@@ -6,10 +6,10 @@ import httpx2
 import pytest
 
 from integrations.http import EgressRules, Transport, Unreachable
-from integrations.mcp.guarded import GuardedTransport
+from integrations.mcp.errors import McpError
+from integrations.mcp.http_transport import GuardedTransport
 from integrations.mcp.servers import RemoteServer
-from integrations.mcp.transport import guarded_transport, http_transport
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.transport import http_connections, http_session_transport
 from tests.integrations.echo import Reply, echo_server
 from tests.integrations.mcp.running import QUICK, running
 
@@ -20,8 +20,8 @@ async def nowhere(host: str, port: int) -> list[str]:
 
 async def test_the_origin_of_the_url_is_allowed_and_no_other() -> None:
     async with echo_server() as own, echo_server() as other:
-        told: list[Trouble] = []
-        guarded = guarded_transport(
+        told: list[McpError] = []
+        guarded = http_connections(
             RemoteServer(own.url + "/mcp"), "streamable-http", nowhere, QUICK, told.append
         )
         async with _client(guarded) as client:
@@ -47,8 +47,8 @@ async def test_variables_of_the_environment_change_nothing(monkeypatch: pytest.M
         monkeypatch.setenv("HTTP_PROXY", spy.url)
         monkeypatch.setenv("ALL_PROXY", spy.url)
         server = RemoteServer(own.url + "/mcp", egress=EgressRules())
-        guarded = guarded_transport(server, "streamable-http", nowhere, QUICK, lambda _: None)
-        async with http_transport(server, "streamable-http", {"X-Key": "k"}, guarded, QUICK):
+        guarded = http_connections(server, "streamable-http", nowhere, QUICK, lambda _: None)
+        async with http_session_transport(server, "streamable-http", {"X-Key": "k"}, guarded, QUICK):
             pass
         async with running(server) as one:
             assert one.status["status"] == "failed"
@@ -60,7 +60,7 @@ def _client(guarded: GuardedTransport) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=guarded, trust_env=False)
 
 
-async def test_the_way_out_is_chosen_for_every_session() -> None:
+async def test_the_proxy_is_chosen_for_every_session() -> None:
     async with echo_server() as proxy:
         proxy.answer = lambda seen: Reply(403)
         server = RemoteServer("http://mcp.example/mcp", choose=lambda: Transport(proxy=proxy.url))
@@ -69,7 +69,7 @@ async def test_the_way_out_is_chosen_for_every_session() -> None:
         assert proxy.log[0].target == "http://mcp.example:80/mcp"
 
 
-async def test_a_way_out_that_cannot_be_used_is_told() -> None:
+async def test_a_client_key_that_is_missing_is_told() -> None:
     def choose() -> Transport:
         raise Unreachable("client_cert: environment variable KEY is not set")
 

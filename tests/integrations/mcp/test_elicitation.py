@@ -1,11 +1,11 @@
-"""Whom a question is passed on to, and what it does to the call's deadline."""
+"""Which caller a question is passed on to, and how it affects the deadline of the call."""
 
 from __future__ import annotations
 
 import asyncio
 
 from integrations.conversation import Conversation, ElicitationAnswer, ElicitationRequest
-from integrations.mcp.asking import Switchboard
+from integrations.mcp.elicitation import ElicitationRouter
 from tests.integrations.mcp.running import PATIENCE
 
 QUESTION = ElicitationRequest("who?", schema={"type": "object"})
@@ -24,27 +24,29 @@ def said(answer: ElicitationAnswer | None) -> object:
 
 
 async def test_the_only_call_is_asked() -> None:
-    board = Switchboard()
+    router = ElicitationRouter()
     async with asyncio.timeout(PATIENCE) as limit:
-        with board.call(answering("a", "yes"), limit):
-            assert said(await board.ask(QUESTION)) == {"said": "yes"}
-        assert await board.ask(QUESTION) is None, "no call is under way"
+        with router.call(answering("a", "yes"), limit):
+            assert said(await router.ask(QUESTION)) == {"said": "yes"}
+        assert await router.ask(QUESTION) is None, "no call is under way"
 
 
 async def test_one_partys_question_never_reaches_another() -> None:
-    board = Switchboard()
+    router = ElicitationRouter()
     async with asyncio.timeout(PATIENCE) as limit:
-        with board.call(answering("a", "mine"), limit):
-            with board.call(answering("b", "yours"), limit):
-                assert await board.ask(QUESTION) is None
-            with board.call(None, limit):
-                assert await board.ask(QUESTION) is None, "a call that nobody listens to may be meant too"
-            with board.call(answering("a", "also mine"), limit):
-                assert said(await board.ask(QUESTION)) == {"said": "mine"}
+        with router.call(answering("a", "mine"), limit):
+            with router.call(answering("b", "yours"), limit):
+                assert await router.ask(QUESTION) is None
+            with router.call(None, limit):
+                assert await router.ask(QUESTION) is None, (
+                    "the question may belong to the call that cannot be asked"
+                )
+            with router.call(answering("a", "also mine"), limit):
+                assert said(await router.ask(QUESTION)) == {"said": "mine"}
 
 
 async def test_two_questions_of_one_party_go_to_two_calls() -> None:
-    board, both = Switchboard(), asyncio.Barrier(2)
+    router, both = ElicitationRouter(), asyncio.Barrier(2)
 
     def meeting(name: str) -> Conversation:
         async def ask(question: ElicitationRequest) -> ElicitationAnswer:
@@ -54,13 +56,13 @@ async def test_two_questions_of_one_party_go_to_two_calls() -> None:
         return Conversation("a", ask=ask)
 
     async with asyncio.timeout(PATIENCE) as limit:
-        with board.call(meeting("first"), limit), board.call(meeting("second"), limit):
-            answers = await asyncio.gather(board.ask(QUESTION), board.ask(QUESTION))
+        with router.call(meeting("first"), limit), router.call(meeting("second"), limit):
+            answers = await asyncio.gather(router.ask(QUESTION), router.ask(QUESTION))
     assert [said(one) for one in answers] == [{"said": "first"}, {"said": "second"}]
 
 
-async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
-    board = Switchboard()
+async def test_the_deadline_is_suspended_while_somebody_is_asked() -> None:
+    router = ElicitationRouter()
     seen: list[float | None] = []
     async with asyncio.timeout(PATIENCE) as limit:
         before = limit.when()
@@ -69,15 +71,15 @@ async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
             seen.append(limit.when())
             return ElicitationAnswer("cancel")
 
-        with board.call(Conversation("a", ask=ask), limit):
-            await board.ask(QUESTION)
+        with router.call(Conversation("a", ask=ask), limit):
+            await router.ask(QUESTION)
         assert seen == [None]
         assert before is not None
         assert (limit.when() or 0.0) >= before
 
 
 async def test_an_answer_that_comes_after_the_call_leaves_its_deadline_alone() -> None:
-    board, asked, over = Switchboard(), asyncio.Event(), asyncio.Event()
+    router, asked, over = ElicitationRouter(), asyncio.Event(), asyncio.Event()
 
     async def ask(question: ElicitationRequest) -> ElicitationAnswer:
         asked.set()
@@ -86,8 +88,8 @@ async def test_an_answer_that_comes_after_the_call_leaves_its_deadline_alone() -
 
     async with asyncio.TaskGroup() as group:
         async with asyncio.timeout(PATIENCE) as limit:
-            with board.call(Conversation("a", ask=ask), limit):
-                answer = group.create_task(board.ask(QUESTION))
+            with router.call(Conversation("a", ask=ask), limit):
+                answer = group.create_task(router.ask(QUESTION))
                 await asked.wait()
         over.set()
         assert await answer == ElicitationAnswer("cancel")

@@ -12,13 +12,13 @@ import pytest
 
 from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from integrations.mcp import LocalServer, RemoteServer
-from integrations.mcp.link import Listeners, Memory, Opening, Shared, open_link
-from integrations.mcp.servers import ChildSlots, Server
+from integrations.mcp.servers import ChildSlots, McpServer
+from integrations.mcp.session import Listeners, Negotiated, SessionOptions, Shared, open_session
 from tests.integrations.mcp.running import QUICK, raw_server, running
 
 SDK = str(Path(__file__).with_name("sdk_server.py"))
-WAYS = ("stdio", "/mcp", "/old/mcp", "/sse")
-HTTP = ("/mcp", "/old/mcp", "/sse")
+ENDPOINTS = ("stdio", "/mcp", "/old/mcp", "/sse")
+HTTP_ENDPOINTS = ("/mcp", "/old/mcp", "/sse")
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +32,22 @@ def origin() -> Iterator[str]:
         process.communicate()
 
 
-def server_at(origin: str, way: str) -> Server:
-    if way == "stdio":
+def server_at(origin: str, endpoint: str) -> McpServer:
+    if endpoint == "stdio":
         return LocalServer((sys.executable, SDK, "stdio"))
-    return RemoteServer(origin + way)
+    return RemoteServer(origin + endpoint)
 
 
-async def opened(server: Server, memory: Memory) -> tuple[str, bool, str]:
-    """Way, era and name of a link, opened and closed again."""
+async def opened(server: McpServer, negotiated: Negotiated) -> tuple[str, bool, str]:
+    """Transport, era and server name of a session, opened and closed again."""
     listeners = Listeners(lambda _: None, lambda: None, lambda *_: None)
-    opening = Opening(server, {}, listeners, Shared(ChildSlots()), QUICK)
-    async with open_link(opening, memory) as link:
-        return link.way, link.modern, link.server_name
+    options = SessionOptions(server, {}, listeners, Shared(ChildSlots()), QUICK)
+    async with open_session(options, negotiated) as session:
+        return session.transport, session.modern, session.server_name
 
 
 @pytest.mark.parametrize(
-    ("way", "expected"),
+    ("endpoint", "expected"),
     [
         ("stdio", ("stdio", True, "shop")),
         ("/mcp", ("streamable-http", True, "shop")),
@@ -55,26 +55,26 @@ async def opened(server: Server, memory: Memory) -> tuple[str, bool, str]:
         ("/sse", ("sse", False, "shop")),
     ],
 )
-async def test_the_way_and_the_era_are_found_out(
-    origin: str, way: str, expected: tuple[str, bool, str]
+async def test_transport_and_era_are_negotiated(
+    origin: str, endpoint: str, expected: tuple[str, bool, str]
 ) -> None:
-    memory = Memory()
-    assert await opened(server_at(origin, way), memory) == expected
-    assert (memory.way, memory.legacy) == (expected[0], not expected[1])
-    assert await opened(server_at(origin, way), memory) == expected
+    negotiated = Negotiated()
+    assert await opened(server_at(origin, endpoint), negotiated) == expected
+    assert (negotiated.transport, negotiated.legacy) == (expected[0], not expected[1])
+    assert await opened(server_at(origin, endpoint), negotiated) == expected
 
 
 @pytest.mark.parametrize("behaviour", ["", "strict"])
-async def test_a_local_server_of_the_old_era_is_spoken_to_in_its_own_way(behaviour: str) -> None:
+async def test_a_local_server_of_the_old_era_is_spoken_to_as_it_expects(behaviour: str) -> None:
     """`strict` ends when the first message is not `initialize`, as some servers do."""
-    memory = Memory()
-    assert await opened(raw_server(behaviour), memory) == ("stdio", False, "raw")
-    assert memory.legacy
+    negotiated = Negotiated()
+    assert await opened(raw_server(behaviour), negotiated) == ("stdio", False, "raw")
+    assert negotiated.legacy
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_tools_resources_and_prompts(origin: str, way: str) -> None:
-    async with running(server_at(origin, way)) as one:
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_tools_resources_and_prompts(origin: str, endpoint: str) -> None:
+    async with running(server_at(origin, endpoint)) as one:
         assert one.status == {"status": "connected"}
         assert await one.data("add", a=1, b=2) == {"x": 3, "y": 0}
         picture = await one.data("picture")
@@ -106,48 +106,48 @@ async def test_names_titles_schemas_and_risks(origin: str) -> None:
         assert toolset.annotations("add") == {"readOnlyHint": True}
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_progress(origin: str, way: str) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_progress(origin: str, endpoint: str) -> None:
     seen: list[Any] = []
-    async with running(server_at(origin, way)) as one:
+    async with running(server_at(origin, endpoint)) as one:
         await one.talk("steps", progress=lambda *step: seen.append(step))
         assert seen == [(1.0, 2.0, "step 1"), (2.0, 2.0, "step 2")]
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_elicitation_in_both_eras(origin: str, way: str) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_elicitation_in_both_eras(origin: str, endpoint: str) -> None:
     """Over stdio and `/mcp` the server answers with `input_required` and is asked again; elsewhere it asks back."""
 
     async def answer(question: ElicitationRequest) -> ElicitationAnswer:
         assert question.message == "who are you?"
         return ElicitationAnswer("accept", {"name": "Ada"})
 
-    async with running(server_at(origin, way), asks=True) as one:
+    async with running(server_at(origin, endpoint), asks=True) as one:
         assert await one.talk("greet", ask=answer) == {"result": "hello Ada"}
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_where_nobody_can_be_asked_elicitation_fails_politely(origin: str, way: str) -> None:
-    async with running(server_at(origin, way), asks=True) as one:
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_where_nobody_can_be_asked_elicitation_fails_politely(origin: str, endpoint: str) -> None:
+    async with running(server_at(origin, endpoint), asks=True) as one:
         failure = await one.failure("greet")
         assert failure.code == "mcp_tool_error"
         assert await one.data("add", a=1, b=1) == {"x": 2, "y": 0}
 
 
-@pytest.mark.parametrize("way", ["stdio", "/mcp", "/old/mcp", "/sse"])
-async def test_a_changed_list_is_noticed(origin: str, way: str) -> None:
-    async with running(server_at(origin, way)) as one:
+@pytest.mark.parametrize("endpoint", ["stdio", "/mcp", "/old/mcp", "/sse"])
+async def test_a_changed_list_is_noticed(origin: str, endpoint: str) -> None:
+    async with running(server_at(origin, endpoint)) as one:
         if "fresh" in one.names:
-            # The HTTP server is shared by these tests; one of the others has been here.
+            # The HTTP_ENDPOINTS server is shared by these tests; one of the others has been here.
             assert await one.data("fresh") == {"result": "odd"}
         else:
             await one.data("grow")
             await one.changes.until(lambda: "fresh" in one.names)
 
 
-@pytest.mark.parametrize("way", HTTP)
-async def test_headers_are_resolved_and_sent(origin: str, way: str) -> None:
-    server = RemoteServer(origin + way, headers={"X-Plain": "a", "X-Both": "config"})
+@pytest.mark.parametrize("endpoint", HTTP_ENDPOINTS)
+async def test_headers_are_resolved_and_sent(origin: str, endpoint: str) -> None:
+    server = RemoteServer(origin + endpoint, headers={"X-Plain": "a", "X-Both": "config"})
     async with running(server, resolve=lambda: {"X-Secret": "s3cret", "X-Both": "resolved"}) as one:
         seen = await one.data("headers")
         assert (seen["x-plain"], seen["x-secret"], seen["x-both"]) == ("a", "s3cret", "resolved")

@@ -1,18 +1,23 @@
-"""What can go wrong between us and an MCP server, as one value that says whether the call may have taken effect.
+"""`McpError`: what went wrong between us and an MCP server, and whether the call may have taken effect.
 
 `sent` is False only when the server certainly did not process the request: no connection, or a refusal of the
 session or the credential. Only then may a call that is not idempotent be sent again.
+
+    Exception
+    ├── McpError   the connection failed, or the server broke the protocol (ours; `kind` says which)
+    └── MCPError   of the SDK, here always `SdkError`: an answer of the server, or an `McpError` that was wrapped
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError as SdkError
 
 from integrations.base import Failure, JsonObject
 
-Kind = Literal[
+McpErrorKind = Literal[
     "start",  # the process cannot be started, or ended before it answered
     "unreachable",  # no connection
     "closed",  # the connection or process ended
@@ -28,12 +33,12 @@ Kind = Literal[
     "secret",  # a header or variable has no value
 ]
 
-# The transports report trouble with one request as a JSON-RPC error of this code, so that it reaches its caller
-# and nobody else. The code lies in the range that the specification leaves to implementations.
-TROUBLE_CODE = -32019
+# When one request fails, the transports answer it with a JSON-RPC error of this code, so that the failure reaches the
+# caller of that request and nobody else. The code lies in the range that the specification leaves to implementations.
+CONNECTION_ERROR_CODE = -32019
 _KEY = "executor"
-_KINDS = get_args(Kind)
-_CODES = {
+_KINDS = get_args(McpErrorKind)
+_FAILURE_CODES = {
     "unauthorized": "connection_rejected",
     "forbidden": "connection_rejected",
     "timeout": "upstream_timeout",
@@ -41,16 +46,16 @@ _CODES = {
     "too_large": "upstream_response_too_large",
     "secret": "connection_value_missing",
 }
-_LASTING = frozenset({"denied", "too_large", "protocol", "forbidden", "unauthorized", "secret"})
-_REPAIRABLE = frozenset({"unreachable", "closed", "session"})
+_PERMANENT = frozenset({"denied", "too_large", "protocol", "forbidden", "unauthorized", "secret"})
+_RECONNECTABLE = frozenset({"unreachable", "closed", "session"})
 
 
-class Trouble(Exception):
-    """See the module text. `status` is the HTTP status, if there was one; `challenge` a 401's `WWW-Authenticate`."""
+class McpError(Exception):
+    """See the module docstring. `status`: of HTTP, if there was one. `challenge`: `WWW-Authenticate` of a 401."""
 
     def __init__(
         self,
-        kind: Kind,
+        kind: McpErrorKind,
         message: str,
         *,
         sent: bool = False,
@@ -58,26 +63,24 @@ class Trouble(Exception):
         challenge: str = "",
     ) -> None:
         super().__init__(message)
-        self.kind: Kind = kind
+        self.kind: McpErrorKind = kind
         self.message = message
         self.sent = sent
         self.status = status
         self.challenge = challenge
 
     @property
-    def repairable(self) -> bool:
+    def reconnectable(self) -> bool:
         """Whether a new connection may help at once."""
-        return self.kind in _REPAIRABLE
+        return self.kind in _RECONNECTABLE
 
     def as_error(self) -> dict[str, Any]:
-        """A JSON-RPC error object."""
+        """A JSON-RPC error object, which `wrapped_error` reads."""
         data = {_KEY: self.kind, "sent": self.sent, "status": self.status, "challenge": self.challenge}
-        return {"code": TROUBLE_CODE, "message": self.message, "data": data}
+        return {"code": CONNECTION_ERROR_CODE, "message": self.message, "data": data}
 
     def as_failure(self, *, idempotent: bool) -> Failure:
-        """What agent code sees. `retryable` obeys one rule: a call that may have taken effect is not offered again
-        unless it is idempotent.
-        """
+        """What agent code sees. A call that may have taken effect is `retryable` only if it is idempotent."""
         safe = idempotent or not self.sent
         message = self.message
         details: dict[str, Any] = {"sent": self.sent}
@@ -85,21 +88,25 @@ class Trouble(Exception):
             details["outcome"] = "unknown"
             message += "; the call was sent and may have taken effect, so it was not sent again"
         return Failure(
-            _CODES.get(self.kind, "mcp_connection_failed"),
+            _FAILURE_CODES.get(self.kind, "mcp_connection_failed"),
             message,
-            retryable=safe and self.kind not in _LASTING,
+            retryable=safe and self.kind not in _PERMANENT,
             status=self.status,
             details=details,
         )
 
 
-def trouble_in(error: MCPError) -> Trouble | None:
-    """The trouble that a transport wrapped, or None for an error of the server itself."""
+OnError = Callable[[McpError], None]
+"""Is told why a connection ended. Called in the event loop; must not block."""
+
+
+def wrapped_error(error: SdkError) -> McpError | None:
+    """The error that a transport wrapped (`as_error`), or None for an error of the server itself."""
     data = error.data
-    if error.code != TROUBLE_CODE or not isinstance(data, dict) or data.get(_KEY) not in _KINDS:
+    if error.code != CONNECTION_ERROR_CODE or not isinstance(data, dict) or data.get(_KEY) not in _KINDS:
         return None
     status = data.get("status")
-    return Trouble(
+    return McpError(
         data[_KEY],
         error.message,
         sent=data.get("sent") is not False,
@@ -108,20 +115,20 @@ def trouble_in(error: MCPError) -> Trouble | None:
     )
 
 
-def first_trouble(error: BaseException) -> Trouble | None:
-    """The first `Trouble` inside an exception or group of them."""
+def find_error(error: BaseException) -> McpError | None:
+    """The first `McpError` inside an exception or a group of them."""
     if isinstance(error, BaseExceptionGroup):
-        found = (first_trouble(one) for one in error.exceptions)
+        found = (find_error(one) for one in error.exceptions)
         return next((one for one in found if one is not None), None)
-    if isinstance(error, Trouble):
+    if isinstance(error, McpError):
         return error
-    if isinstance(error, MCPError):
-        return trouble_in(error)
+    if isinstance(error, SdkError):
+        return wrapped_error(error)
     return None
 
 
-def status_of(trouble: Trouble) -> JsonObject:
-    """The published status (seed 003): a 401 needs a sign-in, everything else failed for a reason."""
-    if trouble.kind == "unauthorized":
+def status_of(error: McpError) -> JsonObject:
+    """The published status of a connection that ended with this error: a 401 asks for a sign-in, the rest failed."""
+    if error.kind == "unauthorized":
         return {"status": "needs_auth"}
-    return {"status": "failed", "error": trouble.message}
+    return {"status": "failed", "error": error.message}

@@ -1,8 +1,9 @@
-"""Over HTTP: the egress guard (T24), and what each refusal means for the one call that met it."""
+"""Over HTTP: the egress guard (T24), renewed credentials, and what each refusal means for the call that met it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,10 @@ import httpx2
 import orjson
 import pytest
 
+from integrations.base import SourceError
 from integrations.http import EgressRules
-from integrations.mcp.guarded import GuardedTransport
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.errors import McpError
+from integrations.mcp.http_transport import GuardedTransport, HeaderRenewal
 from tests.integrations.echo import Reply, Seen, echo_server
 from tests.integrations.mcp.http_server import error_reply, on_calls, raw_http
 from tests.integrations.mcp.running import QUICK, running
@@ -187,8 +189,8 @@ async def test_t24_a_redirect_to_another_origin_is_not_followed(status: int) -> 
         assert elsewhere.log == []
 
 
-def transport(rules: EgressRules, **options: Any) -> tuple[GuardedTransport, list[Trouble]]:
-    told: list[Trouble] = []
+def transport(rules: EgressRules, **options: Any) -> tuple[GuardedTransport, list[McpError]]:
+    told: list[McpError] = []
     return GuardedTransport(rules, 10_000, told.append, **options), told
 
 
@@ -236,7 +238,7 @@ async def test_t24_no_connection_is_made_to_a_refused_address() -> None:
 async def test_a_notification_that_nobody_answers_holds_up_nothing() -> None:
     async with echo_server() as echo:
         echo.answer = lambda seen: Reply(202, then="hang", length=5)
-        guarded, told = transport(EgressRules(origins=frozenset({echo.url})), aside_seconds=0.05)
+        guarded, told = transport(EgressRules(origins=frozenset({echo.url})), one_way_seconds=0.05)
         body = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
         response = await asyncio.wait_for(post(guarded, echo.url, body), 30)
         assert (response.status_code, told) == (202, [])
@@ -258,3 +260,41 @@ async def test_what_the_server_compresses_unasked_is_not_unpacked() -> None:
         guarded, _ = transport(EgressRules(origins=frozenset({echo.url})))
         response = await post(guarded, echo.url)
         assert orjson.loads(response.content)["error"]["data"]["executor"] == "protocol"
+
+
+def request(**headers: str) -> httpx2.Request:
+    return httpx2.Request(
+        "POST", "https://mcp.example/", headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
+
+
+def test_a_replaced_value_replaces_what_was_configured() -> None:
+    renewal = HeaderRenewal(
+        {"Authorization": "old", "X-Plain": "a"}, lambda: {"Authorization": "new", "X-More": "m"}
+    )
+    one = request(Authorization="old", X_Plain="a")
+    renewal.apply(one)
+    assert one.headers["authorization"] == "old"
+    assert renewal.refresh()
+    renewal.apply(one)
+    assert (one.headers["authorization"], one.headers["x-plain"], one.headers["x-more"]) == ("new", "a", "m")
+
+
+def test_the_same_value_is_nothing_new_to_try() -> None:
+    renewal = HeaderRenewal({"Authorization": "old"}, lambda: {"Authorization": "old"})
+    assert not renewal.refresh()
+
+
+def test_what_the_sdk_set_is_left() -> None:
+    renewal = HeaderRenewal({"Accept": "text/html"}, lambda: {"Accept": "text/plain"})
+    assert renewal.refresh()
+    one = request(Accept="application/json")
+    renewal.apply(one)
+    assert one.headers["accept"] == "application/json"
+
+
+def test_a_value_that_is_missing_now_is_nothing_new() -> None:
+    def renew() -> Mapping[str, str]:
+        raise SourceError("TOKEN is not set")
+
+    assert not HeaderRenewal({"Authorization": "old"}, renew).refresh()

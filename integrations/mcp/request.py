@@ -1,8 +1,8 @@
-"""One request on an open link: the SDK's session sends it, and the answer comes back as plain JSON.
+"""One request on an open session: the SDK sends it, and the answer comes back as plain JSON.
 
-`ClientSession.send_request` is used with a model that keeps the answer as it is: the SDK has already held it against
-the schema of the negotiated version, and the output schema of a tool is not enforced here, because a result that does
-not fit it still tells that the call took place.
+`ClientSession.send_request` is used with a model that keeps the answer as it is. The SDK has already validated it
+against the negotiated version of the protocol. The output schema of a tool is not enforced: a result that does not
+match it still shows that the call took place.
 """
 
 from __future__ import annotations
@@ -12,75 +12,82 @@ from typing import Any
 
 import mcp_types as types
 from mcp.client.session import ClientRequestContext
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError as SdkError
 from pydantic import RootModel, ValidationError
 
 from integrations.base import JsonObject, Result
 from integrations.conversation import SILENT, Conversation, InputNeeded, OnProgress, Reply
-from integrations.mcp.link import Link, elicitation_of, trouble_of
-from integrations.mcp.listing import relist
+from integrations.mcp.errors import McpError
 from integrations.mcp.results import interpret, names_unknown_tool, protocol_error, unknown_tool
-from integrations.mcp.toolset import Plan
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.session import McpSession, connection_error, elicitation_of
+from integrations.mcp.tool_cache import relist
+from integrations.mcp.toolset import RequestPlan
 
 _TOOL_ERRORS = (types.INVALID_PARAMS, types.METHOD_NOT_FOUND)
-# An empty round asks to come back later; this is how long later is.
-_ROUND_SECONDS = 0.1
+# The pause before a request is repeated for a server that asked for that without asking for input.
+_REPEAT_SECONDS = 0.1
 
 
 class _Answer(RootModel[dict[str, Any]]):
     """Any JSON object."""
 
 
-async def exchange(
-    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation = SILENT, rounds: int = 10
+async def send_request(
+    session: McpSession,
+    plan: RequestPlan,
+    arguments: JsonObject,
+    conversation: Conversation = SILENT,
+    rounds: int = 10,
 ) -> Result | InputNeeded:
-    """Send and interpret. Raises `Trouble` when the connection, not the server, is the reason for having no answer."""
-    if link.trouble is not None:
-        raise Trouble("closed", link.trouble.message)
+    """Send and interpret. Raises `McpError` when there is no answer because of the connection, not the server.
+
+    `rounds`: how often the server may ask for input before the call fails.
+    """
+    if session.error is not None:
+        raise McpError("closed", session.error.message)
     try:
-        answer = await _matching(link, plan, arguments, conversation, rounds)
-    except MCPError as error:
-        trouble = trouble_of(error, link)
-        if trouble is not None:
-            raise trouble from None
+        answer = await _with_fresh_schema(session, plan, arguments, conversation, rounds)
+    except SdkError as error:
+        lost = connection_error(error, session)
+        if lost is not None:
+            raise lost from None
         if error.code in _TOOL_ERRORS and names_unknown_tool(error.message, plan.name):
             return unknown_tool(plan.name)
         return protocol_error(error.code, error.message, error.data)
     except ValidationError as error:
-        raise Trouble(
+        raise McpError(
             "protocol", f"the server's answer breaks the protocol: {_places(error)}", sent=True
         ) from None
     return answer if isinstance(answer, InputNeeded) else interpret(plan.method, answer, plan.name)
 
 
-async def _matching(
-    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation, rounds: int
+async def _with_fresh_schema(
+    session: McpSession, plan: RequestPlan, arguments: JsonObject, conversation: Conversation, rounds: int
 ) -> JsonObject | InputNeeded:
-    """A server of the 2026 era refuses a call whose mirrored headers do not fit the tool's present schema. The remedy
-    of the specification: list the tools, and send once more.
+    """A server of the 2026 era refuses a call whose headers, which repeat arguments, do not match the tool's present
+    schema. Then the tools are listed and the call is sent once more, as the specification asks.
     """
     try:
-        return await _terminal(link, plan, arguments, conversation, rounds)
-    except MCPError as error:
-        if error.code != types.HEADER_MISMATCH or not link.modern:
+        return await _final_answer(session, plan, arguments, conversation, rounds)
+    except SdkError as error:
+        if error.code != types.HEADER_MISMATCH or not session.modern:
             raise
-    await relist(link, plan.name)
-    return await _terminal(link, plan, arguments, conversation, rounds)
+    await relist(session, plan.name)
+    return await _final_answer(session, plan, arguments, conversation, rounds)
 
 
-async def _terminal(
-    link: Link, plan: Plan, arguments: JsonObject, conversation: Conversation, rounds: int
+async def _final_answer(
+    session: McpSession, plan: RequestPlan, arguments: JsonObject, conversation: Conversation, rounds: int
 ) -> JsonObject | InputNeeded:
     """The final answer. A server of the 2026 era may first ask for input (specification 2026-07-28, multi round-trip
-    requests). Questions for the user end the call when somebody can be asked; anything else goes through the session's
-    callbacks, and the request is made again with their answers.
+    requests). Questions for the user end this call with `InputNeeded` if somebody can be asked. Any other request goes
+    to the callbacks of the session, and the call is sent again with their responses.
     """
     reply = conversation.reply
     responses = _responses(reply) if reply is not None else None
     state = reply.state if reply is not None else None
     for number in range((reply.rounds if reply is not None else 0) + 1, rounds + 1):
-        answer = await _once(link, plan, arguments, responses, state, conversation.progress)
+        answer = await _once(session, plan, arguments, responses, state, conversation.progress)
         if answer.get("resultType") != "input_required":
             return answer
         asked = types.InputRequiredResult.model_validate(answer, by_name=False)
@@ -88,11 +95,11 @@ async def _terminal(
         if conversation.ask is not None and (needed := _needed(asked, number)) is not None:
             return needed
         responses = {
-            key: await _respond(link, key, one) for key, one in (asked.input_requests or {}).items()
+            key: await _respond(session, key, one) for key, one in (asked.input_requests or {}).items()
         } or None
         if responses is None:
-            await asyncio.sleep(_ROUND_SECONDS)
-    raise Trouble("protocol", f"the server asked for more input {rounds} times", sent=True)
+            await asyncio.sleep(_REPEAT_SECONDS)
+    raise McpError("protocol", f"the server asked for more input {rounds} times", sent=True)
 
 
 def _needed(asked: types.InputRequiredResult, number: int) -> InputNeeded | None:
@@ -114,18 +121,18 @@ def _responses(reply: Reply) -> types.InputResponses | None:
     } or None
 
 
-async def _respond(link: Link, key: str, request: types.InputRequest) -> types.InputResponse:
+async def _respond(session: McpSession, key: str, request: types.InputRequest) -> types.InputResponse:
     meta = request.params.meta if request.params else None
-    context = ClientRequestContext(session=link.session, request_id=key, meta=meta)
-    answer = await link.session.dispatch_input_request(context, request)
+    context = ClientRequestContext(session=session.sdk_session, request_id=key, meta=meta)
+    answer = await session.sdk_session.dispatch_input_request(context, request)
     if isinstance(answer, types.ErrorData):
-        raise MCPError.from_error_data(answer)
+        raise SdkError.from_error_data(answer)
     return answer
 
 
 async def _once(
-    link: Link,
-    plan: Plan,
+    session: McpSession,
+    plan: RequestPlan,
     arguments: JsonObject,
     responses: types.InputResponses | None,
     state: str | None,
@@ -133,7 +140,7 @@ async def _once(
 ) -> JsonObject:
     request = _request(plan, arguments, responses, state)
     progress = _progress(on_progress) if on_progress is not None else None
-    answer = await link.session.send_request(request, _Answer, progress_callback=progress)
+    answer = await session.sdk_session.send_request(request, _Answer, progress_callback=progress)
     return answer.root
 
 
@@ -145,9 +152,9 @@ def _progress(report: OnProgress) -> Any:
 
 
 def _request(
-    plan: Plan, arguments: JsonObject, responses: types.InputResponses | None, state: str | None
+    plan: RequestPlan, arguments: JsonObject, responses: types.InputResponses | None, state: str | None
 ) -> types.ClientRequest:
-    """The typed request of a plan. Responses and state exist only for the three methods that may ask for input."""
+    """The typed request of a plan. Only the three methods that may ask for input take responses and state."""
     again: Any = (
         {} if responses is None and state is None else {"input_responses": responses, "request_state": state}
     )

@@ -1,4 +1,4 @@
-"""The life of an upstream: what ends it, what repairs it, what may be seen of it meanwhile."""
+"""The life of a session: what ends it, what repairs it, what calls see meanwhile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 
 from integrations.base import SourceError
 from integrations.mcp import ChildSlots, Shared
+from integrations.mcp.errors import McpError
+from integrations.mcp.supervisor import Backoff, ConnectAttempt
 from tests.integrations.mcp.running import PATIENCE, QUICK, Running, raw_server, running
 
 
@@ -223,3 +225,54 @@ async def test_closing_is_quick_for_a_server_that_ends_when_its_input_does() -> 
         await one.data("pid")
         began = time.monotonic()
     assert time.monotonic() - began < PATIENCE
+
+
+async def test_everybody_who_waits_gets_the_first_outcome() -> None:
+    attempt = ConnectAttempt()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(attempt.result()) for _ in range(2)]
+        first, second = McpError("closed", "first"), McpError("closed", "second")
+        attempt.settle(first)
+        attempt.settle(second)
+    assert [task.result() for task in waiting] == [first, first]
+    assert attempt.settled
+    assert attempt.wanted
+
+
+async def test_one_who_gives_up_does_not_disturb_the_others() -> None:
+    attempt = ConnectAttempt()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(attempt.result()) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        attempt.settle(McpError("closed", "done"))
+    assert str(waiting[1].result()) == "done"
+
+
+def test_nobody_wants_a_fresh_attempt() -> None:
+    attempt = ConnectAttempt()
+    assert (attempt.wanted, attempt.settled) == (False, False)
+
+
+def test_failures_wait_longer_and_longer_up_to_a_limit() -> None:
+    backoff = Backoff(0.5, 3.0)
+    assert [backoff.after_failure() for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_the_first_loss_is_repaired_at_once_and_the_next_ones_are_not() -> None:
+    backoff = Backoff(0.5, 3.0)
+    assert [backoff.after_connection(1.0, proved=False) for _ in range(4)] == [0.0, 0.5, 1.0, 2.0]
+
+
+def test_a_connection_that_held_or_carried_a_call_forgives() -> None:
+    backoff = Backoff(0.5, 3.0)
+    backoff.after_failure()
+    backoff.after_failure()
+    assert backoff.after_connection(31.0, proved=False) == 0.0
+    backoff.after_failure()
+    assert backoff.after_connection(0.1, proved=True) == 0.0
+
+
+def test_a_thousand_failures_do_not_overflow() -> None:
+    backoff = Backoff(0.5, 300.0, failures=10_000)
+    assert backoff.after_failure() == 300.0

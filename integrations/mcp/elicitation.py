@@ -1,9 +1,8 @@
-"""From a question of a handshake-era server to the one who made the call.
+"""Passes an elicitation of a handshake-era server on to the caller that it is meant for.
 
-The protocol does not say which call a server's question belongs to: over stdio nothing does, over HTTP only the stream
-that it came on. So a question is passed on only when it can be meant for one party alone, which is when all calls under
-way on this connection are that party's. Otherwise it is refused: what one user's call asks must never be shown to, or
-answered by, another one.
+The protocol does not say which call an elicitation belongs to: over stdio nothing does, over HTTP only the stream that
+it came on. So it is passed on only when all calls under way on this connection belong to one party. Otherwise it is
+refused: what one user's call asks must never be shown to, or answered by, another user.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from contextlib import contextmanager
 from integrations.conversation import SILENT, Conversation, ElicitationAnswer, ElicitationRequest
 
 
-class _Call:
-    """One call under way. `limit` is its deadline, which stands still while a question is open."""
+class _ActiveCall:
+    """One call under way. `limit` is its deadline, which is suspended while a question is open."""
 
     __slots__ = ("conversation", "limit", "over", "turn", "waiting")
 
@@ -28,16 +27,16 @@ class _Call:
         self.over = False
 
 
-class Switchboard:
+class ElicitationRouter:
     """The calls under way on one connection, in the order in which they began."""
 
     def __init__(self) -> None:
-        self._calls: list[_Call] = []
+        self._calls: list[_ActiveCall] = []
 
     @contextmanager
     def call(self, conversation: Conversation | None, limit: asyncio.Timeout) -> Iterator[None]:
-        """While the body runs, questions may be about this call."""
-        one = _Call(conversation or SILENT, limit)
+        """While the body runs, questions of the server may belong to this call."""
+        one = _ActiveCall(conversation or SILENT, limit)
         self._calls.append(one)
         try:
             yield
@@ -46,7 +45,7 @@ class Switchboard:
             self._calls.remove(one)
 
     async def ask(self, question: ElicitationRequest) -> ElicitationAnswer | None:
-        """Pass a question on and wait for the answer. None: it is not clear whom to ask, or nobody can be asked."""
+        """Pass a question on and wait for the answer. None: it is not clear whom to ask, or nobody can be."""
         if not self._calls or len({one.conversation.party for one in self._calls}) > 1:
             return None
         one = min(self._calls, key=lambda call: call.waiting)
@@ -56,24 +55,24 @@ class Switchboard:
         one.waiting += 1
         try:
             async with one.turn:
-                with _standing_still(one):
+                with _deadline_suspended(one):
                     return None if one.over else await ask(question)
         finally:
             one.waiting -= 1
 
 
 @contextmanager
-def _standing_still(call: _Call) -> Iterator[None]:
-    """Time in which a person is asked does not count against the call's deadline."""
+def _deadline_suspended(call: _ActiveCall) -> Iterator[None]:
+    """The time in which a person is asked does not count against the call's deadline."""
     loop = asyncio.get_running_loop()
     when = call.limit.when()
     if when is None or call.over:
         yield
         return
-    left = when - loop.time()
+    remaining = when - loop.time()
     call.limit.reschedule(None)
     try:
         yield
     finally:
         if not call.over:
-            call.limit.reschedule(loop.time() + left)
+            call.limit.reschedule(loop.time() + remaining)

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from mcp.client import Client
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError as SdkError
 from mcp_types import HEADER_MISMATCH, CallToolResult, InputRequiredResult, ListToolsResult, TextContent, Tool
 
 from integrations.base import Failure, Success
-from integrations.mcp.exchange import exchange
-from integrations.mcp.link import Link
-from integrations.mcp.toolset import Plan
-from integrations.mcp.trouble import Trouble
+from integrations.mcp.errors import McpError
+from integrations.mcp.request import send_request
+from integrations.mcp.session import McpSession
+from integrations.mcp.toolset import RequestPlan
 
-ECHO = Plan("tools/call", "echo")
+ECHO = RequestPlan("tools/call", "echo")
 
 
 def server(answer: Any) -> Server[Any]:
@@ -32,9 +32,9 @@ def server(answer: Any) -> Server[Any]:
 
 
 @asynccontextmanager
-async def link_to(answer: Any) -> AsyncIterator[Link]:
+async def session_to(answer: Any) -> AsyncIterator[McpSession]:
     async with Client(server(answer), cache=None) as client:
-        yield Link(client, "stdio")
+        yield McpSession(client, "stdio")
 
 
 def text(words: str) -> CallToolResult:
@@ -42,8 +42,8 @@ def text(words: str) -> CallToolResult:
 
 
 async def test_a_call_and_its_answer() -> None:
-    async with link_to(lambda params: text(f"{params.name} {params.arguments}")) as link:
-        assert await exchange(link, ECHO, {"a": 1}) == Success("echo {'a': 1}")
+    async with session_to(lambda params: text(f"{params.name} {params.arguments}")) as session:
+        assert await send_request(session, ECHO, {"a": 1}) == Success("echo {'a': 1}")
 
 
 async def test_a_server_that_wants_to_be_asked_again_is() -> None:
@@ -55,14 +55,14 @@ async def test_a_server_that_wants_to_be_asked_again_is() -> None:
             else InputRequiredResult(request_state=str(int(state or 0) + 1))
         )
 
-    async with link_to(answer) as link:
-        assert await exchange(link, ECHO, {}) == Success("after 2")
+    async with session_to(answer) as session:
+        assert await send_request(session, ECHO, {}) == Success("after 2")
 
 
 async def test_a_server_that_never_stops_asking_is_left() -> None:
-    async with link_to(lambda params: InputRequiredResult(request_state="more")) as link:
-        with pytest.raises(Trouble) as caught:
-            await exchange(link, ECHO, {}, rounds=2)
+    async with session_to(lambda params: InputRequiredResult(request_state="more")) as session:
+        with pytest.raises(McpError) as caught:
+            await send_request(session, ECHO, {}, rounds=2)
     assert (caught.value.kind, caught.value.sent) == ("protocol", True)
 
 
@@ -73,30 +73,30 @@ async def test_a_header_mismatch_is_cured_by_a_listing() -> None:
     def answer(params: Any) -> Any:
         if not refused:
             refused.append(1)
-            raise MCPError(HEADER_MISMATCH, "stale")
+            raise SdkError(HEADER_MISMATCH, "stale")
         return text("fresh")
 
-    async with link_to(answer) as link:
-        assert await exchange(link, ECHO, {}) == Success("fresh")
+    async with session_to(answer) as session:
+        assert await send_request(session, ECHO, {}) == Success("fresh")
         refused.clear()
-        assert await exchange(link, ECHO, {}) == Success("fresh")
+        assert await send_request(session, ECHO, {}) == Success("fresh")
 
 
 async def test_a_header_mismatch_that_stays_is_told() -> None:
     def answer(params: Any) -> Any:
-        raise MCPError(HEADER_MISMATCH, "stale")
+        raise SdkError(HEADER_MISMATCH, "stale")
 
-    async with link_to(answer) as link:
-        result = await exchange(link, ECHO, {})
+    async with session_to(answer) as session:
+        result = await send_request(session, ECHO, {})
     assert isinstance(result, Failure)
     assert (result.code, result.message) == ("mcp_tool_error", "stale")
 
 
 async def test_a_link_that_has_ended_is_not_used() -> None:
-    async with link_to(lambda params: text("late")) as link:
-        link.trouble = Trouble("closed", "gone", sent=True)
-        with pytest.raises(Trouble) as caught:
-            await exchange(link, ECHO, {})
+    async with session_to(lambda params: text("late")) as session:
+        session.error = McpError("closed", "gone", sent=True)
+        with pytest.raises(McpError) as caught:
+            await send_request(session, ECHO, {})
     assert not caught.value.sent
 
 
@@ -104,7 +104,7 @@ async def test_an_error_of_the_server_is_a_failure() -> None:
     def answer(params: Any) -> Any:
         raise ValueError("internal matters")
 
-    async with link_to(answer) as link:
-        result = await exchange(link, ECHO, {})
+    async with session_to(answer) as session:
+        result = await send_request(session, ECHO, {})
     assert isinstance(result, Failure)
     assert result.code == "mcp_tool_error"

@@ -1,21 +1,21 @@
-"""The HTTP transport that is handed to the MCP SDK: every connection passes the egress guard, and trouble with one
-request reaches that request's caller.
+"""The HTTP connections of the MCP SDK: each one passes the egress guard, and a failed request reaches its own caller.
 
-The SDK (mcp 2.3) ends the whole session when one POST cannot connect, and forgets the HTTP status of a refusal. So
-what fails here is answered as a JSON-RPC error of our own (`trouble.TROUBLE_CODE`), which the SDK delivers to the one
-caller. Redirects: the SDK follows those within the origin, and each comes through here again.
+The SDK (mcp 2.3) ends the whole session when one POST cannot connect, and forgets the HTTP status of a refusal. So a
+request that fails here is answered with a JSON-RPC error of our own (`errors.CONNECTION_ERROR_CODE`), which the SDK
+delivers to the caller of that request. The SDK follows redirects within the origin; each of them comes through here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpcore2
 import httpx2
 import orjson
 
+from integrations.base import SourceError
 from integrations.http import EgressDenied, EgressRules
 from integrations.http.backend import Resolve, system_resolve
 from integrations.http.egress import Target, check_scheme, parse_target
@@ -27,22 +27,22 @@ from integrations.http.transport import (
     plain_context,
     tls_context,
 )
-from integrations.mcp.renewal import Renewal
-from integrations.mcp.trouble import Kind, Trouble
+from integrations.mcp.errors import McpError, McpErrorKind, OnError
+from integrations.mcp.servers import ResolveValues
 
 _SESSION_HEADER = "mcp-session-id"
 _NOTIFICATION = b'{"jsonrpc":"2.0","method":"notifications/'
 _CONNECT_SECONDS = 10.0
-# A stream of events may be silent for long; this bounds how long a dead one is kept.
+# A stream of events may be silent for long; after this time it is taken for dead.
 _SILENCE_SECONDS = 600.0
-# Nobody waits for the answer to these, and the SDK sends nothing else until they are answered.
-_ASIDE_SECONDS = 2.0
-_SHORT_STREAMS = 5
-_SHORT_SECONDS = 5.0
+# For notifications and DELETE: no caller waits for their answer, but the SDK sends nothing else until it has come.
+_ONE_WAY_SECONDS = 2.0
+_MAX_SHORT_STREAMS = 5
+_SHORT_STREAM_SECONDS = 5.0
 _ERROR_BYTES = 64 * 1024
 _CHALLENGE_BYTES = 4096
 _JSON = {"content-type": "application/json"}
-_MOST_CONNECTIONS = 100
+_MAX_CONNECTIONS = 100
 _NOT_CONNECTED = (
     httpcore2.ConnectError,
     httpcore2.ConnectTimeout,
@@ -53,46 +53,74 @@ _NOT_CONNECTED = (
 _TIMEOUTS = {"connect": _CONNECT_SECONDS, "read": _SILENCE_SECONDS, "write": 60.0, "pool": _CONNECT_SECONDS}
 
 
-class GuardedTransport(httpx2.AsyncBaseTransport):
-    """One upstream's connections, over `transport` (raises `Unreachable` when that cannot be used).
+class HeaderRenewal:
+    """The configured headers of one session, as they were when it was opened and as they are now.
 
-    `failed` is told trouble that ends the connection as a whole (SSE only).
-    `refusal` is the last HTTP refusal seen: what made an attempt to connect fail.
+    A credential may be replaced while a session is open. A request that was refused with 401 has not run anything, so
+    it is sent again with the new headers, and the session goes on.
+    """
+
+    def __init__(self, initial: Mapping[str, str], resolve: ResolveValues) -> None:
+        self._initial = dict(initial)
+        self._present = dict(initial)
+        self._resolve = resolve
+
+    def apply(self, request: httpx2.Request) -> None:
+        """Set the present values. Headers that the SDK has set itself (`Accept`, the session) are left alone."""
+        for name, value in self._present.items():
+            if request.headers.get(name, value) == self._initial.get(name, value):
+                request.headers[name] = value
+
+    def refresh(self) -> bool:
+        """Resolve again, after a 401. Whether that changed anything, so that another try makes sense."""
+        try:
+            fresh = {**self._initial, **self._resolve()}
+        except SourceError:
+            return False
+        changed, self._present = fresh != self._present, fresh
+        return changed
+
+
+class GuardedTransport(httpx2.AsyncBaseTransport):
+    """The connections of one upstream, over `transport`. Raises `Unreachable` when that cannot be used.
+
+    `on_error` is called with an error that ends the session as a whole (SSE only).
+    `refusal` is the last request that was refused, which explains why an attempt to connect failed.
     """
 
     def __init__(
         self,
         rules: EgressRules,
         max_bytes: int,
-        failed: Callable[[Trouble], None],
+        on_error: OnError,
         *,
         events: bool = False,
-        aside_seconds: float = _ASIDE_SECONDS,
+        one_way_seconds: float = _ONE_WAY_SECONDS,
         resolve: Resolve = system_resolve,
         transport: Transport = DIRECT,
-        renewal: Renewal | None = None,
+        renewal: HeaderRenewal | None = None,
         secure: bool = True,
     ) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
-        self._failed = failed
+        self._on_error = on_error
         self._events = events
-        self._aside_seconds = aside_seconds
-        self.refusal: Trouble | None = None
+        self._one_way_seconds = one_way_seconds
+        self.refusal: McpError | None = None
         self._renewal = renewal
         self._short_streams = 0
         self._proxied = transport.proxy is not None
         context = plain_context() if transport == DIRECT and not secure else tls_context(transport)
-        self._pool = open_pool(rules, resolve, transport, context, _MOST_CONNECTIONS)
+        self._pool = open_pool(rules, resolve, transport, context, _MAX_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
-        aside = request.method == "DELETE" or body.startswith(_NOTIFICATION)
+        one_way = request.method == "DELETE" or body.startswith(_NOTIFICATION)
         try:
-            async with asyncio.timeout(self._aside_seconds if aside else None):
+            async with asyncio.timeout(self._one_way_seconds if one_way else None):
                 return await self._answered(request, body)
-        except Trouble as trouble:
-            return self._reported(request, body, trouble)
+        except McpError as error:
+            return self._error_response(request, body, error)
         except TimeoutError:
             return httpx2.Response(204 if request.method == "DELETE" else 202)
 
@@ -100,30 +128,30 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._pool.aclose()
 
     async def _answered(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
-        notices = request.method == "GET" and not self._events
-        if notices and self._short_streams >= _SHORT_STREAMS:
+        notifications = request.method == "GET" and not self._events
+        if notifications and self._short_streams >= _MAX_SHORT_STREAMS:
             return httpx2.Response(405)
         response = await self._authorized(request, body)
         try:
             if response.status >= 400:
                 raise await self._refused(request, response)
             if _header(response, b"content-encoding").lower() not in (b"", b"identity"):
-                raise Trouble(
+                raise McpError(
                     "protocol", "the server's answer is compressed, which was not asked for", sent=True
                 )
             if _content_type(response) != b"text/event-stream":
-                return await self._whole(response)
+                return await self._bounded(response)
         except BaseException:
             await response.aclose()
             raise
-        stream = _Stream(response, self._stream_ended if notices else None)
+        stream = _EventStream(response, self._stream_ended if notifications else None)
         return httpx2.Response(response.status, headers=response.headers, stream=stream)
 
     def _stream_ended(self, lived_seconds: float) -> None:
-        """A server that ends the stream of notifications at once, each time, does not mean to have one; the SDK would
-        open it again every second for ever.
+        """The SDK opens the stream of notifications again whenever it ends. A server that always ends it at once does
+        not want one, and is not asked any more.
         """
-        self._short_streams = self._short_streams + 1 if lived_seconds < _SHORT_SECONDS else 0
+        self._short_streams = self._short_streams + 1 if lived_seconds < _SHORT_STREAM_SECONDS else 0
 
     async def _authorized(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
         """Send; after a 401 once more, if the credential was replaced meanwhile."""
@@ -131,7 +159,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             return await self._sent(request, body)
         self._renewal.apply(request)
         response = await self._sent(request, body)
-        if response.status != 401 or not self._renewal.differs():
+        if response.status != 401 or not self._renewal.refresh():
             return response
         await response.aclose()
         self._renewal.apply(request)
@@ -146,7 +174,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 port=target.port,
                 target=target.target,
             )
-            # Nothing compressed is asked for, so nothing can grow while it is unpacked (T28).
+            # No compression is asked for, so no answer can grow while it is unpacked (T28).
             headers = [(k, v) for k, v in request.headers.raw if k.lower() != b"accept-encoding"]
             headers.append((b"Accept-Encoding", b"identity"))
             outgoing = httpcore2.Request(
@@ -158,12 +186,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             )
             return await self._pool.handle_async_request(outgoing)
         except EgressDenied as error:
-            # The address was refused when it was dialled.
-            raise Trouble("denied", str(error)) from None
+            # Raised by the pool: the address that the name resolved to is not allowed.
+            raise McpError("denied", str(error)) from None
         except _NOT_CONNECTED as error:
-            raise Trouble("unreachable", f"cannot connect to {target.origin}: {_reason(error)}") from None
+            raise McpError("unreachable", f"cannot connect to {target.origin}: {_reason(error)}") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
-            raise Trouble("closed", f"{target.origin} broke off: {_reason(error)}", sent=True) from None
+            raise McpError("closed", f"{target.origin} broke off: {_reason(error)}", sent=True) from None
 
     def _target(self, request: httpx2.Request) -> Target:
         try:
@@ -172,11 +200,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             if self._proxied:
                 check_proxied(target, self._rules)
         except EgressDenied as error:
-            raise Trouble("denied", str(error)) from None
+            raise McpError("denied", str(error)) from None
         return target
 
-    async def _whole(self, response: httpcore2.Response) -> httpx2.Response:
-        """A body that is no stream of events, read at once so that its size has a limit."""
+    async def _bounded(self, response: httpcore2.Response) -> httpx2.Response:
+        """A body that is no stream of events. It is read here, so that its size has a limit."""
         content = await _read(response, self._max_bytes)
         await response.aclose()
         headers = [
@@ -185,54 +213,54 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(response.status, headers=headers, content=content)
 
     async def _refused(self, request: httpx2.Request, response: httpcore2.Response) -> Exception:
-        """The refusal as trouble, or as `_Passed` when the server says in JSON-RPC what it is."""
+        """The refusal as an error: `_JsonRpcRefusal` when the server gave its reason in JSON-RPC."""
         status = response.status
         content = b""
         if _content_type(response) == b"application/json":
             content = await _read(response, _ERROR_BYTES)
         error = _json_rpc_error(content)
-        message = str(error.get("message", "")) if error else ""
+        reason = str(error.get("message", "")) if error else ""
         in_session = _SESSION_HEADER in request.headers
         if status in (401, 403):
-            kind: Kind = "unauthorized" if status == 401 else "forbidden"
-            words = f"the server answered {status}: the credential is missing or refused"
-            return Trouble(kind, words, status=status, challenge=_challenge(response))
-        if in_session and (status == 404 or (status == 400 and "session" in message.lower())):
-            return Trouble("session", "the server no longer knows the session", status=status)
+            kind: McpErrorKind = "unauthorized" if status == 401 else "forbidden"
+            message = f"the server answered {status}: the credential is missing or refused"
+            return McpError(kind, message, status=status, challenge=_challenge(response))
+        if in_session and (status == 404 or (status == 400 and "session" in reason.lower())):
+            return McpError("session", "the server no longer knows the session", status=status)
         if error is not None:
-            return _Passed(status, content)
-        # A gateway that could not reach the server, or a server that is too busy, has not run the call (RFC 9110).
-        return Trouble(
+            return _JsonRpcRefusal(status, content)
+        # With these statuses a gateway did not reach the server, or the server did not run the call (RFC 9110).
+        return McpError(
             "http", f"the server answered {status}", sent=status not in (404, 405, 429, 503), status=status
         )
 
-    def _reported(self, request: httpx2.Request, body: bytes, trouble: Trouble) -> httpx2.Response:
-        # A GET beside POSTs is the optional stream of notifications, which a server may well refuse.
-        if not isinstance(trouble, _Passed) and (self._events or request.method == "POST"):
-            self.refusal = trouble
+    def _error_response(self, request: httpx2.Request, body: bytes, error: McpError) -> httpx2.Response:
+        # Over streamable HTTP a GET opens the optional stream of notifications, which a server may refuse.
+        if not isinstance(error, _JsonRpcRefusal) and (self._events or request.method == "POST"):
+            self.refusal = error
         if request.method == "DELETE":
             return httpx2.Response(204)
         if body.startswith(_NOTIFICATION):
             return httpx2.Response(202)
-        status = trouble.status or 502
+        status = error.status or 502
         if self._events and request.method == "POST":
-            # Over SSE the answer to a POST carries nothing: the message is lost, and with it the connection.
-            self._failed(trouble)
+            # Over SSE the response to a POST has no content, so the failure cannot reach its caller: the session ends.
+            self._on_error(error)
             return httpx2.Response(202)
-        content = trouble.content if isinstance(trouble, _Passed) else _error_body(trouble)
+        content = error.content if isinstance(error, _JsonRpcRefusal) else _error_body(error)
         return httpx2.Response(status, headers=_JSON, content=content)
 
 
-class _Passed(Trouble):
-    """A refusal whose JSON-RPC body goes to the caller as it is."""
+class _JsonRpcRefusal(McpError):
+    """A refusal whose JSON-RPC body is passed to the caller unchanged."""
 
     def __init__(self, status: int, content: bytes) -> None:
         super().__init__("http", f"the server answered {status}", sent=True, status=status)
         self.content = content
 
 
-class _Stream(httpx2.AsyncByteStream):
-    """Events as they arrive; the SDK bounds each one. A broken stream just ends, which the SDK reports."""
+class _EventStream(httpx2.AsyncByteStream):
+    """Events as they arrive; the SDK limits the size of each. A broken stream simply ends, which the SDK reports."""
 
     def __init__(self, response: httpcore2.Response, ended: Callable[[float], None] | None) -> None:
         self._response = response
@@ -259,9 +287,9 @@ async def _read(response: httpcore2.Response, limit: int) -> bytes:
         async for chunk in response.aiter_stream():
             content += chunk
             if len(content) > limit:
-                raise Trouble("too_large", f"the answer is larger than {limit} bytes", sent=True)
+                raise McpError("too_large", f"the answer is larger than {limit} bytes", sent=True)
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
-        raise Trouble("closed", f"the server broke off in its answer: {_reason(error)}", sent=True) from None
+        raise McpError("closed", f"the server broke off in its answer: {_reason(error)}", sent=True) from None
     return bytes(content)
 
 
@@ -288,8 +316,8 @@ def _json_rpc_error(content: bytes) -> dict[str, object] | None:
     return error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
 
 
-def _error_body(trouble: Trouble) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": trouble.as_error()})
+def _error_body(error: McpError) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.as_error()})
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,185 @@
+"""The tools of one server as they were last listed, when to list them again, and how the server announces changes.
+
+Servers of the handshake era send `tools/list_changed` unasked, and the session passes it on. Servers of the 2026 era
+send it on a stream of its own, which the client opens (specification 2026-07-28, subscriptions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import mcp_types as types
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError as SdkError
+from pydantic import ValidationError
+
+from integrations.mcp.errors import McpError
+from integrations.mcp.redact import Redactor
+from integrations.mcp.servers import McpLimits
+from integrations.mcp.session import McpSession, connection_error
+from integrations.mcp.toolset import EMPTY, ListedTool, McpToolset, Offer
+
+log = logging.getLogger("executor.mcp")
+_MAX_RELISTED_PAGES = 100
+_REOPEN_SECONDS = 15.0
+MakeToolset = Callable[[Offer], McpToolset]
+
+
+class ToolCache:
+    """`toolset` is replaced as a whole, and never by an empty one once it had tools. One task at a time may list."""
+
+    def __init__(self, name: str, make: MakeToolset, limits: McpLimits) -> None:
+        self._name = name
+        self._make = make
+        self._limits = limits
+        self._requested = False
+        self._earliest = 0.0
+        self._scheduled = 0.0
+        self.toolset: McpToolset = EMPTY
+        self.listed = False
+
+    def refresh_soon(self, *, at_once: bool = False) -> None:
+        """Several requests become one listing. Two listings are `shortest_refresh_seconds` apart, unless `at_once`."""
+        self._requested = True
+        if at_once:
+            self._earliest = 0.0
+
+    def due_in(self) -> float:
+        """Seconds until the next listing; zero or less when it is due."""
+        return (self._earliest if self._requested else self._scheduled) - _now()
+
+    def schedule(self, ttl_seconds: float | None) -> None:
+        """Set when to list next: after the server's time to live, or `refresh_seconds` when it gave none."""
+        gap = self._limits.shortest_refresh_seconds
+        self._earliest = _now() + gap
+        self._scheduled = _now() + max(gap, ttl_seconds or self._limits.refresh_seconds)
+
+    async def refresh(self, session: McpSession) -> bool:
+        """List the tools. Whether `toolset` was replaced. Raises `McpError`, and then the toolset stays as it is."""
+        self._requested = False
+        offer, ttl = await fetch_offer(session, self._limits)
+        self.schedule(ttl)
+        if not offer.tools and self.listed and self.toolset.tools:
+            log.warning("mcp server lists no tools now, keeping the ones it had name=%s", self._name)
+            return False
+        toolset = self._make(offer)
+        if self.listed and toolset.digest == self.toolset.digest:
+            return False
+        self.listed = True
+        self.toolset = toolset
+        for warning in toolset.warnings:
+            log.warning("mcp tools name=%s warning=%s", self._name, Redactor(()).clean(warning))
+        return True
+
+
+# ---- Listing ------------------------------------------------------------------------------------------------------
+
+
+async def fetch_offer(session: McpSession, limits: McpLimits) -> tuple[Offer, float | None]:
+    """All pages of `tools/list`, and for how many seconds they are valid (`ttlMs`; None when it is missing or 0).
+
+    Raises `McpError`. A server without the `tools` capability offers no tools, which is not an error.
+    """
+    has = session.capabilities
+    try:
+        async with asyncio.timeout(limits.list_seconds):
+            tools, ttl = await _list_tools(session, limits) if has.tools is not None else ((), None)
+    except TimeoutError:
+        raise McpError("timeout", f"tools/list took longer than {limits.list_seconds:g} seconds") from None
+    except SdkError as error:
+        raise connection_error(error, session) or McpError(
+            "protocol", f"tools/list failed: {error.message[:300]}"
+        ) from None
+    except ValidationError as error:
+        raise McpError("protocol", f"tools/list breaks the protocol: {_place(error)}") from None
+    return Offer(session.server_name, tools, has.resources is not None, has.prompts is not None), ttl
+
+
+async def _list_tools(session: McpSession, limits: McpLimits) -> tuple[tuple[ListedTool, ...], float | None]:
+    found: list[ListedTool] = []
+    cursor: str | None = None
+    seen: set[str] = set()
+    ttl: float | None = None
+    for _ in range(limits.pages):
+        page = await _page(session, cursor)
+        found += map(_listed, page.tools)
+        if session.modern and page.ttl_ms > 0:
+            ttl = min(page.ttl_ms / 1000, ttl or page.ttl_ms / 1000)
+        cursor = page.next_cursor
+        if cursor is None or cursor in seen or len(found) >= limits.tools:
+            # A cursor that was seen before would make this loop endless.
+            break
+        seen.add(cursor)
+    return tuple(found[: limits.tools]), ttl
+
+
+async def relist(session: McpSession, name: str) -> None:
+    """List until this tool was listed, which renews what the SDK knows of it. Raises what the SDK raises."""
+    cursor: str | None = None
+    for _ in range(_MAX_RELISTED_PAGES):
+        page = await _page(session, cursor)
+        cursor = page.next_cursor
+        if cursor is None or any(tool.name == name for tool in page.tools):
+            return
+
+
+async def _page(session: McpSession, cursor: str | None) -> types.ListToolsResult:
+    params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
+    return await session.sdk_session.list_tools(params=params)
+
+
+def _listed(tool: types.Tool) -> ListedTool:
+    annotations: dict[str, Any] = (
+        tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations is not None else {}
+    )
+    return ListedTool(
+        name=tool.name,
+        title=tool.title or str(annotations.get("title") or ""),
+        description=tool.description or "",
+        input=tool.input_schema,
+        output=tool.output_schema,
+        annotations=annotations,
+        needs_task=tool.execution is not None and tool.execution.task_support == "required",
+    )
+
+
+def _place(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]
+
+
+# ---- Changes ------------------------------------------------------------------------------------------------------
+
+
+def announces_changes(session: McpSession) -> bool:
+    """Whether the server has a stream of `tools/list_changed`."""
+    tools = session.capabilities.tools
+    return session.modern and tools is not None and tools.list_changed is True
+
+
+async def listen(session: McpSession, on_changed: Callable[[], None]) -> None:
+    """Call `on_changed` for every change, until cancelled. A stream that breaks is opened again after a pause.
+
+    Returns when the server does not know the method.
+    """
+    while True:
+        try:
+            async with session.listen() as events:
+                # A change from before the stream was open is not announced on it.
+                on_changed()
+                async for _ in events:
+                    on_changed()
+        except (SdkError, SubscriptionLost) as error:
+            log.debug(
+                "mcp stream of changes ended server=%s reason=%s", session.server_name, type(error).__name__
+            )
+            if isinstance(error, SdkError) and error.code == types.METHOD_NOT_FOUND:
+                return
+        await asyncio.sleep(_REOPEN_SECONDS)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
