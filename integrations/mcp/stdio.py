@@ -84,10 +84,8 @@ class _Pipes:
 
     async def read(self, out: MemoryObjectSendStream[MessageOrError]) -> None:
         """Until the child closes stdout or exceeds a limit; the session sees that as the end of the stream."""
-        lines, throttle = (
-            LineSplitter(self._limits.message_bytes),
-            MessageThrottle(self._limits.messages_per_second),
-        )
+        lines = LineSplitter(self._limits.message_bytes)
+        throttle = MessageThrottle(self._limits.messages_per_second)
         loop = asyncio.get_running_loop()
         async with out:
             try:
