@@ -137,7 +137,7 @@ async def child_process(
     server: LocalServer, environment: Mapping[str, str], slots: ChildSlots, grace_seconds: float
 ) -> AsyncIterator[Child]:
     """Start the server; end it and its process group on exit, whatever happened. Raises `McpError`."""
-    if not slots.take():
+    if not slots.acquire():
         raise McpError("start", f"{slots.maximum} local MCP servers are running already, which is the limit")
     try:
         child = await _spawn(server, environment)
@@ -146,7 +146,7 @@ async def child_process(
         finally:
             await child.end(grace_seconds)
     finally:
-        slots.give()
+        slots.release()
 
 
 async def _spawn(server: LocalServer, environment: Mapping[str, str]) -> Child:

@@ -118,7 +118,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         one_way = request.method == "DELETE" or body.startswith(_NOTIFICATION)
         try:
             async with asyncio.timeout(self._one_way_seconds if one_way else None):
-                return await self._answered(request, body)
+                return await self._respond(request, body)
         except McpError as error:
             return self._error_response(request, body, error)
         except TimeoutError:
@@ -127,20 +127,20 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def _answered(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
+    async def _respond(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
         notifications = request.method == "GET" and not self._events
         if notifications and self._short_streams >= _MAX_SHORT_STREAMS:
             return httpx2.Response(405)
-        response = await self._authorized(request, body)
+        response = await self._send_authorized(request, body)
         try:
             if response.status >= 400:
-                raise await self._refused(request, response)
+                raise await self._refusal(request, response)
             if _header(response, b"content-encoding").lower() not in (b"", b"identity"):
                 raise McpError(
                     "protocol", "the server's answer is compressed, which was not asked for", sent=True
                 )
             if _content_type(response) != b"text/event-stream":
-                return await self._bounded(response)
+                return await self._read_bounded(response)
         except BaseException:
             await response.aclose()
             raise
@@ -153,19 +153,19 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """
         self._short_streams = self._short_streams + 1 if lived_seconds < _SHORT_STREAM_SECONDS else 0
 
-    async def _authorized(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
+    async def _send_authorized(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
         """Send; after a 401 once more, if the credential was replaced meanwhile."""
         if self._renewal is None:
-            return await self._sent(request, body)
+            return await self._send(request, body)
         self._renewal.apply(request)
-        response = await self._sent(request, body)
+        response = await self._send(request, body)
         if response.status != 401 or not self._renewal.refresh():
             return response
         await response.aclose()
         self._renewal.apply(request)
-        return await self._sent(request, body)
+        return await self._send(request, body)
 
-    async def _sent(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
+    async def _send(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
         target = self._target(request)
         try:
             address = httpcore2.URL(
@@ -203,7 +203,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise McpError("denied", str(error)) from None
         return target
 
-    async def _bounded(self, response: httpcore2.Response) -> httpx2.Response:
+    async def _read_bounded(self, response: httpcore2.Response) -> httpx2.Response:
         """A body that is no stream of events. It is read here, so that its size has a limit."""
         content = await _read(response, self._max_bytes)
         await response.aclose()
@@ -212,7 +212,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         ]
         return httpx2.Response(response.status, headers=headers, content=content)
 
-    async def _refused(self, request: httpx2.Request, response: httpcore2.Response) -> Exception:
+    async def _refusal(self, request: httpx2.Request, response: httpcore2.Response) -> Exception:
         """The refusal as an error: `_JsonRpcRefusal` when the server gave its reason in JSON-RPC."""
         status = response.status
         content = b""

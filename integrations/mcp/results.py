@@ -63,15 +63,15 @@ def _from_texts(texts: Sequence[str]) -> Any:
     if not texts:
         return None
     if len(texts) > 1:
-        values = [_parsed(text) for text in texts]
+        values = [_parse(text) for text in texts]
         if all(value is not _NO_VALUE for value in values):
             return values
     whole = "\n".join(texts)
-    value = _parsed(whole)
+    value = _parse(whole)
     return whole if value is _NO_VALUE else value
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return _NO_VALUE
     try:
@@ -87,7 +87,7 @@ def tool_error(texts: Sequence[str], data: Any, name: str) -> Failure:
         return unknown_tool(name)
     details = {} if data in (None, [], {}) else {"data": data}
     return Failure(
-        "mcp_tool_error", _cut(message) or "the tool reported an error without a text", details=details
+        "mcp_tool_error", _truncate(message) or "the tool reported an error without a text", details=details
     )
 
 
@@ -106,7 +106,7 @@ def protocol_error(code: int, message: str, data: Any) -> Failure:
     if data is not None and len(orjson.dumps(data, default=str)) <= _MAX_MESSAGE:
         details["data"] = data
     return Failure(
-        "mcp_tool_error", _cut(message) or f"the MCP server answered with error {code}", details=details
+        "mcp_tool_error", _truncate(message) or f"the MCP server answered with error {code}", details=details
     )
 
 
@@ -171,5 +171,5 @@ def _without_meta(value: JsonObject) -> JsonObject:
 _PROTOCOL_KEYS = frozenset({"_meta", "annotations", "resultType", "ttlMs", "cacheScope"})
 
 
-def _cut(message: str) -> str:
+def _truncate(message: str) -> str:
     return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 4] + " ..."

@@ -14,10 +14,10 @@ from integrations.mcp.config import RemoteTransport
 
 ResolveValues = Callable[[], Mapping[str, str]]
 """The present headers (remote) or environment variables (local). Raises `SourceError` when a value is missing."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def _directly() -> Transport:
+def _direct() -> Transport:
     return DIRECT
 
 
@@ -29,7 +29,7 @@ class LocalServer:
     """
 
     command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    environment: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     cwd: str | None = None
     timeout_seconds: float = 5.0
 
@@ -44,11 +44,11 @@ class RemoteServer:
     """
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     transport: RemoteTransport = "auto"
     timeout_seconds: float = 5.0
     egress: EgressRules = field(default_factory=EgressRules)
-    choose: ChooseTransport = _directly
+    choose: ChooseTransport = _direct
     detect_oauth: bool = True
     client_id: str | None = None
 
@@ -92,14 +92,14 @@ class ChildSlots:
         self.maximum = maximum
         self.taken = 0
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """False when all are taken."""
         if self.taken >= self.maximum:
             return False
         self.taken += 1
         return True
 
-    def give(self) -> None:
+    def release(self) -> None:
         self.taken -= 1
 
 

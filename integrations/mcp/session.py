@@ -140,22 +140,22 @@ class SessionOptions:
 async def open_session(options: SessionOptions, negotiated: Negotiated) -> AsyncIterator[McpSession]:
     """Connect and negotiate. Raises `McpError`, bare or inside an exception group."""
     async with contextlib.AsyncExitStack() as stack:
-        session = await _first_accepted(options, negotiated, stack)
+        session = await _connect_first(options, negotiated, stack)
         negotiated.transport, negotiated.legacy = session.transport, not session.modern
         yield session
 
 
-async def _first_accepted(
+async def _connect_first(
     options: SessionOptions, negotiated: Negotiated, stack: contextlib.AsyncExitStack
 ) -> McpSession:
     *others, last = _candidates(options.server, negotiated)
     for kind, legacy in others:
         try:
-            return await _enter(stack, _connected(options, kind, legacy))
+            return await _enter(stack, _connect(options, kind, legacy))
         except McpError as error:
             if not _try_next(error, kind):
                 raise
-    return await _enter(stack, _connected(options, *last))
+    return await _enter(stack, _connect(options, *last))
 
 
 async def _enter(
@@ -193,7 +193,7 @@ def _try_next(error: McpError, kind: TransportKind) -> bool:
 
 
 @asynccontextmanager
-async def _connected(options: SessionOptions, kind: TransportKind, legacy: bool) -> AsyncIterator[McpSession]:
+async def _connect(options: SessionOptions, kind: TransportKind, legacy: bool) -> AsyncIterator[McpSession]:
     first = _FirstError(options.listeners)
     async with contextlib.AsyncExitStack() as stack:
         transport, refusal = _transport(options, kind, first.on_error, stack)

@@ -205,7 +205,12 @@ class SessionSupervisor:
         self._proved = False
         try:
             options = SessionOptions(
-                self._server, self._resolved(), self._listeners, self._shared, self._limits, self._resolve
+                self._server,
+                self._resolve_values(),
+                self._listeners,
+                self._shared,
+                self._limits,
+                self._resolve,
             )
             async with open_session(options, self._negotiated) as session:
                 try:
@@ -343,7 +348,7 @@ class SessionSupervisor:
 
     # ---- Parts ----------------------------------------------------------------------------------------------------
 
-    def _resolved(self) -> Mapping[str, str]:
+    def _resolve_values(self) -> Mapping[str, str]:
         try:
             resolved = self._resolve()
         except SourceError as error:

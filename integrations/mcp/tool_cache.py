@@ -105,7 +105,7 @@ async def _list_tools(session: McpSession, limits: McpLimits) -> tuple[tuple[Lis
     ttl: float | None = None
     for _ in range(limits.pages):
         page = await _page(session, cursor)
-        found += map(_listed, page.tools)
+        found += map(_as_listed, page.tools)
         if session.modern and page.ttl_ms > 0:
             ttl = min(page.ttl_ms / 1000, ttl or page.ttl_ms / 1000)
         cursor = page.next_cursor
@@ -131,7 +131,7 @@ async def _page(session: McpSession, cursor: str | None) -> types.ListToolsResul
     return await session.sdk_session.list_tools(params=params)
 
 
-def _listed(tool: types.Tool) -> ListedTool:
+def _as_listed(tool: types.Tool) -> ListedTool:
     annotations: dict[str, Any] = (
         tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations is not None else {}
     )

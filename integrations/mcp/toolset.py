@@ -129,9 +129,9 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
             warnings.append(f"{offer.server or 'mcp'}: tool {tool.name[:60]!r} left out: {reason}")
             continue
         seen.add(tool.name)
-        entries.append(_tool(tool, _free(safe_name(tool.name), taken)))
+        entries.append(_tool(tool, _unique(safe_name(tool.name), taken)))
     for own in _own_tools(offer):
-        name = _free(own.name, taken)
+        name = _unique(own.name, taken)
         entries.append(_entry(name, own, RequestPlan(_METHODS[own.name])))
     return entries, warnings
 
@@ -144,7 +144,7 @@ def _unusable(tool: ListedTool, seen: set[str]) -> str:
     return "it can only be run as a task, which is not supported" if tool.needs_task else ""
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unique(name: str, taken: set[str]) -> str:
     """A name that is not taken yet. The order of the server's list decides which tool keeps the plain name (T4)."""
     candidate, number = name, 2
     while candidate in taken:

@@ -9,22 +9,22 @@ from integrations.http import HttpClient, Transport, Unreachable
 from integrations.http.transport import ChooseTransport
 from proxy.config.secrets import Resolver, SecretMissing
 
-HttpIntegration = OpenApi | GraphQl | McpRemote
+RemoteIntegration = OpenApi | GraphQl | McpRemote
 
 
-def transport_settings(integration: HttpIntegration) -> tuple[object, ...]:
+def transport_settings(integration: RemoteIntegration) -> tuple[object, ...]:
     """The settings of the transport, for a key that changes with them. All of them are falsy when none is set."""
     return (integration.proxy, integration.ca_bundle, integration.client_cert)
 
 
-def client_for(http: HttpClient, integration: HttpIntegration, resolver: Resolver) -> HttpClient:
+def client_for(http: HttpClient, integration: RemoteIntegration, resolver: Resolver) -> HttpClient:
     """`http` with the transport of this integration; `http` itself when the config sets none."""
     if not any(transport_settings(integration)):
         return http
     return http.through(transport_chooser(integration, resolver))
 
 
-def transport_chooser(integration: HttpIntegration, resolver: Resolver) -> ChooseTransport:
+def transport_chooser(integration: RemoteIntegration, resolver: Resolver) -> ChooseTransport:
     """A function that is called before each request, so that a renewed client key is used at once. It raises
     `Unreachable` when the key is missing.
     """

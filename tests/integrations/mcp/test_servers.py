@@ -8,9 +8,9 @@ from integrations.mcp import ChildSlots, credential_headers
 
 def test_slots_are_given_and_taken_back() -> None:
     slots = ChildSlots(2)
-    assert [slots.take() for _ in range(3)] == [True, True, False]
-    slots.give()
-    assert slots.take()
+    assert [slots.acquire() for _ in range(3)] == [True, True, False]
+    slots.release()
+    assert slots.acquire()
 
 
 def test_each_part_becomes_a_header() -> None:
