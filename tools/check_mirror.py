@@ -1,7 +1,8 @@
-"""Checks that `proxy/x/y.py` has `tests/proxy/x/test_y.py`, and the other way round.
+"""Checks that every source file has tests that can be found by its name, and every test file a source.
 
-Modules without a function (tables, types, re-exports) need no test file of their own. Every other exception
-stands in one of the two lists below, with its reason.
+`proxy/x/y.py` is tested by `tests/proxy/x/test_y.py`, or by the test module of its package: `test_x.py` in
+`tests/proxy/x/` or beside it. Modules without a function (tables, types, re-exports) and modules under 80 lines
+need neither. Every other exception stands in one of the two lists below, with its reason.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("proxy", "policies", "integrations")
+SMALL_LINES = 80
 
 # Source file -> why it has no test file.
 UNTESTED: Mapping[str, str] = {}
@@ -44,8 +46,9 @@ def missing_tests(root: Path, known: Exceptions) -> Iterator[str]:
     for package in PACKAGES:
         for source in sorted((root / package).rglob("*.py")):
             name = source.relative_to(root).as_posix()
-            if name not in known.untested and has_functions(source) and not mirror_of(root, source).exists():
-                yield f"{name}: no {mirror_of(root, source).relative_to(root).as_posix()}"
+            if name in known.untested or not needs_tests(source) or is_tested(root, source):
+                continue
+            yield f"{name}: no {mirror_of(root, source).relative_to(root).as_posix()}"
 
 
 def missing_sources(root: Path, known: Exceptions) -> Iterator[str]:
@@ -62,8 +65,11 @@ def stale_exceptions(root: Path, known: Exceptions) -> Iterator[str]:
         if not (root / name).exists():
             yield f"{name}: listed as an exception, but there is no such file"
     for name in known.untested:
-        if (root / name).exists() and mirror_of(root, root / name).exists():
-            yield f"{name}: listed as an exception, but it has a test"
+        if (root / name).exists() and (is_tested(root, root / name) or not needs_tests(root / name)):
+            yield f"{name}: listed as an exception, but needs none"
+    for name in known.sourceless:
+        if (root / name).exists() and has_source(root, root / name):
+            yield f"{name}: listed as an exception, but needs none"
 
 
 def mirror_of(root: Path, source: Path) -> Path:
@@ -74,14 +80,34 @@ def mirror_of(root: Path, source: Path) -> Path:
     return place.with_name(f"test_{source.name}")
 
 
+def package_tests(root: Path, folder: Path) -> tuple[Path, Path]:
+    """The two places where the test module of a package may stand: in the folder of its tests, or beside it."""
+    place = root / "tests" / folder.relative_to(root)
+    name = f"test_{folder.name}.py"
+    return place / name, place.with_name(name)
+
+
+def is_tested(root: Path, source: Path) -> bool:
+    candidates = (mirror_of(root, source), *package_tests(root, source.parent))
+    return any(test.exists() for test in candidates)
+
+
 def has_source(root: Path, test: Path) -> bool:
-    place = (root / test.relative_to(root / "tests")).with_name(test.stem.removeprefix("test_"))
-    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+    folder = root / test.parent.relative_to(root / "tests")
+    name = test.stem.removeprefix("test_")
+    candidates = (folder / f"{name}.py", folder / name / "__init__.py")
+    own_package = folder.name == name and folder.is_dir()
+    return own_package or any(source.exists() for source in candidates)
 
 
-def has_functions(source: Path) -> bool:
-    tree = ast.parse(source.read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
+def needs_tests(source: Path) -> bool:
+    text = source.read_text(encoding="utf-8")
+    return len(text.splitlines()) >= SMALL_LINES and has_functions(text)
+
+
+def has_functions(text: str) -> bool:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, functions) for node in ast.walk(ast.parse(text)))
 
 
 def main(root: Path, known: Exceptions = OURS) -> int:

@@ -1,4 +1,7 @@
-"""Lists files over 300 lines and fails for files over 500: the split of a big file is never postponed."""
+"""Lists files over 400 lines and fails for files over 500.
+
+A file is one concept that somebody would search for. Up to 400 lines nobody is asked to cut one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WATCHED = ("proxy", "policies", "integrations", "tests", "tools", "bench")
-SOFT_LINES = 300
+SOFT_LINES = 400
 HARD_LINES = 500
 
 

@@ -10,12 +10,12 @@ def test_the_soft_limit_lists_and_the_hard_limit_fails(
 ) -> None:
     package = tmp_path / "proxy"
     package.mkdir()
-    (package / "fits.py").write_text("pass\n" * 300)
+    (package / "fits.py").write_text("pass\n" * 400)
     assert main(tmp_path) == 0
     assert capsys.readouterr().out == ""
-    (package / "long.py").write_text("pass\n" * 301)
+    (package / "long.py").write_text("pass\n" * 401)
     assert main(tmp_path) == 0
-    assert capsys.readouterr().out == "proxy/long.py: 301 lines, over 300\n"
+    assert capsys.readouterr().out == "proxy/long.py: 401 lines, over 400\n"
     (package / "longer.py").write_text("pass\n" * 501)
     assert main(tmp_path) == 1
     assert capsys.readouterr().out.startswith("proxy/longer.py: 501 lines, too long")
