@@ -1,6 +1,6 @@
 """How long a config of 5,000 lines takes: `python bench/config_validate.py`. CPU seconds besides start-up.
 
-Budget (design 09-performance): at most 0.5 s of CPU; `executor validate` of the example at most 0.6 s in all.
+Budget: at most 0.5 s of CPU; `executor validate` of the example at most 0.6 s in all.
 """
 
 from __future__ import annotations

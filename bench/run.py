@@ -1,4 +1,4 @@
-"""`make bench`: the table of the performance page, our column filled, with the raw baseline beside it.
+"""`make bench`: what an execution costs over the whole path, with the raw baseline beside it.
 
 Everything runs on this machine, in one run, over real HTTP. `direct` is the same client calling the upstream itself.
 Writes `bench/results/latest.json`.

@@ -1,8 +1,8 @@
-"""The sandbox alone: what an execution costs on the path and in all. Run: `python bench/sandbox_spawn.py
-[--json]`.
+"""The sandbox alone: what an execution costs on the path and in all.
 
-Targets on two cores (design 09): a trivial run p50 at most 1 ms on the path with a warm worker, 4 ms of CPU
-in all."""
+Run: `python bench/sandbox_spawn.py [--json]`. Targets on two cores: a trivial run takes at most 1 ms (median) on
+the path with a warm worker, and 4 ms of CPU in all.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from proxy.config.unsupported import GAPS
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import routes
 from proxy.telemetry import METRICS, Metric
+from tools.check_prose import wrapped
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference.md"
@@ -69,7 +70,7 @@ def page() -> str:
         "## Metrics",
         table(("metric", "kind", "labels", "meaning"), map(_metric, METRICS)),
     ]
-    return "\n\n".join(parts) + "\n"
+    return wrapped("\n\n".join(parts) + "\n")
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

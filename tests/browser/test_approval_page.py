@@ -1,4 +1,4 @@
-"""People decide in a real browser, agents see the result over MCP."""
+"""People decide in a real browser, agents see the result over MCP. What they are shown is inert (T10)."""
 
 from __future__ import annotations
 

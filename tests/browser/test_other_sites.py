@@ -1,4 +1,4 @@
-"""What pages of others can do with a signed-in person's browser: nothing but link to us."""
+"""What pages of others can do with a signed-in person's browser (T12): nothing but link to us."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents get from `execute`: what code may look like, what comes back, and how it ends (execute design)."""
+"""What agents get from `execute`: what code may look like, what comes back, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T18 to T23 (07-threats.md): what hostile programs do to a real pool, and to their neighbours."""
+"""T18 to T23: what hostile programs do to a real pool, and to their neighbours."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Threats to tool definitions (07-threats.md, "Tool definitions"): names that collide, text that breaks
-out.
-"""
+"""What upstreams say about their tools (T1, T4, T5, T41): names that collide, text that breaks out."""
 
 from __future__ import annotations
 

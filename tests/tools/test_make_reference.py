@@ -1,4 +1,4 @@
-"""docs/reference.md says what the code has: commands, routes, keys, codes, metrics (style 24)."""
+"""docs/reference.md says what the code has: commands, routes, keys, codes, metrics."""
 
 from __future__ import annotations
 
