@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import LIMIT_SECONDS, ROOT, Answer, Proxy, Transcript, environment, post, serving
+from tests.e2e.running import LIMIT_SECONDS, ROOT, Answer, Proxy, Transcript, post, serving, spawn
 
 EXAMPLES = ROOT / "examples"
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # finds `executor` and `python3`
@@ -25,6 +25,7 @@ TEAM_KEYS = {
     "ANALYST_KEY": "analyst-" + "7" * 32,
 }
 PIPELINE_KEY = "pipeline-" + "7" * 32
+INVENTORY = ("INVENTORY_URL", "INVENTORY_OPENAPI_URL", "INVENTORY_TOKEN")
 DELETE = 'return await tools.inventory.org.main.items.delete({itemId: "itm_8"});'
 
 
@@ -80,7 +81,7 @@ def teams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 async def test_a_team_sees_what_its_own_file_leaves(teams: Proxy) -> None:
-    code = "return (await tools.search({query: 'delete an item', limit: 50})).items.map((one) => one.path)"
+    code = "return (await tools.catalog.tools({limit: 200})).items.map((one) => one.path)"
     seen = {key: await teams.value(code, token=TEAM_KEYS[key]) for key in ("PICKER_KEY", "ANALYST_KEY")}
     assert "inventory.org.main.items.delete" in seen["PICKER_KEY"]
     assert "inventory.org.main.items.list" in seen["ANALYST_KEY"]
@@ -138,19 +139,32 @@ async def test_a_repeated_step_changes_nothing_a_second_time(tmp_path: Path) -> 
 
 
 # ---- approvals with a webhook --------------------------------------------------------------------------------------
+@contextmanager
+def inventory(state: Path) -> Iterator[dict[str, str]]:
+    """The demo API as a process of its own, which outlives a server. Yields what a config needs to know of it."""
+    demo = spawn("demo", "--port", "0", state=state)
+    try:
+        lines = [
+            demo.out.wait(lambda line, name=name: line.startswith(f"export {name}=")) for name in INVENTORY
+        ]
+        yield dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    finally:
+        demo.stop()
+
+
 async def test_a_person_is_told_and_decides_and_a_restart_loses_nothing(tmp_path: Path) -> None:
     env = {"APPROVALS_SECRET": SECRET}
-    with script(EXAMPLES / "approvals" / "receiver.py", env) as (url, announced):
-        where = {**env, "APPROVALS_URL": url}
-        with serving(EXAMPLES / "approvals", tmp_path, "--demo", env=where) as proxy:
+    with script(EXAMPLES / "approvals" / "receiver.py", env) as (url, announced), inventory(tmp_path) as api:
+        where = {**env, **api, "APPROVALS_URL": url}
+        with serving(EXAMPLES / "approvals", tmp_path, env=where) as proxy:
             paused = await proxy.execute(DELETE)
             execution = paused.structured["executionId"]
             line = await asyncio.to_thread(announced.wait, lambda line: line.startswith(execution))
             assert line == f"{execution} waits for 1: {proxy.url}/resume/{execution}"
-        with serving(EXAMPLES / "approvals", tmp_path, "--demo", env=where) as proxy:
-            own = environment(tmp_path, {"EXECUTOR_SERVER": proxy.url})
+        with serving(EXAMPLES / "approvals", tmp_path, env=where) as proxy:
+            own = {"EXECUTOR_SERVER": proxy.url, "EXECUTOR_STATE_DIR": str(tmp_path)}
             approve = ("executor", "approvals", "approve", execution)
-            refused, _ = await command(*approve, **{**own, "EXECUTOR_TOKEN": proxy.token or ""})
+            refused, _ = await command(*approve, **own, EXECUTOR_TOKEN=proxy.token or "")
             approved, said = await command(*approve, **own)
             assert (refused, approved) == (1, 0), said
             done = await resumed(proxy, paused)
@@ -183,8 +197,8 @@ async def test_fields_and_operations_of_graphql_are_tools(tmp_path: Path) -> Non
     env = {"LIBRARY_CARD": "card-" + "7" * 32}
     code = """
         const found = await tools.library.org.main.query.books({author: "Le Guin", select: "id title"});
-        await tools.library.org.main.mutation.lend({id: found.data[0].id, reader: "Ada"});
-        return [found.data.length, (await tools.library.org.main.query.loans({})).data];"""
+        await tools.library.org.main.mutation.lend({id: found.data.books[0].id, reader: "Ada"});
+        return [found.data.books.length, (await tools.library.org.main.query.loans({})).data];"""
     with (
         script(EXAMPLES / "graphql" / "library.py", env) as (url, _),
         serving(EXAMPLES / "graphql", tmp_path, env={**env, "LIBRARY_URL": url}) as proxy,

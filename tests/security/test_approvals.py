@@ -1,4 +1,4 @@
-"""T10 to T14: what people are shown, what an approval is good for, who may give it."""
+"""T10 to T14, and T2 where it meets them: what people are shown, what an approval is good for, who may give it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of bad and good files, and what `load_config` promises about several files."""
+"""The table of bad and good files (T38), and what `load_config` promises about several files."""
 
 from __future__ import annotations
 
