@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,14 +139,16 @@ async def test_a_repeated_step_changes_nothing_a_second_time(tmp_path: Path) -> 
 
 
 # ---- approvals with a webhook --------------------------------------------------------------------------------------
+def exports(name: str) -> Callable[[str], bool]:
+    return lambda line: line.startswith(f"export {name}=")
+
+
 @contextmanager
 def inventory(state: Path) -> Iterator[dict[str, str]]:
     """The demo API as a process of its own, which outlives a server. Yields what a config needs to know of it."""
     demo = spawn("demo", "--port", "0", state=state)
     try:
-        lines = [
-            demo.out.wait(lambda line, name=name: line.startswith(f"export {name}=")) for name in INVENTORY
-        ]
+        lines = [demo.out.wait(exports(name)) for name in INVENTORY]
         yield dict(line.removeprefix("export ").split("=", 1) for line in lines)
     finally:
         demo.stop()
