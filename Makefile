@@ -53,6 +53,7 @@ coverage: install
 format: install ## Put the code into the shape `make check` wants
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+	@$(BIN)/python tools/check_prose.py --fix
 
 bench: install ## Measure on this machine, against a raw baseline (bench/results/)
 	@$(BIN)/python -m bench.run

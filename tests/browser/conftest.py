@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.approval_server import ApprovalServer, approval_server
 from tests.browser.chromium import chromium
-from tests.browser.desk import Desk, desk
 from tests.e2e.upstream import upstream
 
 
@@ -22,6 +22,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with upstream() as api, desk(api, tmp_path_factory.mktemp("office")) as running:
+def approvals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApprovalServer]:
+    with upstream() as api, approval_server(api, tmp_path_factory.mktemp("approvals")) as running:
         yield running

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.desk import CREATE, Desk, window
+from tests.browser.approval_server import CREATE, ApprovalServer, window
 
 pytestmark = pytest.mark.timeout(240)
 TWO = (
@@ -32,8 +32,10 @@ def create(name: str) -> str:
     return "return (await " + CREATE % json.dumps({"name": name}) + ").data.body"
 
 
-def test_a_person_approves_with_the_keyboard_and_the_agent_goes_on(browser: Browser, office: Desk) -> None:
-    execution_id, url = office.pause(create("bolt"))
+def test_a_person_approves_with_the_keyboard_and_the_agent_goes_on(
+    browser: Browser, approvals: ApprovalServer
+) -> None:
+    execution_id, url = approvals.pause(create("bolt"))
     with window(browser) as person:
         page = person.open(url, "agent")
         expect(page.get_by_role("heading", level=1)).to_have_text("A decision is needed")
@@ -46,14 +48,14 @@ def test_a_person_approves_with_the_keyboard_and_the_agent_goes_on(browser: Brow
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Decided")
         expect(page.get_by_text("1 approved")).to_be_visible()
-        assert json.loads(office.result(execution_id).value) == {"name": "bolt"}
+        assert json.loads(approvals.result(execution_id).value) == {"name": "bolt"}
         # The page finds out by itself.
         expect(page.get_by_role("heading", level=1)).to_have_text("Completed")
-        assert person.places == {office.proxy.url}
+        assert person.places == {approvals.proxy.url}
 
 
-def test_each_call_is_decided_alone(browser: Browser, office: Desk) -> None:
-    execution_id, url = office.pause(TWO)
+def test_each_call_is_decided_alone(browser: Browser, approvals: ApprovalServer) -> None:
+    execution_id, url = approvals.pause(TWO)
     with window(browser) as person:
         page = person.open(url, "agent")
         cards = page.locator("section.question")
@@ -62,46 +64,46 @@ def test_each_call_is_decided_alone(browser: Browser, office: Desk) -> None:
         expect(page.locator("section.question.accept")).to_have_count(1)
         page.get_by_role("button", name="Deny").click()
         expect(page.get_by_text("1 approved, 1 denied")).to_be_visible()
-    assert office.result(execution_id).value == ["fulfilled true", "rejected ToolApprovalDeclinedError"]
+    assert approvals.result(execution_id).value == ["fulfilled true", "rejected ToolApprovalDeclinedError"]
 
 
-def test_all_are_denied_at_once(browser: Browser, office: Desk) -> None:
-    execution_id, url = office.pause(TWO)
+def test_all_are_denied_at_once(browser: Browser, approvals: ApprovalServer) -> None:
+    execution_id, url = approvals.pause(TWO)
     with window(browser) as person:
         page = person.open(url, "agent")
         page.get_by_role("button", name="Deny all 2").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Decided")
-    assert office.result(execution_id).value == ["rejected ToolApprovalDeclinedError"] * 2
+    assert approvals.result(execution_id).value == ["rejected ToolApprovalDeclinedError"] * 2
 
 
-def test_a_double_click_is_one_decision(browser: Browser, office: Desk) -> None:
-    before = len(office.api.seen)
-    execution_id, url = office.pause(create("once"))
+def test_a_double_click_is_one_decision(browser: Browser, approvals: ApprovalServer) -> None:
+    before = len(approvals.api.seen)
+    execution_id, url = approvals.pause(create("once"))
     with window(browser) as person:
         page = person.open(url, "agent")
         page.get_by_role("button", name="Approve").dblclick()
         expect(page.get_by_role("heading", level=1)).to_have_text("Decided")
-    assert json.loads(office.result(execution_id).value) == {"name": "once"}
-    assert len(office.api.seen) == before + 1
+    assert json.loads(approvals.result(execution_id).value) == {"name": "once"}
+    assert len(approvals.api.seen) == before + 1
 
 
-def test_what_a_rule_reserves_for_another_person(browser: Browser, office: Desk) -> None:
-    execution_id, url = office.pause("return (await tools.shop.org.main.things.delete({id: 't1'})).ok")
+def test_what_a_rule_reserves_for_another_person(browser: Browser, approvals: ApprovalServer) -> None:
+    execution_id, url = approvals.pause("return (await tools.shop.org.main.things.delete({id: 't1'})).ok")
     with window(browser) as asking, window(browser) as boss:
         page = asking.open(url, "agent")
         expect(page.get_by_text("another person approves it")).to_be_visible()
         expect(page.get_by_role("button", name="Approve")).to_have_count(0)
-        theirs = boss.open(f"{office.proxy.url}/approvals", "boss")
+        theirs = boss.open(f"{approvals.proxy.url}/approvals", "boss")
         theirs.get_by_role("link", name="things.delete").click()
         theirs.get_by_role("button", name="Approve").click()
         expect(theirs.get_by_role("heading", level=1)).to_have_text("Decided")
-        assert office.result(execution_id).value is True
+        assert approvals.result(execution_id).value is True
 
 
-def test_others_see_nothing_of_it(browser: Browser, office: Desk) -> None:
-    _, url = office.pause(create("secret plan"))
+def test_others_see_nothing_of_it(browser: Browser, approvals: ApprovalServer) -> None:
+    _, url = approvals.pause(create("secret plan"))
     with window(browser) as stranger:
-        page = stranger.open(f"{office.proxy.url}/approvals", "bob")
+        page = stranger.open(f"{approvals.proxy.url}/approvals", "bob")
         expect(page.get_by_role("heading", level=1)).to_have_text("Nothing waits for a decision")
         answer = page.goto(url)
         assert answer is not None
@@ -114,9 +116,9 @@ def test_others_see_nothing_of_it(browser: Browser, office: Desk) -> None:
 
 @pytest.mark.parametrize("colors", ["light", "dark"])
 def test_hostile_arguments_are_inert_also_on_a_small_screen(
-    browser: Browser, office: Desk, colors: str
+    browser: Browser, approvals: ApprovalServer, colors: str
 ) -> None:
-    execution_id, url = office.pause("return (await " + CREATE % json.dumps(HOSTILE) + ").ok")
+    execution_id, url = approvals.pause("return (await " + CREATE % json.dumps(HOSTILE) + ").ok")
     small = {"viewport": {"width": 360, "height": 740}, "color_scheme": colors}
     with window(browser, **small) as person:
         person.open(url)
@@ -137,30 +139,32 @@ def test_hostile_arguments_are_inert_also_on_a_small_screen(
         assert page.locator("main img, main script, main pre a").count() == 0
         expect(page.get_by_role("heading", name="Approved")).to_have_count(0)
         assert person.overflow == 0
-        page.goto(f"{office.proxy.url}/approvals")
+        page.goto(f"{approvals.proxy.url}/approvals")
         assert person.overflow == 0
         page.goto(url)
         page.get_by_role("button", name="Deny").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Decided")
-        assert person.places == {office.proxy.url}
-    assert office.result(execution_id).status == "failed"
+        assert person.places == {approvals.proxy.url}
+    assert approvals.result(execution_id).status == "failed"
 
 
-def test_everything_works_without_scripts(browser: Browser, office: Desk) -> None:
-    execution_id, url = office.pause(create("plain"))
+def test_everything_works_without_scripts(browser: Browser, approvals: ApprovalServer) -> None:
+    execution_id, url = approvals.pause(create("plain"))
     with window(browser, java_script_enabled=False) as person:
         page = person.open(url, "agent")
         page.get_by_role("button", name="Approve").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Decided")
-        assert json.loads(office.result(execution_id).value) == {"name": "plain"}
+        assert json.loads(approvals.result(execution_id).value) == {"name": "plain"}
         page.reload()
         expect(page.get_by_role("heading", level=1)).to_have_text("Completed")
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-def test_a_page_that_is_out_of_date_says_so_and_moves_nothing(browser: Browser, office: Desk) -> None:
-    _, url = office.pause(create("twice seen"))
+def test_a_page_that_is_out_of_date_says_so_and_moves_nothing(
+    browser: Browser, approvals: ApprovalServer
+) -> None:
+    _, url = approvals.pause(create("twice seen"))
     with window(browser) as one, window(browser) as other:
         first, second = one.open(url, "agent"), other.open(url, "boss")
         second.get_by_role("button", name="Deny").click()
@@ -172,13 +176,15 @@ def test_a_page_that_is_out_of_date_says_so_and_moves_nothing(browser: Browser, 
         one.complaints.clear()  # Chromium writes the 409 into its console
 
 
-def test_what_nobody_decided_in_time_cannot_be_approved_any_more(browser: Browser, office: Desk) -> None:
-    before = len(office.api.seen)
-    office.use(approval_timeout="2s")
-    execution_id, url = office.pause(
+def test_what_nobody_decided_in_time_cannot_be_approved_any_more(
+    browser: Browser, approvals: ApprovalServer
+) -> None:
+    before = len(approvals.api.seen)
+    approvals.use(approval_timeout="2s")
+    execution_id, url = approvals.pause(
         "return (await " + CREATE % json.dumps({"name": "late"}) + ").error.code"
     )
-    office.use()
+    approvals.use()
     with window(browser) as person:
         page = person.open(url, "agent")
         over = page.get_by_role("heading", name="Too late")
@@ -186,5 +192,5 @@ def test_what_nobody_decided_in_time_cannot_be_approved_any_more(browser: Browse
         page.goto(url)
         expect(over).to_be_visible()
         expect(page.get_by_role("button", name="Approve")).to_have_count(0)
-    assert "expired" in office.result(execution_id).text.lower()
-    assert len(office.api.seen) == before
+    assert "expired" in approvals.result(execution_id).text.lower()
+    assert len(approvals.api.seen) == before

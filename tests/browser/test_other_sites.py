@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.desk import CREATE, KEYS, Desk, Window, window
+from tests.browser.approval_server import CREATE, KEYS, ApprovalServer, Window, window
 
 pytestmark = pytest.mark.timeout(240)
 HELD = "return (await " + CREATE % json.dumps({"name": "held"}) + ").ok"
@@ -44,24 +44,24 @@ def elsewhere(html: str) -> Iterator[str]:
 
 
 @contextmanager
-def beside(browser: Browser, office: Desk, html: str) -> Iterator[tuple[Window, str]]:
+def beside(browser: Browser, approvals: ApprovalServer, html: str) -> Iterator[tuple[Window, str]]:
     """A person who is signed in, and then opens a page of somebody else."""
-    execution_id, url = office.pause(HELD)
-    text = html.replace("URL", url).replace("SERVER", office.proxy.url)
+    execution_id, url = approvals.pause(HELD)
+    text = html.replace("URL", url).replace("SERVER", approvals.proxy.url)
     with window(browser) as person, elsewhere(text) as place:
         person.open(url, "agent")
         person.page.goto(place)
         yield person, execution_id
 
 
-def undecided(office: Desk, execution_id: str) -> bool:
-    view = office.view(execution_id)
+def undecided(approvals: ApprovalServer, execution_id: str) -> bool:
+    view = approvals.view(execution_id)
     return view["status"] == "user_approval_required" and not view.get("decided")
 
 
-def test_they_cannot_frame_the_page(browser: Browser, office: Desk) -> None:
+def test_they_cannot_frame_the_page(browser: Browser, approvals: ApprovalServer) -> None:
     html = "<iframe src='URL'></iframe><iframe src='SERVER/healthz'></iframe>"
-    with beside(browser, office, html) as (person, _):
+    with beside(browser, approvals, html) as (person, _):
         # That our answers can be framed at all is the proof that it was the policy which refused.
         expect(person.page.frame_locator("iframe >> nth=1").get_by_text("ok")).to_be_visible()
         person.page.wait_for_load_state()
@@ -70,28 +70,28 @@ def test_they_cannot_frame_the_page(browser: Browser, office: Desk) -> None:
         person.complaints.clear()
 
 
-def test_they_cannot_post_a_decision(browser: Browser, office: Desk) -> None:
+def test_they_cannot_post_a_decision(browser: Browser, approvals: ApprovalServer) -> None:
     html = (
         "<form id=f method=post action='URL'><input name=action value=accept><input name=question value=int_1>"
         "</form><script>f.submit()</script>"
     )
-    with beside(browser, office, html) as (person, execution_id):
-        person.page.wait_for_url(f"{office.proxy.url}/**")
+    with beside(browser, approvals, html) as (person, execution_id):
+        person.page.wait_for_url(f"{approvals.proxy.url}/**")
         expect(person.page.get_by_role("heading")).to_have_text("This did not come from our page")
         person.complaints.clear()
-        assert undecided(office, execution_id)
+        assert undecided(approvals, execution_id)
 
 
-def test_a_link_of_theirs_keeps_who_is_signed_in(browser: Browser, office: Desk) -> None:
-    with beside(browser, office, "<a href='URL'>please approve</a>") as (person, _):
+def test_a_link_of_theirs_keeps_who_is_signed_in(browser: Browser, approvals: ApprovalServer) -> None:
+    with beside(browser, approvals, "<a href='URL'>please approve</a>") as (person, _):
         person.page.get_by_role("link", name="please approve").click()
         expect(person.page.get_by_role("heading", level=1)).to_have_text("A decision is needed")
 
 
 def test_no_credential_is_left_in_addresses_storage_or_readable_cookies(
-    browser: Browser, office: Desk
+    browser: Browser, approvals: ApprovalServer
 ) -> None:
-    _, url = office.pause(HELD)
+    _, url = approvals.pause(HELD)
     with window(browser) as person:
         page = person.open(url, "agent")
         assert page.evaluate("document.cookie") == ""
@@ -99,4 +99,4 @@ def test_no_credential_is_left_in_addresses_storage_or_readable_cookies(
         (cookie,) = page.context.cookies()
         assert (cookie.get("httpOnly"), cookie.get("sameSite"), cookie.get("path")) == (True, "Strict", "/")
         assert KEYS["agent"] not in json.dumps(cookie) + page.url + page.content()
-    assert KEYS["agent"] not in office.proxy.err.text + office.proxy.out.text
+    assert KEYS["agent"] not in approvals.proxy.err.text + approvals.proxy.out.text

@@ -72,22 +72,22 @@ def spellings(secret: str) -> set[str]:
 
 
 @dataclass
-class Ear:
-    """Hears every byte that the server answers."""
+class Recorder:
+    """Keeps every byte that the server answers."""
 
     proxy: Proxy
     api: Upstream
     audit: Path
     collector: Collector
-    heard: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
 
-    async def _listen(self, response: httpx2.Response) -> None:
+    async def _record(self, response: httpx2.Response) -> None:
         await response.aread()
-        self.heard.append(f"{dict(response.headers)}\n{response.text}")
+        self.answers.append(f"{dict(response.headers)}\n{response.text}")
 
     def client(self) -> httpx2.AsyncClient:
         client = self.proxy.client()
-        client.event_hooks = {"response": [self._listen]}
+        client.event_hooks = {"response": [self._record]}
         return client
 
     async def execute(self, code: str, **meta: Any) -> str:
@@ -96,7 +96,7 @@ class Ear:
 
     def check(self) -> None:
         everything = {"stdout": self.proxy.out.text, "stderr": self.proxy.err.text}
-        everything |= {f"answer {number}": text for number, text in enumerate(self.heard)}
+        everything |= {f"answer {number}": text for number, text in enumerate(self.answers)}
         everything["audit"] = self.audit.read_text()
         everything["traces"] = b"".join(self.collector.bodies).decode("latin-1")
         for name, value in ENV.items():
@@ -118,7 +118,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def ear(api: Upstream, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ear]:
+def recorder(
+    api: Upstream, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recorder]:
     folder = tmp_path_factory.mktemp("canary")
     config = configs.base(
         api,
@@ -140,7 +142,7 @@ def ear(api: Upstream, collector: Collector, tmp_path_factory: pytest.TempPathFa
     with serving(
         file, folder / "state", env={**ENV, "EXECUTOR_MCP_DEBUG": "1", "STATE_KEY": STATE_KEY, **PROMPT}
     ) as proxy:
-        yield Ear(proxy, api, folder / "audit.jsonl", collector)
+        yield Recorder(proxy, api, folder / "audit.jsonl", collector)
 
 
 def test_the_mirror_really_shows_what_it_gets(api: Upstream) -> None:
@@ -153,82 +155,82 @@ def test_the_mirror_really_shows_what_it_gets(api: Upstream) -> None:
 @pytest.mark.parametrize("connection", sorted(one for one in CONNECTIONS if one.startswith("shop")))
 @pytest.mark.parametrize("call", CALLS)
 async def test_t27_reflected_credentials_are_redacted_everywhere(
-    ear: Ear, connection: str, call: str
+    recorder: Recorder, connection: str, call: str
 ) -> None:
-    before = len(ear.api.seen)
+    before = len(recorder.api.seen)
     code = f"""
         const r = await tools.{connection}.{call};
         console.log(r); console.error(JSON.stringify(r));
         emit(r); emit(JSON.stringify(r)); emit({{type: "text", text: JSON.stringify(r)}});
         return r;"""
-    text = await ear.execute(code, **{"io.modelcontextprotocol/logLevel": "debug", "progressToken": 1})
+    text = await recorder.execute(code, **{"io.modelcontextprotocol/logLevel": "debug", "progressToken": 1})
     assert "[redacted]" in text
-    assert len(ear.api.seen) > before
-    ear.check()
+    assert len(recorder.api.seen) > before
+    recorder.check()
 
 
-async def test_t27_code_cannot_take_a_reflected_credential_apart(ear: Ear) -> None:
+async def test_t27_code_cannot_take_a_reflected_credential_apart(recorder: Recorder) -> None:
     """What code sees is redacted already: it cannot spell it out in a way nobody looks for."""
     code = """
         const r = await tools.shop.org.bearer.mirror.show({});
         const all = JSON.stringify(r);
         const back = [...all].reverse().join("");
         return {apart: [...all].join("|").includes("r|-|c|a|n|a|r|y"), back: back.includes("yranac-r")};"""
-    assert '"apart":false,"back":false' in await ear.execute(code)
-    ear.check()
+    assert '"apart":false,"back":false' in await recorder.execute(code)
+    recorder.check()
 
 
-async def test_t27_an_error_made_of_a_result_says_nothing(ear: Ear) -> None:
-    text = await ear.execute(
+async def test_t27_an_error_made_of_a_result_says_nothing(recorder: Recorder) -> None:
+    text = await recorder.execute(
         "const r = await tools.shop.org.basic.mirror.fail({status: 418}); throw new Error(JSON.stringify(r));"
     )
     assert '"status":"failed"' in text
-    ear.check()
+    recorder.check()
 
 
-async def test_t27_an_upstream_that_is_down_is_named_without_its_credential(ear: Ear) -> None:
-    text = await ear.execute("return await tools.down.org.query.things.list({})")
+async def test_t27_an_upstream_that_is_down_is_named_without_its_credential(recorder: Recorder) -> None:
+    text = await recorder.execute("return await tools.down.org.query.things.list({})")
     assert "upstream_unreachable" in text
-    ear.check()
+    recorder.check()
 
 
-async def test_t27_wrong_arguments_and_stored_results_say_nothing(ear: Ear) -> None:
+async def test_t27_wrong_arguments_and_stored_results_say_nothing(recorder: Recorder) -> None:
     code = """
         const r = await tools.shop.org.query.mirror.show({});
         const wrong = await tools.shop.org.query.mirror.fail({status: {}});
         return [wrong, Array.from({length: 400}, () => r)];"""
-    answer = json.loads(await ear.execute(code))["result"]["structuredContent"]["result"]
+    answer = json.loads(await recorder.execute(code))["result"]["structuredContent"]["result"]
     assert answer["$truncated"] is True
-    await ear.execute(f"return await tools.executor.results.read({{ref: '{answer['resultRef']}'}})")
-    ear.check()
+    await recorder.execute(f"return await tools.executor.results.read({{ref: '{answer['resultRef']}'}})")
+    recorder.check()
 
 
-async def test_t27_audit_lines_tell_of_the_calls_and_say_nothing(ear: Ear) -> None:
-    await ear.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
-    ear.check()
-    lines = ear.audit.read_bytes().splitlines()
+async def test_t27_audit_lines_tell_of_the_calls_and_say_nothing(recorder: Recorder) -> None:
+    await recorder.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
+    recorder.check()
+    lines = recorder.audit.read_bytes().splitlines()
     told = [json.loads(line) for line in lines if b'"event":"call"' in line]
     assert any(one.get("address") == "shop.org.bearer.mirror.show" for one in told)
     assert verify(lines).fault is None
 
 
-async def test_t27_traces_tell_of_the_calls_and_say_nothing(ear: Ear) -> None:
-    await ear.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
-    await asyncio.to_thread(ear.collector.wait_for, "request", "execution", "execute_tool")
-    ear.check()
+async def test_t27_traces_tell_of_the_calls_and_say_nothing(recorder: Recorder) -> None:
+    await recorder.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
+    await asyncio.to_thread(recorder.collector.wait_for, "request", "execution", "execute_tool")
+    recorder.check()
 
 
-async def test_t27_the_journal_of_a_pause_says_nothing(ear: Ear) -> None:
+async def test_t27_the_journal_of_a_pause_says_nothing(recorder: Recorder) -> None:
     """Read with its key, as the server reads it: what upstreams reflected was cut out before it was written."""
     code = """
         const r = await tools.shop.org.bearer.mirror.show({});
         await tools.shop.org.bearer.things.create({body: {name: "held"}});
         return r;"""
-    answer = json.loads(await ear.execute(code))["result"]["structuredContent"]
+    answer = json.loads(await recorder.execute(code))["result"]["structuredContent"]
     assert answer["status"] == "waiting_for_interaction"
     owner = Owner(answer["workspaceId"], answer["accountId"])
     keys = [Secret(STATE_KEY)]
-    async with open_state("sqlite", path=ear.audit.with_name("state.db"), keys=keys) as state:
+    async with open_state("sqlite", path=recorder.audit.with_name("state.db"), keys=keys) as state:
         journal = await state.read_journal(answer["executionId"], owner)
         record = await state.find_execution(answer["executionId"], owner.workspace_id)
     assert record is not None
@@ -237,8 +239,8 @@ async def test_t27_the_journal_of_a_pause_says_nothing(ear: Ear) -> None:
     assert not [one for value in ENV.values() for one in spellings(value) if one in kept]
 
 
-async def test_t27_operators_see_references_and_no_values(ear: Ear) -> None:
-    async with ear.client() as client:
+async def test_t27_operators_see_references_and_no_values(recorder: Recorder) -> None:
+    async with recorder.client() as client:
         for path in ("/-/status", "/-/config", "/metrics", "/-/ready", "/-/nothing"):
             await client.get(path)
         config = (await client.get("/-/config")).json()
@@ -246,15 +248,15 @@ async def test_t27_operators_see_references_and_no_values(ear: Ear) -> None:
         await client.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
         await client.post("/mcp", content=b"{", headers={"content-type": "application/json"})
     assert config["connections"]["shop.org.bearer"]["auth"]["token"] == {"env": "BEARER"}
-    ear.check()
+    recorder.check()
 
 
-async def test_t27_the_callers_token_is_in_no_answer_and_no_log(ear: Ear) -> None:
+async def test_t27_the_callers_token_is_in_no_answer_and_no_log(recorder: Recorder) -> None:
     """It is printed once, on stdout, for the person who started the server."""
-    assert ear.proxy.token is not None
-    async with ear.client() as client:
+    assert recorder.proxy.token is not None
+    async with recorder.client() as client:
         await client.get("/-/config")
         await client.get("/-/status")
-        await client.post(f"/mcp?token={ear.proxy.token}", json={})
-    assert ear.proxy.token not in ear.proxy.err.text
-    assert not [text for text in ear.heard if ear.proxy.token in text]
+        await client.post(f"/mcp?token={recorder.proxy.token}", json={})
+    assert recorder.proxy.token not in recorder.proxy.err.text
+    assert not [text for text in recorder.answers if recorder.proxy.token in text]

@@ -40,7 +40,7 @@ def config(api: Upstream, **elicitation: Any) -> JsonObject:
 
 
 @dataclass
-class Desk:
+class ApprovalServer:
     """The server, as agents reach it."""
 
     proxy: Proxy
@@ -81,10 +81,10 @@ class Desk:
 
 
 @contextmanager
-def desk(api: Upstream, folder: Path) -> Iterator[Desk]:
+def approval_server(api: Upstream, folder: Path) -> Iterator[ApprovalServer]:
     file = configs.write(folder / "executor.yaml", config(api))
     with serving(file, folder / "state", env=configs.ENV) as proxy:
-        yield Desk(proxy, api, file)
+        yield ApprovalServer(proxy, api, file)
 
 
 @dataclass
