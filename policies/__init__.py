@@ -7,6 +7,7 @@ from policies.decision import Considered, Decision, stricter
 from policies.explain import explain_json, explain_rows, explain_text, split_source
 from policies.lint import shadowed
 from policies.patterns import Pattern, PatternError, covers, parse_pattern
+from policies.principals import PrincipalError, Principals
 from policies.rules import Action, ApproveByDefault, Approver, Caller, Layer, Risk, Rule, ToolFacts
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Pattern",
     "PatternError",
     "PolicySet",
+    "PrincipalError",
+    "Principals",
     "Risk",
     "Rule",
     "RuleError",

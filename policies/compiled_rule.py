@@ -1,4 +1,4 @@
-"""A rule compiled for deciding: conditions compiled, principals sorted, explanations written in advance."""
+"""A rule compiled for deciding: conditions and principals compiled, explanations written in advance."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from policies.conditions import ArgumentTest, ConditionError
 from policies.decision import Considered, Decision
 from policies.patterns import parse_pattern
+from policies.principals import Principals
 from policies.rules import Caller, Rule, ToolFacts
-
-_WORDS = ("key", "user", "group")
 
 
 class RuleError(ValueError):
@@ -20,7 +19,7 @@ class RuleError(ValueError):
 class CompiledRule:
     """One compiled rule. Immutable after `__init__`, which raises `RuleError`."""
 
-    __slots__ = ("_anonymous", "_everyone", "_named", "_risk", "_tests", "_wrong_caller", "_wrong_values",
+    __slots__ = ("_everyone", "_principals", "_risk", "_tests", "_wrong_caller", "_wrong_values",
                  "depends", "outcome", "pattern", "rule")  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
@@ -28,10 +27,9 @@ class CompiledRule:
         try:
             self.pattern = parse_pattern(rule.pattern)
             self._tests = tuple(ArgumentTest(path, condition) for path, condition in rule.when.items())
+            self._principals = Principals(rule.principals)
         except ValueError as error:
             raise RuleError(f"rule {rule.id} ({rule.source}): {error}") from error
-        self._named = {word: _names(rule, word) for word in _WORDS}
-        self._anonymous = "anonymous" in rule.principals
         self._everyone = not rule.principals
         self._risk = frozenset(rule.risk)
         self._prepare_rows()
@@ -59,7 +57,7 @@ class CompiledRule:
         """
         if self._risk and tool.risk not in self._risk:
             return self._skipped(f"risk is {tool.risk}, the rule is for {', '.join(sorted(self._risk))}")
-        if not (self._everyone or self._names(caller)):
+        if not (self._everyone or self._principals.admit(caller)):
             return self._wrong_caller
         if arguments is None:
             return self.depends if self._tests else None
@@ -81,15 +79,6 @@ class CompiledRule:
             raise ConditionError(f"`{hidden}` leads into text or bytes, which cannot be judged")
         return None
 
-    def _names(self, caller: Caller) -> bool:
-        named = self._named
-        return (
-            (caller.key is not None and caller.key in named["key"])
-            or (caller.user is not None and caller.user in named["user"])
-            or not named["group"].isdisjoint(caller.groups)
-            or (self._anonymous and caller.anonymous)
-        )
-
     def row(self, decided: bool) -> Considered:
         """How a decision lists this rule when it applied."""
         rule = self.rule
@@ -103,12 +92,3 @@ class CompiledRule:
         fault = str(error) if isinstance(error, ConditionError) else type(error).__name__
         reason = "a policy rule could not be evaluated for this call, so it is blocked"
         return Decision("block", rule.id, rule.source, reason, disclose=rule.disclose, error=fault)
-
-
-def _names(rule: Rule, word: str) -> frozenset[str]:
-    """Names after `word:` in the rule's principals. Raises `RuleError` for an unknown word."""
-    for principal in rule.principals:
-        if principal != "anonymous" and principal.partition(":")[0] not in _WORDS:
-            raise RuleError(f"rule {rule.id} ({rule.source}): `{principal}` is no principal")
-    prefix = f"{word}:"
-    return frozenset(p.removeprefix(prefix) for p in rule.principals if p.startswith(prefix))

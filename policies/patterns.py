@@ -4,7 +4,9 @@ Rules:
 - `*` alone matches everything; a trailing `.*` matches everything below a prefix, and the prefix itself.
 - `*` as a whole segment matches exactly one segment; inside the tool part it also matches within a segment
   (`issues.create*`), and there it never crosses a dot.
-- A pattern that could never match a tool is an error, because such a rule would silently do nothing.
+- A pattern that could never match a tool is an error, because such a rule would silently do nothing. No tool
+  has a hyphen in its address: names are identifiers, so that code can write them.
+- What is suggested instead is itself a pattern.
 
 Matching is case-sensitive, compares code points and uses no regular expressions.
 """
@@ -12,6 +14,7 @@ Matching is case-sensitive, compares code points and uses no regular expressions
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,20 +23,26 @@ ADDRESS_SEGMENTS = 4
 
 OWNERS = ("org", "user")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOOL_SEGMENT = re.compile(r"[\w$*-]+")
+_TOOL_SEGMENT = re.compile(r"[\w$*]+")
 _HEAD = ("integration", "owner", "connection")
 
-PatternFault = Literal["syntax", "segments", "owner"]
+PatternFault = Literal["syntax", "segments", "owner", "hyphen"]
 
 
 class PatternError(ValueError):
-    """A pattern that can never match a tool. `message` names the fault, `help` (when known) the remedy."""
+    """A pattern that can never match a tool. `message` names the fault, `help` (when known) the remedy.
 
-    def __init__(self, message: str, kind: PatternFault, help: str | None = None) -> None:
+    `guesses` are patterns that may have been meant, likeliest first.
+    """
+
+    def __init__(
+        self, message: str, kind: PatternFault, help: str | None = None, guesses: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
-        self.help = help
+        self.guesses = tuple(filter(is_pattern, guesses))
+        self.help = f"did you mean `{self.guesses[0]}`?" if self.guesses else help
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +130,9 @@ def parse_pattern(text: str) -> Pattern:
     _check_owner(parts)
     below = parts[-1] == "*"
     if not below and len(parts) < ADDRESS_SEGMENTS:
-        raise _too_short(body, parts)
-    for position, part in enumerate(parts):
-        _check_segment(position, part)
+        raise _too_short(parts)
+    for position in range(len(parts)):
+        _check_segment(position, parts)
     return Pattern(text, tuple(parts[:-1] if below else parts), below)
 
 
@@ -147,30 +156,74 @@ def _check_stars(body: str, parts: list[str]) -> None:
 
 
 def _check_owner(parts: list[str]) -> None:
-    if len(parts) > 1 and parts[1] not in (*OWNERS, "*"):
-        guess = ".".join((parts[0], "*", *(parts[1:] if len(parts) > 2 else ("*", parts[1]))))
-        raise PatternError(
-            f"the second segment is the owner: org, user or *, not `{parts[1]}`",
-            "owner",
-            f"did you mean `{guess}`?",
-        )
+    if len(parts) < 2 or parts[1] in (*OWNERS, "*"):
+        return
+    raise PatternError(
+        f"the second segment is the owner: org, user or *, not `{parts[1]}`",
+        "owner",
+        "write <integration>.<owner>.<connection>.<tool>",
+        tuple(_with_owner(*parts)),
+    )
 
 
-def _too_short(body: str, parts: list[str]) -> PatternError:
+def _with_owner(integration: str, second: str, *rest: str) -> Iterator[str]:
+    """Patterns in which the second segment is what else it may have been meant for."""
+    owner = second.lower().removesuffix("s")
+    if owner in OWNERS:
+        yield ".".join((integration, owner, *rest))
+    if rest:
+        yield ".".join((integration, "*", second, *rest))
+    yield ".".join((integration, "*", "*", second, *rest))
+    yield ".".join((integration, "*", second, *(rest or ("*",))))
+
+
+def _too_short(parts: list[str]) -> PatternError:
     count = f"{len(parts)} segment{'' if len(parts) == 1 else 's'}"
-    guess = f"{body}.*" if len(parts) < 3 else f"{parts[0]}.{parts[1]}.*.{parts[2]}"
-    return PatternError(f"pattern has {count} and matches no tool", "segments", f"did you mean `{guess}`?")
+    body = ".".join(parts)
+    guesses = (f"{body}.*",) if len(parts) < 3 else (f"{parts[0]}.{parts[1]}.*.{parts[2]}", f"{body}.*")
+    return PatternError(f"pattern has {count} and matches no tool", "segments", None, guesses)
 
 
-def _check_segment(position: int, part: str) -> None:
+def _check_segment(position: int, parts: list[str]) -> None:
+    part = parts[position]
     if part == "*":
         return
     if position < len(_HEAD):
         _check_head(_HEAD[position], part)
+    elif "-" in part and _TOOL_SEGMENT.fullmatch(part.replace("-", "_")):
+        raise PatternError(
+            f"no tool address contains `-`, so `{part}` matches nothing",
+            "hyphen",
+            None,
+            tuple(".".join((*parts[: len(_HEAD)], *map(way, parts[len(_HEAD) :]))) for way in DEHYPHENED),
+        )
     elif not _TOOL_SEGMENT.fullmatch(part):
         raise PatternError(
-            f"no tool address contains `{part}`", "syntax", "write letters, digits, `_`, `-` or `*`"
+            f"no tool address contains `{part}`", "syntax", "write letters, digits, `_` or `*`"
         )
+
+
+def underscored(segment: str) -> str:
+    """How tools of MCP servers are called here: `delete-file` is `delete_file`."""
+    return segment.replace("-", "_")
+
+
+def camel_cased(segment: str) -> str:
+    """How operations of OpenAPI documents are called here: `delete-file` is `deleteFile`."""
+    first, *others = [word for word in segment.split("-") if word] or [""]
+    return first + "".join(word[0].upper() + word[1:] for word in others)
+
+
+DEHYPHENED = (underscored, camel_cased)
+
+
+def is_pattern(text: str) -> bool:
+    """Whether the text is a pattern."""
+    try:
+        parse_pattern(text)
+    except PatternError:
+        return False
+    return True
 
 
 def _check_head(role: str, part: str) -> None:

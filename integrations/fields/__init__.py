@@ -21,7 +21,7 @@ from integrations.fields.addresses import (
 )
 from integrations.fields.base import JsonSchema, Maybe, Model, NonEmptyTuple, Text, Tuple, problem
 from integrations.fields.names import OWNERS, RESERVED, ConnectionKey, IntegrationName, Name
-from integrations.fields.scalars import Expiry, KeyHash, PrincipalName, Regex, parse_expiry
+from integrations.fields.scalars import Expiry, KeyHash, PrincipalName, Regex, RoleHolder, parse_expiry
 from integrations.fields.secrets import (
     Headers,
     SecretRef,
@@ -72,6 +72,7 @@ __all__ = [
     "Rate",
     "RateField",
     "Regex",
+    "RoleHolder",
     "SecretRef",
     "Setting",
     "Size",

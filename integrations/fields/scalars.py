@@ -73,7 +73,7 @@ Regex = Annotated[
 
 
 def _principal(value: str) -> str:
-    if value == "anonymous" or re.fullmatch(r"(key|user|group):\S+", value):
+    if value == "anonymous" or re.fullmatch(r"(key|user|group):\S(.*\S)?", value):
         return value
     kind, colon, _ = value.partition(":")
     if not colon and value:
@@ -89,4 +89,19 @@ PrincipalName = Annotated[
     str,
     BeforeValidator(of_text(_principal, 'a principal like "group:ci"')),
     string_schema(r"^((key|user|group):.+|anonymous)$", "group:ci", "key:ci_bot", "anonymous"),
+]
+
+
+def _role_holder(value: str) -> str:
+    """Like a principal; a word alone is a group. Nobody may hold a role without saying who they are."""
+    if value == "anonymous":
+        fix = 'name who may: "group:ops", "key:ID" or "user:NAME"'
+        raise problem("E501", "everybody would have this role, also without a credential", fix)
+    return _principal(value if ":" in value or not value else f"group:{value}")
+
+
+RoleHolder = Annotated[
+    str,
+    BeforeValidator(of_text(_role_holder, 'a principal like "group:ops"')),
+    string_schema(r"^((key|user|group):.+|[^:]+)$", "group:ops", "key:ci_bot"),
 ]

@@ -11,6 +11,7 @@ from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
     add_json_option,
+    add_listing,
     print_json,
     print_table,
 )
@@ -31,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXIT_CODES,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("ls", help="everything that waits")
+    listing = add_listing(actions, "ls", "list", "everything that waits")
     show = actions.add_parser("show", help="one execution: every call that waits, with its arguments")
     approve = actions.add_parser("approve", help="let the waiting calls run")
     deny = actions.add_parser("deny", help="refuse the waiting calls; the code goes on without them")

@@ -39,6 +39,13 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 
+def add_listing(actions: Any, name: str, alias: str, help: str) -> argparse.ArgumentParser:
+    """The action that lists, under either of the names that people try. `args.action` is always `name`."""
+    parser: argparse.ArgumentParser = actions.add_parser(name, aliases=[alias], help=help)
+    parser.set_defaults(action=name)
+    return parser
+
+
 def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[Path]:
     """The given paths, or the default file in `base` (the working directory). Raises `CannotRun`."""
     folder = base or Path()

@@ -9,6 +9,7 @@ from integrations.base import JsonObject
 from proxy.commands.common import (
     EXIT_OK,
     add_json_option,
+    add_listing,
     print_json,
     print_table,
 )
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXIT_CODES,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("ls", help="newest first")
+    listing = add_listing(actions, "ls", "list", "newest first")
     listing.add_argument("--status", choices=get_args(ExecutionStatus))
     listing.add_argument("--limit", type=int, default=50, metavar="N", help="1 to 200, default 50")
     listing.add_argument("--cursor", metavar="ID", help="go on after this one")

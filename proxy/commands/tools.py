@@ -14,6 +14,7 @@ from proxy.commands.common import (
     EXIT_OK,
     CannotRun,
     add_json_option,
+    add_listing,
     print_json,
     print_table,
 )
@@ -39,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXIT_CODES,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every tool, and what would happen to a call of it")
+    listing = add_listing(actions, "list", "ls", "every tool, and what would happen to a call of it")
     listing.add_argument(
         "pattern", nargs="?", default="*", metavar="PATTERN", help="as in policies; default *"
     )

@@ -29,6 +29,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="file, directory or - for stdin (default: executor.yaml)"
     )
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="PATH", help="the same, as other commands say it"
+    )
     parser.add_argument("--offline", action="store_true", help="no network, no processes (the default)")
     parser.add_argument(
         "--no-env", action="store_true", help="do not judge variables and secret files (CI without secrets)"
@@ -47,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Findings on stdout, failures to run on stderr."""
     try:
-        paths = _paths(args.paths)
+        paths = _paths([*args.paths, *args.config])
         environment = _environment(args)
         stdin = sys.stdin.buffer.read() if "-" in paths else None
     except _CannotRun as error:

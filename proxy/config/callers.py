@@ -14,6 +14,7 @@ from integrations.fields import (
     Model,
     Name,
     NonEmptyTuple,
+    RoleHolder,
     SecretRef,
     Text,
     Tuple,
@@ -90,10 +91,10 @@ class OauthServer(Model):
 
 
 class Roles(Model):
-    """Groups whose members may administer or approve."""
+    """Who may administer, and who may approve for others, in the words of `principals`: a word alone is a group."""
 
-    admin: Tuple[Text] = ()
-    approver: Tuple[Text] = ()
+    admin: Tuple[RoleHolder] = ()
+    approver: Tuple[RoleHolder] = ()
 
 
 class AuthConfig(Model):

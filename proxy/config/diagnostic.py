@@ -89,6 +89,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W605": "anonymous makes auth pointless",
         "W606": "expired key",
         "W607": "nobody may approve",
+        "W608": "a role names nobody",
         "W690": "not supported yet",
     }
 )

@@ -20,12 +20,15 @@ MAX_LINKS: Final = 40
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
 Identity = tuple[int, int]
+# Files of other programs that live beside a config by their well-known names.
+_OTHERS: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 
 def config_files(path: Path) -> list[Path]:
     """The files of one `--config` argument: a file itself, or a directory's `*.yaml` and `*.yml` by name.
 
-    Not recursive. Names that start with `.` are skipped (`..data`, editor swap files), so are `*.test.yaml`.
+    Not recursive. Names that start with `.` are skipped (`..data`, editor swap files), so are `*.test.yaml`, and
+    the `kustomization.yaml` that makes a ConfigMap of its neighbours.
     """
     try:
         names = sorted(os.listdir(path))
@@ -35,7 +38,7 @@ def config_files(path: Path) -> list[Path]:
 
 
 def _is_config_name(name: str) -> bool:
-    if name.startswith(".") or name.endswith((".test.yaml", ".test.yml")):
+    if name.startswith(".") or name.endswith((".test.yaml", ".test.yml")) or name in _OTHERS:
         return False
     return name.endswith((".yaml", ".yml"))
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from proxy.config.model import Config
 
+FLOOR: Final = 0.6
+"""How alike a word and its suggestion must be (`difflib` ratio): below it a suggestion misleads."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 # What people bring along from other products, and what it is called here.
 SYNONYMS = {
     "mcpServers": "integrations", "mcp_servers": "integrations", "servers": "integrations",
@@ -22,6 +27,11 @@ SYNONYMS = {
     "ratelimits": "rate_limits", "http": "remote", "stdio": "local", "sse": "remote", "apiKeys": "api_keys",
     "user": "username", "eq": "equals", "max": "at_most", "min": "at_least", "regex": "matches",
     "openapi3": "openapi", "swagger": "openapi", "rest": "openapi", "warn": "warning",
+    "match": "pattern", "matcher": "pattern", "tool": "pattern", "tools": "pattern", "glob": "pattern",
+    "selector": "pattern", "target": "pattern", "resource": "pattern", "effect": "action", "decision": "action",
+    "verdict": "action", "who": "principals", "subjects": "principals", "callers": "principals",
+    "roles": "principals", "groups": "principals", "if": "when", "conditions": "when", "arguments": "when",
+    "name": "id", "message": "reason", "why": "reason", "comment": "reason",
 }  # fmt: skip
 
 
@@ -35,15 +45,20 @@ def allowed_keys(path: Sequence[str | int], data: Any) -> list[str]:
 
 
 def nearest(word: str, allowed: Sequence[str]) -> str | None:
-    """What `word` was probably meant to be."""
+    """Which key or value of the language `word` was probably meant to be."""
+    return nearest_name(word, allowed, SYNONYMS)
+
+
+def nearest_name(word: str, known: Sequence[str], synonyms: Mapping[str, str] = _NONE) -> str | None:
+    """Which of the names that somebody chose `word` was probably meant to be: those have no synonyms."""
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).lower().replace("-", "_").strip()
-    folded = {name.lower().replace("-", "_"): name for name in allowed}
+    folded = {name.lower().replace("-", "_"): name for name in known}
     if snake in folded:
         return folded[snake]
-    synonym = SYNONYMS.get(word) or SYNONYMS.get(snake)
-    if synonym in allowed:
+    synonym = synonyms.get(word) or synonyms.get(snake)
+    if synonym in known:
         return synonym
-    close = difflib.get_close_matches(snake, list(folded), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(snake, list(folded), n=1, cutoff=FLOOR)
     return folded[close[0]] if close else None
 
 

@@ -29,7 +29,8 @@ GITHUB = "github.org.main.repos.delete"
         ("github.user.*", "github.user.me.repos.get"),
         ("a.*.*.x*", "a.org.b.x"),
         ("a.*.*.x*.*", "a.org.b.xy.z.w"),
-        ("a.org.b.get-it$", "a.org.b.get-it$"),
+        ("a.org.b.get_it$", "a.org.b.get_it$"),
+        ("a.org.b.查询天气", "a.org.b.查询天气"),
     ],
 )
 def test_patterns_match(pattern: str, address: str) -> None:
@@ -82,6 +83,8 @@ def test_patterns_do_not_match(pattern: str, address: str) -> None:
         ("api.org.main.re pos", "syntax", "no tool address contains `re pos`"),
         ("api.org.main.repo?", "syntax", "no tool address contains `repo?`"),
         ("api.org.main.{x}", "syntax", "no tool address contains `{x}`"),
+        ("api.org.main.get-it", "hyphen", "no tool address contains `-`, so `get-it` matches nothing"),
+        ("api.*.*.repos.*.list-*", "hyphen", "`list-*` matches nothing"),
     ],
 )
 def test_patterns_that_can_never_match_are_errors(pattern: str, kind: str, message: str) -> None:
@@ -98,6 +101,12 @@ def test_patterns_that_can_never_match_are_errors(pattern: str, kind: str, messa
         ("api.*.delete", "did you mean `api.*.*.delete`?"),
         ("api.main.delete", "did you mean `api.*.main.delete`?"),
         ("api", "did you mean `api.*`?"),
+        ("api.Org.main.x", "did you mean `api.org.main.x`?"),
+        ("api.users.main.*", "did you mean `api.user.main.*`?"),
+        ("api.delete", "did you mean `api.*.*.delete`?"),
+        ("api.repos.*", "did you mean `api.*.repos.*`?"),
+        ("api.*.*.delete-file", "did you mean `api.*.*.delete_file`?"),
+        ("api.*.*.a-b.delete-*.x", "did you mean `api.*.*.a_b.delete_*.x`?"),
     ],
 )
 def test_guesses_are_patterns_themselves(pattern: str, help: str) -> None:
@@ -105,6 +114,22 @@ def test_guesses_are_patterns_themselves(pattern: str, help: str) -> None:
         parse_pattern(pattern)
     assert caught.value.help == help
     parse_pattern(help.split("`")[1])
+
+
+def test_a_hyphen_suggests_both_ways_of_naming() -> None:
+    with pytest.raises(PatternError) as caught:
+        parse_pattern("api.*.*.files.delete-all-now")
+    assert caught.value.guesses == ("api.*.*.files.delete_all_now", "api.*.*.files.deleteAllNow")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a b.x.y", "api.x y.z", "*.x", "a..b", "my-api.main.x", "api.x.{y}", "api.my-x.y"]
+)
+def test_nothing_is_suggested_that_is_no_pattern(pattern: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        parse_pattern(pattern)
+    assert caught.value.guesses == ()
+    assert "did you mean" not in (caught.value.help or "")
 
 
 def test_a_pattern_says_what_it_names() -> None:

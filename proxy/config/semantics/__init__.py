@@ -10,7 +10,12 @@ from proxy.config.semantics.advice import advise
 from proxy.config.semantics.environment import check_environment
 from proxy.config.semantics.plain_text import check_plain_text
 from proxy.config.semantics.references import check_files, check_references, check_sections
-from proxy.config.semantics.rules import check_conditions, check_patterns, check_rule_ids
+from proxy.config.semantics.rules import (
+    check_conditions,
+    check_patterns,
+    check_rule_ids,
+    check_tool_patterns,
+)
 from proxy.config.semantics.safety import check_exposure, check_plain_http
 from proxy.config.semantics.view import ConfigView
 
@@ -22,6 +27,7 @@ CHECKS: tuple[SemanticCheck, ...] = (
     check_sections,
     check_conditions,
     check_patterns,
+    check_tool_patterns,
     check_files,
     check_plain_text,
     check_environment,

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.patterns import covers, parse_pattern
+from proxy.config.callers import AuthConfig
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path, SourceNode
 from proxy.config.packs import PackRule, PackUse
 from proxy.config.policy import RuleConfig
+from proxy.config.semantics.callers import absent
 from proxy.config.semantics.safety import authenticates
 from proxy.config.semantics.view import ConfigView
 from proxy.config.unsupported import unsupported
@@ -20,8 +22,8 @@ def advise(view: ConfigView) -> Iterator[Finding]:
     yield from _rules(view)
     for _, entries in view.entries():
         for path, entry in entries:
-            yield from _unknown_keys(view, path, entry)
-    yield from _nobody_approves(view)
+            yield from _dead_principals(view, path, entry)
+    yield from _roles(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
@@ -76,31 +78,47 @@ def _approves_everything(path: Path, rule: RuleConfig) -> Iterator[Finding]:
         yield Finding("W604", (*path, "pattern"), "this rule approves every tool, deletions too", help)
 
 
-def _unknown_keys(view: ConfigView, path: Path, rule: RuleConfig | PackUse) -> Iterator[Finding]:
-    """`key:ID` of a key that is not declared can only be a signed one."""
-    auth = view.config.auth
-    if auth is None or (auth.api_keys and auth.api_keys.signing):
-        return
-    known = set(auth.api_keys.keys) if auth.api_keys else set()
+def _dead_principals(view: ConfigView, path: Path, rule: RuleConfig | PackUse) -> Iterator[Finding]:
+    """A principal that nobody can be: the rule does not apply to those it was written for."""
     for index, principal in enumerate(rule.principals or ()):
-        name = principal.removeprefix("key:")
-        if principal.startswith("key:") and name not in known:
-            message = f"rule `{_name(path, rule)}` can never apply to `{principal}`: there is no such key"
-            yield Finding("W601", (*path, "principals", index), message, "see auth.api_keys.keys")
+        why = absent(view.config.auth, principal)
+        if why is not None:
+            message = f"rule `{_name(path, rule)}` can never apply to `{principal}`: {why[0]}"
+            yield Finding("W601", (*path, "principals", index), message, why[1])
 
 
-def _nobody_approves(view: ConfigView) -> Iterator[Finding]:
-    """Without an `auth` section the approver's token is minted; with one, somebody must have been given the role."""
+def _roles(view: ConfigView) -> Iterator[Finding]:
+    """Entries of roles that nobody can be. Without an `auth` section the approver's token is minted."""
     auth = view.config.auth
-    if auth is None or auth.roles.approver:
+    if auth is None:
         return
-    # A pack's rules share the place that names the pack, which is reported once.
-    asking = {path: rule for _, rules in view.layers() for path, rule in rules if rule.approver == "human"}
-    for path, rule in asking.items():
-        message = (
-            f"rule `{_name(path, rule)}` wants another person's approval, and nobody has the approver role"
-        )
-        yield Finding("W607", path, message, "name their groups in auth.roles.approver")
+    dead = {role: list(_dead_entries(auth, role)) for role in ("admin", "approver")}
+    nobody = len(dead["approver"]) == len(auth.roles.approver)
+    asking = list(_asking(view)) if nobody else []
+    if asking:
+        why = f": {dead['approver'][0].message}" if dead["approver"] else ""
+        related = tuple(("named here", one.path) for one in dead.pop("approver"))
+        for path, rule in asking:
+            message = f"rule `{_name(path, rule)}` wants another person's approval, and nobody has the approver role"
+            help = "name who may in auth.roles.approver"
+            yield Finding("W607", path, message + why, help, related=related)
+    for findings in dead.values():
+        yield from findings
+
+
+def _dead_entries(auth: AuthConfig, role: str) -> Iterator[Finding]:
+    for index, principal in enumerate(getattr(auth.roles, role)):
+        why = absent(auth, principal)
+        if why is not None:
+            yield Finding(
+                "W608", ("auth", "roles", role, index), f"`{principal}` is nobody: {why[0]}", why[1]
+            )
+
+
+def _asking(view: ConfigView) -> Iterator[tuple[Path, RuleConfig]]:
+    """Rules that want a person. A pack's share the place that names the pack, which is reported once."""
+    found = {path: rule for _, rules in view.layers() for path, rule in rules if rule.approver == "human"}
+    yield from found.items()
 
 
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|\{\{.*?\}\}")

@@ -8,7 +8,7 @@ from proxy.config.locations import Finding
 from proxy.config.nodes import Path
 from proxy.config.secrets import UNKNOWN, read_secret_file
 from proxy.config.semantics.view import ConfigView
-from proxy.config.suggestions import nearest
+from proxy.config.suggestions import nearest_name
 
 
 def check_environment(view: ConfigView) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str,
 
 
 def _help(name: str, environment: Mapping[str, str]) -> str:
-    likely = nearest(name.lower(), [known for known in environment if known.isupper()])
+    likely = nearest_name(name.lower(), [known for known in environment if known.isupper()])
     if likely and environment.get(likely) and abs(len(likely) - len(name)) <= 3:
         return f"did you mean `{likely}`? otherwise set {name}, or {name}_FILE to a path"
     return f"set {name}, or {name}_FILE to a path, or use {{file: PATH}}"

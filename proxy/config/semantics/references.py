@@ -11,12 +11,12 @@ from integrations.graphql.config import IntrospectionFile
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
 from proxy.config.semantics.view import ConfigView
-from proxy.config.suggestions import nearest
+from proxy.config.suggestions import nearest_name
 
 
 def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: bool = False) -> Finding:
     """An E301 with a suggestion, or with what there is."""
-    likely = nearest(name, known)
+    likely = nearest_name(name, known)
     if likely:
         help = f"did you mean `{likely}`?"
     else:
@@ -141,7 +141,7 @@ def _similar(file: FilePath) -> str:
         names = [entry.name for entry in file.parent.iterdir()]
     except OSError:
         return f"the path is relative to this file: {file}"
-    likely = nearest(file.name, names)
+    likely = nearest_name(file.name, names)
     return f"did you mean `{likely}`?" if likely else f"the path is relative to this file: {file}"
 
 

@@ -11,7 +11,7 @@ from proxy.config.nodes import Path
 from proxy.config.packs import PackRule, PackUse
 from proxy.config.semantics.references import unknown
 from proxy.config.semantics.view import ConfigView
-from proxy.config.suggestions import nearest
+from proxy.config.suggestions import nearest_name
 
 
 def check_rule_ids(view: ConfigView) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def check_conditions(view: ConfigView) -> Iterator[Finding]:
 
 
 def check_patterns(view: ConfigView) -> Iterator[Finding]:
-    """The patterns of rules and of rate limits."""
+    """The patterns of rules and of rate limits (E303, E301)."""
     for _, entries in view.entries():
         for path, entry in entries:
             if isinstance(entry, PackUse):
@@ -66,13 +66,52 @@ def _pack_integration(view: ConfigView, path: Path, entry: PackUse) -> Iterator[
         yield unknown((*path, "integration"), "pack names unknown integration", entry.integration, known)
 
 
+def check_tool_patterns(view: ConfigView) -> Iterator[Finding]:
+    """`include` and `exclude`: patterns over the tool names of one integration (E303)."""
+    for name, integration in view.config.integrations.items():
+        for key in ("include", "exclude"):
+            for index, pattern in enumerate(getattr(integration, key)):
+                yield from _tool_pattern(("integrations", name, key, index), pattern, integration.kind)
+
+
+def _tool_pattern(path: Path, pattern: str, kind: str) -> Iterator[Finding]:
+    head = "tool.*.*."
+    try:
+        parse_pattern(head + pattern)
+    except PatternError as error:
+        guesses = _in_order_of(kind, error)
+        help = f"did you mean `{guesses[0].removeprefix(head)}`?" if guesses else error.help
+        yield Finding("E303", path, error.message.replace(head, ""), help)
+
+
 def _pattern(view: ConfigView, path: Path, pattern: str) -> Iterator[Finding]:
     try:
         parsed = parse_pattern(pattern)
     except PatternError as error:
-        yield Finding("E303", path, error.message, error.help)
+        yield Finding("E303", path, error.message, _remedy(view, pattern, error))
         return
     yield from _names(view, path, parsed)
+
+
+def _remedy(view: ConfigView, pattern: str, error: PatternError) -> str | None:
+    """The likeliest guess whose integration and connection exist; where that is not the fault, what else is wrong."""
+    name = pattern.removeprefix("tools.").partition(".")[0]
+    integration = view.config.integrations.get(name)
+    guesses = _in_order_of(integration.kind if integration is not None else "", error)
+    named = next((one for one in guesses if not any(_names(view, (), parse_pattern(one)))), None)
+    if named is not None:
+        return f"did you mean `{named}`?"
+    if not error.guesses:
+        return error.help
+    faults = (fault for one in guesses for fault in _names(view, (), parse_pattern(one)))
+    first = next(faults)
+    return f"{first.message}: {first.help}" if first.help else first.message
+
+
+def _in_order_of(kind: str, error: PatternError) -> tuple[str, ...]:
+    """Guesses at a hyphen: operations of OpenAPI documents are called in camelCase, other tools with underscores."""
+    swapped = error.kind == "hyphen" and kind == "openapi"
+    return error.guesses[::-1] if swapped else error.guesses
 
 
 def _names(view: ConfigView, path: Path, pattern: Pattern) -> Iterator[Finding]:
@@ -102,5 +141,5 @@ def _connection(view: ConfigView, path: Path, pattern: Pattern, name: str) -> It
 
 
 def _near(pattern: Pattern, owner: str, name: str, known: list[str]) -> str | None:
-    likely = nearest(name, known)
+    likely = nearest_name(name, known)
     return f"{pattern.integration}.{owner}.{likely}" if likely else None

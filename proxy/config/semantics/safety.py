@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
-from integrations.fields import Headers, SecretRef, is_local_host
+from integrations.fields import SecretRef, is_local_host
 from proxy.config.callers import AuthConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
 from proxy.config.locations import Finding
@@ -19,11 +19,38 @@ def check_exposure(view: ConfigView) -> Iterator[Finding]:
     yield from _listener(view)
     yield from _proxies(view)
     for key, connection in view.config.connections.items():
-        auth = connection.auth
-        if isinstance(auth, ClientCredentials) and key.split(".")[1] == "user":
-            message = "client_credentials for a user connection: every user would share one identity"
-            help = f"call it `{key.replace('.user.', '.org.')}`, or use grant: authorization_code"
-            yield Finding("E501", ("connections", key, "auth", "grant"), message, help)
+        if key.split(".")[1] == "user":
+            yield from _shared_credential(view, key, connection)
+
+
+def _shared_credential(view: ConfigView, key: str, connection: Connection) -> Iterator[Finding]:
+    """A connection of the owner `user` stands for whoever calls, so a credential of the config cannot be its."""
+    auth, path = connection.auth, ("connections", key, "auth")
+    renamed = f"call it `{key.replace('.user.', '.org.')}`"
+    if isinstance(auth, AuthorizationCode):
+        return
+    if isinstance(auth, ClientCredentials):
+        message = "client_credentials for a user connection: every user would share one identity"
+        yield Finding("E501", (*path, "grant"), message, f"{renamed}, or use grant: authorization_code")
+    elif not isinstance(auth, NoAuth):
+        message = f"`{auth.kind}` for a user connection: every user would share one credential"
+        help = f"{renamed}, or use auth: {{kind: oauth2, grant: authorization_code}}"
+        yield Finding("E501", (*path, "kind"), message, help)
+    elif source := _secret_of(view.config.integrations.get(key.partition(".")[0])):
+        message = f"`{source}` of the integration hold a secret: every user of `{key}` would share it"
+        yield Finding("E501", ("connections", key), message, renamed, "key")
+
+
+def _secret_of(integration: Integration | None) -> str | None:
+    """What of an integration is sent as a credential where its connection has none of its own.
+
+    A remote MCP server that users sign in to may want the application's key beside their tokens.
+    """
+    if isinstance(integration, McpLocal):
+        return "environment" if _has_secrets(integration.environment) else None
+    if integration is None or (isinstance(integration, McpRemote) and integration.oauth is not False):
+        return None
+    return "headers" if _has_secrets(integration.headers) else None
 
 
 def _listener(view: ConfigView) -> Iterator[Finding]:
@@ -86,7 +113,7 @@ def _own_url(view: ConfigView) -> Iterator[Finding]:
         yield from _plain(("server", "public_url"), config.server.public_url, "tokens")
 
 
-def _has_secrets(headers: Headers) -> bool:
+def _has_secrets(headers: Mapping[str, str | SecretRef]) -> bool:
     return any(isinstance(value, SecretRef) for value in headers.values())
 
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from integrations.fields import KeyHash, PrincipalName, Regex, parse_expiry
+from integrations.fields import KeyHash, PrincipalName, Regex, RoleHolder, parse_expiry
 
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -44,7 +44,9 @@ def test_regular_expressions() -> None:
             TypeAdapter(Regex).validate_python(value)
 
 
-@pytest.mark.parametrize("value", ["anonymous", "key:ci", "user:ann@example.com", "group:a/b"])
+@pytest.mark.parametrize(
+    "value", ["anonymous", "key:ci", "user:ann@example.com", "group:a/b", "group:Domain Admins"]
+)
 def test_principals(value: str) -> None:
     assert TypeAdapter(PrincipalName).validate_python(value) == value
 
@@ -59,3 +61,21 @@ def test_principals(value: str) -> None:
 )  # fmt: skip
 def test_other_principals(value: str, help: str) -> None:
     assert help_of(PrincipalName, value).startswith(help)
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        ("approvers", "group:approvers"), ("Domain Admins", "group:Domain Admins"),
+        ("group:approvers", "group:approvers"),
+        ("key:ci", "key:ci"), ("user:ann", "user:ann"),
+    ],
+)  # fmt: skip
+def test_roles_are_held_by_principals_and_a_word_alone_is_a_group(value: str, held: str) -> None:
+    assert TypeAdapter(RoleHolder).validate_python(value) == held
+
+
+@pytest.mark.parametrize("value", ["", "role:x", "group:", " x", "anonymous", 5])
+def test_roles_are_held_by_nothing_else(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(RoleHolder).validate_python(value)

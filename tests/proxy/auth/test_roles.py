@@ -3,7 +3,7 @@ import pytest
 from proxy.auth import RoleGroups
 from proxy.principal import Principal
 
-ROLES = RoleGroups(admin=("ops",), approver=("leads", "ops"))
+ROLES = RoleGroups(admin=("group:ops", "key:root"), approver=("group:leads", "group:ops", "user:ann"))
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,14 @@ ROLES = RoleGroups(admin=("ops",), approver=("leads", "ops"))
         (Principal("ws", "key:a", "key", frozenset({"ops"})), True, True),
         (Principal("ws", "user:a", "user", frozenset({"leads"})), False, True),
         (Principal("ws", "user:ops", "user", frozenset({"ci"})), False, False),
+        (Principal("ws", "key:root", "key"), True, False),
+        (Principal("ws", "user:root", "user"), False, False),
+        (Principal("ws", "user:ann", "user"), False, True),
+        (Principal("ws", "key:ann", "key"), False, False),
         (Principal("ws", "anonymous", "anonymous"), False, False),
     ],
 )
-def test_roles_come_from_groups(principal: Principal, admin: bool, approver: bool) -> None:
+def test_roles_come_from_who_is_named(principal: Principal, admin: bool, approver: bool) -> None:
     assert (ROLES.is_admin(principal), ROLES.is_approver(principal)) == (admin, approver)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cli import build_parser
 from proxy.commands.common import (
     EXIT_CANNOT_RUN,
     CannotRun,
@@ -18,6 +19,13 @@ from proxy.commands.common import (
     print_table,
 )
 from tests.proxy.support import config_text, written
+
+
+@pytest.mark.parametrize("command", ["tools", "approvals", "executions"])
+def test_what_lists_is_called_list_and_ls(command: str) -> None:
+    parser, _ = build_parser(command)
+    actions = {parser.parse_args([command, name]).action for name in ("ls", "list")}
+    assert len(actions) == 1
 
 
 def test_given_paths_are_taken(tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ def test_list_for_people(run: Run, config: Path) -> None:
     )
 
 
+def test_list_is_ls_too(run: Run, config: Path) -> None:  # recipe 23
+    assert tools(run, config, "ls") == tools(run, config, "list")
+
+
 def test_list_for_machines(run: Run, config: Path) -> None:
     rows = tools(run, config, "list", "--json").json
     assert [list(row) for row in rows] == [FIELDS] * 4

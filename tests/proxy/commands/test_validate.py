@@ -30,6 +30,17 @@ def test_a_valid_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.startswith("ok: 1 file, 1 integration, 1 connection, 0 policies")
 
 
+def test_paths_are_also_named_as_for_other_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # recipe 23
+    file = written(tmp_path, API)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "policies.yaml").write_text("policies: [{pattern: api.*, action: block}]\n")
+    assert run("--config", file, "--config", str(tmp_path / "more")) == 0
+    assert run(file, "--config", str(tmp_path / "more")) == 0
+    assert capsys.readouterr().out.count("ok: 2 files, 1 integration, 1 connection, 1 policy") == 2
+
+
 def test_findings_are_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(written(tmp_path, "version: 1\nserver: {listen: 8080}\n"), "--format", "concise") == 1
     assert "executor.yaml:2:18" in capsys.readouterr().out

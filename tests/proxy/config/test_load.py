@@ -92,6 +92,7 @@ def test_a_directory_is_united(tmp_path: Path) -> None:
     (folder / ".hidden.yaml").write_text("nonsense: [")
     (folder / "more.test.yaml").write_text("nonsense: [")
     (folder / "notes.txt").write_text("nonsense: [")
+    (folder / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\n")
     loaded = load_config([folder], env=None)
     assert loaded.config is not None
     assert [rule.id for rule in loaded.config.policies] == ["first", "second"]

@@ -124,7 +124,7 @@ def test_what_a_pack_hides_is_warned_about_and_the_pack_itself_is_not() -> None:
 def test_a_principal_without_a_key_is_warned_about_once() -> None:
     text = HEAD.replace(
         "policies:\n",
-        "auth: {api_keys: {keys: {ci: {value: {env: K}}}}, roles: {approver: [a]}}\npolicies:\n",
+        "auth: {api_keys: {keys: {ci: {value: {env: K}, groups: [a]}}}, roles: {approver: [a]}}\npolicies:\n",
     )
     assert codes(text + '  - {pack: payments-guardrails, integration: api, principals: ["key:cj"]}\n') == [
         "W601"

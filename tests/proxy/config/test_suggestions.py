@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.config.model import Config
-from proxy.config.suggestions import SYNONYMS, allowed_keys, elsewhere, literal_values, nearest
+from proxy.config.suggestions import SYNONYMS, allowed_keys, elsewhere, literal_values, nearest, nearest_name
 
 
 def test_allowed_keys_follow_the_discriminators() -> None:
@@ -38,6 +38,34 @@ def test_did_you_mean(word: str, allowed: list[str], expected: str | None) -> No
     assert nearest(word, allowed) == expected
 
 
+RULE = allowed_keys(("policies", 0), {"policies": [{"action": "block"}]})
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("match", "pattern"),
+        ("tool", "pattern"),
+        ("patern", "pattern"),
+        ("effect", "action"),
+        ("groups", "principals"),
+        ("principal", "principals"),
+        ("if", "when"),
+        ("name", "id"),
+        ("message", "reason"),
+        ("risks", "risk"),
+    ],
+)
+def test_keys_of_rules_in_other_products(word: str, expected: str) -> None:
+    assert nearest(word, RULE) == expected
+
+
+def test_names_that_somebody_chose_have_no_synonyms() -> None:
+    assert nearest("http", ["remote", "local"]) == "remote"
+    assert nearest_name("http", ["remote", "local"]) is None
+    assert nearest_name("remot", ["remote", "local"]) == "remote"
+
+
 def test_where_a_misplaced_key_belongs() -> None:
     assert elsewhere("listen") == "server.listen"
     assert elsewhere("nothing") is None
@@ -49,7 +77,7 @@ def test_values_of_a_discriminator() -> None:
 
 def test_synonyms_lead_to_words_that_exist() -> None:
     keys: set[str] = set()
-    for path in [(), ("server",), ("integrations", "a"), ("policies", 0, "when", "x")]:
+    for path in [(), ("server",), ("integrations", "a"), ("policies", 0), ("policies", 0, "when", "x")]:
         keys |= set(allowed_keys(path, {}))
     values = {
         "require_approval",

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.proxy.config.texts import API, codes, load
+from tests.proxy.config.texts import API, codes, load, only
 
 
 def rules(*lines: str) -> str:
@@ -51,15 +51,6 @@ def test_a_rule_that_approves_everything() -> None:
     assert codes(rules("pattern: '*', action: block")) == []
 
 
-def test_rules_for_keys_that_do_not_exist() -> None:
-    rule = 'pattern: api.*, action: approve, principals: ["key:kk"]'
-    auth = "auth: {api_keys: {keys: {k: {value: {env: K}}}%s}}\n"
-    assert codes(rules(rule)) == []
-    assert codes(rules(rule) + auth % "") == ["W601"]
-    signing = ", signing: {algorithm: HS256, secret: {env: S}}"
-    assert codes(rules(rule) + auth % signing) == ["W690"]
-
-
 def test_text_that_looks_like_a_template() -> None:
     text = "version: 1\nintegrations:\n  a: {kind: mcp, type: local, command: [x, '%s'], description: '${HOME}'}\n"
     assert codes(text % "${HOME}/x") == ["W603"]
@@ -74,12 +65,63 @@ def test_pointless_and_expired_keys() -> None:
     assert codes(f"version: 1\nauth: {{{keys % ', expires: 2999-01-01'}}}\n") == []
 
 
-def test_a_persons_approval_needs_a_person() -> None:
-    rule = "policies:\n  - {pattern: '*', action: require_approval, approver: human}\n"
-    auth = "auth: {api_keys: {keys: {k: {value: {env: K}}}}%s}\n"
-    assert codes("version: 1\n" + rule) == []
-    assert codes("version: 1\n" + rule + auth % "") == ["W607"]
-    assert codes("version: 1\n" + rule + auth % ", roles: {approver: [leads]}") == []
+AUTH = "auth: {api_keys: {keys: {k: {value: {env: K}, groups: [leads]}}%s}%s}\n"
+SIGNING = ", signing: {algorithm: HS256, secret: {env: S}}"
+HUMAN = "version: 1\npolicies:\n  - {pattern: '*', action: require_approval, approver: human}\n"
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        ("", ["W607"]),
+        ("approver: [leads]", []),
+        ('approver: ["group:leads"]', []),
+        ('approver: ["key:k"]', []),
+        ("approver: [leeds]", ["W607"]),
+        ('approver: ["group:leeds", "key:kk", "user:ann"]', ["W607"]),
+        ('approver: ["group:leeds", "group:leads"]', ["W608"]),
+        ("admin: [leads]", ["W607"]),
+        ("admin: [ops], approver: [leads]", ["W608"]),
+        ('approver: ["user:local"]', []),
+    ],
+)
+def test_a_persons_approval_needs_a_person(roles: str, expected: list[str]) -> None:
+    assert codes(HUMAN + AUTH % ("", f", roles: {{{roles}}}")) == expected
+    assert codes(HUMAN) == []
+    if "approver" in roles:
+        assert codes(HUMAN + AUTH % (SIGNING, f", roles: {{{roles}}}")) == ["W690"]
+
+
+def test_who_nobody_is_stands_in_the_warning() -> None:
+    found = only(HUMAN + AUTH % ("", ', roles: {approver: ["group:leeds"]}'))
+    assert found.message.endswith(
+        "nobody has the approver role: `group:leeds` is nobody: no key is in this group"
+    )
+    assert [(one.message, one.line) for one in found.related] == [("named here", 4)]
+    other = only("version: 1\n" + AUTH % ("", ", roles: {approver: [leeds]}"))
+    assert (other.code, other.path, other.help) == (
+        "W608",
+        "auth.roles.approver[0]",
+        "did you mean `group:leads`?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("principal", "dead"),
+    [
+        ("key:k", False),
+        ("key:kk", True),
+        ("group:leads", False),
+        ("group:lead", True),
+        ("user:ann", True),
+        ("user:local", False),
+        ("anonymous", True),
+    ],
+)
+def test_rules_for_callers_that_do_not_exist(principal: str, dead: bool) -> None:
+    text = rules(f'pattern: api.*, action: block, principals: ["{principal}"]')
+    assert codes(text + AUTH % ("", "")) == (["W601"] if dead else [])
+    assert codes(text + AUTH % (SIGNING, "")) == ["W690"]
 
 
 def test_there_is_no_advice_while_there_are_errors() -> None:

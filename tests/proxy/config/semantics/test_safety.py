@@ -2,7 +2,7 @@ import pytest
 
 from proxy.config.callers import AuthConfig
 from proxy.config.semantics.safety import authenticates
-from tests.proxy.config.texts import API, codes, only
+from tests.proxy.config.texts import API, codes, load, only
 
 KEY = "auth: {api_keys: {keys: {k: {value: {env: K}}}}}\n"
 
@@ -64,6 +64,61 @@ def test_a_user_connection_is_signed_in_to_by_the_user() -> None:
     text = connect("https://x.example.com", auth).replace("api.org.main", "api.user.main")
     found = only(text)
     assert (found.code, found.help) == ("E501", "call it `api.org.main`, or use grant: authorization_code")
+
+
+LOGIN = "username: ann, password: {env: T}"
+
+
+@pytest.mark.parametrize(
+    ("auth", "kind"),
+    [
+        ("{kind: bearer, token: {env: T}}", "bearer"),
+        ("{kind: bearer, token: {file: /run/t}}", "bearer"),
+        (f"{{kind: basic, {LOGIN}}}", "basic"),
+        ("{kind: header, name: X-Key, value: {env: T}}", "header"),
+        ("{kind: query, name: key, value: {env: T}}", "query"),
+        ("{kind: cookie, name: sid, value: {env: T}}", "cookie"),
+        ("{kind: parts, parts: [{kind: bearer, token: {env: T}}]}", "parts"),
+        ("{kind: schemes, schemes: {key: {value: {env: T}}}}", "schemes"),
+        (f"{{kind: schemes, schemes: {{login: {{{LOGIN}}}}}}}", "schemes"),
+    ],
+)
+def test_a_static_credential_is_never_a_users(auth: str, kind: str) -> None:
+    text = connect("https://x.example.com", auth)
+    assert codes(text) == []
+    found = only(text.replace("api.org.main", "api.user.me"))
+    assert (found.code, found.line, found.path) == ("E501", 7, "connections.api.user.me.auth.kind")
+    assert found.message == f"`{kind}` for a user connection: every user would share one credential"
+    assert found.help == "call it `api.org.me`, or use auth: {kind: oauth2, grant: authorization_code}"
+
+
+def test_users_sign_in_for_themselves() -> None:
+    auth = "{kind: oauth2, grant: authorization_code, issuer: https://l.example.com}"
+    text = connect("https://x.example.com", auth).replace("api.org.main", "api.user.me")
+    assert codes(text) == ["W690"]
+    assert codes(API.replace("api.org.main", "api.user.me")) == []
+
+
+@pytest.mark.parametrize(
+    ("integration", "message"),
+    [
+        ("kind: openapi, spec: {url: https://x.example.com}, headers: {X-Key: {env: T}}", "`headers`"),
+        ("kind: graphql, endpoint: https://x.example.com, headers: {X-Key: {env: T}}", "`headers`"),
+        (
+            "kind: mcp, type: remote, url: https://x.example.com, oauth: false, headers: {A: {env: T}}",
+            "`headers`",
+        ),
+        ("kind: mcp, type: local, command: [x], environment: {TOKEN: {env: T}}", "`environment`"),
+        ("kind: mcp, type: remote, url: https://x.example.com, headers: {A: {env: T}}", None),
+        ("kind: mcp, type: local, command: [x], environment: {HOME: /tmp}", None),
+    ],
+)
+def test_a_secret_of_the_integration_is_everybodys(integration: str, message: str | None) -> None:
+    text = f"version: 1\nintegrations:\n  a: {{{integration}}}\nconnections:\n  a.user.me: {{}}\n"
+    found = [one for one in load(text).diagnostics if one.code == "E501"]
+    assert [(one.line, one.message.partition(" of")[0]) for one in found] == (
+        [(5, message)] if message else []
+    )
 
 
 def test_trusting_every_proxy_is_trusting_everyone() -> None:
