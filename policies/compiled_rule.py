@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policies.conditions import ArgumentTest, ConditionError
+from policies.conditions import ArgumentTest, ConditionError, Unjudgeable
 from policies.decision import Considered, Decision
 from policies.patterns import parse_pattern
 from policies.principals import Principals
@@ -64,20 +64,21 @@ class CompiledRule:
         return self._wrong(arguments)
 
     def _wrong(self, arguments: Mapping[str, Any]) -> Considered | None:
-        """The condition that does not hold.
-
-        Raises `ConditionError` when a rule that asks or blocks has a condition on a value that it cannot see.
+        """The condition that does not hold. Raises `ConditionError` where a rule that is there to stop calls cannot
+        judge the value; a rule that approves then does not hold.
         """
-        hidden: str | None = None
+        unseen: Unjudgeable | None = None
         for test in self._tests:
-            if test.holds(arguments):
-                continue
-            if self.rule.action == "approve" or not test.is_hidden(arguments):
+            result = test.judge(arguments)
+            if result is False:
                 return self._wrong_values[test.path]
-            hidden = test.path
-        if hidden is not None:
-            raise ConditionError(f"`{hidden}` leads into text or bytes, which cannot be judged")
-        return None
+            if isinstance(result, Unjudgeable):
+                unseen = unseen or result
+        if unseen is None:
+            return None
+        if self.rule.action == "approve":
+            return self._skipped(f"{unseen.reason}, which cannot be judged")
+        raise ConditionError(f"{unseen.reason}, which cannot be judged")
 
     def row(self, decided: bool) -> Considered:
         """How a decision lists this rule when it applied."""

@@ -1,24 +1,28 @@
 """Conditions on a call's arguments: the `when` of a rule.
 
 Rules:
-- Judged on the canonical arguments exactly as they will be sent. Nothing is coerced or normalised: `"500"` is
-  not 500, True is not 1, and two spellings of one character differ. 500 equals 500.0: JSON has one number
-  type.
-- A missing argument fails every test but `exists: false`. An argument that is null is there. A value is
-  hidden, neither there nor missing, when its path leads into text, a file or bytes (XML, JSON in a string):
-  it fails every test of a rule that approves, and a rule that asks or blocks cannot be judged.
+- Judged on the canonical arguments: what travels as text has the one form that its schema gives it, so `"5"`, `5` and
+  `5.0` are the same argument. Conditions themselves coerce nothing: `"500"` is not 500, True is not 1, and two
+  spellings of one character differ. 500 equals 500.0: JSON has one number type.
+- A missing argument fails every test but `exists: false`. An argument that is null is there, and nothing else.
+- What a test cannot see is unjudgeable: a rule that approves does not hold, and a rule that asks or blocks cannot be
+  judged, which blocks. That is a path that leads into text, a file or bytes (XML, JSON in a string), or past a name
+  that differs only in case; a file at the end of a path; `at_most` and `at_least` of anything but a number; `matches`
+  of anything but text; and `equals`, `in` and `not_in` of another type that an upstream may read as the same value
+  (`"42"` and 42, `"true"` and true, an object or list where a single value is compared).
 - A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
   (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
   be read in more than one way raise, because a caller could show the rule one value and the upstream another.
 - `matches` tests the whole value with the linear-time engine of pydantic-core (the syntax of the Rust crate
   `regex`: no look-around, no back-references), because the values come from whoever is being judged.
-- What cannot be judged raises; whoever decides turns that into a block.
+- What cannot be evaluated raises; whoever decides turns that into a block.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeGuard
@@ -29,6 +33,8 @@ MAX_MATCH_CHARACTERS: Final = 65_536
 """Longer values are not matched against a regular expression: the rule then fails closed."""
 
 MAX_PATH_PARTS: Final = 16
+MAX_NUMBER_CHARACTERS: Final = 400
+"""Longer texts may be read as any number."""
 
 
 class NotGiven(Enum):
@@ -95,6 +101,13 @@ def _regex_fault(text: str) -> str:
     return f"not a regular expression: {lines[-1].removeprefix('error: ')}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unjudgeable:
+    """A test that cannot see what it would judge; `reason` names the path and repeats no value."""
+
+    reason: str
+
+
 class ArgumentTest:
     """A condition at its path, ready to use."""
 
@@ -106,36 +119,84 @@ class ArgumentTest:
         self._condition = condition
         self._whole = None if condition.matches is NOT_GIVEN else WholeMatch(str(condition.matches))
 
-    def holds(self, arguments: Mapping[str, Any]) -> bool:
-        """Raises `ConditionError` when these arguments cannot be judged."""
+    def judge(self, arguments: Mapping[str, Any]) -> bool | Unjudgeable:
+        """Whether the condition holds. Raises `ConditionError` when these arguments cannot be evaluated at all."""
         value = find(arguments, self._parts)
+        hidden = self._hidden(arguments)
+        if hidden is not None:
+            return Unjudgeable(f"`{self.path}` {hidden}")
         if value is NOT_GIVEN:
-            return self._condition.exists is False and not self.is_hidden(arguments)
+            return self._condition.exists is False
         if isinstance(value, float) and not math.isfinite(value):
             raise ConditionError(f"`{self.path}` is not a JSON number")
-        return self._condition.exists is not False and self._in_sets(value) and self._in_bounds(value)
+        if self._condition.exists is False:
+            return False
+        return self._all(value)
 
-    def is_hidden(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether the path ends in something with an inside of its own. A body can be given as bytes."""
+    def _hidden(self, arguments: Mapping[str, Any]) -> str | None:
+        """Why the path shows nothing that could be judged. A body can be given as bytes."""
         if self._parts[0] == "body" and "body" not in arguments and "bodyBase64" in arguments:
-            return True
-        return any(map(_is_opaque, _passed(arguments, self._parts)))
+            return "leads into bytes"
+        if any(map(_is_opaque, _passed(arguments, self._parts))):
+            return "leads into text or bytes"
+        if any(_differs_in_case(*step) for step in _steps(arguments, self._parts)):
+            return "is also given in another case, which some servers read as the same name"
+        return None
 
-    def _in_sets(self, value: Any) -> bool:
-        wanted = self._condition
-        if wanted.equals is not NOT_GIVEN and not same(wanted.equals, value):
+    def _all(self, value: Any) -> bool | Unjudgeable:
+        """Every test of the condition; one that fails decides, whatever else cannot be judged."""
+        results = tuple(self._tests(value))
+        if False in results:
             return False
-        if wanted.in_ is not NOT_GIVEN and not any(same(item, value) for item in wanted.in_):
-            return False
-        return wanted.not_in is NOT_GIVEN or not any(same(item, value) for item in wanted.not_in)
+        unseen = next((result for result in results if isinstance(result, str)), None)
+        return True if unseen is None else Unjudgeable(f"`{self.path}` {unseen}")
 
-    def _in_bounds(self, value: Any) -> bool:
+    def _tests(self, value: Any) -> Iterator[bool | str]:
+        """True, False, or what is in the way."""
         wanted = self._condition
-        if self._whole is not None and not (isinstance(value, str) and self._whole.holds(value)):
-            return False
-        if wanted.at_most is not NOT_GIVEN and not (is_number(value) and value <= wanted.at_most):
-            return False
-        return wanted.at_least is NOT_GIVEN or (is_number(value) and value >= wanted.at_least)
+        if wanted.equals is not NOT_GIVEN:
+            yield _among((wanted.equals,), value)
+        if wanted.in_ is not NOT_GIVEN:
+            yield _among(wanted.in_, value)
+        if wanted.not_in is not NOT_GIVEN:
+            found = _among(wanted.not_in, value)
+            yield found if isinstance(found, str) else not found
+        if self._whole is not None:
+            yield self._whole.holds(value) if isinstance(value, str) else _not_a("text", value)
+        for bound, holds in ((wanted.at_most, _at_most), (wanted.at_least, _at_least)):
+            if bound is not NOT_GIVEN:
+                yield holds(value, bound) if is_number(value) else _not_a("a number", value)
+
+
+def _at_most(value: float, bound: float) -> bool:
+    return value <= bound
+
+
+def _at_least(value: float, bound: float) -> bool:
+    return value >= bound
+
+
+def _not_a(wanted: str, value: Any) -> bool | str:
+    """Null is no value to compare; anything else may be read as one by the upstream."""
+    return False if value is None else f"is {_kind(value)}, and the condition compares {wanted}"
+
+
+def _among(wanted: Iterable[Any], value: Any) -> bool | str:
+    """Is the value one of these?"""
+    results = [compare(item, value) for item in wanted]
+    if True in results:
+        return True
+    return f"is {_kind(value)}, and the condition names another type" if None in results else False
+
+
+def _kind(value: Any) -> str:
+    if is_file(value):
+        return "a file"
+    if isinstance(value, bool):
+        return "true or false"
+    if is_number(value):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, (list, tuple)) else "an object"
 
 
 def split_path(path: str) -> tuple[str, ...]:
@@ -184,8 +245,33 @@ def _passed(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
         yield value
 
 
+def _steps(value: Any, parts: tuple[str, ...]) -> Iterator[tuple[Mapping[Any, Any], str]]:
+    """Every object that the readings of a path go through, with the name that is looked for in it."""
+    if isinstance(value, Mapping) and parts:
+        for length in range(1, len(parts) + 1):
+            key = ".".join(parts[:length])
+            yield value, key
+            if key in value:
+                yield from _steps(value[key], parts[length:])
+    elif isinstance(value, (list, tuple)) and parts:
+        index = _index(parts[0])
+        if index is not None and index < len(value):
+            yield from _steps(value[index], parts[1:])
+
+
+def _differs_in_case(value: Mapping[Any, Any], name: str) -> bool:
+    """Does the object hold the name in another case? Some JSON libraries take the two for one."""
+    folded = name.casefold()
+    return any(key != name and isinstance(key, str) and key.casefold() == folded for key in value)
+
+
 def _is_opaque(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, Mapping) and value.get("_tag") == "ToolFile")
+    return isinstance(value, str) or is_file(value)
+
+
+def is_file(value: Any) -> bool:
+    """A file among arguments: its content cannot be judged."""
+    return isinstance(value, Mapping) and value.get("_tag") == "ToolFile"
 
 
 def _index(part: str) -> int | None:
@@ -209,3 +295,46 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return len(left) == len(right) and all(map(same, left, right))
     return type(left) is type(right) and bool(left == right)
+
+
+def compare(wanted: Any, value: Any) -> bool | None:
+    """JSON equality; None where an upstream may read the value as the wanted one although their types differ."""
+    if is_file(value):
+        return None
+    if isinstance(wanted, Mapping) and isinstance(value, Mapping):
+        if wanted.keys() != value.keys():
+            return False
+        return _every(compare(item, value[key]) for key, item in wanted.items())
+    if isinstance(wanted, (list, tuple)) and isinstance(value, (list, tuple)):
+        return len(wanted) == len(value) and _every(map(compare, wanted, value))
+    if wanted is None or value is None or same(wanted, value):
+        return same(wanted, value)
+    if any(isinstance(side, (Mapping, list, tuple)) for side in (wanted, value)):
+        return None
+    return None if _reads_as(wanted, value) or _reads_as(value, wanted) else False
+
+
+def _every(results: Iterable[bool | None]) -> bool | None:
+    known = tuple(results)
+    return False if False in known else None if None in known else True
+
+
+def _reads_as(text: Any, value: Any) -> bool:
+    """Could an upstream read this text as that number or boolean?"""
+    if not isinstance(text, str) or isinstance(value, str):
+        return False
+    plain = text.strip().casefold()
+    if isinstance(value, bool):
+        return plain == ("true" if value else "false")
+    if len(plain) > MAX_NUMBER_CHARACTERS:
+        return True
+    for read in (float, _integer):
+        with suppress(ValueError, OverflowError):
+            if read(plain) == value:
+                return True
+    return False
+
+
+def _integer(text: str) -> int:
+    """Also `0x2a`, which JavaScript reads as a number, and `007`."""
+    return int(text, 16 if text.lstrip("+-").startswith("0x") else 10)

@@ -69,3 +69,28 @@ def test_failures_repeat_no_values() -> None:
     assert (
         compiled.failed(ConditionError("`a.b` can be read in 2 ways")).error == "`a.b` can be read in 2 ways"
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "why"),
+    [
+        (Condition(equals=42), "42", "`a` is text, and the condition names another type"),
+        (Condition(at_most=100), "1", "`a` is text, and the condition compares a number"),
+        (
+            Condition(not_in=("x",)),
+            {"_tag": "ToolFile"},
+            "`a` is a file, and the condition names another type",
+        ),
+        (Condition(matches="x"), 1, "`a` is a number, and the condition compares text"),
+    ],
+)
+def test_what_cannot_be_judged_holds_for_no_rule_that_approves_and_stops_the_others(
+    condition: Condition, value: object, why: str
+) -> None:
+    said = note(Rule("r", "*", "approve", when={"a": condition}), arguments={"a": value})
+    assert said == f"{why}, which cannot be judged"
+    for action in ("block", "require_approval"):
+        rule = Rule("r", "*", action, when={"a": condition, "b": Condition(equals=1)})
+        with pytest.raises(ConditionError, match="cannot be judged"):
+            note(rule, arguments={"a": value, "b": 1})
+        assert note(rule, arguments={"a": value, "b": 2}) == "`b` does not hold"
