@@ -136,7 +136,7 @@ class ArgumentTest:
     def _hidden(self, arguments: Mapping[str, Any]) -> str | None:
         """Why the path shows nothing that could be judged. A body can be given as bytes."""
         if self._parts[0] == "body" and "body" not in arguments and "bodyBase64" in arguments:
-            return "leads into bytes"
+            return "leads into text or bytes"
         if any(map(_is_opaque, _passed(arguments, self._parts))):
             return "leads into text or bytes"
         if any(_differs_in_case(*step) for step in _steps(arguments, self._parts)):
