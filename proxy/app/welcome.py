@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from itertools import islice
@@ -36,7 +37,7 @@ def welcome(application: Application, url: str) -> str:
             f"  {add}",
             "",
             "Approve what agents ask for, in another terminal or on the page that a waiting call names:",
-            f"  executor approvals ls --server {url}",
+            f"  {_approvals(application)} --server {url}",
             f"  The page asks for a token: it is in {application.access.approver_file} (never give it to an agent).",
             "",
         ]
@@ -46,6 +47,13 @@ def welcome(application: Application, url: str) -> str:
 def _row(row: dict[str, object]) -> str:
     error = f": {row['error']}" if row.get("error") else ""
     return f"{row['connection']}  {row['status']}{error}  {row['tools']} tools"
+
+
+def _approvals(application: Application) -> str:
+    """The command, told where the approver's token is when that is not the usual place."""
+    moved = application.options.env.get("EXECUTOR_STATE_DIR")
+    where = f"EXECUTOR_STATE_DIR={shlex.quote(os.path.abspath(moved))} " if moved else ""
+    return f"{where}executor approvals ls"
 
 
 def _first_code(application: Application) -> str:

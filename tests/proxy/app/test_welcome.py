@@ -41,6 +41,27 @@ async def test_the_approver_is_told_where_the_other_token_is(tmp_path: Path, env
     assert f"executor approvals ls --server {URL}" in text
 
 
+async def test_the_command_names_a_state_directory_that_was_moved(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    moved = tmp_path / "the state"
+    text = await said(tmp_path, config_text(), {**env, "EXECUTOR_STATE_DIR": str(moved)})
+    line = next(line for line in text.splitlines() if "approvals ls" in line)
+    assert shlex.split(line) == [
+        f"EXECUTOR_STATE_DIR={moved}",
+        *("executor", "approvals", "ls", "--server", URL),
+    ]
+
+
+async def test_the_command_names_no_state_directory_where_it_is_the_usual_one(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    usual = {name: value for name, value in env.items() if name != "EXECUTOR_STATE_DIR"}
+    text = await said(tmp_path, config_text(), {**usual, "HOME": str(tmp_path)})
+    line = next(line for line in text.splitlines() if "approvals ls" in line)
+    assert line == f"  executor approvals ls --server {URL}"
+
+
 async def test_without_a_tool_to_try_there_is_still_something_to_see(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
