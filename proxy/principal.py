@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from policies import Caller
 
+DEFAULT_WORKSPACE: Final = "default"
+"""The one workspace of a config without `workspaces`."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 

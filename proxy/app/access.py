@@ -11,8 +11,7 @@ from limits.aio.storage import Storage
 
 from integrations.base import Secret
 from integrations.fields import Listen
-from proxy.app.build import DEFAULT_WORKSPACE
-from proxy.app.places import state_dir
+from proxy.app.paths import state_dir
 from proxy.auth import Authenticator, Keyring, RoleGroups, approver_token, key_records, local_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, Refusal
@@ -20,6 +19,7 @@ from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
 from proxy.limits import LimitSubject, RateLimiter, limit_rules
+from proxy.principal import DEFAULT_WORKSPACE
 
 EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
 

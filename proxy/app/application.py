@@ -1,7 +1,7 @@
 """Puts the parts together, and takes them apart in the opposite order. The only module that knows everyone.
 
 async with open_application(options) as application:    # config applied, sandbox warm, nothing listens yet
-    ...                                                 # `proxy.app.running` serves `application.gateway`
+    ...                                                 # `proxy.app.serve` serves `application.gateway`
 """
 
 from __future__ import annotations
@@ -17,18 +17,15 @@ from integrations.http import HttpClient
 from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
 from proxy.app.auditing import Auditing
 from proxy.app.background import background
-from proxy.app.building import Builder, Built
+from proxy.app.builder import Builder, Built
 from proxy.app.effects import gone
-from proxy.app.files import references, rendered, watcher_of
 from proxy.app.gateway import AppGateway
 from proxy.app.operations import Operations
-from proxy.app.options import InvalidConfig, StartOptions
-from proxy.app.places import cache_dir, origins_dir
+from proxy.app.options import InvalidConfig, StartOptions, references, rendered, watcher_of
+from proxy.app.paths import cache_dir, origins_dir
 from proxy.app.sandboxes import Sandboxes
-from proxy.app.store import open_store
-from proxy.app.store_watch import StoreWatch
-from proxy.app.telemetry import Counts, all_of, set_logging
-from proxy.app.tracing import open_spans
+from proxy.app.store import StoreWatch, open_store
+from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
 from proxy.calls import Calls, SystemTools
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver

@@ -1,4 +1,4 @@
-"""What happens without anybody asking: files change, documents arrive, dead processes leave executions behind."""
+"""The tasks beside a running application: they follow files and documents, recover executions, send the webhook."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from proxy.app.store_watch import StoreWatch
-from proxy.app.tasks import companions
+from proxy.app.store import StoreWatch
 from proxy.config.watch import Watcher
 from proxy.executions import Executions
 from proxy.reload import Reloader, follow
@@ -58,3 +57,20 @@ async def recover_executions(executions: Executions) -> None:
         except StateError as error:
             _log.exception("recovery_failed", error)
         await asyncio.sleep(_RECOVERY_SECONDS)
+
+
+@asynccontextmanager
+async def companions() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group for work beside the block; what the block raises comes out as it is, not in an `ExceptionGroup`.
+
+    The block ends the tasks it started, also when it fails: the group waits for them. A task that fails cancels
+    the block, and its error comes out in an `ExceptionGroup`, because nobody in the block can have expected it.
+    """
+    problem: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        try:
+            yield group
+        except Exception as error:
+            problem = error
+    if problem is not None:
+        raise problem

@@ -11,9 +11,8 @@ from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
 from proxy.connections import OpenConnection, Opened
+from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, IntegrationDefault, Workspace
-
-DEFAULT_WORKSPACE = "default"
 
 
 def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Generation:

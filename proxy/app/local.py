@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
-from proxy.app.places import cache_dir, origins_dir
+from proxy.app.paths import cache_dir, origins_dir
 from proxy.config import LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections

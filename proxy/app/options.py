@@ -1,16 +1,23 @@
-"""What a start was asked for: command line and environment, nothing from the config."""
+"""What a start was asked for, which files belong to its config, and the errors of a start that cannot serve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from integrations import GraphQl, Integration, OpenApi
+from proxy.config import Config, Diagnostic
+from proxy.config.report import Summary, render
+from proxy.config.watch import Watcher
+from proxy.connections.kinds import document_files
 
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """`listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's.
+    """The command line and the environment, nothing from the config.
 
+    `listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's.
     `protocol_on_stdout`: stdout belongs to JSON-RPC, so audit lines that the config wants there go to stderr.
     """
 
@@ -28,3 +35,35 @@ class InvalidConfig(Exception):
 
 class CannotServe(OSError):
     """The config is right, but something it names is not usable now; a later start may succeed. Exit code 2."""
+
+
+def references(config: Config) -> list[Path]:
+    """Files whose content belongs to the config: they are watched, and a change is a reload."""
+    return [path for one in config.integrations.values() for path in _files_of(one)]
+
+
+def _files_of(integration: Integration) -> Iterator[Path]:
+    """Its documents. A new file that fits a pattern of `documents` is found by the next reload."""
+    if isinstance(integration, OpenApi) and integration.spec.file:
+        yield Path(integration.spec.file)
+    if isinstance(integration, GraphQl):
+        if not isinstance(integration.introspection, str):
+            yield Path(integration.introspection.file)
+        yield from document_files(integration.documents)
+
+
+def watcher_of(options: StartOptions, config: Config) -> Watcher:
+    """Watches unless the command line or the config says not to; opened with `async with`."""
+    reload = config.server.reload
+    return Watcher(
+        options.paths,
+        poll_interval_seconds=reload.poll_interval,
+        settle_seconds=reload.settle,
+        watch=options.watch and reload.watch,
+    )
+
+
+def rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
+    """The errors as text without colour, as `executor validate` prints them."""
+    errors = [one for one in diagnostics if one.severity == "error"]
+    return render("text", errors, Summary(len({one.file for one in errors}), 0, 0, 0, 0), color=False)

@@ -1,5 +1,7 @@
-"""The listener of the approval page for a server over stdio: it is bound when the first pause needs it, and ends with
-the process."""
+"""The approval pages: what they need to know of the config that serves now, and the listener for a stdio server.
+
+A server over stdio binds its listener when the first pause needs the page; it ends with the process.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,12 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import quote
 
+from proxy.app.application import Application
 from proxy.serving.http import AsgiApp
 from proxy.serving.http_server import serve_http
+from proxy.serving.origins import FrontRules
+from proxy.serving.pages import LocalFiles, PageOptions
+from proxy.serving.sealing import Seals
 
 
 class LocalPages:
@@ -51,3 +57,20 @@ class LocalPages:
 
 def _origin(port: int) -> str:
     return f"http://127.0.0.1:{port}"
+
+
+def page_options(
+    application: Application, hosts: FrontRules, seals: Seals, *, public: bool = True
+) -> PageOptions:
+    """`public` false: a listener on this machine beside a stdio server, which `public_url` does not lead to."""
+
+    def files() -> LocalFiles | None:
+        access = application.access
+        if access.local_token is None:
+            return None
+        return LocalFiles(access.token_file, access.approver_file if access.approver_token else None)
+
+    def public_url() -> str | None:
+        return application.config.server.public_url if public else None
+
+    return PageOptions(hosts, seals, public_url, files)

@@ -1,4 +1,4 @@
-"""The state store that the config asks for: opened once at the start, and closed last.
+"""The state store that the config asks for: opened once at the start, closed last, and watched in between.
 
 Without a `state` section it is SQLite in the state directory. A key that nobody configured is minted beside the file
 (mode 0600): it protects copies of the file that were made without it, such as backups. Redis needs a configured key,
@@ -7,18 +7,24 @@ because every replica must have the same one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from integrations.base import Secret
 from proxy.app.options import CannotServe, InvalidConfig
-from proxy.app.places import state_dir
+from proxy.app.paths import state_dir
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.state import State, StateError
 from proxy.state.keys import minted_key, split_keys
 from proxy.state.opening import open_state
+from proxy.telemetry import Log, Metrics
+
+_log = Log("app")
+_EVERY_SECONDS: Final = 2.0
 
 FILE_NAME = "state.db"
 KEY_NAME = "state.key"
@@ -60,3 +66,35 @@ def store_keys(config: Config, env: Mapping[str, str]) -> tuple[Secret, ...]:
 
 def _file(config: Config, env: Mapping[str, str]) -> Path:
     return Path(config.state.path) if config.state.path else state_dir(env) / FILE_NAME
+
+
+class StoreWatch:
+    """Asks the store again and again whether it answers; readiness and a metric say what it answered last.
+
+    `trouble` is why the store cannot be used now; None while it answers.
+    """
+
+    def __init__(self, check: Callable[[], Awaitable[None]], metrics: Metrics) -> None:
+        self._check = check
+        self._metrics = metrics
+        self.trouble: str | None = None
+
+    async def look(self) -> None:
+        """Ask once. The store bounds the time it takes."""
+        try:
+            await self._check()
+        except StateError as error:
+            if self.trouble is None:
+                _log.warning("not_ready", reason=f"the state store cannot be used: {error}")
+            self.trouble = f"the state store cannot be used: {error}"
+        else:
+            if self.trouble is not None:
+                _log.info("ready_again")
+            self.trouble = None
+        self._metrics.set("executor_state_available", self.trouble is None)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_EVERY_SECONDS)

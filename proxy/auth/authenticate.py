@@ -13,16 +13,15 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Literal
 
 from integrations.base import Secret
 from proxy.auth.errors import AuthError, bad_request, credential_invalid, credential_missing, not_admitted
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LOCAL_ACCOUNT
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
-from proxy.principal import Principal
+from proxy.principal import DEFAULT_WORKSPACE, Principal
 
-DEFAULT_WORKSPACE: Final = "default"
 AuthMode = Literal["local", "keys"]
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from proxy.app.places import cache_dir, state_dir
+from proxy.app.paths import cache_dir, state_dir
 from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from integrations.base import JsonObject, Secret
 from integrations.schema_types.text import visible
-from proxy.app.places import state_dir
+from proxy.app.paths import state_dir
 from proxy.auth import LocalTokenError, read_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cannot_run, config_paths

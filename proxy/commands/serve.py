@@ -99,7 +99,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         # The server's own parts are imported late: they cost more than a second.
         from proxy.app.application import open_application
         from proxy.app.options import InvalidConfig
-        from proxy.app.running import Bound, Stopping, run_http
+        from proxy.app.serve import Bound, Stopping, run_http
         from proxy.app.welcome import welcome
 
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
@@ -141,7 +141,7 @@ async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None
     if not wanted:
         yield
         return
-    from proxy.app.tasks import companions
+    from proxy.app.background import companions
     from proxy.commands.demo_server import bind_demo, demo_environment, demo_token, run_demo
 
     listener, token = bind_demo("127.0.0.1", 0), demo_token()

@@ -60,7 +60,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         return EXIT_CONFIG
     from proxy.app.application import open_application
     from proxy.app.options import InvalidConfig
-    from proxy.app.running import run_stdio
+    from proxy.app.serve import run_stdio
 
     options = StartOptions(tuple(paths), environment, workspace=args.workspace, protocol_on_stdout=True)
     try:

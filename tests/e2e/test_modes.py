@@ -16,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from proxy.app.running import Stopping
+from proxy.app.serve import Stopping
 from tests.e2e import configs
 from tests.e2e.running import ROOT, environment
 from tests.e2e.upstream import Upstream

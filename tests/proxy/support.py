@@ -13,7 +13,7 @@ from integrations.base import Failure, JsonObject, Result, Success
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
 from proxy.app.local import open_live
-from proxy.app.places import cache_dir
+from proxy.app.paths import cache_dir
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections, OpenConnection

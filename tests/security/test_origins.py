@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.base import JsonObject
-from proxy.app.places import origins_dir
+from proxy.app.paths import origins_dir
 from proxy.connections import Connections, OpenConnection, Opened
 from tests.integrations.echo import Echo, echo_server
 from tests.proxy.connections.test_sources import SPEC, serving_document

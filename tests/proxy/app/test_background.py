@@ -1,13 +1,17 @@
-"""The tasks beside a running application: a changed file is followed, a webhook tells of pauses."""
+"""The tasks beside a running application, and whose error comes out of a task group beside a block."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from proxy.app.application import open_application
+from proxy.app.background import companions
 from proxy.app.options import StartOptions
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
@@ -48,3 +52,62 @@ server: {{public_url: "http://127.0.0.1:4788"}}
         data = json.loads(seen.body)["data"]
         assert data["interactions"] == [one.as_json() for one in result.interactions]
         assert data["approvalUrl"] == f"http://127.0.0.1:4788/resume/{result.execution_id}"
+
+
+async def waiting(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("ended")
+
+
+async def failing_block(ended: list[str]) -> None:
+    async with companions() as group:
+        task = group.create_task(waiting(ended))
+        await asyncio.sleep(0)
+        try:
+            raise KeyError("mine")
+        finally:
+            task.cancel()
+
+
+async def test_the_error_of_the_block_comes_out_as_it_is() -> None:
+    ended: list[str] = []
+    with pytest.raises(KeyError, match="mine"):
+        await failing_block(ended)
+    assert ended == ["ended"]
+
+
+async def broken() -> None:
+    raise OSError("theirs")
+
+
+async def block_beside(work: Coroutine[Any, Any, None]) -> None:
+    async with companions() as group:
+        group.create_task(work)
+        await asyncio.Event().wait()
+
+
+async def test_the_error_of_a_task_ends_the_block_and_comes_out_in_a_group() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await block_beside(broken())
+    assert [str(one) for one in caught.value.exceptions] == ["theirs"]
+
+
+async def cancelled_block(ended: list[str], inside: asyncio.Event) -> None:
+    async with companions() as group:
+        group.create_task(waiting(ended))
+        inside.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_cancelled_block_cancels_its_tasks() -> None:
+    ended: list[str] = []
+    inside = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(cancelled_block(ended, inside))
+        await inside.wait()
+        await asyncio.sleep(0)
+        task.cancel()
+    assert task.cancelled()
+    assert ended == ["ended"]

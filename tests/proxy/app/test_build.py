@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from policies import Caller, Decision
-from proxy.app.build import DEFAULT_WORKSPACE, build_generation
+from proxy.app.build import build_generation
 from proxy.catalog import CatalogTool
+from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, Workspace
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.support import (

@@ -1,4 +1,4 @@
-"""The store that the config asks for."""
+"""The store that the config asks for, and readiness while it is away."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from proxy.app.options import CannotServe, InvalidConfig
-from proxy.app.store import FILE_NAME, KEY_NAME, open_store
+from proxy.app.store import FILE_NAME, KEY_NAME, StoreWatch, open_store
 from proxy.config import Config
-from proxy.state import MemoryState
+from proxy.state import MemoryState, StateUnavailable
+from proxy.telemetry import Metrics
 
 
 def config(**state: object) -> Config:
@@ -43,3 +44,26 @@ async def test_a_damaged_file_is_refused_with_words(tmp_path: Path) -> None:
     with pytest.raises(CannotServe, match=FILE_NAME):
         async with open_store(config(), {"EXECUTOR_STATE_DIR": str(tmp_path)}):
             raise AssertionError("it must not open")
+
+
+class Store:
+    up = True
+
+    async def check(self) -> None:
+        if not self.up:
+            raise StateUnavailable("Redis does not answer: gone.")
+
+
+async def test_trouble_is_told_while_it_lasts() -> None:
+    store, metrics = Store(), Metrics()
+    watch = StoreWatch(store.check, metrics)
+    troubles = [watch.trouble]
+    store.up = False
+    await watch.look()
+    troubles.append(watch.trouble)
+    assert b"executor_state_available 0.0" in metrics.render()[0]
+    store.up = True
+    await watch.look()
+    troubles.append(watch.trouble)
+    assert troubles == [None, "the state store cannot be used: Redis does not answer: gone.", None]
+    assert b"executor_state_available 1.0" in metrics.render()[0]

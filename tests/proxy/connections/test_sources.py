@@ -15,7 +15,7 @@ import pytest
 from integrations.base import JsonObject, SourceError
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, SpecSource
-from proxy.app.places import cache_dir
+from proxy.app.paths import cache_dir
 from proxy.connections.kinds import openapi_load
 from proxy.connections.sources import Source
 from tests.integrations.echo import Echo, Reply, echo_server

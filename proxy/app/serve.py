@@ -15,12 +15,11 @@ from importlib import metadata
 from typing import cast
 
 from proxy.app.application import Application
-from proxy.app.draining import finish_executions
 from proxy.app.options import InvalidConfig
-from proxy.app.page_options import page_options
-from proxy.app.pages import LocalPages
+from proxy.app.pages import LocalPages, page_options
 from proxy.app.store import store_keys
 from proxy.config.model import Server
+from proxy.executions import Executions
 from proxy.principal import Principal
 from proxy.serving.asgi import AppOptions, Beside, Dispatch
 from proxy.serving.calling import Page, ServerOptions
@@ -39,6 +38,8 @@ from proxy.telemetry import Log
 
 _log = Log("serve")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# For calls that are under way at the end and must not be sent twice.
+_GRACE_SECONDS = 5.0
 
 
 class Stopping:
@@ -231,3 +232,15 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
 async def _cancelled_by(stopping: Stopping, serving: asyncio.Task[None]) -> None:
     await stopping.stop.wait()
     serving.cancel()
+
+
+async def finish_executions(executions: Executions, seconds: float, at_once: asyncio.Event) -> None:
+    """Wait for running executions, at most `seconds` or until `at_once`; then hand over what is left."""
+    idle = asyncio.ensure_future(executions.idle())  # noqa: TID251 - awaited and cancelled right here
+    hurry = asyncio.ensure_future(at_once.wait())  # noqa: TID251 - as above
+    try:
+        await asyncio.wait([idle, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        idle.cancel()
+        hurry.cancel()
+    await executions.hand_over(0.0 if at_once.is_set() else _GRACE_SECONDS)

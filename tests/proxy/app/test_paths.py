@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app.places import cache_dir, state_dir
+from proxy.app.paths import cache_dir, state_dir
 
 
 @pytest.mark.parametrize(

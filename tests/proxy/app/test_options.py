@@ -1,12 +1,11 @@
-"""Which files belong to a config."""
+"""Which files belong to a config, and how errors are told."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from proxy.app.files import references, rendered, watcher_of
-from proxy.app.options import StartOptions
+from proxy.app.options import StartOptions, references, rendered, watcher_of
 from proxy.config import load_config
 from tests.proxy.support import config_of, config_text, shop, written
 

@@ -1,4 +1,4 @@
-"""Running over HTTP: bind, say so, serve, stop. Signals and stdio need a process of their own: tests/e2e."""
+"""Running over HTTP: bind, say so, serve, stop, drain. Signals and stdio need a process of their own: tests/e2e."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ import pytest
 
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
-from proxy.app.running import Bound, Stopping, run_http
+from proxy.app.serve import Bound, Stopping, finish_executions, run_http
+from proxy.executions import ExecutionRequest
+from proxy.principal import Principal
+from tests.proxy.app.started import MEMORY, Begun, application_of
 from tests.proxy.support import LIMIT_SECONDS, config_text, written
+
+LOCAL = Principal("default", "local", "local")
+REQUEST = ExecutionRequest("await tools.search({}); await sleep(60000)", 60_000)
 
 
 @asynccontextmanager
@@ -106,3 +112,28 @@ async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, s
         written(tmp_path, config_text(more=cors))
         assert (await application.reloader.reload("http")).result == "applied"
         assert (await client.options("/mcp", headers=origin)).status_code == 204
+
+
+async def test_running_executions_get_their_time_and_are_then_left_to_others(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    async with application_of(tmp_path, config_text(), env) as application, asyncio.TaskGroup() as group:
+        begun = Begun()
+        running = group.create_task(application.gateway.execute(REQUEST, LOCAL, begun))
+        await begun.event.wait()
+        await finish_executions(application.executions, 0.05, asyncio.Event())
+        assert (await running).status == "running"
+        # Nothing runs: no waiting.
+        await finish_executions(application.executions, LIMIT_SECONDS, asyncio.Event())
+
+
+async def test_a_second_signal_ends_the_waiting(tmp_path: Path, env: Mapping[str, str]) -> None:
+    text = config_text(more=MEMORY)
+    async with application_of(tmp_path, text, env) as application, asyncio.TaskGroup() as group:
+        begun = Begun()
+        hurried = group.create_task(application.gateway.execute(REQUEST, LOCAL, begun))
+        await begun.event.wait()
+        at_once = asyncio.Event()
+        at_once.set()
+        await finish_executions(application.executions, 3600, at_once)
+        assert (await hurried).status == "canceled"
