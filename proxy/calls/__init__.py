@@ -2,12 +2,21 @@
 
 from proxy.calls.approval import Approval, Asking, Ready
 from proxy.calls.call import Calls
-from proxy.calls.outcome import Plain, Settlement, ToolDefect, WrongArgument
+from proxy.calls.conversation import Talk
+from proxy.calls.outcome import (
+    CallContext,
+    CallLimiter,
+    CallReport,
+    CallSubject,
+    Plain,
+    Refusal,
+    Settlement,
+    ToolDefect,
+    WrongArgument,
+)
 from proxy.calls.sending import CallLimits
 from proxy.calls.system import PARAMETERS as SYSTEM_TOOLS
 from proxy.calls.system import SystemTools
-from proxy.calls.talking import Talk
-from proxy.calls.watching import CallContext, CallLimiter, CallReport, CallSubject, Refusal
 
 __all__ = [
     "SYSTEM_TOOLS",

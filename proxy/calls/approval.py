@@ -13,8 +13,8 @@ from typing import Any
 
 from integrations.base import JsonObject, PreparedCall
 from policies import Decision
-from proxy.calls.arguments import canonical, digest
-from proxy.calls.watching import CallContext
+from proxy.calls.canonical import canonical, digest
+from proxy.calls.outcome import CallContext
 from proxy.catalog import CatalogTool
 from proxy.connections import OpenConnection
 from proxy.principal import Principal

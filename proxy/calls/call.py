@@ -16,15 +16,23 @@ from integrations.base import Failure, JsonObject
 from integrations.conversation import InputNeeded
 from proxy.calls import outcome
 from proxy.calls.approval import Approval, Asking, Ready, Trail
+from proxy.calls.conversation import Talk
 from proxy.calls.judging import Judging
-from proxy.calls.outcome import Settlement, ToolDefect, WrongArgument
+from proxy.calls.outcome import (
+    CallContext,
+    CallLimiter,
+    CallReport,
+    NoLimits,
+    OnCall,
+    Settlement,
+    ToolDefect,
+    WrongArgument,
+)
 from proxy.calls.paginate import ASK_BY_PAGE, PageLimits, pageable, paginate
 from proxy.calls.paginate import NAME as PAGINATE
 from proxy.calls.scrub import Scrubber
 from proxy.calls.sending import CallLimits, Sending
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
-from proxy.calls.talking import Talk
-from proxy.calls.watching import CallContext, CallLimiter, CallReport, NoLimits, OnCall
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State

@@ -8,14 +8,15 @@ Everything else is a value: `{ok: true, data}` or `{ok: false, error}` (execute 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from integrations.base import Failure, JsonObject, Problem
 from policies import Decision
+from proxy.principal import Principal
 
 
 class ToolDefect(Exception):
@@ -126,3 +127,73 @@ def too_large(address: str, size: int, limit: int) -> Failure:
         "a filter, fewer fields."
     )
     return Failure("upstream_response_too_large", message, details={"bytes": size, "limit": limit})
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Where a call comes from. `seq` counts the calls of one execution from 0."""
+
+    execution_id: str = ""
+    session_id: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """One inner call that is over. `path` is as the code wrote it, `address` what it meant (None: no such tool).
+
+    `code` is None for a call that went well. `integration` is "system" for system tools, "" when nothing was found.
+    `arguments` are the canonical bytes, once they are known; `definition` is the digest of the toolset that the tool is
+    from; `result_bytes` the size of the envelope.
+    """
+
+    context: CallContext
+    principal: Principal
+    path: str
+    address: str | None
+    integration: str
+    arguments_digest: str | None
+    decision: Decision | None
+    code: str | None
+    milliseconds: float
+    generation: int
+    arguments: bytes | None = None
+    definition: str | None = None
+    result_bytes: int | None = None
+
+
+OnCall = Callable[[CallReport], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSubject:
+    """What a rate limit on tool calls may be counted by."""
+
+    principal: Principal
+    session_id: str | None
+    integration: str
+    connection: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A limit that is used up: its name in the config, and when to come back."""
+
+    name: str
+    retry_after_ms: int
+
+
+class CallLimiter(Protocol):
+    """Asked once for every call that policies let through, just before it is sent."""
+
+    async def admit(self, subject: CallSubject) -> Refusal | None:
+        """Count the call, waiting where a limit says so; None lets it through. Never raises."""
+        ...
+
+
+class NoLimits:
+    """The limiter of a config without limits on tool calls."""
+
+    async def admit(self, subject: CallSubject) -> Refusal | None:
+        return None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from integrations.base import JsonObject
 from integrations.paths import dig
-from proxy.calls.page_answer import MORE_FIELDS, Answer, Names, connection_of
-from proxy.calls.page_arguments import Schema, with_values
-from proxy.calls.page_finders import FINDERS, Untaken
-
-__all__ = ["Names", "Page", "read_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +87,269 @@ def _says_that_it_was_the_last(answer: Answer) -> bool:
         return True
     connection = connection_of(answer.data)
     return connection is not None and connection["pageInfo"].get("hasNextPage") is False
+
+
+MORE_FIELDS: Final = ("has_more", "hasMore", "has_next_page", "hasNextPage", "pagination.has_more")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`pagination` of an integration: an argument, and two paths into a result."""
+
+    cursor: str | None = None
+    next: str | None = None
+    items: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One result as the finders see it, with the arguments that led to it and those that the tool takes."""
+
+    data: Any
+    headers: Mapping[str, str]
+    arguments: JsonObject
+    takes: Mapping[str, Schema]
+    names: Names
+    items: list[Any] | None
+
+    def at(self, path: str) -> Any:
+        return dig(self.data, path)
+
+
+def connection_of(data: Any, depth: int = 4) -> JsonObject | None:
+    """The first object with `pageInfo` (GraphQL cursor connections)."""
+    if not isinstance(data, dict) or depth == 0:
+        return None
+    if isinstance(data.get("pageInfo"), dict):
+        return data
+    return next((found for below in data.values() if (found := connection_of(below, depth - 1))), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """A link to a next page whose values no argument of the tool takes."""
+
+    names: tuple[str, ...]
+
+
+Found = Mapping[str, Any] | Untaken | None
+
+
+def _by_config(answer: Answer) -> Found:
+    cursor = answer.names.cursor
+    if cursor is None or not _takes(answer, cursor):
+        return None
+    paths = (answer.names.next,) if answer.names.next else _CURSOR_FIELDS
+    value = _first(answer, paths)
+    if isinstance(value, str) and _is_url(value):
+        return {cursor: query[cursor]} if cursor in (query := _query(value)) else None
+    return {cursor: value} if value not in (None, "") else None
+
+
+_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\*?\s*(?:=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
+_URL_FIELDS: Final = (
+    "next", "next_url", "nextUrl", "next_page_url", "nextLink", "@odata.nextLink", "links.next", "_links.next.href",
+    "_links.next", "links.pages.next", "paging.next.link", "paging.next", "pagination.next_url", "meta.next",
+    "next_page_uri", "next_page.uri",
+)  # fmt: skip
+
+
+def _by_link(answer: Answer) -> Found:
+    return _of_url(answer, next(_next_links(answer.headers.get("link", "")), None))
+
+
+def _next_links(header: str) -> Iterator[str]:
+    for found in _LINK.finditer(header):
+        parameters = found[2].lower().replace("'", '"')
+        relations = re.search(r";\s*rel\s*=\s*\"?([^\";]*)", parameters)
+        # Sentry always links to a next page, and says beside it whether there is anything on it.
+        if relations and "next" in relations[1].split() and 'results="false"' not in parameters:
+            yield found[1]
+
+
+def _by_url_in_the_body(answer: Answer) -> Found:
+    urls = (answer.at(path) for path in _URL_FIELDS)
+    return _of_url(answer, next((url for url in urls if isinstance(url, str) and _is_url(url)), None))
+
+
+def _of_url(answer: Answer, url: str | None) -> Found:
+    if url is None:
+        return None
+    query = _query(url)
+    taken = {name: value for name, value in query.items() if _takes(answer, name)}
+    missing = {
+        name for name, value in query.items() if name not in taken and answer.arguments.get(name) != value
+    }
+    changed = any(
+        typed(value, schema_of(answer.takes, name)) != given(answer.arguments, name)
+        for name, value in taken.items()
+    )
+    return taken if taken and changed else Untaken(tuple(sorted(missing)))
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("https://", "http://", "/", "?"))
+
+
+def _query(url: str) -> dict[str, Any]:
+    """Names with one value, or with the list of their values."""
+    values: dict[str, Any] = {}
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=100):
+        known = values.get(name)
+        values[name] = value if known is None else [*(known if isinstance(known, list) else [known]), value]
+    return values
+
+
+_CURSOR_FIELDS: Final = (
+    "next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next_token", "nextToken", "NextToken",
+    "response_metadata.next_cursor", "meta.next_cursor", "metadata.continue", "next_page.offset", "paging.next.after",
+    "pagination.next_cursor", "pagination.next", "meta.next_token", "meta.page.after", "links.next_cursor",
+    "continuation_token", "continuationToken", "next_page", "nextPage", "cursor",
+)  # fmt: skip
+_CURSOR_ARGUMENTS: Final = (
+    "cursor", "page_token", "pageToken", "start_cursor", "startCursor", "next_token", "nextToken", "NextToken", "after",
+    "continue", "starting_after", "page[after]", "continuation_token", "continuationToken", "pagination_token",
+    "page_cursor", "offset", "page",
+)  # fmt: skip
+
+
+def _by_cursor(answer: Answer) -> Found:
+    value = _first(answer, _CURSOR_FIELDS)
+    if isinstance(value, str) and _is_url(value):
+        return None
+    return _in_the_first_of(answer, _CURSOR_ARGUMENTS, value)
+
+
+def _by_page_number(answer: Answer) -> Found:
+    following = answer.headers.get("x-next-page", "")
+    return _in_the_first_of(answer, ("page",), following if following.isdecimal() else None)
+
+
+def _by_page_info(answer: Answer) -> Found:
+    connection = connection_of(answer.data)
+    end = connection["pageInfo"].get("endCursor") if connection is not None else None
+    return _in_the_first_of(answer, ("after", "cursor"), end)
+
+
+def _by_last_id(answer: Answer) -> Found:
+    more = any(answer.at(name) is True for name in MORE_FIELDS)
+    if not more or not answer.items or not isinstance(answer.items[-1], dict):
+        return None
+    return _in_the_first_of(answer, ("starting_after", "after_id", "after"), answer.items[-1].get("id"))
+
+
+# The argument, where the result repeats it, where it says how much there is.
+_OFFSETS: Final = (
+    ("startAt", "startAt", "total"),
+    ("offset", "offset", "total"),
+    ("offset", "pagination.offset", "pagination.total"),
+    ("skip", "skip", "total"),
+    ("from", "from", "total"),
+)
+
+
+def _by_offset(answer: Answer) -> Found:
+    for argument, here, all_ in _OFFSETS:
+        start, total = answer.at(here), answer.at(all_)
+        if not answer.items or not _takes(answer, argument) or not _is_whole(total):
+            continue
+        start = start if _is_whole(start) else given(answer.arguments, argument) or 0
+        if _is_whole(start) and start + len(answer.items) < total:
+            return {argument: start + len(answer.items)}
+    return None
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+FINDERS: Final[tuple[Callable[[Answer], Found], ...]] = (
+    _by_config,
+    _by_link,
+    _by_url_in_the_body,
+    _by_cursor,
+    _by_page_number,
+    _by_page_info,
+    _by_last_id,
+    _by_offset,
+)
+
+
+def _first(answer: Answer, paths: Sequence[str]) -> Any:
+    values = (answer.at(path) for path in paths)
+    return next(
+        (one for one in values if isinstance(one, str | int) and not isinstance(one, bool) and one != ""),
+        None,
+    )
+
+
+def _in_the_first_of(answer: Answer, arguments: Sequence[str], value: Any) -> Found:
+    if value is None or value == "":
+        return None
+    return next(({name: value} for name in arguments if _takes(answer, name)), None)
+
+
+def _takes(answer: Answer, name: str) -> bool:
+    return schema_of(answer.takes, name) is not None
+
+
+Schema = Mapping[str, Any]
+_CONTAINER: Final = "query"
+
+
+def schema_of(takes: Mapping[str, Schema], name: str) -> Schema | None:
+    """The schema of an argument, which stands at the top or, where names collide, in the container `query`."""
+    own = takes.get(name)
+    return own if own is not None else _contained(takes).get(name)
+
+
+def given(arguments: JsonObject, name: str) -> Any:
+    """What an argument was, wherever it stood."""
+    inner = arguments.get(_CONTAINER)
+    return arguments.get(name, inner.get(name) if isinstance(inner, Mapping) else None)
+
+
+def with_values(arguments: JsonObject, values: Mapping[str, Any], takes: Mapping[str, Schema]) -> JsonObject:
+    """The arguments with other values, each where the caller had it."""
+    made = dict(arguments)
+    for name, value in values.items():
+        if name in takes and not _stands_in_the_container(arguments, name):
+            made[name] = typed(value, takes[name])
+        else:
+            schema = _contained(takes).get(name, {})
+            made[_CONTAINER] = {**(made.get(_CONTAINER) or {}), name: typed(value, schema)}
+    return made
+
+
+def typed(value: Any, schema: Schema | None) -> Any:
+    """A text of a URL as the type that the argument has; anything that is no text stays."""
+    kind = _kind(schema)
+    if kind == "array":
+        assert isinstance(schema, Mapping)
+        values = value if isinstance(value, list) else [value]
+        return [typed(one, schema.get("items")) for one in values]
+    if kind == "string":
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, str):
+        return value
+    if kind == "integer" and re.fullmatch(r"-?\d{1,18}", value):
+        return int(value)
+    if kind == "boolean" and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def _kind(schema: Schema | None) -> Any:
+    kinds = schema.get("type") if isinstance(schema, Mapping) else None
+    return next((one for one in kinds if one != "null"), None) if isinstance(kinds, list) else kinds
+
+
+def _contained(takes: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    found = takes.get(_CONTAINER)
+    inner = found.get("properties") if isinstance(found, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _stands_in_the_container(arguments: JsonObject, name: str) -> bool:
+    inner = arguments.get(_CONTAINER)
+    return isinstance(inner, dict) and name in inner

@@ -11,10 +11,9 @@ from integrations.base import Failure, PreparedCall, Result
 from integrations.conversation import SILENT, InputNeeded
 from proxy.calls import outcome
 from proxy.calls.approval import Ready, Trail, with_key
-from proxy.calls.outcome import Plain, Settlement
+from proxy.calls.conversation import Cleaning, Talk
+from proxy.calls.outcome import CallLimiter, CallSubject, Plain, Settlement
 from proxy.calls.scrub import Scrubber
-from proxy.calls.talking import Cleaning, Talk
-from proxy.calls.watching import CallLimiter, CallSubject
 from proxy.catalog import CatalogTool
 from proxy.connections import OpenConnection
 

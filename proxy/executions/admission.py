@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from proxy.calls.arguments import NotCanonical, canonical, digest
+from proxy.calls.canonical import NotCanonical, canonical, digest
 from proxy.executions import inputs
 from proxy.executions.journal import DispatchRecord, HoldRecord, SettleRecord
 from proxy.executions.protocol import (

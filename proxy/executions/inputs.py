@@ -22,7 +22,7 @@ from integrations.http.egress import parse_target
 from integrations.http.errors import EgressDenied
 from integrations.schema_types.text import one_line, visible
 from integrations.validator import schema_errors
-from proxy.calls.arguments import canonical, digest
+from proxy.calls.canonical import canonical, digest
 
 KINDS: Final = ("form", "url")
 """The kinds of interactions that are an upstream's questions."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from proxy.calls.arguments import NotCanonical, canonical, digest
+from proxy.calls.canonical import NotCanonical, canonical, digest
 from proxy.executions.journal import (
     CorruptJournal,
     DispatchRecord,

@@ -19,7 +19,7 @@ import orjson
 from integrations.base import JsonObject
 from integrations.schema_types.text import visible
 from proxy.calls import Asking, Ready
-from proxy.calls.arguments import canonical, digest
+from proxy.calls.canonical import canonical, digest
 from proxy.executions.approvals import AskedBy, Interaction
 from proxy.executions.protocol import Held
 from proxy.executions.rendering import render

@@ -7,6 +7,8 @@ import orjson
 from integrations.base import Problem
 from policies import Decision
 from proxy.calls import outcome
+from proxy.calls.outcome import CallSubject, NoLimits
+from tests.proxy.executions.world import ALICE
 
 BLOCK = Decision("block", "no-deletes", "executor.yaml:12", "Done by hand")
 
@@ -61,3 +63,8 @@ def test_wrong_arguments_come_with_pointers() -> None:
 
 def test_long_paths_are_not_repeated_in_full() -> None:
     assert len(outcome.not_found("x" * 5000, []).message) < 400
+
+
+async def test_no_limits_admits_everything() -> None:
+    subject = CallSubject(ALICE, None, "demo", "demo.org.main", "demo.org.main.things.get")
+    assert await NoLimits().admit(subject) is None

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from proxy.calls.arguments import canonical, digest
+from proxy.calls.canonical import canonical, digest
 from proxy.executions import machine
 from proxy.executions.journal import (
     DispatchRecord,

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from integrations.conversation import ElicitationAnswer, ElicitationRequest
+from proxy.calls.conversation import SHORTEST_PAUSE_SECONDS, Pace, step_text, stepping, unhurried
 from proxy.calls.scrub import REDACTED, Scrubber
-from proxy.calls.talking import SHORTEST_PAUSE_SECONDS, Pace, step_text, stepping, unhurried
 from tests.proxy.support import LIMIT_SECONDS
 
 
