@@ -14,7 +14,7 @@ from integrations.fields import Listen
 from proxy.app.paths import state_dir
 from proxy.auth import Authenticator, Keyring, RoleGroups, approver_token, key_records, local_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
-from proxy.calls import CallSubject, Refusal
+from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
@@ -82,10 +82,10 @@ class CurrentLimits:
         self._limits = limits
         self._hit = hit
 
-    async def admit(self, subject: CallSubject) -> Refusal | None:
+    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
         counted = LimitSubject.of(subject.principal, session=subject.session_id).calling(subject.address)
         denied = await self._limits().check("tool_calls", counted)
         if denied is None:
             return None
         self._hit(denied.name)
-        return Refusal(denied.name, denied.retry_after_ms)
+        return LimitRefusal(denied.name, denied.retry_after_ms)

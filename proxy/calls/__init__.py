@@ -1,6 +1,6 @@
 """One inner call, from a path in agent code to an envelope."""
 
-from proxy.calls.approval import Approval, Asking, Ready
+from proxy.calls.approval import Approval, ApprovalNeeded, Ready
 from proxy.calls.call import Calls
 from proxy.calls.conversation import Talk
 from proxy.calls.outcome import (
@@ -8,8 +8,8 @@ from proxy.calls.outcome import (
     CallLimiter,
     CallReport,
     CallSubject,
-    Plain,
-    Refusal,
+    LimitRefusal,
+    PlainValue,
     Settlement,
     ToolDefect,
     WrongArgument,
@@ -21,16 +21,16 @@ from proxy.calls.system import SystemTools
 __all__ = [
     "SYSTEM_TOOLS",
     "Approval",
-    "Asking",
+    "ApprovalNeeded",
     "CallContext",
     "CallLimiter",
     "CallLimits",
     "CallReport",
     "CallSubject",
     "Calls",
-    "Plain",
+    "LimitRefusal",
+    "PlainValue",
     "Ready",
-    "Refusal",
     "Settlement",
     "SystemTools",
     "Talk",

@@ -20,11 +20,11 @@ from proxy.connections import OpenConnection
 from proxy.principal import Principal
 from proxy.workspace import Generation
 
-Binding = tuple[str, str, str, str, str, str, str]
+ApprovalBinding = tuple[str, str, str, str, str, str, str]
 
 
 @dataclass(slots=True)
-class Trail:
+class CallTrace:
     """One call: what came in, and what is known about it so far. Its report is made of this."""
 
     lease: Generation
@@ -47,7 +47,7 @@ class Ready:
     System tools have no `tool`.
     """
 
-    trail: Trail
+    trace: CallTrace
     repeatable: bool
     args: JsonObject
     tool: CatalogTool | None = None
@@ -56,10 +56,10 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ApprovalNeeded:
     """Needs approval. `arguments` are the canonical bytes that would be sent, `definition` the tool's digest."""
 
-    trail: Trail
+    trace: CallTrace
     address: str
     summary: str
     arguments: bytes
@@ -69,9 +69,9 @@ class Asking:
     pattern: str | None
 
     @property
-    def binding(self) -> Binding:
+    def binding(self) -> ApprovalBinding:
         """What an approval must have been given for."""
-        who, decision = self.trail.principal, self.decision
+        who, decision = self.trace.principal, self.decision
         return (
             who.workspace_id,
             who.account_id,
@@ -90,7 +90,7 @@ class Approval:
     `again`: it was used already, by a process that died before it knew the outcome; its time does not matter any more.
     """
 
-    binding: Binding
+    binding: ApprovalBinding
     expires_at: float
     again: bool = False
 
@@ -103,21 +103,21 @@ class Approval:
         return self.binding[4]
 
 
-def asking_for(
-    trail: Trail,
+def approval_needed(
+    trace: CallTrace,
     tool: CatalogTool,
     prepared: PreparedCall,
-    spelled: bytes,
+    canonical_args: bytes,
     decision: Decision,
     pattern: str | None,
-) -> Asking:
-    """`spelled` are the canonical arguments."""
-    return Asking(
-        trail,
+) -> ApprovalNeeded:
+    """`canonical_args` are the canonical arguments."""
+    return ApprovalNeeded(
+        trace,
         tool.address,
         prepared.summary,
-        spelled,
-        digest(spelled),
+        canonical_args,
+        digest(canonical_args),
         definition_digest(tool, prepared),
         decision,
         pattern,

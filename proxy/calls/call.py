@@ -15,9 +15,9 @@ import orjson
 from integrations.base import Failure, JsonObject
 from integrations.conversation import InputNeeded
 from proxy.calls import outcome
-from proxy.calls.approval import Approval, Asking, Ready, Trail
+from proxy.calls.approval import Approval, ApprovalNeeded, CallTrace, Ready
 from proxy.calls.conversation import Talk
-from proxy.calls.judging import Judging
+from proxy.calls.judging import CallJudge
 from proxy.calls.outcome import (
     CallContext,
     CallLimiter,
@@ -31,7 +31,7 @@ from proxy.calls.outcome import (
 from proxy.calls.paginate import ASK_BY_PAGE, PageLimits, pageable, paginate
 from proxy.calls.paginate import NAME as PAGINATE
 from proxy.calls.scrub import Scrubber
-from proxy.calls.sending import CallLimits, Sending
+from proxy.calls.sending import CallLimits, CallSender
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
 from proxy.live import Live
 from proxy.principal import Principal
@@ -59,8 +59,8 @@ class Calls:
         self._on_call = on_call
         self._spans = spans or NoSpans()
         self._scrubber = Scrubber()
-        self._judging = Judging(live)
-        self._sending = Sending(limits or CallLimits(), limiter or NoLimits(), self._scrubber)
+        self._judge = CallJudge(live)
+        self._sender = CallSender(limits or CallLimits(), limiter or NoLimits(), self._scrubber)
         self._system = SystemTools(live, state)
         self._log = Log("calls")
 
@@ -104,21 +104,21 @@ class Calls:
         args: JsonObject,
         context: CallContext,
         approval: Approval | None = None,
-    ) -> Ready | Asking | Settlement:
+    ) -> Ready | ApprovalNeeded | Settlement:
         """What may happen to the call now; nothing is sent and no credential is read. Raises nothing.
 
         An approval counts only for exactly what it was given for, under the rules of this moment (T11).
         """
-        trail = Trail(lease, principal, context, path.removeprefix("tools."))
+        trace = CallTrace(lease, principal, context, path.removeprefix("tools."))
         try:
-            verdict = self._judging.judge(trail, args, approval)
-        # Whatever goes wrong in here is ours: agent code gets an id, the log gets the cause.
+            verdict = self._judge.judge(trace, args, approval)
+        # A boundary: an exception here is a defect of this program. Agent code gets an id, the log gets the cause.
         except Exception as error:
-            verdict = self._defect(error, trail)
+            verdict = self._defect(error, trace)
         if isinstance(verdict, Settlement):
-            self._report(trail, verdict)
-        elif isinstance(verdict, Asking) and approval is None:
-            self._report(trail, Settlement(b"", False, "approval_required"))
+            self._report(trace, verdict)
+        elif isinstance(verdict, ApprovalNeeded) and approval is None:
+            self._report(trace, Settlement(b"", False, "approval_required"))
         return verdict
 
     async def send(self, ready: Ready, talk: Talk | None = None) -> Settlement | InputNeeded:
@@ -127,28 +127,28 @@ class Calls:
         With `talk` somebody hears of its progress and can be asked; it may then end with questions, and is to be sent
         again with their answers.
         """
-        trail = ready.trail
+        trace = ready.trace
         settlement: Settlement | InputNeeded = Settlement(b"", False, "canceled")
-        with self._spans.span("execute_tool", "client", attributes=_attributes(trail)) as span:
+        with self._spans.span("execute_tool", "client", attributes=_attributes(trace)) as span:
             try:
                 settlement = await self._send(ready, talk)
             except WrongArgument as wrong:
                 settlement = outcome.thrown("TypeError", str(wrong), "wrong_argument")
             except Exception as error:
-                settlement = self._defect(error, trail)
+                settlement = self._defect(error, trace)
             finally:
-                self._report(trail, settlement if isinstance(settlement, Settlement) else _ASKS)
+                self._report(trace, settlement if isinstance(settlement, Settlement) else _ASKS)
             if isinstance(settlement, Settlement) and settlement.code is not None:
                 span.fail(settlement.code)
         return settlement
 
-    def refuse(self, asking: Asking, failure: Failure) -> Settlement:
+    def refuse(self, needed: ApprovalNeeded, failure: Failure) -> Settlement:
         """Settle a call that needed approval without it."""
         settlement = outcome.failed(failure)
-        self._report(asking.trail, settlement)
+        self._report(needed.trace, settlement)
         return settlement
 
-    async def _paginated(self, trail: Trail, args: JsonObject) -> Settlement:
+    async def _paginated(self, trace: CallTrace, args: JsonObject) -> Settlement:
         """Every page is a call like any other; nothing is known here that such a call did not say."""
         values = read_arguments(PAGINATE, args)
         path = values["path"].removeprefix("tools.")
@@ -157,64 +157,64 @@ class Calls:
 
         async def page(arguments: JsonObject) -> Settlement:
             advice = ASK_BY_PAGE.format(path=path)
-            return await self.settle(trail.lease, trail.principal, path, arguments, trail.context, advice)
+            return await self.settle(trace.lease, trace.principal, path, arguments, trace.context, advice)
 
-        limits = PageLimits(values["max"], total_bytes=self._sending.limits.result_bytes)
-        answer = await paginate(page, lambda: pageable(trail, path), values["args"], limits)
-        return answer if isinstance(answer, Settlement) else self._sending.bounded(trail, answer, ())
+        limits = PageLimits(values["max"], total_bytes=self._sender.limits.result_bytes)
+        answer = await paginate(page, lambda: pageable(trace, path), values["args"], limits)
+        return answer if isinstance(answer, Settlement) else self._sender.bounded(trace, answer, ())
 
     async def _send(self, ready: Ready, talk: Talk | None) -> Settlement | InputNeeded:
-        trail = ready.trail
-        if trail.path == PAGINATE:
-            return await self._paginated(trail, ready.args)
+        trace = ready.trace
+        if trace.path == PAGINATE:
+            return await self._paginated(trace, ready.args)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
-            answer = await self._system.run(trail.path, ready.args, trail.principal)
-            return self._sending.bounded(trail, answer, ())
-        return await self._sending.send(ready, ready.tool, ready.connection, ready.prepared, talk)
+            answer = await self._system.run(trace.path, ready.args, trace.principal)
+            return self._sender.bounded(trace, answer, ())
+        return await self._sender.send(ready, ready.tool, ready.connection, ready.prepared, talk)
 
-    def _report(self, trail: Trail, settlement: Settlement) -> None:
+    def _report(self, trace: CallTrace, settlement: Settlement) -> None:
         if self._on_call is not None:
-            self._on_call(_report(trail, settlement, time.perf_counter() - trail.started))
+            self._on_call(_report(trace, settlement, time.perf_counter() - trace.started))
 
-    def _defect(self, error: Exception, trail: Trail) -> Settlement:
+    def _defect(self, error: Exception, trace: CallTrace) -> Settlement:
         correlation = secrets.token_hex(4)
         cause = "".join(traceback.format_exception(error))
-        cause = self._scrubber.clean_text(cause, _known_secrets(trail))
-        self._log.error("tool_defect", id=correlation, tool=trail.address or trail.path, cause=cause)
+        cause = self._scrubber.clean_text(cause, _known_secrets(trace))
+        self._log.error("tool_defect", id=correlation, tool=trace.address or trace.path, cause=cause)
         return outcome.thrown("Error", str(ToolDefect(correlation)), "internal_error")
 
 
-def _report(trail: Trail, settlement: Settlement, seconds: float) -> CallReport:
+def _report(trace: CallTrace, settlement: Settlement, seconds: float) -> CallReport:
     return CallReport(
-        context=trail.context,
-        principal=trail.principal,
-        path=trail.path,
-        address=trail.address,
-        integration=trail.integration,
-        arguments_digest=trail.arguments_digest,
-        decision=trail.decision,
+        context=trace.context,
+        principal=trace.principal,
+        path=trace.path,
+        address=trace.address,
+        integration=trace.integration,
+        arguments_digest=trace.arguments_digest,
+        decision=trace.decision,
         code=settlement.code,
         milliseconds=round(seconds * 1000, 3),
-        generation=trail.lease.number,
-        arguments=trail.arguments,
-        definition=trail.definition,
+        generation=trace.lease.number,
+        arguments=trace.arguments,
+        definition=trace.definition,
         result_bytes=len(settlement.body) or None,
     )
 
 
-def _attributes(trail: Trail) -> dict[str, Value]:
+def _attributes(trace: CallTrace) -> dict[str, Value]:
     """By OpenTelemetry's conventions for generative AI where there is one."""
     return {
         "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": trail.address or trail.path,
-        "executor.execution.id": trail.context.execution_id,
-        "executor.call": trail.context.seq,
+        "gen_ai.tool.name": trace.address or trace.path,
+        "executor.execution.id": trace.context.execution_id,
+        "executor.call": trace.context.seq,
     }
 
 
-def _known_secrets(trail: Trail) -> list[str]:
-    workspace = trail.lease.workspace(trail.principal.workspace_id)
-    if workspace is None or trail.address is None:
+def _known_secrets(trace: CallTrace) -> list[str]:
+    workspace = trace.lease.workspace(trace.principal.workspace_id)
+    if workspace is None or trace.address is None:
         return []
-    connection = workspace.connections.get(".".join(trail.address.split(".")[:3]))
+    connection = workspace.connections.get(".".join(trace.address.split(".")[:3]))
     return connection.known_secrets() if connection is not None else []

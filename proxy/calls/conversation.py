@@ -1,4 +1,4 @@
-"""Between an upstream that talks during a call and whoever made the call: nothing it says passes unchecked.
+"""What an upstream says during a call (progress, questions), made safe for whoever made the call.
 
 Rules:
 - An upstream's words are inert where they are shown: one line, nothing invisible, bounded, without the secrets that the
@@ -48,7 +48,7 @@ SHORTEST_PAUSE_SECONDS: Final = 0.25
 _MESSAGE_CHARACTERS: Final = 200
 
 
-class Pace:
+class ProgressThrottle:
     """Lets one through every quarter of a second. Times are seconds of any clock that never goes back."""
 
     def __init__(self) -> None:
@@ -70,11 +70,11 @@ def step_text(progress: float, total: float | None, message: str | None) -> str:
 
 def stepping(on_step: OnStep, clean: Clean, now: Callable[[], float]) -> OnProgress:
     """What an upstream may call as often as it likes."""
-    pace = Pace()
+    pace = ProgressThrottle()
 
     def heard(progress: float, total: float | None, message: str | None) -> None:
         if pace.admits(now()):
-            # Secrets first: what is cut or spelled out is not found any more.
+            # Secrets first: what is cut or canonical_args out is not found any more.
             on_step(step_text(progress, total, clean(message) if message else None))
 
     return heard
@@ -97,7 +97,7 @@ def unhurried(ask: OnElicit, limit: asyncio.Timeout) -> OnElicit:
     return asked
 
 
-class Cleaning:
+class UpstreamCleaner:
     """Takes the secrets that a call was sent with out of what its upstream says."""
 
     def __init__(self, scrubber: Scrubber, known: tuple[str, ...]) -> None:

@@ -1,7 +1,10 @@
 """The first half of an inner call: find, hide, prepare, decide. Nothing is sent and no credential is read.
 
-Order matters: nothing about a tool is said before the caller may know of it; policies judge the arguments exactly
-as they would be sent.
+Rules:
+- Nothing about a tool is said before the caller may know of it.
+- Policies judge the arguments exactly as they would be sent.
+- Two snapshots judge, and the stricter wins. A running execution keeps the snapshot it started with; tightening must
+  reach it at once, so every call is judged by the current snapshot too. Loosening waits for the next execution.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from integrations.base import Failure, InvalidArguments, JsonObject, PreparedCal
 from policies import Caller, Decision, PolicySet, ToolFacts, stricter
 from policies.rules import ApproveByDefault
 from proxy.calls import outcome
-from proxy.calls.approval import Approval, Asking, Ready, Trail, asking_for
+from proxy.calls.approval import Approval, ApprovalNeeded, CallTrace, Ready, approval_needed
 from proxy.calls.canonical import canonical, digest
 from proxy.calls.outcome import Settlement
 from proxy.calls.paginate import NAME as PAGINATE
@@ -27,70 +30,77 @@ from proxy.telemetry import Log
 from proxy.workspace import Generation, Workspace
 
 
-class Judging:
+class CallJudge:
     """Judges calls by the snapshot that their execution holds and by the current one."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._log = Log("calls")
 
-    def judge(self, trail: Trail, args: JsonObject, approval: Approval | None) -> Ready | Asking | Settlement:
-        """Raises whatever is wrong with us."""
-        if trail.path in PARAMETERS:
-            trail.address, trail.integration = trail.path, "system"
+    def judge(
+        self, trace: CallTrace, args: JsonObject, approval: Approval | None
+    ) -> Ready | ApprovalNeeded | Settlement:
+        """What may happen to the call. An exception that leaves here is a defect of this program."""
+        if trace.path in PARAMETERS:
+            trace.address, trace.integration = trace.path, "system"
             # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
-            return Ready(trail, trail.path != PAGINATE or _reads(trail, args), args)
-        principal, lease = trail.principal, trail.lease
-        door = gate(lease, self._current(lease), principal.workspace_id, principal.caller())
+            return Ready(trace, trace.path != PAGINATE or _reads(trace, args), args)
+        principal, lease = trace.principal, trace.lease
+        gate = gate_of(lease, self._current(lease), principal.workspace_id, principal.caller())
         workspace = lease.workspace(principal.workspace_id)
-        if door is None or workspace is None:
-            return outcome.failed(outcome.not_found(trail.path, ()))
-        found = workspace.catalog.find(trail.path, door.visible)
+        if gate is None or workspace is None:
+            return outcome.failed(outcome.not_found(trace.path, ()))
+        found = workspace.catalog.find(trace.path, gate.visible)
         if isinstance(found, Missing):
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
-            return outcome.failed(outcome.not_found(trail.path, found.suggestions))
+            return outcome.failed(outcome.not_found(trace.path, found.suggestions))
         if isinstance(found, Ambiguous):
-            return outcome.failed(outcome.ambiguous(trail.path, found.addresses))
-        trail.address, trail.integration = found.address, found.integration
-        if not door.visible(found):
-            trail.decision = door.hiding(found)
-            return outcome.failed(_hidden(trail, workspace.catalog.suggestions(trail.path, door.visible)))
-        return self._known(door, workspace.connections[found.prefix], found, trail, args, approval)
+            return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
+        trace.address, trace.integration = found.address, found.integration
+        if not gate.visible(found):
+            trace.decision = gate.hiding(found)
+            return outcome.failed(_hidden(trace, workspace.catalog.suggestions(trace.path, gate.visible)))
+        return self._known(gate, workspace.connections[found.prefix], found, trace, args, approval)
 
     def _known(
         self,
-        door: Gate,
+        gate: Gate,
         connection: OpenConnection,
         tool: CatalogTool,
-        trail: Trail,
+        trace: CallTrace,
         args: JsonObject,
         approval: Approval | None,
-    ) -> Ready | Asking | Settlement:
+    ) -> Ready | ApprovalNeeded | Settlement:
         """From a tool that the caller may know of to what may happen to the call."""
-        if not door.present(tool):
+        if not gate.present(tool):
             message = f"The connection `{tool.prefix}` was removed from the configuration."
             return outcome.failed(Failure("connection_removed", message))
         prepared = _prepared(connection, tool, args)
         if isinstance(prepared, Failure):
             return outcome.failed(prepared)
-        spelled = trail.arguments = canonical(prepared.arguments)
-        trail.arguments_digest = digest(spelled)
-        trail.definition = tool.toolset.digest
-        decision = trail.decision = door.decide(tool, prepared.arguments)
+        canonical_args = trace.arguments = canonical(prepared.arguments)
+        trace.arguments_digest = digest(canonical_args)
+        trace.definition = tool.toolset.digest
+        decision = trace.decision = gate.decide(tool, prepared.arguments)
         if decision.error is not None:
             self._log.error("policy_error", rule=decision.rule_id, error=decision.error)
         if decision.action == "block":
             return outcome.failed(outcome.blocked(tool.address, decision))
-        ready = Ready(trail, _repeatable(prepared), args, tool, connection, prepared)
+        ready = Ready(trace, _repeatable(prepared), args, tool, connection, prepared)
         if decision.action == "approve":
             return ready
-        asking = asking_for(
-            trail, tool, prepared, spelled, decision, door.pattern(decision.rule_id, decision.rule_source)
+        needed = approval_needed(
+            trace,
+            tool,
+            prepared,
+            canonical_args,
+            decision,
+            gate.pattern(decision.rule_id, decision.rule_source),
         )
         if approval is None:
-            return asking
-        return _approved(asking, approval, ready, time.time() * 1000)
+            return needed
+        return _approved(needed, approval, ready, time.time() * 1000)
 
     def _current(self, lease: Generation) -> Generation:
         try:
@@ -100,27 +110,29 @@ class Judging:
             return lease
 
 
-def _reads(trail: Trail, args: JsonObject) -> bool:
+def _reads(trace: CallTrace, args: JsonObject) -> bool:
     """Whether the tool that is to be paged through only reads."""
-    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    workspace = trace.lease.workspace(trace.principal.workspace_id)
     path = args.get("path")
     if workspace is None or not isinstance(path, str):
         return True
     tool = workspace.catalog.find(
-        path.removeprefix("tools."), workspace.visible_for(trail.principal.caller())
+        path.removeprefix("tools."), workspace.visible_for(trace.principal.caller())
     )
     return not isinstance(tool, CatalogTool) or tool.definition.idempotent
 
 
-def _approved(asking: Asking, approval: Approval, ready: Ready, now: float) -> Ready | Asking | Settlement:
+def _approved(
+    needed: ApprovalNeeded, approval: Approval, ready: Ready, now: float
+) -> Ready | ApprovalNeeded | Settlement:
     """The approved call, unless what was approved is no longer what would be sent."""
     if not approval.again and approval.expires_at <= now:
-        return outcome.failed(outcome.approval_expired(asking.address))
-    if asking.binding == approval.binding:
+        return outcome.failed(outcome.approval_expired(needed.address))
+    if needed.binding == approval.binding:
         return ready
-    if asking.definition != approval.definition:
-        return outcome.failed(outcome.definition_changed(asking.address))
-    return asking
+    if needed.definition != approval.definition:
+        return outcome.failed(outcome.definition_changed(needed.address))
+    return needed
 
 
 def _repeatable(prepared: PreparedCall) -> bool:
@@ -147,14 +159,14 @@ def _not_ready(connection: OpenConnection) -> Failure:
     return Failure(code, message, not missing, details={"status": status["status"]})
 
 
-def _hidden(trail: Trail, suggestions: tuple[str, ...]) -> Failure:
+def _hidden(trace: CallTrace, suggestions: tuple[str, ...]) -> Failure:
     """A rule with a reason explains itself to callers of its own workspace; any other hides the tool (T9)."""
-    decision = trail.decision
+    decision = trace.decision
     assert decision is not None
-    assert trail.address is not None
+    assert trace.address is not None
     if decision.action == "block" and decision.reason and decision.disclose and decision.error is None:
-        return outcome.blocked(trail.address, decision)
-    return outcome.not_found(trail.path, suggestions)
+        return outcome.blocked(trace.address, decision)
+    return outcome.not_found(trace.path, suggestions)
 
 
 class ConnectionRemoved(Exception):
@@ -162,7 +174,10 @@ class ConnectionRemoved(Exception):
 
 
 class Gate:
-    """The two views of one workspace, for one call. Cheap: nothing is copied."""
+    """May this caller know of this tool, and may this call proceed? The two snapshots of one workspace, for one call.
+
+    Cheap to make: nothing is copied.
+    """
 
     __slots__ = ("_caller", "_current", "_leased")
 
@@ -230,7 +245,7 @@ class Gate:
         return current.policies, facts
 
 
-def gate(lease: Generation, current: Generation, workspace_id: str, caller: Caller) -> Gate | None:
+def gate_of(lease: Generation, current: Generation, workspace_id: str, caller: Caller) -> Gate | None:
     """None when the leased generation does not know the workspace."""
     leased = lease.workspace(workspace_id)
     if leased is None:

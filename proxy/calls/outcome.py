@@ -1,9 +1,9 @@
-"""What an inner call ends in, and the failures that only this package makes.
+"""What an inner call ends in, what audit and metrics hear of it, and the failures that only this package makes.
 
-    ToolDefect      something is wrong with us, not with the call: agents see eight hex digits, the log the cause
+    ToolDefect      a defect of this program, no fault of the call: agents see eight hex digits, the log the cause
     WrongArgument   a system tool was called with an argument of the wrong type: the call throws in agent code
 
-Everything else is a value: `{ok: true, data}` or `{ok: false, error}` (execute design, section 4).
+Everything else is a value: `{ok: true, data}` or `{ok: false, error}`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class PlainValue:
     """What a system tool answers: a value without envelope."""
 
     value: Any
@@ -129,6 +129,9 @@ def too_large(address: str, size: int, limit: int) -> Failure:
     return Failure("upstream_response_too_large", message, details={"bytes": size, "limit": limit})
 
 
+# ---- reports and limits ------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """Where a call comes from. `seq` counts the calls of one execution from 0."""
@@ -177,7 +180,7 @@ class CallSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LimitRefusal:
     """A limit that is used up: its name in the config, and when to come back."""
 
     name: str
@@ -187,7 +190,7 @@ class Refusal:
 class CallLimiter(Protocol):
     """Asked once for every call that policies let through, just before it is sent."""
 
-    async def admit(self, subject: CallSubject) -> Refusal | None:
+    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
         """Count the call, waiting where a limit says so; None lets it through. Never raises."""
         ...
 
@@ -195,5 +198,5 @@ class CallLimiter(Protocol):
 class NoLimits:
     """The limiter of a config without limits on tool calls."""
 
-    async def admit(self, subject: CallSubject) -> Refusal | None:
+    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
         return None

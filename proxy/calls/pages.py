@@ -1,4 +1,14 @@
-"""What the next page is: values in, values out, no call is made here."""
+"""What the next page of a result is, and with which arguments a tool is asked for it. No call is made here.
+
+Results say in many ways what the next page is. Each finder gives values of arguments by name, or nothing. They are
+tried in this order, until one fits the arguments that the tool takes:
+1. the names that the integration's `pagination` gives,
+2. a `Link` header with rel=next (RFC 8288), or such a URL in the body: its query becomes arguments,
+3. the usual cursor fields (`next_cursor`, `nextPageToken`, `metadata.continue`, ...) and `X-Next-Page`,
+4. `pageInfo` of GraphQL connections, the last item's id while `has_more`, offsets below a `total`.
+
+A link is never called: only the values in its query are used, for arguments of the same tool.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +21,12 @@ from urllib.parse import parse_qsl, urlsplit
 from integrations.base import JsonObject
 from integrations.paths import dig
 
+MORE_FIELDS: Final = ("has_more", "hasMore", "has_next_page", "hasNextPage", "pagination.has_more")
+ArgumentSchema = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResultPage:
     """`next` are the arguments of the following page; None after the last one, as far as can be told.
 
     `items` is None when nothing in the result is a list. `untaken` are names that a link to a next page uses, and
@@ -25,14 +38,16 @@ class Page:
     untaken: tuple[str, ...] = ()
 
 
-def read_page(envelope: JsonObject, arguments: JsonObject, schema: Schema, names: Names) -> Page:
+def read_page(
+    envelope: JsonObject, arguments: JsonObject, schema: ArgumentSchema, names: Names
+) -> ResultPage:
     """`envelope` is a good one of the tool whose input schema is `schema`."""
     data = envelope.get("data")
     items = _items(data, names)
     headers = envelope.get("http", {}).get("headers", {})
-    answer = Answer(data, headers, arguments, schema.get("properties", {}), names, items)
+    answer = PageAnswer(data, headers, arguments, schema.get("properties", {}), names, items)
     if _says_that_it_was_the_last(answer):
-        return Page(items, None)
+        return ResultPage(items, None)
     untaken: tuple[str, ...] = ()
     for find in FINDERS:
         found = find(answer)
@@ -40,11 +55,11 @@ def read_page(envelope: JsonObject, arguments: JsonObject, schema: Schema, names
             untaken = found.names
         elif found:
             following = with_values(arguments, found, answer.takes)
-            return Page(items, following if following != arguments else None)
-    return Page(items, None, untaken)
+            return ResultPage(items, following if following != arguments else None)
+    return ResultPage(items, None, untaken)
 
 
-# --- items
+# ---- the items of a page -----------------------------------------------------------------------------------------
 
 _ITEM_FIELDS: Final = (
     "items", "data", "results", "values", "nodes", "edges", "entries", "records", "issues", "members", "channels",
@@ -75,21 +90,18 @@ def _list_in(holder: JsonObject) -> list[Any] | None:
     return lists[0] if len(lists) == 1 else None
 
 
-# --- is there more?
+# ---- is there more? ----------------------------------------------------------------------------------------------
 
 _LAST_FIELDS: Final = ("isLast", "is_last", "last_page")
 
 
-def _says_that_it_was_the_last(answer: Answer) -> bool:
+def _says_that_it_was_the_last(answer: PageAnswer) -> bool:
     if any(answer.at(name) is False for name in MORE_FIELDS):
         return True
     if any(answer.at(name) is True for name in _LAST_FIELDS):
         return True
     connection = connection_of(answer.data)
     return connection is not None and connection["pageInfo"].get("hasNextPage") is False
-
-
-MORE_FIELDS: Final = ("has_more", "hasMore", "has_next_page", "hasNextPage", "pagination.has_more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +114,13 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PageAnswer:
     """One result as the finders see it, with the arguments that led to it and those that the tool takes."""
 
     data: Any
     headers: Mapping[str, str]
     arguments: JsonObject
-    takes: Mapping[str, Schema]
+    takes: Mapping[str, ArgumentSchema]
     names: Names
     items: list[Any] | None
 
@@ -125,6 +137,9 @@ def connection_of(data: Any, depth: int = 4) -> JsonObject | None:
     return next((found for below in data.values() if (found := connection_of(below, depth - 1))), None)
 
 
+# ---- finders -----------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Untaken:
     """A link to a next page whose values no argument of the tool takes."""
@@ -132,10 +147,10 @@ class Untaken:
     names: tuple[str, ...]
 
 
-Found = Mapping[str, Any] | Untaken | None
+FinderResult = Mapping[str, Any] | Untaken | None
 
 
-def _by_config(answer: Answer) -> Found:
+def _by_config(answer: PageAnswer) -> FinderResult:
     cursor = answer.names.cursor
     if cursor is None or not _takes(answer, cursor):
         return None
@@ -154,7 +169,7 @@ _URL_FIELDS: Final = (
 )  # fmt: skip
 
 
-def _by_link(answer: Answer) -> Found:
+def _by_link(answer: PageAnswer) -> FinderResult:
     return _of_url(answer, next(_next_links(answer.headers.get("link", "")), None))
 
 
@@ -167,12 +182,12 @@ def _next_links(header: str) -> Iterator[str]:
             yield found[1]
 
 
-def _by_url_in_the_body(answer: Answer) -> Found:
+def _by_url_in_the_body(answer: PageAnswer) -> FinderResult:
     urls = (answer.at(path) for path in _URL_FIELDS)
     return _of_url(answer, next((url for url in urls if isinstance(url, str) and _is_url(url)), None))
 
 
-def _of_url(answer: Answer, url: str | None) -> Found:
+def _of_url(answer: PageAnswer, url: str | None) -> FinderResult:
     if url is None:
         return None
     query = _query(url)
@@ -213,25 +228,25 @@ _CURSOR_ARGUMENTS: Final = (
 )  # fmt: skip
 
 
-def _by_cursor(answer: Answer) -> Found:
+def _by_cursor(answer: PageAnswer) -> FinderResult:
     value = _first(answer, _CURSOR_FIELDS)
     if isinstance(value, str) and _is_url(value):
         return None
     return _in_the_first_of(answer, _CURSOR_ARGUMENTS, value)
 
 
-def _by_page_number(answer: Answer) -> Found:
+def _by_page_number(answer: PageAnswer) -> FinderResult:
     following = answer.headers.get("x-next-page", "")
     return _in_the_first_of(answer, ("page",), following if following.isdecimal() else None)
 
 
-def _by_page_info(answer: Answer) -> Found:
+def _by_page_info(answer: PageAnswer) -> FinderResult:
     connection = connection_of(answer.data)
     end = connection["pageInfo"].get("endCursor") if connection is not None else None
     return _in_the_first_of(answer, ("after", "cursor"), end)
 
 
-def _by_last_id(answer: Answer) -> Found:
+def _by_last_id(answer: PageAnswer) -> FinderResult:
     more = any(answer.at(name) is True for name in MORE_FIELDS)
     if not more or not answer.items or not isinstance(answer.items[-1], dict):
         return None
@@ -248,7 +263,7 @@ _OFFSETS: Final = (
 )
 
 
-def _by_offset(answer: Answer) -> Found:
+def _by_offset(answer: PageAnswer) -> FinderResult:
     for argument, here, all_ in _OFFSETS:
         start, total = answer.at(here), answer.at(all_)
         if not answer.items or not _takes(answer, argument) or not _is_whole(total):
@@ -263,7 +278,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-FINDERS: Final[tuple[Callable[[Answer], Found], ...]] = (
+FINDERS: Final[tuple[Callable[[PageAnswer], FinderResult], ...]] = (
     _by_config,
     _by_link,
     _by_url_in_the_body,
@@ -275,7 +290,7 @@ FINDERS: Final[tuple[Callable[[Answer], Found], ...]] = (
 )
 
 
-def _first(answer: Answer, paths: Sequence[str]) -> Any:
+def _first(answer: PageAnswer, paths: Sequence[str]) -> Any:
     values = (answer.at(path) for path in paths)
     return next(
         (one for one in values if isinstance(one, str | int) and not isinstance(one, bool) and one != ""),
@@ -283,21 +298,22 @@ def _first(answer: Answer, paths: Sequence[str]) -> Any:
     )
 
 
-def _in_the_first_of(answer: Answer, arguments: Sequence[str], value: Any) -> Found:
+def _in_the_first_of(answer: PageAnswer, arguments: Sequence[str], value: Any) -> FinderResult:
     if value is None or value == "":
         return None
     return next(({name: value} for name in arguments if _takes(answer, name)), None)
 
 
-def _takes(answer: Answer, name: str) -> bool:
+def _takes(answer: PageAnswer, name: str) -> bool:
     return schema_of(answer.takes, name) is not None
 
 
-Schema = Mapping[str, Any]
+# ---- values as arguments of the tool: where they stand, and of which type they are --------------------------------
+
 _CONTAINER: Final = "query"
 
 
-def schema_of(takes: Mapping[str, Schema], name: str) -> Schema | None:
+def schema_of(takes: Mapping[str, ArgumentSchema], name: str) -> ArgumentSchema | None:
     """The schema of an argument, which stands at the top or, where names collide, in the container `query`."""
     own = takes.get(name)
     return own if own is not None else _contained(takes).get(name)
@@ -309,7 +325,9 @@ def given(arguments: JsonObject, name: str) -> Any:
     return arguments.get(name, inner.get(name) if isinstance(inner, Mapping) else None)
 
 
-def with_values(arguments: JsonObject, values: Mapping[str, Any], takes: Mapping[str, Schema]) -> JsonObject:
+def with_values(
+    arguments: JsonObject, values: Mapping[str, Any], takes: Mapping[str, ArgumentSchema]
+) -> JsonObject:
     """The arguments with other values, each where the caller had it."""
     made = dict(arguments)
     for name, value in values.items():
@@ -321,7 +339,7 @@ def with_values(arguments: JsonObject, values: Mapping[str, Any], takes: Mapping
     return made
 
 
-def typed(value: Any, schema: Schema | None) -> Any:
+def typed(value: Any, schema: ArgumentSchema | None) -> Any:
     """A text of a URL as the type that the argument has; anything that is no text stays."""
     kind = _kind(schema)
     if kind == "array":
@@ -339,12 +357,12 @@ def typed(value: Any, schema: Schema | None) -> Any:
     return value
 
 
-def _kind(schema: Schema | None) -> Any:
+def _kind(schema: ArgumentSchema | None) -> Any:
     kinds = schema.get("type") if isinstance(schema, Mapping) else None
     return next((one for one in kinds if one != "null"), None) if isinstance(kinds, list) else kinds
 
 
-def _contained(takes: Mapping[str, Schema]) -> Mapping[str, Schema]:
+def _contained(takes: Mapping[str, ArgumentSchema]) -> Mapping[str, ArgumentSchema]:
     found = takes.get(_CONTAINER)
     inner = found.get("properties") if isinstance(found, Mapping) else None
     return inner if isinstance(inner, Mapping) else {}

@@ -13,9 +13,9 @@ from typing import Any, Final
 import orjson
 
 from integrations.base import Failure, JsonObject
-from proxy.calls.approval import Trail
-from proxy.calls.outcome import Plain, Settlement
-from proxy.calls.pages import Names, Page, read_page
+from proxy.calls.approval import CallTrace
+from proxy.calls.outcome import PlainValue, Settlement
+from proxy.calls.pages import Names, ResultPage, read_page
 from proxy.catalog import CatalogTool
 
 NAME: Final = "executor.paginate"
@@ -44,21 +44,21 @@ class Pageable:
     names: Names
 
 
-def pageable(trail: Trail, path: str) -> Pageable:
+def pageable(trace: CallTrace, path: str) -> Pageable:
     """What is known of a tool that was just called."""
-    workspace = trail.lease.workspace(trail.principal.workspace_id)
+    workspace = trace.lease.workspace(trace.principal.workspace_id)
     assert workspace is not None
-    tool = workspace.catalog.find(path, workspace.visible_for(trail.principal.caller()))
+    tool = workspace.catalog.find(path, workspace.visible_for(trace.principal.caller()))
     if not isinstance(tool, CatalogTool):
         return Pageable({}, Names())
-    given = getattr(trail.lease.config.integrations.get(tool.integration), "pagination", None)
+    given = getattr(trace.lease.config.integrations.get(tool.integration), "pagination", None)
     names = Names(given.cursor, given.next, given.items) if given is not None else Names()
     return Pageable(tool.toolset.schemas(tool.definition.name).input, names)
 
 
 async def paginate(
     call: CallPage, tool: Callable[[], Pageable], arguments: JsonObject, limits: PageLimits
-) -> Plain | Failure | Settlement:
+) -> PlainValue | Failure | Settlement:
     """`{items, pages, next?, error?}`; the settlement of the first page when that one fails.
 
     `next` are arguments to go on with: what was left because of a limit, or of an error.
@@ -77,21 +77,23 @@ async def paginate(
         pageable = pageable or tool()
         page = read_page(orjson.loads(settlement.body), following, pageable.schema, pageable.names)
         if page.items is None:
-            return _no_list() if pages == 0 else Plain({"items": items, "pages": pages})
+            return _no_list() if pages == 0 else PlainValue({"items": items, "pages": pages})
         items += page.items
         pages += 1
         if page.untaken:
             return _unfollowed(items, pages, page)
         following = page.next if page.items else None
-    return Plain({"items": items, "pages": pages} | ({} if following is None else {"next": following}))
+    return PlainValue({"items": items, "pages": pages} | ({} if following is None else {"next": following}))
 
 
-def _cut(items: list[Any], pages: int, following: JsonObject, settlement: Settlement) -> Plain | Settlement:
+def _cut(
+    items: list[Any], pages: int, following: JsonObject, settlement: Settlement
+) -> PlainValue | Settlement:
     """What came before the error is not lost. A defect of ours still throws."""
     answer = orjson.loads(settlement.body)
     if "error" not in answer:
         return settlement
-    return Plain({"items": items, "pages": pages, "next": following, "error": answer["error"]})
+    return PlainValue({"items": items, "pages": pages, "next": following, "error": answer["error"]})
 
 
 def _no_list() -> Failure:
@@ -99,8 +101,8 @@ def _no_list() -> Failure:
     return Failure("not_pageable", message)
 
 
-def _unfollowed(items: list[Any], pages: int, page: Page) -> Plain:
+def _unfollowed(items: list[Any], pages: int, page: ResultPage) -> PlainValue:
     names = ", ".join(f"`{name}`" for name in page.untaken)
     message = f"There is another page, but the tool takes no argument {names}."
     error = {"code": "not_pageable", "message": message, "retryable": False}
-    return Plain({"items": items, "pages": pages, "error": error})
+    return PlainValue({"items": items, "pages": pages, "error": error})

@@ -10,9 +10,9 @@ import orjson
 from integrations.base import Failure, PreparedCall, Result
 from integrations.conversation import SILENT, InputNeeded
 from proxy.calls import outcome
-from proxy.calls.approval import Ready, Trail, with_key
-from proxy.calls.conversation import Cleaning, Talk
-from proxy.calls.outcome import CallLimiter, CallSubject, Plain, Settlement
+from proxy.calls.approval import CallTrace, Ready, with_key
+from proxy.calls.conversation import Talk, UpstreamCleaner
+from proxy.calls.outcome import CallLimiter, CallSubject, PlainValue, Settlement
 from proxy.calls.scrub import Scrubber
 from proxy.catalog import CatalogTool
 from proxy.connections import OpenConnection
@@ -29,7 +29,7 @@ class CallLimits:
     result_bytes: int = 8 * 1024 * 1024
 
 
-class Sending:
+class CallSender:
     """Sends calls to upstreams. A credential is first seen inside `OpenConnection.invoke`."""
 
     def __init__(self, limits: CallLimits, limiter: CallLimiter, scrubber: Scrubber) -> None:
@@ -46,21 +46,21 @@ class Sending:
         talk: Talk | None = None,
     ) -> Settlement | InputNeeded:
         """One call of a connection's tool; rate limits count it. With `talk` it may end with questions."""
-        trail = ready.trail
-        refused = await self._limited(tool, trail)
+        trace = ready.trace
+        refused = await self._limited(tool, trace)
         if refused is not None:
             return outcome.failed(refused)
         known = connection.known_secrets()
-        cleaning = Cleaning(self._scrubber, tuple(known))
-        result = await self._invoked(connection, with_key(prepared, trail.context), talk, cleaning)
+        cleaner = UpstreamCleaner(self._scrubber, tuple(known))
+        result = await self._invoked(connection, with_key(prepared, trace.context), talk, cleaner)
         if isinstance(result, InputNeeded):
-            return cleaning.needed(result)
+            return cleaner.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
-        return self.bounded(trail, result, (*known, *connection.known_secrets()))
+        return self.bounded(trace, result, (*known, *connection.known_secrets()))
 
-    async def _limited(self, tool: CatalogTool, trail: Trail) -> Failure | None:
-        session = trail.context.session_id
-        subject = CallSubject(trail.principal, session, tool.integration, tool.prefix, tool.address)
+    async def _limited(self, tool: CatalogTool, trace: CallTrace) -> Failure | None:
+        session = trace.context.session_id
+        subject = CallSubject(trace.principal, session, tool.integration, tool.prefix, tool.address)
         refusal = await self._limiter.admit(subject)
         if refusal is None:
             return None
@@ -69,23 +69,23 @@ class Sending:
         return Failure("rate_limited", message, True, details=details)
 
     async def _invoked(
-        self, connection: OpenConnection, prepared: PreparedCall, talk: Talk | None, cleaning: Cleaning
+        self, connection: OpenConnection, prepared: PreparedCall, talk: Talk | None, cleaner: UpstreamCleaner
     ) -> Result | InputNeeded:
         seconds = self.limits.timeout_seconds
         try:
             async with asyncio.timeout(seconds + self.limits.grace_seconds) as limit:
                 if talk is None or not connection.talks:
                     return await connection.converse(prepared, seconds, SILENT)
-                return await connection.converse(prepared, seconds, cleaning.conversation(talk, limit))
+                return await connection.converse(prepared, seconds, cleaner.conversation(talk, limit))
         except TimeoutError:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."
             return Failure("upstream_timeout", message, prepared.tool.idempotent)
 
-    def bounded(self, trail: Trail, answer: Result | Plain, known: tuple[str, ...]) -> Settlement:
+    def bounded(self, trace: CallTrace, answer: Result | PlainValue, known: tuple[str, ...]) -> Settlement:
         """The answer as bytes: small enough, and without the secrets that the call was sent with."""
-        address = trail.address or trail.path
+        address = trace.address or trace.path
         try:
-            body = orjson.dumps(answer.value if isinstance(answer, Plain) else answer.as_json())
+            body = orjson.dumps(answer.value if isinstance(answer, PlainValue) else answer.as_json())
         except TypeError as error:
             if "Recursion" not in str(error):
                 raise

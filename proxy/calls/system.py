@@ -14,7 +14,7 @@ import orjson
 
 from integrations.base import Failure, JsonObject
 from policies import explain_json
-from proxy.calls.outcome import Plain, WrongArgument, not_found
+from proxy.calls.outcome import PlainValue, WrongArgument, not_found
 from proxy.catalog import CatalogTool, Visible
 from proxy.live import Live
 from proxy.principal import Principal
@@ -27,7 +27,7 @@ _LARGEST_COUNT: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class SystemParameter:
     """One argument of a system tool. `default` also says its type: text, whole number, yes or no, an object."""
 
     name: str
@@ -36,37 +36,37 @@ class Parameter:
     most: int = _LARGEST_COUNT
 
 
-def _page(limit: int) -> tuple[Parameter, ...]:
-    return (Parameter("limit", limit, most=_LARGEST_PAGE), Parameter("offset", 0))
+def _page(limit: int) -> tuple[SystemParameter, ...]:
+    return (SystemParameter("limit", limit, most=_LARGEST_PAGE), SystemParameter("offset", 0))
 
 
-PARAMETERS: Final[Mapping[str, tuple[Parameter, ...]]] = {
-    "search": (Parameter("query", ""), Parameter("namespace", ""), *_page(12)),
-    "describe.tool": (Parameter("path", "", required=True),),
+PARAMETERS: Final[Mapping[str, tuple[SystemParameter, ...]]] = {
+    "search": (SystemParameter("query", ""), SystemParameter("namespace", ""), *_page(12)),
+    "describe.tool": (SystemParameter("path", "", required=True),),
     "catalog.namespaces": (),
     "catalog.tools": (
-        Parameter("namespace", ""),
-        Parameter("query", ""),
+        SystemParameter("namespace", ""),
+        SystemParameter("query", ""),
         *_page(50),
-        Parameter("includeSchemas", False),
+        SystemParameter("includeSchemas", False),
     ),
     "discover": (
-        Parameter("query", "", required=True),
-        Parameter("limit", 12, most=_LARGEST_PAGE),
-        Parameter("compact", True),
-        Parameter("includeSchemas", False),
+        SystemParameter("query", "", required=True),
+        SystemParameter("limit", 12, most=_LARGEST_PAGE),
+        SystemParameter("compact", True),
+        SystemParameter("includeSchemas", False),
     ),
-    "executor.integrations.list": (Parameter("query", ""), *_page(50)),
-    "executor.connections.list": (Parameter("integration", ""),),
+    "executor.integrations.list": (SystemParameter("query", ""), *_page(50)),
+    "executor.connections.list": (SystemParameter("integration", ""),),
     "executor.paginate": (
-        Parameter("path", "", required=True),
-        Parameter("args", {}),
-        Parameter("max", 1000, most=_MOST_ITEMS),
+        SystemParameter("path", "", required=True),
+        SystemParameter("args", {}),
+        SystemParameter("max", 1000, most=_MOST_ITEMS),
     ),
     "executor.results.read": (
-        Parameter("ref", "", required=True),
-        Parameter("offset", 0),
-        Parameter("limit", _LARGEST_COUNT),
+        SystemParameter("ref", "", required=True),
+        SystemParameter("offset", 0),
+        SystemParameter("limit", _LARGEST_COUNT),
     ),
 }
 """Every system tool and what it takes; docs are tested against this table. `executor.paginate` makes calls itself:
@@ -86,12 +86,12 @@ class _Asked:
 
 
 class SystemTools:
-    """`run` answers `Plain` or a `Failure`; raises `WrongArgument`."""
+    """`run` answers `PlainValue` or a `Failure`; raises `WrongArgument`."""
 
     def __init__(self, live: Live, state: State) -> None:
         self._live = live
         self._state = state
-        self._tools: Mapping[str, Callable[[_Asked], Awaitable[Plain | Failure]]] = {
+        self._tools: Mapping[str, Callable[[_Asked], Awaitable[PlainValue | Failure]]] = {
             "search": self._search,
             "describe.tool": self._describe,
             "catalog.namespaces": self._namespaces,
@@ -105,7 +105,7 @@ class SystemTools:
     def __contains__(self, name: str) -> bool:
         return name in self._tools
 
-    async def run(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+    async def run(self, name: str, arguments: JsonObject, principal: Principal) -> PlainValue | Failure:
         """Raises `WrongArgument`."""
         values = read_arguments(name, arguments)
         workspace = self._live.current.workspace(principal.workspace_id)
@@ -114,20 +114,20 @@ class SystemTools:
         visible = workspace.visible_for(principal.caller())
         return await self._tools[name](_Asked(principal, workspace, visible, values))
 
-    async def _search(self, asked: _Asked) -> Plain:
+    async def _search(self, asked: _Asked) -> PlainValue:
         v = asked.values
         found = asked.workspace.catalog.search_json(
             v["query"], v["namespace"], v["limit"], v["offset"], asked.visible
         )
-        return Plain(found)
+        return PlainValue(found)
 
-    async def _describe(self, asked: _Asked) -> Plain | Failure:
+    async def _describe(self, asked: _Asked) -> PlainValue | Failure:
         path, catalog = asked.values["path"], asked.workspace.catalog
         tool = catalog.find(path, asked.visible)
         if not isinstance(tool, CatalogTool) or not asked.visible(tool):
             return not_found(path, catalog.suggestions(path, asked.visible))
         budget = self._live.current.config.execute.describe_bytes
-        return Plain(catalog.describe(tool, self._policy(asked, tool), budget))
+        return PlainValue(catalog.describe(tool, self._policy(asked, tool), budget))
 
     def _policy(self, asked: _Asked, tool: CatalogTool) -> JsonObject:
         """The decision as far as it is known without arguments; the whole list of rules stays with operators."""
@@ -137,12 +137,12 @@ class SystemTools:
         kept = ("action", "rule", "default", "reason", "approver", "conditional")
         return {name: shown[name] for name in kept if shown[name] is not None and shown[name] is not False}
 
-    async def _namespaces(self, asked: _Asked) -> Plain:
-        return Plain(asked.workspace.catalog.namespaces(asked.visible))
+    async def _namespaces(self, asked: _Asked) -> PlainValue:
+        return PlainValue(asked.workspace.catalog.namespaces(asked.visible))
 
-    async def _catalog(self, asked: _Asked) -> Plain:
+    async def _catalog(self, asked: _Asked) -> PlainValue:
         v = asked.values
-        return Plain(
+        return PlainValue(
             asked.workspace.catalog.tools(
                 v["namespace"],
                 v["query"],
@@ -153,9 +153,9 @@ class SystemTools:
             )
         )
 
-    async def _discover(self, asked: _Asked) -> Plain:
+    async def _discover(self, asked: _Asked) -> PlainValue:
         v = asked.values
-        return Plain(
+        return PlainValue(
             asked.workspace.catalog.discover(
                 v["query"],
                 v["limit"],
@@ -165,7 +165,7 @@ class SystemTools:
             )
         )
 
-    async def _integrations(self, asked: _Asked) -> Plain:
+    async def _integrations(self, asked: _Asked) -> PlainValue:
         grouped: dict[str, JsonObject] = {}
         for row in _connection_rows(asked):
             seen = grouped.setdefault(
@@ -182,20 +182,20 @@ class SystemTools:
             seen["connections"].append({"connection": row["connection"], "status": row["status"]})
         words = asked.values["query"].lower().split()
         rows = [row for row in grouped.values() if _mentions(row, words)]
-        return Plain(_paged(rows, asked.values["limit"], asked.values["offset"]))
+        return PlainValue(_paged(rows, asked.values["limit"], asked.values["offset"]))
 
-    async def _connections(self, asked: _Asked) -> Plain:
+    async def _connections(self, asked: _Asked) -> PlainValue:
         wanted = asked.values["integration"]
-        return Plain([row for row in _connection_rows(asked) if wanted in ("", row["integration"])])
+        return PlainValue([row for row in _connection_rows(asked) if wanted in ("", row["integration"])])
 
-    async def _read_result(self, asked: _Asked) -> Plain | Failure:
+    async def _read_result(self, asked: _Asked) -> PlainValue | Failure:
         ref, offset, limit = (asked.values[name] for name in ("ref", "offset", "limit"))
         owner = Owner(asked.principal.workspace_id, asked.principal.account_id)
         stored = await self._state.get_result(owner, ref)
         if stored is None:
             message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
             return Failure("result_not_found", message)
-        return Plain({"ref": ref, "bytes": len(stored)} | slice_of(orjson.loads(stored), offset, limit))
+        return PlainValue({"ref": ref, "bytes": len(stored)} | slice_of(orjson.loads(stored), offset, limit))
 
 
 def slice_of(value: Any, offset: int, limit: int) -> JsonObject:
@@ -223,7 +223,7 @@ def read_arguments(name: str, arguments: JsonObject) -> Values:
     return {one.name: _value(name, one, arguments.get(one.name)) for one in parameters}
 
 
-def _value(tool: str, parameter: Parameter, given: Any) -> Any:
+def _value(tool: str, parameter: SystemParameter, given: Any) -> Any:
     if given is None:
         if parameter.required:
             raise WrongArgument(f"tools.{tool}: `{parameter.name}` is required")
@@ -243,7 +243,7 @@ def _value(tool: str, parameter: Parameter, given: Any) -> Any:
     return min(number, parameter.most)
 
 
-def _checked(tool: str, parameter: Parameter, given: Any, kind: type, what: str) -> Any:
+def _checked(tool: str, parameter: SystemParameter, given: Any, kind: type, what: str) -> Any:
     if not isinstance(given, kind):
         raise WrongArgument(f"tools.{tool}: `{parameter.name}` must be {what}, not {_shown(given)}")
     return given

@@ -33,7 +33,7 @@ from proxy.principal import Principal
 
 if TYPE_CHECKING:
     # The calls package is not needed to refuse wrong arguments.
-    from proxy.calls import Asking, Calls
+    from proxy.calls import ApprovalNeeded, Calls
 
 _HOW = (
     "Run it at a terminal to be asked, or with --server URL: there it waits, and `executor resume` decides."
@@ -126,13 +126,13 @@ async def _answer(
     calls: Calls, live: Live, principal: Principal, address: str, arguments: dict[str, Any]
 ) -> Any:
     """The envelope. At a terminal the person there is asked first. Raises `ToolDefect`, `WrongArgument`."""
-    from proxy.calls import Approval, Asking, CallContext, Ready, Settlement
+    from proxy.calls import Approval, ApprovalNeeded, CallContext, Ready, Settlement
 
     context = CallContext("cli")
     if at_terminal():
         verdict = calls.judge(live.current, principal, address, arguments, context)
         if (
-            isinstance(verdict, Asking)
+            isinstance(verdict, ApprovalNeeded)
             and verdict.decision.approver == "model"
             and agrees(_question(verdict))
         ):
@@ -145,7 +145,7 @@ async def _answer(
     return await calls.call(live.current, principal, address, arguments, context)
 
 
-def _question(asking: Asking) -> str:
+def _question(asking: ApprovalNeeded) -> str:
     from proxy.executions.rendering import render
 
     reason = f": {inert(asking.decision.reason)}" if asking.decision.reason else ""

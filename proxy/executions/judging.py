@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.conversation import Reply
-from proxy.calls import Approval, Asking, CallContext, Calls, Ready, Settlement
+from proxy.calls import Approval, ApprovalNeeded, CallContext, Calls, Ready, Settlement
 from proxy.executions import inputs
 from proxy.executions.job import Job
 from proxy.executions.journal import DispatchRecord, HoldRecord, PauseRecord, SettleRecord
@@ -45,7 +45,7 @@ class Judging:
             if not verdict.repeatable:
                 self._guarded.add(call.seq)
             return Send(verdict.repeatable), None
-        if isinstance(verdict, Asking):
+        if isinstance(verdict, ApprovalNeeded):
             return Hold(approval_ask(verdict)), None
         return Refuse(verdict.body), verdict
 

@@ -18,7 +18,7 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.schema_types.text import visible
-from proxy.calls import Asking, Ready
+from proxy.calls import ApprovalNeeded, Ready
 from proxy.calls.canonical import canonical, digest
 from proxy.executions.approvals import AskedBy, Interaction
 from proxy.executions.protocol import Held
@@ -35,7 +35,7 @@ OUTCOME_SCHEMA: Final[JsonObject] = {
 }
 
 
-def approval_ask(asking: Asking) -> JsonObject:
+def approval_ask(asking: ApprovalNeeded) -> JsonObject:
     """The question as the journal keeps it: what an approval of it is bound to, and what it is about."""
     decision = asking.decision
     rule = {"id": decision.rule_id, "source": decision.rule_source}
@@ -76,11 +76,11 @@ def input_base(call: ToolCall, ready: Ready, approved: JsonObject | None) -> Jso
     """What a question of the upstream says about the call that it came from. A rule that demands a person demands one
     for the answers too.
     """
-    trail = ready.trail
-    decision = trail.decision
+    trace = ready.trace
+    decision = trace.decision
     base = {
         "id": new_id(),
-        "address": trail.address or call.path,
+        "address": trace.address or call.path,
         "arguments": canonical(call.args).decode(),
         "approver": decision.approver if decision is not None and decision.action != "approve" else "model",
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from integrations.base import Failure
-from proxy.calls import Plain
+from proxy.calls import PlainValue
 from proxy.executions import (
     DecideOutcome,
     Decision,
@@ -168,7 +168,7 @@ class History(Protocol):
 class Catalogue(Protocol):
     """What a caller could use, and what would happen."""
 
-    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> PlainValue | Failure:
         """What the system tool of this name would answer. Raises `WrongArgument`."""
         ...
 

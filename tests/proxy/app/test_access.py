@@ -9,7 +9,7 @@ import pytest
 
 from proxy.app.access import Access, CurrentLimits, build_access
 from proxy.auth import AuthError, AuthRequest, LocalTokenError, hash_key
-from proxy.calls import CallSubject, Refusal
+from proxy.calls import CallSubject, LimitRefusal
 from proxy.config.secrets import SecretMissing
 from proxy.limits import LimitSubject, open_storage
 from proxy.principal import Principal
@@ -158,7 +158,7 @@ async def test_tool_calls_are_counted_under_the_config_that_serves_now(tmp_path:
 
     assert await limiter.admit(subject("shop.org.main.x")) is None
     refusal = await limiter.admit(subject("shop.org.main.x"))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, LimitRefusal)
     assert refusal.name == "writes"
     assert 0 < refusal.retry_after_ms <= 3_600_001
     assert await limiter.admit(subject("shop.org.main.y")) is None

@@ -14,7 +14,7 @@ import pytest
 from integrations.base import Failure
 from proxy.app.application import Application
 from proxy.auth import hash_key
-from proxy.calls import Plain
+from proxy.calls import PlainValue
 from proxy.catalog import PAUSE_RULE
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
@@ -270,7 +270,7 @@ policies:
         gateway: Gateway = application.gateway
         ann = Principal("default", "user:ann", "user")
         page = await gateway.look_up("catalog.tools", {"query": ""}, ann)
-        assert isinstance(page, Plain)
+        assert isinstance(page, PlainValue)
         assert "shop.org.main.items.create" not in repr(page.value)
         told = gateway.explain(ann, "shop.org.main.items.delete", {"id": "a"})
         assert isinstance(told, dict)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from integrations.base import PreparedCall
 from policies import Rule
-from proxy.calls import Approval, Asking, CallContext, Calls, Ready, Settlement
+from proxy.calls import Approval, ApprovalNeeded, CallContext, Calls, Ready, Settlement
 from proxy.calls.approval import with_key
 from proxy.state import MemoryState
 from tests.proxy.executions.world import ALICE, BOB, connection, live_with, shelf, workspace
@@ -15,29 +15,29 @@ PATH = "demo.org.main.things.create"
 CONTEXT = CallContext("exec_1", None, 3)
 
 
-def asked() -> tuple[Calls, Asking]:
+def asked() -> tuple[Calls, ApprovalNeeded]:
     live = live_with(
         workspace([connection("demo.org.main", shelf())], [Rule("ask", PATH, "require_approval")])
     )
     calls = Calls(live, MemoryState())
     verdict = calls.judge(live.current, ALICE, PATH, {"n": 1}, CONTEXT)
-    assert isinstance(verdict, Asking)
+    assert isinstance(verdict, ApprovalNeeded)
     return calls, verdict
 
 
 def test_an_approval_lets_exactly_its_call_through() -> None:
-    calls, asking = asked()
-    approval = Approval(asking.binding, 4e12)
-    lease = asking.trail.lease
+    calls, needed = asked()
+    approval = Approval(needed.binding, 4e12)
+    lease = needed.trace.lease
     assert isinstance(calls.judge(lease, ALICE, PATH, {"n": 1}, CONTEXT, approval), Ready)
-    assert isinstance(calls.judge(lease, ALICE, PATH, {"n": 2}, CONTEXT, approval), Asking)
-    assert isinstance(calls.judge(lease, BOB, PATH, {"n": 1}, CONTEXT, approval), Asking)
+    assert isinstance(calls.judge(lease, ALICE, PATH, {"n": 2}, CONTEXT, approval), ApprovalNeeded)
+    assert isinstance(calls.judge(lease, BOB, PATH, {"n": 1}, CONTEXT, approval), ApprovalNeeded)
 
 
 def test_an_expired_approval_sends_nothing_unless_it_was_used_before() -> None:
-    calls, asking = asked()
-    lease = asking.trail.lease
-    late = Approval(asking.binding, 1.0)
+    calls, needed = asked()
+    lease = needed.trace.lease
+    late = Approval(needed.binding, 1.0)
     refused = calls.judge(lease, ALICE, PATH, {"n": 1}, CONTEXT, late)
     assert isinstance(refused, Settlement)
     assert refused.code == "approval_expired"
@@ -46,9 +46,9 @@ def test_an_expired_approval_sends_nothing_unless_it_was_used_before() -> None:
 
 
 def test_another_definition_voids_it() -> None:
-    calls, asking = asked()
-    binding = (*asking.binding[:4], "another", *asking.binding[5:])
-    refused = calls.judge(asking.trail.lease, ALICE, PATH, {"n": 1}, CONTEXT, Approval(binding, 4e12))
+    calls, needed = asked()
+    binding = (*needed.binding[:4], "another", *needed.binding[5:])
+    refused = calls.judge(needed.trace.lease, ALICE, PATH, {"n": 1}, CONTEXT, Approval(binding, 4e12))
     assert isinstance(refused, Settlement)
     assert refused.code == "tool_definition_changed"
 

@@ -5,7 +5,13 @@ import asyncio
 import pytest
 
 from integrations.conversation import ElicitationAnswer, ElicitationRequest
-from proxy.calls.conversation import SHORTEST_PAUSE_SECONDS, Pace, step_text, stepping, unhurried
+from proxy.calls.conversation import (
+    SHORTEST_PAUSE_SECONDS,
+    ProgressThrottle,
+    step_text,
+    stepping,
+    unhurried,
+)
 from proxy.calls.scrub import REDACTED, Scrubber
 from tests.proxy.support import LIMIT_SECONDS
 
@@ -29,7 +35,7 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_pace() -> None:
-    pace = Pace()
+    pace = ProgressThrottle()
     assert [pace.admits(now) for now in (0.0, 0.1, SHORTEST_PAUSE_SECONDS, 0.3, 10.0, 10.1)] == [
         True, False, True, False, True, False,
     ]  # fmt: skip

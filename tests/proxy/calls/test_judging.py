@@ -1,4 +1,4 @@
-"""Who may know of a tool, and what may happen to a call of it."""
+"""Who may know of a tool, what may happen to a call of it, and how two snapshots judge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proxy.calls import (
     CallContext,
     Calls,
 )
-from proxy.calls.judging import gate
+from proxy.calls.judging import gate_of
 from proxy.catalog import CatalogTool
 from proxy.principal import Principal
 from proxy.state import MemoryState
@@ -168,19 +168,19 @@ def found(where: Workspace) -> CatalogTool:
 
 def judged(leased: Workspace, current: Workspace | None) -> tuple[bool, bool, str]:
     now = generation(current, number=2) if current is not None else generation(number=2)
-    door = gate(generation(leased), now, "ws", ALICE.caller())
-    assert door is not None
+    gate = gate_of(generation(leased), now, "ws", ALICE.caller())
+    assert gate is not None
     here = found(leased)
-    action = door.decide(here, {}).action if door.present(here) else "gone"
-    return door.present(here), door.visible(here), action
+    action = gate.decide(here, {}).action if gate.present(here) else "gone"
+    return gate.present(here), gate.visible(here), action
 
 
 def test_an_unchanged_config_is_asked_once() -> None:
     leased = space()
     lease = generation(leased)
-    door = gate(lease, lease, "ws", ALICE.caller())
-    assert door is not None
-    assert door.decide(found(leased), {}).action == "approve"
+    gate = gate_of(lease, lease, "ws", ALICE.caller())
+    assert gate is not None
+    assert gate.decide(found(leased), {}).action == "approve"
 
 
 def test_a_block_added_meanwhile_wins() -> None:
@@ -214,37 +214,37 @@ def test_each_snapshot_judges_by_its_own_view_of_the_risk() -> None:
 
 def test_the_hiding_decision_is_the_stricter_one() -> None:
     leased, current = space(), space(BLOCK, number=2)
-    door = gate(generation(leased), generation(current, number=2), "ws", ALICE.caller())
-    assert door is not None
-    assert door.hiding(found(leased)).rule_id == "no"
+    gate = gate_of(generation(leased), generation(current, number=2), "ws", ALICE.caller())
+    assert gate is not None
+    assert gate.hiding(found(leased)).rule_id == "no"
 
 
 def test_patterns_are_found_by_rule_id_in_either_snapshot() -> None:
     leased, current = space(), space(ASK, number=2)
-    door = gate(generation(leased), generation(current, number=2), "ws", ALICE.caller())
-    assert door is not None
-    assert door.pattern("ask", ASK.source) == ADDRESS
-    assert door.pattern("ask", "another:1") is None
-    assert door.pattern("approve_by_default: all", "") is None
+    gate = gate_of(generation(leased), generation(current, number=2), "ws", ALICE.caller())
+    assert gate is not None
+    assert gate.pattern("ask", ASK.source) == ADDRESS
+    assert gate.pattern("ask", "another:1") is None
+    assert gate.pattern("approve_by_default: all", "") is None
 
 
 def test_a_conditional_block_does_not_hide() -> None:
     small = Rule("big", ADDRESS, "block", when={"amount": Condition(at_least=100)}, source="f:3")
     leased = space(small)
     lease = generation(leased)
-    door = gate(lease, lease, "ws", ALICE.caller())
-    assert door is not None
-    assert door.visible(found(leased))
-    assert door.decide(found(leased), {"amount": 100}).action == "block"
+    gate = gate_of(lease, lease, "ws", ALICE.caller())
+    assert gate is not None
+    assert gate.visible(found(leased))
+    assert gate.decide(found(leased), {"amount": 100}).action == "block"
 
 
 def test_an_unknown_workspace_has_no_gate() -> None:
-    assert gate(generation(), generation(), "ws", ALICE.caller()) is None
+    assert gate_of(generation(), generation(), "ws", ALICE.caller()) is None
 
 
 def test_a_tool_hidden_then_removed_stays_hidden() -> None:
     leased = space(BLOCK)
-    door = gate(generation(leased), generation(number=2), "ws", ALICE.caller())
-    assert door is not None
-    assert not door.visible(found(leased))
-    assert door.hiding(found(leased)).rule_id == "no"
+    gate = gate_of(generation(leased), generation(number=2), "ws", ALICE.caller())
+    assert gate is not None
+    assert not gate.visible(found(leased))
+    assert gate.hiding(found(leased)).rule_id == "no"

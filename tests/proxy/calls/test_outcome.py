@@ -1,4 +1,4 @@
-"""The failures that only the call path makes: their words, and what they leave out."""
+"""The failures that only the call path makes: their words, and what they leave out; calls without limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next page, in the words of the APIs that agents meet."""
+"""The next page, in the words of the APIs that agents meet; and its values as arguments of the tool."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from integrations.base import JsonObject
-from proxy.calls.pages import Answer, Names, connection_of, given, read_page, schema_of, typed, with_values
+from proxy.calls.pages import (
+    Names,
+    PageAnswer,
+    connection_of,
+    given,
+    read_page,
+    schema_of,
+    typed,
+    with_values,
+)
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 
@@ -59,7 +68,7 @@ def test_a_connection_is_found_below() -> None:
 
 
 def test_paths_lead_into_the_data() -> None:
-    answer = Answer({"meta": {"next": 2}}, {}, {}, {}, Names(), None)
+    answer = PageAnswer({"meta": {"next": 2}}, {}, {}, {}, Names(), None)
     assert answer.at("meta.next") == 2
     assert answer.at("meta.absent") is None
 

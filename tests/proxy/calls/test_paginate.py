@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from integrations.base import Failure, JsonObject
-from proxy.calls.outcome import Plain, Settlement, failed, thrown
+from proxy.calls.outcome import PlainValue, Settlement, failed, thrown
 from proxy.calls.pages import Names
 from proxy.calls.paginate import Pageable, PageLimits, paginate
 
@@ -33,7 +33,7 @@ class Book:
 
     async def read(self, limits: PageLimits) -> Any:
         found = await paginate(self.call, lambda: Pageable(SCHEMA, Names()), {"size": 3}, limits)
-        return found.value if isinstance(found, Plain) else found
+        return found.value if isinstance(found, PlainValue) else found
 
 
 async def test_every_page_is_one_call() -> None:
@@ -92,6 +92,6 @@ async def test_a_next_page_that_cannot_be_asked_for_is_told() -> None:
         return Settlement(b'{"ok":true,"data":{"items":[1],"next":"https://x/?token=2"}}', True)
 
     found = await paginate(call, lambda: Pageable(SCHEMA, Names()), {}, PageLimits(10))
-    assert isinstance(found, Plain)
+    assert isinstance(found, PlainValue)
     assert found.value["items"] == [1]
     assert "`token`" in found.value["error"]["message"]

@@ -9,7 +9,7 @@ from policies import Rule
 from proxy.calls import (
     CallLimits,
     CallSubject,
-    Refusal,
+    LimitRefusal,
 )
 from tests.proxy.calls.desk import DELETE, GET, Desk
 from tests.proxy.executions.world import (
@@ -26,9 +26,9 @@ class Turnstile:
         self.room = room
         self.seen: list[CallSubject] = []
 
-    async def admit(self, subject: CallSubject) -> Refusal | None:
+    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
         self.seen.append(subject)
-        return None if len(self.seen) <= self.room else Refusal("per-tool", 1500)
+        return None if len(self.seen) <= self.room else LimitRefusal("per-tool", 1500)
 
 
 async def test_rate_limits_count_what_policies_let_through() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.base import Failure
 from policies import Rule
-from proxy.calls.outcome import Plain, WrongArgument
+from proxy.calls.outcome import PlainValue, WrongArgument
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments, slice_of
 from proxy.live import Live
 from proxy.principal import Principal
@@ -27,7 +27,7 @@ def live(*rules: Rule) -> Live:
 
 async def ask(name: str, where: Live | None = None, principal: Principal = ALICE, **arguments: Any) -> Any:
     answer = await SystemTools(where or live(), MemoryState()).run(name, arguments, principal)
-    return answer.value if isinstance(answer, Plain) else answer
+    return answer.value if isinstance(answer, PlainValue) else answer
 
 
 async def test_search_answers_a_page() -> None:
@@ -106,7 +106,7 @@ async def test_a_stored_result_is_read_in_slices_by_its_owner_only() -> None:
     ref = await state.put_result(Owner("ws", "key:alice"), b"[1,2,3]", 60)
     tools = SystemTools(live(), state)
     answer = await tools.run("executor.results.read", {"ref": ref, "offset": 1, "limit": 1}, ALICE)
-    assert isinstance(answer, Plain)
+    assert isinstance(answer, PlainValue)
     assert answer.value == {
         "ref": ref,
         "bytes": 7,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from integrations.base import Failure
-from proxy.calls import Plain, WrongArgument
+from proxy.calls import PlainValue, WrongArgument
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
@@ -371,20 +371,22 @@ class Board:
         paused.given.set()
         return True
 
-    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> Plain | Failure:
+    async def look_up(self, name: str, arguments: JsonObject, principal: Principal) -> PlainValue | Failure:
         name_and_risk = {"name": "write", "risk": "write", "description": "Writes something"}
         row: JsonObject = {"path": "demo.org.main.write", **name_and_risk}
         if name == "executor.connections.list":
             one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
-            return Plain([{**one, "status": "connected", "toolCount": 1}])
+            return PlainValue([{**one, "status": "connected", "toolCount": 1}])
         if name == "describe.tool":
             known = arguments["path"] == row["path"]
             types = {"inputTypeScript": "{}", "outputTypeScript": "null", "typeScriptDefinitions": ""}
             whole = {**row, **types, "policy": {"action": "require_approval", "rule": "ask"}}
-            return Plain(whole) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
+            return (
+                PlainValue(whole) if known else Failure("tool_not_found", f"No tool `{arguments['path']}`.")
+            )
         if len(arguments["query"]) > 1000:
             raise WrongArgument("`query` is too long")
-        return Plain({"items": [row], "total": 1, "hasMore": False, "nextOffset": None})
+        return PlainValue({"items": [row], "total": 1, "hasMore": False, "nextOffset": None})
 
     def explain(
         self, principal: Principal, address: str, arguments: JsonObject | None
