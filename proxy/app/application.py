@@ -37,7 +37,7 @@ from proxy.reload import Effects, Rejected, Reloader
 from proxy.state import State
 from proxy.telemetry import Log, Metrics
 from proxy.telemetry.spans import Spans
-from proxy.webhooks import Herald
+from proxy.webhooks import WebhookSender
 from proxy.workspace import Generation
 
 
@@ -255,7 +255,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         if outcome.result == "rejected":
             raise InvalidConfig(outcome.error or rendered(outcome.diagnostics))
         Log("sandbox").info(sandboxes.pool.hardening.line())
-        herald = Herald(
+        webhooks = WebhookSender(
             application.live, state, http, resolver, application.approval_url, application.metrics
         )
         await stack.enter_async_context(
@@ -263,7 +263,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
                 watcher,
                 reloader,
                 application.executions,
-                herald,
+                webhooks,
                 application.store_watch,
                 application.follow_sources,
             )

@@ -13,7 +13,7 @@ from proxy.executions import Executions
 from proxy.reload import Reloader, follow
 from proxy.state import StateError, StateUnavailable
 from proxy.telemetry import Log
-from proxy.webhooks import Herald
+from proxy.webhooks import WebhookSender
 
 _RECOVERY_SECONDS = 5.0
 _log = Log("app")
@@ -24,7 +24,7 @@ async def background(
     watcher: Watcher,
     reloader: Reloader[Any, Any],
     executions: Executions,
-    herald: Herald,
+    webhooks: WebhookSender,
     store_watch: StoreWatch,
     follow_sources: Callable[[], Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
@@ -35,7 +35,7 @@ async def background(
             group.create_task(follow_sources(), name="follow documents"),
             group.create_task(recover_executions(executions), name="recover executions"),
             group.create_task(executions.listen(), name="hear other replicas"),
-            group.create_task(herald.run(), name="webhook"),
+            group.create_task(webhooks.run(), name="webhook"),
             group.create_task(store_watch.run(), name="watch store"),
         ]
         try:

@@ -12,8 +12,8 @@ from proxy.config.report import Summary, as_json, errors_in, one_line
 from proxy.telemetry import Millis
 
 Trigger = Literal["start", "watch", "sighup", "http"]
-Result = Literal["applied", "unchanged", "rejected"]
-Step = Literal["reject", "keep", "build"]
+ReloadResult = Literal["applied", "unchanged", "rejected"]
+ReloadStep = Literal["reject", "keep", "build"]
 
 # Settings that are bound to sockets, watchers and open stores: a reload takes over the rest and names these.
 RESTART_ONLY: Final = (
@@ -91,7 +91,7 @@ class ReloadOutcome:
     Before the first applied config they are 0 and empty. `error` is set when the config is not to blame.
     """
 
-    result: Result
+    result: ReloadResult
     trigger: Trigger
     generation: int
     sha256: str
@@ -135,7 +135,7 @@ class ReloadOutcome:
         return {**stays, "trigger": self.trigger, "errors": self.errors, "detail": detail}
 
 
-def judge(loaded: Loaded, references: str, running: Running | None) -> Step:
+def judge(loaded: Loaded, references: str, running: Running | None) -> ReloadStep:
     """Reject what is wrong, keep what is the same, build the rest.
 
     The same means: equal effective config (comments and the cut into files don't count) and equal

@@ -21,13 +21,12 @@ from proxy.config.diagnostic import Diagnostic
 from proxy.config.footprint import content_digest
 from proxy.config.report import Summary
 from proxy.config.watch import Watcher
-from proxy.reload.asking import Asking
 from proxy.reload.decisions import (
     Effects,
     Loaded,
     Rejected,
     ReloadOutcome,
-    Result,
+    ReloadResult,
     Running,
     Trigger,
     for_a_running_process,
@@ -35,7 +34,8 @@ from proxy.reload.decisions import (
     restart_required,
     summary_of,
 )
-from proxy.reload.standing import Standing
+from proxy.reload.requests import ReloadRequests
+from proxy.reload.status import ReloadStatus
 from proxy.telemetry import Log, Metrics, new_correlation_id
 
 # A rejected config is said again, so that the line is still among the last lines somebody reads.
@@ -88,11 +88,11 @@ class Reloader(Generic[L, G]):
         self._load, self._build, self._swap = load, build, swap
         self._watcher, self._references = watcher, references
         self._clock = clock
-        self._standing = Standing(metrics, clock=clock, now=now, remind_seconds=remind_seconds)
+        self._status = ReloadStatus(metrics, clock=clock, now=now, remind_seconds=remind_seconds)
         self._log = Log("config")
         self._started: Any = None
         self._on_outcome = on_outcome
-        self._asking = Asking()
+        self._requests = ReloadRequests()
         self._owner: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -107,44 +107,44 @@ class Reloader(Generic[L, G]):
         if self._owner is not None:
             self._owner.cancel()
             await asyncio.wait([self._owner])
-        self._asking.stop()
+        self._requests.stop()
 
     def request(self, trigger: Trigger) -> None:
         """Asks for a reload without waiting for it."""
-        self._asking.ask(trigger)
+        self._requests.ask(trigger)
 
     async def reload(self, trigger: Trigger) -> ReloadOutcome:
         """Reloads the content as it is now and waits for the outcome. Raises `ReloadStopped` at shut-down."""
         if self._stopped:
             raise ReloadStopped("the server is shutting down")
-        outcome = await asyncio.shield(self._asking.ask(trigger))
+        outcome = await asyncio.shield(self._requests.ask(trigger))
         if outcome is None:
             raise ReloadStopped("the server is shutting down")
         return outcome
 
     def status(self) -> dict[str, Any]:
         """For `GET /-/status`."""
-        return self._standing.status()
+        return self._status.status()
 
     @property
     def in_sync(self) -> bool:
         """Whether the newest content is what runs (`/-/ready?config=latest`)."""
-        return self._standing.in_sync
+        return self._status.in_sync
 
     @property
     def last(self) -> ReloadOutcome | None:
-        return self._standing.last
+        return self._status.last
 
     async def _serve(self) -> None:
         while True:
-            if await self._asking.wanted_within(self._standing.remind_in()):
+            if await self._requests.wanted_within(self._status.remind_in()):
                 outcome = await self._guarded()
-                self._standing.note(outcome)
+                self._status.note(outcome)
                 self._on_outcome(outcome)
-                self._asking.answer(outcome)
+                self._requests.answer(outcome)
             else:
                 # A rejection is repeated until it is mended.
-                self._standing.say()
+                self._status.say()
 
     async def _guarded(self) -> ReloadOutcome:
         began = self._clock()
@@ -159,15 +159,15 @@ class Reloader(Generic[L, G]):
             return self._gave_up(f"internal error [{identifier}]", began)
 
     async def _attempt(self, began: float) -> ReloadOutcome:
-        self._asking.join()
+        self._requests.join()
         read = await self._read()
         while True:
-            step = judge(read.loaded, read.references, self._standing.running)
+            step = judge(read.loaded, read.references, self._status.running)
             if step == "reject":
                 return self._rejected(read.loaded.diagnostics, read.loaded, began)
             if step == "keep":
                 return self._outcome("unchanged", read.loaded, began)
-            number = self._standing.generation + 1
+            number = self._status.generation + 1
             building = asyncio.get_running_loop().create_task(
                 self._build(read.loaded, number), name="config-build"
             )
@@ -176,17 +176,17 @@ class Reloader(Generic[L, G]):
                 return self._finished(building, read, began)
             if not building.cancelled() and building.exception() is None:
                 # It was done before it could be cancelled: it serves until the newer one does.
-                self._standing.note(self._finished(building, read, began))
+                self._status.note(self._finished(building, read, began))
             read = newer
 
     async def _superseded(self, building: asyncio.Task[G], read: _Read[L]) -> _Read[L] | None:
         """Waits for the build. If it was cancelled because the files have newer content: that content."""
         try:
             while not building.done():
-                await self._asking.wanted_or_done(building)
-                if building.done() or not self._asking.wanted:
+                await self._requests.wanted_or_done(building)
+                if building.done() or not self._requests.wanted:
                     continue
-                self._asking.join()
+                self._requests.join()
                 newer = await self._read()
                 if (newer.loaded.raw_digest, newer.references) != (read.loaded.raw_digest, read.references):
                     return newer
@@ -205,8 +205,8 @@ class Reloader(Generic[L, G]):
         effects = self._swap(generation)
         if self._started is None:
             self._started = read.loaded.config
-        self._standing.running = Running(
-            generation=self._standing.generation + 1,
+        self._status.running = Running(
+            generation=self._status.generation + 1,
             sha256=read.loaded.sha256,
             references=read.references,
             summary=summary_of(read.loaded, self._elapsed_ms(began)),
@@ -236,7 +236,7 @@ class Reloader(Generic[L, G]):
         return await asyncio.to_thread(content_digest, files)
 
     def _rejected(self, diagnostics: Sequence[Diagnostic], loaded: L, began: float) -> ReloadOutcome:
-        told = for_a_running_process(diagnostics) if self._standing.running else tuple(diagnostics)
+        told = for_a_running_process(diagnostics) if self._status.running else tuple(diagnostics)
         return self._outcome("rejected", loaded, began, diagnostics=told)
 
     def _gave_up(self, error: str, began: float) -> ReloadOutcome:
@@ -244,7 +244,7 @@ class Reloader(Generic[L, G]):
 
     def _outcome(
         self,
-        result: Result,
+        result: ReloadResult,
         loaded: L | None,
         began: float,
         *,
@@ -252,16 +252,16 @@ class Reloader(Generic[L, G]):
         effects: Effects | None = None,
         error: str | None = None,
     ) -> ReloadOutcome:
-        standing, elapsed_ms = self._standing, self._elapsed_ms(began)
+        status, elapsed_ms = self._status, self._elapsed_ms(began)
         known = loaded.diagnostics if loaded else ()
         return ReloadOutcome(
             result=result,
-            trigger=self._asking.trigger,
-            generation=standing.generation,
-            sha256=standing.sha256,
+            trigger=self._requests.trigger,
+            generation=status.generation,
+            sha256=status.sha256,
             diagnostics=known if diagnostics is None else diagnostics,
             summary=summary_of(loaded, elapsed_ms) if loaded else Summary(0, 0, 0, 0, elapsed_ms),
-            restart_required=standing.running.restart_required if standing.running else (),
+            restart_required=status.running.restart_required if status.running else (),
             elapsed_ms=elapsed_ms,
             effects=effects or Effects(),
             error=error,

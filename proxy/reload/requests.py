@@ -1,4 +1,4 @@
-"""Who waits for a reload. Wishes are merged, so that there is never a queue of reloads."""
+"""Requests for a reload. They are merged, so that there is never a queue of reloads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import suppress
 from proxy.reload.decisions import ReloadOutcome, Trigger
 
 
-class Asking:
+class ReloadRequests:
     """All who ask before the files are read (again) share one answer: that of the content then read."""
 
     def __init__(self) -> None:
         self._wanted = asyncio.Event()
-        self._asked: _Asked | None = None
-        self._joined: list[_Asked] = []
+        self._asked: _Request | None = None
+        self._joined: list[_Request] = []
 
     @property
     def wanted(self) -> bool:
@@ -22,13 +22,13 @@ class Asking:
 
     @property
     def trigger(self) -> Trigger:
-        """Of the newest wish that the reload in progress answers."""
+        """Of the newest request that the reload in progress answers."""
         return self._joined[-1].trigger if self._joined else "watch"
 
     def ask(self, trigger: Trigger) -> asyncio.Future[ReloadOutcome | None]:
         """The future is shared: shield it. It gets None if nobody will ever answer."""
         if self._asked is None:
-            self._asked = _Asked(trigger)
+            self._asked = _Request(trigger)
         self._asked.trigger = trigger
         self._wanted.set()
         return self._asked.answered
@@ -58,14 +58,14 @@ class Asking:
 
     async def wanted_or_done(self, task: asyncio.Task[object]) -> None:
         """Returns when somebody asks or `task` is done, whatever comes first."""
-        wish = asyncio.get_running_loop().create_task(self._wanted.wait(), name="config-superseded")
+        request = asyncio.get_running_loop().create_task(self._wanted.wait(), name="config-superseded")
         try:
-            await asyncio.wait([task, wish], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task, request], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            wish.cancel()
+            request.cancel()
 
 
-class _Asked:
+class _Request:
     __slots__ = ("answered", "trigger")
 
     def __init__(self, trigger: Trigger) -> None:

@@ -1,4 +1,4 @@
-"""Where the config stands: what runs, how the last reload ended, and everyone who is told so.
+"""The status of the config: what runs, how the last reload ended, and everyone who is told so.
 
 Every outcome shows in four places: the log, the metrics, the status page and the answer to whoever asked.
 """
@@ -16,7 +16,7 @@ from proxy.telemetry import Log, Metrics
 _OTHERS_LOGGED: Final = 9
 
 
-class Standing:
+class ReloadStatus:
     """Changed by the reloader only. `clock` is monotonic, `now` is Unix time, both in seconds."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""`Herald`: sends the webhook. The state store is its queue, so that nothing is lost by a restart or a lost replica.
+"""Sends the webhook. The state store is its queue, so that nothing is lost by a restart or a lost replica.
 
 Rules:
 - Executions never wait for it: it listens to what is published about pauses, and searches the store now and then.
@@ -41,7 +41,7 @@ _Place = tuple[str, str]
 """A workspace and an execution in it."""
 
 
-class Herald:
+class WebhookSender:
     """See the module text. `run` is called once, and runs until it is cancelled."""
 
     def __init__(

@@ -21,7 +21,7 @@ from proxy.live import Live
 from proxy.state import State
 from proxy.state.opening import open_state
 from proxy.telemetry import Metrics
-from proxy.webhooks import Herald, Timing
+from proxy.webhooks import Timing, WebhookSender
 from tests.integrations.echo import Echo, Reply, Seen, echo_server
 from tests.proxy.support import LIMIT_SECONDS, config_text, generation_of
 from tests.proxy.webhooks.samples import ADA, NOW, paused, settled
@@ -64,15 +64,15 @@ class World:
     metrics: Counted = field(default_factory=Counted)
 
     @asynccontextmanager
-    async def herald(
+    async def sender(
         self, secret: str | None = SECRET, timing: Timing = AT_ONCE, now: float = NOW
     ) -> AsyncIterator[None]:
         resolver = Resolver({} if secret is None else {"HOOK": secret})
-        herald = Herald(
+        sender = WebhookSender(
             self.live, self.state, self.http, resolver, lambda execution, session: f"https://x/{execution}",
             self.metrics, timing=timing, clock=lambda: now,
         )  # fmt: skip
-        task = asyncio.create_task(herald.run())  # noqa: TID251 - awaited right here
+        task = asyncio.create_task(sender.run())  # noqa: TID251 - awaited right here
         try:
             yield
         finally:
@@ -130,7 +130,7 @@ def headers(seen: Seen) -> dict[str, str]:
 
 
 async def test_a_new_pause_is_told_and_signed(tmp_path: Path, env: Mapping[str, str]) -> None:
-    async with world_of(tmp_path, env) as world, world.herald():
+    async with world_of(tmp_path, env) as world, world.sender():
         await world.pause("exec_1", "int_1")
         await world.until(lambda: len(world.echo.log) == 1)
         await world.counted("sent")
@@ -152,16 +152,16 @@ async def test_pauses_of_before_the_start_are_told(tmp_path: Path, env: Mapping[
     async with world_of(tmp_path, env) as world:
         for number in range(3):
             await paused(world.state, f"exec_{number}", f"int_{number}")
-        async with world.herald():
+        async with world.sender():
             await world.counted("sent", 3)
-        async with world.herald():
+        async with world.sender():
             await world.pause("exec_9", "int_9")
             await world.counted("sent", 4)
         assert sorted(world.told) == [["int_0"], ["int_1"], ["int_2"], ["int_9"]], "each of them once"
 
 
 async def test_of_two_replicas_one_sends(tmp_path: Path, env: Mapping[str, str]) -> None:
-    async with world_of(tmp_path, env) as world, world.herald(), world.herald():
+    async with world_of(tmp_path, env) as world, world.sender(), world.sender():
         for number in range(5):
             await world.pause(f"exec_{number}", f"int_{number}")
         await world.counted("sent", 5)
@@ -182,7 +182,7 @@ async def test_a_message_that_failed_is_sent_again_with_the_same_id(
 ) -> None:
     async with world_of(tmp_path, env) as world:
         world.echo.replies["/hook"] = [Reply(500), Reply(302, [("Location", "/elsewhere")]), Reply(204)]
-        async with world.herald():
+        async with world.sender():
             await world.pause("exec_1", "int_1")
             await world.counted("sent")
         assert world.count("retried") == 2
@@ -194,11 +194,11 @@ async def test_another_process_goes_on_where_one_stopped(tmp_path: Path, env: Ma
     async with world_of(tmp_path, env) as world:
         world.echo.replies["/hook"] = [Reply(503), Reply(200)]
         slow = Timing(first_pause_seconds=60.0, sweep_seconds=1000.0)
-        async with world.herald(timing=slow):
+        async with world.sender(timing=slow):
             await world.pause("exec_1", "int_1")
             await world.counted("retried")
             assert len(world.echo.log) == 1, "not before its time"
-        async with world.herald(now=NOW + 100):
+        async with world.sender(now=NOW + 100):
             await world.counted("sent")
         assert len({one.header("webhook-id") for one in world.echo.log}) == 1
 
@@ -209,7 +209,7 @@ async def test_it_gives_up_in_the_end_and_says_so(
     async with world_of(tmp_path, env) as world:
         world.echo.replies["/hook"] = [Reply(500)]
         with caplog.at_level(logging.WARNING, "executor.webhook"):
-            async with world.herald():
+            async with world.sender():
                 await world.pause("exec_1", "int_1")
                 await world.counted("failed")
         assert len(world.echo.log) == AT_ONCE.attempts
@@ -223,7 +223,7 @@ async def test_nothing_is_sent_without_a_usable_secret(
 ) -> None:
     async with world_of(tmp_path, env) as world:
         with caplog.at_level(logging.WARNING, "executor.webhook"):
-            async with world.herald(secret):
+            async with world.sender(secret):
                 await world.pause("exec_1", "int_1")
                 await world.counted("failed")
         assert world.echo.log == []
@@ -234,7 +234,7 @@ async def test_nothing_is_sent_without_a_usable_secret(
 async def test_a_receiver_that_is_gone_is_left_alone(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with world_of(tmp_path, env) as world, echo_server() as other:
         world.echo.replies["/hook"] = [Reply(410)]
-        async with world.herald():
+        async with world.sender():
             await world.pause("exec_1", "int_1")
             await world.counted("failed")
             await world.pause("exec_2", "int_2")
@@ -245,7 +245,7 @@ async def test_a_receiver_that_is_gone_is_left_alone(tmp_path: Path, env: Mappin
 
 
 async def test_a_reload_turns_it_on_and_off(tmp_path: Path, env: Mapping[str, str]) -> None:
-    async with world_of(tmp_path, env, more="") as world, world.herald():
+    async with world_of(tmp_path, env, more="") as world, world.sender():
         await world.pause("exec_1", "int_1")
         await world.use(hook(world.echo.url))
         await world.counted("sent")
@@ -259,7 +259,7 @@ async def test_a_reload_turns_it_on_and_off(tmp_path: Path, env: Mapping[str, st
 async def test_a_pause_that_asks_nothing_new_is_not_told_again(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
-    async with world_of(tmp_path, env) as world, world.herald():
+    async with world_of(tmp_path, env) as world, world.sender():
         await world.pause("exec_1", "int_1", "int_2")
         await world.counted("sent")
         await world.pause("exec_1", "int_2")
@@ -273,7 +273,7 @@ async def test_a_pause_that_asks_nothing_new_is_not_told_again(
 async def test_what_was_decided_meanwhile_is_not_told(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with world_of(tmp_path, env) as world:
         await settled(world.state, await paused(world.state, "exec_1", "int_1"))
-        async with world.herald():
+        async with world.sender():
             await world.state.publish(pauses("default"), b"exec_1")
             await world.pause("exec_2", "int_2")
             await world.counted("sent")
@@ -283,7 +283,7 @@ async def test_what_was_decided_meanwhile_is_not_told(tmp_path: Path, env: Mappi
 async def test_a_receiver_that_cannot_be_reached_holds_up_nobody(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
-    async with world_of(tmp_path, env, more=hook("http://127.0.0.1:9")) as world, world.herald():
+    async with world_of(tmp_path, env, more=hook("http://127.0.0.1:9")) as world, world.sender():
         await world.pause("exec_1", "int_1")
         await world.counted("failed")
         assert world.count("retried") == AT_ONCE.attempts - 1
