@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from proxy.workspace import Generation
 
 Release = Callable[[Generation], None]
-Listener = Callable[[Generation], None]
+SwapListener = Callable[[Generation], None]
 
 
 class NotServing(RuntimeError):
@@ -31,7 +31,7 @@ class Live:
         self._release = release
         self._current: Generation | None = None
         self._leases: dict[int, int] = {}
-        self._listeners: list[Listener] = []
+        self._listeners: list[SwapListener] = []
 
     @property
     def current(self) -> Generation:
@@ -73,7 +73,7 @@ class Live:
             if generation is not self._current:
                 self._close_if_idle(generation)
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: SwapListener) -> Callable[[], None]:
         """Call `listener` after every swap, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)

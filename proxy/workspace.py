@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from policies import Caller, PolicySet, ToolFacts
-from proxy.catalog import Catalog, CatalogTool
+from proxy.catalog import Catalog, CatalogTool, Visible
 from proxy.config import Config
 from proxy.connections import OpenConnection
 
-Visible = Callable[[CatalogTool], bool]
 _CALLERS_REMEMBERED = 64
 
 

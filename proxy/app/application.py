@@ -35,7 +35,7 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
 from proxy.state import State
-from proxy.telemetry import Log, Metrics
+from proxy.telemetry import Logger, MetricsRegistry
 from proxy.telemetry.spans import Spans
 from proxy.webhooks import WebhookSender
 from proxy.workspace import Generation
@@ -54,7 +54,7 @@ class Application:
         spans: Spans,
     ) -> None:
         self.options = options
-        self.metrics = Metrics()
+        self.metrics = MetricsRegistry()
         self.live = Live(self._release)
         self.spans = spans
         stdout = sys.stderr.buffer if options.protocol_on_stdout else sys.stdout.buffer
@@ -68,7 +68,7 @@ class Application:
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
         self._listener: Listen | None = None
-        self._log = Log("app")
+        self._log = Logger("app")
         self.state = state
         self.store_watch = StoreWatch(state.check, self.metrics)
         self.base_url: str | None = None
@@ -254,7 +254,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         outcome = await reloader.reload("start")
         if outcome.result == "rejected":
             raise InvalidConfig(outcome.error or rendered(outcome.diagnostics))
-        Log("sandbox").info(sandboxes.pool.hardening.line())
+        Logger("sandbox").info(sandboxes.pool.hardening.line())
         webhooks = WebhookSender(
             application.live, state, http, resolver, application.approval_url, application.metrics
         )

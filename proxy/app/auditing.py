@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
+from integrations.base import JsonObject
 from proxy.audit import (
     ApprovalEvent,
+    AuditTrail,
     AuthFailureEvent,
     CallEvent,
     ExecutionEvent,
@@ -14,10 +16,9 @@ from proxy.audit import (
     Redaction,
     ReloadEvent,
     StreamSink,
-    Trail,
     Who,
 )
-from proxy.audit.events import Event, JsonObject
+from proxy.audit.events import AuditEvent
 from proxy.calls import CallReport
 from proxy.calls.scrub import Scrubber
 from proxy.config.model import Audit, AuditFile
@@ -26,7 +27,7 @@ from proxy.executions import DecisionReport, ExecutionReport
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import ReloadOutcome
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 
 _ERRORS_SHOWN = 10
 _MESSAGE_LENGTH = 300
@@ -39,14 +40,14 @@ class Auditing:
     trail as it is.
     """
 
-    def __init__(self, live: Live, metrics: Metrics, stdout: IO[bytes]) -> None:
+    def __init__(self, live: Live, metrics: MetricsRegistry, stdout: IO[bytes]) -> None:
         self._live = live
         self._metrics = metrics
         self._stdout = stdout
         self._scrubber = Scrubber()
         self._config = Audit()
-        self._trail: Trail | None = None
-        self._next: tuple[Audit, Trail | None] | None = None
+        self._trail: AuditTrail | None = None
+        self._next: tuple[Audit, AuditTrail | None] | None = None
 
     def prepare(self, config: Audit) -> None:
         """Open the sink if it is another one. Raises `AuditError`."""
@@ -145,16 +146,16 @@ class Auditing:
         connection = workspace.connections.get(prefix) if workspace is not None else None
         return connection.known_secrets() if connection is not None else []
 
-    def _record(self, event: Event) -> None:
+    def _record(self, event: AuditEvent) -> None:
         if self._trail is not None:
             self._trail.record(event)
 
-    def _opened(self, config: Audit) -> Trail | None:
+    def _opened(self, config: Audit) -> AuditTrail | None:
         if config.sink == "off":
             return None
         file = config.sink if isinstance(config.sink, AuditFile) else None
         sink = FileSink(Path(file.file)) if file is not None else StreamSink(self._stdout)
-        return Trail(sink, self._sha256, outcome=self._written)
+        return AuditTrail(sink, self._sha256, outcome=self._written)
 
     def _sha256(self) -> str:
         return self._live.current.sha256 if self._live.serving else ""

@@ -12,11 +12,11 @@ from proxy.config.watch import Watcher
 from proxy.executions import Executions
 from proxy.reload import Reloader, follow
 from proxy.state import StateError, StateUnavailable
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 from proxy.webhooks import WebhookSender
 
 _RECOVERY_SECONDS = 5.0
-_log = Log("app")
+_log = Logger("app")
 
 
 @asynccontextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from integrations.base import Failure
+from integrations.base import Failure, JsonObject
 from policies import explain_json
 from proxy.app.access import Access
 from proxy.app.effects import changed_workspaces
@@ -23,10 +23,9 @@ from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.gateway import Listener
 from proxy.serving.modes import ModeRules
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 from proxy.workspace import Generation, Workspace
 
-JsonObject = dict[str, Any]
 NotAdmittedListener = Callable[[int, str, str, str | None], None]
 """Hears of callers who are refused: status, why, address, and the workspace in the path."""
 # What everybody may know about a decision; places in files and the whole list of rules are for operators.
@@ -42,7 +41,7 @@ class AppGateway:
         access: Callable[[], Access],
         executions: Executions,
         operations: Operations,
-        metrics: Metrics,
+        metrics: MetricsRegistry,
         system: SystemTools,
         not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
     ) -> None:

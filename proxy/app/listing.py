@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from integrations.base import JsonObject
 from proxy.calls.scrub import SHORTEST_SECRET
 from proxy.connections import HealthReport, OpenConnection
 from proxy.workspace import Generation
-
-JsonObject = dict[str, Any]
 
 
 def never_probed(prefix: str) -> HealthReport | None:

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from integrations.base import JsonObject
 from proxy.app.listing import connection_rows, never_probed
 from proxy.connections import HealthReport
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
 from proxy.sandbox import Pool
 from proxy.serving.gateway import ReloadReport
-from proxy.telemetry import Metrics
-
-JsonObject = dict[str, Any]
+from proxy.telemetry import MetricsRegistry
 
 
 class Operations:
@@ -25,7 +24,7 @@ class Operations:
         live: Live,
         reloader: Callable[[], Reloader[Any, Any]],
         pool: Callable[[], Pool],
-        metrics: Metrics,
+        metrics: MetricsRegistry,
         health: Callable[[str], HealthReport | None] = never_probed,
         store_trouble: Callable[[], str | None] = lambda: None,
         running: Callable[[], int] = lambda: 0,

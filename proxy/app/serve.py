@@ -34,15 +34,15 @@ from proxy.serving.rest.front import ApiFront
 from proxy.serving.rest.operations import RestOptions, build_rest
 from proxy.serving.sealing import Seals
 from proxy.serving.stdio import serve_stdio
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 
-_log = Log("serve")
+_log = Logger("serve")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # For calls that are under way at the end and must not be sent twice.
 _GRACE_SECONDS = 5.0
 
 
-class Stopping:
+class StopSignals:
     """What the signals ask for. `stop` may be set by anyone; `at_once` by a second signal."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Stopping:
 
 
 @asynccontextmanager
-async def _signals(stopping: Stopping, reload: Callable[[], None]) -> AsyncIterator[None]:
+async def _signals(stopping: StopSignals, reload: Callable[[], None]) -> AsyncIterator[None]:
     """Without our handler for SIGHUP the default one would end the process."""
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -84,7 +84,7 @@ class Bound:
         return f"http://{host}:{self.port}"
 
 
-async def run_http(application: Application, ready: Callable[[Bound], None], stopping: Stopping) -> None:
+async def run_http(application: Application, ready: Callable[[Bound], None], stopping: StopSignals) -> None:
     """Serve until a signal or `stopping.stop`, then drain.
 
     Raises `OSError` when the address cannot be had, `InvalidConfig` when nobody should be let in through it.
@@ -126,7 +126,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
 
 async def _drained(
     application: Application,
-    stopping: Stopping,
+    stopping: StopSignals,
     drain: Drain,
     shutdown: asyncio.Event,
     hints: asyncio.Task[None],
@@ -185,7 +185,7 @@ async def run_stdio(application: Application, principal: Principal, wish: Mode |
     """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
     asks for. Raises `InvalidConfig` when the config does not let it choose."""
     _check_wish(application, principal, wish)
-    stopping = Stopping()
+    stopping = StopSignals()
     async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
         pages = _pages(application, group)
         elsewhere = application.config.state.backend == "redis" and application.config.server.public_url
@@ -229,7 +229,7 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
     return LocalPages(group, front, bound)
 
 
-async def _cancelled_by(stopping: Stopping, serving: asyncio.Task[None]) -> None:
+async def _cancelled_by(stopping: StopSignals, serving: asyncio.Task[None]) -> None:
     await stopping.stop.wait()
     serving.cancel()
 

@@ -21,9 +21,9 @@ from proxy.config.secrets import Resolver, SecretMissing
 from proxy.state import State, StateError
 from proxy.state.keys import minted_key, split_keys
 from proxy.state.opening import open_state
-from proxy.telemetry import Log, Metrics
+from proxy.telemetry import Logger, MetricsRegistry
 
-_log = Log("app")
+_log = Logger("app")
 _EVERY_SECONDS: Final = 2.0
 
 FILE_NAME = "state.db"
@@ -74,7 +74,7 @@ class StoreWatch:
     `trouble` is why the store cannot be used now; None while it answers.
     """
 
-    def __init__(self, check: Callable[[], Awaitable[None]], metrics: Metrics) -> None:
+    def __init__(self, check: Callable[[], Awaitable[None]], metrics: MetricsRegistry) -> None:
         self._check = check
         self._metrics = metrics
         self.trouble: str | None = None

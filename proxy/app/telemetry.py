@@ -17,7 +17,7 @@ from proxy.config import Config
 from proxy.config.model import Otlp
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.executions import DecisionReport, ExecutionReport
-from proxy.telemetry import Metrics, configure_logging
+from proxy.telemetry import MetricsRegistry, configure_logging
 from proxy.telemetry.spans import NoSpans, Spans
 
 _POST_SECONDS: Final = 10.0
@@ -49,7 +49,7 @@ def all_of(*listeners: Callable[[Report], None]) -> Callable[[Report], None]:
 class Counts:
     """Turns reports into metrics. Its methods are the callbacks of executions, calls and limits."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: MetricsRegistry) -> None:
         self._metrics = metrics
 
     def limit_hit(self, name: str) -> None:

@@ -8,40 +8,40 @@ trail       a thread that writes lines, in batches
 reading     lines back from a file, for `executor audit`
 """
 
-from proxy.audit.chain import GENESIS, Chain, Verdict, verify
+from proxy.audit.chain import GENESIS, Chain, ChainVerdict, verify
 from proxy.audit.events import (
     ApprovalEvent,
+    AuditEvent,
     AuthFailureEvent,
     CallEvent,
-    Event,
     ExecutionEvent,
     ReloadEvent,
     Who,
 )
-from proxy.audit.reading import Filter, Line, find
+from proxy.audit.reading import AuditFilter, AuditLine, find
 from proxy.audit.redaction import ArgumentsMode, Redaction
 from proxy.audit.sinks import AuditError, FileSink, Sink, StreamSink
-from proxy.audit.trail import Trail
+from proxy.audit.trail import AuditTrail
 
 __all__ = [
     "GENESIS",
     "ApprovalEvent",
     "ArgumentsMode",
     "AuditError",
+    "AuditEvent",
+    "AuditFilter",
+    "AuditLine",
+    "AuditTrail",
     "AuthFailureEvent",
     "CallEvent",
     "Chain",
-    "Event",
+    "ChainVerdict",
     "ExecutionEvent",
     "FileSink",
-    "Filter",
-    "Line",
     "Redaction",
     "ReloadEvent",
     "Sink",
     "StreamSink",
-    "Trail",
-    "Verdict",
     "Who",
     "find",
     "verify",

@@ -43,7 +43,7 @@ def digest_of(line: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """`fault` names the first line (from 1) that does not follow from the one before; None: all `lines` do.
 
     `begins` is the sequence number of the first line, `last` the digest of the last one. `torn` counts lines that were
@@ -58,7 +58,7 @@ class Verdict:
     fault_line: int = 0
 
 
-def verify(lines: Iterable[bytes]) -> Verdict:
+def verify(lines: Iterable[bytes]) -> ChainVerdict:
     """Whether these lines are one chain, from the first to the last. Lines come without their newlines."""
     count = torn = begins = 0
     line = b""
@@ -72,14 +72,14 @@ def verify(lines: Iterable[bytes]) -> Verdict:
         else:
             why = _why_not(record, prev, seq)
             if why is not None:
-                return Verdict(count, begins, prev or GENESIS, torn, why, count)
+                return ChainVerdict(count, begins, prev or GENESIS, torn, why, count)
             begins = record["seq"] if seq is None else begins
             seq = record["seq"]
         prev = digest_of(line)
     if torn and _parsed(line) is None:
         why = "it is not a whole line: the server is writing it now, or was stopped there"
-        return Verdict(count, begins, prev or GENESIS, torn, why, count)
-    return Verdict(count, begins, prev or GENESIS, torn)
+        return ChainVerdict(count, begins, prev or GENESIS, torn, why, count)
+    return ChainVerdict(count, begins, prev or GENESIS, torn)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-JsonObject = dict[str, Any]
 
-
-class Event(Protocol):
+class AuditEvent(Protocol):
     """One thing that happened."""
 
     name: ClassVar[str]
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         """The fields of the line, without those that every line has."""
         ...
 
@@ -32,7 +30,7 @@ class Who:
     kind: str = ""
     groups: tuple[str, ...] = ()
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "workspace": self.workspace,
@@ -58,7 +56,7 @@ class ExecutionEvent:
     lost: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "who": self.who.as_json(),
@@ -92,12 +90,12 @@ class CallEvent:
     ok: bool
     code: str | None
     duration_ms: float
-    arguments: JsonObject = field(default_factory=dict)
-    decision: JsonObject | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    decision: dict[str, Any] | None = None
     definition: str | None = None
     bytes: int | None = None
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "who": self.who.as_json(),
@@ -132,7 +130,7 @@ class ApprovalEvent:
     arguments_digest: str | None = None
     refused: str | None = None
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "who": self.who.as_json(),
@@ -158,7 +156,7 @@ class ReloadEvent:
     generation: int
     errors: tuple[str, ...] = ()
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "outcome": self.outcome,
@@ -179,7 +177,7 @@ class AuthFailureEvent:
     peer: str
     workspace: str | None = None
 
-    def as_json(self) -> JsonObject:
+    def as_json(self) -> dict[str, Any]:
         return _filled(
             {
                 "status": self.status,
@@ -190,5 +188,5 @@ class AuthFailureEvent:
         )
 
 
-def _filled(fields: JsonObject) -> JsonObject:
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

@@ -9,19 +9,17 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-JsonObject = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AuditLine:
     """One line as it stands in the file, and what it says."""
 
     number: int
-    record: JsonObject
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AuditFilter:
     """What must hold for a line; None: anything. `tool` is a pattern as in policies, with `*` for any characters.
 
     `since` and `until` are seconds since 1970, the first included, the second not.
@@ -36,7 +34,7 @@ class Filter:
     since: float | None = None
     until: float | None = None
 
-    def matches(self, record: JsonObject) -> bool:
+    def matches(self, record: dict[str, Any]) -> bool:
         who = record.get("who") or {}
         equal = (
             (self.event, record.get("event")),
@@ -63,7 +61,7 @@ class Filter:
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
-def find(lines: Iterable[bytes], wanted: Filter) -> Iterator[Line]:
+def find(lines: Iterable[bytes], wanted: AuditFilter) -> Iterator[AuditLine]:
     """The lines that match, in the order of the file. What is no line of an audit trail is passed over."""
     for number, line in enumerate(lines, 1):
         try:
@@ -71,7 +69,7 @@ def find(lines: Iterable[bytes], wanted: Filter) -> Iterator[Line]:
         except ValueError:
             continue
         if isinstance(record, dict) and "seq" in record and wanted.matches(record):
-            yield Line(number, record)
+            yield AuditLine(number, record)
 
 
 def moment(text: str) -> float:

@@ -18,7 +18,6 @@ from typing import Any, Final, Literal
 
 import orjson
 
-JsonObject = dict[str, Any]
 ArgumentsMode = Literal["none", "digest", "redacted", "full"]
 HIDDEN: Final = "[redacted]"
 LONGEST: Final = 16_384
@@ -41,11 +40,11 @@ class Redaction:
         ends = tuple(tuple(one.lower().split(".")) for one in self.patterns)
         object.__setattr__(self, "_ends", ends)
 
-    def shown(self, arguments: bytes | None, sha256: str | None) -> JsonObject:
+    def shown(self, arguments: bytes | None, sha256: str | None) -> dict[str, Any]:
         """The `arguments` of a line from their canonical JSON; empty when there is nothing to show."""
         if self.mode == "none" or arguments is None or sha256 is None:
             return {}
-        shown: JsonObject = {"sha256": sha256, "bytes": len(arguments)}
+        shown: dict[str, Any] = {"sha256": sha256, "bytes": len(arguments)}
         if self.mode != "digest" and len(arguments) <= LONGEST:
             value = orjson.loads(arguments)
             shown["value"] = value if self.mode == "full" else self._redacted(value, ())

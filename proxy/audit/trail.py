@@ -1,4 +1,4 @@
-"""`Trail`: takes events from the event loop without waiting, and writes them as lines from a thread, in batches.
+"""`AuditTrail`: takes events from the event loop without waiting, and writes them as lines from a thread, in batches.
 
 What cannot be written (a full disk) is not forgotten silently: it is counted, said in the log once, and the first line
 that goes through again is an `audit_gap` with the number of lines that are missing.
@@ -14,28 +14,28 @@ from types import TracebackType
 from typing import Any, Final, Protocol
 
 from proxy.audit.chain import Chain
-from proxy.audit.events import Event
+from proxy.audit.events import AuditEvent
 from proxy.audit.sinks import Sink
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 
 WAITING: Final = 20_000
 """Events that may wait for a slow disk."""
 _BATCH: Final = 512
 _CLOSE_SECONDS: Final = 5.0
-_log = Log("audit")
+_log = Logger("audit")
 
 
-class Outcome(Protocol):
+class OnLines(Protocol):
     """Hears how many lines were `written` or `lost`; called from the thread."""
 
     def __call__(self, outcome: str, lines: int, /) -> None: ...
 
 
-Item = tuple[float, str, Mapping[str, Any]]
+QueuedLine = tuple[float, str, Mapping[str, Any]]
 """When, which event, and its fields."""
 
 
-class Trail:
+class AuditTrail:
     """Opened once per sink. `config` gives the sha256 of the config in force, `clock` seconds since 1970."""
 
     def __init__(
@@ -43,14 +43,14 @@ class Trail:
         sink: Sink,
         config: Callable[[], str],
         *,
-        outcome: Outcome = lambda outcome, lines: None,
+        outcome: OnLines = lambda outcome, lines: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sink = sink
         self._config = config
         self._outcome = outcome
         self._clock = clock
-        self._queue: queue.Queue[Item | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[QueuedLine | None] = queue.Queue(WAITING)
         self._chain = sink.chain()
         self._lock = threading.Lock()
         self._lost = 0
@@ -58,7 +58,7 @@ class Trail:
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Trail:
+    def __enter__(self) -> AuditTrail:
         return self
 
     def __exit__(
@@ -66,7 +66,7 @@ class Trail:
     ) -> None:
         self.close()
 
-    def record(self, event: Event) -> None:
+    def record(self, event: AuditEvent) -> None:
         """Have a line written. Never waits; events beyond `WAITING` are lost and counted."""
         fields = {"config": self._config(), **event.as_json()}
         try:
@@ -96,7 +96,7 @@ class Trail:
             self._write_batch([one for one in batch if one is not None])
         self._sink.close()
 
-    def _write_batch(self, batch: list[Item]) -> None:
+    def _write_batch(self, batch: list[QueuedLine]) -> None:
         if not batch:
             return
         chain = Chain(self._chain.prev, self._chain.seq)

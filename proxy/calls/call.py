@@ -36,8 +36,8 @@ from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State
-from proxy.telemetry import Log
-from proxy.telemetry.spans import NoSpans, Spans, Value
+from proxy.telemetry import Logger
+from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
 from proxy.workspace import Generation
 
 _ASKS: Final = Settlement(b"", False, "input_required")
@@ -62,7 +62,7 @@ class Calls:
         self._judge = CallJudge(live)
         self._sender = CallSender(limits or CallLimits(), limiter or NoLimits(), self._scrubber)
         self._system = SystemTools(live, state)
-        self._log = Log("calls")
+        self._log = Logger("calls")
 
     async def call(
         self, lease: Generation, principal: Principal, path: str, args: JsonObject, context: CallContext
@@ -202,7 +202,7 @@ def _report(trace: CallTrace, settlement: Settlement, seconds: float) -> CallRep
     )
 
 
-def _attributes(trace: CallTrace) -> dict[str, Value]:
+def _attributes(trace: CallTrace) -> dict[str, AttributeValue]:
     """By OpenTelemetry's conventions for generative AI where there is one."""
     return {
         "gen_ai.operation.name": "execute_tool",

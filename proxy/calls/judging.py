@@ -26,7 +26,7 @@ from proxy.calls.system import PARAMETERS
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.connections import OpenConnection
 from proxy.live import Live, NotServing
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 from proxy.workspace import Generation, Workspace
 
 
@@ -35,7 +35,7 @@ class CallJudge:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._log = Log("calls")
+        self._log = Logger("calls")
 
     def judge(
         self, trace: CallTrace, args: JsonObject, approval: Approval | None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from proxy.audit import Filter, Line, find, verify
+from proxy.audit import AuditFilter, AuditLine, find, verify
 from proxy.audit.chain import digest_of
 from proxy.audit.reading import moment
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_option, cannot_run
@@ -108,7 +108,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _query(args: argparse.Namespace) -> int:
-    wanted = Filter(
+    wanted = AuditFilter(
         args.event, args.account, args.workspace, args.execution, args.tool, args.code, args.since, args.until
     )
     found = False
@@ -120,7 +120,7 @@ def _query(args: argparse.Namespace) -> int:
     return EXIT_OK if found else EXIT_FOUND
 
 
-def _as_text(line: Line) -> str:
+def _as_text(line: AuditLine) -> str:
     """One line for people: when, who, what, how it went, and by which rule."""
     record = line.record
     who = record.get("who") or {}

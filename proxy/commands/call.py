@@ -145,13 +145,13 @@ async def _answer(
     return await calls.call(live.current, principal, address, arguments, context)
 
 
-def _question(asking: ApprovalNeeded) -> str:
+def _question(needed: ApprovalNeeded) -> str:
     from proxy.executions.rendering import render
 
-    reason = f": {inert(asking.decision.reason)}" if asking.decision.reason else ""
+    reason = f": {inert(needed.decision.reason)}" if needed.decision.reason else ""
     return (
-        f"{inert(asking.summary)}\n{asking.address} {render(asking.arguments)}\n"
-        f"asked by rule {asking.decision.rule_id} ({asking.decision.rule_source}){reason}"
+        f"{inert(needed.summary)}\n{needed.address} {render(needed.arguments)}\n"
+        f"asked by rule {needed.decision.rule_id} ({needed.decision.rule_source}){reason}"
     )
 
 

@@ -99,7 +99,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         # The server's own parts are imported late: they cost more than a second.
         from proxy.app.application import open_application
         from proxy.app.options import InvalidConfig
-        from proxy.app.serve import Bound, Stopping, run_http
+        from proxy.app.serve import Bound, StopSignals, run_http
         from proxy.app.welcome import welcome
 
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
@@ -111,7 +111,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
                     if args.demo:
                         print(_demo_lines(environment), flush=True)
 
-                await run_http(application, ready, Stopping())
+                await run_http(application, ready, StopSignals())
         except InvalidConfig as error:
             print(error, file=sys.stderr)
             return EXIT_CONFIG

@@ -13,7 +13,7 @@ from proxy.config.secrets import SecretMissing
 ResolveCredential = Callable[[], Credential]
 
 
-class Session(Protocol):
+class SessionUpstream(Protocol):
     """An upstream that knows by itself how it is, and talks during calls: one with a session of its own."""
 
     @property
@@ -45,7 +45,7 @@ class OpenConnection:
     upstream: Upstream | None
     resolve: ResolveCredential
     failure: Mapping[str, str] | None = None
-    session: Session | None = None
+    session: SessionUpstream | None = None
     note: str | None = None
 
     @property

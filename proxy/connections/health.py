@@ -51,20 +51,22 @@ class HealthReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """One connection and how to probe it."""
 
     connection: OpenConnection
     health: Health
 
 
-def targets_of(connections: Mapping[str, OpenConnection], config: Config) -> list[Target]:
+def targets_of(connections: Mapping[str, OpenConnection], config: Config) -> list[ProbeTarget]:
     """The connections whose integration says how to probe it."""
     asked = {name: one.health for name, one in config.integrations.items() if one.health is not None}
-    return [Target(one, asked[one.integration]) for one in connections.values() if one.integration in asked]
+    return [
+        ProbeTarget(one, asked[one.integration]) for one in connections.values() if one.integration in asked
+    ]
 
 
-async def probe(target: Target) -> HealthReport:
+async def probe(target: ProbeTarget) -> HealthReport:
     """One call. Never raises for what an upstream does."""
     now = datetime.now(UTC)
     call = _prepared(target)
@@ -87,7 +89,7 @@ async def _invoked(connection: OpenConnection, call: PreparedCall) -> Result:
         return Failure("upstream_timeout", "")
 
 
-def _prepared(target: Target) -> PreparedCall | str:
+def _prepared(target: ProbeTarget) -> PreparedCall | str:
     """The call, or why there is none."""
     upstream, tool = target.connection.upstream, target.health.tool
     if upstream is None:
@@ -103,7 +105,7 @@ def _prepared(target: Target) -> PreparedCall | str:
         return f"wrong arguments for `{tool}`: {error}"
 
 
-def _identity(target: Target, data: object) -> str | None:
+def _identity(target: ProbeTarget, data: object) -> str | None:
     found = dig(data, target.health.identity) if target.health.identity else None
     if not isinstance(found, str | int):
         return None
@@ -126,7 +128,7 @@ def log_change(prefix: str, before: HealthReport | None, now: HealthReport) -> N
 
 @dataclass(slots=True)
 class _Watched:
-    target: Target
+    target: ProbeTarget
     changed: asyncio.Event
     task: asyncio.Task[None] | None = None
 
@@ -154,7 +156,7 @@ class HealthChecks:
         """The last one of a watched connection; None before the first."""
         return self._reports.get(prefix)
 
-    def watch(self, targets: Iterable[Target]) -> None:
+    def watch(self, targets: Iterable[ProbeTarget]) -> None:
         """Watch these connections, and no others any more. One whose tools or probe changed is probed soon."""
         wanted = {target.connection.prefix: target for target in targets}
         for prefix in self._watched.keys() - wanted.keys():
@@ -171,7 +173,7 @@ class HealthChecks:
     def stop(self) -> None:
         self.watch(())
 
-    def _begin(self, prefix: str, target: Target) -> None:
+    def _begin(self, prefix: str, target: ProbeTarget) -> None:
         watched = self._watched[prefix] = _Watched(target, asyncio.Event())
         watched.task = self._tasks.create_task(self._keep(prefix, watched), name=f"health {prefix}")
 
@@ -192,7 +194,7 @@ class HealthChecks:
             pause = watched.target.health.interval * random.uniform(0.9, 1.1)  # noqa: S311 - as above
 
 
-async def _sure(target: Target) -> HealthReport:
+async def _sure(target: ProbeTarget) -> HealthReport:
     before = time.perf_counter()
     try:
         return await probe(target)
@@ -213,16 +215,16 @@ async def _pause(changed: asyncio.Event, seconds: float) -> None:
     changed.clear()
 
 
-def _differs(before: Target, now: Target) -> bool:
+def _differs(before: ProbeTarget, now: ProbeTarget) -> bool:
     same_tools = before.connection.digest == now.connection.digest
     return before.health != now.health or not same_tools
 
 
-async def probe_all(targets: Iterable[Target]) -> Mapping[str, HealthReport]:
+async def probe_all(targets: Iterable[ProbeTarget]) -> Mapping[str, HealthReport]:
     """Every connection once, at the same time; by prefix."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(target: Target) -> tuple[str, HealthReport]:
+    async def one(target: ProbeTarget) -> tuple[str, HealthReport]:
         async with places:
             return target.connection.prefix, await probe(target)
 

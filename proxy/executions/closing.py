@@ -18,9 +18,9 @@ from proxy.executions.run import NOT_KEPT, Run
 from proxy.executions.stretch import Stretch
 from proxy.executions.topics import pauses, tell, topic
 from proxy.state import Conflict, ExecutionRecord, LeaseLost, PendingFull, State, StateError, StateUnavailable
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 
-_log = Log("executions")
+_log = Logger("executions")
 PENDING_CAP: Final = 50
 """Approvals that one account may have waiting at the same time (T13)."""
 _TOO_MANY = (

@@ -29,10 +29,10 @@ from proxy.executions.topics import tell, topic
 from proxy.live import Live, NotServing
 from proxy.principal import Principal
 from proxy.state import Conflict, ExecutionRecord, Lease, State, StateUnavailable
-from proxy.telemetry import Log
-from proxy.telemetry.spans import Spans, Value
+from proxy.telemetry import Logger
+from proxy.telemetry.spans import AttributeValue, Spans
 
-_log = Log("executions")
+_log = Logger("executions")
 _REVOKED: Final = "The account that ran this is not admitted any more, so nothing further was sent."
 Still = Callable[[Principal], Principal | None]
 """A caller as it is now, with the groups of the current config; None when it is not admitted any more."""
@@ -161,7 +161,7 @@ class Driver:
     # ---- both ---------------------------------------------------------------------------------------------------
     async def _run(self, stretch: Stretch) -> ExecutionResult:
         job = stretch.job
-        attributes: dict[str, Value] = {
+        attributes: dict[str, AttributeValue] = {
             "executor.execution.id": job.execution_id,
             "executor.workspace.id": job.principal.workspace_id,
             "executor.replayed": job.past is not None,

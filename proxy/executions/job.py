@@ -14,7 +14,7 @@ from proxy.executions.past import Past
 from proxy.executions.protocol import Given, Resumed, Started
 from proxy.executions.situation import MachineLimits
 from proxy.principal import Principal
-from proxy.sandbox import Limits, StartMessage, Worker
+from proxy.sandbox import SandboxLimits, StartMessage, Worker
 from proxy.workspace import Generation
 
 
@@ -52,7 +52,7 @@ def start_message(start: StartRecord) -> StartMessage:
     """The first word to a worker."""
     # The machine keeps the limit of parallel calls; the worker shows every call at once, so that calls which
     # are never awaited are known too.
-    limits = Limits(
+    limits = SandboxLimits(
         calls=start.calls,
         parallel=start.calls,
         log_bytes=start.log_bytes,

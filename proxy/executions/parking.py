@@ -24,9 +24,9 @@ from proxy.executions.claim import LEASE_SECONDS
 from proxy.executions.inputs import shown
 from proxy.executions.topics import topic
 from proxy.state import ExecutionRecord, Lease, State, StateError
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 
-_log = Log("executions")
+_log = Logger("executions")
 _LOOK_SECONDS: Final = 2.0
 CANCELLED: Final = ElicitationAnswer("cancel")
 Outcome = Settlement | InputNeeded

@@ -51,9 +51,9 @@ from proxy.executions.protocol import (
 from proxy.sandbox import Blocked as BlockedMessage
 from proxy.sandbox import Delivery, PoolBusy, PoolUnavailable, Worker, WorkerGone
 from proxy.state import LeaseLost, Owner, StateUnavailable
-from proxy.telemetry import Log
+from proxy.telemetry import Logger
 
-_log = Log("executions")
+_log = Logger("executions")
 # The pool's own deadline is a second line of defence behind the machine's, so it lies a little later.
 _POOL_GRACE_SECONDS = 10.0
 _AWAY: Final = "the state store does not answer; try again shortly"

@@ -36,7 +36,7 @@ from proxy.reload.decisions import (
 )
 from proxy.reload.requests import ReloadRequests
 from proxy.reload.status import ReloadStatus
-from proxy.telemetry import Log, Metrics, new_correlation_id
+from proxy.telemetry import Logger, MetricsRegistry, new_correlation_id
 
 # A rejected config is said again, so that the line is still among the last lines somebody reads.
 REMIND_SECONDS: Final = 300.0
@@ -77,7 +77,7 @@ class Reloader(Generic[L, G]):
         build: Callable[[L, int], Coroutine[Any, Any, G]],
         swap: Callable[[G], Effects | None],
         *,
-        metrics: Metrics,
+        metrics: MetricsRegistry,
         watcher: Watcher | None = None,
         references: Callable[[Any], Sequence[Path]] = lambda _config: (),
         clock: Callable[[], float] = time.monotonic,
@@ -89,7 +89,7 @@ class Reloader(Generic[L, G]):
         self._watcher, self._references = watcher, references
         self._clock = clock
         self._status = ReloadStatus(metrics, clock=clock, now=now, remind_seconds=remind_seconds)
-        self._log = Log("config")
+        self._log = Logger("config")
         self._started: Any = None
         self._on_outcome = on_outcome
         self._requests = ReloadRequests()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from proxy.config.report import as_json, one_line
 from proxy.reload.decisions import ReloadOutcome, Running
-from proxy.telemetry import Log, Metrics
+from proxy.telemetry import Logger, MetricsRegistry
 
 _OTHERS_LOGGED: Final = 9
 
@@ -21,7 +21,7 @@ class ReloadStatus:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: MetricsRegistry,
         *,
         clock: Callable[[], float],
         now: Callable[[], float],
@@ -33,7 +33,7 @@ class ReloadStatus:
         self._remind_seconds = remind_seconds
         self._remind_at: float | None = None
         self._last_at = self._applied_at = 0.0
-        self._log = Log("config")
+        self._log = Logger("config")
 
     @property
     def generation(self) -> int:

@@ -57,7 +57,7 @@ def extension_path(package_directory: str) -> str:
     raise FileNotFoundError(f"no dukpy extension for this Python in {package_directory}")
 
 
-class Context:
+class JsContext:
     """One fresh JavaScript world with the prelude in it, for exactly one execution.
 
     `secret` names the prelude's entry point. It is a lexical binding of the global scope, which no script can

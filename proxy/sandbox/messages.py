@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import orjson
 
-JsonObject = dict[str, Any]
 ErrorKind = Literal["syntax", "error", "limit"]
 _LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
 _KINDS = frozenset(("syntax", "error", "limit"))
@@ -24,7 +23,7 @@ class ProtocolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """Bounds enforced inside the worker; numbers of calls, and bytes of UTF-8."""
 
     calls: int = 1000
@@ -46,7 +45,7 @@ class StartMessage:
     code: str
     seed: str
     now: float
-    limits: Limits = Limits()
+    limits: SandboxLimits = SandboxLimits()
     language: Literal["js", "ts"] | None = None
 
 
@@ -57,7 +56,7 @@ class ResultDelivery:
 
     now: float
     seq: int
-    result: JsonObject | bytes
+    result: dict[str, Any] | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class ToolCall:
 
     seq: int
     path: str
-    args: JsonObject
+    args: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ WorkerMessage = Blocked | Done
 def encode_start(message: StartMessage) -> bytes:
     """The Start frame's payload."""
     limits = message.limits
-    body: JsonObject = {
+    body: dict[str, Any] = {
         "t": "start",
         "code": message.code,
         "seed": message.seed,
@@ -152,7 +151,7 @@ def encode_deliver(deliveries: list[Delivery]) -> bytes:
     return orjson.dumps({"t": "deliver", "events": [_event(delivery) for delivery in deliveries]})
 
 
-def _event(delivery: Delivery) -> JsonObject:
+def _event(delivery: Delivery) -> dict[str, Any]:
     if isinstance(delivery, TimerDelivery):
         return {"now": delivery.now, "timer": True}
     result = delivery.result
@@ -176,20 +175,20 @@ def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
     raise ProtocolError("an unknown message")
 
 
-def _blocked(body: JsonObject) -> Blocked:
+def _blocked(body: dict[str, Any]) -> Blocked:
     wake = body["wake"]
     _require(wake is None or type(wake) in (int, float), "wake")
     return Blocked(_calls(body), wake, _logs(body), _emits(body))
 
 
-def _done(body: JsonObject) -> Done:
+def _done(body: dict[str, Any]) -> Done:
     ok = body["ok"]
     _require(type(ok) is bool, "ok")
     error = None if ok else _error(body["error"])
     return Done(ok, body.get("value"), "value" in body, error, _calls(body), _logs(body), _emits(body))
 
 
-def _error(body: JsonObject) -> SandboxError:
+def _error(body: dict[str, Any]) -> SandboxError:
     name, message, stack, kind = body["name"], body["message"], body["stack"], body["kind"]
     _require(type(name) is str and type(message) is str and type(stack) is str and kind in _KINDS, "error")
     line, column = body["line"], body["column"]
@@ -197,18 +196,18 @@ def _error(body: JsonObject) -> SandboxError:
     return SandboxError(name, message, stack, line, column, kind)
 
 
-def _calls(body: JsonObject) -> tuple[ToolCall, ...]:
+def _calls(body: dict[str, Any]) -> tuple[ToolCall, ...]:
     return tuple([_call(call) for call in body["calls"]])
 
 
-def _call(body: JsonObject) -> ToolCall:
+def _call(body: dict[str, Any]) -> ToolCall:
     seq, path, args = body["seq"], body["path"], body["args"]
     _require(type(seq) is int and seq >= 0 and type(path) is str and type(args) is dict, "call")
     # No tool has `...` in its address, so what was cut off never makes it another one.
     return ToolCall(seq, path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}...", args)
 
 
-def _logs(body: JsonObject) -> tuple[tuple[str, str], ...]:
+def _logs(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple([_log(level, text) for level, text in body["logs"]])
 
 
@@ -217,7 +216,7 @@ def _log(level: Any, text: Any) -> tuple[str, str]:
     return level, text
 
 
-def _emits(body: JsonObject) -> tuple[Any, ...]:
+def _emits(body: dict[str, Any]) -> tuple[Any, ...]:
     _require(type(body["emits"]) is list, "emits")
     return tuple(body["emits"])
 

@@ -52,7 +52,7 @@ class PoolOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Hardening:
+class HardeningReport:
     """What protects this pool's workers: each mechanism is "on" or "missing"."""
 
     level: Mapping[str, Literal["on", "missing"]]

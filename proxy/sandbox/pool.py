@@ -11,8 +11,8 @@ from types import MappingProxyType, TracebackType
 
 from proxy.sandbox.options import (
     MECHANISMS,
-    Hardening,
     HardeningMissing,
+    HardeningReport,
     PoolBusy,
     PoolOptions,
     PoolStats,
@@ -42,7 +42,7 @@ class Pool:
         self._busy = 0
         self._generation = 0
         self._up = asyncio.Event()
-        self._hardening = Hardening(MappingProxyType({}))
+        self._hardening = HardeningReport(MappingProxyType({}))
         self._typescript = TypeScript()
         self._supervisor: Supervisor | None = None
         self._tasks = asyncio.TaskGroup()
@@ -75,7 +75,7 @@ class Pool:
                 self._supervisor.close()
 
     @property
-    def hardening(self) -> Hardening:
+    def hardening(self) -> HardeningReport:
         """What the zygote found to work on this system."""
         return self._hardening
 
@@ -228,7 +228,7 @@ class Pool:
         supervisor = Supervisor(told, self._typescript.transform, self._on_worker_end)
         report = await supervisor.start()
         failed = set(report["failed"])
-        self._hardening = Hardening(
+        self._hardening = HardeningReport(
             MappingProxyType({name: "missing" if name in failed else "on" for name in MECHANISMS})
         )
         lacking = sorted(options.require & failed)

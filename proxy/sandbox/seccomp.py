@@ -69,7 +69,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-class Filter:
+class SeccompFilter:
     """A built program; keeps the memory that the kernel copies from."""
 
     __slots__ = ("_buffer", "program")
@@ -79,10 +79,10 @@ class Filter:
         self.program = _Program(len(code) // 8, ctypes.addressof(self._buffer))
 
 
-def build(machine: str | None = None) -> Filter | None:
+def build(machine: str | None = None) -> SeccompFilter | None:
     """The filter for this machine (or the named one), or None where none is known."""
     known = _MACHINES.get(machine or os.uname().machine)
-    return Filter(program(*known)) if known else None
+    return SeccompFilter(program(*known)) if known else None
 
 
 def program(arch: int, plain: tuple[int, ...], no_exec: tuple[int, ...]) -> bytes:

@@ -11,7 +11,7 @@ import re
 from signal import ITIMER_PROF, setitimer
 from typing import Any
 
-from proxy.sandbox.engine import Context, EngineFailed
+from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
 from proxy.sandbox.recovery import Recovered, recover
 
@@ -27,7 +27,7 @@ _SAFE_INTEGER = 2**53 - 1
 _MEMORY = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB)."
 
 
-class Worker:
+class WorkerLoop:
     """Serves executions on the socket `fd`, each in a context of its own, until the other side closes it."""
 
     def __init__(self, fd: int, *, max_message_bytes: int, cpu_seconds: float) -> None:
@@ -35,7 +35,7 @@ class Worker:
         self._max = max_message_bytes
         self._cpu_seconds = cpu_seconds
 
-    def serve(self, contexts: list[Context]) -> int:
+    def serve(self, contexts: list[JsContext]) -> int:
         """Run one execution in each of these unused contexts. Returns the exit status."""
         try:
             return self._serve(contexts)
@@ -44,7 +44,7 @@ class Worker:
         except MemoryError:
             return EXIT_MEMORY
 
-    def _serve(self, contexts: list[Context]) -> int:
+    def _serve(self, contexts: list[JsContext]) -> int:
         while contexts:
             context = contexts.pop()
             _rehearse(context)
@@ -58,7 +58,7 @@ class Worker:
             setitimer(ITIMER_PROF, 0.0)
         return EXIT_DONE
 
-    def _execute(self, context: Context, frame: bytes) -> bool:
+    def _execute(self, context: JsContext, frame: bytes) -> bool:
         """One execution. False: the other side closed, or the context is broken; serve no further one."""
         events = start_events(json.loads(frame))
         while True:
@@ -100,7 +100,7 @@ class Worker:
         return read_frame(self._fd, self._max)
 
 
-def _rehearse(context: Context) -> None:
+def _rehearse(context: JsContext) -> None:
     # A forked process pays for every page when it first writes to it; better now than when somebody waits.
     start_events({"code": "return 1", "seed": "", "now": 0, "limits": {}})
     context.rehearse()

@@ -26,9 +26,9 @@ from signal import (
 )
 from typing import Any
 
-from proxy.sandbox.engine import Context, Native
+from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
-from proxy.sandbox.worker import EXIT_HARDENING, Worker
+from proxy.sandbox.worker import EXIT_HARDENING, WorkerLoop
 
 # pool -> zygote: FORK + token, with the worker's socket.
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
@@ -51,7 +51,7 @@ class Zygote:
         # Made before the fork and used after it: a worker never pays for a context. One for each run it may
         # serve.
         native, secret = Native(options["extension"]), "_" + os.urandom(16).hex()
-        self._contexts = [Context(native, options["prelude"], secret) for _ in range(options["runs"])]
+        self._contexts = [JsContext(native, options["prelude"], secret) for _ in range(options["runs"])]
 
     def run(self) -> None:
         """Serve until the pool closes its end."""
@@ -132,7 +132,7 @@ class Zygote:
             pthread_sigmask(SIG_SETMASK, mask)
             if set(self._hardener.harden(fd)) <= set(self._refused):
                 options = self._options
-                worker = Worker(
+                worker = WorkerLoop(
                     SOCKET_FD,
                     max_message_bytes=options["max_message_bytes"],
                     cpu_seconds=options["cpu_seconds"],

@@ -26,7 +26,7 @@ from proxy.serving.messages import parse
 from proxy.serving.modern import ModernLeg
 from proxy.serving.origins import FrontRules, HostRules
 from proxy.serving.routes import McpRoute
-from proxy.telemetry.spans import NoSpans, Spans, Value
+from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("proxy.serving.access")
@@ -66,7 +66,10 @@ class Envelope:
         started = time.perf_counter()
         request, reply, inbox = Request.of(scope), Reply(send), Inbox(receive)
         reply.always("x-request-id", request.request_id)
-        attributes: dict[str, Value] = {"http.request.method": request.method, "http.route": route.name}
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": request.method,
+            "http.route": route.name,
+        }
         with self._options.spans.span(
             "request", "server", attributes=attributes, caller=request.headers
         ) as span:

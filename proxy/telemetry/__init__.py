@@ -1,20 +1,20 @@
 """What operators see: logs and metrics. Information only leaves through here; nothing reads it back."""
 
 from proxy.telemetry.logs import (
-    Log,
+    Logger,
     Millis,
     configure_logging,
     correlated,
     correlation_id,
     new_correlation_id,
 )
-from proxy.telemetry.metrics import METRICS, Metric, Metrics
+from proxy.telemetry.metrics import METRICS, Metric, MetricsRegistry
 
 __all__ = [
     "METRICS",
-    "Log",
+    "Logger",
     "Metric",
-    "Metrics",
+    "MetricsRegistry",
     "Millis",
     "configure_logging",
     "correlated",

@@ -1,6 +1,6 @@
 """Logs: an event, its fields, and nothing that could be mistaken for another line.
 
-`Log` writes events with fields through the standard `logging`, so that libraries end in the same stream. On a
+`Logger` writes events with fields through the standard `logging`, so that libraries end in the same stream. On a
 terminal a line is `LEVEL event key=value ...`, elsewhere one JSON object. What callers and upstreams say may
 be in any field: control, format and line-separating characters are escaped, in both forms.
 """
@@ -35,7 +35,7 @@ class Millis(int):
     """Whole milliseconds: a number in JSON, `212ms` in text."""
 
 
-class Log:
+class Logger:
     """A named source of events. Field names that are Python keywords are passed by `**{"in": ...}`."""
 
     __slots__ = ("_logger",)

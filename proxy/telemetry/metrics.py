@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
 
 # Seconds. A trivial execute takes milliseconds, an upstream call some hundred, an execution up to ten minutes.
 QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -27,7 +27,7 @@ class Metric:
     """One row of the table. Histograms count seconds in `buckets`."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     labels: tuple[str, ...]
     help: str
     buckets: tuple[float, ...] = ()
@@ -158,7 +158,7 @@ METRICS: Final[tuple[Metric, ...]] = (
 _Instrument = Counter | Gauge | Histogram
 
 
-class Metrics:
+class MetricsRegistry:
     """The instruments of one start. A name that is not in the table is a defect and raises `KeyError`."""
 
     def __init__(self) -> None:

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal, Protocol
 
-Kind = Literal["server", "internal", "client"]
-Value = str | int | float | bool
+SpanKind = Literal["server", "internal", "client"]
+AttributeValue = str | int | float | bool
 Headers = tuple[tuple[str, str], ...]
 
 
 class Span(Protocol):
     """One thing that takes time."""
 
-    def note(self, name: str, value: Value) -> None:
+    def note(self, name: str, value: AttributeValue) -> None:
         """Add an attribute."""
         ...
 
@@ -33,9 +33,9 @@ class Spans(Protocol):
     def span(
         self,
         name: str,
-        kind: Kind = "internal",
+        kind: SpanKind = "internal",
         *,
-        attributes: Mapping[str, Value] | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
         caller: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Span]:
         """A span around a block, inside the span that is open in this task. `caller`: headers in lower case, whose
@@ -49,7 +49,7 @@ class Spans(Protocol):
 
 
 class _NoSpan:
-    def note(self, name: str, value: Value) -> None:
+    def note(self, name: str, value: AttributeValue) -> None:
         """Nobody listens."""
 
     def fail(self, code: str) -> None:
@@ -66,9 +66,9 @@ class NoSpans:
     def span(
         self,
         name: str,
-        kind: Kind = "internal",
+        kind: SpanKind = "internal",
         *,
-        attributes: Mapping[str, Value] | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
         caller: Mapping[str, str] | None = None,
     ) -> Iterator[Span]:
         yield _NO_SPAN

@@ -17,17 +17,21 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from proxy.telemetry.logs import Log
-from proxy.telemetry.spans import Headers, Kind, Span, Value
+from proxy.telemetry.logs import Logger
+from proxy.telemetry.spans import AttributeValue, Headers, Span, SpanKind
 
 Post = Callable[[bytes], int]
 """Posts one body to the collector, from any thread but the event loop's; the HTTP status. Raises `OSError`."""
 
-_KINDS: Final = {"server": SpanKind.SERVER, "internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
-_log = Log("traces")
+_KINDS: Final = {
+    "server": trace.SpanKind.SERVER,
+    "internal": trace.SpanKind.INTERNAL,
+    "client": trace.SpanKind.CLIENT,
+}
+_log = Logger("traces")
 
 
 def traces_url(endpoint: str) -> str:
@@ -45,7 +49,7 @@ class _Open:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
-    def note(self, name: str, value: Value) -> None:
+    def note(self, name: str, value: AttributeValue) -> None:
         self._span.set_attribute(name, value)
 
     def fail(self, code: str) -> None:
@@ -81,9 +85,9 @@ class Traces:
     def span(
         self,
         name: str,
-        kind: Kind = "internal",
+        kind: SpanKind = "internal",
         *,
-        attributes: Mapping[str, Value] | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
         caller: Mapping[str, str] | None = None,
     ) -> Iterator[Span]:
         parent = self._context.extract(caller) if caller is not None else None

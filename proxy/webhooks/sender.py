@@ -26,12 +26,12 @@ from proxy.executions import ExecutionView, pauses
 from proxy.executions.records import view
 from proxy.live import Live
 from proxy.state import Conflict, Entry, ExecutionQuery, ExecutionRecord, State, StateError
-from proxy.telemetry import Log, Metrics
+from proxy.telemetry import Logger, MetricsRegistry
 from proxy.webhooks.notice import KIND, Notice, message, notice_of
 from proxy.webhooks.schedule import Timing, retry_after
 from proxy.webhooks.signature import WrongSecret, headers_of, keys_of
 
-_log = Log("webhook")
+_log = Logger("webhook")
 _LEASE_SECONDS: Final = 60.0
 _QUEUE: Final = 1024
 _SENDERS: Final = 4
@@ -51,7 +51,7 @@ class WebhookSender:
         http: HttpClient,
         resolver: Resolver,
         approval_url: Callable[[str, str | None], str | None],
-        metrics: Metrics,
+        metrics: MetricsRegistry,
         *,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,

@@ -16,11 +16,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from proxy.app.serve import Stopping
+from proxy.app.serve import StopSignals
 from tests.e2e import configs
 from tests.e2e.running import ROOT, environment
 from tests.e2e.upstream import Upstream
-from tests.proxy.app.test_running import running
+from tests.proxy.app.test_serve import running
 from tests.proxy.serving.support import call, envelope, initialize, modern_headers
 
 JsonObject = dict[str, Any]
@@ -86,7 +86,7 @@ async def server(api: Upstream, folder: Path, **sections: Any) -> AsyncIterator[
     """Its MCP endpoint, and the headers that let an agent in."""
     env = environment(folder / "state", configs.ENV)
     config = configs.text(configs.base(api, state={"backend": "sqlite"}, **sections))
-    async with running(folder, config, env, Stopping()) as (application, http):
+    async with running(folder, config, env, StopSignals()) as (application, http):
         token = application.access.local_token
         assert token is not None
         yield (

@@ -15,7 +15,7 @@ import pytest
 from proxy.config import LoadedConfig, load_config
 from proxy.config.watch import Watcher
 from proxy.reload import Effects, Reloader, follow
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 
 LIMIT_SECONDS = 60
 
@@ -26,7 +26,7 @@ class Site:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.live: asyncio.Queue[frozenset[str]] = asyncio.Queue()
-        self.metrics = Metrics()
+        self.metrics = MetricsRegistry()
         self.building = asyncio.Event()
         self.may_build = asyncio.Event()
         self.may_build.set()

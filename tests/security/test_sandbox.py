@@ -10,19 +10,19 @@ import pytest
 from proxy.sandbox import (
     Blocked,
     Done,
-    Limits,
     Pool,
     PoolOptions,
     ResultDelivery,
+    SandboxLimits,
     StartMessage,
     WorkerGone,
 )
 
 OPTIONS = PoolOptions(cpu_seconds=0.5, prepare_typescript_seconds=None)
-LIMITS = Limits(calls=100, parallel=8, log_bytes=10_000, emit_bytes=10_000, result_bytes=1_000_000)
+LIMITS = SandboxLimits(calls=100, parallel=8, log_bytes=10_000, emit_bytes=10_000, result_bytes=1_000_000)
 
 
-async def outcome(pool: Pool, code: str, limits: Limits = LIMITS) -> Done | Blocked | WorkerGone:
+async def outcome(pool: Pool, code: str, limits: SandboxLimits = LIMITS) -> Done | Blocked | WorkerGone:
     async with pool.worker("ws", 20) as worker:
         await worker.start(StartMessage(code, "ab" * 32, 1000.0, limits))
         try:

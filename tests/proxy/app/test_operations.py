@@ -11,7 +11,7 @@ from proxy.app.operations import Operations
 from proxy.live import Live
 from proxy.reload import Reloader
 from proxy.sandbox import Pool, PoolOptions
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import MEMORY, application_of
 from tests.proxy.reload.sources import Source
@@ -105,7 +105,7 @@ async def test_metrics_show_connections_as_they_are(tmp_path: Path, env: Mapping
 
 
 async def test_before_a_config_is_active_it_is_not_ready() -> None:
-    source, metrics = Source(), Metrics()
+    source, metrics = Source(), MetricsRegistry()
     reloader = Reloader(source.load, source.build, source.swap, metrics=metrics)
     async with Pool(PoolOptions(workers=1, prepare_typescript_seconds=None)) as pool:
         operations = Operations(Live(lambda _: None), lambda: reloader, lambda: pool, metrics)

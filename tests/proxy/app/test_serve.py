@@ -15,7 +15,7 @@ import pytest
 
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
-from proxy.app.serve import Bound, Stopping, finish_executions, run_http
+from proxy.app.serve import Bound, StopSignals, finish_executions, run_http
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
 from tests.proxy.app.started import MEMORY, Begun, application_of
@@ -27,7 +27,7 @@ REQUEST = ExecutionRequest("await tools.search({}); await sleep(60000)", 60_000)
 
 @asynccontextmanager
 async def running(
-    folder: Path, text: str, env: Mapping[str, str], stopping: Stopping
+    folder: Path, text: str, env: Mapping[str, str], stopping: StopSignals
 ) -> AsyncIterator[tuple[Application, httpx2.AsyncClient]]:
     options = StartOptions((written(folder, text),), env, listen="127.0.0.1:0", watch=False)
     bound: asyncio.Future[Bound] = asyncio.get_running_loop().create_future()
@@ -50,7 +50,7 @@ def test_where_it_listens_is_a_url(host: str, url: str) -> None:
 
 
 def test_the_first_signal_stops_and_the_second_hurries() -> None:
-    stopping = Stopping()
+    stopping = StopSignals()
     stopping.asked()
     assert (stopping.stop.is_set(), stopping.at_once.is_set()) == (True, False)
     stopping.asked()
@@ -58,7 +58,7 @@ def test_the_first_signal_stops_and_the_second_hurries() -> None:
 
 
 async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, env: Mapping[str, str]) -> None:
-    stopping = Stopping()
+    stopping = StopSignals()
     async with running(tmp_path, config_text(), env, stopping) as (_, client):
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.post("/mcp", json={})).status_code == 401
@@ -71,7 +71,7 @@ async def test_signals_are_handled_while_it_runs_and_given_back(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
-    stopping = Stopping()
+    stopping = StopSignals()
     async with running(tmp_path, config_text(), env, stopping) as (application, client):
         written(tmp_path, config_text(more="  shop.org.second: {}\n"))
         os.kill(os.getpid(), signal.SIGHUP)
@@ -90,7 +90,7 @@ async def test_a_taken_address_is_an_error_with_the_address(tmp_path: Path, env:
         options = StartOptions((written(tmp_path, config_text()),), env, listen=listen, watch=False)
         with pytest.raises(OSError, match=f"cannot listen on {listen}"):
             async with open_application(options) as application:
-                await run_http(application, lambda bound: None, Stopping())
+                await run_http(application, lambda bound: None, StopSignals())
 
 
 async def test_metrics_on_a_listener_of_their_own(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -98,7 +98,7 @@ async def test_metrics_on_a_listener_of_their_own(tmp_path: Path, env: Mapping[s
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     text = config_text(more=f"telemetry: {{metrics: {{listen: 127.0.0.1:{port}}}}}\n")
-    async with running(tmp_path, text, env, Stopping()):
+    async with running(tmp_path, text, env, StopSignals()):
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as operators:
             answer = await operators.get("/metrics")
     assert "executor_config_last_reload_successful 1.0" in answer.text
@@ -106,7 +106,7 @@ async def test_metrics_on_a_listener_of_their_own(tmp_path: Path, env: Mapping[s
 
 async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, str]) -> None:
     origin = {"origin": "https://app.example.com"}
-    async with running(tmp_path, config_text(), env, Stopping()) as (application, client):
+    async with running(tmp_path, config_text(), env, StopSignals()) as (application, client):
         assert (await client.options("/mcp", headers=origin)).status_code == 403
         cors = "server: {cors: {allow_origins: [https://app.example.com]}}\n"
         written(tmp_path, config_text(more=cors))

@@ -10,7 +10,7 @@ from proxy.app.options import CannotServe, InvalidConfig
 from proxy.app.store import FILE_NAME, KEY_NAME, StoreWatch, open_store
 from proxy.config import Config
 from proxy.state import MemoryState, StateUnavailable
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 
 
 def config(**state: object) -> Config:
@@ -55,7 +55,7 @@ class Store:
 
 
 async def test_trouble_is_told_while_it_lasts() -> None:
-    store, metrics = Store(), Metrics()
+    store, metrics = Store(), MetricsRegistry()
     watch = StoreWatch(store.check, metrics)
     troubles = [watch.trouble]
     store.up = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.audit import Chain, Filter, find
+from proxy.audit import AuditFilter, Chain, find
 from proxy.audit.reading import moment
 
 _chain = Chain()
@@ -23,24 +23,24 @@ LINES = [
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
-        (Filter(), [1, 2, 4, 5]),
-        (Filter(event="call"), [2, 4]),
-        (Filter(account="bot"), [1, 2, 4]),
-        (Filter(workspace="ws"), [1, 2, 4, 5]),
-        (Filter(execution="exec_1"), [1, 2]),
-        (Filter(tool="a.*"), [2]),
-        (Filter(tool="b.none"), [4]),
-        (Filter(code="tool_not_found"), [4]),
-        (Filter(since=200.0, until=400.0), [2, 4]),
-        (Filter(account="nobody"), []),
+        (AuditFilter(), [1, 2, 4, 5]),
+        (AuditFilter(event="call"), [2, 4]),
+        (AuditFilter(account="bot"), [1, 2, 4]),
+        (AuditFilter(workspace="ws"), [1, 2, 4, 5]),
+        (AuditFilter(execution="exec_1"), [1, 2]),
+        (AuditFilter(tool="a.*"), [2]),
+        (AuditFilter(tool="b.none"), [4]),
+        (AuditFilter(code="tool_not_found"), [4]),
+        (AuditFilter(since=200.0, until=400.0), [2, 4]),
+        (AuditFilter(account="nobody"), []),
     ],
 )
-def test_filters(wanted: Filter, numbers: list[int]) -> None:
+def test_filters(wanted: AuditFilter, numbers: list[int]) -> None:
     assert [line.number for line in find(LINES, wanted)] == numbers
 
 
 def test_a_line_without_a_time_is_at_no_time() -> None:
-    assert list(find([b'{"seq":1,"time":"?"}'], Filter(since=0.0))) == []
+    assert list(find([b'{"seq":1,"time":"?"}'], AuditFilter(since=0.0))) == []
 
 
 def test_moments() -> None:

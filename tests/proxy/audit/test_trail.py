@@ -6,7 +6,7 @@ import json
 import threading
 from pathlib import Path
 
-from proxy.audit import AuthFailureEvent, Chain, FileSink, Trail, verify
+from proxy.audit import AuditTrail, AuthFailureEvent, Chain, FileSink, verify
 
 
 class Failing:
@@ -36,7 +36,7 @@ EVENT = AuthFailureEvent(401, "unknown key", "127.0.0.1")
 def test_lines_carry_the_config_and_stay_in_order(tmp_path: Path) -> None:
     counted: list[tuple[str, int]] = []
     path = tmp_path / "a.jsonl"
-    with Trail(
+    with AuditTrail(
         FileSink(path), lambda: "c0ffee", outcome=lambda *told: counted.append(told), clock=lambda: 1.0
     ) as trail:
         for number in range(2000):
@@ -49,7 +49,7 @@ def test_lines_carry_the_config_and_stay_in_order(tmp_path: Path) -> None:
 
 
 def test_closing_twice_is_safe(tmp_path: Path) -> None:
-    trail = Trail(FileSink(tmp_path / "a.jsonl"), lambda: "")
+    trail = AuditTrail(FileSink(tmp_path / "a.jsonl"), lambda: "")
     trail.close()
     trail.close()
 
@@ -61,7 +61,7 @@ def test_what_was_lost_is_told_when_the_disk_is_back() -> None:
     def outcome(outcome: str, lines: int) -> None:
         counted[outcome] = counted.get(outcome, 0) + lines
 
-    trail = Trail(sink, lambda: "", outcome=outcome)
+    trail = AuditTrail(sink, lambda: "", outcome=outcome)
     trail.record(EVENT)
     assert sink.tried.acquire(timeout=30)
     trail.record(EVENT)

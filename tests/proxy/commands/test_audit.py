@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.audit import CallEvent, FileSink, ReloadEvent, Trail, Who
+from proxy.audit import AuditTrail, CallEvent, FileSink, ReloadEvent, Who
 from proxy.cli import main
 
 
@@ -14,7 +14,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "audit.jsonl"
     who = Who("ws", "bot")
     decision = {"action": "block", "rule": "no-writes", "source": "executor.yaml:9"}
-    with Trail(FileSink(path), lambda: "c0ffee", clock=lambda: 1_900_000_000.0) as trail:
+    with AuditTrail(FileSink(path), lambda: "c0ffee", clock=lambda: 1_900_000_000.0) as trail:
         trail.record(ReloadEvent("applied", "start", 1))
         trail.record(
             CallEvent(

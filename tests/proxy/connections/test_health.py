@@ -18,7 +18,7 @@ from proxy.connections.connection import OpenConnection
 from proxy.connections.health import (
     HealthChecks,
     HealthReport,
-    Target,
+    ProbeTarget,
     log_change,
     probe,
     probe_all,
@@ -55,7 +55,7 @@ def named(name: str) -> Reply:
 async def test_a_probe_calls_the_tool_with_the_credential(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with opened(tmp_path, env) as (echo, connection):
         echo.replies["/items/me"] = [named("Ann")]
-        report = await probe(Target(connection, health(arguments={"id": "me"}, identity="name")))
+        report = await probe(ProbeTarget(connection, health(arguments={"id": "me"}, identity="name")))
         assert (report.healthy, report.identity, report.error) == (True, "Ann", None)
         assert echo.log[-1].header("authorization") == f"Bearer {CANARY}"
 
@@ -65,7 +65,7 @@ async def test_an_upstream_that_repeats_the_credential_is_not_quoted(
 ) -> None:
     async with opened(tmp_path, env) as (echo, connection):
         echo.replies["/items/me"] = [Reply(401, [], f'{{"message": "bad {CANARY}"}}'.encode()), named(CANARY)]
-        target = Target(connection, health(arguments={"id": "me"}, identity="name"))
+        target = ProbeTarget(connection, health(arguments={"id": "me"}, identity="name"))
         refused, repeated = await probe(target), await probe(target)
         assert (refused.healthy, refused.error) == (False, "connection_rejected (HTTP 401)")
         assert repeated.identity == "[redacted]"
@@ -85,7 +85,7 @@ async def test_what_cannot_be_probed_is_not_sent(
     tmp_path: Path, env: Mapping[str, str], tool: str, arguments: JsonObject, words: str
 ) -> None:
     async with opened(tmp_path, env) as (echo, connection):
-        report = await probe(Target(connection, health(tool, arguments=arguments)))
+        report = await probe(ProbeTarget(connection, health(tool, arguments=arguments)))
         assert report.healthy is None
         assert words in (report.error or "")
         assert echo.log == []
@@ -93,7 +93,7 @@ async def test_what_cannot_be_probed_is_not_sent(
 
 async def test_a_missing_secret_is_not_healthy(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with opened(tmp_path, env, {"OTHER": "x"}) as (echo, connection):
-        report = await probe(Target(connection, health(arguments={"id": "1"})))
+        report = await probe(ProbeTarget(connection, health(arguments={"id": "1"})))
         assert (report.healthy, report.error) == (False, "connection_value_missing")
         assert echo.log == []
 
@@ -102,14 +102,14 @@ async def test_a_connection_without_upstream_says_why() -> None:
     down = OpenConnection(
         "a", "org", "main", "openapi", "", 1, "", None, Credential, {"status": "failed", "error": "gone"}
     )
-    assert (await probe(Target(down, health()))).error == "gone"
+    assert (await probe(ProbeTarget(down, health()))).error == "gone"
 
 
 async def test_an_identity_that_is_no_text_is_left_out(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with opened(tmp_path, env) as (echo, connection):
         for identity in ("nothing", "id.deeper"):
             echo.replies["/items/me"] = [named("Ann")]
-            report = await probe(Target(connection, health(arguments={"id": "me"}, identity=identity)))
+            report = await probe(ProbeTarget(connection, health(arguments={"id": "me"}, identity=identity)))
             assert (report.healthy, report.identity) == (True, None)
 
 
@@ -153,10 +153,10 @@ async def test_what_is_watched_is_probed_again_when_it_changed(
     reports = Reports()
     async with opened(tmp_path, env) as (echo, connection), asyncio.TaskGroup() as tasks:
         checks = HealthChecks(tasks, reports, first_seconds=0)
-        checks.watch([Target(connection, health(arguments={"id": "1"}))])
+        checks.watch([ProbeTarget(connection, health(arguments={"id": "1"}))])
         assert (await reports.next()).healthy
-        checks.watch([Target(connection, health(arguments={"id": "1"}))])
-        checks.watch([Target(connection, health("items.destroy"))])
+        checks.watch([ProbeTarget(connection, health(arguments={"id": "1"}))])
+        checks.watch([ProbeTarget(connection, health("items.destroy"))])
         assert (await reports.next()).healthy is None
         assert len(echo.log) == 1
         remembered = checks.report("shop.org.main")
@@ -172,7 +172,7 @@ async def test_probes_go_on_at_their_interval(tmp_path: Path, env: Mapping[str, 
     async with opened(tmp_path, env) as (echo, connection), asyncio.TaskGroup() as tasks:
         checks = HealthChecks(tasks, reports, first_seconds=0)
         echo.replies["/items/1"] = [Reply(500), named("Ann")]
-        checks.watch([Target(connection, often)])
+        checks.watch([ProbeTarget(connection, often)])
         assert [(await reports.next()).healthy for _ in range(3)][-1]
         checks.stop()
 
@@ -200,7 +200,7 @@ async def test_a_defect_ends_neither_the_task_nor_the_server(
 
         broken = replace(connection, upstream=Broken(connection.upstream))
         checks = HealthChecks(tasks, reports, first_seconds=0)
-        checks.watch([Target(broken, health(arguments={"id": "1"}))])
+        checks.watch([ProbeTarget(broken, health(arguments={"id": "1"}))])
         report = await reports.next()
         checks.stop()
     assert (report.healthy, report.error) == (None, "internal_error")
@@ -210,7 +210,7 @@ async def test_a_defect_ends_neither_the_task_nor_the_server(
 
 async def test_all_are_probed_at_once(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with opened(tmp_path, env) as (echo, connection):
-        found = await probe_all([Target(connection, health(arguments={"id": "1"}))])
+        found = await probe_all([ProbeTarget(connection, health(arguments={"id": "1"}))])
         assert found["shop.org.main"].healthy
         assert len(echo.log) == 1
 

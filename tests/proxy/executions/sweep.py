@@ -25,7 +25,7 @@ from proxy.calls import Calls
 from proxy.executions import Decision, ExecutionRequest, ExecutionResult, Executions
 from proxy.executions.journal import StartRecord, decode
 from proxy.executions.past import past_of
-from proxy.sandbox import Done, Limits, PoolOptions, StartMessage
+from proxy.sandbox import Done, PoolOptions, SandboxLimits, StartMessage
 from proxy.state import MemoryState, Owner
 from tests.proxy.executions.world import ALICE, World, shelf, world
 
@@ -256,7 +256,7 @@ async def replayed(
     running: World, start: StartRecord, given: list[Any]
 ) -> tuple[Done, list[tuple[str, str]]]:
     """What a fresh worker says when it is given all of a journal at once."""
-    limits = Limits(
+    limits = SandboxLimits(
         start.calls, start.calls, start.log_bytes, start.emit_bytes, start.argument_bytes, start.result_bytes
     )
     logs: list[tuple[str, str]] = []

@@ -11,14 +11,14 @@ from proxy.config.diagnostic import Diagnostic
 from proxy.config.watch import Watcher
 from proxy.reload import Rejected, Reloader, ReloadOutcome, ReloadStopped, Trigger, follow
 from proxy.reload.reloader import READS
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 from tests.proxy.reload.sources import LIMIT_SECONDS, Source, Text
 
 
 def reloader_of(
-    source: Source, metrics: Metrics | None = None, **options: Any
+    source: Source, metrics: MetricsRegistry | None = None, **options: Any
 ) -> Reloader[Text, tuple[int, str]]:
-    return Reloader(source.load, source.build, source.swap, metrics=metrics or Metrics(), **options)
+    return Reloader(source.load, source.build, source.swap, metrics=metrics or MetricsRegistry(), **options)
 
 
 async def soon(outcome: "asyncio.Future[Any] | Any") -> Any:
@@ -42,7 +42,7 @@ async def test_a_config_is_applied_kept_and_replaced() -> None:
 
 
 async def test_a_rejected_config_changes_nothing_and_going_back_ends_the_alarm() -> None:
-    source, metrics = Source(), Metrics()
+    source, metrics = Source(), MetricsRegistry()
     async with reloader_of(source, metrics) as reloader:
         good = await reloader.reload("start")
         source.text = "bad"
@@ -115,7 +115,7 @@ async def test_a_build_that_is_done_before_it_is_superseded_is_not_lost() -> Non
         return made
 
     async with (
-        Reloader(load, build, source.swap, metrics=Metrics()) as reloader,
+        Reloader(load, build, source.swap, metrics=MetricsRegistry()) as reloader,
         asyncio.TaskGroup() as group,
     ):
         outcome = group.create_task(reloader.reload("start"))
@@ -202,7 +202,7 @@ async def test_files_that_never_rest_are_not_read_in_half(tmp_path: Path) -> Non
 
     watcher = Watcher([file], poll_interval_seconds=600, settle_seconds=0.1)
     async with Reloader(
-        load_while_somebody_writes, source.build, source.swap, metrics=Metrics(), watcher=watcher
+        load_while_somebody_writes, source.build, source.swap, metrics=MetricsRegistry(), watcher=watcher
     ) as reloader:
         outcome = await reloader.reload("start")
     assert outcome.error == "the config files keep changing while they are read"
@@ -294,7 +294,7 @@ async def test_following_a_watcher_asks_without_waiting() -> None:
 
 
 async def test_settings_that_need_a_restart_are_named_until_they_are_back() -> None:
-    source, metrics = Source("listen a"), Metrics()
+    source, metrics = Source("listen a"), MetricsRegistry()
     async with reloader_of(source, metrics) as reloader:
         await reloader.reload("start")
         source.text = "listen b"

@@ -9,7 +9,7 @@ from proxy.config.report import Summary
 from proxy.reload import ReloadOutcome
 from proxy.reload.decisions import ReloadResult, Running, Trigger
 from proxy.reload.status import ReloadStatus
-from proxy.telemetry import Metrics, configure_logging
+from proxy.telemetry import MetricsRegistry, configure_logging
 
 SUMMARY = Summary(1, 5, 7, 5, 8)
 
@@ -30,7 +30,7 @@ def lines() -> Iterator[io.StringIO]:
     configure_logging(stream=io.StringIO())
 
 
-def fresh_status(clock: Clock, metrics: Metrics) -> ReloadStatus:
+def fresh_status(clock: Clock, metrics: MetricsRegistry) -> ReloadStatus:
     made = ReloadStatus(metrics, clock=clock, now=lambda: 1_700_000_000.0, remind_seconds=300.0)
     made.running = Running(2, "8d03be71" + "0" * 56, "", SUMMARY, ("server.listen",))
     return made
@@ -50,7 +50,7 @@ def ended(
 
 
 def test_log_lines_are_the_documented_ones(lines: io.StringIO) -> None:
-    made = fresh_status(Clock(), Metrics())
+    made = fresh_status(Clock(), MetricsRegistry())
     made.note(ended(made, "applied"))
     made.note(ended(made, "rejected", errors=2))
     made.note(ended(made, "unchanged", trigger="sighup"))
@@ -66,7 +66,7 @@ def test_log_lines_are_the_documented_ones(lines: io.StringIO) -> None:
 
 def test_a_rejection_is_due_again_every_five_minutes_until_it_is_mended(lines: io.StringIO) -> None:
     clock = Clock()
-    made = fresh_status(clock, Metrics())
+    made = fresh_status(clock, MetricsRegistry())
     assert made.remind_in() is None
     made.say()
     made.note(ended(made, "rejected", errors=1))
@@ -83,7 +83,7 @@ def test_a_rejection_is_due_again_every_five_minutes_until_it_is_mended(lines: i
 
 
 def test_metrics_show_every_outcome() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     made = fresh_status(Clock(), metrics)
     made.note(ended(made, "rejected", trigger="http", errors=3))
     assert metrics.value("executor_config_last_reload_successful") == 0
@@ -98,7 +98,7 @@ def test_metrics_show_every_outcome() -> None:
 
 
 def test_the_status_is_plain_json_and_says_why() -> None:
-    made = fresh_status(Clock(), Metrics())
+    made = fresh_status(Clock(), MetricsRegistry())
     made.note(ended(made, "applied"))
     made.note(ended(made, "rejected", errors=1))
     status = json.loads(json.dumps(made.status()))
@@ -108,7 +108,7 @@ def test_the_status_is_plain_json_and_says_why() -> None:
 
 
 def test_nothing_runs_before_the_first_config() -> None:
-    made = ReloadStatus(Metrics(), clock=Clock(), now=lambda: 0.0, remind_seconds=300.0)
+    made = ReloadStatus(MetricsRegistry(), clock=Clock(), now=lambda: 0.0, remind_seconds=300.0)
     assert made.status() == {
         "generation": 0,
         "sha256": "",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from proxy.sandbox.engine import Context, Native, extension_path
+from proxy.sandbox.engine import JsContext, Native, extension_path
 from proxy.sandbox.supervisor import prelude
 from proxy.sandbox.worker import following_events, start_events
 
@@ -35,13 +35,13 @@ def native() -> Native:
 
 
 @pytest.fixture(scope="session")
-def new_context(native: Native) -> Callable[[], Context]:
+def new_context(native: Native) -> Callable[[], JsContext]:
     script = prelude()
-    return lambda: Context(native, script, "_entry")
+    return lambda: JsContext(native, script, "_entry")
 
 
 @pytest.fixture(scope="session")
-def world(new_context: Callable[[], Context]) -> World:
+def world(new_context: Callable[[], JsContext]) -> World:
     """world(code, *batches of events, seed=, now=, limits=) -> the answers, decoded."""
 
     def run(

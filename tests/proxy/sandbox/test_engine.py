@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.sandbox.engine import Context, EngineFailed, Native, extension_path
+from proxy.sandbox.engine import EngineFailed, JsContext, Native, extension_path
 from proxy.sandbox.worker import start_events
 
 Value = Callable[..., Any]
@@ -46,7 +46,7 @@ def test_context_that_broke_its_globals_says_so(world: World) -> None:
         world("Object.defineProperty(globalThis, 'dukpy', {value: 1}); await tools.x()", [call(0, 1)])
 
 
-def test_rehearsal_leaves_no_trace(new_context: Callable[[], Context], world: World) -> None:
+def test_rehearsal_leaves_no_trace(new_context: Callable[[], JsContext], world: World) -> None:
     code = "return [Math.random(), crypto.randomUUID(), Date.now(), Object.getOwnPropertyNames(globalThis)]"
     plain = world(code)[0]
     context = new_context()
@@ -479,7 +479,7 @@ def _play(world_of: Any, code: str, order: Any) -> tuple[list[dict[str, Any]], l
 
 
 @pytest.fixture(scope="session")
-def world_of(new_context: Callable[[], Context]) -> Any:
+def world_of(new_context: Callable[[], JsContext]) -> Any:
     from proxy.sandbox.worker import following_events
     from tests.proxy.sandbox.conftest import LIMITS, SEED
 

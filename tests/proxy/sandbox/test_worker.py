@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from proxy.sandbox.engine import Context
+from proxy.sandbox.engine import JsContext
 from proxy.sandbox.frames import read_frame, write_frame
-from proxy.sandbox.worker import EXIT_DONE, EXIT_PROTOCOL, Worker
+from proxy.sandbox.worker import EXIT_DONE, EXIT_PROTOCOL, WorkerLoop
 
 LIMITS = {
     "calls": 10,
@@ -20,7 +20,7 @@ LIMITS = {
     "argumentBytes": 10**6,
     "resultBytes": 10**6,
 }
-NewContext = Callable[[], Context]
+NewContext = Callable[[], JsContext]
 CLOSED: Any = None
 
 
@@ -36,7 +36,7 @@ def converse(
 
     def serve() -> int:
         contexts = [new_context() for _ in range(runs)]
-        return Worker(theirs.fileno(), max_message_bytes=limit, cpu_seconds=1000.0).serve(contexts)
+        return WorkerLoop(theirs.fileno(), max_message_bytes=limit, cpu_seconds=1000.0).serve(contexts)
 
     answers = []
     with ThreadPoolExecutor(1) as threads, theirs:

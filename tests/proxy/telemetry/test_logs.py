@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.telemetry import Log, Millis, configure_logging, correlated, correlation_id, new_correlation_id
+from proxy.telemetry import Logger, Millis, configure_logging, correlated, correlation_id, new_correlation_id
 from proxy.telemetry.logs import ExecutorHandler, JsonFormatter, TextFormatter, escaped
 
 TREES = ("", "executor", "mcp", "httpx2", "httpcore2")
@@ -40,7 +40,7 @@ def to(stream: io.StringIO, **options: Any) -> io.StringIO:
 
 def test_an_applied_config_reads_as_documented() -> None:
     out = to(io.StringIO(), fmt="text")
-    Log("config").info(
+    Logger("config").info(
         "config applied",
         generation=2,
         sha256="8d03be71",
@@ -59,7 +59,7 @@ def test_an_applied_config_reads_as_documented() -> None:
 
 def test_a_rejected_config_reads_as_documented() -> None:
     out = to(io.StringIO(), fmt="text")
-    Log("config").error(
+    Logger("config").error(
         "config rejected",
         generation=2,
         stays=True,
@@ -75,7 +75,7 @@ def test_a_rejected_config_reads_as_documented() -> None:
 
 def test_json_has_numbers_and_its_own_keys_win() -> None:
     out = to(io.StringIO())
-    Log("config").info("applied", errors=0, level="forged", names=frozenset({"a"}), **{"in": Millis(5)})
+    Logger("config").info("applied", errors=0, level="forged", names=frozenset({"a"}), **{"in": Millis(5)})
     line = json.loads(out.getvalue())
     assert line["level"] == "info"
     assert line["logger"] == "executor.config"
@@ -86,17 +86,17 @@ def test_json_has_numbers_and_its_own_keys_win() -> None:
 
 def test_the_format_follows_the_stream() -> None:
     terminal, pipe = to(Terminal()), None
-    Log("x").info("hello")
+    Logger("x").info("hello")
     assert terminal.getvalue() == "INFO  hello\n"
     pipe = to(io.StringIO())
-    Log("x").info("hello")
+    Logger("x").info("hello")
     assert json.loads(pipe.getvalue())["event"] == "hello"
     assert terminal.getvalue() == "INFO  hello\n"
 
 
 def test_values_in_text() -> None:
     out = to(io.StringIO(), fmt="text", level="debug")
-    Log("x").debug("e", a=None, b=False, c=1.5, d="two words", e=["p", "q"], f="", g='a"b\\', h="k=v")
+    Logger("x").debug("e", a=None, b=False, c=1.5, d="two words", e=["p", "q"], f="", g='a"b\\', h="k=v")
     assert out.getvalue() == (
         'DEBUG e               a=- b=false c=1.5 d="two words" e=p,q f="" g="a\\"b\\\\" h="k=v"\n'
     )
@@ -104,8 +104,8 @@ def test_values_in_text() -> None:
 
 def test_levels_are_ours_and_libraries_start_at_warning() -> None:
     out = to(io.StringIO(), fmt="text", level="error")
-    Log("x").warning("not written")
-    Log("x").error("written")
+    Logger("x").warning("not written")
+    Logger("x").error("written")
     logging.getLogger("mcp.server").info("not written")
     logging.getLogger("some.library").warning("%s from a library", "words")
     assert out.getvalue() == "ERROR written\nWARNING words from a library\n"
@@ -120,13 +120,13 @@ def test_protocol_debug_opens_the_sdk() -> None:
 def test_an_exception_keeps_its_traceback_inside_its_own_lines() -> None:
     error = ValueError("line one\nERROR forged\x1b[2J")
     text, structured = to(io.StringIO(), fmt="text"), None
-    Log("x").exception("failed", error, id="1f2e3d4c")
+    Logger("x").exception("failed", error, id="1f2e3d4c")
     first, *others = text.getvalue().splitlines()
     assert first == "ERROR failed          id=1f2e3d4c"
     assert all(line.startswith("    ") for line in others)
     assert "\x1b" not in text.getvalue()
     structured = to(io.StringIO(), fmt="json")
-    Log("x").exception("failed", error)
+    Logger("x").exception("failed", error)
     assert "ValueError: line one" in json.loads(structured.getvalue())["traceback"]
 
 
@@ -146,7 +146,7 @@ async def test_the_correlation_id_follows_the_request_into_its_tasks() -> None:
         with correlated(identifier):
             async with asyncio.TaskGroup() as group:
                 inner = group.create_task(asyncio.to_thread(correlation_id))
-            Log("x").info("done")
+            Logger("x").info("done")
             return inner.result()
 
     assert list(await asyncio.gather(serve("aaaa"), serve("bbbb"))) == ["aaaa", "bbbb"]

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from proxy.telemetry import METRICS, Metrics
+from proxy.telemetry import METRICS, MetricsRegistry
 
 
-def text(metrics: Metrics) -> str:
+def text(metrics: MetricsRegistry) -> str:
     return metrics.render()[0].decode()
 
 
@@ -21,7 +21,7 @@ def test_the_table_is_sound() -> None:
 
 
 def test_every_metric_of_the_table_can_be_used_and_is_exposed() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     for metric in METRICS:
         labels = dict.fromkeys(metric.labels, "x")
         if metric.kind == "counter":
@@ -35,7 +35,7 @@ def test_every_metric_of_the_table_can_be_used_and_is_exposed() -> None:
 
 
 def test_counting_setting_and_adding() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     metrics.count("executor_requests_total", path="/mcp", status="200")
     metrics.count("executor_requests_total", 2, path="/mcp", status="200")
     metrics.set("executor_executions_running", 4)
@@ -47,7 +47,7 @@ def test_counting_setting_and_adding() -> None:
 
 
 def test_an_info_metric_has_one_series() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     metrics.only("executor_config_info", 1, sha256="aaa", generation="1")
     metrics.only("executor_config_info", 1, sha256="bbb", generation="2")
     assert metrics.value("executor_config_info", sha256="aaa", generation="1") is None
@@ -55,7 +55,7 @@ def test_an_info_metric_has_one_series() -> None:
 
 
 def test_a_state_metric_has_one_series_for_each_thing() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     for connection, status in (
         ("a.org.main", "failed"),
         ("b.org.main", "failed"),
@@ -74,7 +74,7 @@ def test_a_state_metric_has_one_series_for_each_thing() -> None:
 
 
 def test_what_left_the_config_leaves_the_metrics() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     metrics.count("executor_tool_calls_total", integration="gone", outcome="ok")
     metrics.count("executor_tool_calls_total", integration="stays", outcome="ok")
     metrics.observe("executor_tool_call_seconds", 1, integration="gone")
@@ -84,21 +84,21 @@ def test_what_left_the_config_leaves_the_metrics() -> None:
 
 
 def test_two_starts_share_nothing() -> None:
-    first, second = Metrics(), Metrics()
+    first, second = MetricsRegistry(), MetricsRegistry()
     first.set("executor_executions_running", 7)
     assert second.value("executor_executions_running") == 0
 
 
 def test_a_name_outside_the_table_is_a_defect() -> None:
     with pytest.raises(KeyError):
-        Metrics().count("executor_surprise_total")
+        MetricsRegistry().count("executor_surprise_total")
 
 
 def test_label_values_cannot_forge_a_series() -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     metrics.count("executor_rate_limit_hits_total", limit='x"} 1\nforged 1')
     assert not any(line.startswith("forged") for line in text(metrics).splitlines())
 
 
 def test_the_content_type_is_one_prometheus_accepts() -> None:
-    assert Metrics().render()[1].startswith("text/plain; version=")
+    assert MetricsRegistry().render()[1].startswith("text/plain; version=")

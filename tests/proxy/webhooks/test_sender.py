@@ -20,7 +20,7 @@ from proxy.executions import pauses
 from proxy.live import Live
 from proxy.state import State
 from proxy.state.opening import open_state
-from proxy.telemetry import Metrics
+from proxy.telemetry import MetricsRegistry
 from proxy.webhooks import Timing, WebhookSender
 from tests.integrations.echo import Echo, Reply, Seen, echo_server
 from tests.proxy.support import LIMIT_SECONDS, config_text, generation_of
@@ -35,7 +35,7 @@ def hook(url: str) -> str:
     return f"approvals: {{webhook: {{url: '{url}/hook', secret: {{env: HOOK}}}}}}\n"
 
 
-class Counted(Metrics):
+class Counted(MetricsRegistry):
     """Rings whenever something is counted."""
 
     def __init__(self) -> None:
