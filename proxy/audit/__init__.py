@@ -1,4 +1,6 @@
-"""The audit trail: one JSON line for everything that was done, and by whose leave. Lines only go out.
+"""The audit trail: one JSON line for everything that was done, who did it, and which decision allowed it.
+
+Lines are written and never read back by the server.
 
 events      what a line says, as values
 redaction   arguments as a line may show them

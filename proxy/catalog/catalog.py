@@ -1,6 +1,4 @@
-"""Catalog: everything that one workspace offers, in one generation. Immutable; what is visible is the
-caller's part.
-"""
+"""Catalog: everything that one workspace offers, in one generation. Immutable; what is visible is the caller's part."""
 
 from __future__ import annotations
 
@@ -130,17 +128,13 @@ class Catalog:
         return out
 
     def describe(self, tool: CatalogTool, policy: JsonObject, budget: int) -> JsonObject:
-        """What `tools.describe.tool` answers. Raises `UnknownTool` only if the tool is not of this
-        catalog.
-        """
+        """What `tools.describe.tool` answers. Raises `UnknownTool` only if the tool is not of this catalog."""
         return describe(tool, self._index(tool), policy, budget)
 
     def discover(
         self, query: str, limit: int, visible: Visible, *, compact: bool = True, include_schemas: bool = False
     ) -> JsonObject:
-        """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly
-        wins.
-        """
+        """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly wins."""
         found = self.search(query, "", max(limit, 2), 0, visible)
         results: list[JsonObject] = []
         for each in found.items[: max(limit, 0)]:
@@ -156,9 +150,7 @@ class Catalog:
         inline_tools: int = 20,
         pause_rule: str = PAUSE_RULE,
     ) -> str:
-        """The description of the `execute` tool for a caller: under `max_bytes` of UTF-8, same catalog, same
-        bytes.
-        """
+        """The description of the `execute` tool for a caller: under `max_bytes` of UTF-8, same catalog, same bytes."""
         branches = tuple(self._branches.values())
         return describe_execute(
             branches, visible, max_bytes=max_bytes, inline_tools=inline_tools, pause_rule=pause_rule

@@ -14,8 +14,7 @@ _PROSE_AT_MOST = 4_000
 def describe(tool: CatalogTool, index: ToolIndex, policy: JsonObject, budget_bytes: int) -> JsonObject:
     """`{path,name,description,inputTypeScript,outputTypeScript,typeScriptDefinitions,policy}`.
 
-    The types take at most `budget_bytes`, the description a quarter of that (and never over 4,000
-    characters).
+    The types take at most `budget_bytes`, the description a quarter of that (and never over 4,000 characters).
     """
     types = types_of(tool, index, budget_bytes)
     return {

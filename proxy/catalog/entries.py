@@ -73,9 +73,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One search result. `score` is comparable within one search; about 1 means that everything asked for was
-    found.
-    """
+    """One search result. `score` is comparable within one search; about 1 means that everything asked for was found."""
 
     tool: CatalogTool
     score: float
@@ -83,9 +81,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of results. `total` counts visible matches, exactly up to 200 and at least to the end of this
-    page.
-    """
+    """A page of results. `total` counts visible matches, exactly up to 200 and at least to the end of this page."""
 
     items: tuple[Found, ...]
     total: int

@@ -1,5 +1,4 @@
-"""The search index of one toolset: built once per toolset digest, shared by all its connections and
-generations.
+"""The search index of one toolset: built once per toolset digest, shared by all its connections and generations.
 
 BM25 (Robertson and Zaragoza 2009, section 3.2) over weighted fields: a word's weight in a tool is the sum of
 the weights of the fields it occurs in, and what it adds to a score is computed at build time, so that a query
@@ -44,8 +43,7 @@ class Postings:
 class ToolIndex:
     """Pure data but for `types`, the bounded cache of rendered types (keyed by tool name and budget).
 
-    `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is
-    sorted.
+    `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is sorted.
     """
 
     digest: str

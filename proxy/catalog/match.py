@@ -1,9 +1,8 @@
 """Match: one query against one index, in two stages.
 
-First every tool that holds enough of the terms is scored by adding precomputed numbers. Then the best 200 are
-looked at closely: a phrase beats scattered words, a name that says nothing else beats a longer one, and an
-operation of the kind that was asked for (read, write, delete) beats others. The order is total: score, then
-name.
+First every tool that holds enough of the terms is scored by adding precomputed numbers. Then the best 200 are looked
+at closely: a phrase beats scattered words, a name that says nothing else beats a longer one, and an operation of the
+kind that was asked for (read, write, delete) beats others. The order is total: score, then name.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ Hits = dict[int, float]
 def match(index: ToolIndex, query: Query, granted: Sequence[float]) -> list[tuple[float, int]]:
     """(score, tool number), best first.
 
-    `granted[i]` is what term i is already worth because the connection's own name holds it (0.0: it does
-    not).
+    `granted[i]` is what term i is already worth because the connection's own name holds it (0.0: it does not).
     """
     if not query.terms or not index.tools:
         return []
@@ -99,8 +97,7 @@ def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
 def _add(
     index: ToolIndex, hits: Hits, forms: Iterable[tuple[str, float]], exact: Postings | None = None
 ) -> float:
-    """Note the hits of these forms. However rare one is, it is worth no more than the word meant, if that
-    exists."""
+    """Note the hits of these forms. However rare one is, it is worth no more than the word meant, if that exists."""
     best = 0.0
     for word, worth in forms:
         postings = index.postings.get(word)

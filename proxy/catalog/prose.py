@@ -22,9 +22,7 @@ def summary(tool: ToolDefinition) -> str:
 
 
 def full_text(tool: ToolDefinition, limit: int) -> str:
-    """Title and description with their line breaks, everything invisible written out, at most `limit`
-    characters.
-    """
+    """Title and description with their line breaks, everything invisible written out, at most `limit` characters."""
     title, body = tool.title.strip(), tool.description.strip()
     text = body if not title or body.startswith(title) else f"{title}\n{body}".strip()
     lines = [visible(line) for line in text[: limit + 1].splitlines()]

@@ -19,9 +19,7 @@ _LONGEST_PHRASE = max(map(len, synonyms.PHRASES))
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that should match: `word` as asked, `forms` the stems that count, each with its worth in
-    0..1.
-    """
+    """One thing that should match: `word` as asked, `forms` the stems that count, each with its worth in 0..1."""
 
     word: str
     forms: Mapping[str, float]
@@ -80,9 +78,7 @@ def _replace_phrases(words: list[str]) -> list[str]:
 
 
 def _term(word: str) -> Term:
-    """The word itself is worth 1; its plural or singular is found by stemming, so alternatives are stemmed
-    too.
-    """
+    """The word itself is worth 1; its plural or singular is found by stemming, so alternatives are stemmed too."""
     forms: dict[str, float] = {}
     for source in (word, word.removesuffix("s")):
         for other, worth in synonyms.ALTERNATIVES.get(source, {}).items():

@@ -54,8 +54,7 @@ def listed(chosen: Iterable[tuple[Branch, str]]) -> Iterator[CatalogTool]:
 def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> Iterator[Found]:
     """All matches, best first. Connections of one toolset share the work unless their own names take part.
 
-    Results are made as they are asked for: a page of a catalog with fifty equal connections looks at few of
-    them."""
+    Results are made as they are asked for: a page of a catalog with fifty equal connections looks at few of them."""
     done: dict[tuple[int, tuple[float, ...]], list[tuple[float, int]]] = {}
     streams: list[Iterator[Found]] = []
     for branch, start in chosen:

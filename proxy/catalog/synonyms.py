@@ -1,8 +1,7 @@
 """Synonyms: what people say, and the words that interface descriptions use for it.
 
-Read-only tables of general English and general web-API vocabulary, not of the names of any one product. A
-line of ALTERNATIVES reads: `word: other worth, ...`, where worth (0..1) is how much of a hit the other word
-is."""
+Read-only tables of general English and general web-API vocabulary, not of the names of any one product. A line of
+ALTERNATIVES reads: `word: other worth, ...`, where worth (0..1) is how much of a hit the other word is."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Words: how text becomes the tokens that the index stores and queries look for.
 
-Identifiers are split at case changes, `_ . / : -` and everything else that is no letter or digit; prose is
-split at the latter only, so that "GitHub" stays one word. All tokens are lower case and lightly stemmed:
-plural, -ing, -ed, -ation and a final e go, which is enough to bring "deleting", "deleted" and "delete"
-together.
+Identifiers are split at case changes, `_ . / : -` and everything else that is no letter or digit; prose is split at
+the latter only, so that "GitHub" stays one word. All tokens are lower case and lightly stemmed: plural, -ing, -ed,
+-ation and a final e go, which is enough to bring "deleting", "deleted" and "delete" together.
 """
 
 from __future__ import annotations
@@ -28,9 +27,7 @@ def split_prose(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """The stored form of one lower-case word. Pure, and stable: stem(stem(w)) need not be stem(w), so stem
-    once.
-    """
+    """The stored form of one lower-case word. Pure, and stable: stem(stem(w)) need not be stem(w), so stem once."""
     if len(word) <= 3 or word in _UNCHANGED or not word.isascii():
         return word
     word = _without_verb_ending(_singular(word))

@@ -54,7 +54,10 @@ class OpenConnection:
 
     @property
     def status(self) -> JsonObject:
-        """`{"status": "connected"}`, or another status of the seeds' union, with its `error`."""
+        """`{"status": "connected"}`, or another status with its `error`: `needs_secret`, `needs_auth`, `failed`.
+
+        MCP servers have more of them: theirs is what their session says.
+        """
         if self.failure is not None:
             return dict(self.failure)
         try:

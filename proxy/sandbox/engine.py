@@ -1,14 +1,12 @@
 """The one module that touches dukpy's native QuickJS context.
 
 Only the C extension is loaded: importing the package `dukpy` would bring its interpreter object, which hands
-`require`, files and `process.env` to scripts. The extension's contract, proven by
-tests/proxy/sandbox/test_engine.py:
+`require`, files and `process.env` to scripts. The extension's contract, proven by tests/proxy/sandbox/test_engine.py:
 
 - `create_context()` gives a capsule with its own heap (128 MiB at most) and stack (1 MiB at most).
-- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and
-returns
-  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise
-  rejected while nobody listens; the second is not our business and is dropped.
+- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and returns
+  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise that is rejected
+  while nobody listens; the second is no error of the execution and is dropped.
 - A job that throws (only memory exhaustion can, the prelude guards the rest) makes the context unusable.
 - The code may call `holder._call_python(name, arguments)`, which is how the prelude fetches a frame.
 """

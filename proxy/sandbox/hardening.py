@@ -1,8 +1,7 @@
-"""What a worker gives up before it sees any agent code, in this order (02-execute section 6):
+"""What a worker gives up before it sees any agent code, in this order:
 
-no_new_privs, not dumpable, every descriptor but the one socket, resource limits, the user id, death with the
-parent, and last the system calls. `Hardener` is made once in the zygote, so that a worker only makes the
-calls themselves."""
+no_new_privs, not dumpable, every descriptor but the one socket, resource limits, the user id, death with the parent,
+and last the system calls. `Hardener` is made once in the zygote, so that a worker only makes the calls themselves."""
 
 from __future__ import annotations
 
@@ -40,8 +39,7 @@ class Hardener:
         self._parent = parent
 
     def isolate_network(self) -> bool:
-        """Put the zygote, and so every worker, into a network namespace of its own, where that is
-        permitted."""
+        """Put the zygote, and so every worker, into a network namespace of its own, where that is permitted."""
         return bool(self._is_root and self._libc.unshare(_CLONE_NEWNET) == 0)
 
     def harden(self, socket_fd: int) -> list[str]:
@@ -71,8 +69,7 @@ class Hardener:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        # Changing the user id makes the kernel forget two earlier promises; repeat the one that is not done
-        # below.
+        # Changing the user id makes the kernel forget two earlier promises; repeat the one that is not done below.
         return self._set(_PR_SET_DUMPABLE, 0)
 
     def _die_with_parent(self) -> bool:

@@ -1,8 +1,7 @@
 """What the execution machine and a worker say to each other, as values.
 
-A worker speaks exactly once for each message it is sent: `Blocked` when nothing can progress inside, `Done`
-at the end. It is treated as hostile: everything it says is checked here, and a wrong word raises
-`ProtocolError`."""
+A worker speaks exactly once for each message it is sent: `Blocked` when nothing can progress inside, `Done` at the
+end. It is treated as hostile: everything it says is checked here, and a wrong word raises `ProtocolError`."""
 
 from __future__ import annotations
 
@@ -36,8 +35,7 @@ class SandboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class StartMessage:
-    """Begin an execution. `seed` is 32 bytes in hex; `now` is the virtual clock's start, milliseconds since
-    1970.
+    """Begin an execution. `seed` is 32 bytes in hex; `now` is the virtual clock's start, milliseconds since 1970.
 
     `language` None: plain JavaScript runs as it is, anything that does not parse or that means something else
     in TypeScript goes through the transform first."""
@@ -51,8 +49,7 @@ class StartMessage:
 
 @dataclass(frozen=True, slots=True)
 class ResultDelivery:
-    """The outcome of call `seq`: its envelope (an object, or its JSON as bytes), or {"throw": {name,
-    message}}."""
+    """The outcome of call `seq`: its envelope (an object, or its JSON as bytes), or {"throw": {name, message}}."""
 
     now: float
     seq: int

@@ -1,9 +1,13 @@
 """What a model sent, as code that can run: fences off, the one function called, positions kept.
 
-Everything that is taken away is replaced by spaces, line by line, so that the lines and columns of what
-remains are those of the code as sent. Whether the rest is an expression or a function body is for the
-engine's parser to say; here it is only noted whether a lone expression is a function that wants to be called
-(02-execute section 2)."""
+Rules, in this order:
+- Of code in Markdown fences only the content of the first fence counts.
+- `export default` before the code is dropped, and so are semicolons at its end.
+- A lone expression that is a function is to be called.
+
+Everything that is taken away is replaced by spaces, line by line, so that the lines and columns of what remains are
+those of the code as sent. Whether the rest is an expression or a function body is for the engine's parser to say.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ class Recovered(NamedTuple):
 
 
 def recover(code: str) -> Recovered:
-    """Apply the rules of 02-execute section 2 to code as sent."""
+    """Apply the rules above to code as sent."""
     source = unfence(code)
     tokens = Tokens(source)
     items = tokens.items

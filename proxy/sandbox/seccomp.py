@@ -19,8 +19,7 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_PROTECTION = 0, 4, 16 + 2 * 8
 _X32_BIT = 0x40000000
 
-# machine -> (AUDIT_ARCH, numbers allowed with any arguments, numbers whose third argument must lack
-# PROT_EXEC)
+# machine -> (AUDIT_ARCH, numbers allowed with any arguments, numbers whose third argument must lack PROT_EXEC)
 _MACHINES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     # read write close munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap madvise
     # setitimer getpid sendto recvfrom exit gettimeofday sigaltstack gettid futex clock_gettime exit_group
@@ -86,8 +85,7 @@ def build(machine: str | None = None) -> SeccompFilter | None:
 
 
 def program(arch: int, plain: tuple[int, ...], no_exec: tuple[int, ...]) -> bytes:
-    """BPF instructions. A jump's two distances count the instructions skipped when it holds and when it does
-    not."""
+    """BPF instructions. A jump's two distances count the instructions skipped when it holds and when it does not."""
     code = [
         _instruction(_LOAD, _OFFSET_ARCH),
         _instruction(_JUMP_EQUAL, arch, 1, 0),

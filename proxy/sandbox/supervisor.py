@@ -61,8 +61,7 @@ class Supervisor:
             raise ZygoteFailed(f"the sandbox's zygote did not start: {error!r}") from error
 
     def spawn(self) -> Worker:
-        """Ask for a worker. It may be used at once: what is sent waits in its socket until the fork is
-        done."""
+        """Ask for a worker. It may be used at once: what is sent waits in its socket until the fork is done."""
         ours, theirs = _socket_pair(socket.SOCK_STREAM)
         worker = Worker(ours, max_message_bytes=self._options["max_message_bytes"], transform=self._transform)
         self._last_token = token = (self._last_token + 1) % (1 << 32)

@@ -31,8 +31,7 @@ _OPENERS = {"(": ")", "[": "]", "{": "}"}
 
 
 class Tokens:
-    """The significant tokens of one text, with `match[i]` the index of the bracket that closes or opens token
-    i."""
+    """The significant tokens of one text, with `match[i]` the index of the bracket that closes or opens token i."""
 
     __slots__ = ("_braces", "_no_regex_before", "_open", "_text", "items", "match")
 
@@ -82,8 +81,7 @@ class Tokens:
         may_start = at >= self._no_regex_before and self._regex_may_start()
         found = _REGEX.match(self._text, at) if may_start else None
         if may_start and found is None:
-            # A regular expression ends on its line: one look to the line's end is enough, or reading is
-            # quadratic.
+            # A regular expression ends on its line: one look to the line's end is enough, or reading is quadratic.
             self._no_regex_before = self._text.find("\n", at) % (len(self._text) + 1)
         if found is not None:
             self._add("regex", found.group(), at)

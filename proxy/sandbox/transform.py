@@ -1,4 +1,4 @@
-"""TypeScript to JavaScript, positions kept. Runs in a process of its own (02-execute section 2).
+"""TypeScript to JavaScript, positions kept. Runs in a process of its own.
 
 The transform is OXC, compiled to WebAssembly, from the package quickjs-rs. Its compiled form is kept in a
 sealed memory file that the proxy holds, so that only the first process of a server pays for compiling it."""

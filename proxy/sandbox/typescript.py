@@ -26,8 +26,7 @@ _NO_ANSWER = b'{"t":"source"}'
 
 
 class TypeScript:
-    """`transform(code)` gives the payload of the `source` message for a worker. Requests are served in
-    turn."""
+    """`transform(code)` gives the payload of the `source` message for a worker. Requests are served in turn."""
 
     def __init__(self, *, request_seconds: float = _REQUEST_SECONDS) -> None:
         self._request_seconds = request_seconds

@@ -1,5 +1,4 @@
-"""The worker's side of the exchange: read a frame, run JavaScript, answer with one frame. Runs in the forked
-child.
+"""The worker's side of the exchange: read a frame, run JavaScript, answer with one frame. Runs in the forked child.
 
 The worker makes no sense of tool calls. It speaks once for each frame it was sent, and then waits.
 """

@@ -1,5 +1,4 @@
-"""The process that makes workers: everything a worker needs is imported and built here once, then inherited
-by fork.
+"""The process that makes workers: everything a worker needs is imported and built here once, then inherited by fork.
 
 It is started with an empty environment and holds no secret, no configuration and no listening socket. It
 talks to the pool over one SOCK_SEQPACKET socket, one message a packet (below); each names a worker by a token
@@ -48,8 +47,7 @@ class Zygote:
         self._hardener = Hardener(
             options["memory_bytes"], options["cpu_seconds"] * options["runs"], parent=os.getpid()
         )
-        # Made before the fork and used after it: a worker never pays for a context. One for each run it may
-        # serve.
+        # Made before the fork and used after it: a worker never pays for a context. One for each run it may serve.
         native, secret = Native(options["extension"]), "_" + os.urandom(16).hex()
         self._contexts = [JsContext(native, options["prelude"], secret) for _ in range(options["runs"])]
 

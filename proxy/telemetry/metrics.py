@@ -34,7 +34,7 @@ class Metric:
 
 
 METRICS: Final[tuple[Metric, ...]] = (
-    # Configuration (06-gitops: every outcome of a reload is visible).
+    # Configuration: every outcome of a reload is visible.
     Metric(
         "executor_config_last_reload_successful",
         "gauge",

@@ -60,8 +60,8 @@ async def test_a_secret_too_short_to_be_redacted_is_said(tmp_path: Path, env: Ma
     assert long["warnings"] == []
 
 
-async def test_a_status_of_seed_003_has_no_error_of_ours(tmp_path: Path, env: Mapping[str, str]) -> None:
-    """`needs_auth` is a bare word there; the reason stands with the warnings."""
+async def test_needs_auth_stands_without_an_error_of_ours(tmp_path: Path, env: Mapping[str, str]) -> None:
+    """`needs_auth` is a bare word in a status; the reason stands with the warnings."""
     client = "client_id: x, client_secret: {env: S}, token_url: https://i.example.com/t"
     text = config_text(connection=f"{{auth: {{kind: oauth2, grant: client_credentials, {client}}}}}")
     (row,) = connection_rows(await generation_of(tmp_path, text, env))

@@ -208,8 +208,7 @@ def test_randomness_comes_from_the_seed(value: Value) -> None:
 
 
 def test_chacha_matches_rfc_8439(value: Value) -> None:
-    # RFC 8439, appendix A.1, test vector 1: zero key, zero nonce, counter 0. Math.random uses the first two
-    # words.
+    # RFC 8439, appendix A.1, test vector 1: zero key, zero nonce, counter 0. Math.random uses the first two words.
     first, second = 0xADE0B876, 0x903DF1A0
     expected = ((first >> 5) * 67108864 + (second >> 6)) / 2**53
     assert value("return Math.random()", seed="0" * 64) == expected

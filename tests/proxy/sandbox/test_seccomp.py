@@ -37,8 +37,7 @@ def test_decisions_on_both_machines() -> None:
 def test_dangerous_calls_are_not_allowed_on_x86_64() -> None:
     arch, plain, no_exec = seccomp._MACHINES["x86_64"]
     code = seccomp.program(arch, plain, no_exec)
-    # open connect socket clone fork execve kill ptrace prctl setrlimit openat recvmsg sendmsg io_uring_setup
-    # clone3
+    # open connect socket clone fork execve kill ptrace prctl setrlimit openat recvmsg sendmsg io_uring_setup clone3
     for number in (2, 42, 41, 56, 57, 59, 62, 101, 157, 160, 257, 47, 46, 425, 435):
         assert decide(code, arch, number) == KILL
 
