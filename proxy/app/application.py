@@ -94,22 +94,25 @@ class Application:
             still=lambda principal: self.access.authenticator.refresh(principal),
         )
         self._reloader: Reloader[LoadedConfig, Built] | None = None
+        self.gateway = self._gateway()
+
+    def _gateway(self) -> AppGateway:
         operations = Operations(
             self.live,
             lambda: self.reloader,
-            lambda: sandboxes.pool,
+            lambda: self._sandboxes.pool,
             self.metrics,
-            connections.health,
+            self._connections.health,
             lambda: self.store_watch.trouble,
             lambda: self.executions.running,
         )
-        self.gateway = AppGateway(
+        return AppGateway(
             self.live,
             lambda: self.access,
             self.executions,
             operations,
             self.metrics,
-            SystemTools(self.live, state),
+            SystemTools(self.live, self.state),
             self.auditing.not_admitted,
         )
 

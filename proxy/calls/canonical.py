@@ -1,4 +1,4 @@
-"""Arguments in one spelling, and their digest: what journals, approvals and audit refer to.
+"""Arguments in one canonical form, and their digest: what journals, approvals and audit refer to.
 
 Canonical JSON here is UTF-8 without blanks, object keys sorted by code point. It differs from RFC 8785 only in the
 order of keys outside the Basic Multilingual Plane and in how exotic floats are written; both are stable here.
@@ -18,7 +18,7 @@ class NotCanonical(ValueError):
 
 
 def canonical(arguments: Mapping[str, Any]) -> bytes:
-    """The one spelling. Raises `NotCanonical`."""
+    """The one form of equal arguments. Raises `NotCanonical`."""
     try:
         return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:

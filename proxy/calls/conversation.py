@@ -68,7 +68,7 @@ def step_text(progress: float, total: float | None, message: str | None) -> str:
     return f"{count}: {words}" if words else count
 
 
-def stepping(on_step: OnStep, clean: Clean, now: Callable[[], float]) -> OnProgress:
+def throttled_progress(on_step: OnStep, clean: Clean, now: Callable[[], float]) -> OnProgress:
     """What an upstream may call as often as it likes."""
     pace = ProgressThrottle()
 
@@ -80,7 +80,7 @@ def stepping(on_step: OnStep, clean: Clean, now: Callable[[], float]) -> OnProgr
     return heard
 
 
-def unhurried(ask: OnElicit, limit: asyncio.Timeout) -> OnElicit:
+def without_deadline(ask: OnElicit, limit: asyncio.Timeout) -> OnElicit:
     """The same question, with the deadline standing still meanwhile. The answer must come before the call is over."""
 
     async def asked(question: ElicitationRequest) -> ElicitationAnswer | None:
@@ -106,8 +106,8 @@ class UpstreamCleaner:
 
     def conversation(self, talk: Talk, limit: asyncio.Timeout) -> Conversation:
         """What the upstream may do during the call. `limit` is the call's deadline."""
-        progress = stepping(talk.on_step, self.text, asyncio.get_running_loop().time)
-        ask = self._asking(unhurried(talk.ask, limit)) if talk.ask is not None else None
+        progress = throttled_progress(talk.on_step, self.text, asyncio.get_running_loop().time)
+        ask = self._asking(without_deadline(talk.ask, limit)) if talk.ask is not None else None
         return Conversation(talk.party, progress, ask, talk.reply)
 
     def text(self, text: str) -> str:

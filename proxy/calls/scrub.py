@@ -26,7 +26,7 @@ _SECRETS_REMEMBERED: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class _Spellings:
+class _Encodings:
     """`texts`: as they stand in a string, longest first; `found`: the bytes to look for in serialised JSON."""
 
     texts: tuple[str, ...]
@@ -34,40 +34,40 @@ class _Spellings:
 
 
 class Scrubber:
-    """Remembers the spellings of secrets it has seen; forgets the oldest."""
+    """Remembers the encodings of secrets it has seen; forgets the oldest."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, _Spellings] = OrderedDict()
+        self._known: OrderedDict[str, _Encodings] = OrderedDict()
 
     def clean(self, body: bytes, secrets: Iterable[str]) -> bytes:
         """A JSON document without these secrets. The same object when none is in it."""
-        spellings = [self._spellings(one) for one in set(secrets) if len(one) >= SHORTEST_SECRET]
-        if not any(spelling in body for each in spellings for spelling in each.found):
+        encodings = [self._encodings(one) for one in set(secrets) if len(one) >= SHORTEST_SECRET]
+        if not any(encoding in body for each in encodings for encoding in each.found):
             return body
-        texts = sorted({text for each in spellings for text in each.texts}, key=len, reverse=True)
+        texts = sorted({text for each in encodings for text in each.texts}, key=len, reverse=True)
         return orjson.dumps(_rewritten(orjson.loads(body), texts))
 
     def clean_text(self, text: str, secrets: Iterable[str]) -> str:
         """The same for plain text, such as a traceback."""
-        spellings = [self._spellings(one) for one in set(secrets) if len(one) >= SHORTEST_SECRET]
-        return _replaced(text, sorted({t for each in spellings for t in each.texts}, key=len, reverse=True))
+        encodings = [self._encodings(one) for one in set(secrets) if len(one) >= SHORTEST_SECRET]
+        return _replaced(text, sorted({t for each in encodings for t in each.texts}, key=len, reverse=True))
 
-    def _spellings(self, secret: str) -> _Spellings:
+    def _encodings(self, secret: str) -> _Encodings:
         known = self._known.get(secret)
         if known is None:
-            known = self._known[secret] = _spellings_of(secret)
+            known = self._known[secret] = _encodings_of(secret)
             if len(self._known) > _SECRETS_REMEMBERED:
                 self._known.popitem(last=False)
         return known
 
 
-def _spellings_of(secret: str) -> _Spellings:
+def _encodings_of(secret: str) -> _Encodings:
     plain = {secret, *_percent(secret), html.escape(secret), secret.encode().hex(), *_base64(secret)}
     plain.add(secret.encode().hex().upper())
-    escaped = {spelling for text in plain for spelling in _as_json_text(text)}
+    escaped = {encoding for text in plain for encoding in _as_json_text(text)}
     texts = tuple(sorted(plain | escaped, key=len, reverse=True))
     found = {orjson.dumps(text)[1:-1] for text in texts}
-    return _Spellings(texts, tuple(found))
+    return _Encodings(texts, tuple(found))
 
 
 def _percent(secret: str) -> set[str]:
@@ -114,8 +114,8 @@ def _rewritten(value: Any, texts: list[str]) -> Any:
     return value
 
 
-def _replaced(text: str, spellings: Iterable[str]) -> str:
-    for spelling in spellings:
-        if spelling in text:
-            text = text.replace(spelling, REDACTED)
+def _replaced(text: str, encodings: Iterable[str]) -> str:
+    for encoding in encodings:
+        if encoding in text:
+            text = text.replace(encoding, REDACTED)
     return text

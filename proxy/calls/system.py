@@ -76,7 +76,7 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _SystemCall:
     """One call: who asks, the live workspace, what is visible there, and the checked arguments."""
 
     principal: Principal
@@ -91,7 +91,7 @@ class SystemTools:
     def __init__(self, live: Live, state: State) -> None:
         self._live = live
         self._state = state
-        self._tools: Mapping[str, Callable[[_Asked], Awaitable[PlainValue | Failure]]] = {
+        self._tools: Mapping[str, Callable[[_SystemCall], Awaitable[PlainValue | Failure]]] = {
             "search": self._search,
             "describe.tool": self._describe,
             "catalog.namespaces": self._namespaces,
@@ -112,62 +112,62 @@ class SystemTools:
         if workspace is None:
             return Failure("connection_removed", "This workspace is no longer configured.")
         visible = workspace.visible_for(principal.caller())
-        return await self._tools[name](_Asked(principal, workspace, visible, values))
+        return await self._tools[name](_SystemCall(principal, workspace, visible, values))
 
-    async def _search(self, asked: _Asked) -> PlainValue:
-        v = asked.values
-        found = asked.workspace.catalog.search_json(
-            v["query"], v["namespace"], v["limit"], v["offset"], asked.visible
+    async def _search(self, call: _SystemCall) -> PlainValue:
+        v = call.values
+        found = call.workspace.catalog.search_json(
+            v["query"], v["namespace"], v["limit"], v["offset"], call.visible
         )
         return PlainValue(found)
 
-    async def _describe(self, asked: _Asked) -> PlainValue | Failure:
-        path, catalog = asked.values["path"], asked.workspace.catalog
-        tool = catalog.find(path, asked.visible)
-        if not isinstance(tool, CatalogTool) or not asked.visible(tool):
-            return not_found(path, catalog.suggestions(path, asked.visible))
+    async def _describe(self, call: _SystemCall) -> PlainValue | Failure:
+        path, catalog = call.values["path"], call.workspace.catalog
+        tool = catalog.find(path, call.visible)
+        if not isinstance(tool, CatalogTool) or not call.visible(tool):
+            return not_found(path, catalog.suggestions(path, call.visible))
         budget = self._live.current.config.execute.describe_bytes
-        return PlainValue(catalog.describe(tool, self._policy(asked, tool), budget))
+        return PlainValue(catalog.describe(tool, self._policy(call, tool), budget))
 
-    def _policy(self, asked: _Asked, tool: CatalogTool) -> JsonObject:
+    def _policy(self, call: _SystemCall, tool: CatalogTool) -> JsonObject:
         """The decision as far as it is known without arguments; the whole list of rules stays with operators."""
-        facts = asked.workspace.facts(tool)
-        decision = asked.workspace.policies.decide(facts, asked.principal.caller(), None)
+        facts = call.workspace.facts(tool)
+        decision = call.workspace.policies.decide(facts, call.principal.caller(), None)
         shown = explain_json(facts, decision)
         kept = ("action", "rule", "default", "reason", "approver", "conditional")
         return {name: shown[name] for name in kept if shown[name] is not None and shown[name] is not False}
 
-    async def _namespaces(self, asked: _Asked) -> PlainValue:
-        return PlainValue(asked.workspace.catalog.namespaces(asked.visible))
+    async def _namespaces(self, call: _SystemCall) -> PlainValue:
+        return PlainValue(call.workspace.catalog.namespaces(call.visible))
 
-    async def _catalog(self, asked: _Asked) -> PlainValue:
-        v = asked.values
+    async def _catalog(self, call: _SystemCall) -> PlainValue:
+        v = call.values
         return PlainValue(
-            asked.workspace.catalog.tools(
+            call.workspace.catalog.tools(
                 v["namespace"],
                 v["query"],
                 v["limit"],
                 v["offset"],
-                asked.visible,
+                call.visible,
                 include_schemas=v["includeSchemas"],
             )
         )
 
-    async def _discover(self, asked: _Asked) -> PlainValue:
-        v = asked.values
+    async def _discover(self, call: _SystemCall) -> PlainValue:
+        v = call.values
         return PlainValue(
-            asked.workspace.catalog.discover(
+            call.workspace.catalog.discover(
                 v["query"],
                 v["limit"],
-                asked.visible,
+                call.visible,
                 compact=v["compact"],
                 include_schemas=v["includeSchemas"],
             )
         )
 
-    async def _integrations(self, asked: _Asked) -> PlainValue:
+    async def _integrations(self, call: _SystemCall) -> PlainValue:
         grouped: dict[str, JsonObject] = {}
-        for row in _connection_rows(asked):
+        for row in _connection_rows(call):
             seen = grouped.setdefault(
                 row["integration"],
                 {
@@ -180,17 +180,17 @@ class SystemTools:
             )
             seen["toolCount"] += row["toolCount"]
             seen["connections"].append({"connection": row["connection"], "status": row["status"]})
-        words = asked.values["query"].lower().split()
+        words = call.values["query"].lower().split()
         rows = [row for row in grouped.values() if _mentions(row, words)]
-        return PlainValue(_paged(rows, asked.values["limit"], asked.values["offset"]))
+        return PlainValue(_paged(rows, call.values["limit"], call.values["offset"]))
 
-    async def _connections(self, asked: _Asked) -> PlainValue:
-        wanted = asked.values["integration"]
-        return PlainValue([row for row in _connection_rows(asked) if wanted in ("", row["integration"])])
+    async def _connections(self, call: _SystemCall) -> PlainValue:
+        wanted = call.values["integration"]
+        return PlainValue([row for row in _connection_rows(call) if wanted in ("", row["integration"])])
 
-    async def _read_result(self, asked: _Asked) -> PlainValue | Failure:
-        ref, offset, limit = (asked.values[name] for name in ("ref", "offset", "limit"))
-        owner = Owner(asked.principal.workspace_id, asked.principal.account_id)
+    async def _read_result(self, call: _SystemCall) -> PlainValue | Failure:
+        ref, offset, limit = (call.values[name] for name in ("ref", "offset", "limit"))
+        owner = Owner(call.principal.workspace_id, call.principal.account_id)
         stored = await self._state.get_result(owner, ref)
         if stored is None:
             message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
@@ -256,11 +256,11 @@ def _shown(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _connection_rows(asked: _Asked) -> list[JsonObject]:
+def _connection_rows(call: _SystemCall) -> list[JsonObject]:
     """Inventory with the status of this moment: a secret may have gone missing since the snapshot was made."""
     rows: list[JsonObject] = []
-    for space in asked.workspace.catalog.namespaces(asked.visible):
-        live = asked.workspace.connections[space["namespace"]].status
+    for space in call.workspace.catalog.namespaces(call.visible):
+        live = call.workspace.connections[space["namespace"]].status
         kept = {key: space[key] for key in ("integration", "owner", "kind", "title", "toolCount")}
         rows.append({"connection": space["namespace"], **kept, **live})
     return rows

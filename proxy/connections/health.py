@@ -188,13 +188,13 @@ class HealthChecks:
         while True:
             await _pause(watched.changed, pause)
             async with self._places:
-                report = await _sure(watched.target)
+                report = await _probe_guarded(watched.target)
             self._reported(prefix, self._reports.get(prefix), report)
             self._reports[prefix] = report
             pause = watched.target.health.interval * random.uniform(0.9, 1.1)  # noqa: S311 - as above
 
 
-async def _sure(target: ProbeTarget) -> HealthReport:
+async def _probe_guarded(target: ProbeTarget) -> HealthReport:
     before = time.perf_counter()
     try:
         return await probe(target)

@@ -9,8 +9,8 @@ from proxy.calls.conversation import (
     SHORTEST_PAUSE_SECONDS,
     ProgressThrottle,
     step_text,
-    stepping,
-    unhurried,
+    throttled_progress,
+    without_deadline,
 )
 from proxy.calls.scrub import REDACTED, Scrubber
 from tests.proxy.support import LIMIT_SECONDS
@@ -45,7 +45,7 @@ def test_a_flood_becomes_a_few_lines_without_secrets() -> None:
     heard: list[str] = []
     time = iter(number / 1000 for number in range(2000))
     scrubber = Scrubber()
-    on_progress = stepping(
+    on_progress = throttled_progress(
         heard.append, lambda text: scrubber.clean_text(text, ["hunter22"]), lambda: next(time)
     )
     for number in range(2000):
@@ -63,7 +63,7 @@ async def test_the_deadline_stands_still_while_somebody_is_asked() -> None:
             seen.append(limit.when())
             return ElicitationAnswer("decline")
 
-        assert await unhurried(ask, limit)(ElicitationRequest("?")) == ElicitationAnswer("decline")
+        assert await without_deadline(ask, limit)(ElicitationRequest("?")) == ElicitationAnswer("decline")
         assert seen == [None]
         assert before is not None
         assert (limit.when() or 0) >= before
