@@ -19,16 +19,16 @@ class Timing:
     sweep_seconds: float = 60.0
     attempts: int = 10
 
-    def pause(self, attempts: int, asked: float | None, luck: float) -> float | None:
+    def pause(self, attempts: int, asked: float | None, jitter: float) -> float | None:
         """How long to wait after this many failed attempts; None: give up.
 
-        Doubles with each, between half and all of it as `luck` (0 to 1) has it; a receiver that asks for more time
+        Doubles with each, between half and all of it as `jitter` (0 to 1) has it; a receiver that asks for more time
         (`Retry-After`) gets it, within reason.
         """
         if attempts >= self.attempts:
             return None
         usual = min(self.first_pause_seconds * 2.0 ** (attempts - 1), self.longest_pause_seconds)
-        return max(usual * (0.5 + luck / 2), min(asked or 0.0, self.longest_asked_seconds))
+        return max(usual * (0.5 + jitter / 2), min(asked or 0.0, self.longest_asked_seconds))
 
 
 def retry_after(value: str) -> float | None:

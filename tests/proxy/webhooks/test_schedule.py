@@ -9,7 +9,7 @@ def test_pauses_double_up_to_a_limit_and_end_after_a_few_minutes() -> None:
     timing = Timing()
     pauses = [timing.pause(number, None, 1.0) for number in range(1, 11)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, None]
-    assert timing.pause(3, None, 0.0) == 2.0, "luck takes up to half away"
+    assert timing.pause(3, None, 0.0) == 2.0, "jitter takes up to half away"
 
 
 def test_a_receiver_that_asks_for_time_gets_it_within_reason() -> None:
