@@ -20,6 +20,7 @@ from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver
+from proxy.connections.connection import ResolveCredential
 from proxy.connections.credentials import credential_source, plain_headers
 from proxy.connections.digests import key_of
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
@@ -27,8 +28,6 @@ from proxy.connections.mcp_servers import server_of, session_values
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
 from proxy.connections.transport import client_for, transport_settings
-
-Resolve = Callable[[], Credential]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,12 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConnectionPlan:
     """One connection before it is open. Equal `key`s share one holding. `resolve` is None for unsupported auth."""
 
     key: str
     hold: Callable[[], Holding]
-    resolve: Resolve | None
+    resolve: ResolveCredential | None
     refresh_seconds: float | None = None
 
 
@@ -60,7 +59,7 @@ def plan_of(
     integration: Integration,
     dependencies: Dependencies,
     directories: Sequence[Path] = (),
-) -> Plan:
+) -> ConnectionPlan:
     """What this connection needs. `directories` are those of the config's files."""
     if isinstance(integration, OpenApi):
         return _openapi_plan(connection, integration, dependencies, directories)
@@ -109,7 +108,7 @@ def upstream_of(
 
 def _resolving(
     connection: Connection, integration: Integration, dependencies: Dependencies
-) -> Resolve | None:
+) -> ResolveCredential | None:
     """The credential; what is missing of it, or of the client's key, makes the connection `needs_secret`."""
     secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
     resolve = credential_source(connection.auth, secrets, dependencies.resolver)
@@ -129,7 +128,7 @@ def _resolving(
 
 def _openapi_plan(
     connection: Connection, integration: OpenApi, dependencies: Dependencies, directories: Sequence[Path]
-) -> Plan:
+) -> ConnectionPlan:
     spec = spec_source(integration)
     options = spec_options(integration, directories)
     key = source_key(integration, spec, options.root)
@@ -138,7 +137,9 @@ def _openapi_plan(
         load = openapi_load(spec, options, client_for(dependencies.http, integration, dependencies.resolver))
         return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience))
 
-    return Plan(key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh)
+    return ConnectionPlan(
+        key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh
+    )
 
 
 def origin_change(
@@ -208,7 +209,7 @@ def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None)
 # ---- GraphQL ------------------------------------------------------------------------------------------------------
 
 
-def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: Dependencies) -> Plan:
+def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: Dependencies) -> ConnectionPlan:
     """A schema from a file belongs to the integration; a live one is asked for with the connection's credential."""
     resolve = _resolving(connection, integration, dependencies)
     live = integration.introspection == "live"
@@ -239,7 +240,7 @@ def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: De
             Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience)
         )
 
-    return Plan(key, hold, resolve)
+    return ConnectionPlan(key, hold, resolve)
 
 
 def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
@@ -257,7 +258,7 @@ def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
 
 def _mcp_plan(
     prefix: str, connection: Connection, integration: McpLocal | McpRemote, dependencies: Dependencies
-) -> Plan:
+) -> ConnectionPlan:
     """One session per connection: its credential is part of it."""
     key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url)
     resolve = _resolving(connection, integration, dependencies)
@@ -279,4 +280,4 @@ def _mcp_plan(
         )
         return McpHolding(key, upstream)
 
-    return Plan(key, hold, resolve)
+    return ConnectionPlan(key, hold, resolve)

@@ -24,7 +24,7 @@ from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
 from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
-from proxy.connections.kinds import Dependencies, Plan, origin_change, plan_of, upstream_of
+from proxy.connections.kinds import ConnectionPlan, Dependencies, origin_change, plan_of, upstream_of
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 
@@ -145,7 +145,7 @@ class Connections:
                 del self._held[key]
                 self._tasks.create_task(held.holding.stop(), name=f"stop {key[:8]}")
 
-    def _hold(self, plan: Plan) -> None:
+    def _hold(self, plan: ConnectionPlan) -> None:
         if plan.key not in self._held:
             self._held[plan.key] = _Held(plan.hold())
         self._held[plan.key].users += 1
@@ -161,7 +161,7 @@ class Connections:
         prefix: str,
         connection: Connection,
         integration: Integration,
-        plan: Plan,
+        plan: ConnectionPlan,
         loaded: LoadedSource,
     ) -> OpenConnection:
         name, owner, own = prefix.split(".")
@@ -201,7 +201,7 @@ def _shared() -> Callable[[], mcp_kind.Shared]:
     return make
 
 
-def _shortest(plans: Iterable[Plan]) -> float | None:
+def _shortest(plans: Iterable[ConnectionPlan]) -> float | None:
     """The refresh interval of a shared document; None when none of its users asks for one."""
     return min((plan.refresh_seconds for plan in plans if plan.refresh_seconds is not None), default=None)
 
