@@ -15,7 +15,6 @@ from pathlib import Path
 
 import orjson
 
-import integrations
 from integrations.base import JsonObject, SourceError
 
 CHILD_SECONDS = 120.0
@@ -54,7 +53,7 @@ async def run_child(module: str, request: JsonObject, content: bytes, name: str)
 def _environment() -> dict[str, str]:
     """No variable of the proxy's reaches the child but where to find this package."""
     return {
-        "PYTHONPATH": str(Path(integrations.__file__).resolve().parent.parent),
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PATH": os.defpath,
     }

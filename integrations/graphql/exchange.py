@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from integrations.base import Credential
 from integrations.credentials import placed, placements_of
 from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, origin_of
-from integrations.openapi.redirects import redirected
+from integrations.http.redirects import redirected
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
 _MAX_REDIRECTS = 5

@@ -17,7 +17,7 @@ from integrations.credentials import CredentialProblem
 from integrations.graphql.exchange import addressed, post
 from integrations.graphql.responses import error_text
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
-from integrations.openapi.load import MAX_SOURCE_BYTES, gc_paused
+from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 _SECONDS = 30.0
 _NESTED = 7

@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.openapi.responses import interpret, parse_json, visible_headers
+from integrations.http.responses import interpret, parse_json, visible_headers
 
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 500

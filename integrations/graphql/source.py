@@ -20,7 +20,7 @@ from integrations.graphql.operations import NamedOperation, operation_from
 from integrations.graphql.schema import Schema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
-from integrations.openapi.load import MAX_SOURCE_BYTES, gc_paused
+from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 _CONVERTER = "1"
 _CHILD = "integrations.graphql.convert"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from integrations.openapi.servers import Server
+from integrations.base import JsonObject
+from integrations.openapi.doc import BrokenReference, Doc
+from integrations.openapi.pointer import mapping, strings
+from integrations.openapi.servers import Server, bind_servers
 
 Location = Literal["path", "query", "header", "cookie"]
 LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
@@ -86,3 +89,227 @@ class Binding:
     security: tuple[tuple[Scheme, ...], ...] | None
     responses: Mapping[str, Any]
     produces: tuple[str, ...] = ()
+
+
+_ALLOWED_STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+}
+
+
+def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> Binding:
+    """Bind one operation of the catalog. Raises `BrokenReference` only for documents changed under way."""
+    item = doc.path_item(path)
+    operation = item.get(method)
+    if not isinstance(operation, dict):
+        operation = mapping(item.get("additionalOperations")).get(method, {})
+    raw = _raw_parameters(doc, item, operation)
+    swagger = doc.version == "2.0"
+    parameters, ignored = _parameters(raw, swagger)
+    if swagger:
+        body = swagger_body(raw, strings(operation.get("consumes", doc.root.get("consumes"))))
+    else:
+        body = _body(doc, operation.get("requestBody"))
+    return Binding(
+        method=method.upper(),
+        path=path,
+        parameters=parameters,
+        ignored=ignored,
+        body=body,
+        servers=bind_servers(doc.root, item, operation, source_url),
+        security=bind_security(doc, operation),
+        responses=_responses(doc, operation),
+        produces=tuple(strings(operation.get("produces", doc.root.get("produces")))),
+    )
+
+
+def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[JsonObject]:
+    """Parameters of the path item, overridden by the operation's of equal name and location
+    (case-sensitive).
+    """
+    merged: dict[tuple[str, str], JsonObject] = {}
+    for holder in (item, operation):
+        listed = holder.get("parameters")
+        for entry in listed if isinstance(listed, list) else []:
+            parameter = doc.deref(entry)
+            if isinstance(parameter, dict) and isinstance(parameter.get("name"), str):
+                merged[(parameter["name"], str(parameter.get("in")))] = parameter
+    return list(merged.values())
+
+
+def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, ...], frozenset[str]]:
+    """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general
+    rule.
+    """
+    refused = NEVER_FROM_ARGUMENTS if swagger else NEVER_FROM_ARGUMENTS | {"accept"}
+    out: list[Parameter] = []
+    ignored: set[str] = set()
+    for entry in raw:
+        location = entry.get("in")
+        if location == "header" and entry["name"].lower() in refused:
+            ignored.add(entry["name"])
+        elif location == "querystring":
+            out.append(_querystring(entry))
+        elif location in LOCATIONS:
+            out.append(swagger_parameter(entry, location) if swagger else _parameter(entry, location))
+    return tuple(out), frozenset(ignored)
+
+
+def _parameter(entry: JsonObject, location: Location) -> Parameter:
+    declared = entry.get("style")
+    known = isinstance(declared, str) and declared in _ALLOWED_STYLES[location]
+    style = str(declared) if known else DEFAULT_STYLES[location]
+    explode = entry.get("explode")
+    content = mapping(entry.get("content"))
+    media_type = next(iter(content), None)
+    schema = mapping(content.get(media_type)).get("schema", {}) if media_type else entry.get("schema", {})
+    return Parameter(
+        name=entry["name"],
+        location=location,
+        required=location == "path" or entry.get("required") is True,
+        schema=schema,
+        style=style,
+        explode=explode if isinstance(explode, bool) else style in ("form", "deepObject", "cookie"),
+        allow_reserved=entry.get("allowReserved") is True,
+        media_type=media_type,
+        description=str(entry.get("description") or ""),
+        deprecated=entry.get("deprecated") is True,
+    )
+
+
+def _querystring(entry: JsonObject) -> Parameter:
+    """OpenAPI 3.2 `in: querystring`: one parameter is the whole query, usually a form."""
+    content = mapping(entry.get("content"))
+    media_type = next(iter(content), "application/x-www-form-urlencoded")
+    return Parameter(
+        name=entry["name"],
+        location="query",
+        required=entry.get("required") is True,
+        schema=mapping(content.get(media_type)).get("schema", {}),
+        style="querystring",
+        explode=True,
+        media_type=None if media_type == "application/x-www-form-urlencoded" else media_type,
+        description=str(entry.get("description") or ""),
+    )
+
+
+def _body(doc: Doc, raw: Any) -> Body | None:
+    body = doc.deref(raw)
+    if not isinstance(body, dict):
+        return None
+    media = [
+        Media(name, mapping(entry).get("schema", {}), mapping(mapping(entry).get("encoding")))
+        for name, entry in mapping(body.get("content")).items()
+    ]
+    if not media:
+        return None
+    return Body(body.get("required") is True, tuple(media), str(body.get("description") or ""))
+
+
+def _responses(doc: Doc, operation: JsonObject) -> JsonObject:
+    out: JsonObject = {}
+    for status, raw in mapping(operation.get("responses")).items():
+        response = doc.deref(raw)
+        if isinstance(response, dict):
+            out[str(status)] = response
+    return out
+
+
+def bind_security(doc: Doc, operation: JsonObject) -> tuple[tuple[Scheme, ...], ...] | None:
+    """The operation's `security` replaces the document's; an unknown scheme cannot be satisfied."""
+    declared = operation.get("security", doc.root.get("security"))
+    if not isinstance(declared, list):
+        return None
+    alternatives = [entry for entry in declared if isinstance(entry, dict)]
+    return tuple(tuple(_scheme(doc, name) for name in entry) for entry in alternatives)
+
+
+def _scheme(doc: Doc, name: str) -> Scheme:
+    raw: Any
+    try:
+        if doc.version == "2.0":
+            raw = mapping(doc.root.get("securityDefinitions")).get(name)
+        else:
+            raw = doc.deref(
+                {"$ref": f"#/components/securitySchemes/{name.replace('~', '~0').replace('/', '~1')}"}
+            )
+    except BrokenReference:
+        raw = None
+    return _presented(name, mapping(raw))
+
+
+def _presented(name: str, raw: JsonObject) -> Scheme:
+    kind = raw.get("type")
+    if (
+        kind == "apiKey"
+        and raw.get("in") in ("header", "query", "cookie")
+        and isinstance(raw.get("name"), str)
+    ):
+        return Scheme(name, raw["in"], raw["name"])
+    if kind == "basic" or (kind == "http" and str(raw.get("scheme", "")).lower() == "basic"):
+        return Scheme(name, "basic")
+    if kind in ("oauth2", "openIdConnect") or (kind == "http" and str(raw.get("scheme")).lower() == "bearer"):
+        return Scheme(name, "bearer")
+    return Scheme(name, "unsupported")
+
+
+_SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFormat", "allowEmptyValue"})
+
+
+def swagger_parameter(entry: JsonObject, location: Location) -> Parameter:
+    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the
+    name.
+    """
+    collection = entry.get("collectionFormat", "csv")
+    multi = collection == "multi" and location == "query"
+    return Parameter(
+        name=entry["name"],
+        location=location,
+        required=location == "path" or entry.get("required") is True,
+        schema=_schema(entry),
+        style=DEFAULT_STYLES[location],
+        explode=multi,
+        delimiter=None if multi else COLLECTIONS.get(collection, ","),
+        description=str(entry.get("description") or ""),
+    )
+
+
+def _schema(entry: JsonObject) -> JsonObject:
+    return {key: value for key, value in entry.items() if key not in _SWAGGER_OWN}
+
+
+def swagger_body(raw: Sequence[JsonObject], consumes: Sequence[str]) -> Body | None:
+    """The `in: body` parameter whatever its name, or all formData parameters as properties of one object."""
+    for entry in raw:
+        if entry.get("in") == "body":
+            types = [kind for kind in consumes if not _is_form(kind)] or consumes or ["application/json"]
+            media = tuple(
+                Media("application/json" if t == "*/*" else t, entry.get("schema", {})) for t in types
+            )
+            return Body(entry.get("required") is True, media, str(entry.get("description") or ""))
+    fields = [entry for entry in raw if entry.get("in") == "formData"]
+    return _swagger_form(fields, consumes) if fields else None
+
+
+def _swagger_form(fields: Sequence[JsonObject], consumes: Sequence[str]) -> Body:
+    properties: JsonObject = {}
+    encoding: JsonObject = {}
+    for entry in fields:
+        described = {"description": entry["description"]} if isinstance(entry.get("description"), str) else {}
+        properties[entry["name"]] = {**_schema(entry), **described}
+        if entry.get("type") == "array":
+            encoding[entry["name"]] = {"x-collection": entry.get("collectionFormat", "csv")}
+    required = [entry["name"] for entry in fields if entry.get("required") is True]
+    schema = {"type": "object", "properties": properties, "required": required}
+    has_file = any(entry.get("type") == "file" for entry in fields)
+    types = [kind for kind in consumes if _is_form(kind)]
+    if has_file:
+        types = [kind for kind in types if "multipart" in kind] or ["multipart/form-data"]
+    types = types or ["application/x-www-form-urlencoded"]
+    return Body(bool(required), tuple(Media(kind, schema, encoding) for kind in types))
+
+
+def _is_form(kind: str) -> bool:
+    return "multipart/" in kind or "form-urlencoded" in kind

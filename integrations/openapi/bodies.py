@@ -10,9 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
-from integrations.openapi.binding import COLLECTIONS, Media, Parameter
-from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.media import (
+from integrations.http.media import (
     charset_of,
     in_range,
     is_form,
@@ -24,8 +22,11 @@ from integrations.openapi.media import (
     is_text,
     is_xml,
 )
+from integrations.http.toolfile import file_bytes, is_tool_file
+from integrations.openapi.binding import COLLECTIONS, Media, Parameter
+from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.multipart import multipart_body
-from integrations.openapi.raw import mapping
+from integrations.openapi.pointer import mapping
 from integrations.openapi.serialize import (
     encode,
     is_undefined,
@@ -34,7 +35,6 @@ from integrations.openapi.serialize import (
     query_pairs,
     scalar_text,
 )
-from integrations.openapi.toolfile import file_bytes, is_tool_file
 from integrations.openapi.xml_body import to_xml
 
 _STYLED = frozenset({"style", "explode", "allowReserved"})

@@ -19,13 +19,12 @@ from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
 from integrations.openapi.bundle import Bundle, Fetched, Files, Library
 from integrations.openapi.doc import MAGIC
-from integrations.openapi.load import gc_paused, parse_source, version_of
-from integrations.openapi.operations import References, find_operations, sound_operations
+from integrations.openapi.load import parse_source, version_of
+from integrations.openapi.operations import References, find_operations, make_rows, sound_operations
 from integrations.openapi.patch import apply_patch
-from integrations.openapi.pointer import join_pointer
-from integrations.openapi.raw import mapping
-from integrations.openapi.rows import make_rows
+from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.trim import trim, trim_map
+from integrations.sources import gc_paused
 
 _SECTIONS_2 = ("definitions", "parameters", "responses")
 _ROOT = (

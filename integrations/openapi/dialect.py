@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from integrations.base import JsonObject
 from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.pointer import split_fragment
-from integrations.openapi.raw import mapping
+from integrations.openapi.pointer import mapping, split_fragment
 
 Direction = Literal["request", "response"]
 _NUMBERS = frozenset({

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from integrations.base import SourceError
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
-from integrations.openapi.load import MAX_SOURCE_BYTES
-from integrations.openapi.redirects import redirected
+from integrations.http.redirects import redirected
+from integrations.sources import MAX_SOURCE_BYTES
 
 _FETCH_SECONDS = 30.0
 _MAX_REDIRECTS = 5

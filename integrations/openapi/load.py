@@ -6,30 +6,12 @@ and are counted as often as they are used, so that an alias bomb (T28) ends as a
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
 from integrations.base import JsonObject, SourceError
-
-MAX_SOURCE_BYTES = 64 * 1024 * 1024
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Parsing makes a million objects that all stay: a collection in between finds nothing and doubles the
-    time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 
 def parse_source(source: bytes, name: str) -> JsonObject:

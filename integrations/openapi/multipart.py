@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.base import JsonObject
+from integrations.http.media import charset_of, in_range, is_json_type, is_range
+from integrations.http.toolfile import file_bytes, is_tool_file
 from integrations.openapi.binding import COLLECTIONS, Media
 from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.media import charset_of, in_range, is_json_type, is_range
-from integrations.openapi.raw import mapping
+from integrations.openapi.pointer import mapping
 from integrations.openapi.serialize import collected, json_text, parse_text, scalar_text
-from integrations.openapi.toolfile import file_bytes, is_tool_file
 
 
 def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
+from integrations.base import JsonObject
+
 _MISSING = object()
 
 
@@ -36,3 +38,13 @@ def walk(value: Any, tokens: list[str]) -> Any:
         if value is _MISSING:
             raise LookupError(token)
     return value
+
+
+def mapping(value: Any) -> JsonObject:
+    """The value, or an empty mapping in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def strings(value: Any) -> list[str]:
+    """The strings of a list; nothing of anything else."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -14,14 +14,14 @@ from urllib.parse import quote, unquote
 
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
+from integrations.http.media import charset_of, in_range, is_binary, is_json, is_range, is_text
+from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file
 from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
 from integrations.openapi.bodies import encode_body, structured_body
-from integrations.openapi.media import charset_of, in_range, is_binary, is_json, is_range, is_text
 from integrations.openapi.schema import Closure, preferred_response
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
-from integrations.openapi.server_argument import server_url
-from integrations.openapi.toolfile import decode_base64, file_bytes, is_tool_file
+from integrations.openapi.servers import Server
 from integrations.openapi.validate import check_values
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
@@ -274,3 +274,56 @@ def _accept(binding: Binding) -> str:
 
 
 __all__ = ["Request", "build_request", "encode"]
+
+
+def server_url(binding: Binding, given: Given, base_url: str | None) -> str:
+    """`base_url` > the `server` argument > the first server. Arguments cannot name another origin."""
+    server = _pick_server(binding, given)
+    values = _variables(server, given)
+    if base_url is not None:
+        return base_url.split("?")[0].split("#")[0]
+    for name in server.undefined(values):
+        given.refuse(
+            f"/server/variables/{name}",
+            "the document gives no value for it: set `base_url` on the integration",
+        )
+    url = server.expand(values).split("?")[0].split("#")[0]
+    if values and origin_of(url) not in set(server.origins()):
+        given.refuse("/server/variables", "the values would send the call to another host")
+    return quote(url, safe=URL_SAFE + "[]")
+
+
+def _pick_server(binding: Binding, given: Given) -> Server:
+    wanted = given.server.get("url")
+    for name in given.server.keys() - {"url", "variables"}:
+        given.refuse(f"/server/{name}", "only `url` and `variables` can be given")
+    if wanted is None:
+        return binding.servers[0]
+    for server in binding.servers:
+        if wanted in (server.declared, server.url):
+            return server
+    known = ", ".join(server.declared for server in binding.servers)
+    given.refuse("/server/url", f"has to be one of the declared servers: {known}")
+    return binding.servers[0]
+
+
+def _variables(server: Server, given: Given) -> dict[str, str]:
+    raw = given.server.get("variables")
+    out: dict[str, str] = {}
+    if raw is not None and not isinstance(raw, dict):
+        given.refuse("/server/variables", "has to be an object")
+        return out
+    for name, value in (raw or {}).items():
+        known = server.variables.get(name)
+        text = value if isinstance(value, str) else str(value)
+        if known is None:
+            given.refuse(f"/server/variables/{name}", "this server has no such variable")
+        elif known.choices and text not in known.choices:
+            given.refuse(f"/server/variables/{name}", f"has to be one of {', '.join(known.choices)}")
+        elif any(part in ("", ".", "..") for part in unquote(text).split("/")) or re.search(
+            r"[?#@\\\s]", text
+        ):
+            given.refuse(f"/server/variables/{name}", "is no part of a server URL")
+        else:
+            out[name] = quote(text, safe=URL_SAFE)
+    return out

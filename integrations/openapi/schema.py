@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.base import JsonObject
+from integrations.http.media import is_binary, is_json, is_multipart, is_ndjson, is_text, is_xml
 from integrations.openapi.binding import LOCATIONS, Binding, Media, Parameter
 from integrations.openapi.bodies import accepts_string
 from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
-from integrations.openapi.media import is_binary, is_json, is_multipart, is_ndjson, is_text, is_xml
 
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 

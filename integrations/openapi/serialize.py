@@ -18,7 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from integrations.openapi.binding import COLLECTIONS, Parameter
-from integrations.openapi.raw import mapping
+from integrations.openapi.pointer import mapping
 
 Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).

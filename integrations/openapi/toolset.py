@@ -9,8 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.bind import bind_operation
-from integrations.openapi.binding import Binding
+from integrations.openapi.binding import Binding, bind_operation
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins

@@ -11,11 +11,11 @@ from integrations.attempts import attempt_repeatedly
 from integrations.base import Credential, JsonObject, PreparedCall, Result
 from integrations.credentials import CredentialProblem
 from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, origin_of
+from integrations.http.media import STREAMS
+from integrations.http.redirects import method_after, redirected
+from integrations.http.responses import interpret
 from integrations.openapi.credentials import with_credential
-from integrations.openapi.media import STREAMS
-from integrations.openapi.redirects import method_after, redirected
 from integrations.openapi.request import Request, build_request
-from integrations.openapi.responses import interpret
 from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5

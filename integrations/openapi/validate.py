@@ -16,14 +16,13 @@ from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
 
 from integrations.base import Problem
+from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_xml
+from integrations.http.toolfile import is_tool_file
 from integrations.openapi.arguments import MISSING, Given
 from integrations.openapi.binding import Media
-from integrations.openapi.media import is_form, is_json, is_json_type, is_multipart, is_xml
-from integrations.openapi.pointer import join_pointer
-from integrations.openapi.raw import mapping
+from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
-from integrations.openapi.toolfile import is_tool_file
 from integrations.validator import schema_errors
 
 _MAX_PROBLEMS = 20

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from integrations.http.toolfile import tool_file
 from integrations.openapi.binding import Media
 from integrations.openapi.bodies import encode_body, structured_body
-from integrations.openapi.toolfile import tool_file
 from tests.integrations.openapi.documents import compiled, operation
 
 DOC = compiled(operation())

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from integrations.openapi.pointer import join_pointer, split_fragment, walk
+from integrations.openapi.pointer import join_pointer, mapping, split_fragment, strings, walk
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,16 @@ def test_walk() -> None:
     for missing in (["x"], ["a", "1"], ["a", "-"], ["a", "0", "b", "c"]):
         with pytest.raises(LookupError):
             walk(tree, missing)
+
+
+def test_mapping() -> None:
+    assert mapping({"a": 1}) == {"a": 1}
+
+
+def test_strings() -> None:
+    assert strings(["a", 1, None, "b"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("other", [None, "a", 1])
+def test_anything_else_is_empty(other: Any) -> None:
+    assert (mapping(other), strings(other)) == ({}, [])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.openapi.media import (
+from integrations.http.media import (
     charset_of,
     in_range,
     is_binary,

@@ -11,8 +11,8 @@ import orjson
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.openapi.media import is_json, is_ndjson, is_text
-from integrations.openapi.toolfile import tool_file
+from integrations.http.media import is_json, is_ndjson, is_text
+from integrations.http.toolfile import tool_file
 
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 _HIDDEN = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"})

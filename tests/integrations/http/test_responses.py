@@ -7,7 +7,7 @@ import pytest
 
 from integrations.base import Failure, Success
 from integrations.http import HttpResponse
-from integrations.openapi.responses import error_message, interpret
+from integrations.http.responses import error_message, interpret
 
 
 def answer(status: int, content_type: str, body: bytes, *more: tuple[str, str]) -> HttpResponse:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integrations.openapi.toolfile import decode_base64, file_bytes, is_tool_file, tool_file
+from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file, tool_file
 
 
 def test_round_trip() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.http import HttpResponse
-from integrations.openapi.redirects import method_after, redirected
+from integrations.http.redirects import method_after, redirected
 
 
 @pytest.mark.parametrize(
