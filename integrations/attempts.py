@@ -19,10 +19,10 @@ from integrations.http import EgressDenied, HttpError, HttpResponse, TimedOut, T
 _AGAIN = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
-Attempt = Callable[[], Awaitable[tuple[Result, HttpResponse | None]]]
+SendOnce = Callable[[], Awaitable[tuple[Result, HttpResponse | None]]]
 
 
-async def attempt_repeatedly(attempt: Attempt, attempts: int, deadline: float) -> Result:
+async def attempt_repeatedly(attempt: SendOnce, attempts: int, deadline: float) -> Result:
     """The result of the first attempt that settles the matter, or of the last one.
 
     `attempt` gives its result and the response it came from, and raises `HttpError` when there is none.
@@ -37,7 +37,7 @@ async def attempt_repeatedly(attempt: Attempt, attempts: int, deadline: float) -
         await asyncio.sleep(pause)
 
 
-async def _one(attempt: Attempt, number: int) -> tuple[Result, float | None]:
+async def _one(attempt: SendOnce, number: int) -> tuple[Result, float | None]:
     """One try: its result, and the pause after which another one makes sense (None: none does)."""
     try:
         result, response = await attempt()

@@ -19,7 +19,7 @@ from integrations.base import JsonObject, SourceError
 
 CHILD_SECONDS = 120.0
 CHILD_MEMORY = 3 * 1024**3
-Work = Callable[[JsonObject, bytes], bytes]
+ChildWork = Callable[[JsonObject, bytes], bytes]
 
 
 async def run_child(module: str, request: JsonObject, content: bytes, name: str) -> bytes:
@@ -59,7 +59,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-def serve_child(work: Work) -> int:
+def serve_child(work: ChildWork) -> int:
     """The child's side: limits, then `work(request, content)`. The exit code is the return value."""
     request: JsonObject = orjson.loads(sys.stdin.buffer.readline())
     name = request["name"]

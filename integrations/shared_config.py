@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from integrations.fields import (
     CidrOrHost,
     Duration,
-    Headers,
+    HeaderFields,
     Maybe,
     Model,
     SecretRef,
@@ -109,7 +109,7 @@ class Described(Model):
 class HttpIntegration(Described):
     """Every integration that is spoken to over HTTP by our own client."""
 
-    headers: Headers = Field(default_factory=dict)
+    headers: HeaderFields = Field(default_factory=dict)
     timeout: Duration = 30.0
     egress: Egress = Egress()
     proxy: Maybe[Url] = None

@@ -25,7 +25,7 @@ from typing import Any
 from integrations.base import InvalidArguments
 from integrations.openapi.compile import compile_document
 from integrations.openapi.doc import Doc
-from integrations.openapi.request import Request, build_request
+from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 from integrations.schema_types import render_tool_types
 from tools.sample_arguments import sample_arguments
@@ -105,7 +105,7 @@ def _sweep_tool(toolset: OpenApiToolset, name: str, report: Report) -> None:
     report.failures += [f"{name}: {problem}" for problem in broken_rules(request)]
 
 
-def broken_rules(request: Request) -> list[str]:
+def broken_rules(request: OutgoingRequest) -> list[str]:
     """What is wrong with a request, whatever the operation and the arguments are."""
     out: list[str] = []
     if not _URL.fullmatch(request.url):
@@ -123,7 +123,7 @@ def broken_rules(request: Request) -> list[str]:
     return out + _broken_body(request)
 
 
-def _broken_body(request: Request) -> list[str]:
+def _broken_body(request: OutgoingRequest) -> list[str]:
     kinds = [value.split(";")[0] for name, value in request.headers if name == "Content-Type"]
     if len(kinds) != (request.body is not None):
         return [f"{len(kinds)} content types for {'a' if request.body is not None else 'no'} body"]

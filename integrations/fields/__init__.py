@@ -23,7 +23,7 @@ from integrations.fields.base import JsonSchema, Maybe, Model, NonEmptyTuple, Te
 from integrations.fields.names import OWNERS, RESERVED, ConnectionKey, IntegrationName, Name
 from integrations.fields.scalars import Expiry, KeyHash, PrincipalName, Regex, RoleHolder, parse_expiry
 from integrations.fields.secrets import (
-    Headers,
+    HeaderFields,
     SecretRef,
     TextOrSecret,
     looks_like_a_secret,
@@ -35,8 +35,8 @@ from integrations.fields.units import (
     Bytes,
     Duration,
     MillisecondsOrDuration,
-    Rate,
     RateField,
+    RateValue,
     Size,
     format_duration,
     format_size,
@@ -55,8 +55,8 @@ __all__ = [
     "Duration",
     "EnvName",
     "Expiry",
+    "HeaderFields",
     "HeaderName",
-    "Headers",
     "IntegrationName",
     "JsonSchema",
     "KeyHash",
@@ -69,8 +69,8 @@ __all__ = [
     "NonEmptyTuple",
     "PrincipalName",
     "PublicUrl",
-    "Rate",
     "RateField",
+    "RateValue",
     "Regex",
     "RoleHolder",
     "SecretRef",

@@ -89,7 +89,7 @@ TextOrSecret = Annotated[
     Annotated[str, BeforeValidator(_header_text), Tag("=text")] | Annotated[SecretRef, Tag("=reference")],
     Discriminator(_text_or_reference),
 ]
-Headers = dict[HeaderName, TextOrSecret]
+HeaderFields = dict[HeaderName, TextOrSecret]
 
 _SECRET_NAME = re.compile(
     r"^(authorization|proxy-authorization|cookie)$|token|secret|password|api[_-]?key$|private[_-]?key$",

@@ -149,7 +149,7 @@ _PERIOD_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateValue:
     """`count` events per `period`; `period_seconds` is the period's length."""
 
     count: int
@@ -177,9 +177,9 @@ def _rate_help(value: object) -> str:
     return "write COUNT/PERIOD with second, minute, hour or day: 100/minute"
 
 
-def parse_rate(value: object) -> Rate:
+def parse_rate(value: object) -> RateValue:
     found = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if isinstance(value, Rate):
+    if isinstance(value, RateValue):
         return value
     if not found:
         raise problem("E206", "expected a rate", _rate_help(value))
@@ -187,11 +187,11 @@ def parse_rate(value: object) -> Rate:
         raise problem(
             "E206", "rate must be greater than zero", "to block tools use a policy with action: block"
         )
-    return Rate(int(found[1]), found[2])
+    return RateValue(int(found[1]), found[2])
 
 
 RateField = Annotated[
-    Rate,
+    RateValue,
     PlainValidator(parse_rate),
     PlainSerializer(str),
     string_schema("^[0-9]+/(second|minute|hour|day)$", "100/minute", "5000/hour"),

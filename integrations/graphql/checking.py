@@ -21,15 +21,17 @@ from graphql.language import (
 
 from integrations.graphql.literals import literal_problems
 from integrations.graphql.merging import condition_of, conflicts
-from integrations.graphql.schema import LEAVES, FieldOf, Schema, Value, named_type
+from integrations.graphql.schema import LEAVES, FieldDefinition, GraphQlSchema, InputValue, named_type
 
 _MAX_DEPTH = 40
 _MAX_FOUND = 10
 _STREAMED = frozenset({"defer", "stream"})
-Found = tuple[Node, str]
+SelectionProblem = tuple[Node, str]
 
 
-def check_selection(schema: Schema, selections: SelectionSetNode, parent: str) -> list[Found]:
+def check_selection(
+    schema: GraphQlSchema, selections: SelectionSetNode, parent: str
+) -> list[SelectionProblem]:
     """What is wrong, as (place, reason); at most ten. `parent` is the composite type selected from."""
     check = _Check(schema)
     check.selections(selections, parent, 1)
@@ -41,9 +43,9 @@ def check_selection(schema: Schema, selections: SelectionSetNode, parent: str) -
 class _Check:
     """One selection set."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: GraphQlSchema) -> None:
         self._schema = schema
-        self.found: list[Found] = []
+        self.found: list[SelectionProblem] = []
 
     def _refuse(self, node: Node, reason: str) -> None:
         self.found.append((node, reason))
@@ -83,7 +85,7 @@ class _Check:
             )
         return _meant(name, here.fields)
 
-    def _result(self, node: FieldNode, field: FieldOf, depth: int) -> None:
+    def _result(self, node: FieldNode, field: FieldDefinition, depth: int) -> None:
         name = named_type(field.type)
         if self._schema.types[name].kind in LEAVES:
             if node.selection_set:
@@ -129,21 +131,21 @@ class _Check:
             seen.add(name)
 
     def _arguments(
-        self, owner: Node, what: str, declared: Sequence[Value], given: Iterable[ArgumentNode]
+        self, owner: Node, what: str, declared: Sequence[InputValue], given: Iterable[ArgumentNode]
     ) -> None:
         self.found += argument_problems(self._schema, owner, what, declared, given)
 
 
 def argument_problems(
-    schema: Schema,
+    schema: GraphQlSchema,
     owner: Node,
     what: str,
-    declared: Sequence[Value],
+    declared: Sequence[InputValue],
     given: Iterable[ArgumentNode],
-) -> list[Found]:
+) -> list[SelectionProblem]:
     known = {value.name: value for value in declared}
     seen: set[str] = set()
-    out: list[Found] = []
+    out: list[SelectionProblem] = []
     for node in given:
         name = node.name.value
         if name not in known:

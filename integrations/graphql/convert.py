@@ -46,7 +46,7 @@ from graphql.validation.validate import validate_sdl
 from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
 from integrations.graphql.operations import NamedOperation, operation_json
-from integrations.graphql.schema import Value
+from integrations.graphql.schema import InputValue
 
 _MAX_TOKENS = 200_000
 # Published SDL is less tidy than the specification: GitHub's defines a field twice, others use directives that
@@ -178,10 +178,10 @@ def _named(document: DocumentNode, operation: OperationDefinitionNode) -> NamedO
     )
 
 
-def _variables(operation: OperationDefinitionNode) -> Iterator[Value]:
+def _variables(operation: OperationDefinitionNode) -> Iterator[InputValue]:
     for one in operation.variable_definitions:
         default = print_ast(one.default_value) if one.default_value is not None else None
-        yield Value(one.variable.name.value, print_ast(one.type), "", default, None)
+        yield InputValue(one.variable.name.value, print_ast(one.type), "", default, None)
 
 
 def _root_fields(document: DocumentNode, selections: SelectionSetNode) -> Iterator[str]:

@@ -19,8 +19,16 @@ from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
 
-from integrations.graphql.nodes import TYPENAME, Field, Inline, Node
-from integrations.graphql.schema import ABSTRACT, FieldOf, Schema, Type, is_list, named_type, nullable
+from integrations.graphql.nodes import TYPENAME, InlineFragment, SelectedField, SelectionNode
+from integrations.graphql.schema import (
+    ABSTRACT,
+    FieldDefinition,
+    GraphQlSchema,
+    Type,
+    is_list,
+    named_type,
+    nullable,
+)
 
 _INNER_LEAVES = 8
 _MEMBER_LEAVES = 12
@@ -55,7 +63,9 @@ class _Budget:
         return granted
 
 
-def default_selection(schema: Schema, field: FieldOf, kind: str, depth: int, fields: int) -> tuple[Node, ...]:
+def default_selection(
+    schema: GraphQlSchema, field: FieldDefinition, kind: str, depth: int, fields: int
+) -> tuple[SelectionNode, ...]:
     """The selection for a root field of an operation of `kind`; empty for a leaf."""
     if schema.is_leaf(field.type):
         return ()
@@ -69,51 +79,57 @@ def default_selection(schema: Schema, field: FieldOf, kind: str, depth: int, fie
 class _Chooser:
     """Chooses for one operation. `way` holds the types between the root and here; `level` counts from 1."""
 
-    def __init__(self, schema: Schema, depth: int, fields: int) -> None:
+    def __init__(self, schema: GraphQlSchema, depth: int, fields: int) -> None:
         self._schema = schema
         self._depth = depth
         self._fields = fields
         self._budget = _Budget()
         self._in_payload = False
 
-    def payload(self, name: str) -> tuple[Node, ...]:
+    def payload(self, name: str) -> tuple[SelectionNode, ...]:
         """A mutation's payload: its leaves, and its objects one level in."""
         payload, way = self._schema.types[name], frozenset({name})
-        out: list[Node] = list(self._leaves(payload, self._fields))
+        out: list[SelectionNode] = list(self._leaves(payload, self._fields))
         self._in_payload = True
         for each in self._objects(payload, way):
             out += self._nested(each, 2, way)
         return tuple(out) or (TYPENAME,)
 
-    def wrapped(self, name: str, level: int, way: frozenset[str], page: bool = True) -> tuple[Node, ...]:
+    def wrapped(
+        self, name: str, level: int, way: frozenset[str], page: bool = True
+    ) -> tuple[SelectionNode, ...]:
         """A composite type, seen through when it is a connection."""
         items = _items_field(self._schema, self._schema.types[name])
         if items is None:
             return self._composite(name, level, way)
         inside = self._items(items, level, way | {name})
         total = self._schema.types[name].fields.get("totalCount")
-        out: list[Node] = [Field("totalCount")] if total and self._usable_leaf(total) else []
+        out: list[SelectionNode] = [SelectedField("totalCount")] if total and self._usable_leaf(total) else []
         out += inside
         if page:
             out += self._page_info(self._schema.types[name])
         return tuple(out) or (TYPENAME,)
 
-    def _items(self, items: FieldOf, level: int, way: frozenset[str]) -> list[Node]:
+    def _items(self, items: FieldDefinition, level: int, way: frozenset[str]) -> list[SelectionNode]:
         inner = named_type(items.type)
         if items.name == "nodes":
-            return [Field("nodes", self._composite(inner, level, way))] if self._open(inner, way) else []
+            return (
+                [SelectedField("nodes", self._composite(inner, level, way))] if self._open(inner, way) else []
+            )
         node = self._schema.types[inner].fields["node"]
         target = named_type(node.type)
         if not self._open(target, way):
             return []
         if self._schema.is_leaf(node.type):
-            return [Field("edges", (Field("node"),))]
-        return [Field("edges", (Field("node", self._composite(target, level, way | {inner})),))]
+            return [SelectedField("edges", (SelectedField("node"),))]
+        return [
+            SelectedField("edges", (SelectedField("node", self._composite(target, level, way | {inner})),))
+        ]
 
     def _open(self, name: str, way: frozenset[str]) -> bool:
         return name not in way and name not in self._schema.roots
 
-    def _page_info(self, connection: Type) -> list[Node]:
+    def _page_info(self, connection: Type) -> list[SelectionNode]:
         info = connection.fields.get("pageInfo")
         if (
             info is None
@@ -124,12 +140,12 @@ class _Chooser:
             return []
         there = self._schema.named(info.type).fields
         names = [name for name in _PAGE_INFO if name in there and self._usable_leaf(there[name])]
-        return [Field("pageInfo", tuple(map(Field, names)))] if names else []
+        return [SelectedField("pageInfo", tuple(map(SelectedField, names)))] if names else []
 
-    def _composite(self, name: str, level: int, way: frozenset[str]) -> tuple[Node, ...]:
+    def _composite(self, name: str, level: int, way: frozenset[str]) -> tuple[SelectionNode, ...]:
         here = self._schema.types[name]
         way = way | {name}
-        out: list[Node] = []
+        out: list[SelectionNode] = []
         if here.kind in ABSTRACT:
             out.append(TYPENAME)
         out += self._leaves(here, self._cap(level))
@@ -137,7 +153,9 @@ class _Chooser:
             for each in self._objects(here, way):
                 out += self._nested(each, level + 1, way)
         if here.kind == "UNION" or (here.kind == "INTERFACE" and level == 1):
-            out += self._members(here, level, way, {node.key for node in out if isinstance(node, Field)})
+            out += self._members(
+                here, level, way, {node.key for node in out if isinstance(node, SelectedField)}
+            )
         return tuple(out) or (TYPENAME,)
 
     def _cap(self, level: int) -> int:
@@ -145,17 +163,17 @@ class _Chooser:
             return _MEMBER_LEAVES
         return self._fields if level == 1 else _INNER_LEAVES
 
-    def _leaves(self, here: Type, cap: int, taken: Set[str] = frozenset()) -> list[Field]:
+    def _leaves(self, here: Type, cap: int, taken: Set[str] = frozenset()) -> list[SelectedField]:
         names = sorted(
             (one.name for one in here.fields.values() if one.name not in taken and self._usable_leaf(one)),
             key=lambda name: (_PREFERRED.get(name, 99), name.endswith(("HTML", "Html"))),
         )
-        return [Field(name) for name in names[: self._budget.take(min(cap, len(names)))]]
+        return [SelectedField(name) for name in names[: self._budget.take(min(cap, len(names)))]]
 
-    def _usable_leaf(self, field: FieldOf) -> bool:
+    def _usable_leaf(self, field: FieldDefinition) -> bool:
         return _usable(field) and self._schema.is_leaf(field.type)
 
-    def _objects(self, here: Type, way: frozenset[str]) -> list[FieldOf]:
+    def _objects(self, here: Type, way: frozenset[str]) -> list[FieldDefinition]:
         """Fields that hold objects, the most telling first: single ones, then lists, then connections."""
         found = [
             each
@@ -171,27 +189,29 @@ class _Chooser:
         connections = [each for each in found if self._is_connection(each) and _page_of(each)]
         return (single + connections[:_CONNECTIONS])[:_OBJECTS]
 
-    def _is_connection(self, field: FieldOf) -> bool:
+    def _is_connection(self, field: FieldDefinition) -> bool:
         return _items_field(self._schema, self._schema.named(field.type)) is not None
 
-    def _nested(self, field: FieldOf, level: int, way: frozenset[str]) -> list[Node]:
+    def _nested(self, field: FieldDefinition, level: int, way: frozenset[str]) -> list[SelectionNode]:
         if self._budget.left <= 0:
             return []
         inner = self.wrapped(named_type(field.type), level, way, page=level == 1)
         if inner == (TYPENAME,) and self._schema.named(field.type).kind not in ABSTRACT:
             return []
-        return [Field(field.name, inner, _page_of(field) if self._is_connection(field) else "")]
+        return [SelectedField(field.name, inner, _page_of(field) if self._is_connection(field) else "")]
 
-    def _members(self, here: Type, level: int, way: frozenset[str], taken: set[str]) -> list[Node]:
+    def _members(self, here: Type, level: int, way: frozenset[str], taken: set[str]) -> list[SelectionNode]:
         """Inline fragments of the possible types, without what the common part has already."""
         if len(here.possible) > _MEMBERS:
             return []
         share = max(3, self._budget.left // max(1, len(here.possible)))
         chosen = {name: self._member(name, level, way, taken, share) for name in here.possible}
         kept = _mergeable(self._schema, chosen)
-        return [Inline(name, tuple(nodes)) for name, nodes in kept.items() if nodes]
+        return [InlineFragment(name, tuple(nodes)) for name, nodes in kept.items() if nodes]
 
-    def _member(self, name: str, level: int, way: frozenset[str], taken: set[str], share: int) -> list[Field]:
+    def _member(
+        self, name: str, level: int, way: frozenset[str], taken: set[str], share: int
+    ) -> list[SelectedField]:
         member = self._schema.types[name]
         if not self._open(name, way):
             return []
@@ -199,7 +219,9 @@ class _Chooser:
         return self._leaves(member, cap, taken)
 
 
-def _mergeable(schema: Schema, chosen: dict[str, list[Field]]) -> dict[str, list[Field]]:
+def _mergeable(
+    schema: GraphQlSchema, chosen: dict[str, list[SelectedField]]
+) -> dict[str, list[SelectedField]]:
     """Per response key the type that most members give it; other members lose the key."""
     votes: dict[str, Counter[str]] = {}
     for name, nodes in chosen.items():
@@ -212,16 +234,16 @@ def _mergeable(schema: Schema, chosen: dict[str, list[Field]]) -> dict[str, list
     }
 
 
-def _usable(field: FieldOf) -> bool:
+def _usable(field: FieldDefinition) -> bool:
     return field.deprecated is None and not field.needs_arguments
 
 
-def _page_of(field: FieldOf) -> str:
+def _page_of(field: FieldDefinition) -> str:
     """How an inner connection is bounded; "" when it takes no such argument."""
     return _PAGE if any(a.name == "first" and nullable(a.type) == "Int" for a in field.arguments) else ""
 
 
-def _is_payload(schema: Schema, found: Type) -> bool:
+def _is_payload(schema: GraphQlSchema, found: Type) -> bool:
     """By its name, or because it says little itself and holds something."""
     if found.kind != "OBJECT" or _items_field(schema, found) is not None:
         return False
@@ -229,7 +251,7 @@ def _is_payload(schema: Schema, found: Type) -> bool:
     return found.name.endswith(_WRAPPERS) or (leaves <= 4 and leaves < len(found.fields))
 
 
-def _items_field(schema: Schema, found: Type) -> FieldOf | None:
+def _items_field(schema: GraphQlSchema, found: Type) -> FieldDefinition | None:
     """`nodes`, else `edges` with a `node`: what makes a type a connection (Relay's Cursor Connections)."""
     if "pageInfo" not in found.fields and not found.name.endswith("Connection"):
         return None

@@ -10,10 +10,12 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.graphql.scalars import leaf_schema, or_null, reference_to, with_description
-from integrations.graphql.schema import Schema, Type, Value, is_list, is_name, item_type, nullable
+from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, is_name, item_type, nullable
 
 
-def input_schema(schema: Schema, arguments: Sequence[Value], select: JsonObject | None) -> JsonObject:
+def input_schema(
+    schema: GraphQlSchema, arguments: Sequence[InputValue], select: JsonObject | None
+) -> JsonObject:
     """The closed object of all arguments; `select` is the schema of that extra property, None for none."""
     builder = _Builder(schema)
     out = builder.members(arguments)
@@ -27,18 +29,18 @@ def input_schema(schema: Schema, arguments: Sequence[Value], select: JsonObject 
 class _Builder:
     """Collects the definitions that one input schema needs."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: GraphQlSchema) -> None:
         self._schema = schema
         self.definitions: JsonObject = {}
 
-    def members(self, values: Sequence[Value]) -> JsonObject:
+    def members(self, values: Sequence[InputValue]) -> JsonObject:
         out: JsonObject = {"type": "object", "properties": {v.name: self._property(v) for v in values}}
         required = [value.name for value in values if value.required]
         if required:
             out["required"] = required
         return {**out, "additionalProperties": False}
 
-    def _property(self, value: Value) -> JsonObject:
+    def _property(self, value: InputValue) -> JsonObject:
         described = with_description(self._value(value.type), value.description.strip())
         if value.deprecated is not None:
             described = {**described, "deprecated": True}

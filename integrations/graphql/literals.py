@@ -18,7 +18,7 @@ from graphql.language import (
     VariableNode,
 )
 
-from integrations.graphql.schema import BUILT_IN, Schema, Type, is_list, item_type, nullable
+from integrations.graphql.schema import BUILT_IN, GraphQlSchema, Type, is_list, item_type, nullable
 
 _SCALARS: dict[str, tuple[type[ValueNode], ...]] = {
     "Int": (IntValueNode,),
@@ -30,7 +30,7 @@ _SCALARS: dict[str, tuple[type[ValueNode], ...]] = {
 assert _SCALARS.keys() == BUILT_IN
 
 
-def literal_problems(schema: Schema, reference: str, node: ValueNode) -> Iterator[tuple[Node, str]]:
+def literal_problems(schema: GraphQlSchema, reference: str, node: ValueNode) -> Iterator[tuple[Node, str]]:
     """Each place that does not fit, and why. Recursion is bounded by the parser's token limit."""
     if isinstance(node, VariableNode):
         yield (
@@ -47,7 +47,7 @@ def literal_problems(schema: Schema, reference: str, node: ValueNode) -> Iterato
         yield from _named(schema, schema.types[bare], node)
 
 
-def _named(schema: Schema, found: Type, node: ValueNode) -> Iterator[tuple[Node, str]]:
+def _named(schema: GraphQlSchema, found: Type, node: ValueNode) -> Iterator[tuple[Node, str]]:
     if found.kind == "INPUT_OBJECT":
         yield from _input_object(schema, found, node)
     elif found.kind == "ENUM":
@@ -68,7 +68,7 @@ def _in_range(name: str, node: ValueNode) -> bool:
     return len(node.value) <= 11 and -(2**31) <= int(node.value) < 2**31
 
 
-def _input_object(schema: Schema, found: Type, node: ValueNode) -> Iterator[tuple[Node, str]]:
+def _input_object(schema: GraphQlSchema, found: Type, node: ValueNode) -> Iterator[tuple[Node, str]]:
     if not isinstance(node, ObjectValueNode):
         yield node, f"has to be an object ({found.name})"
         return

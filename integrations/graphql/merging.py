@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from graphql.language import FieldNode, InlineFragmentNode, NamedTypeNode, SelectionSetNode, print_ast
 
-from integrations.graphql.schema import LEAVES, Schema, named_type
+from integrations.graphql.schema import LEAVES, GraphQlSchema, named_type
 
 
 class _Found(NamedTuple):
@@ -27,13 +27,15 @@ class _Found(NamedTuple):
         return f"{self.node.name.value}({', '.join(arguments)})"
 
 
-def conflicts(schema: Schema, selections: SelectionSetNode, parent: str) -> Iterator[tuple[FieldNode, str]]:
+def conflicts(
+    schema: GraphQlSchema, selections: SelectionSetNode, parent: str
+) -> Iterator[tuple[FieldNode, str]]:
     """Each field that cannot stand beside an earlier one of its key, and why. Types have been checked."""
     yield from _conflicts(schema, [(selections, parent)], shape_only=False)
 
 
 def _conflicts(
-    schema: Schema, sets: Sequence[tuple[SelectionSetNode, str]], shape_only: bool
+    schema: GraphQlSchema, sets: Sequence[tuple[SelectionSetNode, str]], shape_only: bool
 ) -> Iterator[tuple[FieldNode, str]]:
     keys: dict[str, list[_Found]] = {}
     for selections, parent in sets:
@@ -44,7 +46,7 @@ def _conflicts(
 
 
 def _of_key(
-    schema: Schema, key: str, fields: list[_Found], shape_only: bool
+    schema: GraphQlSchema, key: str, fields: list[_Found], shape_only: bool
 ) -> Iterator[tuple[FieldNode, str]]:
     first = fields[0]
     for other in fields[1:]:
@@ -68,7 +70,7 @@ def _of_key(
         yield from _conflicts(schema, _inner(fields), shape_only=True)
 
 
-def _groups(schema: Schema, fields: list[_Found]) -> list[list[_Found]]:
+def _groups(schema: GraphQlSchema, fields: list[_Found]) -> list[list[_Found]]:
     """Fields that may apply to one object: those of one object type, with all fields of abstract parents."""
     anywhere = [one for one in fields if schema.types[one.parent].kind != "OBJECT"]
     parents = dict.fromkeys(one.parent for one in fields if schema.types[one.parent].kind == "OBJECT")
@@ -79,7 +81,7 @@ def _inner(fields: list[_Found]) -> list[tuple[SelectionSetNode, str]]:
     return [(one.node.selection_set, named_type(one.type)) for one in fields if one.node.selection_set]
 
 
-def _shape(schema: Schema, reference: str) -> str:
+def _shape(schema: GraphQlSchema, reference: str) -> str:
     """Lists and nulls exactly, leaves by name; all composite types have one shape (SameResponseShape)."""
     name = named_type(reference)
     return reference if schema.types[name].kind in LEAVES else reference.replace(name, "{}")
@@ -91,7 +93,7 @@ def condition_of(node: InlineFragmentNode) -> str:
     return named.name.value if named is not None else ""
 
 
-def _fields(schema: Schema, selections: SelectionSetNode, parent: str) -> Iterator[_Found]:
+def _fields(schema: GraphQlSchema, selections: SelectionSetNode, parent: str) -> Iterator[_Found]:
     for node in selections.selections:
         if isinstance(node, InlineFragmentNode):
             yield from _fields(schema, node.selection_set, condition_of(node) or parent)

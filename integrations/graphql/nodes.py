@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SelectedField:
     """`arguments` is GraphQL text with its parentheses, or "". `selections` is empty for leaves.
 
     `conditional`: a @skip or @include may leave the field out.
     """
 
     name: str
-    selections: tuple[Node, ...] = ()
+    selections: tuple[SelectionNode, ...] = ()
     arguments: str = ""
     alias: str = ""
     conditional: bool = False
@@ -26,26 +26,26 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Inline:
+class InlineFragment:
     """An inline fragment; `on` is its type condition, "" for none."""
 
     on: str
-    selections: tuple[Node, ...]
+    selections: tuple[SelectionNode, ...]
     conditional: bool = False
 
 
-Node = Field | Inline
-TYPENAME = Field("__typename")
+SelectionNode = SelectedField | InlineFragment
+TYPENAME = SelectedField("__typename")
 
 
-def print_nodes(nodes: Sequence[Node]) -> str:
+def print_nodes(nodes: Sequence[SelectionNode]) -> str:
     """One line, without outer braces."""
     return " ".join(map(_print, nodes))
 
 
-def _print(node: Node) -> str:
+def _print(node: SelectionNode) -> str:
     inner = f" {{ {print_nodes(node.selections)} }}" if node.selections else ""
-    if isinstance(node, Inline):
+    if isinstance(node, InlineFragment):
         return (f"... on {node.on}" if node.on else "...") + inner
     return (
         f"{node.alias}: {node.name}{node.arguments}{inner}"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from integrations.base import JsonObject
-from integrations.graphql.schema import Value
+from integrations.graphql.schema import InputValue
 
-Kind = Literal["query", "mutation"]
+OperationKind = Literal["query", "mutation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,10 @@ class NamedOperation:
     """`text` is the operation with the fragments it uses, and nothing else. `fields` are its root fields."""
 
     name: str
-    kind: Kind
+    kind: OperationKind
     text: str
     description: str
-    variables: tuple[Value, ...]
+    variables: tuple[InputValue, ...]
     fields: tuple[str, ...]
 
 
@@ -40,6 +40,6 @@ def operation_from(raw: JsonObject) -> NamedOperation:
         raw["kind"],
         raw["text"],
         raw["description"],
-        tuple(Value(*one) for one in raw["variables"]),
+        tuple(InputValue(*one) for one in raw["variables"]),
         tuple(raw["fields"]),
     )

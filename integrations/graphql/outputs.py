@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from integrations.base import JsonObject
-from integrations.graphql.nodes import Inline, Node
+from integrations.graphql.nodes import InlineFragment, SelectionNode
 from integrations.graphql.scalars import leaf_schema, or_null, with_description
-from integrations.graphql.schema import Schema, is_list, item_type, named_type, nullable
+from integrations.graphql.schema import GraphQlSchema, is_list, item_type, named_type, nullable
 
 _NAMED = 12
 _DESCRIBED = 160
@@ -24,16 +24,16 @@ class _Chosen:
 
     type: str
     description: str
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[SelectionNode] = field(default_factory=list)
     conditional: bool = False
 
 
-def output_schema(schema: Schema, kind: str, nodes: Sequence[Node]) -> JsonObject:
+def output_schema(schema: GraphQlSchema, kind: str, nodes: Sequence[SelectionNode]) -> JsonObject:
     """The `data` object of an operation of this kind that selects `nodes` at its root."""
     return _object(schema, schema.root(kind), nodes)
 
 
-def _object(schema: Schema, name: str, nodes: Sequence[Node]) -> JsonObject:
+def _object(schema: GraphQlSchema, name: str, nodes: Sequence[SelectionNode]) -> JsonObject:
     """A composite type with a selection."""
     groups: dict[tuple[object, ...], tuple[dict[str, _Chosen], list[str]]] = {}
     for possible in schema.possible(name):
@@ -49,11 +49,11 @@ def _object(schema: Schema, name: str, nodes: Sequence[Node]) -> JsonObject:
 
 
 def _choose(
-    schema: Schema, nodes: Sequence[Node], scope: str, possible: str, conditional: bool
+    schema: GraphQlSchema, nodes: Sequence[SelectionNode], scope: str, possible: str, conditional: bool
 ) -> Iterator[tuple[str, _Chosen]]:
     """What is selected for an object of type `possible`. Fields are typed by the scope they are named in."""
     for node in nodes:
-        if isinstance(node, Inline):
+        if isinstance(node, InlineFragment):
             on = node.on or scope
             if possible in schema.possible(on):
                 yield from _choose(schema, node.selections, on, possible, conditional or node.conditional)
@@ -72,23 +72,23 @@ def _merge(chosen: dict[str, _Chosen], key: str, one: _Chosen) -> None:
         return
     first.conditional = first.conditional and one.conditional
     if one.nodes:
-        first.nodes.append(Inline(named_type(one.type), tuple(one.nodes)))
+        first.nodes.append(InlineFragment(named_type(one.type), tuple(one.nodes)))
 
 
-def _properties(schema: Schema, chosen: dict[str, _Chosen], names: list[str]) -> JsonObject:
+def _properties(schema: GraphQlSchema, chosen: dict[str, _Chosen], names: list[str]) -> JsonObject:
     properties = {key: _value(schema, one, names) for key, one in chosen.items()}
     required = [key for key, one in chosen.items() if not one.conditional]
     out: JsonObject = {"type": "object", "properties": properties}
     return {**out, "required": required} if required else out
 
 
-def _value(schema: Schema, one: _Chosen, names: list[str]) -> JsonObject:
+def _value(schema: GraphQlSchema, one: _Chosen, names: list[str]) -> JsonObject:
     if one.type == "__typename":
         return {"type": "string", "enum": names} if len(names) <= _NAMED else {"type": "string"}
     return with_description(_reference(schema, one.type, one.nodes), one.description)
 
 
-def _reference(schema: Schema, reference: str, nodes: list[Node]) -> JsonObject:
+def _reference(schema: GraphQlSchema, reference: str, nodes: list[SelectionNode]) -> JsonObject:
     bare = nullable(reference)
     if is_list(bare):
         here: JsonObject = {"type": "array", "items": _reference(schema, item_type(bare), nodes)}

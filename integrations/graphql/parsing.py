@@ -27,7 +27,7 @@ from graphql.language import (
     print_ast,
 )
 from graphql.language import (
-    Node as SyntaxNode,
+    SelectionNode as SyntaxNode,
 )
 from graphql.language.parser import Parser
 from graphql.utilities import strip_ignored_characters
@@ -35,15 +35,15 @@ from graphql.utilities import strip_ignored_characters
 from integrations.base import InvalidArguments, Problem
 from integrations.graphql.checking import check_selection
 from integrations.graphql.merging import condition_of
-from integrations.graphql.nodes import Field, Inline, Node
-from integrations.graphql.schema import Schema
+from integrations.graphql.nodes import InlineFragment, SelectedField, SelectionNode
+from integrations.graphql.schema import GraphQlSchema
 
 MAX_TOKENS = 4_000
 MAX_CHARACTERS = 100_000
 CODE = "graphql_invalid_selection"
 
 
-def read_select(schema: Schema, parent: str, text: str) -> str:
+def read_select(schema: GraphQlSchema, parent: str, text: str) -> str:
     """The selection set in canonical text, without outer braces. Raises `InvalidArguments` with the code
     `graphql_invalid_selection`; reasons start with line and column in `text`.
     """
@@ -88,7 +88,7 @@ def _position(line: int, column: int, braced: bool) -> str:
     return f"line {line}, column {column - (line == 1 and not braced)}"
 
 
-def operation_nodes(text: str) -> tuple[Node, ...]:
+def operation_nodes(text: str) -> tuple[SelectionNode, ...]:
     """What the one operation of a validated document selects, with its fragments written in place."""
     document = parse(text)
     (operation,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
@@ -103,20 +103,22 @@ class _Reader:
             one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
 
-    def nodes(self, selections: SelectionSetNode) -> tuple[Node, ...]:
+    def nodes(self, selections: SelectionSetNode) -> tuple[SelectionNode, ...]:
         return tuple(map(self._node, selections.selections))
 
-    def _node(self, node: SyntaxNode) -> Node:
+    def _node(self, node: SyntaxNode) -> SelectionNode:
         if isinstance(node, FieldNode):
             inner = self.nodes(node.selection_set) if node.selection_set else ()
             alias = node.alias.value if node.alias else ""
-            return Field(node.name.value, inner, "", alias, _conditional(node.directives))
+            return SelectedField(node.name.value, inner, "", alias, _conditional(node.directives))
         if isinstance(node, FragmentSpreadNode):
             named = self._fragments[node.name.value]
             on, inner = named.type_condition.name.value, self.nodes(named.selection_set)
-            return Inline(on, inner, _conditional(node.directives))
+            return InlineFragment(on, inner, _conditional(node.directives))
         assert isinstance(node, InlineFragmentNode)
-        return Inline(condition_of(node), self.nodes(node.selection_set), _conditional(node.directives))
+        return InlineFragment(
+            condition_of(node), self.nodes(node.selection_set), _conditional(node.directives)
+        )
 
 
 def _conditional(directives: Iterable[DirectiveNode]) -> bool:

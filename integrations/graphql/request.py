@@ -9,8 +9,8 @@ import orjson
 
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.graphql.nodes import print_nodes
-from integrations.graphql.schema import Value, named_type
-from integrations.graphql.tools import Entry
+from integrations.graphql.schema import InputValue, named_type
+from integrations.graphql.tools import GraphQlTool
 from integrations.graphql.toolset import GraphQlToolset
 from integrations.graphql.values import coerce_arguments
 
@@ -53,7 +53,7 @@ def build_request(
     return _field_request(entry, variables, selection), canonical
 
 
-def _selection(toolset: GraphQlToolset, entry: Entry, select: object, problems: list[Problem]) -> str:
+def _selection(toolset: GraphQlToolset, entry: GraphQlTool, select: object, problems: list[Problem]) -> str:
     """The caller's selection, else the default one. Problems of the other arguments come first."""
     if select is None:
         return print_nodes(toolset.selection(entry.definition.name))
@@ -70,7 +70,7 @@ def _selection(toolset: GraphQlToolset, entry: Entry, select: object, problems: 
         return ""
 
 
-def _field_request(entry: Entry, variables: JsonObject, selection: str) -> GraphQlRequest:
+def _field_request(entry: GraphQlTool, variables: JsonObject, selection: str) -> GraphQlRequest:
     """Only the arguments that were given are declared, so that the others keep their defaults."""
     field = entry.field
     assert field is not None
@@ -80,9 +80,9 @@ def _field_request(entry: Entry, variables: JsonObject, selection: str) -> Graph
     return GraphQlRequest(entry.kind, field.name, text, variables)
 
 
-def _declarations(values: list[Value]) -> str:
+def _declarations(values: list[InputValue]) -> str:
     return f"({', '.join(f'${value.name}: {value.type}' for value in values)})" if values else ""
 
 
-def _uses(values: list[Value]) -> str:
+def _uses(values: list[InputValue]) -> str:
     return f"({', '.join(f'{value.name}: ${value.name}' for value in values)})" if values else ""

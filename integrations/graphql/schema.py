@@ -18,7 +18,7 @@ BUILT_IN = frozenset({"Int", "Float", "String", "Boolean", "ID"})
 _MAX_TYPES = 50_000
 
 
-class Value(NamedTuple):
+class InputValue(NamedTuple):
     """An argument of a field or directive, or a field of an input object.
 
     `default` is GraphQL text (`10`, `{field: NAME}`), None when there is none. `deprecated` is the reason.
@@ -35,13 +35,13 @@ class Value(NamedTuple):
         return self.default is None and self.type.endswith("!")
 
 
-class FieldOf(NamedTuple):
+class FieldDefinition(NamedTuple):
     """A field of an object or interface. `deprecated` is the reason, None when it is not deprecated."""
 
     name: str
     type: str
     description: str
-    arguments: tuple[Value, ...]
+    arguments: tuple[InputValue, ...]
     deprecated: str | None
 
     @property
@@ -65,8 +65,8 @@ class Type(NamedTuple):
     kind: str
     name: str
     description: str
-    fields: Mapping[str, FieldOf]
-    inputs: Mapping[str, Value]
+    fields: Mapping[str, FieldDefinition]
+    inputs: Mapping[str, InputValue]
     values: tuple[EnumValue, ...]
     possible: tuple[str, ...]
     interfaces: tuple[str, ...]
@@ -78,13 +78,13 @@ class Directive(NamedTuple):
     """A directive that queries may use at the given locations."""
 
     name: str
-    arguments: tuple[Value, ...]
+    arguments: tuple[InputValue, ...]
     locations: frozenset[str]
     repeatable: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class GraphQlSchema:
     """`query` and `mutation` name the root types; "" when there is none. `roots` holds all root types."""
 
     types: Mapping[str, Type]
@@ -127,7 +127,7 @@ def item_type(reference: str) -> str:
     return nullable(reference)[1:-1]
 
 
-def read_schema(introspection: JsonObject, name: str) -> Schema:
+def read_schema(introspection: JsonObject, name: str) -> GraphQlSchema:
     """From the value of `__schema`. Raises `SourceError` naming `name` when it is not one."""
     try:
         return _Reader(introspection).schema()
@@ -144,7 +144,7 @@ class _Reader:
         self._raw = introspection
         self._texts: dict[str, str] = {}
 
-    def schema(self) -> Schema:
+    def schema(self) -> GraphQlSchema:
         raw = self._raw
         if len(raw["types"]) > _MAX_TYPES:
             raise ValueError(f"{len(raw['types'])} types are more than the {_MAX_TYPES} allowed")
@@ -152,7 +152,7 @@ class _Reader:
         types = {one["name"]: self._type(one) for one in raw["types"] if not one["name"].startswith("__")}
         roots = [_name_of(raw.get(key)) for key in ("queryType", "mutationType", "subscriptionType")]
         directives = {one["name"]: self._directive(one) for one in raw.get("directives") or ()}
-        schema = Schema(types, roots[0], roots[1], frozenset(roots) - {""}, directives)
+        schema = GraphQlSchema(types, roots[0], roots[1], frozenset(roots) - {""}, directives)
         _check_names(schema)
         return schema
 
@@ -170,8 +170,8 @@ class _Reader:
             exclusive=raw.get("isOneOf") is True,
         )
 
-    def _field(self, raw: JsonObject) -> FieldOf:
-        return FieldOf(
+    def _field(self, raw: JsonObject) -> FieldDefinition:
+        return FieldDefinition(
             self._once(raw["name"]),
             self._reference(raw["type"]),
             raw.get("description") or "",
@@ -179,8 +179,8 @@ class _Reader:
             _deprecation(raw),
         )
 
-    def _value(self, raw: JsonObject) -> Value:
-        return Value(
+    def _value(self, raw: JsonObject) -> InputValue:
+        return InputValue(
             self._once(raw["name"]),
             self._reference(raw["type"]),
             self._once(raw.get("description") or ""),
@@ -225,7 +225,7 @@ def _enum_value(raw: JsonObject) -> EnumValue:
     return EnumValue(raw["name"], raw.get("description") or "", _deprecation(raw))
 
 
-def _check_names(schema: Schema) -> None:
+def _check_names(schema: GraphQlSchema) -> None:
     """Every type that is named exists, and every name is one (section 2.1.9): names go into request text."""
     for name in _names_used(schema):
         if name not in schema.types:
@@ -245,7 +245,7 @@ def is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
-def _names_used(schema: Schema) -> Iterable[str]:
+def _names_used(schema: GraphQlSchema) -> Iterable[str]:
     used = set(schema.roots)
     for one in schema.types.values():
         used.update(one.possible)

@@ -17,7 +17,7 @@ from integrations.base import Credential, JsonObject, SourceError
 from integrations.child import run_child
 from integrations.graphql.introspection import ask_schema, schema_in_file
 from integrations.graphql.operations import NamedOperation, operation_from
-from integrations.graphql.schema import Schema, read_schema
+from integrations.graphql.schema import GraphQlSchema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
@@ -75,7 +75,7 @@ async def load_toolset(
     return _made(schema, digest, name, operations, warnings, options)
 
 
-def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, Schema]:
+def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema]:
     """The schema, and its text: equal schemas have equal texts, whatever they were wrapped in."""
     with gc_paused():
         schema = read_schema(raw, name)
@@ -85,7 +85,7 @@ def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, Schema]:
 
 
 def _made(
-    schema: Schema,
+    schema: GraphQlSchema,
     digest: str,
     name: str,
     operations: list[NamedOperation],

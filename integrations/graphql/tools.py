@@ -11,35 +11,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from integrations.base import ToolDefinition
-from integrations.graphql.operations import Kind, NamedOperation
-from integrations.graphql.schema import FieldOf, Schema, Value, named_type
+from integrations.graphql.operations import NamedOperation, OperationKind
+from integrations.graphql.schema import FieldDefinition, GraphQlSchema, InputValue, named_type
 from integrations.naming import safe_segment, split_words
 
-_KINDS: tuple[Kind, ...] = ("query", "mutation")
+_KINDS: tuple[OperationKind, ...] = ("query", "mutation")
 _MAX_TEXT = 2_000
 _MAX_KEYWORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class GraphQlTool:
     """One tool: a root field, or a named operation."""
 
     definition: ToolDefinition
-    kind: Kind
-    field: FieldOf | None
+    kind: OperationKind
+    field: FieldDefinition | None
     operation: NamedOperation | None
 
     @property
-    def arguments(self) -> tuple[Value, ...]:
+    def arguments(self) -> tuple[InputValue, ...]:
         if self.operation is not None:
             return self.operation.variables
         assert self.field is not None
         return self.field.arguments
 
 
-def list_entries(schema: Schema, operations: Sequence[NamedOperation]) -> list[Entry]:
+def list_entries(schema: GraphQlSchema, operations: Sequence[NamedOperation]) -> list[GraphQlTool]:
     """Fields in schema order, queries first, then the named operations."""
-    fields: list[tuple[Kind, FieldOf]] = [
+    fields: list[tuple[OperationKind, FieldDefinition]] = [
         (kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)
     ]
     taken: set[str] = set()
@@ -60,7 +60,7 @@ def list_entries(schema: Schema, operations: Sequence[NamedOperation]) -> list[E
     ]
 
 
-def _root_fields(schema: Schema, kind: Kind) -> Iterator[FieldOf]:
+def _root_fields(schema: GraphQlSchema, kind: OperationKind) -> Iterator[FieldDefinition]:
     yield from schema.types[schema.root(kind)].fields.values()
 
 
@@ -74,7 +74,7 @@ def _free(name: str, taken: set[str], ending: str = "") -> str:
     return candidate
 
 
-def _of_field(schema: Schema, name: str, kind: Kind, field: FieldOf) -> Entry:
+def _of_field(schema: GraphQlSchema, name: str, kind: OperationKind, field: FieldDefinition) -> GraphQlTool:
     text = field.description.strip()
     if field.deprecated is not None:
         text = f"{text}\nDeprecated: {field.deprecated}".strip()
@@ -87,10 +87,10 @@ def _of_field(schema: Schema, name: str, kind: Kind, field: FieldOf) -> Entry:
         deprecated=field.deprecated is not None,
         keywords=" ".join(dict.fromkeys(_keywords(schema, field))),
     )
-    return Entry(definition, kind, field, None)
+    return GraphQlTool(definition, kind, field, None)
 
 
-def _of_operation(name: str, operation: NamedOperation) -> Entry:
+def _of_operation(name: str, operation: NamedOperation) -> GraphQlTool:
     definition = ToolDefinition(
         name=name,
         title=_title(operation.description, operation.name),
@@ -99,7 +99,7 @@ def _of_operation(name: str, operation: NamedOperation) -> Entry:
         idempotent=operation.kind == "query",
         keywords=" ".join((*operation.fields, *(value.name for value in operation.variables))),
     )
-    return Entry(definition, operation.kind, None, operation)
+    return GraphQlTool(definition, operation.kind, None, operation)
 
 
 def _title(description: str, name: str) -> str:
@@ -108,7 +108,7 @@ def _title(description: str, name: str) -> str:
     return line[:120] or " ".join(split_words(name)).capitalize() or name
 
 
-def _keywords(schema: Schema, field: FieldOf) -> list[str]:
+def _keywords(schema: GraphQlSchema, field: FieldDefinition) -> list[str]:
     """Names of arguments and of the fields of input objects, and the type that comes back."""
     words = [named_type(field.type), *(argument.name for argument in field.arguments)]
     for argument in field.arguments:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from integrations.base import JsonObject, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.graphql.default import default_selection
 from integrations.graphql.inputs import input_schema
-from integrations.graphql.nodes import Field, Node, print_nodes
+from integrations.graphql.nodes import SelectedField, SelectionNode, print_nodes
 from integrations.graphql.operations import NamedOperation
 from integrations.graphql.outputs import output_schema
-from integrations.graphql.schema import Schema, named_type
-from integrations.graphql.tools import Entry, list_entries
+from integrations.graphql.schema import GraphQlSchema, named_type
+from integrations.graphql.tools import GraphQlTool, list_entries
 from integrations.patterns import idle_patterns, name_filter, none_left
 
 _CACHED = 256
@@ -26,9 +26,9 @@ class GraphQlToolset:
 
     def __init__(
         self,
-        schema: Schema,
+        schema: GraphQlSchema,
         digest: str,
-        entries: Sequence[Entry],
+        entries: Sequence[GraphQlTool],
         depth: int,
         fields: int,
         warnings: tuple[str, ...],
@@ -40,7 +40,7 @@ class GraphQlToolset:
         self._depth = depth
         self._fields = fields
         self._warnings = warnings
-        self._selections: OrderedDict[str, tuple[Node, ...]] = OrderedDict()
+        self._selections: OrderedDict[str, tuple[SelectionNode, ...]] = OrderedDict()
         self._read: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
@@ -56,17 +56,17 @@ class GraphQlToolset:
         return self._warnings
 
     @property
-    def schema(self) -> Schema:
+    def schema(self) -> GraphQlSchema:
         return self._schema
 
-    def entry(self, tool: str) -> Entry:
+    def entry(self, tool: str) -> GraphQlTool:
         """Raises `UnknownTool`."""
         found = self._entries.get(tool)
         if found is None:
             raise UnknownTool(tool)
         return found
 
-    def selection(self, tool: str) -> tuple[Node, ...]:
+    def selection(self, tool: str) -> tuple[SelectionNode, ...]:
         """The default selection of a root field; empty for a leaf. Raises `UnknownTool`."""
         kept = self._selections.get(tool)
         if kept is None:
@@ -78,7 +78,7 @@ class GraphQlToolset:
                 self._selections.popitem(last=False)
         return kept
 
-    def takes_select(self, entry: Entry) -> bool:
+    def takes_select(self, entry: GraphQlTool) -> bool:
         """Root fields with a composite result do, unless `select` is an argument of their own."""
         if entry.field is None or self._schema.is_leaf(entry.field.type):
             return False
@@ -107,16 +107,16 @@ class GraphQlToolset:
         given = input_schema(self._schema, entry.arguments, select)
         return ToolSchemas(given, output_schema(self._schema, entry.kind, self._root_nodes(tool, entry)))
 
-    def _root_nodes(self, tool: str, entry: Entry) -> tuple[Node, ...]:
+    def _root_nodes(self, tool: str, entry: GraphQlTool) -> tuple[SelectionNode, ...]:
         if entry.field is not None:
-            return (Field(entry.field.name, self.selection(tool)),)
+            return (SelectedField(entry.field.name, self.selection(tool)),)
         # graphql-core is imported only where text has to be parsed.
         from integrations.graphql.parsing import operation_nodes
 
         assert entry.operation is not None
         return operation_nodes(entry.operation.text)
 
-    def _select_schema(self, tool: str, entry: Entry) -> JsonObject:
+    def _select_schema(self, tool: str, entry: GraphQlTool) -> JsonObject:
         assert entry.field is not None
         default = print_nodes(self.selection(tool))
         shown = default if len(default) <= _SHOWN else default[:_SHOWN] + " ..."
@@ -125,7 +125,7 @@ class GraphQlToolset:
 
 
 def make_toolset(
-    schema: Schema,
+    schema: GraphQlSchema,
     key: str,
     name: str,
     operations: Sequence[NamedOperation],

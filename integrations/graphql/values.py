@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from integrations.base import JsonObject, Problem
-from integrations.graphql.schema import Schema, Type, Value, is_list, item_type, nullable
+from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, item_type, nullable
 
 _MAX_DEPTH = 64
 _MAX_PROBLEMS = 20
@@ -26,7 +26,7 @@ _WORDS = {
 
 
 def coerce_arguments(
-    schema: Schema, declared: Sequence[Value], given: JsonObject
+    schema: GraphQlSchema, declared: Sequence[InputValue], given: JsonObject
 ) -> tuple[JsonObject, list[Problem]]:
     """The given arguments in canonical form and declared order, and every problem found (at most twenty)."""
     coercion = _Coercion(schema)
@@ -37,7 +37,7 @@ def coerce_arguments(
 class _Coercion:
     """One set of arguments."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: GraphQlSchema) -> None:
         self._schema = schema
         self.problems: list[Problem] = []
 
@@ -45,7 +45,9 @@ class _Coercion:
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(Problem(pointer, reason))
 
-    def members(self, declared: dict[str, Value], given: JsonObject, pointer: str, depth: int) -> JsonObject:
+    def members(
+        self, declared: dict[str, InputValue], given: JsonObject, pointer: str, depth: int
+    ) -> JsonObject:
         for name in given:
             if name not in declared:
                 self._refuse(f"{pointer}/{_escaped(name)}", _unknown(name, declared))
@@ -125,7 +127,7 @@ def _built_in(name: str, value: Any) -> tuple[bool, Any]:
     return isinstance(value, int) and -(2**31) <= value < 2**31, value
 
 
-def _unknown(name: str, declared: dict[str, Value]) -> str:
+def _unknown(name: str, declared: dict[str, InputValue]) -> str:
     close = get_close_matches(name, declared, 1)
     if close:
         return f"is not known; did you mean `{close[0]}`?"

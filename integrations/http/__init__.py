@@ -7,7 +7,7 @@ because only the caller knows which credentials may travel on. Environment proxi
 from integrations.http.client import HttpClient, HttpResponse
 from integrations.http.egress import EgressRules, origin_of
 from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
-from integrations.http.transport import Transport
+from integrations.http.transport import TransportOptions
 
 __all__ = [
     "EgressDenied",
@@ -17,7 +17,7 @@ __all__ = [
     "HttpResponse",
     "TimedOut",
     "TooLarge",
-    "Transport",
+    "TransportOptions",
     "Unreachable",
     "origin_of",
 ]

@@ -17,7 +17,7 @@ import httpcore2
 from integrations.http.egress import EgressRules, parse_address, permits
 from integrations.http.errors import EgressDenied
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
+ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 _MAX_ADDRESSES = 6
 
@@ -32,7 +32,7 @@ async def system_resolve(host: str, port: int) -> list[str]:
 class PinnedBackend(httpcore2.AsyncNetworkBackend):
     """httpcore2's way to the network, with the egress rules of one integration built in."""
 
-    def __init__(self, rules: EgressRules, resolve: Resolve) -> None:
+    def __init__(self, rules: EgressRules, resolve: ResolveHost) -> None:
         self._rules = rules
         self._resolve = resolve
         # A cast, because the package defines a stand-in of that name for where anyio is missing.

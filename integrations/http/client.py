@@ -14,14 +14,14 @@ from types import TracebackType
 
 import httpcore2
 
-from integrations.http.backend import Resolve, system_resolve
+from integrations.http.backend import ResolveHost, system_resolve
 from integrations.http.decoding import decoder_for
-from integrations.http.egress import EgressRules, Target, check_scheme, parse_target
+from integrations.http.egress import EgressRules, HttpTarget, check_scheme, parse_target
 from integrations.http.errors import EgressDenied, TimedOut, TooLarge, Unreachable
 from integrations.http.transport import (
     DIRECT,
     ChooseTransport,
-    Transport,
+    TransportOptions,
     check_proxied,
     open_pool,
     plain_context,
@@ -52,7 +52,7 @@ class HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _Sending:
     """What `HttpClient.request` was asked for."""
 
     method: str
@@ -65,7 +65,7 @@ class _Call:
     partial: Collection[str]
 
 
-_PoolKey = tuple[EgressRules, Transport, bool, tuple[object, ...]]
+_PoolKey = tuple[EgressRules, TransportOptions, bool, tuple[object, ...]]
 
 
 class HttpClient:
@@ -79,7 +79,7 @@ class HttpClient:
     def __init__(
         self,
         *,
-        resolve: Resolve = system_resolve,
+        resolve: ResolveHost = system_resolve,
         max_connections: int = 256,
         stamp: Callable[[], Collection[tuple[str, str]]] = tuple,
     ) -> None:
@@ -116,14 +116,14 @@ class HttpClient:
         `partial`: media types (without parameters) for which a limit of time or size ends the reading and
         keeps what has arrived, instead of failing: streams that may never end.
         """
-        call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
+        call = _Sending(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
         return await self._send(call, DIRECT)
 
     def through(self, choose: ChooseTransport) -> HttpClient:
         """The same client and its pools, with every request over the transport that `choose` answers."""
         return _Through(self, choose)
 
-    async def _send(self, call: _Call, transport: Transport) -> HttpResponse:
+    async def _send(self, call: _Sending, transport: TransportOptions) -> HttpResponse:
         target = parse_target(call.url)
         check_scheme(target, call.allow)
         if transport.proxy is not None:
@@ -150,7 +150,7 @@ class HttpClient:
         return reading.response()
 
     async def _pool(
-        self, rules: EgressRules, transport: Transport, secure: bool
+        self, rules: EgressRules, transport: TransportOptions, secure: bool
     ) -> httpcore2.AsyncConnectionPool:
         key = (rules, transport, secure, transport.stamps())
         pool = self._pools.get(key)
@@ -163,7 +163,7 @@ class HttpClient:
         self._pools.move_to_end(key)
         return pool
 
-    def _context(self, transport: Transport, secure: bool) -> ssl.SSLContext:
+    def _context(self, transport: TransportOptions, secure: bool) -> ssl.SSLContext:
         """Reading the system's certificates takes milliseconds: who needs no others shares them."""
         if transport.ca_bundle is not None or transport.client_cert is not None:
             return tls_context(transport)
@@ -192,7 +192,7 @@ class _Through(HttpClient):
         self._owner = owner
         self._choose = choose
 
-    async def _send(self, call: _Call, transport: Transport) -> HttpResponse:
+    async def _send(self, call: _Sending, transport: TransportOptions) -> HttpResponse:
         return await self._owner._send(call, self._choose())
 
 
@@ -253,7 +253,7 @@ class _Reading:
 
 
 def _build(
-    method: str, target: Target, headers: list[tuple[str, str]], body: bytes | None, timeout: float
+    method: str, target: HttpTarget, headers: list[tuple[str, str]], body: bytes | None, timeout: float
 ) -> httpcore2.Request:
     if not _TOKEN.fullmatch(method):
         raise EgressDenied("not an HTTP method")

@@ -14,7 +14,7 @@ class Decoder(Protocol):
     def feed(self, data: bytes, room: int) -> bytes: ...
 
 
-class Plain:
+class IdentityDecoder:
     """No encoding."""
 
     def feed(self, data: bytes, room: int) -> bytes:
@@ -23,7 +23,7 @@ class Plain:
         return data
 
 
-class Inflate:
+class InflateDecoder:
     """gzip (RFC 1952, several members too) and deflate (RFC 1950, or RFC 1951 as some servers send it)."""
 
     def __init__(self, wbits: int) -> None:
@@ -68,9 +68,9 @@ def decoder_for(encoding: str) -> Decoder:
     """The decoder of a Content-Encoding value; unknown codings are refused, since we never ask for them."""
     coding = encoding.strip().lower()
     if coding in ("gzip", "x-gzip"):
-        return Inflate(zlib.MAX_WBITS | 16)
+        return InflateDecoder(zlib.MAX_WBITS | 16)
     if coding == "deflate":
-        return Inflate(zlib.MAX_WBITS)
+        return InflateDecoder(zlib.MAX_WBITS)
     if coding in ("", "identity"):
-        return Plain()
+        return IdentityDecoder()
     raise Unreachable(f"the response is encoded as {coding[:40]!r}, which was not asked for", sent=True)

@@ -43,7 +43,7 @@ class EgressRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HttpTarget:
     """A checked URL, cut up. `target` is the exact request target bytes; nothing in it is normalised."""
 
     scheme: str
@@ -61,7 +61,7 @@ class Target:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def parse_target(url: str) -> Target:
+def parse_target(url: str) -> HttpTarget:
     """Cut up an absolute http(s) URL without changing path or query. Raises `EgressDenied`.
 
     Refused: other schemes, user information, non-ASCII or control characters, a missing host.
@@ -81,7 +81,7 @@ def parse_target(url: str) -> Target:
     target = rest[len(parts.netloc) :] or "/"
     if not target.startswith("/"):
         target = "/" + target
-    return Target(
+    return HttpTarget(
         parts.scheme, host.lower().rstrip("."), port or _PORTS[parts.scheme], target.encode("ascii")
     )
 
@@ -102,7 +102,7 @@ def _origin(scheme: str, host: str, port: int) -> str:
     return f"{scheme}://{shown}" if port == _PORTS[scheme] else f"{scheme}://{shown}:{port}"
 
 
-def check_scheme(target: Target, rules: EgressRules) -> None:
+def check_scheme(target: HttpTarget, rules: EgressRules) -> None:
     """Plain http only where the config says so. Raises `EgressDenied`."""
     if target.scheme == "https" or target.origin in rules.origins or target.origin in rules.declared:
         return

@@ -23,8 +23,8 @@ from pathlib import Path
 import httpcore2
 
 from integrations.base import Secret
-from integrations.http.backend import PinnedBackend, Resolve
-from integrations.http.egress import Address, EgressRules, Target, origin_of, parse_address, permits
+from integrations.http.backend import PinnedBackend, ResolveHost
+from integrations.http.egress import Address, EgressRules, HttpTarget, origin_of, parse_address, permits
 from integrations.http.errors import EgressDenied, Unreachable
 
 _KEPT = 32
@@ -36,7 +36,7 @@ _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "instance-d
 
 
 @dataclass(frozen=True, slots=True)
-class Transport:
+class TransportOptions:
     """`proxy` is an http(s) URL without user information; the files are PEM; `client_key` is the key itself."""
 
     proxy: str | None = None
@@ -49,8 +49,8 @@ class Transport:
         return tuple(_stamp(file) for file in (self.ca_bundle, self.client_cert) if file is not None)
 
 
-DIRECT = Transport()
-ChooseTransport = Callable[[], Transport]
+DIRECT = TransportOptions()
+ChooseTransport = Callable[[], TransportOptions]
 """Asked before each request, so that a renewed key is used at once. May raise an `HttpError`."""
 
 
@@ -62,7 +62,7 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def check_proxied(target: Target, rules: EgressRules) -> None:
+def check_proxied(target: HttpTarget, rules: EgressRules) -> None:
     """May a proxy be asked for this target? Raises `EgressDenied`."""
     address = _address_of(target.host)
     if address is not None and not permits(address, target.host, target.port, rules):
@@ -88,7 +88,11 @@ def _address_of(host: str) -> Address | None:
 
 
 def open_pool(
-    rules: EgressRules, resolve: Resolve, transport: Transport, context: ssl.SSLContext, max_connections: int
+    rules: EgressRules,
+    resolve: ResolveHost,
+    transport: TransportOptions,
+    context: ssl.SSLContext,
+    max_connections: int,
 ) -> httpcore2.AsyncConnectionPool:
     """A pool that dials as `transport` says and nowhere else; `context` is the `tls_context` of `transport`."""
     if transport.proxy is None:
@@ -105,7 +109,7 @@ def open_pool(
     return httpcore2.AsyncHTTPProxy(
         transport.proxy,
         ssl_context=context,
-        proxy_ssl_context=tls_context(Transport(ca_bundle=transport.ca_bundle)) if secure else None,
+        proxy_ssl_context=tls_context(TransportOptions(ca_bundle=transport.ca_bundle)) if secure else None,
         max_connections=max_connections,
         max_keepalive_connections=_KEPT,
         keepalive_expiry=_KEPT_SECONDS,
@@ -113,7 +117,7 @@ def open_pool(
     )
 
 
-def tls_context(transport: Transport) -> ssl.SSLContext:
+def tls_context(transport: TransportOptions) -> ssl.SSLContext:
     """Verifies names and certificates, always. Raises `Unreachable` naming the file that cannot be used."""
     context = httpcore2.default_ssl_context()
     if transport.ca_bundle is not None:

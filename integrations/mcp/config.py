@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from integrations.fields import (
     EnvName,
-    Headers,
+    HeaderFields,
     Maybe,
     MillisecondsOrDuration,
     Model,
@@ -60,7 +60,7 @@ class McpRemote(_Mcp):
 
     type: Literal["remote"]
     url: Url
-    headers: Headers = Field(default_factory=dict)
+    headers: HeaderFields = Field(default_factory=dict)
     oauth: Annotated[
         Annotated[bool, Tag("=switch")] | Annotated[McpOauth, Tag("=options")],
         Discriminator(_switch_or_options),

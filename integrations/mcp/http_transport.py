@@ -17,11 +17,11 @@ import orjson
 
 from integrations.base import SourceError
 from integrations.http import EgressDenied, EgressRules
-from integrations.http.backend import Resolve, system_resolve
-from integrations.http.egress import Target, check_scheme, parse_target
+from integrations.http.backend import ResolveHost, system_resolve
+from integrations.http.egress import HttpTarget, check_scheme, parse_target
 from integrations.http.transport import (
     DIRECT,
-    Transport,
+    TransportOptions,
     check_proxied,
     open_pool,
     plain_context,
@@ -96,8 +96,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         *,
         events: bool = False,
         one_way_seconds: float = _ONE_WAY_SECONDS,
-        resolve: Resolve = system_resolve,
-        transport: Transport = DIRECT,
+        resolve: ResolveHost = system_resolve,
+        transport: TransportOptions = DIRECT,
         renewal: HeaderRenewal | None = None,
         secure: bool = True,
     ) -> None:
@@ -193,7 +193,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
             raise McpError("closed", f"{target.origin} broke off: {_reason(error)}", sent=True) from None
 
-    def _target(self, request: httpx2.Request) -> Target:
+    def _target(self, request: httpx2.Request) -> HttpTarget:
         try:
             target = parse_target(str(request.url))
             check_scheme(target, self._rules)

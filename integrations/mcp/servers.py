@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from integrations.base import Credential, SourceError
 from integrations.credentials import CredentialProblem, cookie_pair, placements_of
-from integrations.http import EgressRules, Transport, origin_of
+from integrations.http import EgressRules, TransportOptions, origin_of
 from integrations.http.transport import DIRECT, ChooseTransport
 from integrations.mcp.config import RemoteTransport
 
@@ -17,7 +17,7 @@ ResolveValues = Callable[[], Mapping[str, str]]
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def _direct() -> Transport:
+def _direct() -> TransportOptions:
     return DIRECT
 
 

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError as SdkError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from integrations.conversation import ElicitationRequest, OnElicit
-from integrations.http.backend import Resolve, system_resolve
+from integrations.http.backend import ResolveHost, system_resolve
 from integrations.mcp.errors import McpError, McpErrorKind, OnError, find_error, wrapped_error
 from integrations.mcp.http_transport import HeaderRenewal
 from integrations.mcp.servers import (
@@ -70,7 +70,7 @@ class Shared:
     """What the sessions of a process share: slots for child processes, the DNS resolver, our name and version."""
 
     slots: ChildSlots
-    resolve: Resolve = system_resolve
+    resolve: ResolveHost = system_resolve
     client_name: str = "executor-proxy"
     client_version: str = "0"
 

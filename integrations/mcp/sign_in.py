@@ -26,7 +26,7 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.http import HttpClient, HttpError, origin_of
-from integrations.http.backend import Resolve
+from integrations.http.backend import ResolveHost
 from integrations.mcp.errors import McpError, status_of
 from integrations.mcp.servers import McpServer, RemoteServer
 
@@ -49,7 +49,7 @@ class _CachedStatus:
 class OAuthDiscovery:
     """Called after each attempt to connect that ended in a 401; keeps what it found for ten minutes."""
 
-    def __init__(self, server: McpServer, resolve: Resolve) -> None:
+    def __init__(self, server: McpServer, resolve: ResolveHost) -> None:
         self._server = server
         self._resolve = resolve
         self._cached: _CachedStatus | None = None

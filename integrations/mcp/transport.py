@@ -14,7 +14,7 @@ from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
 from integrations.http import HttpError
-from integrations.http.backend import Resolve
+from integrations.http.backend import ResolveHost
 from integrations.mcp.errors import McpError, OnError
 from integrations.mcp.http_transport import GuardedTransport, HeaderRenewal
 from integrations.mcp.servers import McpLimits, RemoteServer
@@ -28,7 +28,7 @@ TransportKind = Literal["stdio", "streamable-http", "sse"]
 def http_connections(
     server: RemoteServer,
     kind: TransportKind,
-    resolve: Resolve,
+    resolve: ResolveHost,
     limits: McpLimits,
     on_error: OnError,
     renewal: HeaderRenewal | None = None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject, Problem
-from integrations.openapi.binding import Binding, Media, Parameter
+from integrations.openapi.binding import Media, OperationBinding, OperationParameter
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.schema import shared_names
 from integrations.openapi.serialize import is_undefined
@@ -25,7 +25,7 @@ _CONTAINERS = {
 
 
 @dataclass(slots=True)
-class Given:
+class GivenArguments:
     """Arguments sorted by where they go. `pointers` says where each parameter value stood, for messages."""
 
     values: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -40,9 +40,9 @@ class Given:
         self.problems.append(Problem(pointer, reason))
 
 
-def read_arguments(binding: Binding, arguments: JsonObject) -> Given:
+def read_arguments(binding: OperationBinding, arguments: JsonObject) -> GivenArguments:
     """Sort arguments; unknown and ambiguous ones become problems."""
-    given = Given()
+    given = GivenArguments()
     flat: list[tuple[str, Any]] = []
     for name, value in arguments.items():
         if not (_take_own(binding, given, name, value) or _take_container(binding, given, name, value)):
@@ -57,7 +57,7 @@ def read_arguments(binding: Binding, arguments: JsonObject) -> Given:
     return given
 
 
-def _take_own(binding: Binding, given: Given, name: str, value: Any) -> bool:
+def _take_own(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> bool:
     """`body`, `bodyBase64`, `contentType` belong to the request body, `server` (an object) to the server."""
     if name == "server" and isinstance(value, dict):
         given.server = value
@@ -75,7 +75,7 @@ def _take_own(binding: Binding, given: Given, name: str, value: Any) -> bool:
     return True
 
 
-def _take_container(binding: Binding, given: Given, name: str, value: Any) -> bool:
+def _take_container(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> bool:
     location = _CONTAINERS.get(name)
     if location is None or not isinstance(value, dict):
         return False
@@ -93,7 +93,7 @@ def _take_container(binding: Binding, given: Given, name: str, value: Any) -> bo
     return True
 
 
-def _take_flat(binding: Binding, given: Given, name: str, value: Any) -> None:
+def _take_flat(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> None:
     candidates = [p for p in binding.parameters if p.name == name]
     open_ones = [p for p in candidates if (p.location, p.name) not in given.values]
     if len(open_ones) > 1:
@@ -112,17 +112,17 @@ def _take_flat(binding: Binding, given: Given, name: str, value: Any) -> None:
         given.refuse(join_pointer(name), f"unknown argument{_hint(name, known)}")
 
 
-def _is_absent(parameter: Parameter, value: Any) -> bool:
+def _is_absent(parameter: OperationParameter, value: Any) -> bool:
     """A parameter with `content` can say `[]` and `{}`; the styles cannot (RFC 6570 section 2.3)."""
     return value is None if parameter.media_type is not None else is_undefined(value)
 
 
-def _store(given: Given, parameter: Parameter, value: Any, pointer: str) -> None:
+def _store(given: GivenArguments, parameter: OperationParameter, value: Any, pointer: str) -> None:
     given.values[(parameter.location, parameter.name)] = value
     given.pointers[(parameter.location, parameter.name)] = pointer
 
 
-def _is_ignored(binding: Binding, name: str) -> bool:
+def _is_ignored(binding: OperationBinding, name: str) -> bool:
     """Declared, but a header that arguments cannot set: accepted and not sent, as OpenAPI 3 has it."""
     return name in binding.ignored
 
@@ -137,7 +137,7 @@ def _hint(name: str, known: Any) -> str:
     return f"; known are {', '.join(f'`{n}`' for n in names[:12])}{' ...' if len(names) > 12 else ''}"
 
 
-def _check_required(binding: Binding, given: Given) -> None:
+def _check_required(binding: OperationBinding, given: GivenArguments) -> None:
     for parameter in binding.parameters:
         key = (parameter.location, parameter.name)
         if parameter.required and key not in given.values:
@@ -148,7 +148,7 @@ def _check_required(binding: Binding, given: Given) -> None:
         given.refuse("/body", "the request body is required")
 
 
-def canonical(binding: Binding, given: Given, media: Media | None) -> JsonObject:
+def canonical(binding: OperationBinding, given: GivenArguments, media: Media | None) -> JsonObject:
     """What is sent, in one form however it was given: flat where the name is unique, else in containers."""
     shared = shared_names(binding)
     out: JsonObject = {}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from integrations.base import JsonObject
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.pointer import mapping, strings
-from integrations.openapi.servers import Server, bind_servers
+from integrations.openapi.servers import ApiServer, bind_servers
 
 Location = Literal["path", "query", "header", "cookie"]
 LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
@@ -25,7 +25,7 @@ NEVER_FROM_ARGUMENTS = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class OperationParameter:
     """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw
     character).
     """
@@ -57,7 +57,7 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     required: bool
     media: tuple[Media, ...]
     description: str = ""
@@ -73,7 +73,7 @@ class Scheme:
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class OperationBinding:
     """`security` is None when nothing is declared, else alternatives (OR) of schemes (AND).
 
     `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw
@@ -82,10 +82,10 @@ class Binding:
 
     method: str
     path: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[OperationParameter, ...]
     ignored: frozenset[str]
-    body: Body | None
-    servers: tuple[Server, ...]
+    body: RequestBody | None
+    servers: tuple[ApiServer, ...]
     security: tuple[tuple[Scheme, ...], ...] | None
     responses: Mapping[str, Any]
     produces: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ _ALLOWED_STYLES = {
 }
 
 
-def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> Binding:
+def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> OperationBinding:
     """Bind one operation of the catalog. Raises `BrokenReference` only for documents changed under way."""
     item = doc.path_item(path)
     operation = item.get(method)
@@ -112,7 +112,7 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
         body = swagger_body(raw, strings(operation.get("consumes", doc.root.get("consumes"))))
     else:
         body = _body(doc, operation.get("requestBody"))
-    return Binding(
+    return OperationBinding(
         method=method.upper(),
         path=path,
         parameters=parameters,
@@ -139,12 +139,14 @@ def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[J
     return list(merged.values())
 
 
-def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, ...], frozenset[str]]:
+def _parameters(
+    raw: list[JsonObject], swagger: bool
+) -> tuple[tuple[OperationParameter, ...], frozenset[str]]:
     """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general
     rule.
     """
     refused = NEVER_FROM_ARGUMENTS if swagger else NEVER_FROM_ARGUMENTS | {"accept"}
-    out: list[Parameter] = []
+    out: list[OperationParameter] = []
     ignored: set[str] = set()
     for entry in raw:
         location = entry.get("in")
@@ -157,7 +159,7 @@ def _parameters(raw: list[JsonObject], swagger: bool) -> tuple[tuple[Parameter, 
     return tuple(out), frozenset(ignored)
 
 
-def _parameter(entry: JsonObject, location: Location) -> Parameter:
+def _parameter(entry: JsonObject, location: Location) -> OperationParameter:
     declared = entry.get("style")
     known = isinstance(declared, str) and declared in _ALLOWED_STYLES[location]
     style = str(declared) if known else DEFAULT_STYLES[location]
@@ -165,7 +167,7 @@ def _parameter(entry: JsonObject, location: Location) -> Parameter:
     content = mapping(entry.get("content"))
     media_type = next(iter(content), None)
     schema = mapping(content.get(media_type)).get("schema", {}) if media_type else entry.get("schema", {})
-    return Parameter(
+    return OperationParameter(
         name=entry["name"],
         location=location,
         required=location == "path" or entry.get("required") is True,
@@ -179,11 +181,11 @@ def _parameter(entry: JsonObject, location: Location) -> Parameter:
     )
 
 
-def _querystring(entry: JsonObject) -> Parameter:
+def _querystring(entry: JsonObject) -> OperationParameter:
     """OpenAPI 3.2 `in: querystring`: one parameter is the whole query, usually a form."""
     content = mapping(entry.get("content"))
     media_type = next(iter(content), "application/x-www-form-urlencoded")
-    return Parameter(
+    return OperationParameter(
         name=entry["name"],
         location="query",
         required=entry.get("required") is True,
@@ -195,7 +197,7 @@ def _querystring(entry: JsonObject) -> Parameter:
     )
 
 
-def _body(doc: Doc, raw: Any) -> Body | None:
+def _body(doc: Doc, raw: Any) -> RequestBody | None:
     body = doc.deref(raw)
     if not isinstance(body, dict):
         return None
@@ -205,7 +207,7 @@ def _body(doc: Doc, raw: Any) -> Body | None:
     ]
     if not media:
         return None
-    return Body(body.get("required") is True, tuple(media), str(body.get("description") or ""))
+    return RequestBody(body.get("required") is True, tuple(media), str(body.get("description") or ""))
 
 
 def _responses(doc: Doc, operation: JsonObject) -> JsonObject:
@@ -258,13 +260,13 @@ def _presented(name: str, raw: JsonObject) -> Scheme:
 _SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFormat", "allowEmptyValue"})
 
 
-def swagger_parameter(entry: JsonObject, location: Location) -> Parameter:
+def swagger_parameter(entry: JsonObject, location: Location) -> OperationParameter:
     """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the
     name.
     """
     collection = entry.get("collectionFormat", "csv")
     multi = collection == "multi" and location == "query"
-    return Parameter(
+    return OperationParameter(
         name=entry["name"],
         location=location,
         required=location == "path" or entry.get("required") is True,
@@ -280,7 +282,7 @@ def _schema(entry: JsonObject) -> JsonObject:
     return {key: value for key, value in entry.items() if key not in _SWAGGER_OWN}
 
 
-def swagger_body(raw: Sequence[JsonObject], consumes: Sequence[str]) -> Body | None:
+def swagger_body(raw: Sequence[JsonObject], consumes: Sequence[str]) -> RequestBody | None:
     """The `in: body` parameter whatever its name, or all formData parameters as properties of one object."""
     for entry in raw:
         if entry.get("in") == "body":
@@ -288,12 +290,12 @@ def swagger_body(raw: Sequence[JsonObject], consumes: Sequence[str]) -> Body | N
             media = tuple(
                 Media("application/json" if t == "*/*" else t, entry.get("schema", {})) for t in types
             )
-            return Body(entry.get("required") is True, media, str(entry.get("description") or ""))
+            return RequestBody(entry.get("required") is True, media, str(entry.get("description") or ""))
     fields = [entry for entry in raw if entry.get("in") == "formData"]
     return _swagger_form(fields, consumes) if fields else None
 
 
-def _swagger_form(fields: Sequence[JsonObject], consumes: Sequence[str]) -> Body:
+def _swagger_form(fields: Sequence[JsonObject], consumes: Sequence[str]) -> RequestBody:
     properties: JsonObject = {}
     encoding: JsonObject = {}
     for entry in fields:
@@ -308,7 +310,7 @@ def _swagger_form(fields: Sequence[JsonObject], consumes: Sequence[str]) -> Body
     if has_file:
         types = [kind for kind in types if "multipart" in kind] or ["multipart/form-data"]
     types = types or ["application/x-www-form-urlencoded"]
-    return Body(bool(required), tuple(Media(kind, schema, encoding) for kind in types))
+    return RequestBody(bool(required), tuple(Media(kind, schema, encoding) for kind in types))
 
 
 def _is_form(kind: str) -> bool:

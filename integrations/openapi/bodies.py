@@ -23,7 +23,7 @@ from integrations.http.media import (
     is_xml,
 )
 from integrations.http.toolfile import file_bytes, is_tool_file
-from integrations.openapi.binding import COLLECTIONS, Media, Parameter
+from integrations.openapi.binding import COLLECTIONS, Media, OperationParameter
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.multipart import multipart_body
 from integrations.openapi.pointer import mapping
@@ -153,11 +153,11 @@ def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]
     ]
 
 
-def _form_parameter(name: str, encoding: Mapping[str, Any]) -> Parameter:
+def _form_parameter(name: str, encoding: Mapping[str, Any]) -> OperationParameter:
     style = encoding.get("style", "form")
     explode = encoding.get("explode")
     delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))
-    return Parameter(
+    return OperationParameter(
         name=name,
         location="query",
         required=False,

@@ -17,11 +17,13 @@ from integrations.credentials import (
     placements_of,
 )
 from integrations.openapi.binding import Scheme
-from integrations.openapi.request import Request
+from integrations.openapi.request import OutgoingRequest
 from integrations.openapi.serialize import encode
 
 
-def with_credential(request: Request, credential: Credential, static_headers: Mapping[str, str]) -> Request:
+def with_credential(
+    request: OutgoingRequest, credential: Credential, static_headers: Mapping[str, str]
+) -> OutgoingRequest:
     """The request with its credential. Raises `CredentialProblem`.
 
     An operation whose `security` is the empty list gets none. Bound schemes follow the first alternative
@@ -79,7 +81,7 @@ def _scheme(scheme: Scheme, bound: SchemeCredential) -> Placement:
     return Placement(scheme.kind, scheme.parameter, bound.value.reveal())
 
 
-def _place(request: Request, placement: Placement) -> Request:
+def _place(request: OutgoingRequest, placement: Placement) -> OutgoingRequest:
     name, text = placement.name, placement.text
     if placement.target == "header":
         kept = tuple(item for item in request.headers if item[0].lower() != name.lower())

@@ -236,9 +236,9 @@ def _old_bounds(out: JsonObject, schema: JsonObject) -> None:
             out[flag] = out.pop(bound)
 
 
-Write = Callable[[Dialect, JsonObject, str, Any, JsonObject], None]
+WriteKeyword = Callable[[Dialect, JsonObject, str, Any, JsonObject], None]
 # Everything else that stands in a schema is dropped.
-_KEYWORDS: dict[str, Write] = {
+_KEYWORDS: dict[str, WriteKeyword] = {
     "type": _type,
     "enum": _enum,
     "pattern": _pattern,

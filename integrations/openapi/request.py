@@ -16,12 +16,12 @@ from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
 from integrations.http.media import charset_of, in_range, is_binary, is_json, is_range, is_text
 from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file
-from integrations.openapi.arguments import MISSING, Given, canonical, read_arguments
-from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Binding, Media, Parameter
+from integrations.openapi.arguments import MISSING, GivenArguments, canonical, read_arguments
+from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import encode_body, structured_body
 from integrations.openapi.schema import Closure, preferred_response
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
-from integrations.openapi.servers import Server
+from integrations.openapi.servers import ApiServer
 from integrations.openapi.validate import check_values
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
@@ -29,7 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class OutgoingRequest:
     """`base` is scheme, authority and path; `query` and `cookies` hold (decoded name, encoded text) pairs."""
 
     method: str
@@ -38,7 +38,7 @@ class Request:
     headers: tuple[tuple[str, str], ...]
     cookies: tuple[tuple[str, str], ...]
     body: bytes | None
-    binding: Binding
+    binding: OperationBinding
 
     @property
     def url(self) -> str:
@@ -52,7 +52,7 @@ class Request:
 
 def build_request(
     closure: Closure, arguments: JsonObject, base_url: str | None
-) -> tuple[Request, JsonObject]:
+) -> tuple[OutgoingRequest, JsonObject]:
     """The request and the canonical arguments. Raises `InvalidArguments` with every problem found."""
     binding = closure.binding
     given = read_arguments(binding, arguments)
@@ -71,7 +71,7 @@ def build_request(
     _stop(given)
     if not any(name.lower() == "accept" for name, _ in headers):
         headers.append(("Accept", _accept(binding)))
-    request = Request(
+    request = OutgoingRequest(
         binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
     )
     if not request.origin:
@@ -79,7 +79,7 @@ def build_request(
     return request, canonical(binding, given, media)
 
 
-def _read_text(media: Media, given: Given) -> None:
+def _read_text(media: Media, given: GivenArguments) -> None:
     """Text that was given as bytes becomes text, so that policies and people see what is sent."""
     as_bytes = given.body_base64 is not MISSING
     if not is_text(media.essence) or (as_bytes and given.body is not MISSING):
@@ -102,12 +102,12 @@ def _no_server(base: str) -> str:
     return f"the document names no absolute server ({base or '/'}): set `base_url` on the integration"
 
 
-def _stop(given: Given) -> None:
+def _stop(given: GivenArguments) -> None:
     if given.problems:
         raise InvalidArguments(given.problems)
 
 
-def _choose_media(binding: Binding, given: Given) -> Media | None:
+def _choose_media(binding: OperationBinding, given: GivenArguments) -> Media | None:
     """`contentType` picks a declared type (or a concrete one within a declared range); the first is the
     default.
     """
@@ -133,7 +133,7 @@ def _choose_media(binding: Binding, given: Given) -> Media | None:
     return media[0]
 
 
-def _path(binding: Binding, given: Given) -> tuple[str, list[tuple[str, str]]]:
+def _path(binding: OperationBinding, given: GivenArguments) -> tuple[str, list[tuple[str, str]]]:
     """The path with arguments in it, and the query that some documents write into their paths."""
     template = binding.path.split("#", 1)[0]
     path, _, fixed = template.partition("?")
@@ -144,7 +144,7 @@ def _path(binding: Binding, given: Given) -> tuple[str, list[tuple[str, str]]]:
     return (joined if joined.startswith("/") else "/" + joined), pairs
 
 
-def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
+def _segment(segment: str, known: dict[str, OperationParameter], given: GivenArguments) -> str:
     if "{" not in segment:
         return quote(segment, safe=URL_SAFE)
     pieces: list[str] = []
@@ -170,7 +170,7 @@ def _segment(segment: str, known: dict[str, Parameter], given: Given) -> str:
     return text
 
 
-def _replacement(parameter: Parameter, value: Any, reserved: bool, several: bool) -> str:
+def _replacement(parameter: OperationParameter, value: Any, reserved: bool, several: bool) -> str:
     """`{+name}` is RFC 6570's reserved expansion. `{*name}`, `{name*}` and `{name+}` stand for several segments,
     as routers write them: slashes are kept and everything else is encoded.
     """
@@ -193,7 +193,7 @@ def _leaves(segment: str) -> bool:
     return any(step.split(";")[0].strip() in (".", "..") and step[:1] != ";" for step in steps)
 
 
-def _query(binding: Binding, given: Given) -> list[tuple[str, str]]:
+def _query(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for parameter in binding.parameters:
         key = ("query", parameter.name)
@@ -202,7 +202,7 @@ def _query(binding: Binding, given: Given) -> list[tuple[str, str]]:
     return out
 
 
-def _headers(binding: Binding, given: Given) -> list[tuple[str, str]]:
+def _headers(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for parameter in binding.parameters:
         key = ("header", parameter.name)
@@ -218,7 +218,7 @@ def _headers(binding: Binding, given: Given) -> list[tuple[str, str]]:
     return out
 
 
-def _cookies(binding: Binding, given: Given) -> list[tuple[str, str]]:
+def _cookies(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for parameter in binding.parameters:
         key = ("cookie", parameter.name)
@@ -232,7 +232,7 @@ def _cookies(binding: Binding, given: Given) -> list[tuple[str, str]]:
 
 
 def _body(
-    closure: Closure, given: Given, media: Media | None, headers: list[tuple[str, str]]
+    closure: Closure, given: GivenArguments, media: Media | None, headers: list[tuple[str, str]]
 ) -> bytes | None:
     """The body's bytes; its Content-Type joins the headers."""
     if media is None or (given.body is MISSING and given.body_base64 is MISSING):
@@ -251,7 +251,7 @@ def _body(
     return content
 
 
-def _base64_body(media: Media, given: Given) -> tuple[str, bytes]:
+def _base64_body(media: Media, given: GivenArguments) -> tuple[str, bytes]:
     if given.body is not MISSING:
         raise ValueError("give either `body` or `bodyBase64`")
     if is_range(media.essence):
@@ -261,7 +261,7 @@ def _base64_body(media: Media, given: Given) -> tuple[str, bytes]:
     return media.type, decode_base64(given.body_base64)
 
 
-def _accept(binding: Binding) -> str:
+def _accept(binding: OperationBinding) -> str:
     """The declared types of success, JSON first."""
     response: Any = preferred_response(binding.responses) or {}
     content = response.get("content")
@@ -273,10 +273,7 @@ def _accept(binding: Binding) -> str:
     return ", ".join(ordered) if "*/*" in ordered else ", ".join(ordered) + ", */*;q=0.1"
 
 
-__all__ = ["Request", "build_request", "encode"]
-
-
-def server_url(binding: Binding, given: Given, base_url: str | None) -> str:
+def server_url(binding: OperationBinding, given: GivenArguments, base_url: str | None) -> str:
     """`base_url` > the `server` argument > the first server. Arguments cannot name another origin."""
     server = _pick_server(binding, given)
     values = _variables(server, given)
@@ -293,7 +290,7 @@ def server_url(binding: Binding, given: Given, base_url: str | None) -> str:
     return quote(url, safe=URL_SAFE + "[]")
 
 
-def _pick_server(binding: Binding, given: Given) -> Server:
+def _pick_server(binding: OperationBinding, given: GivenArguments) -> ApiServer:
     wanted = given.server.get("url")
     for name in given.server.keys() - {"url", "variables"}:
         given.refuse(f"/server/{name}", "only `url` and `variables` can be given")
@@ -307,7 +304,7 @@ def _pick_server(binding: Binding, given: Given) -> Server:
     return binding.servers[0]
 
 
-def _variables(server: Server, given: Given) -> dict[str, str]:
+def _variables(server: ApiServer, given: GivenArguments) -> dict[str, str]:
     raw = given.server.get("variables")
     out: dict[str, str] = {}
     if raw is not None and not isinstance(raw, dict):

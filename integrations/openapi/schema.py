@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.base import JsonObject
 from integrations.http.media import is_binary, is_json, is_multipart, is_ndjson, is_text, is_xml
-from integrations.openapi.binding import LOCATIONS, Binding, Media, Parameter
+from integrations.openapi.binding import LOCATIONS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import accepts_string
 from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
@@ -17,7 +17,7 @@ from integrations.openapi.doc import Doc
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 
 
-def shared_names(binding: Binding) -> frozenset[str]:
+def shared_names(binding: OperationBinding) -> frozenset[str]:
     """Parameter names that can only be given inside their location's container."""
     counts = Counter(parameter.name for parameter in binding.parameters)
     repeated = {name for name, count in counts.items() if count > 1}
@@ -31,7 +31,7 @@ class Closure:
     """
 
     doc: Doc
-    binding: Binding
+    binding: OperationBinding
     parameters: Mapping[tuple[str, str], Any]
     media: Mapping[str, Any]
     defs: Definitions
@@ -72,7 +72,7 @@ class Closure:
             required.append(location)
         properties[location] = container
 
-    def _described(self, parameter: Parameter) -> Any:
+    def _described(self, parameter: OperationParameter) -> Any:
         schema = self.parameters[(parameter.location, parameter.name)]
         extra: JsonObject = {}
         if parameter.description:
@@ -136,7 +136,7 @@ def whole(schema: JsonObject) -> JsonObject:
     return {**schema, "$defs": dict(schema["$defs"])} if "$defs" in schema else schema
 
 
-def close_binding(doc: Doc, binding: Binding) -> Closure:
+def close_binding(doc: Doc, binding: OperationBinding) -> Closure:
     """Convert every input schema of an operation."""
     dialect = Dialect(doc, "request")
     parameters: dict[tuple[str, str], Any] = {

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
-from integrations.openapi.binding import COLLECTIONS, Parameter
+from integrations.openapi.binding import COLLECTIONS, OperationParameter
 from integrations.openapi.pointer import mapping
 
 Encode = Callable[[str], str]
@@ -127,7 +127,7 @@ def collected(value: list[Any], schema: Any, delimiter: str, code: Encode) -> st
     return ("," if delimiter == "," else code(delimiter)).join(texts)
 
 
-def path_text(parameter: Parameter, value: Any, *, reserved: bool = False) -> str:
+def path_text(parameter: OperationParameter, value: Any, *, reserved: bool = False) -> str:
     """What replaces `{name}`. `reserved` is RFC 6570's `{+name}`, or `allowReserved` of OpenAPI 3.2."""
     code: Encode = (lambda text: encode_reserved(text, _PATH_RESERVED)) if reserved else encode
     if parameter.media_type is not None:
@@ -142,7 +142,7 @@ def path_text(parameter: Parameter, value: Any, *, reserved: bool = False) -> st
     return _flat(value, parameter.explode, code, ",")
 
 
-def _matrix(parameter: Parameter, value: Any, code: Encode) -> str:
+def _matrix(parameter: OperationParameter, value: Any, code: Encode) -> str:
     name = encode(parameter.name)
     if parameter.explode and isinstance(value, list):
         return "".join(_semicolon(name, item) for item in _items(value, code))
@@ -156,7 +156,7 @@ def _semicolon(name: str, text: str) -> str:
     return f";{name}={text}" if text else f";{name}"
 
 
-def query_pairs(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+def query_pairs(parameter: OperationParameter, value: Any) -> list[tuple[str, str]]:
     """(decoded name, encoded `name=value`) for each part of the query this value makes."""
     code: Encode = encode_reserved if parameter.allow_reserved else encode
     name = parameter.name
@@ -180,7 +180,7 @@ def pair(name: str, encoded: str) -> tuple[str, str]:
     return name, f"{encode(name)}={encoded}"
 
 
-def _whole_query(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+def _whole_query(parameter: OperationParameter, value: Any) -> list[tuple[str, str]]:
     if parameter.media_type is not None:
         return [(parameter.name, encode(content_text(parameter.media_type, value)))]
     if not isinstance(value, dict):
@@ -204,7 +204,7 @@ def _deep(name: str, value: list[Any] | dict[str, Any], code: Encode) -> list[tu
     return out
 
 
-def header_text(parameter: Parameter, value: Any) -> str:
+def header_text(parameter: OperationParameter, value: Any) -> str:
     """A header value: nothing is percent-encoded."""
     if parameter.media_type is not None:
         return content_text(parameter.media_type, value)
@@ -213,7 +213,7 @@ def header_text(parameter: Parameter, value: Any) -> str:
     return _flat(value, parameter.explode, str, ",")
 
 
-def cookie_text(parameter: Parameter, value: Any) -> list[tuple[str, str]]:
+def cookie_text(parameter: OperationParameter, value: Any) -> list[tuple[str, str]]:
     """(name, `name=value`) entries for the Cookie header. Style `cookie` (3.2) encodes nothing and joins by
     `; `.
     """

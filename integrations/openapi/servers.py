@@ -26,7 +26,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ApiServer:
     """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the
     document.
     """
@@ -68,7 +68,7 @@ class Server:
 
 def bind_servers(
     root: JsonObject, item: JsonObject, operation: JsonObject, source_url: str | None
-) -> tuple[Server, ...]:
+) -> tuple[ApiServer, ...]:
     """Servers of one operation, in order. Relative ones stay relative when the document has no URL."""
     if "swagger" in root:
         return _swagger_servers(root, operation, source_url)
@@ -86,7 +86,7 @@ def all_origins(doc: Doc, source_url: str | None) -> frozenset[str]:
     return frozenset(origin for server in servers for origin in server.origins())
 
 
-def _server(entry: JsonObject, source_url: str | None) -> Server:
+def _server(entry: JsonObject, source_url: str | None) -> ApiServer:
     declared = str(entry.get("url") or "/")
     variables: dict[str, Variable] = {}
     raw = entry.get("variables")
@@ -95,7 +95,7 @@ def _server(entry: JsonObject, source_url: str | None) -> Server:
             choices = known.get("enum")
             listed = tuple(map(_text, choices)) if isinstance(choices, list) else ()
             variables[name] = Variable(_text(known.get("default", listed[0] if listed else "")), listed)
-    return Server(absolute(declared, source_url), declared, variables)
+    return ApiServer(absolute(declared, source_url), declared, variables)
 
 
 def absolute(url: str, source_url: str | None) -> str:
@@ -107,17 +107,19 @@ def absolute(url: str, source_url: str | None) -> str:
     return urljoin(source_url, marked).replace("%7B", "{").replace("%7D", "}")
 
 
-def _swagger_servers(root: JsonObject, operation: JsonObject, source_url: str | None) -> tuple[Server, ...]:
+def _swagger_servers(
+    root: JsonObject, operation: JsonObject, source_url: str | None
+) -> tuple[ApiServer, ...]:
     source = urlsplit(source_url) if source_url else None
     host = root.get("host") or (source.netloc if source else "")
     schemes = operation.get("schemes") or root.get("schemes") or [source.scheme if source else "https"]
     base = str(root.get("basePath") or "/")
     base = base if base.startswith("/") else "/" + base
     if not host:
-        return (Server(base, base),)
+        return (ApiServer(base, base),)
     usable = [s for s in schemes if s in ("https", "http")] or ["https"]
     ordered = sorted(usable, key=lambda scheme: scheme != "https")
-    return tuple(Server(f"{scheme}://{host}{base}", f"{scheme}://{host}{base}") for scheme in ordered)
+    return tuple(ApiServer(f"{scheme}://{host}{base}", f"{scheme}://{host}{base}") for scheme in ordered)
 
 
 def _text(value: Any) -> str:

@@ -152,7 +152,7 @@ class _Remote:
                 return known, self._key(seen)
             found = await self._fetcher.document(self._url, {})
         content = found.content or b""
-        seen = Seen(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
+        seen = FetchRecord(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
         self._cache.remember(place, seen)
         key = self._key(seen)
         doc = self._cache.find(key)
@@ -181,7 +181,7 @@ class _Remote:
                 except SourceError as error:
                     self._files[url] = str(error).removeprefix(f"{url}: ")
 
-    def _key(self, seen: Seen) -> str:
+    def _key(self, seen: FetchRecord) -> str:
         return digest_of(seen.sha256, self._options.overrides, seen.url)
 
     def _base(self, found: str) -> str:
@@ -225,7 +225,7 @@ def digest_of(*parts: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FetchRecord:
     """What is known of a URL from the last time: the sha256 of its content, and how to ask for news."""
 
     sha256: str
@@ -266,18 +266,18 @@ class CompiledCache:
         fresh.replace(target)
         return Doc.open(target)
 
-    def seen(self, key: str) -> Seen | None:
+    def seen(self, key: str) -> FetchRecord | None:
         if self._directory is None:
             return None
         try:
             known = orjson.loads((self._directory / f"{key}.fetched").read_bytes())
-            return Seen(
+            return FetchRecord(
                 known["sha256"], known["url"], {str(k): str(v) for k, v in known["validators"].items()}
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def remember(self, key: str, seen: Seen) -> None:
+    def remember(self, key: str, seen: FetchRecord) -> None:
         if self._directory is None or not seen.validators:
             return
         with self.place() as fresh:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.binding import Binding, bind_operation
+from integrations.openapi.binding import OperationBinding, bind_operation
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins
@@ -38,7 +38,7 @@ class OpenApiToolset:
         self._tools = tuple(map(_definition, rows))
         self._places = {str(row[0]): (str(row[1]), str(row[2]), index) for index, row in enumerate(rows)}
         self._warnings = warnings
-        self._bindings: OrderedDict[str, Binding] = OrderedDict()
+        self._bindings: OrderedDict[str, OperationBinding] = OrderedDict()
         self._closures: OrderedDict[str, Closure] = OrderedDict()
 
     @property
@@ -74,7 +74,7 @@ class OpenApiToolset:
             raise UnknownTool(tool)
         return self._tools[place[2]]
 
-    def binding(self, tool: str) -> Binding:
+    def binding(self, tool: str) -> OperationBinding:
         """How the operation is called. Raises `UnknownTool`."""
         place = self._places.get(tool)
         if place is None:

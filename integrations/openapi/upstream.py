@@ -15,7 +15,7 @@ from integrations.http.media import STREAMS
 from integrations.http.redirects import method_after, redirected
 from integrations.http.responses import interpret
 from integrations.openapi.credentials import with_credential
-from integrations.openapi.request import Request, build_request
+from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5
@@ -65,14 +65,14 @@ class OpenApiUpstream:
         key = None if definition.idempotent else self._idempotency_key
         return PreparedCall(definition, canonical, f"{request.method} {request.url}", request, key)
 
-    def _with_own_headers(self, request: Request) -> Request:
+    def _with_own_headers(self, request: OutgoingRequest) -> OutgoingRequest:
         own = {name.lower() for name in self._headers}
         kept = [item for item in request.headers if item[0].lower() not in own]
         return replace(request, headers=(*kept, *self._headers.items()))
 
     async def invoke(self, call: PreparedCall, credential: Credential, timeout_seconds: float) -> Result:
         """Send, follow redirects, repeat what may be repeated. Never raises for what an upstream does."""
-        request: Request = call.plan
+        request: OutgoingRequest = call.plan
         deadline = time.monotonic() + timeout_seconds
         try:
             ready = with_credential(request, credential, self._headers)
@@ -89,7 +89,7 @@ class OpenApiUpstream:
         attempts = 1 + (self._retries if repeatable else 0)
         return await attempt_repeatedly(attempt, attempts, deadline)
 
-    async def _send(self, request: Request, deadline: float) -> HttpResponse:
+    async def _send(self, request: OutgoingRequest, deadline: float) -> HttpResponse:
         """Follow at most five redirects. Bodies and credentials never travel to another origin."""
         method, url, body = request.method, request.url, request.body
         headers = _header_list(request)
@@ -117,7 +117,7 @@ class OpenApiUpstream:
                 headers = [item for item in headers if item[0].lower() != "content-type"]
             url = target
 
-    def _rules(self, request: Request) -> EgressRules:
+    def _rules(self, request: OutgoingRequest) -> EgressRules:
         """A file or inline document is part of the reviewed config: the servers it declares are spelled
         out.
         """
@@ -130,14 +130,14 @@ class OpenApiUpstream:
         """Nothing to close: connections belong to the HTTP client."""
 
 
-def _with_key(request: Request, header: str, key: str | None) -> Request:
+def _with_key(request: OutgoingRequest, header: str, key: str | None) -> OutgoingRequest:
     """One key for all attempts of a call: the call's own, or a new one. A key given as an argument stays."""
     if any(name.lower() == header.lower() for name, _ in request.headers):
         return request
     return replace(request, headers=(*request.headers, (header, key or str(uuid.uuid4()))))
 
 
-def _header_list(request: Request) -> list[tuple[str, str]]:
+def _header_list(request: OutgoingRequest) -> list[tuple[str, str]]:
     headers = list(request.headers)
     if request.cookies:
         headers.append(("Cookie", "; ".join(text for _, text in request.cookies)))

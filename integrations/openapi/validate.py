@@ -18,7 +18,7 @@ from jsonschema.exceptions import best_match
 from integrations.base import Problem
 from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_xml
 from integrations.http.toolfile import is_tool_file
-from integrations.openapi.arguments import MISSING, Given
+from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
 from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.schema import Closure
@@ -29,7 +29,7 @@ _MAX_PROBLEMS = 20
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
-def check_values(closure: Closure, given: Given, media: Media | None) -> list[Problem]:
+def check_values(closure: Closure, given: GivenArguments, media: Media | None) -> list[Problem]:
     """Problems of all parameter values and the body, at most twenty."""
     out: list[Problem] = []
     for parameter in closure.binding.parameters:

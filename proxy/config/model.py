@@ -15,7 +15,7 @@ from integrations.fields import (
     Cidr,
     ConnectionKey,
     Duration,
-    Headers,
+    HeaderFields,
     IntegrationName,
     Listen,
     ListenField,
@@ -23,8 +23,8 @@ from integrations.fields import (
     Model,
     Name,
     PublicUrl,
-    Rate,
     RateField,
+    RateValue,
     SecretRef,
     Size,
     Text,
@@ -134,7 +134,7 @@ class RateLimit(Model):
         return self
 
 
-DEFAULT_RATE_LIMITS = {"per-workspace": RateLimit(per="workspace", limit=Rate(100, "minute"))}
+DEFAULT_RATE_LIMITS = {"per-workspace": RateLimit(per="workspace", limit=RateValue(100, "minute"))}
 
 
 class SandboxConfig(Model):
@@ -223,7 +223,7 @@ class Otlp(Model):
     """Traces over OTLP."""
 
     endpoint: Url
-    headers: Headers = Field(default_factory=dict)
+    headers: HeaderFields = Field(default_factory=dict)
 
 
 class Telemetry(Model):

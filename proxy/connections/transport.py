@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from integrations import GraphQl, McpRemote, OpenApi
-from integrations.http import HttpClient, Transport, Unreachable
+from integrations.http import HttpClient, TransportOptions, Unreachable
 from integrations.http.transport import ChooseTransport
 from proxy.config.secrets import Resolver, SecretMissing
 
@@ -31,13 +31,13 @@ def transport_chooser(integration: RemoteIntegration, resolver: Resolver) -> Cho
     cert = integration.client_cert
     bundle = Path(integration.ca_bundle) if integration.ca_bundle else None
 
-    def choose() -> Transport:
+    def choose() -> TransportOptions:
         if cert is None:
-            return Transport(integration.proxy, bundle)
+            return TransportOptions(integration.proxy, bundle)
         try:
             key = resolver.resolve(cert.key)
         except SecretMissing as missing:
             raise Unreachable(f"client_cert: {missing}") from None
-        return Transport(integration.proxy, bundle, Path(cert.cert), key)
+        return TransportOptions(integration.proxy, bundle, Path(cert.cert), key)
 
     return choose

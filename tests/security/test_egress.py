@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from integrations.base import Credential, CredentialPart, Failure, Secret, SourceError, Success
-from integrations.http import EgressDenied, EgressRules, HttpClient, TooLarge, Transport
+from integrations.http import EgressDenied, EgressRules, HttpClient, TooLarge, TransportOptions
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
 from integrations.openapi.load import parse_source
 from tests.integrations.echo import Echo, Reply, echo_server
@@ -53,7 +53,7 @@ PRIVATE = [
 @pytest.mark.parametrize("host", PRIVATE)
 async def test_T24_a_proxy_is_not_asked_for_private_targets(host: str) -> None:
     async with forward_proxy({}) as proxy, HttpClient() as http:
-        client = http.through(lambda: Transport(proxy.url))
+        client = http.through(lambda: TransportOptions(proxy.url))
         with pytest.raises(EgressDenied):
             await fetch(client, f"https://{host}/", EgressRules())
         assert proxy.asked == []
@@ -63,7 +63,7 @@ async def test_T24_the_address_of_a_direct_connection_is_checked_with_tls_option
     authority = Authority(tmp_path)
     client = authority.issue("client")
     async with HttpClient() as http:
-        direct = http.through(lambda: Transport(None, authority.bundle, client.cert, client.secret))
+        direct = http.through(lambda: TransportOptions(None, authority.bundle, client.cert, client.secret))
         with pytest.raises(EgressDenied):
             await fetch(direct, "https://10.0.0.1/", EgressRules())
 

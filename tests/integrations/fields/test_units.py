@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 from integrations.fields import (
     Bytes,
     MillisecondsOrDuration,
-    Rate,
+    RateValue,
     format_duration,
     format_size,
     parse_duration,
@@ -97,7 +97,7 @@ def test_keys_with_bytes_in_their_name_take_numbers() -> None:
 
 def test_rates() -> None:
     rate = parse_rate("100/minute")
-    assert rate == Rate(100, "minute")
+    assert rate == RateValue(100, "minute")
     assert (rate.period_seconds, str(rate)) == (60, "100/minute")
     assert parse_rate(rate) is rate
 

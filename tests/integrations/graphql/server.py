@@ -17,7 +17,7 @@ from graphql import GraphQLSchema, build_schema, graphql_sync, introspection_fro
 
 from integrations.base import InvalidArguments, JsonObject
 from integrations.graphql.operations import NamedOperation
-from integrations.graphql.schema import Schema, read_schema
+from integrations.graphql.schema import GraphQlSchema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from tests.integrations.echo import Echo, Reply, Seen, echo_server
 
@@ -107,7 +107,7 @@ def introspection() -> JsonObject:
 
 
 @cache
-def schema() -> Schema:
+def schema() -> GraphQlSchema:
     return read_schema(introspection()["__schema"], "test")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from integrations.base import SourceError
 from integrations.graphql.convert import Read, read_operations, schema_from_sdl, work
-from integrations.graphql.schema import Value, read_schema
+from integrations.graphql.schema import InputValue, read_schema
 from tests.integrations.graphql.server import SDL, introspection
 
 
@@ -48,7 +48,7 @@ def test_operations_take_the_fragments_they_use_from_any_file() -> None:
     first, second = found.operations
     assert (first.name, first.kind, first.fields) == ("A", "query", ("user", "version", "me"))
     assert first.description == "First line\nsecond"
-    assert first.variables == (Value("id", "ID!", "", None, None), Value("n", "Int", "", "3", None))
+    assert first.variables == (InputValue("id", "ID!", "", None, None), InputValue("n", "Int", "", "3", None))
     assert "fragment F" in first.text
     assert "fragment G" not in first.text
     assert (second.kind, second.description) == ("mutation", "")

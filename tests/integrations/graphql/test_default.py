@@ -5,7 +5,7 @@ from graphql import parse, validate
 
 from integrations.graphql.default import default_selection
 from integrations.graphql.nodes import print_nodes
-from integrations.graphql.schema import Schema
+from integrations.graphql.schema import GraphQlSchema
 from tests.integrations.graphql.server import executable, schema
 
 
@@ -14,7 +14,7 @@ def selected(field: str, kind: str = "query", depth: int = 2, fields: int = 40) 
     return print_nodes(default_selection(schema(), found, kind, depth, fields))
 
 
-def operation_text(schema: Schema, kind: str, name: str, depth: int, fields: int) -> str:
+def operation_text(schema: GraphQlSchema, kind: str, name: str, depth: int, fields: int) -> str:
     """The root field with its required arguments and its default selection."""
     field = schema.types[schema.root(kind)].fields[name]
     needed = [argument for argument in field.arguments if argument.required]

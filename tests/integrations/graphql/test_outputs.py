@@ -4,17 +4,26 @@ from graphql import graphql_sync
 from jsonschema import Draft202012Validator
 
 from integrations.base import JsonObject
-from integrations.graphql.nodes import TYPENAME, Field, Inline, print_nodes
+from integrations.graphql.nodes import TYPENAME, InlineFragment, SelectedField, print_nodes
 from integrations.graphql.outputs import output_schema
 from tests.integrations.graphql.server import Calls, Root, executable, schema, toolset
 
 
-def of(*nodes: Field | Inline) -> JsonObject:
+def of(*nodes: SelectedField | InlineFragment) -> JsonObject:
     return output_schema(schema(), "query", nodes)
 
 
 def test_results_follow_the_selection() -> None:
-    out = of(Field("me", (Field("id"), Field("role", alias="kind"), Field("meta", conditional=True))))
+    out = of(
+        SelectedField(
+            "me",
+            (
+                SelectedField("id"),
+                SelectedField("role", alias="kind"),
+                SelectedField("meta", conditional=True),
+            ),
+        )
+    )
     me = out["properties"]["me"]
     assert out["required"] == ["me"]
     assert me["type"] == ["object", "null"]
@@ -24,8 +33,12 @@ def test_results_follow_the_selection() -> None:
 
 
 def test_unions_are_told_apart_by_typename() -> None:
-    nodes = (TYPENAME, Inline("User", (Field("name"),)), Inline("Bot", (Field("bio"),)))
-    items = of(Field("search", nodes))["properties"]["search"]["items"]
+    nodes = (
+        TYPENAME,
+        InlineFragment("User", (SelectedField("name"),)),
+        InlineFragment("Bot", (SelectedField("bio"),)),
+    )
+    items = of(SelectedField("search", nodes))["properties"]["search"]["items"]
     assert [one["properties"]["__typename"]["enum"] for one in items["anyOf"]] == [
         ["User"],
         ["Bot"],
@@ -35,15 +48,22 @@ def test_unions_are_told_apart_by_typename() -> None:
 
 
 def test_interfaces_without_differences_are_one_object() -> None:
-    out = of(Field("actor", (TYPENAME, Inline("Node", (Field("id"),)), Field("login"))))
+    out = of(
+        SelectedField(
+            "actor", (TYPENAME, InlineFragment("Node", (SelectedField("id"),)), SelectedField("login"))
+        )
+    )
     actor = out["properties"]["actor"]
     assert "anyOf" not in actor
     assert actor["properties"]["__typename"]["enum"] == ["User", "Bot"]
 
 
 def test_one_key_in_two_places_is_one_property() -> None:
-    first, second = Field("team", (Field("id"),)), Inline("User", (Field("team", (Field("name"),)),))
-    me = of(Field("me", (first, second)))["properties"]["me"]
+    first, second = (
+        SelectedField("team", (SelectedField("id"),)),
+        InlineFragment("User", (SelectedField("team", (SelectedField("name"),)),)),
+    )
+    me = of(SelectedField("me", (first, second)))["properties"]["me"]
     assert list(me["properties"]["team"]["properties"]) == ["id", "name"]
 
 

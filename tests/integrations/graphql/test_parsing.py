@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.base import InvalidArguments
-from integrations.graphql.nodes import Field, Inline
+from integrations.graphql.nodes import InlineFragment, SelectedField
 from integrations.graphql.parsing import MAX_CHARACTERS, operation_nodes, read_select
 from tests.integrations.graphql.server import executable, schema
 
@@ -201,8 +201,8 @@ def test_operations_are_read_with_their_fragments_in_place() -> None:
         "query A { me { ...F team @include(if: true) { id } } } fragment F on User { mine: id ... { name } }"
     )
     assert operation_nodes(text) == (
-        Field("me", (
-            Inline("User", (Field("id", alias="mine"), Inline("", (Field("name"),)))),
-            Field("team", (Field("id"),), conditional=True),
+        SelectedField("me", (
+            InlineFragment("User", (SelectedField("id", alias="mine"), InlineFragment("", (SelectedField("name"),)))),
+            SelectedField("team", (SelectedField("id"),), conditional=True),
         )),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from integrations.graphql.operations import NamedOperation
-from integrations.graphql.schema import FieldOf, Schema, Type
+from integrations.graphql.schema import FieldDefinition, GraphQlSchema, Type
 from integrations.graphql.tools import list_entries
 from tests.integrations.graphql.server import schema
 
@@ -46,9 +46,9 @@ def test_risk_title_and_words() -> None:
 
 
 def test_a_schema_without_mutations_has_none() -> None:
-    field = FieldOf("_", "String", "", (), None)
+    field = FieldDefinition("_", "String", "", (), None)
     query = Type("OBJECT", "Q", "", {"_": field}, {}, (), (), (), None, False)
     text = Type("SCALAR", "String", "", {}, {}, (), (), (), None, False)
-    (entry,) = list_entries(Schema({"Q": query, "String": text}, "Q", "", frozenset({"Q"})), [])
+    (entry,) = list_entries(GraphQlSchema({"Q": query, "String": text}, "Q", "", frozenset({"Q"})), [])
     assert (entry.definition.name, entry.definition.title) == ("query._", "_")
     assert entry.arguments == ()

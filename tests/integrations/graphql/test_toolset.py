@@ -5,7 +5,7 @@ import pytest
 from integrations.base import InvalidArguments, UnknownTool
 from integrations.graphql.nodes import print_nodes
 from integrations.graphql.operations import NamedOperation
-from integrations.graphql.schema import Value
+from integrations.graphql.schema import InputValue
 from tests.integrations.graphql.server import toolset
 
 REPORT = NamedOperation(
@@ -14,7 +14,7 @@ REPORT = NamedOperation(
     "query Report($id: ID!, $n: Int = 3) { user(id: $id) { shown: name picture(size: $n) ...F } } "
     "fragment F on User { id }",
     "Says who it is.",
-    (Value("id", "ID!", "", None, None), Value("n", "Int", "", "3", None)),
+    (InputValue("id", "ID!", "", None, None), InputValue("n", "Int", "", "3", None)),
     ("user",),
 )
 

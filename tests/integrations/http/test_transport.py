@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.base import Secret
-from integrations.http import EgressDenied, EgressRules, HttpClient, Transport, Unreachable
+from integrations.http import EgressDenied, EgressRules, HttpClient, TransportOptions, Unreachable
 from integrations.http.egress import parse_target
 from integrations.http.transport import check_proxied, plain_context
 from tests.integrations.echo import Echo, echo_server
@@ -21,7 +21,7 @@ def port_of(echo: Echo) -> int:
 
 
 async def get(
-    http: HttpClient, url: str, transport: Transport, *, spelled: bool = True, path: str = "/x"
+    http: HttpClient, url: str, transport: TransportOptions, *, spelled: bool = True, path: str = "/x"
 ) -> int:
     rules = EgressRules(origins=frozenset({url})) if spelled else EgressRules()
     client = http.through(lambda: transport)
@@ -37,11 +37,11 @@ async def test_an_own_authority_is_trusted_where_it_is_named_and_nowhere_else(tm
     async with echo_server() as echo, tls_in_front_of(port_of(echo), context) as port, HttpClient() as http:
         url = f"https://127.0.0.1:{port}"
         with pytest.raises(Unreachable, match="certificate verify failed"):
-            await get(http, url, Transport())
+            await get(http, url, TransportOptions())
         assert echo.log == []
-        assert await get(http, url, Transport(ca_bundle=authority.bundle)) == 200
+        assert await get(http, url, TransportOptions(ca_bundle=authority.bundle)) == 200
         with pytest.raises(Unreachable, match="certificate verify failed"):
-            await get(http, url, Transport())
+            await get(http, url, TransportOptions())
         assert len(echo.log) == 1
 
 
@@ -50,7 +50,7 @@ async def test_names_are_still_verified(tmp_path: Path) -> None:
     context = authority.server_context(authority.issue("server", "other.test"))
     async with echo_server() as echo, tls_in_front_of(port_of(echo), context) as port, HttpClient() as http:
         with pytest.raises(Unreachable, match="certificate"):
-            await get(http, f"https://127.0.0.1:{port}", Transport(ca_bundle=authority.bundle))
+            await get(http, f"https://127.0.0.1:{port}", TransportOptions(ca_bundle=authority.bundle))
         assert echo.log == []
 
 
@@ -61,11 +61,11 @@ async def test_a_client_certificate_opens_a_server_that_wants_one(tmp_path: Path
     async with echo_server() as echo, tls_in_front_of(port_of(echo), context) as port, HttpClient() as http:
         url = f"https://127.0.0.1:{port}"
         with pytest.raises(Unreachable):
-            await get(http, url, Transport(ca_bundle=authority.bundle))
-        shown = Transport(None, authority.bundle, client.cert, client.secret)
+            await get(http, url, TransportOptions(ca_bundle=authority.bundle))
+        shown = TransportOptions(None, authority.bundle, client.cert, client.secret)
         assert await get(http, url, shown) == 200
         with pytest.raises(Unreachable):
-            await get(http, url, Transport(ca_bundle=authority.bundle))
+            await get(http, url, TransportOptions(ca_bundle=authority.bundle))
         assert len(echo.log) == 1
 
 
@@ -78,9 +78,9 @@ async def test_a_replaced_certificate_and_key_are_used_for_the_next_request(tmp_
     async with echo_server() as echo, tls_in_front_of(port_of(echo), context) as port, HttpClient() as http:
         url = f"https://127.0.0.1:{port}"
         with pytest.raises(Unreachable):
-            await get(http, url, Transport(None, new.bundle, stale.cert, stale.secret))
+            await get(http, url, TransportOptions(None, new.bundle, stale.cert, stale.secret))
         os.replace(fresh.cert, stale.cert)
-        assert await get(http, url, Transport(None, new.bundle, stale.cert, fresh.secret)) == 200
+        assert await get(http, url, TransportOptions(None, new.bundle, stale.cert, fresh.secret)) == 200
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_files_that_cannot_be_used_are_named_and_keys_are_not_shown(
 ) -> None:
     Authority(tmp_path).issue("client")
     (tmp_path / "text.pem").write_text("not a certificate")
-    transport = Transport(
+    transport = TransportOptions(
         ca_bundle=tmp_path / bundle if bundle else None,
         client_cert=tmp_path / cert if cert else None,
         client_key=Secret(key) if key else None,
@@ -121,7 +121,9 @@ async def test_an_encrypted_key_does_not_ask_on_the_terminal(tmp_path: Path) -> 
     async with HttpClient() as http:
         with pytest.raises(Unreachable, match="client_cert"):
             await get(
-                http, "https://127.0.0.1:9", Transport(None, None, client.cert, Secret(encrypted.decode()))
+                http,
+                "https://127.0.0.1:9",
+                TransportOptions(None, None, client.cert, Secret(encrypted.decode())),
             )
 
 
@@ -134,7 +136,7 @@ async def test_https_goes_through_a_tunnel_that_the_proxy_cannot_read(tmp_path: 
         forward_proxy({"api.public.test": port}) as proxy,
         HttpClient() as http,
     ):
-        transport = Transport(proxy.url, authority.bundle)
+        transport = TransportOptions(proxy.url, authority.bundle)
         assert await get(http, "https://api.public.test", transport, spelled=False) == 200
         assert proxy.asked == ["CONNECT api.public.test:443 HTTP/1.1"]
         assert [seen.target for seen in echo.log] == ["/x"]
@@ -151,7 +153,7 @@ async def test_a_client_certificate_is_shown_to_the_upstream_through_an_https_pr
         forward_proxy({"api.public.test": port}, outer) as proxy,
         HttpClient() as http,
     ):
-        transport = Transport(proxy.url, authority.bundle, client.cert, client.secret)
+        transport = TransportOptions(proxy.url, authority.bundle, client.cert, client.secret)
         assert await get(http, "https://api.public.test", transport, spelled=False) == 200
         assert len(echo.log) == 1
 
@@ -163,7 +165,7 @@ async def test_plain_http_is_forwarded_with_the_target_as_it_is() -> None:
         HttpClient() as http,
     ):
         url = "http://api.public.test"
-        assert await get(http, url, Transport(proxy.url), path="/a/%2e%2e/b?c=%5B") == 200
+        assert await get(http, url, TransportOptions(proxy.url), path="/a/%2e%2e/b?c=%5B") == 200
         assert proxy.asked == ["GET http://api.public.test:80/a/%2e%2e/b?c=%5B HTTP/1.1"]
         assert (echo.log[0].target, echo.log[0].header("host")) == ("/a/%2e%2e/b?c=%5B", "api.public.test")
 
@@ -172,7 +174,7 @@ async def test_a_proxy_that_refuses_is_an_upstream_that_cannot_be_reached() -> N
     async with forward_proxy({}) as proxy, HttpClient() as http:
         proxy.refuses = True
         with pytest.raises(Unreachable, match="403") as caught:
-            await get(http, "https://api.public.test", Transport(proxy.url), spelled=False)
+            await get(http, "https://api.public.test", TransportOptions(proxy.url), spelled=False)
         assert not caught.value.sent
 
 
@@ -182,7 +184,7 @@ async def test_pools_of_different_transports_are_apart() -> None:
         forward_proxy({"127.0.0.1": port_of(echo)}) as proxy,
         HttpClient() as http,
     ):
-        for transport in (Transport(), Transport(proxy.url), Transport()):
+        for transport in (TransportOptions(), TransportOptions(proxy.url), TransportOptions()):
             assert await get(http, echo.url, transport) == 200
         assert len(proxy.asked) == 1
         assert len(echo.log) == 3
@@ -194,7 +196,7 @@ async def test_the_transport_is_chosen_for_each_request() -> None:
         forward_proxy({"127.0.0.1": port_of(echo)}) as proxy,
         HttpClient() as http,
     ):
-        choices = [Transport(), Transport(proxy.url)]
+        choices = [TransportOptions(), TransportOptions(proxy.url)]
         client = http.through(lambda: choices.pop(0))
         async with client:
             for _ in range(2):
@@ -203,7 +205,7 @@ async def test_the_transport_is_chosen_for_each_request() -> None:
                     "GET", echo.url, [], None, timeout_seconds=5, max_bytes=1000, allow=rules
                 )
         assert len(proxy.asked) == 1
-        assert await get(http, echo.url, Transport()) == 200
+        assert await get(http, echo.url, TransportOptions()) == 200
 
 
 @pytest.mark.parametrize("url", ["https://api.example.com/", "https://93.184.216.34/", "https://abc.def/"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from integrations.http import EgressRules, Transport, Unreachable
+from integrations.http import EgressRules, TransportOptions, Unreachable
 from integrations.mcp.errors import McpError
 from integrations.mcp.http_transport import GuardedTransport
 from integrations.mcp.servers import RemoteServer
@@ -63,14 +63,14 @@ def _client(guarded: GuardedTransport) -> httpx2.AsyncClient:
 async def test_the_proxy_is_chosen_for_every_session() -> None:
     async with echo_server() as proxy:
         proxy.answer = lambda seen: Reply(403)
-        server = RemoteServer("http://mcp.example/mcp", choose=lambda: Transport(proxy=proxy.url))
+        server = RemoteServer("http://mcp.example/mcp", choose=lambda: TransportOptions(proxy=proxy.url))
         async with running(server) as one:
             assert one.status["status"] == "failed"
         assert proxy.log[0].target == "http://mcp.example:80/mcp"
 
 
 async def test_a_client_key_that_is_missing_is_told() -> None:
-    def choose() -> Transport:
+    def choose() -> TransportOptions:
         raise Unreachable("client_cert: environment variable KEY is not set")
 
     async with running(RemoteServer("https://mcp.example/mcp", choose=choose)) as one:

@@ -9,7 +9,7 @@ import orjson
 from integrations.base import InvalidArguments, JsonObject
 from integrations.openapi.compile import compile_document
 from integrations.openapi.doc import Doc
-from integrations.openapi.request import Request, build_request
+from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 
 
@@ -37,7 +37,7 @@ def only_tool(toolset: OpenApiToolset) -> str:
     return tool.name
 
 
-def request_of(document: JsonObject, arguments: JsonObject, base_url: str | None = None) -> Request:
+def request_of(document: JsonObject, arguments: JsonObject, base_url: str | None = None) -> OutgoingRequest:
     toolset = toolset_of(document)
     return build_request(toolset.closure(only_tool(toolset)), arguments, base_url)[0]
 

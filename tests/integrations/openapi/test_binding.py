@@ -8,8 +8,8 @@ from integrations.base import JsonObject
 from integrations.openapi.binding import (
     DEFAULT_STYLES,
     LOCATIONS,
-    Binding,
     Media,
+    OperationBinding,
     bind_operation,
     bind_security,
     swagger_body,
@@ -27,7 +27,7 @@ def test_every_location_has_a_default_style() -> None:
     assert set(DEFAULT_STYLES) == set(LOCATIONS)
 
 
-def bound(document: JsonObject, path: str = "/x", method: str = "get") -> Binding:
+def bound(document: JsonObject, path: str = "/x", method: str = "get") -> OperationBinding:
     return bind_operation(compiled(document), method, path, None)
 
 

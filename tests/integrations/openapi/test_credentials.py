@@ -7,7 +7,7 @@ import pytest
 from integrations.base import Credential, CredentialPart, SchemeCredential, Secret
 from integrations.credentials import CredentialProblem
 from integrations.openapi.credentials import with_credential
-from integrations.openapi.request import Request
+from integrations.openapi.request import OutgoingRequest
 from tests.integrations.openapi.documents import operation, request_of
 
 SCHEMES = {
@@ -30,7 +30,7 @@ ALL = Credential(
 )
 
 
-def request(security: Any, arguments: dict[str, Any] | None = None) -> Request:
+def request(security: Any, arguments: dict[str, Any] | None = None) -> OutgoingRequest:
     parameters = [
         {"name": "X-Api-Key", "in": "header"},
         {"name": "api_key", "in": "query"},

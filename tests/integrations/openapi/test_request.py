@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integrations.openapi.arguments import Given
+from integrations.openapi.arguments import GivenArguments
 from integrations.openapi.request import build_request, server_url
 from tests.integrations.openapi.documents import only_tool, operation, problems_of, request_of, toolset_of
 
@@ -156,7 +156,7 @@ SERVERS: list[dict[str, Any]] = [
 
 def chosen(server: Any, servers: list[Any] = SERVERS, base_url: str | None = None) -> tuple[str, list[str]]:
     toolset = toolset_of(operation("/x", servers=servers))
-    given = Given(server=server)
+    given = GivenArguments(server=server)
     url = server_url(toolset.binding(only_tool(toolset)), given, base_url)
     return url, [problem.pointer for problem in given.problems]
 

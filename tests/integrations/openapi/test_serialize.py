@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.openapi.binding import Location, Parameter
+from integrations.openapi.binding import Location, OperationParameter
 from integrations.openapi.serialize import (
     content_text,
     cookie_text,
@@ -23,8 +23,8 @@ LIST = ["blue", "black", "brown"]
 RGB = {"R": 100, "G": 200, "B": 150}
 
 
-def parameter(location: Location, style: str, explode: bool, **more: Any) -> Parameter:
-    return Parameter("color", location, False, True, style, explode, **more)
+def parameter(location: Location, style: str, explode: bool, **more: Any) -> OperationParameter:
+    return OperationParameter("color", location, False, True, style, explode, **more)
 
 
 PATHS = [

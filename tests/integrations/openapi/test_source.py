@@ -10,7 +10,7 @@ from integrations.base import SourceError
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, SpecSource, load_toolset
 from integrations.openapi.compile import compile_document
-from integrations.openapi.source import CompiledCache, Seen, digest_of
+from integrations.openapi.source import CompiledCache, FetchRecord, digest_of
 from tests.integrations.echo import Reply, echo_server
 from tests.integrations.openapi.documents import operation
 
@@ -202,16 +202,16 @@ def test_without_a_directory_nothing_stays() -> None:
         doc = cache.keep(fresh, "k")
     assert not fresh.exists()
     assert doc.path_item("/x")
-    cache.remember("u", Seen("0", "https://x.example", {"If-None-Match": "1"}))
+    cache.remember("u", FetchRecord("0", "https://x.example", {"If-None-Match": "1"}))
     assert (cache.find("k"), cache.seen("u")) == (None, None)
 
 
 def test_what_was_seen(tmp_path: Path) -> None:
     cache = CompiledCache(tmp_path)
-    seen = Seen("0a", "https://x.example/d", {"If-None-Match": '"1"'})
+    seen = FetchRecord("0a", "https://x.example/d", {"If-None-Match": '"1"'})
     cache.remember("u", seen)
     assert cache.seen("u") == seen
-    cache.remember("v", Seen("0a", "https://x.example/d", {}))
+    cache.remember("v", FetchRecord("0a", "https://x.example/d", {}))
     assert cache.seen("v") is None
 
 

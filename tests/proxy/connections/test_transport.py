@@ -9,7 +9,7 @@ import pytest
 
 from integrations import OpenApi
 from integrations.base import Secret
-from integrations.http import HttpClient, Transport, Unreachable
+from integrations.http import HttpClient, TransportOptions, Unreachable
 from proxy.config.secrets import Resolver
 from proxy.connections.transport import client_for, transport_chooser, transport_settings
 
@@ -22,7 +22,7 @@ def api(**more: Any) -> OpenApi:
 
 def test_without_settings_the_transport_is_direct() -> None:
     assert not any(transport_settings(api()))
-    assert transport_chooser(api(), Resolver({}))() == Transport()
+    assert transport_chooser(api(), Resolver({}))() == TransportOptions()
 
 
 async def test_only_an_integration_with_settings_gets_a_client_of_its_own() -> None:
@@ -33,7 +33,7 @@ async def test_only_an_integration_with_settings_gets_a_client_of_its_own() -> N
 
 def test_every_setting_is_used() -> None:
     one = api(proxy="http://proxy.example:3128", ca_bundle="/etc/ca.pem", client_cert=CERT)
-    expected = Transport(
+    expected = TransportOptions(
         "http://proxy.example:3128", Path("/etc/ca.pem"), Path("/etc/client.pem"), Secret("k")
     )
     assert transport_chooser(one, Resolver({"CLIENT_KEY": "k"}))() == expected
