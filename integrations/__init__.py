@@ -1,7 +1,7 @@
-"""How to speak to an upstream. One self-contained folder per kind; nothing here knows the proxy.
+"""How to call upstreams. One self-contained folder per kind; kinds do not import each other or the proxy.
 
-What ships is the list in `integrations.kinds`. It is loaded when first asked for: the child processes that
-compile documents import this package and must not pay for the config models.
+What ships is the list in `integrations.kinds`. It is loaded on first use: the child processes that compile documents
+import this package and must not pay for the config models.
 """
 
 from __future__ import annotations

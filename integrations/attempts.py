@@ -1,7 +1,6 @@
-"""Sending again: which failures of an HTTP upstream deserve another attempt, after which pause, and what they
-are called.
+"""Retries over HTTP: which failures are worth another attempt, after which pause, and with which error code they end.
 
-Only what can be repeated without harm is repeated, and always inside the caller's deadline.
+Only calls that can be repeated without harm are repeated, and always inside the caller's deadline.
 """
 
 from __future__ import annotations
@@ -16,41 +15,41 @@ from email.utils import parsedate_to_datetime
 from integrations.base import Failure, Result
 from integrations.http import EgressDenied, HttpError, HttpResponse, TimedOut, TooLarge
 
-_AGAIN = frozenset({429, 502, 503, 504})
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 20.0
+_RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 20.0
 SendOnce = Callable[[], Awaitable[tuple[Result, HttpResponse | None]]]
 
 
 async def attempt_repeatedly(attempt: SendOnce, attempts: int, deadline: float) -> Result:
-    """The result of the first attempt that settles the matter, or of the last one.
+    """The result of the first attempt that is not worth repeating, or of the last one.
 
     `attempt` gives its result and the response it came from, and raises `HttpError` when there is none.
     `deadline` is a reading of `time.monotonic()`; no pause reaches beyond it.
     """
     number = 0
     while True:
-        result, pause = await _one(attempt, number)
+        result, pause = await _attempt_once(attempt, number)
         number += 1
         if pause is None or number >= attempts or time.monotonic() + pause >= deadline:
             return result
         await asyncio.sleep(pause)
 
 
-async def _one(attempt: SendOnce, number: int) -> tuple[Result, float | None]:
-    """One try: its result, and the pause after which another one makes sense (None: none does)."""
+async def _attempt_once(attempt: SendOnce, number: int) -> tuple[Result, float | None]:
+    """One attempt: its result, and the pause before the next one; None when repeating makes no sense."""
     try:
         result, response = await attempt()
     except HttpError as error:
-        hopeless = isinstance(error, EgressDenied | TooLarge) or (isinstance(error, TimedOut) and error.sent)
-        return failure_of(error), None if hopeless else pause_before(number)
-    if response is None or response.status not in _AGAIN:
+        final = isinstance(error, EgressDenied | TooLarge) or (isinstance(error, TimedOut) and error.sent)
+        return failure_of(error), None if final else pause_before(number)
+    if response is None or response.status not in _RETRIED_STATUSES:
         return result, None
     return result, retry_after(response, number)
 
 
 def failure_of(error: HttpError) -> Failure:
-    """What agents are told when there is no response."""
+    """The failure that agents see when there is no response."""
     if isinstance(error, EgressDenied):
         return Failure("egress_denied", str(error))
     if isinstance(error, TooLarge):
@@ -61,14 +60,12 @@ def failure_of(error: HttpError) -> Failure:
 
 def pause_before(number: int) -> float:
     """Exponential backoff with jitter, so that callers that failed together do not return together."""
-    pause = min(_FIRST_PAUSE * float(2**number), _LONGEST_PAUSE)
+    pause = min(_FIRST_PAUSE_SECONDS * float(2**number), _LONGEST_PAUSE_SECONDS)
     return random.uniform(0.5, 1.0) * pause  # noqa: S311 (no secret)
 
 
 def retry_after(response: HttpResponse, number: int) -> float | None:
-    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further
-    attempt.
-    """
+    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further attempt."""
     value = response.header("retry-after").strip()
     if not value:
         return pause_before(number)
@@ -81,4 +78,4 @@ def retry_after(response: HttpResponse, number: int) -> float | None:
             return pause_before(number)
         aware = when if when.tzinfo else when.replace(tzinfo=UTC)
         seconds = aware.timestamp() - datetime.now(UTC).timestamp()
-    return max(0.0, seconds) + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE else None
+    return max(0.0, seconds) + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE_SECONDS else None

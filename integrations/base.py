@@ -7,7 +7,7 @@ Errors (all are `IntegrationError`):
     |-- InvalidArguments    a call's arguments do not fit; nothing was sent (`problems`: JSON Pointer + reason)
     `-- UnknownTool         no tool of that name in this toolset
 
-An upstream that answers badly, slowly or not at all is not an exception but a `Failure`: agent code branches on it.
+An upstream that answers badly, slowly or not at all is a `Failure` and no exception: agent code branches on it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An expected failure, with a code of the list in the execute design (section 4)."""
+    """An expected failure. `code` is one of the error codes of inner calls in docs/execute.md."""
 
     code: str
     message: str
@@ -159,7 +159,7 @@ class PreparedCall:
 
     `arguments` is the canonical form that policies judge and people approve: exactly what will be sent.
     `summary` is one line for people (`PATCH https://api.example.com/repos/o/r`). `plan` is private to the kind.
-    `key_header`: the call may be repeated with a key of its own in this header, which `idempotency_key` then is.
+    `key_header`: the call may be repeated when every attempt sends the same `idempotency_key` in this header.
     """
 
     tool: ToolDefinition
@@ -191,7 +191,7 @@ class UnknownTool(IntegrationError):
 
 
 class InvalidArguments(IntegrationError):
-    """Arguments that do not fit; nothing was sent. `code` is what agent code sees (execute design, section 4)."""
+    """Arguments that do not fit; nothing was sent. `code` is what agent code sees (docs/execute.md)."""
 
     def __init__(self, problems: Sequence[Problem], code: str = "invalid_tool_arguments") -> None:
         super().__init__("; ".join(f"{p.pointer or '/'}: {p.reason}" for p in problems))
@@ -222,7 +222,7 @@ class Toolset(Protocol):
 
 @runtime_checkable
 class Outlining(Protocol):
-    """A toolset whose schemas can be large: rendering within a budget needs little of them."""
+    """A toolset whose schemas can be large: rendering within a budget needs only parts of them."""
 
     def outline(self, tool: str) -> ToolSchemas:
         """Like `Toolset.schemas`, but `$defs` is a read-only mapping whose members are made when they are looked

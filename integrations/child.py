@@ -1,8 +1,8 @@
-"""Heavy work on a source is done by a child process that ends: its memory goes back, and a hostile document
-costs a child and not the proxy.
+"""Heavy work on a source document is done in a child process: its memory is freed when it ends, and a hostile document
+can crash only the child.
 
-Parent and child speak once: the parent writes a JSON object on one line and then the content; the child
-writes its answer to standard output and ends with 0, or the reason in one sentence and ends with 1.
+There is one exchange: the parent writes a JSON object on one line and then the content; the child writes its answer to
+standard output and exits with 0, or the reason in one sentence and exits with 1.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def run_child(module: str, request: JsonObject, content: bytes, name: str)
 
 
 def _environment() -> dict[str, str]:
-    """No variable of the proxy's reaches the child but where to find this package."""
+    """The child inherits no environment variable of the proxy; it is told where this package is."""
     return {
         "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,4 +1,4 @@
-"""Where the parts of a credential go in an HTTP request, for every kind that is spoken to over HTTP."""
+"""Where the parts of a credential go in an HTTP request, for every kind of integration that uses HTTP."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _with_query(url: str, placement: Placement) -> str:
 
 
 def _with_cookies(headers: list[tuple[str, str]], cookies: list[str]) -> list[tuple[str, str]]:
-    """One Cookie header (RFC 6265 section 5.4): what is there under other names, then the credential's."""
+    """One Cookie header (RFC 6265 section 5.4): existing cookies of other names, then the credential's."""
     if not cookies:
         return headers
     ours = {pair.partition("=")[0] for pair in cookies}

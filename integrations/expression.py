@@ -1,8 +1,8 @@
 """Regular expressions of documents we did not write, matched in time linear in the text.
 
 JSON Schema's `pattern` is ECMA-262. Python's `re` backtracks, so an upstream's pattern and a caller's value could
-together stop the event loop. The Rust engine inside pydantic-core cannot: what it does not support
-(look-around, back-references) is what makes others slow, and such a pattern judges nothing here.
+together stop the event loop. The Rust engine inside pydantic-core runs in linear time and does not support
+look-around and back-references; a pattern that uses them is not checked here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOT_ASCII: Final = {"D": "[^0-9]", "W": "[^A-Za-z0-9_]"}
 
 
 def searches(pattern: str, text: str) -> bool | None:
-    """Does the pattern occur in the text? None: this engine cannot say."""
+    """Does the pattern occur in the text? None when this engine cannot decide it."""
     if len(pattern) > _MAX_PATTERN or len(text) > _MAX_TEXT:
         return None
     if not (_is_unicode(pattern) and _is_unicode(text)):
@@ -45,7 +45,7 @@ def _compiled(pattern: str) -> SchemaValidator | None:
 
 
 def translate(pattern: str) -> str | None:
-    """The pattern in Rust's syntax. None where the two would silently mean different things."""
+    """The pattern in Rust's syntax; None where the same text would mean something else in Rust."""
     out: list[str] = []
     inside = False
     position = 0

@@ -1,8 +1,7 @@
 """Address-safe names, equal to the ones Executor gives, so that code written for it keeps working.
 
-A name is identifiers joined by dots. Two deliberate differences: a segment that starts with a digit gets a
-leading underscore, and a segment that JavaScript treats specially (`then`, `constructor`, ...) gets a
-trailing one (T4).
+A name is identifiers joined by dots. Two deliberate differences: a segment that starts with a digit gets a leading
+underscore, and a segment that JavaScript treats specially (`then`, `constructor`, ...) gets a trailing one (T4).
 """
 
 from __future__ import annotations
@@ -34,9 +33,7 @@ class Named:
 
 
 def split_words(text: str) -> list[str]:
-    """Words of an identifier or phrase: case changes and everything outside ASCII letters and digits
-    separate.
-    """
+    """Words of an identifier or phrase: case changes and everything outside ASCII letters and digits separate."""
     text = _ACRONYM.sub(r"\1 \2", _LOWER_UPPER.sub(r"\1 \2", text))
     return _OTHER.sub(" ", text).split()
 
@@ -55,9 +52,7 @@ def pascal_case(text: str) -> str:
 
 
 def safe_segment(segment: str) -> str:
-    """One address segment as an identifier that neither starts with a digit nor means something to
-    JavaScript.
-    """
+    """One address segment as an identifier that neither starts with a digit nor means something to JavaScript."""
     segment = _UNSAFE.sub("_", segment) or "_"
     if segment[0].isdigit():
         segment = "_" + segment

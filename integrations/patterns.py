@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 
 def name_filter(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a tool stays: `include` names it (everything when empty) and `exclude` does not."""
+    """The test for one tool name: `include` matches it (or is empty), and `exclude` does not."""
     wanted = _matcher(include) if include else None
     unwanted = _matcher(exclude) if exclude else None
 
@@ -20,12 +20,12 @@ def name_filter(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str
 
 
 def idle_patterns(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The patterns that match no name: most likely misspelt."""
+    """The patterns that match no name, which are probably misspelt."""
     return [one for one in patterns if not any(map(_matcher((one,)).fullmatch, names))]
 
 
 def none_left(name: str, offered: int, kept: int) -> list[str]:
-    """What to say of a source that ends up without tools: nothing when it has some."""
+    """The warning for a source that ends up without tools; empty when it has some."""
     if kept:
         return []
     if offered:
@@ -34,9 +34,7 @@ def none_left(name: str, offered: int, kept: int) -> list[str]:
 
 
 def _matcher(patterns: Sequence[str]) -> re.Pattern[str]:
-    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of
-    segments.
-    """
+    """Dotted patterns: `*` is one segment, or part of one; a last `.*` and a lone `*` are any number of segments."""
     return re.compile("|".join(map(_pattern, patterns)))
 
 

@@ -1,4 +1,4 @@
-"""What every kind that reads a document (an API description, a schema) does alike: one size limit, one way to parse.
+"""What all kinds share that read a source document (an API description, a schema): its size limit, and fast parsing.
 
 Nothing here imports the HTTP client: the child processes that compile documents import this module.
 """
@@ -14,7 +14,7 @@ MAX_SOURCE_BYTES = 64 * 1024 * 1024
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Parsing makes a million objects that all stay: a collection in between finds nothing and doubles the time."""
+    """Parsing makes a million objects that all stay: garbage collections meanwhile find nothing and double the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,10 +1,10 @@
-"""JSON Schema 2020-12 for schemas that come from upstreams: whatever they say, checking a value ends soon.
+"""JSON Schema 2020-12 for schemas that come from upstreams: checking a value takes bounded time, whatever they hold.
 
-- `pattern` and `patternProperties` use the linear-time engine of `expression`; what it cannot judge passes.
-- Every keyword that is looked at costs a step, and after `MAX_STEPS` the value passes unjudged: schemas can
-  branch into themselves and would otherwise take forever.
+- `pattern` and `patternProperties` use the linear-time engine of `expression`; what it does not support is not checked.
+- Every keyword that is evaluated costs a step, and after `MAX_STEPS` the value is accepted: schemas can refer to
+  themselves in several branches and would otherwise take forever.
 - Formats are annotations, and no reference to another document is ever fetched.
-- A schema that no validator can apply says nothing about the value: the upstream decides.
+- With a schema that cannot be applied every value is accepted: the upstream decides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_STEPS: Final = 30_000
 """About half a second of the worst schema, and far more than any ordinary body needs."""
 
 _MAX_UNIQUE: Final = 1_000
-# Keywords inside keywords; each takes about four frames of the Python stack.
+# Nesting of keywords; each level takes about four frames of the Python stack.
 _DEEPEST: Final = 120
 _NOTHING_ELSE: Registry[Any] = Registry()
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
@@ -35,8 +35,8 @@ class _TooManySteps(Exception):
 
 
 class Steps(FormatChecker):
-    """What one check may still cost. It travels in the place of a format checker, the one object that every
-    part of a validator shares.
+    """How many steps are left for one check. It is passed as the format checker, the only object that every part of a
+    validator shares.
     """
 
     def __init__(self, root: Any, limit: int) -> None:
@@ -52,8 +52,8 @@ class Steps(FormatChecker):
 
     @contextmanager
     def deeper(self) -> Iterator[None]:
-        """One keyword inside another. Ends well before Python's recursion limit, which must not be met inside the
-        registry's native code: there it is a panic that no `except Exception` catches.
+        """Enter a keyword inside another. The limit lies well below Python's recursion limit: reaching that one inside
+        the registry's native code is a panic that no `except Exception` catches.
         """
         self.take()
         if self._depth >= _DEEPEST:
@@ -65,7 +65,7 @@ class Steps(FormatChecker):
             self._depth -= 1
 
     def knows_all_patterns(self) -> bool:
-        """Is there no `patternProperties` in the whole schema, which jsonschema would match by backtracking?"""
+        """True when no `patternProperties` is in the schema: jsonschema would match its patterns by backtracking."""
         pending = [self._root]
         while pending:
             self.take()
@@ -110,7 +110,7 @@ def _pattern_properties(
 
 
 def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """A name that a pattern may cover (also one that cannot be judged) is not additional."""
+    """A name that a pattern matches, or that a pattern of unknown meaning may match, is not additional."""
     if not isinstance(instance, dict):
         return
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})

@@ -1,6 +1,6 @@
 """A caller's selection set against the schema, on the syntax tree (section 5, validation).
 
-Beyond the specification's rules: variables and fragments have no meaning in a lone selection set, and a
+Beyond the specification's rules: variables and fragments have no meaning in a selection set that stands alone, and a
 selection may not enter a root type, because root fields are tools of their own with policies of their own.
 """
 
@@ -32,7 +32,7 @@ SelectionProblem = tuple[Node, str]
 def check_selection(
     schema: GraphQlSchema, selections: SelectionSetNode, parent: str
 ) -> list[SelectionProblem]:
-    """What is wrong, as (place, reason); at most ten. `parent` is the composite type selected from."""
+    """At most ten problems as (syntax node, reason). `parent` is the composite type selected from."""
     check = _Check(schema)
     check.selections(selections, parent, 1)
     if not check.found:
@@ -41,7 +41,7 @@ def check_selection(
 
 
 class _Check:
-    """One selection set."""
+    """The check of one selection set."""
 
     def __init__(self, schema: GraphQlSchema) -> None:
         self._schema = schema

@@ -1,5 +1,5 @@
-"""What needs graphql-core in full, done by a child process (`integrations.child`): a schema in SDL becomes an
-introspection result, and the documents of the config become checked operations.
+"""The work that needs all of graphql-core, done in a child process (`integrations.child`): SDL becomes an introspection
+result, and the documents of the config become validated operations.
 
 Request: `{"work": "schema"}` with SDL as content, or `{"work": "operations", "files": [[name, text], ...]}`
 with an introspection result as content.
@@ -50,7 +50,7 @@ from integrations.graphql.schema import InputValue
 
 _MAX_TOKENS = 200_000
 # Published SDL is less tidy than the specification: GitHub's defines a field twice, others use directives that
-# they do not declare. Only what leaves no meaning is refused, with its place.
+# they do not declare. Only errors that leave the meaning open are refused, with their place.
 _SDL_RULES = [KnownTypeNamesRule, UniqueTypeNamesRule, UniqueOperationTypesRule]
 _RULES = [rule for rule in specified_rules if rule is not NoUnusedFragmentsRule]
 
@@ -100,7 +100,7 @@ def _sentence(error: Exception) -> str:
 def read_operations(introspection: JsonObject, files: Sequence[Sequence[str]], name: str) -> Read:
     """Every operation, in order of the files. Fragments may be shared between files.
 
-    Raises `SourceError` for text that no schema could make right.
+    Raises `SourceError` for text that is wrong whatever the schema is.
     """
     schema = _client_schema(introspection, name)
     whole = DocumentNode(definitions=tuple(each for file in files for each in _parse(*file).definitions))

@@ -8,7 +8,7 @@ Rules
 - Interfaces and unions: `__typename`, the common fields, and an inline fragment for each of at most 12 possible
   types (of an inner interface the common fields are enough). A response key whose type differs between members
   is dropped from the minority, because FieldsInSetCanMerge (section 5.3.2) forbids it.
-- Never a field with a required argument, a deprecated one, a type that is already on the way (cycles), or a
+- Never a field with a required argument, a deprecated one, a type that encloses it already (cycles), or a
   root type: root fields are tools of their own with policies of their own. Nothing left: `__typename`.
 - Inner connections that can be bounded are (`first: 10`); at most two are taken, since they multiply.
 """
@@ -53,7 +53,7 @@ _WRAPPERS = ("Payload", "Result", "Response", "Output")
 
 @dataclass(slots=True)
 class _Budget:
-    """What is left of the fields that one operation may ask for."""
+    """How many more fields one operation may select."""
 
     left: int = _MAX_FIELDS
 
@@ -77,7 +77,7 @@ def default_selection(
 
 
 class _Chooser:
-    """Chooses for one operation. `way` holds the types between the root and here; `level` counts from 1."""
+    """Chooses for one operation. `path` holds the types between the root and here; `level` counts from 1."""
 
     def __init__(self, schema: GraphQlSchema, depth: int, fields: int) -> None:
         self._schema = schema
@@ -88,21 +88,21 @@ class _Chooser:
 
     def payload(self, name: str) -> tuple[SelectionNode, ...]:
         """A mutation's payload: its leaves, and its objects one level in."""
-        payload, way = self._schema.types[name], frozenset({name})
+        payload, path = self._schema.types[name], frozenset({name})
         out: list[SelectionNode] = list(self._leaves(payload, self._fields))
         self._in_payload = True
-        for each in self._objects(payload, way):
-            out += self._nested(each, 2, way)
+        for each in self._objects(payload, path):
+            out += self._nested(each, 2, path)
         return tuple(out) or (TYPENAME,)
 
     def wrapped(
-        self, name: str, level: int, way: frozenset[str], page: bool = True
+        self, name: str, level: int, path: frozenset[str], page: bool = True
     ) -> tuple[SelectionNode, ...]:
-        """A composite type, seen through when it is a connection."""
+        """A composite type; of a connection, the type of its items."""
         items = _items_field(self._schema, self._schema.types[name])
         if items is None:
-            return self._composite(name, level, way)
-        inside = self._items(items, level, way | {name})
+            return self._composite(name, level, path)
+        inside = self._items(items, level, path | {name})
         total = self._schema.types[name].fields.get("totalCount")
         out: list[SelectionNode] = [SelectedField("totalCount")] if total and self._usable_leaf(total) else []
         out += inside
@@ -110,24 +110,26 @@ class _Chooser:
             out += self._page_info(self._schema.types[name])
         return tuple(out) or (TYPENAME,)
 
-    def _items(self, items: FieldDefinition, level: int, way: frozenset[str]) -> list[SelectionNode]:
+    def _items(self, items: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionNode]:
         inner = named_type(items.type)
         if items.name == "nodes":
             return (
-                [SelectedField("nodes", self._composite(inner, level, way))] if self._open(inner, way) else []
+                [SelectedField("nodes", self._composite(inner, level, path))]
+                if self._open(inner, path)
+                else []
             )
         node = self._schema.types[inner].fields["node"]
         target = named_type(node.type)
-        if not self._open(target, way):
+        if not self._open(target, path):
             return []
         if self._schema.is_leaf(node.type):
             return [SelectedField("edges", (SelectedField("node"),))]
         return [
-            SelectedField("edges", (SelectedField("node", self._composite(target, level, way | {inner})),))
+            SelectedField("edges", (SelectedField("node", self._composite(target, level, path | {inner})),))
         ]
 
-    def _open(self, name: str, way: frozenset[str]) -> bool:
-        return name not in way and name not in self._schema.roots
+    def _open(self, name: str, path: frozenset[str]) -> bool:
+        return name not in path and name not in self._schema.roots
 
     def _page_info(self, connection: Type) -> list[SelectionNode]:
         info = connection.fields.get("pageInfo")
@@ -142,19 +144,19 @@ class _Chooser:
         names = [name for name in _PAGE_INFO if name in there and self._usable_leaf(there[name])]
         return [SelectedField("pageInfo", tuple(map(SelectedField, names)))] if names else []
 
-    def _composite(self, name: str, level: int, way: frozenset[str]) -> tuple[SelectionNode, ...]:
+    def _composite(self, name: str, level: int, path: frozenset[str]) -> tuple[SelectionNode, ...]:
         here = self._schema.types[name]
-        way = way | {name}
+        path = path | {name}
         out: list[SelectionNode] = []
         if here.kind in ABSTRACT:
             out.append(TYPENAME)
         out += self._leaves(here, self._cap(level))
         if level < self._depth:
-            for each in self._objects(here, way):
-                out += self._nested(each, level + 1, way)
+            for each in self._objects(here, path):
+                out += self._nested(each, level + 1, path)
         if here.kind == "UNION" or (here.kind == "INTERFACE" and level == 1):
             out += self._members(
-                here, level, way, {node.key for node in out if isinstance(node, SelectedField)}
+                here, level, path, {node.key for node in out if isinstance(node, SelectedField)}
             )
         return tuple(out) or (TYPENAME,)
 
@@ -173,14 +175,14 @@ class _Chooser:
     def _usable_leaf(self, field: FieldDefinition) -> bool:
         return _usable(field) and self._schema.is_leaf(field.type)
 
-    def _objects(self, here: Type, way: frozenset[str]) -> list[FieldDefinition]:
-        """Fields that hold objects, the most telling first: single ones, then lists, then connections."""
+    def _objects(self, here: Type, path: frozenset[str]) -> list[FieldDefinition]:
+        """Fields that hold objects, the most useful first: single ones, then lists, then connections."""
         found = [
             each
             for each in here.fields.values()
             if _usable(each)
             and not self._schema.is_leaf(each.type)
-            and self._open(named_type(each.type), way)
+            and self._open(named_type(each.type), path)
         ]
         found.sort(
             key=lambda each: (self._is_connection(each), is_list(each.type), _PREFERRED.get(each.name, 99))
@@ -192,28 +194,28 @@ class _Chooser:
     def _is_connection(self, field: FieldDefinition) -> bool:
         return _items_field(self._schema, self._schema.named(field.type)) is not None
 
-    def _nested(self, field: FieldDefinition, level: int, way: frozenset[str]) -> list[SelectionNode]:
+    def _nested(self, field: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionNode]:
         if self._budget.left <= 0:
             return []
-        inner = self.wrapped(named_type(field.type), level, way, page=level == 1)
+        inner = self.wrapped(named_type(field.type), level, path, page=level == 1)
         if inner == (TYPENAME,) and self._schema.named(field.type).kind not in ABSTRACT:
             return []
         return [SelectedField(field.name, inner, _page_of(field) if self._is_connection(field) else "")]
 
-    def _members(self, here: Type, level: int, way: frozenset[str], taken: set[str]) -> list[SelectionNode]:
-        """Inline fragments of the possible types, without what the common part has already."""
+    def _members(self, here: Type, level: int, path: frozenset[str], taken: set[str]) -> list[SelectionNode]:
+        """Inline fragments of the possible types, without the fields that are selected for all of them."""
         if len(here.possible) > _MEMBERS:
             return []
         share = max(3, self._budget.left // max(1, len(here.possible)))
-        chosen = {name: self._member(name, level, way, taken, share) for name in here.possible}
+        chosen = {name: self._member(name, level, path, taken, share) for name in here.possible}
         kept = _mergeable(self._schema, chosen)
         return [InlineFragment(name, tuple(nodes)) for name, nodes in kept.items() if nodes]
 
     def _member(
-        self, name: str, level: int, way: frozenset[str], taken: set[str], share: int
+        self, name: str, level: int, path: frozenset[str], taken: set[str], share: int
     ) -> list[SelectedField]:
         member = self._schema.types[name]
-        if not self._open(name, way):
+        if not self._open(name, path):
             return []
         cap = min(share, _MEMBER_LEAVES if level == 1 else _INNER_LEAVES // 2)
         return self._leaves(member, cap, taken)
@@ -222,7 +224,7 @@ class _Chooser:
 def _mergeable(
     schema: GraphQlSchema, chosen: dict[str, list[SelectedField]]
 ) -> dict[str, list[SelectedField]]:
-    """Per response key the type that most members give it; other members lose the key."""
+    """The type that most members give to each response key; the key is dropped from the other members."""
     votes: dict[str, Counter[str]] = {}
     for name, nodes in chosen.items():
         for node in nodes:
@@ -244,7 +246,7 @@ def _page_of(field: FieldDefinition) -> str:
 
 
 def _is_payload(schema: GraphQlSchema, found: Type) -> bool:
-    """By its name, or because it says little itself and holds something."""
+    """Does it only wrap a mutation's result? By its name, or with at most four leaves and something else."""
     if found.kind != "OBJECT" or _items_field(schema, found) is not None:
         return False
     leaves = sum(schema.is_leaf(each.type) for each in found.fields.values())

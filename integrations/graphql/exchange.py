@@ -17,7 +17,7 @@ _MAX_REDIRECTS = 5
 def addressed(
     endpoint: str, own_headers: Mapping[str, str], credential: Credential
 ) -> tuple[str, list[tuple[str, str]]]:
-    """URL and headers of every request. The integration's headers win over ours, the credential over both.
+    """URL and headers of every request. The integration's headers replace ours, the credential's replace both.
 
     Raises `CredentialProblem`.
     """

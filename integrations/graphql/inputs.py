@@ -58,7 +58,7 @@ class _Builder:
         if found.kind == "SCALAR":
             return leaf_schema(found)
         if found.name not in self.definitions:
-            # The name is taken before the members are built: they may lead back here.
+            # The name is reserved before the members are built, because they may refer back to it.
             self.definitions[found.name] = {}
             self.definitions[found.name] = self._definition(found)
         return reference_to(found.name)
@@ -73,7 +73,7 @@ class _Builder:
 
 
 def _with_default(described: JsonObject, default: str | None) -> JsonObject:
-    """GraphQL text as JSON where the two agree (numbers, simple strings, enum names); else it is described."""
+    """The default as JSON where that and GraphQL text agree (numbers, strings, enum names), else in the description."""
     if default is None or default == "null":
         return described
     try:

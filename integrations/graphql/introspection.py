@@ -1,7 +1,7 @@
-"""Asking an endpoint for its schema, and reading what a file or an answer holds.
+"""Introspection: asking an endpoint for its schema, and reading a schema from a file.
 
-The full query is asked first; servers of older editions of the specification refuse parts of it and are asked
-again with what the edition of 2018 has.
+The full query is sent first; servers of older editions of the specification refuse parts of it and get a second query
+with only what the edition of 2018 has.
 """
 
 from __future__ import annotations

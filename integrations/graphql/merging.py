@@ -30,7 +30,7 @@ class _Found(NamedTuple):
 def conflicts(
     schema: GraphQlSchema, selections: SelectionSetNode, parent: str
 ) -> Iterator[tuple[FieldNode, str]]:
-    """Each field that cannot stand beside an earlier one of its key, and why. Types have been checked."""
+    """Each field that conflicts with an earlier one of the same key, and why. Types have been checked."""
     yield from _conflicts(schema, [(selections, parent)], shape_only=False)
 
 

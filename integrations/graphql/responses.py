@@ -17,7 +17,7 @@ _BUSY = frozenset({"RATE_LIMITED", "RATE_LIMIT", "THROTTLED", "TOO_MANY_REQUESTS
 
 
 def read_response(response: HttpResponse) -> Result:
-    """A redirect that was not followed, a refused credential and a failing server are told as for REST."""
+    """The result agents see. Redirects, refused credentials and failing servers are the same failures as for REST."""
     status = response.status
     content = parse_json(response.body, response.header("content-type"))
     if isinstance(content, dict) and _is_answer(content) and status not in (401, 403, 429) and status < 500:

@@ -42,7 +42,7 @@ def or_null(schema: JsonObject) -> JsonObject:
 
 
 def with_description(schema: JsonObject, text: str) -> JsonObject:
-    """A description beside what is there; references keep theirs in the definition."""
+    """The schema with a description; a reference keeps the one of its definition."""
     return {**schema, "description": text} if text else schema
 
 

@@ -76,7 +76,7 @@ async def load_toolset(
 
 
 def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema]:
-    """The schema, and its text: equal schemas have equal texts, whatever they were wrapped in."""
+    """The schema, and its text without the wrapping it came in, so that equal schemas have equal texts."""
     with gc_paused():
         schema = read_schema(raw, name)
     if not schema.query:
@@ -151,7 +151,7 @@ async def _converted(content: bytes, name: str, cache_dir: Path | None) -> bytes
 
 
 def _keep(target: Path, content: bytes) -> None:
-    """Written beside and renamed, so that nobody reads half a file."""
+    """Write to a temporary file and rename it, so that nobody reads half a file."""
     os.makedirs(target.parent, mode=0o700, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".convert-", delete=False) as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""Root fields and named operations as tools: names, titles, risks, words to be found by.
+"""Root fields and named operations as tools: names, titles, risks, search keywords.
 
 Names are `query.<field>` and `mutation.<field>`; a named operation stands in the same two groups under its own
 name, so that policies on `*.mutation.*` hold for it too. Where it collides with a field, it gets `Operation`
@@ -43,7 +43,7 @@ def list_entries(schema: GraphQlSchema, operations: Sequence[NamedOperation]) ->
         (kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)
     ]
     taken: set[str] = set()
-    # A field whose name is safe as it is keeps it, whatever another one would have to be called.
+    # A field whose name is already safe keeps it; fields that have to be renamed give way to it.
     names = {
         (kind, each.name): f"{kind}.{each.name}"
         for kind, each in fields

@@ -1,8 +1,7 @@
 """Dialling: resolve once, check every address, connect to a checked address and to no other.
 
-The name is never looked up a second time, so a name that changes its mind between check and connect gains
-nothing. TLS still verifies the certificate against the name, because httpcore2 takes the server name from
-the URL.
+The name is never looked up a second time, so an answer that changes between check and connect (DNS rebinding) has no
+effect. TLS still verifies the certificate against the name, because httpcore2 takes the server name from the URL.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ async def system_resolve(host: str, port: int) -> list[str]:
 
 
 class PinnedBackend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's way to the network, with the egress rules of one integration built in."""
+    """The network backend of httpcore2, with the egress rules of one integration built in."""
 
     def __init__(self, rules: EgressRules, resolve: ResolveHost) -> None:
         self._rules = rules

@@ -1,6 +1,4 @@
-"""`HttpClient`: one request in, one bounded response out, over connections pooled per egress rule set, transport
-and origin.
-"""
+"""`HttpClient`: one request in, one bounded response out. Connections are pooled per egress rules and transport."""
 
 from __future__ import annotations
 
@@ -52,7 +50,7 @@ class HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sending:
+class _Call:
     """What `HttpClient.request` was asked for."""
 
     method: str
@@ -72,8 +70,8 @@ class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
     A connection made under one set of egress rules, or over one transport, is never used for another: each pair
-    has its own pools, one for plain http and one for https. `stamp` gives headers that go with every request: what a
-    trace wants upstreams to know.
+    has its own pools, one for plain http and one for https. `stamp` returns headers that are added to every request
+    (trace context).
     """
 
     def __init__(
@@ -116,14 +114,14 @@ class HttpClient:
         `partial`: media types (without parameters) for which a limit of time or size ends the reading and
         keeps what has arrived, instead of failing: streams that may never end.
         """
-        call = _Sending(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
+        call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
         return await self._send(call, DIRECT)
 
     def through(self, choose: ChooseTransport) -> HttpClient:
         """The same client and its pools, with every request over the transport that `choose` answers."""
         return _Through(self, choose)
 
-    async def _send(self, call: _Sending, transport: TransportOptions) -> HttpResponse:
+    async def _send(self, call: _Call, transport: TransportOptions) -> HttpResponse:
         target = parse_target(call.url)
         check_scheme(target, call.allow)
         if transport.proxy is not None:
@@ -164,7 +162,7 @@ class HttpClient:
         return pool
 
     def _context(self, transport: TransportOptions, secure: bool) -> ssl.SSLContext:
-        """Reading the system's certificates takes milliseconds: who needs no others shares them."""
+        """Reading the system's certificates takes milliseconds, so transports that need no others share one context."""
         if transport.ca_bundle is not None or transport.client_cert is not None:
             return tls_context(transport)
         if not secure:
@@ -174,7 +172,7 @@ class HttpClient:
         return self._ssl
 
     async def _drop_idle_pool(self) -> None:
-        """Rule sets change with reloads; keep the dictionary small by closing the oldest pool nobody uses."""
+        """Close the oldest idle pool when there are too many: egress rules change with reloads."""
         if len(self._pools) <= _MAX_POOLS:
             return
         for key, pool in self._pools.items():
@@ -192,7 +190,7 @@ class _Through(HttpClient):
         self._owner = owner
         self._choose = choose
 
-    async def _send(self, call: _Sending, transport: TransportOptions) -> HttpResponse:
+    async def _send(self, call: _Call, transport: TransportOptions) -> HttpResponse:
         return await self._owner._send(call, self._choose())
 
 

@@ -1,14 +1,12 @@
 """Which URLs and addresses may be dialled. Pure: no lookups here.
 
 Rules
-- Addresses that are not globally routable (loopback, private, link-local, CGNAT, multicast, reserved, and
-  IPv6 forms that embed such an IPv4 address) are refused unless a rule names them. RFC 6890 holds the
-  registry.
+- Addresses that are not globally routable (loopback, private, link-local, CGNAT, multicast, reserved, and IPv6 forms
+  that embed such an IPv4 address) are refused unless a rule names them. RFC 6890 holds the registry.
 - `allow` holds CIDRs and host names (`*.corp.example` for subdomains) from the integration's `egress.allow`.
-- `origins` are origins that the configuration itself spells out: listing a URL is saying so explicitly.
-- `declared` are origins of a document that lives in the configuration (a file or inline). They may be
-  private, since such a document is reviewed with the config, but never link-local or a cloud metadata
-  address.
+- `origins` are origins that the configuration itself names: a URL in the config is an explicit permission.
+- `declared` are origins of a document that lives in the configuration (a file or inline). They may be private, since
+  such a document is reviewed with the config, but never link-local or a cloud metadata address.
 - Plain http is refused unless the origin is spelled out or declared, or `allow` names its host.
 """
 
@@ -44,7 +42,7 @@ class EgressRules:
 
 @dataclass(frozen=True, slots=True)
 class HttpTarget:
-    """A checked URL, cut up. `target` is the exact request target bytes; nothing in it is normalised."""
+    """The parts of a checked URL. `target` is the exact request target; nothing in it is normalised."""
 
     scheme: str
     host: str
@@ -62,7 +60,7 @@ class HttpTarget:
 
 
 def parse_target(url: str) -> HttpTarget:
-    """Cut up an absolute http(s) URL without changing path or query. Raises `EgressDenied`.
+    """Split an absolute http(s) URL without changing path or query. Raises `EgressDenied`.
 
     Refused: other schemes, user information, non-ASCII or control characters, a missing host.
     """
@@ -87,9 +85,7 @@ def parse_target(url: str) -> HttpTarget:
 
 
 def origin_of(url: str) -> str:
-    """`https://api.example.com:8443`-like origin of a URL (RFC 6454), default ports left out; "" when there
-    is none.
-    """
+    """`https://api.example.com:8443`-like origin of a URL (RFC 6454), default ports left out; "" when there is none."""
     try:
         target = parse_target(url)
     except EgressDenied:
@@ -138,7 +134,7 @@ def _in_allowed(allow: tuple[str, ...], address: Address) -> bool:
     return False
 
 
-def faces(address: Address) -> Iterator[Address]:
+def embedded_addresses(address: Address) -> Iterator[Address]:
     """The address and every IPv4 address that its IPv6 form carries (mapped, NAT64, 6to4, Teredo)."""
     yield address
     if isinstance(address, ipaddress.IPv6Address):
@@ -154,7 +150,7 @@ def faces(address: Address) -> Iterator[Address]:
 
 def permits(address: Address, host: str, port: int, rules: EgressRules) -> bool:
     """May this resolved address be dialled for this host and port?"""
-    seen = list(faces(address))
+    seen = list(embedded_addresses(address))
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         seen = seen[1:]
     if all(face.is_global and not face.is_multicast for face in seen):

@@ -2,9 +2,8 @@
 
 HttpError
 |-- EgressDenied    the address, scheme or URL is not one this integration may use; nothing was sent
-|-- Unreachable     no connection, a broken connection, or something that is not HTTP (`sent`: may have
-  arrived)
-|-- TimedOut        the time ran out (`sent`: may have arrived)
+|-- Unreachable     no connection, a broken one, or an answer that is not HTTP (`sent`: it may have arrived)
+|-- TimedOut        the time ran out (`sent`: it may have arrived)
 `-- TooLarge        the body, as received or as decompressed, passed the limit
 """
 

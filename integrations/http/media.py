@@ -1,6 +1,4 @@
-"""Kinds of media types (RFC 6838, RFC 6839 for the +json suffix). Arguments are essences: lower case, no
-parameters.
-"""
+"""Kinds of media types (RFC 6838, RFC 6839 for the +json suffix). Arguments are essences: lower case, no parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP responses to results: what the body means, and what to say when the status is no success."""
+"""HTTP responses to results: how the body is read, and the error message when the status is no success."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MESSAGE_KEYS = (
 
 
 def interpret(response: HttpResponse, method: str) -> Result:
-    """The result agents see. 401 and 403 mean that the connection's credential was turned down."""
+    """The result agents see. 401 and 403 mean that the upstream rejected the connection's credential."""
     info = HttpInfo(response.status, visible_headers(response))
     if 200 <= response.status < 300:
         return Success(read_body(response, method), info)
@@ -53,9 +53,7 @@ def visible_headers(response: HttpResponse) -> dict[str, str]:
 
 
 def read_body(response: HttpResponse, method: str) -> Any:
-    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as
-    `ToolFile`.
-    """
+    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as `ToolFile`."""
     body = response.body
     if not body or response.status in (204, 205) or method == "HEAD":
         return [] if response.truncated else None
@@ -179,9 +177,7 @@ def _bounded(content: Any) -> Any:
 
 
 def error_message(content: Any, depth: int = 0) -> str:
-    """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of
-    `errors`.
-    """
+    """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of `errors`."""
     if isinstance(content, str):
         plain = " ".join(_TAGS.sub(" ", content).split())
         return plain[:300]

@@ -1,4 +1,4 @@
-"""How one integration's connections are made: through which proxy, trusting whom, showing which certificate.
+"""How one integration's connections are made: through which proxy, with which trusted and which own certificates.
 
 Rules
 - `ca_bundle` is trusted beside the system's certificates.
@@ -130,7 +130,7 @@ def tls_context(transport: TransportOptions) -> ssl.SSLContext:
 
 
 def plain_context() -> ssl.SSLContext:
-    """For pools that speak plain http only: it trusts nobody, and no certificates need to be read for it."""
+    """For pools of plain http only: it trusts no certificate, so none have to be read."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

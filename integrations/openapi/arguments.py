@@ -123,7 +123,7 @@ def _store(given: GivenArguments, parameter: OperationParameter, value: Any, poi
 
 
 def _is_ignored(binding: OperationBinding, name: str) -> bool:
-    """Declared, but a header that arguments cannot set: accepted and not sent, as OpenAPI 3 has it."""
+    """A declared header that arguments cannot set: it is accepted and not sent, as OpenAPI 3 says."""
     return name in binding.ignored
 
 
@@ -149,7 +149,7 @@ def _check_required(binding: OperationBinding, given: GivenArguments) -> None:
 
 
 def canonical(binding: OperationBinding, given: GivenArguments, media: Media | None) -> JsonObject:
-    """What is sent, in one form however it was given: flat where the name is unique, else in containers."""
+    """The arguments in one form, however they were given: flat where the name is unique, else in containers."""
     shared = shared_names(binding)
     out: JsonObject = {}
     for parameter in binding.parameters:

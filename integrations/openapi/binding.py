@@ -1,4 +1,7 @@
-"""What one operation takes, where it goes and what it needs, with every reference followed: plain values."""
+"""One operation as an `OperationBinding`: its parameters, body, servers and security, with every reference followed.
+
+Swagger 2.0 parameters and bodies are turned into the shape of OpenAPI 3 here.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,7 @@ NEVER_FROM_ARGUMENTS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class OperationParameter:
-    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw
-    character).
-    """
+    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw character)."""
 
     name: str
     location: Location
@@ -76,8 +77,7 @@ class Scheme:
 class OperationBinding:
     """`security` is None when nothing is declared, else alternatives (OR) of schemes (AND).
 
-    `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw
-    objects.
+    `ignored` are declared header parameters that arguments cannot set. `responses` maps status keys to raw objects.
     """
 
     method: str
@@ -100,7 +100,7 @@ _ALLOWED_STYLES = {
 
 
 def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> OperationBinding:
-    """Bind one operation of the catalog. Raises `BrokenReference` only for documents changed under way."""
+    """Bind one operation of the catalog. Raises `BrokenReference` only when the compiled document is damaged."""
     item = doc.path_item(path)
     operation = item.get(method)
     if not isinstance(operation, dict):
@@ -126,9 +126,7 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
 
 
 def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[JsonObject]:
-    """Parameters of the path item, overridden by the operation's of equal name and location
-    (case-sensitive).
-    """
+    """Parameters of the path item, overridden by the operation's of equal name and location (case-sensitive)."""
     merged: dict[tuple[str, str], JsonObject] = {}
     for holder in (item, operation):
         listed = holder.get("parameters")
@@ -142,9 +140,7 @@ def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[J
 def _parameters(
     raw: list[JsonObject], swagger: bool
 ) -> tuple[tuple[OperationParameter, ...], frozenset[str]]:
-    """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general
-    rule.
-    """
+    """OpenAPI 3 ignores Accept, Content-Type and Authorization parameters; 2.0 only knows the general rule."""
     refused = NEVER_FROM_ARGUMENTS if swagger else NEVER_FROM_ARGUMENTS | {"accept"}
     out: list[OperationParameter] = []
     ignored: set[str] = set()
@@ -261,9 +257,7 @@ _SWAGGER_OWN = frozenset({"name", "in", "required", "description", "collectionFo
 
 
 def swagger_parameter(entry: JsonObject, location: Location) -> OperationParameter:
-    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the
-    name.
-    """
+    """A 2.0 parameter is its own schema; collectionFormat says how an array is joined, `multi` repeats the name."""
     collection = entry.get("collectionFormat", "csv")
     multi = collection == "multi" and location == "query"
     return OperationParameter(

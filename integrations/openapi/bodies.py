@@ -130,9 +130,7 @@ def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
 
 
 def form_body(media: Media, value: Any) -> bytes:
-    """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where
-    declared.
-    """
+    """application/x-www-form-urlencoded: text, repeated names for lists, JSON for objects, styles where declared."""
     if not isinstance(value, dict) or is_tool_file(value):
         raise ValueError("has to be an object of form fields")
     parts: list[str] = []

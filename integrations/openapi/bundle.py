@@ -1,5 +1,4 @@
-"""External files named by `$ref`, read into the document under `/x-files/<n>`, so that one file holds
-everything.
+"""External files named by `$ref`, read into the document under `/x-files/<n>`, so that one file holds everything.
 
 A document from a file may refer to files below the root directory (symbolic links may not lead out of it), a
 document from a URL to URLs of its own origin. Any other reference is left as it is, and the operations that
@@ -21,7 +20,7 @@ _MAX_FILES = 2_000
 
 
 class NotFetched(Exception):
-    """The file is allowed but not here: the parent process has to fetch it."""
+    """The file is allowed but was not fetched yet, which the parent process has to do."""
 
     def __init__(self, place: str) -> None:
         super().__init__(place)
@@ -42,7 +41,7 @@ class Library(Protocol):
         ...
 
     def shown(self, place: str) -> str:
-        """The place as people know it."""
+        """The place as it is shown to people."""
         ...
 
 
@@ -72,7 +71,7 @@ class Files:
 
 
 class Fetched:
-    """URLs of one origin, as far as they were fetched. A text instead of bytes says why there are none."""
+    """URLs of one origin, as far as they were fetched: their bytes, or a text that says why there are none."""
 
     def __init__(self, url: str, contents: Mapping[str, bytes | str]) -> None:
         self.main = urldefrag(url).url
@@ -100,7 +99,7 @@ class Fetched:
 class Bundle:
     """Collects external files. `files` are their trees in order, `dependencies` their (shown place, sha256).
 
-    `reasons` says of each reference that was left alone why; `wanted` are places that have to be fetched.
+    `reasons` tells why a reference was left as it is; `wanted` are the places that have to be fetched.
     """
 
     def __init__(self, library: Library) -> None:

@@ -1,8 +1,7 @@
-"""Turn a document into a compiled file (see `doc`). Runs as a child process: `python -m
-integrations.openapi.compile`.
+"""Turn a document into a compiled file (see `doc`). Runs as a child process: `python -m integrations.openapi.compile`.
 
-The parse tree of a large document takes a hundred times the memory that is needed afterwards and does not go
-back to the system when freed, so the work is done by a process that ends (see `integrations.child`).
+The parse tree of a large document takes a hundred times the memory that is needed afterwards, and the allocator does
+not return it to the system, so the work is done in a process of its own (see `integrations.child`).
 """
 
 from __future__ import annotations
@@ -135,7 +134,7 @@ class _Compilation:
         return make_rows(self._document, sound)
 
     def _note_servers(self, holder: JsonObject) -> None:
-        """Each distinct list once, so that nobody has to look through all paths to know where calls may go."""
+        """Keep each distinct list of servers once, so that all origins are known without reading every path."""
         key = "schemes" if self._version == "2.0" else "servers"
         if holder.get(key):
             noted = {key: holder[key]}

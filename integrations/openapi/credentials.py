@@ -1,6 +1,4 @@
-"""Secrets into a finished request. Credentials replace arguments of the same name and go to known origins
-only.
-"""
+"""Secrets into a finished request. Credentials replace arguments of the same name and go to known origins only."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """OpenAPI's schema dialects to JSON Schema 2020-12, with every reference turned into `#/$defs/<name>`.
 
-2.0 and 3.0: `nullable` becomes a null type, boolean exclusiveMinimum a number, and what stands beside `$ref`
-is ignored. 3.1 is 2020-12 already. `readOnly` properties leave requests (and `required`), `writeOnly` ones
-responses. Keywords that are no keywords, or have values no validator accepts, are dropped: real documents
-hold many.
+2.0 and 3.0: `nullable` becomes a null type, boolean exclusiveMinimum a number, and what stands beside `$ref` is
+ignored. 3.1 is 2020-12 already. `readOnly` properties leave requests (and `required`), `writeOnly` ones responses.
+Unknown keywords, and known ones with values that no validator accepts, are dropped: real documents hold many.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ TOOL_FILE: JsonObject = {
 class Definitions(Mapping[str, Any]):
     """What converted schemas refer to, converted when it is looked up: one call needs little of a large closure.
 
-    A name is known once a schema that refers to it was converted. Iterating converts everything that can be
-    reached.
+    A name is known once a schema that refers to it was converted. Iterating converts everything that can be reached.
     """
 
     def __init__(self, convert: Callable[[str], Any]) -> None:
@@ -223,7 +221,7 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def _reconcile(out: JsonObject) -> None:
-    """`type: string` beside `enum: [true, false]` (YAML's doing) allows nothing: the enum is what was meant."""
+    """Drop a `type` that no `enum` value has: YAML turns the names of a string enum into `[true, false]`."""
     types = out["type"] if isinstance(out["type"], list) else [out["type"]]
     if not any(isinstance(value, _PYTHON_TYPES[kind]) for value in out["enum"] for kind in types):
         del out["type"]

@@ -1,9 +1,8 @@
 """A compiled document: an index in memory, everything else as JSON slices that are parsed when asked for.
 
 Layout of the file: 8 bytes of magic, 8 bytes of little-endian header length, the header as JSON, the slices.
-A slice is one path item, one component or one external file; its key is the JSON Pointer of its place. The
-header holds the catalog rows, the slice table and what is small: among it every list of servers (`schemes` in 2.0)
-that stands below the root.
+A slice is one path item, one component or one external file; its key is the JSON Pointer of its place. The header
+holds the catalog rows, the slice table and small parts, such as all lists of servers (`schemes` in 2.0) below the root.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class Doc:
         return self.version if self.version in ("2.0", "3.0") else "2020-12"
 
     def path_item(self, key: str) -> JsonObject:
-        """A path item with its `$ref` followed; what stands beside the reference is kept and wins."""
+        """A path item with its `$ref` followed; keys next to the reference are kept and replace those of its target."""
         item = self._slice(f"/paths{join_pointer(key)}")
         for _ in range(_MAX_CHAIN):
             if not isinstance(item, dict):

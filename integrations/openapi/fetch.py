@@ -21,7 +21,7 @@ _VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 class FetchedDocument:
     """`content` is None when the document has not changed. `url` is where it was found in the end.
 
-    `validators` are request headers for the next time.
+    `validators` are the request headers of the next conditional request.
     """
 
     content: bytes | None

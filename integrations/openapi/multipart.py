@@ -74,9 +74,7 @@ def _part_text(kind: str, value: Any) -> str:
 
 
 def _part_type(declared: Any, own: str) -> str:
-    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first
-    concrete one.
-    """
+    """`encoding.contentType` wins; of a list (or range) the file's own type if listed, else the first concrete one."""
     if not isinstance(declared, str) or not declared.strip():
         return own
     options = [option.strip() for option in declared.split(",") if option.strip()]
@@ -104,9 +102,7 @@ def _default_type(doc: Doc, schema: Any, value: Any) -> str:
 
 
 def _escaped(name: str) -> str:
-    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are
-    refused.
-    """
+    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are refused."""
     text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     if "\x00" in text:
         raise ValueError("a part name cannot hold NUL")
@@ -114,9 +110,7 @@ def _escaped(name: str) -> str:
 
 
 def _boundary(content: bytes) -> bytes:
-    """A boundary that the content does not hold, the same for the same content, so that replay compares
-    equal.
-    """
+    """A boundary that the content does not hold, the same for the same content, so that replay compares equal."""
     number = 0
     while True:
         digest = hashlib.sha256(content + str(number).encode()).hexdigest()[:32]

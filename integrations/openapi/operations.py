@@ -1,6 +1,8 @@
-"""The operations of a document tree, and which of them reach a reference that leads nowhere.
+"""The operations of a document tree, without those that reach a broken reference, and their catalog rows.
 
-A broken reference costs the operations that need it, never the document.
+A broken reference disables the operations that need it, never the document. Catalog rows hold what search and lists
+need of an operation, without its schemas: [name, method, path, title, description, operationId or None, deprecated,
+keywords].
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ class Operation:
 class References:
     """Every `$ref` of a document: `of_part` by the pointer of the slice it stands in.
 
-    `reason_of` says why a reference to another file was left alone (None: no reason is known), `shown` how
-    the document spells a reference.
+    `reason_of` tells why a reference to another file was not followed (None: unknown), `shown` how the document spells
+    a reference.
     """
 
     document: JsonObject
@@ -61,7 +63,7 @@ class References:
         return None
 
     def why_not(self, operation: Operation, broken: Mapping[str, str]) -> str | None:
-        """The broken reference that an operation reaches, directly or through components, in words."""
+        """A sentence about a broken reference that the operation reaches, directly or through components, or None."""
         direct: set[str] = set()
         trim(operation.body, direct)
         trim([operation.item.get("parameters") or []], direct)

@@ -1,4 +1,6 @@
-"""JSON Pointers as they appear in `$ref` (RFC 6901 section 6: percent-encoded UTF-8 in a URI fragment)."""
+"""JSON Pointers as they appear in `$ref` (RFC 6901 section 6: percent-encoded UTF-8 in a URI fragment), and reading
+documents in which any value may stand anywhere.
+"""
 
 from __future__ import annotations
 
@@ -46,5 +48,5 @@ def mapping(value: Any) -> JsonObject:
 
 
 def strings(value: Any) -> list[str]:
-    """The strings of a list; nothing of anything else."""
+    """The strings of a list; empty for anything else."""
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -1,8 +1,9 @@
-"""Arguments to one HTTP request, complete but for the credential. Raises every argument problem before
-anything is sent.
+"""From arguments to one HTTP request, complete but for the credential. Every problem is reported before anything is
+sent.
 
-A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a
-segment that an upstream or a proxy might read as `.` or `..` after decoding, or that vanishes, is refused.
+A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a segment that an
+upstream or a proxy might read as `.` or `..` after decoding, or that is empty, is refused. The `server` argument
+chooses among the declared servers and never names another origin (T25).
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def build_request(
 
 
 def _read_text(media: Media, given: GivenArguments) -> None:
-    """Text that was given as bytes becomes text, so that policies and people see what is sent."""
+    """Turn text that was given as base64 into text, so that policies and people see what is sent."""
     as_bytes = given.body_base64 is not MISSING
     if not is_text(media.essence) or (as_bytes and given.body is not MISSING):
         return
@@ -108,9 +109,7 @@ def _stop(given: GivenArguments) -> None:
 
 
 def _choose_media(binding: OperationBinding, given: GivenArguments) -> Media | None:
-    """`contentType` picks a declared type (or a concrete one within a declared range); the first is the
-    default.
-    """
+    """`contentType` picks a declared type (or a concrete one within a declared range); the first is the default."""
     if binding.body is None:
         return None
     media = binding.body.media
@@ -234,7 +233,7 @@ def _cookies(binding: OperationBinding, given: GivenArguments) -> list[tuple[str
 def _body(
     closure: Closure, given: GivenArguments, media: Media | None, headers: list[tuple[str, str]]
 ) -> bytes | None:
-    """The body's bytes; its Content-Type joins the headers."""
+    """The body's bytes; its Content-Type is added to `headers`."""
     if media is None or (given.body is MISSING and given.body_base64 is MISSING):
         return None
     try:
@@ -274,7 +273,7 @@ def _accept(binding: OperationBinding) -> str:
 
 
 def server_url(binding: OperationBinding, given: GivenArguments, base_url: str | None) -> str:
-    """`base_url` > the `server` argument > the first server. Arguments cannot name another origin."""
+    """The base URL of the call: `base_url`, else the `server` argument, else the first server."""
     server = _pick_server(binding, given)
     values = _variables(server, given)
     if base_url is not None:

@@ -1,4 +1,4 @@
-"""The JSON Schemas of one operation: what it takes, for people and for validation, and what it answers."""
+"""The JSON Schemas of one operation: its arguments, for people and for validation, and its result."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def shared_names(binding: OperationBinding) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Converted schemas of one operation with the `defs` they share, made when looked up. Values must not be
-    changed.
-    """
+    """Converted schemas of one operation and the `defs` they share, made when looked up. Read-only."""
 
     doc: Doc
     binding: OperationBinding
@@ -175,7 +173,7 @@ def _file_part(dialect: Dialect, part: Any) -> Any:
 
 
 def preferred_response(responses: Mapping[str, Any]) -> JsonObject | None:
-    """The answer of success: the lowest exact 2xx, else `2XX`, else `default`."""
+    """The response of success: the lowest exact 2xx, else `2XX`, else `default`."""
     exact = sorted(
         status for status in responses if len(status) == 3 and status[0] == "2" and status[1:].isdecimal()
     )

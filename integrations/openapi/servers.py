@@ -1,6 +1,4 @@
-"""Where an operation lives: operation servers, else the path item's, else the document's, else `/` of its
-URL.
-"""
+"""The servers of an operation: its own, else the path item's, else the document's, else `/` of the document's URL."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class ApiServer:
-    """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the
-    document.
-    """
+    """`url` is absolute when it can be, with `{variables}` left in; `declared` is the text of the document."""
 
     url: str
     declared: str

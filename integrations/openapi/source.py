@@ -1,4 +1,7 @@
-"""From `spec:` of the configuration to a toolset: fetch, compile in a child process, cache by digest."""
+"""From `spec:` of the configuration to a toolset: fetch, compile in a child process, cache by digest.
+
+The cache directory can be removed at any time, and several processes may share it: files are only replaced whole.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ from integrations.sources import MAX_SOURCE_BYTES
 
 _MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
+_COMPILER = "5"
+"""Part of every key, so that a file compiled by another version of the compiler is never opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,7 @@ class SpecSource:
 
 @dataclass(frozen=True, slots=True)
 class OpenApiOptions:
-    """`include`/`exclude`: tool patterns (`repos.*`). `overrides`: RFC 6902. `root`: relative `$ref` files
-    lie below.
+    """`include`/`exclude`: tool patterns (`repos.*`). `overrides`: RFC 6902. `root`: relative `$ref` files lie below.
 
     `egress_allow` and `headers` are used when the document itself is fetched.
     """
@@ -51,12 +55,78 @@ class OpenApiOptions:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def digest_of(*parts: Any) -> str:
+    """A key over plain JSON values."""
+    return hashlib.sha256(orjson.dumps([_COMPILER, *parts])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecord:
+    """The last fetch of a URL: the sha256 of its content, where it was found, and headers for a conditional request."""
+
+    sha256: str
+    url: str
+    validators: Mapping[str, str]
+
+
+class CompiledCache:
+    """Compiled documents in one directory, and the last fetches of URLs. Without a directory nothing is kept."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def find(self, key: str) -> Doc | None:
+        if self._directory is None:
+            return None
+        try:
+            return Doc.open(self._directory / f"{key}.openapi")
+        except (OSError, ValueError, KeyError, SourceError):
+            return None
+
+    @contextmanager
+    def scratch_file(self) -> Iterator[Path]:
+        """A file to compile into; `keep` has to be called before the context ends."""
+        if self._directory is None:
+            with tempfile.TemporaryDirectory(prefix="executor-openapi-") as scratch:
+                yield Path(scratch) / "document"
+            return
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".compile-", dir=self._directory) as scratch:
+            yield Path(scratch) / "document"
+
+    def keep(self, fresh: Path, key: str) -> Doc:
+        """Open what was compiled, after moving it to its place."""
+        if self._directory is None:
+            return Doc.open(fresh)
+        target = self._directory / f"{key}.openapi"
+        fresh.replace(target)
+        return Doc.open(target)
+
+    def last_fetch(self, key: str) -> FetchRecord | None:
+        if self._directory is None:
+            return None
+        try:
+            known = orjson.loads((self._directory / f"{key}.fetched").read_bytes())
+            return FetchRecord(
+                known["sha256"], known["url"], {str(k): str(v) for k, v in known["validators"].items()}
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def keep_fetch(self, key: str, last: FetchRecord) -> None:
+        if self._directory is None or not last.validators:
+            return
+        with self.scratch_file() as fresh:
+            fresh.write_bytes(
+                orjson.dumps({"sha256": last.sha256, "url": last.url, "validators": dict(last.validators)})
+            )
+            fresh.replace(self._directory / f"{key}.fetched")
+
+
 async def load_toolset(
     source: SpecSource, options: OpenApiOptions, http: HttpClient, cache_dir: Path | None
 ) -> OpenApiToolset:
-    """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises
-    `SourceError`.
-    """
+    """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises `SourceError`."""
     cache = CompiledCache(cache_dir)
     if source.inline is not None:
         name, (doc, key) = "inline document", await _load_inline(source.inline, options, cache)
@@ -92,7 +162,7 @@ async def _load_file(file: Path, options: OpenApiOptions, cache: CompiledCache) 
 def _find_file(
     file: Path, options: OpenApiOptions, root: Path | None, cache: CompiledCache
 ) -> tuple[Doc | None, str]:
-    """The compiled form of an unchanged file, without ever holding the file in memory."""
+    """The compiled form of an unchanged file; the file itself is not read into memory."""
     try:
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -132,7 +202,7 @@ def _read(file: Path) -> bytes:
 
 
 class _Remote:
-    """One load of a document from a URL: asks for news, fetches the files it refers to, compiles."""
+    """One load of a document from a URL: a conditional request, the files it refers to, compilation."""
 
     def __init__(self, url: str, options: OpenApiOptions, http: HttpClient, cache: CompiledCache) -> None:
         self._url = url
@@ -144,20 +214,20 @@ class _Remote:
 
     async def load(self) -> tuple[Doc, str]:
         place = digest_of(self._url, self._options.headers)
-        seen = self._cache.seen(place)
-        known = self._cache.find(self._key(seen)) if seen else None
-        found = await self._fetcher.document(self._url, seen.validators if seen and known else {})
-        if found.content is None and seen and known:
+        last = self._cache.last_fetch(place)
+        known = self._cache.find(self._key(last)) if last else None
+        found = await self._fetcher.document(self._url, last.validators if last and known else {})
+        if found.content is None and last and known:
             if await self._files_are_current(known):
-                return known, self._key(seen)
+                return known, self._key(last)
             found = await self._fetcher.document(self._url, {})
         content = found.content or b""
-        seen = FetchRecord(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
-        self._cache.remember(place, seen)
-        key = self._key(seen)
+        last = FetchRecord(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
+        self._cache.keep_fetch(place, last)
+        key = self._key(last)
         doc = self._cache.find(key)
         if doc is None or not await self._files_are_current(doc):
-            request: JsonObject = {"url": seen.url, "size": len(content)}
+            request: JsonObject = {"url": last.url, "size": len(content)}
             doc = await _compile(content, self._name, key, self._options, self._cache, request, self)
         return doc, key
 
@@ -181,8 +251,8 @@ class _Remote:
                 except SourceError as error:
                     self._files[url] = str(error).removeprefix(f"{url}: ")
 
-    def _key(self, seen: FetchRecord) -> str:
-        return digest_of(seen.sha256, self._options.overrides, seen.url)
+    def _key(self, last: FetchRecord) -> str:
+        return digest_of(last.sha256, self._options.overrides, last.url)
 
     def _base(self, found: str) -> str:
         """References are relative to where the document was found (RFC 3986 section 5.1.3), on its own origin."""
@@ -204,7 +274,7 @@ async def _compile(
 ) -> Doc:
     table: list[tuple[str, Any]] = []
     parts = b""
-    with cache.place() as fresh:
+    with cache.scratch_file() as fresh:
         for _ in range(_MAX_ROUNDS):
             asked = {**request, "overrides": options.overrides, "output": str(fresh), "files": table}
             answer = await run_child("integrations.openapi.compile", asked, content + parts, name)
@@ -213,75 +283,3 @@ async def _compile(
             if remote is not None:
                 table, parts = await remote.gather(orjson.loads(answer))
     raise SourceError(f"{name}: other documents are referred to over more than {_MAX_ROUNDS} levels")
-
-
-_COMPILER = "5"
-"""Part of every key: a compiled file of another version of the compiler is never opened."""
-
-
-def digest_of(*parts: Any) -> str:
-    """A key over plain JSON values."""
-    return hashlib.sha256(orjson.dumps([_COMPILER, *parts])).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class FetchRecord:
-    """What is known of a URL from the last time: the sha256 of its content, and how to ask for news."""
-
-    sha256: str
-    url: str
-    validators: Mapping[str, str]
-
-
-class CompiledCache:
-    """One directory, or none: then everything is made anew and nothing is kept."""
-
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
-
-    def find(self, key: str) -> Doc | None:
-        if self._directory is None:
-            return None
-        try:
-            return Doc.open(self._directory / f"{key}.openapi")
-        except (OSError, ValueError, KeyError, SourceError):
-            return None
-
-    @contextmanager
-    def place(self) -> Iterator[Path]:
-        """A file to compile into; `keep` has to be called before the context ends."""
-        if self._directory is None:
-            with tempfile.TemporaryDirectory(prefix="executor-openapi-") as scratch:
-                yield Path(scratch) / "document"
-            return
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".compile-", dir=self._directory) as scratch:
-            yield Path(scratch) / "document"
-
-    def keep(self, fresh: Path, key: str) -> Doc:
-        """Open what was compiled, after moving it to its place."""
-        if self._directory is None:
-            return Doc.open(fresh)
-        target = self._directory / f"{key}.openapi"
-        fresh.replace(target)
-        return Doc.open(target)
-
-    def seen(self, key: str) -> FetchRecord | None:
-        if self._directory is None:
-            return None
-        try:
-            known = orjson.loads((self._directory / f"{key}.fetched").read_bytes())
-            return FetchRecord(
-                known["sha256"], known["url"], {str(k): str(v) for k, v in known["validators"].items()}
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-    def remember(self, key: str, seen: FetchRecord) -> None:
-        if self._directory is None or not seen.validators:
-            return
-        with self.place() as fresh:
-            fresh.write_bytes(
-                orjson.dumps({"sha256": seen.sha256, "url": seen.url, "validators": dict(seen.validators)})
-            )
-            fresh.replace(self._directory / f"{key}.fetched")

@@ -1,8 +1,7 @@
-"""Cut from a document, in place, what no call needs: examples, extensions, callbacks, prose links.
+"""Removes from a document, in place, what no call needs: examples, extensions, callbacks, links to documentation.
 
-Position matters: `example` is a keyword in a schema and an ordinary name under `properties`. The walk
-therefore knows which keys hold maps of names and which hold data that must be left alone. On the way it
-collects every `$ref`.
+Position matters: `example` is a keyword in a schema and an ordinary name under `properties`. The walk therefore knows
+which keys hold maps of names and which hold data that must be left alone. On the way it collects every `$ref`.
 """
 
 from __future__ import annotations

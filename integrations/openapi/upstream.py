@@ -19,14 +19,14 @@ from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5
-# What another origin may see of the headers; anything else is, or may be, a credential.
+# The only headers that are sent to another origin: any other may be a credential.
 _HARMLESS = frozenset({"accept", "content-type"})
 
 
 class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
-    `headers` are the integration's own and win over arguments of the same name. `retries` is the number of
+    `headers` are the integration's own and replace arguments of the same name. `retries` is the number of
     further attempts for idempotent calls. Other calls are sent once, unless `idempotency_key` names the header by
     which the upstream recognises a repetition (`Idempotency-Key`). `egress_allow` is `egress.allow`.
     """
@@ -118,9 +118,7 @@ class OpenApiUpstream:
             url = target
 
     def _rules(self, request: OutgoingRequest) -> EgressRules:
-        """A file or inline document is part of the reviewed config: the servers it declares are spelled
-        out.
-        """
+        """A file or inline document is part of the reviewed config, so the servers it declares are allowed."""
         if self._toolset.source_url is not None:
             return self._egress
         declared = {origin for server in request.binding.servers for origin in server.origins()}

@@ -1,8 +1,8 @@
 """Argument values against their schemas (JSON Schema 2020-12, formats as annotations).
 
-What travels as text is compared as text: for a parameter or form field, `5`, `"5"` and `5.0` are one value,
-so a value is refused only when no reading of it fits. JSON bodies are compared as they are,
-XML ones where they are given as data.
+Parameters, form fields and XML are sent as text, so that `5`, `"5"` and `5.0` are the same value there: a value is
+refused only when neither itself nor its text nor the text read as JSON fits the schema. JSON bodies are compared
+without any conversion.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check_values(closure: Closure, given: GivenArguments, media: Media | None) -
             continue
         value = given.values[key]
         if parameter.media_type is not None and isinstance(value, str):
-            # A string is sent as it is, while the schema describes parsed content.
+            # A string is sent unchanged, while the schema describes the parsed content.
             continue
         out += _textual_problems(closure, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
@@ -63,7 +63,7 @@ def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
 
 
 def _is_free(media: Media, name: str, value: Any) -> bool:
-    """Files, and data for a field that is sent as JSON while its schema speaks of the text, are not compared."""
+    """Files are not compared, nor data for a field that is sent as JSON: its schema may describe the JSON text."""
     if isinstance(value, dict | list) and is_json_type(mapping(media.encoding.get(name)).get("contentType")):
         return True
     return is_tool_file(value) or (isinstance(value, list) and any(map(is_tool_file, value)))
@@ -72,7 +72,7 @@ def _is_free(media: Media, name: str, value: Any) -> bool:
 def _textual_problems(
     closure: Closure, schema: Any, value: Any, pointer: str, files: frozenset[str] = frozenset()
 ) -> list[Problem]:
-    """Problems of the value as given, unless its text or its typed reading fits. `files` are not looked into."""
+    """Problems of the value as given, unless its text or its typed form fits. `files` are pointers to ignore."""
     first: list[Problem] | None = None
     for reading in (value, _as_text(value), _as_typed(value)):
         found = [

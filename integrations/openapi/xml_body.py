@@ -45,9 +45,7 @@ def _element(doc: Doc, name: str, schema: Any, value: Any) -> str:
 
 
 def _list(doc: Doc, tag: str, schema: JsonObject, value: list[Any]) -> str:
-    """Items are named by their own `xml.name`, else by the list; `wrapped` puts the list's element around
-    them.
-    """
+    """Items are named by their own `xml.name`, else by the list; `wrapped` puts the list's element around them."""
     items = _object(doc.deref(schema.get("items", {})))
     hints = _object(schema.get("xml"))
     inner = "".join(_element(doc, tag, items, item) for item in value)

@@ -1,5 +1,4 @@
-"""A small real HTTP/1.1 server for tests: answers every request with what it received, or with a canned
-answer.
+"""A small real HTTP/1.1 server for tests: answers every request with what it received, or with a canned answer.
 
 It normalises nothing, so a test sees the bytes of the request target as they were sent.
 """
@@ -44,9 +43,7 @@ class Seen:
 
 @dataclass
 class Reply:
-    """A canned answer. `then`: seconds-free behaviour after the head: "close" breaks off, "hang" never
-    ends.
-    """
+    """A canned answer. `then` is what happens after the head: "close" breaks off, "hang" never ends."""
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)

@@ -7,7 +7,7 @@ import pytest
 from integrations.http.egress import (
     EgressRules,
     check_scheme,
-    faces,
+    embedded_addresses,
     names_host,
     origin_of,
     parse_address,
@@ -95,7 +95,7 @@ def test_plain_http_needs_a_reason() -> None:
 
 def test_faces_show_embedded_addresses() -> None:
     def shown(text: str) -> set[str]:
-        return {str(face) for face in faces(ipaddress.ip_address(text))}
+        return {str(face) for face in embedded_addresses(ipaddress.ip_address(text))}
 
     assert "127.0.0.1" in shown("::ffff:127.0.0.1") & shown("64:ff9b::7f00:1") & shown("2002:7f00:1::")
     assert shown("1.2.3.4") == {"1.2.3.4"}

@@ -186,7 +186,7 @@ def test_keys_depend_on_every_part() -> None:
 def test_kept_and_found(tmp_path: Path) -> None:
     cache = CompiledCache(tmp_path / "new")
     assert cache.find("k") is None
-    with cache.place() as fresh:
+    with cache.scratch_file() as fresh:
         fresh.write_bytes(COMPILED)
         assert len(cache.keep(fresh, "k").rows) == 1
     found = cache.find("k")
@@ -197,22 +197,22 @@ def test_kept_and_found(tmp_path: Path) -> None:
 
 def test_without_a_directory_nothing_stays() -> None:
     cache = CompiledCache(None)
-    with cache.place() as fresh:
+    with cache.scratch_file() as fresh:
         fresh.write_bytes(COMPILED)
         doc = cache.keep(fresh, "k")
     assert not fresh.exists()
     assert doc.path_item("/x")
-    cache.remember("u", FetchRecord("0", "https://x.example", {"If-None-Match": "1"}))
-    assert (cache.find("k"), cache.seen("u")) == (None, None)
+    cache.keep_fetch("u", FetchRecord("0", "https://x.example", {"If-None-Match": "1"}))
+    assert (cache.find("k"), cache.last_fetch("u")) == (None, None)
 
 
 def test_what_was_seen(tmp_path: Path) -> None:
     cache = CompiledCache(tmp_path)
     seen = FetchRecord("0a", "https://x.example/d", {"If-None-Match": '"1"'})
-    cache.remember("u", seen)
-    assert cache.seen("u") == seen
-    cache.remember("v", FetchRecord("0a", "https://x.example/d", {}))
-    assert cache.seen("v") is None
+    cache.keep_fetch("u", seen)
+    assert cache.last_fetch("u") == seen
+    cache.keep_fetch("v", FetchRecord("0a", "https://x.example/d", {}))
+    assert cache.last_fetch("v") is None
 
 
 def test_damaged_files_are_nothing(tmp_path: Path) -> None:
@@ -220,4 +220,4 @@ def test_damaged_files_are_nothing(tmp_path: Path) -> None:
     for text in ("", "{}", "[]", '{"sha256": 1, "url": "", "validators": []}', "garbage"):
         (tmp_path / "u.fetched").write_text(text)
         (tmp_path / "u.openapi").write_text(text)
-        assert (cache.seen("u"), cache.find("u")) == (None, None)
+        assert (cache.last_fetch("u"), cache.find("u")) == (None, None)
