@@ -16,7 +16,7 @@ _MAX_PATTERN: Final = 4_096
 _MAX_TEXT: Final = 1 << 20
 # ECMA-262 without the `u` flag: these classes are ASCII. Rust's are Unicode.
 _ASCII_CLASSES: Final = {"d": "0-9", "w": "A-Za-z0-9_"}
-_NOT_ASCII: Final = {"D": "[^0-9]", "W": "[^A-Za-z0-9_]"}
+_NEGATED_CLASSES: Final = {"D": "[^0-9]", "W": "[^A-Za-z0-9_]"}
 
 
 def searches(pattern: str, text: str) -> bool | None:
@@ -74,6 +74,6 @@ def translate(pattern: str) -> str | None:
 def _escape(char: str, inside: bool) -> str:
     if char in _ASCII_CLASSES:
         return _ASCII_CLASSES[char] if inside else f"[{_ASCII_CLASSES[char]}]"
-    if char in _NOT_ASCII and not inside:
-        return _NOT_ASCII[char]
+    if char in _NEGATED_CLASSES and not inside:
+        return _NEGATED_CLASSES[char]
     return "\\" + char

@@ -25,8 +25,8 @@ MAX_STEPS: Final = 30_000
 
 _MAX_UNIQUE: Final = 1_000
 # Nesting of keywords; each level takes about four frames of the Python stack.
-_DEEPEST: Final = 120
-_NOTHING_ELSE: Registry[Any] = Registry()
+_MAX_NESTED_KEYWORDS: Final = 120
+_NO_OTHER_SCHEMAS: Registry[Any] = Registry()
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
@@ -56,7 +56,7 @@ class Steps(FormatChecker):
         the registry's native code is a panic that no `except Exception` catches.
         """
         self.take()
-        if self._depth >= _DEEPEST:
+        if self._depth >= _MAX_NESTED_KEYWORDS:
             raise _TooManySteps
         self._depth += 1
         try:
@@ -85,7 +85,7 @@ def schema_errors(schema: Any, value: Any, *, max_steps: int = MAX_STEPS) -> Ite
         return
     checker = Steps(schema, max_steps)
     try:
-        yield from _VALIDATOR(schema, registry=_NOTHING_ELSE, format_checker=checker).iter_errors(value)
+        yield from _VALIDATOR(schema, registry=_NO_OTHER_SCHEMAS, format_checker=checker).iter_errors(value)
     except (
         _TooManySteps, Unresolvable, UnknownType, RecursionError, TypeError, ValueError, KeyError, AttributeError,
         OverflowError,
@@ -130,13 +130,13 @@ def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Ite
 
 def _unevaluated(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if validator.format_checker.knows_all_patterns():
-        yield from _OWN["unevaluatedProperties"](validator, allowed, instance, schema)
+        yield from _STANDARD_KEYWORDS["unevaluatedProperties"](validator, allowed, instance, schema)
 
 
 def _unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     """jsonschema compares unsortable items pairwise: long lists are left to the upstream."""
     if isinstance(instance, list) and len(instance) <= _MAX_UNIQUE:
-        yield from _OWN["uniqueItems"](validator, unique, instance, schema) or ()
+        yield from _STANDARD_KEYWORDS["uniqueItems"](validator, unique, instance, schema) or ()
 
 
 def _counted(keyword: Keyword) -> Keyword:
@@ -147,8 +147,8 @@ def _counted(keyword: Keyword) -> Keyword:
     return judge
 
 
-_OWN: Final[dict[str, Any]] = dict(Draft202012Validator.VALIDATORS)
-_REPLACED: Final[dict[str, Keyword]] = {
+_STANDARD_KEYWORDS: Final[dict[str, Any]] = dict(Draft202012Validator.VALIDATORS)
+_OUR_KEYWORDS: Final[dict[str, Keyword]] = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional,
@@ -158,5 +158,5 @@ _REPLACED: Final[dict[str, Keyword]] = {
 }
 _VALIDATOR: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
-    validators={name: _counted(keyword) for name, keyword in {**_OWN, **_REPLACED}.items()},
+    validators={name: _counted(keyword) for name, keyword in {**_STANDARD_KEYWORDS, **_OUR_KEYWORDS}.items()},
 )

@@ -24,8 +24,8 @@ from integrations.graphql.merging import condition_of, conflicts
 from integrations.graphql.schema import LEAVES, FieldDefinition, GraphQlSchema, InputValue, named_type
 
 _MAX_DEPTH = 40
-_MAX_FOUND = 10
-_STREAMED = frozenset({"defer", "stream"})
+_MAX_PROBLEMS = 10
+_UNSUPPORTED_DIRECTIVES = frozenset({"defer", "stream"})
 SelectionProblem = tuple[Node, str]
 
 
@@ -37,7 +37,7 @@ def check_selection(
     check.selections(selections, parent, 1)
     if not check.found:
         check.found = list(conflicts(schema, selections, parent))
-    return check.found[:_MAX_FOUND]
+    return check.found[:_MAX_PROBLEMS]
 
 
 class _Check:
@@ -83,7 +83,7 @@ class _Check:
             return (
                 f": it is one of {', '.join(here.possible[:12])}, so write `... on {here.possible[0]} {{ }}`"
             )
-        return _meant(name, here.fields)
+        return _suggestion(name, here.fields)
 
     def _result(self, node: FieldNode, field: FieldDefinition, depth: int) -> None:
         name = named_type(field.type)
@@ -93,7 +93,7 @@ class _Check:
                     node.selection_set, f"`{field.name}` is {field.type} and has no fields to select"
                 )
         elif name in self._schema.roots:
-            self._refuse(node, _root(name))
+            self._refuse(node, _root_type_reason(name))
         elif node.selection_set is None:
             self._refuse(
                 node, f"`{field.name}` is {field.type}: say which of its fields, `{field.name} {{ ... }}`"
@@ -107,10 +107,10 @@ class _Check:
         if on != parent:
             found = self._schema.types.get(on)
             if found is None or found.kind not in ("OBJECT", "INTERFACE", "UNION"):
-                hint = _meant(on, self._schema.possible(parent))
+                hint = _suggestion(on, self._schema.possible(parent))
                 return self._refuse(node, f"there is no object, interface or union type `{on}`{hint}")
             if on in self._schema.roots:
-                return self._refuse(node, _root(on))
+                return self._refuse(node, _root_type_reason(on))
             if not set(self._schema.possible(on)) & set(self._schema.possible(parent)):
                 return self._refuse(node, f"`{parent}` can never be `{on}`")
         return self.selections(node.selection_set, on, depth + 1)
@@ -120,7 +120,7 @@ class _Check:
         for node in directives:
             name = node.name.value
             declared = self._schema.directives.get(name)
-            if name in _STREAMED:
+            if name in _UNSUPPORTED_DIRECTIVES:
                 self._refuse(node, f"`@{name}` is not supported: the answer comes as a whole")
             elif declared is None or location not in declared.locations:
                 self._refuse(node, f"there is no directive `@{name}` for this place")
@@ -149,7 +149,7 @@ def argument_problems(
     for node in given:
         name = node.name.value
         if name not in known:
-            out.append((node, f"{what} has no argument `{name}`{_meant(name, known)}"))
+            out.append((node, f"{what} has no argument `{name}`{_suggestion(name, known)}"))
         elif name in seen:
             out.append((node, f"argument `{name}` is given twice"))
         else:
@@ -160,11 +160,11 @@ def argument_problems(
     return out
 
 
-def _root(name: str) -> str:
+def _root_type_reason(name: str) -> str:
     return f"a selection may not enter `{name}`: its fields are tools of their own, call those"
 
 
-def _meant(name: str, known: Collection[str]) -> str:
+def _suggestion(name: str, known: Collection[str]) -> str:
     close = get_close_matches(name, known, 3)
     if close:
         return ", did you mean " + " or ".join(f"`{one}`" for one in close) + "?"

@@ -19,14 +19,14 @@ from integrations.graphql.responses import error_text
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
-_SECONDS = 30.0
-_NESTED = 7
+_TIMEOUT_SECONDS = 30.0
+_MAX_TYPE_WRAPPERS = 7
 
 
 def introspection_query(full: bool) -> str:
     """`full`: with deprecated arguments, scalar URLs and one-of input objects."""
     reference = "kind name"
-    for _ in range(_NESTED):
+    for _ in range(_MAX_TYPE_WRAPPERS):
         reference = f"kind name ofType {{ {reference} }}"
     all_of = "(includeDeprecated: true)"
     old = all_of if full else ""
@@ -53,7 +53,7 @@ async def ask_schema(
     """The value of `__schema`. Raises `SourceError` with a remedy."""
     name = endpoint.split("?")[0]
     rules = EgressRules(egress_allow, frozenset({origin_of(endpoint)} - {""}))
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
         url, sent = addressed(endpoint, headers, credential)
         for full in (True, False):

@@ -14,8 +14,8 @@ from integrations.graphql.nodes import InlineFragment, SelectionNode
 from integrations.graphql.scalars import leaf_schema, or_null, with_description
 from integrations.graphql.schema import GraphQlSchema, is_list, item_type, named_type, nullable
 
-_NAMED = 12
-_DESCRIBED = 160
+_MAX_LISTED_TYPES = 12
+_MAX_DESCRIPTION = 160
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ def _choose(
             yield node.key, _Chosen("__typename", "", conditional=conditional or node.conditional)
         else:
             found = schema.types[scope].fields[node.name]
-            text = found.description.strip().split("\n", 1)[0][:_DESCRIBED]
+            text = found.description.strip().split("\n", 1)[0][:_MAX_DESCRIPTION]
             yield node.key, _Chosen(found.type, text, list(node.selections), conditional or node.conditional)
 
 
@@ -84,7 +84,7 @@ def _properties(schema: GraphQlSchema, chosen: dict[str, _Chosen], names: list[s
 
 def _value(schema: GraphQlSchema, one: _Chosen, names: list[str]) -> JsonObject:
     if one.type == "__typename":
-        return {"type": "string", "enum": names} if len(names) <= _NAMED else {"type": "string"}
+        return {"type": "string", "enum": names} if len(names) <= _MAX_LISTED_TYPES else {"type": "string"}
     return with_description(_reference(schema, one.type, one.nodes), one.description)
 
 

@@ -13,7 +13,7 @@ from integrations.http.responses import interpret, parse_json, visible_headers
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 500
 # How GitHub, Shopify and others say "too many requests" with status 200.
-_BUSY = frozenset({"RATE_LIMITED", "RATE_LIMIT", "THROTTLED", "TOO_MANY_REQUESTS"})
+_RATE_LIMIT_CODES = frozenset({"RATE_LIMITED", "RATE_LIMIT", "THROTTLED", "TOO_MANY_REQUESTS"})
 
 
 def read_response(response: HttpResponse) -> Result:
@@ -48,17 +48,19 @@ def _answer(content: JsonObject, response: HttpResponse) -> Result:
     details: JsonObject = {"errors": listed[:_MAX_ERRORS], "data": data}
     if len(listed) > _MAX_ERRORS:
         details["errorCount"] = len(listed)
-    return Failure("graphql_errors", error_text(listed), any(map(_is_busy, listed)), response.status, details)
+    return Failure(
+        "graphql_errors", error_text(listed), any(map(_is_rate_limit, listed)), response.status, details
+    )
 
 
 def error_text(errors: list[Any]) -> str:
     """The first three messages, each with the path in the data that it is about."""
-    said = [_one(error) for error in errors[:3]]
+    said = [_error_line(error) for error in errors[:3]]
     more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
     return ("; ".join(said) + more)[:_MAX_MESSAGE]
 
 
-def _one(error: Any) -> str:
+def _error_line(error: Any) -> str:
     if not isinstance(error, dict):
         return str(error)[:_MAX_MESSAGE]
     message = str(error.get("message") or "no message")
@@ -66,9 +68,9 @@ def _one(error: Any) -> str:
     return f"{message} (at {'.'.join(map(str, path))})" if isinstance(path, list) and path else message
 
 
-def _is_busy(error: Any) -> bool:
+def _is_rate_limit(error: Any) -> bool:
     if not isinstance(error, dict):
         return False
     extensions = error.get("extensions")
     codes = (error.get("type"), extensions.get("code") if isinstance(extensions, dict) else None)
-    return any(isinstance(code, str) and code.upper() in _BUSY for code in codes)
+    return any(isinstance(code, str) and code.upper() in _RATE_LIMIT_CODES for code in codes)

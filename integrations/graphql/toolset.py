@@ -16,9 +16,9 @@ from integrations.graphql.schema import GraphQlSchema, named_type
 from integrations.graphql.tools import GraphQlTool, list_entries
 from integrations.patterns import idle_patterns, name_filter, none_left
 
-_CACHED = 256
-_SHOWN = 400
-_KEPT_CHARACTERS = 2_000
+_MAX_CACHED = 256
+_MAX_SHOWN_SELECTION = 400
+_MAX_CACHED_CHARACTERS = 2_000
 
 
 class GraphQlToolset:
@@ -41,7 +41,7 @@ class GraphQlToolset:
         self._fields = fields
         self._warnings = warnings
         self._selections: OrderedDict[str, tuple[SelectionNode, ...]] = OrderedDict()
-        self._read: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._select_cache: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
     def digest(self) -> str:
@@ -74,7 +74,7 @@ class GraphQlToolset:
             assert entry.field is not None, "a named operation selects for itself"
             kept = default_selection(self._schema, entry.field, entry.kind, self._depth, self._fields)
             self._selections[tool] = kept
-            if len(self._selections) > _CACHED:
+            if len(self._selections) > _MAX_CACHED:
                 self._selections.popitem(last=False)
         return kept
 
@@ -89,16 +89,16 @@ class GraphQlToolset:
 
         Raises `InvalidArguments`.
         """
-        kept = self._read.get((parent, text))
+        kept = self._select_cache.get((parent, text))
         if kept is None:
             # graphql-core is imported only where text has to be parsed.
             from integrations.graphql.parsing import read_select
 
             kept = read_select(self._schema, parent, text)
-            if len(text) <= _KEPT_CHARACTERS:
-                self._read[parent, text] = kept
-                if len(self._read) > _CACHED:
-                    self._read.popitem(last=False)
+            if len(text) <= _MAX_CACHED_CHARACTERS:
+                self._select_cache[parent, text] = kept
+                if len(self._select_cache) > _MAX_CACHED:
+                    self._select_cache.popitem(last=False)
         return kept
 
     def schemas(self, tool: str) -> ToolSchemas:
@@ -119,7 +119,7 @@ class GraphQlToolset:
     def _select_schema(self, tool: str, entry: GraphQlTool) -> JsonObject:
         assert entry.field is not None
         default = print_nodes(self.selection(tool))
-        shown = default if len(default) <= _SHOWN else default[:_SHOWN] + " ..."
+        shown = default if len(default) <= _MAX_SHOWN_SELECTION else default[:_MAX_SHOWN_SELECTION] + " ..."
         text = f"Selection set of {named_type(entry.field.type)} without outer braces, in place of: {shown}"
         return {"type": "string", "description": text}
 

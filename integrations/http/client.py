@@ -27,7 +27,7 @@ from integrations.http.transport import (
 )
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FORBIDDEN = re.compile(r"[\r\n\x00]")
+_FORBIDDEN_IN_VALUES = re.compile(r"[\r\n\x00]")
 _CONNECT_SECONDS = 10.0
 _MAX_POOLS = 64
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
@@ -257,8 +257,8 @@ def _build(
         raise EgressDenied("not an HTTP method")
     lines = [(b"Host", target.authority.encode("ascii"))]
     given = {name.lower() for name, _ in headers}
-    lines += [_header_line(name, value) for name, value in headers if name.lower() not in _OWN]
-    for name, value in _DEFAULTS:
+    lines += [_header_line(name, value) for name, value in headers if name.lower() not in _SET_BY_CLIENT]
+    for name, value in _DEFAULT_HEADERS:
         if name.lower() not in given:
             lines.append((name.encode(), value.encode()))
     if body is not None or method.upper() not in _BODYLESS:
@@ -278,14 +278,14 @@ def _build(
     )
 
 
-_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
-_DEFAULTS = (("User-Agent", "executor-proxy"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
+_SET_BY_CLIENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_DEFAULT_HEADERS = (("User-Agent", "executor-proxy"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
 
 
 def _header_line(name: str, value: str) -> tuple[bytes, bytes]:
     if not _TOKEN.fullmatch(name):
         raise EgressDenied("a header name holds characters no header name may hold (RFC 9110 section 5.1)")
-    if _FORBIDDEN.search(value):
+    if _FORBIDDEN_IN_VALUES.search(value):
         raise EgressDenied(f"the value of header {name} holds CR, LF or NUL (RFC 9110 section 5.5)")
     return name.encode("ascii"), value.strip(" \t").encode("utf-8")
 

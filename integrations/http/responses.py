@@ -15,11 +15,13 @@ from integrations.http.media import is_json, is_ndjson, is_text
 from integrations.http.toolfile import tool_file
 
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
-_HIDDEN = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"})
+_HIDDEN_HEADERS = frozenset(
+    {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"}
+)
 _MAX_HEADERS = 64
 _MAX_DETAIL_BYTES = 16 * 1024
 _FILENAME = re.compile(r'filename="?([^";\r\n]{1,200})"?', re.IGNORECASE)
-_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_HTML_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_KEYS = (
     "message",
     "Message",
@@ -47,7 +49,7 @@ def visible_headers(response: HttpResponse) -> dict[str, str]:
     out: dict[str, str] = {}
     for name, value in response.headers[:_MAX_HEADERS]:
         key = name.lower()
-        if key not in _HIDDEN:
+        if key not in _HIDDEN_HEADERS:
             out[key] = f"{out[key]}, {value}" if key in out else value
     return out
 
@@ -179,7 +181,7 @@ def _bounded(content: Any) -> Any:
 def error_message(content: Any, depth: int = 0) -> str:
     """The best sentence in an error body: `message`, `detail` (RFC 9457), `title`, `error`, the first of `errors`."""
     if isinstance(content, str):
-        plain = " ".join(_TAGS.sub(" ", content).split())
+        plain = " ".join(_HTML_TAGS.sub(" ", content).split())
         return plain[:300]
     if depth > 4:
         return ""

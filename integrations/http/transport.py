@@ -27,8 +27,8 @@ from integrations.http.backend import PinnedBackend, ResolveHost
 from integrations.http.egress import Address, EgressRules, HttpTarget, origin_of, parse_address, permits
 from integrations.http.errors import EgressDenied, Unreachable
 
-_KEPT = 32
-_KEPT_SECONDS = 20.0
+_MAX_IDLE = 32
+_MAX_IDLE_SECONDS = 20.0
 _LEGACY_ADDRESS = re.compile(r"[0-9a-fx.]+")
 _LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 _METADATA = ipaddress.IPv4Address("169.254.169.254")
@@ -99,8 +99,8 @@ def open_pool(
         return httpcore2.AsyncConnectionPool(
             ssl_context=context,
             max_connections=max_connections,
-            max_keepalive_connections=_KEPT,
-            keepalive_expiry=_KEPT_SECONDS,
+            max_keepalive_connections=_MAX_IDLE,
+            keepalive_expiry=_MAX_IDLE_SECONDS,
             network_backend=PinnedBackend(rules, resolve),
         )
     # Only the proxy is ever dialled, so only its origin may be.
@@ -111,8 +111,8 @@ def open_pool(
         ssl_context=context,
         proxy_ssl_context=tls_context(TransportOptions(ca_bundle=transport.ca_bundle)) if secure else None,
         max_connections=max_connections,
-        max_keepalive_connections=_KEPT,
-        keepalive_expiry=_KEPT_SECONDS,
+        max_keepalive_connections=_MAX_IDLE,
+        keepalive_expiry=_MAX_IDLE_SECONDS,
         network_backend=PinnedBackend(spelled, resolve),
     )
 

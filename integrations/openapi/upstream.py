@@ -20,7 +20,7 @@ from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5
 # The only headers that are sent to another origin: any other may be a credential.
-_HARMLESS = frozenset({"accept", "content-type"})
+_CROSS_ORIGIN_HEADERS = frozenset({"accept", "content-type"})
 
 
 class OpenApiUpstream:
@@ -111,7 +111,7 @@ class OpenApiUpstream:
             if origin_of(target) != origin_of(url):
                 if body is not None and following == method:
                     return response
-                headers = [item for item in headers if item[0].lower() in _HARMLESS]
+                headers = [item for item in headers if item[0].lower() in _CROSS_ORIGIN_HEADERS]
             if following != method:
                 method, body = following, None
                 headers = [item for item in headers if item[0].lower() != "content-type"]
