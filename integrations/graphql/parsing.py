@@ -18,6 +18,7 @@ from graphql.language import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
     Source,
@@ -25,9 +26,6 @@ from graphql.language import (
     get_location,
     parse,
     print_ast,
-)
-from graphql.language import (
-    SelectionNode as SyntaxNode,
 )
 from graphql.language.parser import Parser
 from graphql.utilities import strip_ignored_characters
@@ -77,7 +75,7 @@ def _invalid(reasons: Iterable[str]) -> InvalidArguments:
     return InvalidArguments([Problem("/select", reason) for reason in reasons], CODE)
 
 
-def _place(source: Source, node: SyntaxNode, braced: bool) -> str:
+def _place(source: Source, node: Node, braced: bool) -> str:
     assert node.loc is not None
     place = get_location(source, node.loc.start)
     return _position(place.line, place.column, braced)
@@ -106,7 +104,7 @@ class _Reader:
     def nodes(self, selections: SelectionSetNode) -> tuple[SelectionNode, ...]:
         return tuple(map(self._node, selections.selections))
 
-    def _node(self, node: SyntaxNode) -> SelectionNode:
+    def _node(self, node: Node) -> SelectionNode:
         if isinstance(node, FieldNode):
             inner = self.nodes(node.selection_set) if node.selection_set else ()
             alias = node.alias.value if node.alias else ""
