@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
 
-from integrations.graphql.nodes import TYPENAME, InlineFragment, SelectedField, SelectionNode
+from integrations.graphql.nodes import TYPENAME, InlineFragment, SelectedField, SelectionItem
 from integrations.graphql.schema import (
     ABSTRACT,
     FieldDefinition,
@@ -65,7 +65,7 @@ class _Budget:
 
 def default_selection(
     schema: GraphQlSchema, field: FieldDefinition, kind: str, depth: int, fields: int
-) -> tuple[SelectionNode, ...]:
+) -> tuple[SelectionItem, ...]:
     """The selection for a root field of an operation of `kind`; empty for a leaf."""
     if schema.is_leaf(field.type):
         return ()
@@ -86,10 +86,10 @@ class _Chooser:
         self._budget = _Budget()
         self._in_payload = False
 
-    def payload(self, name: str) -> tuple[SelectionNode, ...]:
+    def payload(self, name: str) -> tuple[SelectionItem, ...]:
         """A mutation's payload: its leaves, and its objects one level in."""
         payload, path = self._schema.types[name], frozenset({name})
-        out: list[SelectionNode] = list(self._leaves(payload, self._fields))
+        out: list[SelectionItem] = list(self._leaves(payload, self._fields))
         self._in_payload = True
         for each in self._objects(payload, path):
             out += self._nested(each, 2, path)
@@ -97,20 +97,20 @@ class _Chooser:
 
     def wrapped(
         self, name: str, level: int, path: frozenset[str], page: bool = True
-    ) -> tuple[SelectionNode, ...]:
+    ) -> tuple[SelectionItem, ...]:
         """A composite type; of a connection, the type of its items."""
         items = _items_field(self._schema, self._schema.types[name])
         if items is None:
             return self._composite(name, level, path)
         inside = self._items(items, level, path | {name})
         total = self._schema.types[name].fields.get("totalCount")
-        out: list[SelectionNode] = [SelectedField("totalCount")] if total and self._usable_leaf(total) else []
+        out: list[SelectionItem] = [SelectedField("totalCount")] if total and self._usable_leaf(total) else []
         out += inside
         if page:
             out += self._page_info(self._schema.types[name])
         return tuple(out) or (TYPENAME,)
 
-    def _items(self, items: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionNode]:
+    def _items(self, items: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionItem]:
         inner = named_type(items.type)
         if items.name == "nodes":
             return (
@@ -131,7 +131,7 @@ class _Chooser:
     def _open(self, name: str, path: frozenset[str]) -> bool:
         return name not in path and name not in self._schema.roots
 
-    def _page_info(self, connection: Type) -> list[SelectionNode]:
+    def _page_info(self, connection: Type) -> list[SelectionItem]:
         info = connection.fields.get("pageInfo")
         if (
             info is None
@@ -144,10 +144,10 @@ class _Chooser:
         names = [name for name in _PAGE_INFO if name in there and self._usable_leaf(there[name])]
         return [SelectedField("pageInfo", tuple(map(SelectedField, names)))] if names else []
 
-    def _composite(self, name: str, level: int, path: frozenset[str]) -> tuple[SelectionNode, ...]:
+    def _composite(self, name: str, level: int, path: frozenset[str]) -> tuple[SelectionItem, ...]:
         here = self._schema.types[name]
         path = path | {name}
-        out: list[SelectionNode] = []
+        out: list[SelectionItem] = []
         if here.kind in ABSTRACT:
             out.append(TYPENAME)
         out += self._leaves(here, self._cap(level))
@@ -194,7 +194,7 @@ class _Chooser:
     def _is_connection(self, field: FieldDefinition) -> bool:
         return _items_field(self._schema, self._schema.named(field.type)) is not None
 
-    def _nested(self, field: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionNode]:
+    def _nested(self, field: FieldDefinition, level: int, path: frozenset[str]) -> list[SelectionItem]:
         if self._budget.left <= 0:
             return []
         inner = self.wrapped(named_type(field.type), level, path, page=level == 1)
@@ -202,7 +202,7 @@ class _Chooser:
             return []
         return [SelectedField(field.name, inner, _page_of(field) if self._is_connection(field) else "")]
 
-    def _members(self, here: Type, level: int, path: frozenset[str], taken: set[str]) -> list[SelectionNode]:
+    def _members(self, here: Type, level: int, path: frozenset[str], taken: set[str]) -> list[SelectionItem]:
         """Inline fragments of the possible types, without the fields that are selected for all of them."""
         if len(here.possible) > _MEMBERS:
             return []

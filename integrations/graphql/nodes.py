@@ -14,7 +14,7 @@ class SelectedField:
     """
 
     name: str
-    selections: tuple[SelectionNode, ...] = ()
+    selections: tuple[SelectionItem, ...] = ()
     arguments: str = ""
     alias: str = ""
     conditional: bool = False
@@ -30,20 +30,20 @@ class InlineFragment:
     """An inline fragment; `on` is its type condition, "" for none."""
 
     on: str
-    selections: tuple[SelectionNode, ...]
+    selections: tuple[SelectionItem, ...]
     conditional: bool = False
 
 
-SelectionNode = SelectedField | InlineFragment
+SelectionItem = SelectedField | InlineFragment
 TYPENAME = SelectedField("__typename")
 
 
-def print_nodes(nodes: Sequence[SelectionNode]) -> str:
+def print_nodes(nodes: Sequence[SelectionItem]) -> str:
     """One line, without outer braces."""
     return " ".join(map(_print, nodes))
 
 
-def _print(node: SelectionNode) -> str:
+def _print(node: SelectionItem) -> str:
     inner = f" {{ {print_nodes(node.selections)} }}" if node.selections else ""
     if isinstance(node, InlineFragment):
         return (f"... on {node.on}" if node.on else "...") + inner

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from integrations.base import JsonObject
-from integrations.graphql.nodes import InlineFragment, SelectionNode
+from integrations.graphql.nodes import InlineFragment, SelectionItem
 from integrations.graphql.scalars import leaf_schema, or_null, with_description
 from integrations.graphql.schema import GraphQlSchema, is_list, item_type, named_type, nullable
 
@@ -24,16 +24,16 @@ class _Chosen:
 
     type: str
     description: str
-    nodes: list[SelectionNode] = field(default_factory=list)
+    nodes: list[SelectionItem] = field(default_factory=list)
     conditional: bool = False
 
 
-def output_schema(schema: GraphQlSchema, kind: str, nodes: Sequence[SelectionNode]) -> JsonObject:
+def output_schema(schema: GraphQlSchema, kind: str, nodes: Sequence[SelectionItem]) -> JsonObject:
     """The `data` object of an operation of this kind that selects `nodes` at its root."""
     return _object(schema, schema.root(kind), nodes)
 
 
-def _object(schema: GraphQlSchema, name: str, nodes: Sequence[SelectionNode]) -> JsonObject:
+def _object(schema: GraphQlSchema, name: str, nodes: Sequence[SelectionItem]) -> JsonObject:
     """A composite type with a selection."""
     groups: dict[tuple[object, ...], tuple[dict[str, _Chosen], list[str]]] = {}
     for possible in schema.possible(name):
@@ -49,7 +49,7 @@ def _object(schema: GraphQlSchema, name: str, nodes: Sequence[SelectionNode]) ->
 
 
 def _choose(
-    schema: GraphQlSchema, nodes: Sequence[SelectionNode], scope: str, possible: str, conditional: bool
+    schema: GraphQlSchema, nodes: Sequence[SelectionItem], scope: str, possible: str, conditional: bool
 ) -> Iterator[tuple[str, _Chosen]]:
     """What is selected for an object of type `possible`. Fields are typed by the scope they are named in."""
     for node in nodes:
@@ -88,7 +88,7 @@ def _value(schema: GraphQlSchema, one: _Chosen, names: list[str]) -> JsonObject:
     return with_description(_reference(schema, one.type, one.nodes), one.description)
 
 
-def _reference(schema: GraphQlSchema, reference: str, nodes: list[SelectionNode]) -> JsonObject:
+def _reference(schema: GraphQlSchema, reference: str, nodes: list[SelectionItem]) -> JsonObject:
     bare = nullable(reference)
     if is_list(bare):
         here: JsonObject = {"type": "array", "items": _reference(schema, item_type(bare), nodes)}

@@ -33,7 +33,7 @@ from graphql.utilities import strip_ignored_characters
 from integrations.base import InvalidArguments, Problem
 from integrations.graphql.checking import check_selection
 from integrations.graphql.merging import condition_of
-from integrations.graphql.nodes import InlineFragment, SelectedField, SelectionNode
+from integrations.graphql.nodes import InlineFragment, SelectedField, SelectionItem
 from integrations.graphql.schema import GraphQlSchema
 
 MAX_TOKENS = 4_000
@@ -86,7 +86,7 @@ def _position(line: int, column: int, braced: bool) -> str:
     return f"line {line}, column {column - (line == 1 and not braced)}"
 
 
-def operation_nodes(text: str) -> tuple[SelectionNode, ...]:
+def operation_nodes(text: str) -> tuple[SelectionItem, ...]:
     """What the one operation of a validated document selects, with its fragments written in place."""
     document = parse(text)
     (operation,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
@@ -101,10 +101,10 @@ class _Reader:
             one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
 
-    def nodes(self, selections: SelectionSetNode) -> tuple[SelectionNode, ...]:
+    def nodes(self, selections: SelectionSetNode) -> tuple[SelectionItem, ...]:
         return tuple(map(self._node, selections.selections))
 
-    def _node(self, node: Node) -> SelectionNode:
+    def _node(self, node: Node) -> SelectionItem:
         if isinstance(node, FieldNode):
             inner = self.nodes(node.selection_set) if node.selection_set else ()
             alias = node.alias.value if node.alias else ""

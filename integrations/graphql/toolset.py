@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from integrations.base import JsonObject, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.graphql.default import default_selection
 from integrations.graphql.inputs import input_schema
-from integrations.graphql.nodes import SelectedField, SelectionNode, print_nodes
+from integrations.graphql.nodes import SelectedField, SelectionItem, print_nodes
 from integrations.graphql.operations import NamedOperation
 from integrations.graphql.outputs import output_schema
 from integrations.graphql.schema import GraphQlSchema, named_type
@@ -40,7 +40,7 @@ class GraphQlToolset:
         self._depth = depth
         self._fields = fields
         self._warnings = warnings
-        self._selections: OrderedDict[str, tuple[SelectionNode, ...]] = OrderedDict()
+        self._selections: OrderedDict[str, tuple[SelectionItem, ...]] = OrderedDict()
         self._select_cache: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property
@@ -66,7 +66,7 @@ class GraphQlToolset:
             raise UnknownTool(tool)
         return found
 
-    def selection(self, tool: str) -> tuple[SelectionNode, ...]:
+    def selection(self, tool: str) -> tuple[SelectionItem, ...]:
         """The default selection of a root field; empty for a leaf. Raises `UnknownTool`."""
         kept = self._selections.get(tool)
         if kept is None:
@@ -107,7 +107,7 @@ class GraphQlToolset:
         given = input_schema(self._schema, entry.arguments, select)
         return ToolSchemas(given, output_schema(self._schema, entry.kind, self._root_nodes(tool, entry)))
 
-    def _root_nodes(self, tool: str, entry: GraphQlTool) -> tuple[SelectionNode, ...]:
+    def _root_nodes(self, tool: str, entry: GraphQlTool) -> tuple[SelectionItem, ...]:
         if entry.field is not None:
             return (SelectedField(entry.field.name, self.selection(tool)),)
         # graphql-core is imported only where text has to be parsed.
