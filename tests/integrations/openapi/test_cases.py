@@ -1,6 +1,6 @@
 """Acceptance cases, each through a real HTTP request to an echo server that normalises nothing.
 
-data/cases.sample.json are forty that the design of this kind started from; data/cases.own.json are every operation of
+data/cases.sample.json are forty from the first version of this kind; data/cases.own.json are every operation of
 oas31.json, and of own documents for what that one has not (Swagger 2.0, 3.0, 3.2, responses). Expected values
 were written from the specification's tables, not from what this code does; `clause` names the table.
 """
