@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from proxy.workspace import Generation
 
 Release = Callable[[Generation], None]
 SwapListener = Callable[[Generation], None]
+ReloadResult = Literal["applied", "unchanged", "rejected"]
+"""How a reload ended: whether another generation became current."""
 
 
 class NotServing(RuntimeError):

@@ -9,10 +9,10 @@ from typing import Any, Final, Literal, Protocol
 
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.report import Summary, as_json, errors_in, one_line
+from proxy.live import ReloadResult
 from proxy.telemetry import Millis
 
 Trigger = Literal["start", "watch", "sighup", "http"]
-ReloadResult = Literal["applied", "unchanged", "rejected"]
 ReloadStep = Literal["reject", "keep", "build"]
 
 # Settings that are bound to sockets, watchers and open stores: a reload takes over the rest and names these.

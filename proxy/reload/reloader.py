@@ -21,12 +21,12 @@ from proxy.config.diagnostic import Diagnostic
 from proxy.config.footprint import content_digest
 from proxy.config.report import Summary
 from proxy.config.watch import Watcher
+from proxy.live import ReloadResult
 from proxy.reload.decisions import (
     Effects,
     Loaded,
     Rejected,
     ReloadOutcome,
-    ReloadResult,
     Running,
     Trigger,
     for_a_running_process,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from integrations.base import Failure
 from proxy.calls import PlainValue
@@ -23,6 +23,7 @@ from proxy.executions import (
     Pending,
     Via,
 )
+from proxy.live import ReloadResult
 from proxy.principal import Principal
 from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.modes import ModeRules
@@ -53,7 +54,7 @@ class ReloadReport:
     `body` is `{generation, sha256, changed, summary}` or the diagnostics JSON of `executor validate`.
     """
 
-    outcome: Literal["applied", "unchanged", "rejected"]
+    outcome: ReloadResult
     body: JsonObject
 
 

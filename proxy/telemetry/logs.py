@@ -18,9 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO
-
-Format = Literal["auto", "json", "text"]
+from typing import Any, Final, TextIO
 
 _correlation: Final[ContextVar[str]] = ContextVar("executor_correlation", default="")
 _BARE: Final = re.compile(r"[^\s\"'=\\]+")
@@ -87,15 +85,15 @@ def correlated(identifier: str) -> Iterator[None]:
 
 def configure_logging(
     level: str = "info",
-    fmt: Format = "auto",
+    fmt: str = "auto",
     *,
     stream: TextIO | None = None,
     protocol_debug: bool = False,
 ) -> None:
     """Sends all logs to `stream` (stderr). May be called again, after a reload; it then replaces itself.
 
-    `level` is that of our own events, by name. Libraries speak from `warning` on; with `protocol_debug`
-    (`EXECUTOR_MCP_DEBUG=1`) the MCP SDK says everything.
+    `fmt` is json, text, or auto: text on a terminal, json elsewhere. `level` is that of our own events, by name.
+    Libraries speak from `warning` on; with `protocol_debug` (`EXECUTOR_MCP_DEBUG=1`) the MCP SDK says everything.
     """
     target = sys.stderr if stream is None else stream
     handler = ExecutorHandler(target)
@@ -117,7 +115,7 @@ class ExecutorHandler(logging.StreamHandler[TextIO]):
     """Ours, so that configuring twice does not write twice and leaves others' handlers alone."""
 
 
-def _formatter(fmt: Format, stream: TextIO) -> logging.Formatter:
+def _formatter(fmt: str, stream: TextIO) -> logging.Formatter:
     if fmt == "json" or (fmt == "auto" and not stream.isatty()):
         return JsonFormatter()
     return TextFormatter(color=stream.isatty() and not os.environ.get("NO_COLOR"))

@@ -6,8 +6,9 @@ import pytest
 
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.report import Summary
+from proxy.live import ReloadResult
 from proxy.reload import ReloadOutcome
-from proxy.reload.decisions import ReloadResult, Running, Trigger
+from proxy.reload.decisions import Running, Trigger
 from proxy.reload.status import ReloadStatus
 from proxy.telemetry import MetricsRegistry, configure_logging
 
