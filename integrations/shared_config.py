@@ -51,7 +51,7 @@ class PatchOperation(Model):
     def _members(self) -> PatchOperation:
         if self.op in ("move", "copy") and "from_" not in self.model_fields_set:
             raise problem("E202", "missing required key `from`")
-        if self.op in ("add", "replace", "test") and "value" not in self.model_fields_set:
+        if self.op not in ("remove", "move", "copy") and "value" not in self.model_fields_set:
             raise problem("E202", "missing required key `value`")
         return self
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from integrations.base import ToolDefinition
 from integrations.graphql.operations import NamedOperation, OperationKind
 from integrations.graphql.schema import FieldDefinition, GraphQlSchema, InputValue, named_type
 from integrations.naming import safe_segment, split_words
 
-_KINDS: tuple[OperationKind, ...] = ("query", "mutation")
+_KINDS: tuple[OperationKind, ...] = get_args(OperationKind)
 _MAX_TEXT = 2_000
 _MAX_KEYWORDS = 40
 

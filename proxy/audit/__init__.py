@@ -21,14 +21,13 @@ from proxy.audit.events import (
     Who,
 )
 from proxy.audit.reading import AuditFilter, AuditLine, find
-from proxy.audit.redaction import ArgumentsMode, Redaction
+from proxy.audit.redaction import Redaction
 from proxy.audit.sinks import AuditError, FileSink, Sink, StreamSink
 from proxy.audit.trail import AuditTrail
 
 __all__ = [
     "GENESIS",
     "ApprovalEvent",
-    "ArgumentsMode",
     "AuditError",
     "AuditEvent",
     "AuditFilter",

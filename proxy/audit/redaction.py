@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-ArgumentsMode = Literal["none", "digest", "redacted", "full"]
+if TYPE_CHECKING:
+    from proxy.config.model import ShownArguments
+
 HIDDEN: Final = "[redacted]"
 LONGEST: Final = 16_384
 _SECRET: Final = re.compile(
@@ -32,7 +34,7 @@ _BETWEEN_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]")
 class Redaction:
     """How arguments are shown; `patterns` add to the keys that are known to hold secrets."""
 
-    mode: ArgumentsMode = "redacted"
+    mode: ShownArguments = "redacted"
     patterns: tuple[str, ...] = ()
     _ends: tuple[tuple[str, ...], ...] = field(init=False, default=())
 

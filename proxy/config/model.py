@@ -46,6 +46,9 @@ Hardening = Literal[
 Per = Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
 AppliesTo = Literal["requests", "executions", "tool_calls"]
 OnStoreFailure = Literal["allow", "deny"]
+StateBackend = Literal["memory", "sqlite", "redis"]
+ShownArguments = Literal["none", "digest", "redacted", "full"]
+EngineReuse = Literal["never", "workspace"]
 ElicitationMode = Literal["model", "browser", "native"]
 ELICITATION_MODES: Final[tuple[ElicitationMode, ...]] = get_args(ElicitationMode)
 
@@ -148,7 +151,7 @@ class SandboxConfig(Model):
     max_tool_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_parallel_tool_calls: Annotated[int, Field(ge=1, le=10_000)] = 64
     require: Tuple[Hardening] = ()
-    reuse: Literal["never", "workspace"] = "never"
+    reuse: EngineReuse = "never"
 
     @model_validator(mode="after")
     def _limits_fit(self) -> SandboxConfig:
@@ -174,7 +177,7 @@ class Execute(Model):
 class StateConfig(Model):
     """Where sessions, paused executions, tokens and counters are kept."""
 
-    backend: Literal["memory", "sqlite", "redis"] = "sqlite"
+    backend: StateBackend = "sqlite"
     path: Maybe[Text] = None
     url: Maybe[SecretRef] = None
     encryption_key: Maybe[SecretRef] = None
@@ -198,7 +201,7 @@ class Audit(Model):
         Annotated[Literal["stdout", "off"], Tag("=word")] | Annotated[AuditFile, Tag("=file")],
         Discriminator(_file_or_word),
     ] = "off"
-    arguments: Literal["none", "digest", "redacted", "full"] = "redacted"
+    arguments: ShownArguments = "redacted"
     redact: Tuple[Text] = ()
 
 

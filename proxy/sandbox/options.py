@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
-MECHANISMS = (
-    "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network",
-)  # fmt: skip
+from proxy.config.model import EngineReuse, Hardening
+
+MECHANISMS: Final[tuple[Hardening, ...]] = get_args(Hardening)
 
 
 class PoolBusy(Exception):
@@ -43,7 +43,7 @@ class PoolOptions:
     cpu_seconds: float = 10.0
     require: frozenset[str] = frozenset()
     max_message_bytes: int = 32 * 1024 * 1024
-    reuse: Literal["never", "workspace"] = "never"
+    reuse: EngineReuse = "never"
     runs: int = 20
     running: int = 32
     queue: int = 256

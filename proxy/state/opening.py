@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from integrations.base import Secret
 from proxy.state.base import State
@@ -14,12 +14,13 @@ from proxy.state.keys import KeyRing
 from proxy.state.memory import MemoryState
 from proxy.state.records import StateUnavailable
 
-BackendName = Literal["memory", "sqlite", "redis"]
+if TYPE_CHECKING:
+    from proxy.config.model import StateBackend
 
 
 @asynccontextmanager
 async def open_state(
-    backend: BackendName,
+    backend: StateBackend,
     *,
     path: Path | None = None,
     url: Secret | None = None,

@@ -22,7 +22,6 @@ from typing import Any, Final, TextIO
 
 _correlation: Final[ContextVar[str]] = ContextVar("executor_correlation", default="")
 _BARE: Final = re.compile(r"[^\s\"'=\\]+")
-_ESCAPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # This field is prose for people: in text it ends the line, without its name and without quotes.
 _PROSE: Final = "detail"
 # What these say below a warning holds URLs and headers whole: session ids and keys among them.
@@ -205,6 +204,11 @@ def escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _ESCAPED else char
-        for char in text
+        char.encode("unicode_escape").decode("ascii") if _is_obeyed(char) else char for char in text
     )
+
+
+def _is_obeyed(char: str) -> bool:
+    """Control, format, surrogate, private and unassigned characters; separators of lines and paragraphs."""
+    category = unicodedata.category(char)
+    return category.startswith("C") or category in ("Zl", "Zp")
