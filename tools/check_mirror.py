@@ -26,7 +26,6 @@ SOURCELESS: Mapping[str, str] = {
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_documents.py": "real documents through the whole kind",
     "tests/integrations/test_quality.py": "what it checks are the QUALITY.md files of the kinds",
-    "tests/proxy/serving/test_replicas.py": "what two replicas do together goes through all of the MCP paths",
     "tests/proxy/catalog/test_relevance.py": "search quality over a whole API is a property of no one module",
 }
 

@@ -11,8 +11,7 @@ from proxy.app.access import Access
 from proxy.app.effects import changed_workspaces
 from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
-from proxy.auth import AuthError as NotAdmitted
-from proxy.auth import AuthRequest
+from proxy.auth import AuthError, AuthRequest
 from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
@@ -20,8 +19,8 @@ from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Obse
 from proxy.limits import LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError, RateLimited
-from proxy.serving.gateway import Listener
+from proxy.serving.gateway import ToolsListener
+from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
 from proxy.telemetry import MetricsRegistry
 from proxy.workspace import Generation, Workspace
@@ -84,10 +83,9 @@ class AppGateway:
         )
         try:
             return self._access().authenticator.authenticate(asked)
-        except NotAdmitted as error:
+        except AuthError as error:
             self._not_admitted(error.status, error.message, peer_ip, path_workspace)
-            challenge = {"www-authenticate": error.www_authenticate} if error.www_authenticate else {}
-            raise AuthError(error.status, error.code, error.message, challenge) from None
+            raise
 
     def is_admin(self, principal: Principal) -> bool:
         return self._access().roles.is_admin(principal)
@@ -103,7 +101,7 @@ class AppGateway:
 
     # Engine
 
-    def description(self, principal: Principal) -> tuple[str, str]:
+    def description(self, principal: Principal, pause_rule: str = PAUSE_RULE) -> tuple[str, str]:
         workspace = self._workspace(principal)
         limits = self._live.current.config.execute
         visible = workspace.visible_for(principal.caller())
@@ -111,7 +109,7 @@ class AppGateway:
             visible,
             max_bytes=limits.description_bytes,
             inline_tools=limits.inline_tools,
-            pause_rule=PAUSE_RULE,
+            pause_rule=pause_rule,
         )
         self._revisions.remember(workspace.catalog)
         return text, workspace.catalog.revision
@@ -181,7 +179,7 @@ class AppGateway:
         self._metrics.count("executor_requests_total", path=route, status=str(status))
         self._metrics.observe("executor_request_seconds", seconds, path=route)
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: ToolsListener) -> Callable[[], None]:
         """Tell `listener` which workspaces' tools changed, after every swap."""
         before: list[Generation | None] = [self._live.current if self._live.serving else None]
 

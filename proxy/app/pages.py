@@ -10,11 +10,11 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from proxy.app.application import Application
-from proxy.serving.http import AsgiApp
-from proxy.serving.http_server import serve_http
-from proxy.serving.origins import FrontRules
+from proxy.serving.http.asgi import AsgiApp
+from proxy.serving.http.origins import OriginRules
+from proxy.serving.http.server import serve_http
+from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import LocalFiles, PageOptions
-from proxy.serving.sealing import Seals
 
 
 class LocalPages:
@@ -60,7 +60,7 @@ def _origin(port: int) -> str:
 
 
 def page_options(
-    application: Application, hosts: FrontRules, seals: Seals, *, public: bool = True
+    application: Application, hosts: OriginRules, seals: Seals, *, public: bool = True
 ) -> PageOptions:
     """`public` false: a listener on this machine beside a stdio server, which `public_url` does not lead to."""
 

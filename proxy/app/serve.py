@@ -18,22 +18,22 @@ from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
 from proxy.app.pages import LocalPages, page_options
 from proxy.app.store import store_keys
+from proxy.config import ElicitationMode
 from proxy.config.model import Server
 from proxy.executions import Executions
 from proxy.principal import Principal
-from proxy.serving.asgi import AppOptions, Beside, Dispatch
-from proxy.serving.calling import Page, ServerOptions
+from proxy.serving.admission import AdmissionOptions, ApiAdmission
+from proxy.serving.app import AppOptions, NonMcpApp, ServingApp
 from proxy.serving.drain import Drain
-from proxy.serving.envelope import EnvelopeOptions
-from proxy.serving.errors import Refusal
-from proxy.serving.http import AsgiApp, Request
-from proxy.serving.http_server import serve_http
-from proxy.serving.modes import Mode, choose
-from proxy.serving.origins import HostRules
-from proxy.serving.rest.front import ApiFront
+from proxy.serving.http.asgi import AsgiApp, HttpRequest
+from proxy.serving.http.errors import RequestRefusal
+from proxy.serving.http.origins import HostRules
+from proxy.serving.http.server import serve_http
+from proxy.serving.mcp.elicitation import Seals
+from proxy.serving.mcp.stdio import serve_stdio
+from proxy.serving.mcp.tool_calls import ApprovalPageUrl, ServerOptions
+from proxy.serving.modes import choose
 from proxy.serving.rest.operations import RestOptions, build_rest
-from proxy.serving.sealing import Seals
-from proxy.serving.stdio import serve_stdio
 from proxy.telemetry import Logger
 
 _log = Logger("serve")
@@ -92,7 +92,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     listen = application.listen
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
-    dispatch = Dispatch(application.gateway, drain, application.state, _options(application))
+    dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
         address = Bound(listen.host, port)
@@ -148,10 +148,10 @@ class LiveRules:
         self._listen = host or application.listen.host
         self._made: tuple[Server, HostRules] | None = None
 
-    def check(self, request: Request) -> str | None:
+    def check(self, request: HttpRequest) -> str | None:
         return self._rules().check(request)
 
-    def client_ip(self, request: Request) -> str:
+    def client_ip(self, request: HttpRequest) -> str:
         return self._rules().client_ip(request)
 
     def _rules(self) -> HostRules:
@@ -169,10 +169,10 @@ def _options(application: Application) -> AppOptions:
     rules, seals = LiveRules(application), _seals(application)
     pages = page_options(application, rules, seals)
     rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics, pages=pages)
-    return AppOptions(EnvelopeOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
+    return AppOptions(AdmissionOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
 
 
-def _server_options(page: Page | None = None) -> ServerOptions:
+def _server_options(page: ApprovalPageUrl | None = None) -> ServerOptions:
     return ServerOptions(version=metadata.version("executor-proxy"), page=page)
 
 
@@ -181,7 +181,7 @@ def _seals(application: Application) -> Seals:
     return Seals(store_keys(application.config, application.options.env))
 
 
-async def run_stdio(application: Application, principal: Principal, wish: Mode | None) -> None:
+async def run_stdio(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
     """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
     asks for. Raises `InvalidConfig` when the config does not let it choose."""
     _check_wish(application, principal, wish)
@@ -193,7 +193,7 @@ async def run_stdio(application: Application, principal: Principal, wish: Mode |
             application.gateway,
             principal,
             _server_options(None if elsewhere else pages.page),
-            wish=wish,
+            requested_mode=wish,
             seals=_seals(application),
         )
         serving = group.create_task(serve, name="stdio")
@@ -203,10 +203,10 @@ async def run_stdio(application: Application, principal: Principal, wish: Mode |
         pages.close()
 
 
-def _check_wish(application: Application, principal: Principal, wish: Mode | None) -> None:
+def _check_wish(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
     try:
         choose(application.gateway.elicitation(principal), wish)
-    except Refusal as refusal:
+    except RequestRefusal as refusal:
         raise InvalidConfig(f"--elicitation-mode {wish}: {refusal.message}") from None
 
 
@@ -225,7 +225,7 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
     app = build_rest(
         application.gateway, Drain(), RestOptions(admin_open=False, metrics=False, pages=options)
     )
-    front = Beside(app, hosts, ApiFront(application.gateway, hosts, cast(AsgiApp, app)))
+    front = NonMcpApp(app, hosts, ApiAdmission(application.gateway, hosts, cast(AsgiApp, app)))
     return LocalPages(group, front, bound)
 
 

@@ -19,7 +19,7 @@ from proxy.auth import LocalTokenError, read_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cannot_run, config_paths
 from proxy.config import load_config
-from proxy.serving.origins import is_loopback
+from proxy.serving.http.origins import is_loopback
 
 Role = Literal["agent", "approver"]
 DEFAULT_URL: Final = "http://127.0.0.1:8080"

@@ -15,7 +15,7 @@ from proxy.executions.approvals import (
 )
 from proxy.executions.deciding import DecisionReport
 from proxy.executions.limits import ExecutionLimits, limits_from
-from proxy.executions.outcome import ExecutionRequest, ExecutionResult, Observer
+from proxy.executions.outcome import SILENT, ExecutionRequest, ExecutionResult, Observer, Silent
 from proxy.executions.reports import ExecutionReport
 from proxy.executions.runner import Executions
 from proxy.executions.schema import OUTPUT_SCHEMA
@@ -25,6 +25,7 @@ __all__ = [
     "CHOICES",
     "OUTPUT_SCHEMA",
     "REFUSALS",
+    "SILENT",
     "AskedBy",
     "Choice",
     "DecideOutcome",
@@ -40,6 +41,7 @@ __all__ = [
     "Observer",
     "Page",
     "Pending",
+    "Silent",
     "Via",
     "limits_from",
     "pauses",

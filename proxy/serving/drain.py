@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from proxy.serving.errors import Refusal
+from proxy.serving.http.errors import RequestRefusal
 
 RETRY_AFTER_SECONDS = 5
 
@@ -26,7 +26,7 @@ class Drain:
         self._endings.append(ending)
 
     @contextmanager
-    def cutting(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """A block that only waits, for a person say: it is left when draining begins, and not entered afterwards."""
         with anyio.CancelScope() as scope:
             self._waits.add(scope)
@@ -47,9 +47,9 @@ class Drain:
             scope.cancel()
 
     def refuse_new_work(self) -> None:
-        """Raises `Refusal` (503 with Retry-After) once draining has begun."""
+        """Raises `RequestRefusal` (503 with Retry-After) once draining has begun."""
         if self.active:
-            raise Refusal(
+            raise RequestRefusal(
                 "unavailable",
                 "This server is shutting down. Try again in a few seconds.",
                 headers={"retry-after": str(RETRY_AFTER_SECONDS)},

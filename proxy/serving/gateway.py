@@ -1,5 +1,4 @@
-"""What serving needs from the rest of the proxy. `proxy.app` implements it; tests implement it with a small
-real one.
+"""What serving needs from the rest of the proxy. `proxy.app` implements it; tests implement it with a small real one.
 
 Small protocols, one per reader, and `Gateway` as their sum.
 """
@@ -8,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from integrations.base import Failure
+from integrations.base import Failure, JsonObject
 from proxy.calls import PlainValue
 from proxy.executions import (
     DecideOutcome,
@@ -25,31 +24,27 @@ from proxy.executions import (
 )
 from proxy.live import ReloadResult
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.modes import ModeRules
 
-JsonObject = dict[str, Any]
-Listener = Callable[[frozenset[str]], None]
+ToolsListener = Callable[[frozenset[str]], None]
 
 __all__ = [
-    "Approvals",
-    "AuthError",
     "Callers",
     "Catalogue",
     "Control",
     "Engine",
     "Gateway",
-    "Health",
     "History",
-    "Listener",
-    "RateLimited",
+    "PendingApprovals",
     "ReloadReport",
+    "ServerStatus",
+    "ToolsListener",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadReport:
-    """What `POST /-/reload` answers: 200 for `applied` and `unchanged`, 422 for `rejected`.
+    """What `POST /-/reload` answers: 422 when `outcome` is `rejected`, else (`applied`, `unchanged`) 200.
 
     `body` is `{generation, sha256, changed, summary}` or the diagnostics JSON of `executor validate`.
     """
@@ -69,7 +64,7 @@ class Callers(Protocol):
         peer_ip: str,
         anonymous_path: bool,
     ) -> Principal:
-        """The caller. Header names are lower case. Raises `AuthError`."""
+        """The caller. Header names are lower case. Raises `proxy.auth.AuthError`."""
         ...
 
     def is_admin(self, principal: Principal) -> bool:
@@ -77,16 +72,16 @@ class Callers(Protocol):
         ...
 
     async def check_request_limit(self, principal: Principal, ip: str) -> None:
-        """Count one request. Raises `RateLimited`."""
+        """Count one request. Raises `http.errors.RateLimited`."""
         ...
 
 
 class Engine(Protocol):
     """What the two tools do. `execute` and `resume` may be cancelled at any await."""
 
-    def description(self, principal: Principal) -> tuple[str, str]:
-        """The text of the `execute` tool for this caller now, and the revision of the catalog it
-        describes."""
+    def description(self, principal: Principal, pause_rule: str = ...) -> tuple[str, str]:
+        """The text of the `execute` tool for this caller now, and the revision of the catalog it describes.
+        `pause_rule` is what the text says about calls that need approval."""
         ...
 
     def elicitation(self, principal: Principal) -> ModeRules:
@@ -94,8 +89,7 @@ class Engine(Protocol):
         ...
 
     def changes_since(self, principal: Principal, revision: str) -> str | None:
-        """One line naming the integrations that changed after `revision`, or None when it is the current
-        one."""
+        """One line naming the integrations that changed after `revision`, or None when it is the current one."""
         ...
 
     async def execute(
@@ -106,8 +100,7 @@ class Engine(Protocol):
         *,
         idempotency_key: str | None = None,
     ) -> ExecutionResult:
-        """Run code. The same `idempotency_key`, principal and code give the same execution. Raises
-        `RateLimited`."""
+        """Run code. The same `idempotency_key`, principal and code give the same execution. Raises `RateLimited`."""
         ...
 
     async def resume(
@@ -121,12 +114,11 @@ class Engine(Protocol):
         via: Via = "mcp",
         observer: Observer = ...,
     ) -> ExecutionResult:
-        """Decide (`action` None: decide nothing), then go on to the next result, which may be another
-        pause."""
+        """Decide (`action` None: decide nothing), then go on to the next result, which may be another pause."""
         ...
 
 
-class Approvals(Protocol):
+class PendingApprovals(Protocol):
     """What waits for a person, and what that person says."""
 
     async def pending(self, principal: Principal) -> tuple[Pending, ...]:
@@ -180,12 +172,11 @@ class Catalogue(Protocol):
         ...
 
 
-class Health(Protocol):
+class ServerStatus(Protocol):
     """What the routes under `/-/` show."""
 
     def ready(self, latest: bool) -> tuple[bool, str]:
-        """Whether a configuration is active (`latest`: and is the newest one on disk), and the reason if
-        not."""
+        """Whether a configuration is active (`latest`: and is the newest one on disk), and the reason if not."""
         ...
 
     def status(self) -> JsonObject: ...
@@ -209,15 +200,14 @@ class Control(Protocol):
         ...
 
     def config_sha256(self) -> str:
-        """Of the effective configuration that runs now; put into `_meta` of results, so that replica skew
-        shows."""
+        """Of the effective configuration that runs now; put into `_meta` of results, so that replica skew shows."""
         ...
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: ToolsListener) -> Callable[[], None]:
         """`listener` gets the ids of the workspaces whose tools changed, on the event loop; it does not
         block. Gives back the function that ends the subscription."""
         ...
 
 
-class Gateway(Callers, Engine, Approvals, History, Catalogue, Health, Control, Protocol):
+class Gateway(Callers, Engine, PendingApprovals, History, Catalogue, ServerStatus, Control, Protocol):
     """Everything serving needs."""

@@ -1,4 +1,4 @@
-"""How a request's approvals are asked for: the config's word, and what the client may wish.
+"""How a request's approvals are asked for: what the config says, and what the client may request.
 
     model     the model calls `resume` with a decision
     browser   a person decides on a page; `resume` waits for it
@@ -7,7 +7,7 @@
 Rules:
 - A client that may choose gets what it asks for, else what the config says.
 - One that may not choose gets what the config says, with a note. Only a client that asks for a person where the config
-  says `model` is refused: to ignore that wish would hand the decision to a model.
+  says `model` is refused: to ignore that request would hand the decision to a model.
 - Words that are no mode are refused; they never mean `model`.
 """
 
@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from proxy.serving.errors import Refusal
+from proxy.config import ELICITATION_MODES, ElicitationMode
+from proxy.serving.http.errors import RequestRefusal
 
-Mode = Literal["model", "browser", "native"]
-MODES: Final[tuple[Mode, ...]] = ("model", "browser", "native")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
@@ -28,44 +27,45 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 class ModeRules:
     """What the config says for one workspace: `elicitation.mode` and `elicitation.client_may_choose`."""
 
-    mode: Mode = "model"
+    mode: ElicitationMode = "model"
     client_may_choose: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The mode of a request, and a line for the client whose wish was not followed."""
+class ChosenMode:
+    """The mode of a request, and a line for the client whose request was not followed."""
 
-    mode: Mode
+    mode: ElicitationMode
     note: str | None = None
 
 
-def wish_of(query: Mapping[str, str]) -> Mode | None:
+def requested_mode_of(query: Mapping[str, str]) -> ElicitationMode | None:
     """`?elicitation_mode=` of a request, or None. `?allow_model_resume=true` is the old word for `model` and counts
-    where the new one is missing. Raises `Refusal` (400) for an unknown mode."""
+    where the new one is missing. Raises `RequestRefusal` (400) for an unknown mode."""
     word = query.get("elicitation_mode")
     if word is None:
         return "model" if query.get("allow_model_resume", "").lower() in _TRUE else None
-    for mode in MODES:
+    for mode in ELICITATION_MODES:
         if word == mode:
             return mode
-    raise Refusal(
+    raise RequestRefusal(
         "bad_request",
-        f"Invalid request: elicitation_mode must be one of {', '.join(MODES)}, not `{word[:32]}`.",
+        f"Invalid request: elicitation_mode must be one of {', '.join(ELICITATION_MODES)}, not `{word[:32]}`.",
     )
 
 
-def choose(rules: ModeRules, wish: Mode | None) -> Chosen:
-    """Raises `Refusal` (400), see the rules above."""
-    if wish is None or wish == rules.mode or rules.client_may_choose:
-        return Chosen(wish or rules.mode)
+def choose(rules: ModeRules, requested: ElicitationMode | None) -> ChosenMode:
+    """Raises `RequestRefusal` (400), see the rules above."""
+    if requested is None or requested == rules.mode or rules.client_may_choose:
+        return ChosenMode(requested or rules.mode)
     if rules.mode == "model":
-        raise Refusal(
+        raise RequestRefusal(
             "bad_request",
-            f"Invalid request: elicitation mode `{wish}` was asked for, but this server decides that itself and uses "
-            "`model`, where the model may approve. Connect without elicitation_mode to accept that.",
+            f"Invalid request: elicitation mode `{requested}` was asked for, but this server decides that itself and "
+            "uses `model`, where the model may approve. Connect without elicitation_mode to accept that.",
         )
-    return Chosen(
+    return ChosenMode(
         rules.mode,
-        f"Note: elicitation mode `{wish}` was asked for, but this server decides that itself: it is `{rules.mode}`.",
+        f"Note: elicitation mode `{requested}` was asked for, but this server decides that itself: it is "
+        f"`{rules.mode}`.",
     )

@@ -32,9 +32,9 @@ from proxy.limits import (
     limit_rules,
 )
 from proxy.principal import Principal
-from proxy.serving.asgi import AppOptions
-from proxy.serving.envelope import EnvelopeOptions
-from proxy.serving.origins import HostRules
+from proxy.serving.admission import AdmissionOptions
+from proxy.serving.app import AppOptions
+from proxy.serving.http.origins import HostRules
 from tests.proxy.serving.support import call, initialize, open_session, serving
 
 FORGED = [
@@ -124,7 +124,7 @@ async def test_t35_repeated_headers_are_refused() -> None:
 async def test_t33_forwarded_headers_and_hosts_are_never_echoed() -> None:
     rules = HostRules.build("0.0.0.0", "https://mcp.example.org/x", (), ())
     async with (
-        serving(AppOptions(envelope=EnvelopeOptions(hosts=rules))) as server,
+        serving(AppOptions(admission=AdmissionOptions(hosts=rules))) as server,
         server.client(None) as client,
     ):
         forged = {

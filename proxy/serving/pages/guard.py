@@ -30,9 +30,9 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 from limits.aio.storage import MovingWindowSupport
 
-from proxy.serving.http import Request
-from proxy.serving.origins import split_port
-from proxy.serving.sealing import Forged, Seals
+from proxy.serving.http.asgi import HttpRequest
+from proxy.serving.http.origins import split_port
+from proxy.serving.mcp.elicitation import Forged, Seals
 
 SIGN_IN_SECONDS: Final = 8 * 3600.0
 LONGEST_CREDENTIAL: Final = 2600
@@ -120,16 +120,16 @@ class SignInCookie:
         """A sign-in that begins now, with a new CSRF token."""
         return PageSignIn(credential, workspace, secrets.token_urlsafe(24), self._clock() + SIGN_IN_SECONDS)
 
-    def set_header(self, request: Request, sign_in: PageSignIn) -> str:
+    def set_header(self, request: HttpRequest, sign_in: PageSignIn) -> str:
         """The value of the Set-Cookie header that keeps the sign-in."""
         sealed = self._seals.close(_PURPOSE, orjson.dumps(asdict(sign_in)))
         return f"{self._name(request)}={sealed}{self._attributes()}"
 
-    def clear_header(self, request: Request) -> str:
+    def clear_header(self, request: HttpRequest) -> str:
         """The value of the Set-Cookie header that ends the sign-in."""
         return f"{self._name(request)}=; Max-Age=0{self._attributes()}"
 
-    def read(self, request: Request) -> PageSignIn | None:
+    def read(self, request: HttpRequest) -> PageSignIn | None:
         """The sign-in of this request, if it has one that has not ended."""
         for value in self._values(request):
             sign_in = self._opened(value)
@@ -137,7 +137,7 @@ class SignInCookie:
                 return sign_in
         return None
 
-    def is_sent(self, request: Request) -> bool:
+    def is_sent(self, request: HttpRequest) -> bool:
         """Whether the browser sent one at all, good or not."""
         return any(True for _ in self._values(request))
 
@@ -148,14 +148,14 @@ class SignInCookie:
             # Sealed with another key, of another version, or forged: treated like no cookie at all.
             return None
 
-    def _values(self, request: Request) -> Iterator[str]:
+    def _values(self, request: HttpRequest) -> Iterator[str]:
         name = self._name(request)
         for pair in request.headers.get("cookie", "").split(";"):
             own, _, value = pair.strip().partition("=")
             if own == name and value:
                 yield value
 
-    def _name(self, request: Request) -> str:
+    def _name(self, request: HttpRequest) -> str:
         if self._secure():
             return "__Host-executor"
         port = split_port(request.headers.get("host", ""))[1]
@@ -165,7 +165,7 @@ class SignInCookie:
         return f"; Path=/; HttpOnly; SameSite=Strict{'; Secure' if self._secure() else ''}"
 
 
-def check_origin(request: Request, public_url: str | None) -> None:
+def check_origin(request: HttpRequest, public_url: str | None) -> None:
     """Raises `PageProblem` unless the request was made by a page of this server."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is None and origin is None:
@@ -176,7 +176,7 @@ def check_origin(request: Request, public_url: str | None) -> None:
         raise foreign_request()
 
 
-def _own_origins(request: Request, public_url: str | None) -> set[str]:
+def _own_origins(request: HttpRequest, public_url: str | None) -> set[str]:
     """The origin of `public_url`, and the requested host. When `public_url` is https, an http origin is not ours."""
     host = request.headers.get("host", "").lower()
     if public_url is None:
@@ -191,7 +191,7 @@ def check_token(form: Form, sign_in: PageSignIn) -> None:
         raise stale_form()
 
 
-async def read_form(request: Request, body: AsyncIterable[bytes]) -> Form:
+async def read_form(request: HttpRequest, body: AsyncIterable[bytes]) -> Form:
     """The fields of a form post, each with all of its values. Raises `PageProblem`.
 
     Other content types are refused: our forms do not use them, and a foreign page could send text/plain.

@@ -10,8 +10,8 @@ from pathlib import Path
 from limits.aio.storage import MovingWindowSupport
 
 from proxy.limits import open_storage
-from proxy.serving.origins import FrontRules, HostRules
-from proxy.serving.sealing import Seals
+from proxy.serving.http.origins import HostRules, OriginRules
+from proxy.serving.mcp.elicitation import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PageOptions:
     `local_files` are called each time, because a reload may change them. `windows` counts requests and sign-ins;
     `clock` gives seconds since 1970."""
 
-    hosts: FrontRules = field(default_factory=lambda: HostRules(loopback=True))
+    hosts: OriginRules = field(default_factory=lambda: HostRules(loopback=True))
     seals: Seals = field(default_factory=Seals)
     public_url: Callable[[], str | None] = lambda: None
     local_files: Callable[[], LocalFiles | None] = lambda: None

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from quart import Response
 from quart import request as quart_request
 
+from proxy.auth import AuthError
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
-from proxy.serving.http import Request
+from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.pages.guard import (
     LONGEST_CREDENTIAL,
     Form,
@@ -45,7 +45,7 @@ _OWN_PAGES: Final = re.compile(
 class Reader:
     """The person who reads a page: the request, its sign-in, and the principal that the sign-in stands for now."""
 
-    request: Request
+    request: HttpRequest
     sign_in: PageSignIn
     principal: Principal
 
@@ -73,7 +73,7 @@ class PageAuth:
     def _secure(self) -> bool:
         return (self._options.public_url() or "").lower().startswith("https://")
 
-    async def reader(self, request: Request) -> Reader:
+    async def reader(self, request: HttpRequest) -> Reader:
         """Who is signed in; the gateway checks the credential again. Raises `SignInNeeded`, `PageProblem`."""
         sign_in = self._cookie.read(request)
         if sign_in is None:
@@ -83,7 +83,7 @@ class PageAuth:
         await self._views.admit(f"{principal.workspace_id}/{principal.account_id}")
         return Reader(request, sign_in, principal)
 
-    def _principal(self, request: Request, credential: str, workspace: str | None) -> Principal:
+    def _principal(self, request: HttpRequest, credential: str, workspace: str | None) -> Principal:
         headers = {"authorization": f"Bearer {credential}"}
         ip = self._hosts.client_ip(request)
         query = {"workspaceId": workspace} if workspace else {}
@@ -100,19 +100,19 @@ class PageAuth:
         """Count one page or one decision like any request of this caller. Raises `RateLimited`."""
         await self._gateway.check_request_limit(reader.principal, self._hosts.client_ip(reader.request))
 
-    async def read_form(self, request: Request) -> Form:
+    async def read_form(self, request: HttpRequest) -> Form:
         """The form that one of our own pages has sent. Raises `PageProblem`."""
         check_origin(request, self._options.public_url())
         return await read_form(request, quart_request.body)
 
-    async def show_login(self, request: Request) -> Response:
+    async def show_login(self, request: HttpRequest) -> Response:
         try:
             await self.reader(request)
         except SignInNeeded as needed:
             return self.login_page(request, needed)
         return redirect(LIST_PATH)
 
-    async def sign_in(self, request: Request) -> Response:
+    async def sign_in(self, request: HttpRequest) -> Response:
         form = await self.read_form(request)
         ip = self._hosts.client_ip(request)
         await self._sign_ins.admit(ip)
@@ -130,7 +130,7 @@ class PageAuth:
         cookie = self._cookie.set_header(request, self._cookie.new_sign_in(credential, workspace))
         return redirect(safe_next(first_value(form, "next")), {"set-cookie": cookie})
 
-    def _check_credential(self, request: Request, credential: str, workspace: str | None) -> None:
+    def _check_credential(self, request: HttpRequest, credential: str, workspace: str | None) -> None:
         """Raises `SignInNeeded` with the reason."""
         if not credential:
             raise SignInNeeded("Please paste a token or key.")
@@ -140,14 +140,14 @@ class PageAuth:
             raise SignInNeeded("There is no workspace of such a name.")
         self._principal(request, credential, workspace)
 
-    async def sign_out(self, request: Request) -> Response:
+    async def sign_out(self, request: HttpRequest) -> Response:
         form = await self.read_form(request)
         sign_in = self._cookie.read(request)
         if sign_in is not None:
             check_token(form, sign_in)
         return redirect("/login", {"set-cookie": self._cookie.clear_header(request)})
 
-    def same_site_reload(self, request: Request) -> Response | None:
+    def same_site_reload(self, request: HttpRequest) -> Response | None:
         """A page that reloads itself at once, when a link on another site led here; else None.
 
         For such a link (in a chat, say) the browser withholds our Strict cookie. It sends the cookie with the reload,
@@ -161,7 +161,7 @@ class PageAuth:
 
     def login_page(
         self,
-        request: Request,
+        request: HttpRequest,
         needed: SignInNeeded,
         *,
         status: int = 200,
@@ -180,7 +180,7 @@ class PageAuth:
         )
 
 
-def _requested_page(request: Request) -> str:
+def _requested_page(request: HttpRequest) -> str:
     """The URL to return to after signing in: that of the requested page."""
     session = request.query.get("mcp_session_id", "")
     return safe_next(request.path + (f"?mcp_session_id={quote(session, safe='')}" if session else ""))

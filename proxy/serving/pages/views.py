@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -19,9 +18,9 @@ from quart import request as quart_request
 from werkzeug.exceptions import HTTPException
 
 from proxy.executions import CHOICES, Decision, ExecutionView, Interaction
-from proxy.serving.errors import RateLimited
 from proxy.serving.gateway import Gateway
-from proxy.serving.http import Request
+from proxy.serving.http.asgi import HttpRequest
+from proxy.serving.http.errors import RateLimited, log_defect
 from proxy.serving.pages.fields import FormField, fields_of, read_fields
 from proxy.serving.pages.guard import (
     Form,
@@ -82,7 +81,7 @@ class _Pages:
 
         @wraps(view)
         async def answered(**parts: str) -> Response:
-            request = Request.of(cast(Any, quart_request.scope))
+            request = HttpRequest.of(cast(Any, quart_request.scope))
             try:
                 return await view(request, **parts)
             except SignInNeeded as needed:
@@ -100,15 +99,13 @@ class _Pages:
                 return self._problem_page(unreadable_form(str(error.name), error.code or 400))
             # The outermost boundary: the page shows a reference, and only the log tells the cause.
             except Exception as error:
-                reference = secrets.token_hex(4)
-                log.error("internal error [%s]", reference, exc_info=error)
-                text = f"Nothing was decided. The server's log says more under {reference}."
+                text = f"Nothing was decided. The server's log says more under {log_defect(error)}."
                 return self._problem_page(PageProblem(500, "Something went wrong here", text))
 
         return answered
 
     # ---- executions ---------------------------------------------------------------------------------------------
-    async def show_execution(self, request: Request, execution_id: str) -> Response:
+    async def show_execution(self, request: HttpRequest, execution_id: str) -> Response:
         reload = self.auth.same_site_reload(request)
         if reload is not None:
             return reload
@@ -116,14 +113,14 @@ class _Pages:
         await self.auth.count_request(reader)
         return self._execution_page(200, reader, await self._view(reader, execution_id))
 
-    async def execution_state(self, request: Request, execution_id: str) -> Response:
+    async def execution_state(self, request: HttpRequest, execution_id: str) -> Response:
         try:
             reader = await self.auth.reader(request)
         except SignInNeeded:
             return plain(401, "")
         return plain(200, self._presented(reader, await self._view(reader, execution_id)).digest)
 
-    async def decide(self, request: Request, execution_id: str) -> Response:
+    async def decide(self, request: HttpRequest, execution_id: str) -> Response:
         form = await self.auth.read_form(request)
         reader = await self.auth.reader(request)
         check_token(form, reader.sign_in)
@@ -185,7 +182,7 @@ class _Pages:
         )
 
     # ---- the list -----------------------------------------------------------------------------------------------
-    async def show_list(self, request: Request) -> Response:
+    async def show_list(self, request: HttpRequest) -> Response:
         reload = self.auth.same_site_reload(request)
         if reload is not None:
             return reload
@@ -202,7 +199,7 @@ class _Pages:
             watch=f"{LIST_PATH}/state",
         )
 
-    async def list_state(self, request: Request) -> Response:
+    async def list_state(self, request: HttpRequest) -> Response:
         try:
             reader = await self.auth.reader(request)
         except SignInNeeded:
@@ -213,7 +210,7 @@ class _Pages:
     def _problem_page(self, problem: PageProblem) -> Response:
         return page(problem.status, "problem.html", problem.headers, problem=problem)
 
-    async def file(self, request: Request, name: str) -> Response:
+    async def file(self, request: HttpRequest, name: str) -> Response:
         found = asset(name)
         if found is None:
             raise PageProblem(404, "Nothing here", "There is no file of this name.")

@@ -7,14 +7,13 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Final, TypeVar, get_args
 
-from proxy.executions import ExecutionRequest, ExecutionResult
+from proxy.executions import SILENT, ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
 from proxy.serving.drain import RETRY_AFTER_SECONDS
 from proxy.serving.gateway import Gateway
-from proxy.serving.observer import Silence
+from proxy.serving.mcp.tools import BadArgument, read_execute
 from proxy.serving.rest.approvals import find_execution
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
-from proxy.serving.tools import BadArgument, read_execute
 from proxy.state.records import ExecutionStatus
 
 STATUSES: Final[tuple[ExecutionStatus, ...]] = get_args(ExecutionStatus)
@@ -70,7 +69,7 @@ class ExecuteHandler:
 async def _execute(
     gateway: Gateway, wanted: ExecutionRequest, principal: Principal, key: str | None
 ) -> ExecutionResult:
-    return await gateway.execute(wanted, principal, Silence(), idempotency_key=key)
+    return await gateway.execute(wanted, principal, SILENT, idempotency_key=key)
 
 
 def _idempotency_key(given: str | None) -> str | None:

@@ -10,10 +10,10 @@ from typing import Final, get_args
 from integrations.base import JsonObject
 from policies.rules import Action
 from proxy.executions import CHOICES, OUTPUT_SCHEMA
+from proxy.serving.mcp.tools import execute_schema
 from proxy.serving.rest.approvals import MAX_WAIT_MS
 from proxy.serving.rest.executions import RUNTIMES
 from proxy.serving.rest.routes import Route
-from proxy.serving.tools import execute_schema
 
 _ERRORS_OF_EVERY_ROUTE: Final = (400, 401, 403, 422, 429, 503)
 _ERRORS_OF_BODIES: Final = (413, 415)

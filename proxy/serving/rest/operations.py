@@ -6,25 +6,21 @@ metrics listener; elsewhere it needs a bearer token whose principal is an admin.
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from quart import Quart, Response, request
 
+from proxy.serving.admission import check_operator
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
-from proxy.serving.errors import AuthError
 from proxy.serving.gateway import Gateway
+from proxy.serving.http.asgi import HttpRequest
+from proxy.serving.http.errors import RequestRefusal, internal_error
 from proxy.serving.pages import PageOptions, add_pages
-from proxy.serving.rest.views import QuartView, add_api
-
-log = logging.getLogger(__name__)
-# Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
-_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+from proxy.serving.rest.views import QuartView, add_api, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,39 +113,27 @@ class _Guard:
         return guarded
 
     def _refusal(self) -> Response | None:
-        if self.options.admin_open and not _FORWARDED & {name.lower() for name, _ in request.headers.items()}:
-            return None
-        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            principal = self._gateway.authenticate(
-                headers, dict(request.args), None, request.remote_addr or "", False
-            )
-        except AuthError as error:
-            challenge = {"www-authenticate": 'Bearer realm="executor"'} if error.status == 401 else {}
-            return _error(error.status, "unauthorized", error.message, {**challenge, **error.headers})
-        if self._gateway.is_admin(principal):
-            return None
-        return _error(403, "forbidden", "This needs a caller with the admin role.")
+            asked = HttpRequest.of(cast(Any, request.scope))
+            check_operator(self._gateway, asked, open_here=self.options.admin_open)
+        except RequestRefusal as refusal:
+            return refused(refusal)
+        return None
 
 
 async def _not_found(_: Exception) -> Response:
-    return _error(404, "not_found", "There is nothing at this path.")
+    return refused(RequestRefusal("not_found", "There is nothing at this path."))
 
 
 async def _not_allowed(error: Exception) -> Response:
     methods = getattr(error, "valid_methods", None) or ()
-    return _error(405, "method_not_allowed", "Method not allowed.", {"allow": ", ".join(sorted(methods))})
+    headers = {"allow": ", ".join(sorted(methods))}
+    return refused(RequestRefusal("method_not_allowed", "Method not allowed.", headers=headers))
 
 
 async def _internal(error: Exception) -> Response:
-    reference = secrets.token_hex(4)
-    log.error("internal error [%s]", reference, exc_info=error)
-    return _error(500, "internal", f"Internal error [{reference}]")
+    return refused(internal_error(error))
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body), status, dict(headers or {}), content_type="application/json")
-
-
-def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _json(status, {"error": {"code": code, "message": message}}, headers)

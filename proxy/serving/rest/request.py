@@ -10,33 +10,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-import orjson
-
 from integrations.base import JsonObject
 from proxy.principal import Principal
-from proxy.serving.errors import Refusal
+from proxy.serving.http.errors import FAULTS, Fault, RequestRefusal
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class ApiProblem(Exception):
-    """`code` is a word for programs, `message` a sentence for people. `headers` go on the answer."""
+class ApiProblem(RequestRefusal):
+    """A refusal with a word of this API: `code` is for programs, `message` a sentence for people. `headers` go on the
+    answer."""
 
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = dict(headers or {})
-
-    @classmethod
-    def of(cls, refusal: Refusal) -> ApiProblem:
-        """The same refusal with the code that this API has for it."""
-        forbidden = refusal.kind == "unauthorized" and refusal.fault.status == 403
-        code = "forbidden" if forbidden else refusal.kind
-        return cls(refusal.fault.status, code, refusal.message, refusal.headers)
+        fault = Fault(status, FAULTS["bad_request"].code)
+        super().__init__("bad_request", message, headers=headers, fault=fault)
+        self.kind = code
 
 
 def not_found() -> ApiProblem:
@@ -94,16 +84,3 @@ class ApiRequest:
         if text is not None and text not in among:
             raise invalid_argument(f"`{name}` must be one of {', '.join(among)}.")
         return text
-
-
-def read_object(raw: bytes) -> JsonObject:
-    """The JSON object of a body; an empty body is an empty object. Raises `ApiProblem`."""
-    if not raw.strip():
-        return {}
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise ApiProblem(400, "bad_request", f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise ApiProblem(400, "bad_request", "The body must be a JSON object.")
-    return value

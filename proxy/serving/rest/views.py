@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 import orjson
 from quart import Quart, Response, request
 
+from proxy.serving.admission import SCOPE_KEY, AdmittedRequest
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
-from proxy.serving.errors import RateLimited, Refusal
 from proxy.serving.gateway import Gateway
+from proxy.serving.http.errors import RateLimited, RequestRefusal, rate_limited, rest_error
 from proxy.serving.rest.executions import DetachedTasks
-from proxy.serving.rest.front import SCOPE_KEY, Admitted, problem_body, rate_limited
 from proxy.serving.rest.openapi import document
 from proxy.serving.rest.request import ApiProblem, ApiRequest
 from proxy.serving.rest.routes import Route, routes
@@ -22,7 +22,7 @@ QuartView = Callable[..., Awaitable[Response]]
 
 
 def add_api(app: Quart, gateway: Gateway, drain: Drain) -> None:
-    """Add every route of the table, and the document. The views answer only what `ApiFront` has let in."""
+    """Add every route of the table, and the document. The views answer only what `ApiAdmission` has let in."""
     table = routes(DetachedTasks())
     described = orjson.dumps(document(table))
 
@@ -41,16 +41,14 @@ def _view(route: Route, gateway: Gateway, drain: Drain) -> QuartView:
             if route.begins_work:
                 drain.refuse_new_work()
             response = await route.handler(gateway, _request(path))
-        except ApiProblem as problem:
-            return _refused(problem)
-        except Refusal as refusal:
-            return _refused(ApiProblem.of(refusal))
+        except RequestRefusal as refusal:
+            return refused(refusal)
         except RateLimited as error:
-            return _refused(rate_limited(error))
+            return refused(rate_limited(error))
         except StateError:
             message = "The state store does not answer; nothing was decided or begun. Try again."
             headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
-            return _refused(ApiProblem(503, "unavailable", message, headers))
+            return refused(ApiProblem(503, "unavailable", message, headers))
         headers = {"cache-control": "no-store"}
         return Response(
             orjson.dumps(response.body), response.status, headers, content_type="application/json"
@@ -61,12 +59,15 @@ def _view(route: Route, gateway: Gateway, drain: Drain) -> QuartView:
 
 def _request(path: dict[str, str]) -> ApiRequest:
     admitted = request.scope.get(SCOPE_KEY)
-    if not isinstance(admitted, Admitted):
+    if not isinstance(admitted, AdmittedRequest):
         raise ApiProblem(401, "unauthorized", "This listener serves no API.")
     key = request.headers.get("idempotency-key")
     query = {name: request.args[name] for name in request.args}
     return ApiRequest(admitted.principal, query, path, admitted.body, key)
 
 
-def _refused(problem: ApiProblem) -> Response:
-    return Response(problem_body(problem), problem.status, problem.headers, content_type="application/json")
+def refused(refusal: RequestRefusal) -> Response:
+    """The error as Quart sends it."""
+    return Response(
+        rest_error(refusal), refusal.fault.status, refusal.headers, content_type="application/json"
+    )

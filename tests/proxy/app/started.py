@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
-from proxy.serving.observer import Silence
+from proxy.executions import Silent
 from tests.proxy.support import written
 
 MEMORY = "state: {backend: memory}\n"
@@ -25,7 +25,7 @@ async def application_of(
         yield application
 
 
-class Begun(Silence):
+class Begun(Silent):
     """Says when the code has made its first call."""
 
     def __init__(self) -> None:

@@ -11,9 +11,8 @@ import pytest
 
 from proxy.app.application import Application, open_application
 from proxy.app.options import InvalidConfig, StartOptions
-from proxy.executions import ExecutionRequest
+from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.observer import Silence
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import MEMORY, application_of
 from tests.proxy.support import LIMIT_SECONDS, Notice, config_text, inline, shop, written
@@ -22,7 +21,7 @@ LOCAL = Principal("default", "local", "local")
 
 
 async def run(application: Application, code: str) -> object:
-    result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, Silence())
+    result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, SILENT)
     assert result.status == "completed", result.text()
     return result.result
 

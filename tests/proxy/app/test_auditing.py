@@ -12,10 +12,9 @@ import pytest
 from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
 from proxy.audit import FileSink, verify
-from proxy.executions import Decision, ExecutionRequest
+from proxy.auth import AuthError
+from proxy.executions import SILENT, Decision, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError
-from proxy.serving.observer import Silence
 from tests.integrations.echo import echo_server
 from tests.proxy.app.started import application_of
 from tests.proxy.support import config_text, inline, shop, written
@@ -35,9 +34,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 async def run(application: Application, code: str) -> Any:
-    return await application.gateway.execute(
-        ExecutionRequest(code, 60_000, metadata={"run": 7}), BOT, Silence()
-    )
+    return await application.gateway.execute(ExecutionRequest(code, 60_000, metadata={"run": 7}), BOT, SILENT)
 
 
 async def test_calls_and_executions_are_told(tmp_path: Path, env: Mapping[str, str]) -> None:

@@ -13,9 +13,8 @@ import pytest
 from proxy.app.application import open_application
 from proxy.app.background import companions
 from proxy.app.options import StartOptions
-from proxy.executions import ExecutionRequest
+from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.observer import Silence
 from tests.integrations.echo import echo_server
 from tests.proxy.app.started import MEMORY, application_of
 from tests.proxy.support import LIMIT_SECONDS, Notice, config_text, written
@@ -43,7 +42,7 @@ server: {{public_url: "http://127.0.0.1:4788"}}
         async with application_of(tmp_path, config_text(more=more), env, {"HOOK": SECRET}) as application:
             code = "return await tools.shop.org.main.items.delete({id: '7'})"
             who = Principal("default", "local", "local")
-            result = await application.gateway.execute(ExecutionRequest(code, 5000), who, Silence())
+            result = await application.gateway.execute(ExecutionRequest(code, 5000), who, SILENT)
             assert result.status == "waiting_for_interaction"
             async with asyncio.timeout(LIMIT_SECONDS):
                 await echo.arrived.wait()

@@ -13,13 +13,13 @@ import pytest
 
 from integrations.base import Failure
 from proxy.app.application import Application
-from proxy.auth import hash_key
+from proxy.auth import AuthError, hash_key
 from proxy.calls import PlainValue
 from proxy.catalog import PAUSE_RULE
-from proxy.executions import ExecutionRequest
+from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError, RateLimited
 from proxy.serving.gateway import Gateway
+from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import application_of
@@ -33,15 +33,6 @@ auth:
   api_keys: {{keys: {{bot: {{hash: "sha256:{hash_key("k3y")}", workspace: a, groups: [ops]}}}}}}
   roles: {{admin: [ops]}}
 """
-
-
-class Silent:
-    """An observer that does not care."""
-
-    def call_started(self, seq: int, path: str) -> None: ...
-    def call_progress(self, seq: int, path: str, text: str) -> None: ...
-    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None: ...
-    def log(self, level: str, text: str) -> None: ...
 
 
 class Heard(logging.Handler):
@@ -96,7 +87,7 @@ async def test_the_local_token(tmp_path: Path, env: Mapping[str, str]) -> None:
         with pytest.raises(AuthError) as caught:
             known(application, {})
     assert (caught.value.status, caught.value.code) == (401, -32001)
-    assert caught.value.headers == {"www-authenticate": 'Bearer realm="executor"'}
+    assert caught.value.www_authenticate == 'Bearer realm="executor"'
 
 
 async def test_keys_and_workspaces(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -109,7 +100,7 @@ async def test_keys_and_workspaces(tmp_path: Path, env: Mapping[str, str]) -> No
         assert not application.gateway.is_admin(guest)
         with pytest.raises(AuthError) as caught:
             known(application, {"x-api-key": "k3y"}, {"workspaceId": "b"})
-    assert (caught.value.status, caught.value.headers) == (403, {})
+    assert (caught.value.status, caught.value.www_authenticate) == (403, None)
 
 
 async def test_a_key_that_a_reload_removed_is_refused(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -141,10 +132,10 @@ async def test_executions_over_the_limit(tmp_path: Path, env: Mapping[str, str])
     limits = "rate_limits: {runs: {per: user, applies_to: executions, limit: 1/hour}}\n"
     async with application_of(tmp_path, config_text(more=limits), env) as application:
         gateway = application.gateway
-        result = await gateway.execute(ExecutionRequest("return 6 * 7"), LOCAL, Silent())
+        result = await gateway.execute(ExecutionRequest("return 6 * 7"), LOCAL, SILENT)
         assert (result.status, result.result) == ("completed", 42)
         with pytest.raises(RateLimited):
-            await gateway.execute(ExecutionRequest("return 1"), LOCAL, Silent())
+            await gateway.execute(ExecutionRequest("return 1"), LOCAL, SILENT)
         await gateway.check_request_limit(LOCAL, "127.0.0.1")
         assert application.metrics.value("executor_executions_total", status="completed") == 1
 
@@ -155,10 +146,10 @@ async def test_code_calls_tools(tmp_path: Path, env: Mapping[str, str]) -> None:
         application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application,
     ):
         code = "return (await tools.shop.org.main.items.get({id: '7'})).data.path"
-        result = await application.gateway.execute(ExecutionRequest(code), LOCAL, Silent())
+        result = await application.gateway.execute(ExecutionRequest(code), LOCAL, SILENT)
         assert result.result == "/items/7", result.text()
         code = "return await tools.shop.org.main.items.delete({id: '7'})"
-        result = await application.gateway.execute(ExecutionRequest(code), LOCAL, Silent())
+        result = await application.gateway.execute(ExecutionRequest(code), LOCAL, SILENT)
         assert result.status == "waiting_for_interaction", result.text()
         assert [seen.method for seen in echo.log] == ["GET"]
         assert application.metrics.value("executor_tool_calls_total", integration="shop", outcome="ok") == 1

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from proxy.app.pages import LocalPages, page_options
-from proxy.serving.origins import HostRules
-from proxy.serving.sealing import Seals
+from proxy.serving.http.origins import HostRules
+from proxy.serving.mcp.elicitation import Seals
 from tests.proxy.app.started import MEMORY, application_of
 
 HOSTS = HostRules(loopback=True)

@@ -13,9 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
-from proxy.executions import Decision, ExecutionRequest
+from proxy.executions import SILENT, Decision, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.observer import Silence
 from tests.integrations.echo import Echo, echo_server
 from tests.proxy.app.started import application_of
 from tests.proxy.support import config_text, inline, shop
@@ -24,7 +23,7 @@ LOCAL = Principal("default", "local", "local")
 
 
 async def run(application: Application, code: str) -> object:
-    result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, Silence())
+    result = await application.gateway.execute(ExecutionRequest(code, 5000), LOCAL, SILENT)
     assert result.status == "completed", result.text()
     return result.result
 
@@ -53,7 +52,7 @@ async def test_limits_and_calls_are_counted(tmp_path: Path, env: Mapping[str, st
 async def test_a_lost_worker_is_counted_with_its_reason(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with application_of(tmp_path, config_text(), env) as application:
         code = "const all = []; for (;;) all.push(new Array(1e5).fill({}))"
-        result = await application.gateway.execute(ExecutionRequest(code, 20_000), LOCAL, Silence())
+        result = await application.gateway.execute(ExecutionRequest(code, 20_000), LOCAL, SILENT)
         assert result.status in ("failed", "timeout")
         assert 'executor_executions_total{status="' in application.metrics.render()[0].decode()
 
@@ -62,7 +61,7 @@ async def test_decisions_are_counted(tmp_path: Path, env: Mapping[str, str]) -> 
     async with echo_server() as echo:
         async with application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application:
             request = ExecutionRequest("return (await tools.shop.items.delete({id: 'a'})).ok", 60_000)
-            held = await application.gateway.execute(request, LOCAL, Silence())
+            held = await application.gateway.execute(request, LOCAL, SILENT)
             decisions = {held.interactions[0].id: Decision("decline"), "ask_of_nobody": Decision("accept")}
             await application.gateway.decide(held.execution_id, decisions, LOCAL, "rest")
             metrics = application.gateway.metrics().decode()
@@ -88,7 +87,7 @@ async def test_an_execution_and_its_calls_are_one_trace(tmp_path: Path, env: Map
         text = config_text(inline(shop(echo.url)), more=otlp)
         async with application_of(tmp_path, text, env, {"OTLP_KEY": "otlp-key"}) as application:
             code = "return (await tools.shop.items.get({id: 'secret argument'})).ok"
-            result = await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, Silence())
+            result = await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, SILENT)
             assert result.result is True
     found = spans(collector)
     call, execution = sorted(found, key=lambda span: span.name)
@@ -108,7 +107,7 @@ async def test_without_a_collector_upstreams_are_told_nothing(tmp_path: Path, en
     async with echo_server() as echo:
         async with application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application:
             code = "return (await tools.shop.items.get({id: 'a'})).ok"
-            await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, Silence())
+            await application.gateway.execute(ExecutionRequest(code, 60_000), LOCAL, SILENT)
     assert echo.log[-1].header("traceparent") is None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from integrations.base import Failure
+from proxy.auth import AuthError
 from proxy.calls import PlainValue, WrongArgument
 from proxy.executions import (
     AskedBy,
@@ -27,8 +28,8 @@ from proxy.executions import (
 from proxy.executions.approvals import CHOICES, Choice, Refusal
 from proxy.executions.outcome import SILENT, ExecutionError, unavailable
 from proxy.principal import Principal
-from proxy.serving.errors import AuthError, RateLimited
-from proxy.serving.gateway import Listener, ReloadReport
+from proxy.serving.gateway import ReloadReport, ToolsListener
+from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
 from proxy.state import Owner
 
@@ -115,7 +116,7 @@ class Board:
     rejects: bool = False
     requests: list[ExecutionRequest] = field(default_factory=list)
     finished: list[tuple[str, int]] = field(default_factory=list)
-    listeners: list[Listener] = field(default_factory=list)
+    listeners: list[ToolsListener] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -132,7 +133,7 @@ class Board:
         anonymous_path: bool,
     ) -> Principal:
         if self.auth_down:
-            raise AuthError(503, -32001, "The auth provider does not answer.", {"retry-after": "2"})
+            raise AuthError(503, -32001, "The auth provider does not answer.")
         token = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
         if token not in TOKENS:
             raise AuthError(401, -32001, "A valid bearer token is needed.")
@@ -156,8 +157,8 @@ class Board:
         if self.limit < 0:
             raise RateLimited("per-workspace", 11.5)
 
-    def description(self, principal: Principal) -> tuple[str, str]:
-        return f"Runs code. Connected: demo (revision {self.revision}).", f"r{self.revision}"
+    def description(self, principal: Principal, pause_rule: str = "") -> tuple[str, str]:
+        return f"Runs code. Connected: demo (revision {self.revision}). {pause_rule}", f"r{self.revision}"
 
     def elicitation(self, principal: Principal) -> ModeRules:
         return self.modes
@@ -427,7 +428,7 @@ class Board:
     def config_sha256(self) -> str:
         return "ab12"
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: ToolsListener) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx2
 
-from proxy.serving.asgi import AppOptions, Dispatch
+from proxy.serving.app import AppOptions, ServingApp
 from proxy.serving.drain import Drain
-from proxy.serving.http_server import HttpLimits, serve_http
+from proxy.serving.http.server import HttpLimits, serve_http
 from proxy.state import State
 from proxy.state.memory import MemoryState
 from tests.proxy.serving.board import ALICE, TOKENS, Board, question, result
@@ -44,7 +44,7 @@ class Server:
 
     url: str
     board: Board
-    app: Dispatch
+    app: ServingApp
     drain: Drain
     shutdown: asyncio.Event
 
@@ -62,7 +62,7 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Two servers around one board and one state are two replicas."""
     board, drain, shutdown = board or Board(), Drain(), asyncio.Event()
-    app = Dispatch(board, drain, state or MemoryState(clock=time.time), options)
+    app = ServingApp(board, drain, state or MemoryState(clock=time.time), options)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         group.create_task(

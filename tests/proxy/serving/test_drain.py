@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from proxy.serving.drain import Drain
-from proxy.serving.errors import Refusal
+from proxy.serving.http.errors import RequestRefusal
 
 
 def test_nothing_is_refused_before_it_begins() -> None:
@@ -19,7 +19,7 @@ def test_beginning_refuses_new_work_and_ends_streams_once() -> None:
     drain.begin()
     drain.begin()
     assert ended == [1]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RequestRefusal) as caught:
         drain.refuse_new_work()
     assert caught.value.fault.status == 503
     assert caught.value.headers == {"retry-after": "5"}
@@ -30,7 +30,7 @@ async def test_beginning_ends_waits_and_lets_none_begin() -> None:
     waiting = anyio.Event()
 
     async def wait() -> None:
-        with drain.cutting():
+        with drain.interruptible():
             waiting.set()
             await anyio.sleep_forever()
         ends.append("cut")
@@ -39,14 +39,14 @@ async def test_beginning_ends_waits_and_lets_none_begin() -> None:
         group.start_soon(wait)
         await waiting.wait()
         drain.begin()
-    with drain.cutting():
+    with drain.interruptible():
         await anyio.sleep_forever()
     assert ends == ["cut"]
 
 
 async def test_a_wait_that_has_ended_is_not_cut() -> None:
     drain = Drain()
-    with drain.cutting():
+    with drain.interruptible():
         await anyio.lowlevel.checkpoint()
     drain.begin()
     await anyio.lowlevel.checkpoint()

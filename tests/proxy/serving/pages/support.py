@@ -13,8 +13,8 @@ import httpx2
 from quart import Quart
 
 from proxy.executions import ExecutionRequest, Interaction
+from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import PageOptions, add_pages
-from proxy.serving.sealing import Seals
 from tests.proxy.serving.board import TOKENS, Board, Paused, question
 
 ORIGIN = "http://127.0.0.1:8080"

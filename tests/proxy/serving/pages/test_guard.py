@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.limits import open_storage
-from proxy.serving.http import Request
+from proxy.serving.http.asgi import HttpRequest
+from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages.guard import (
     FORM_BYTES,
     LONGEST_CREDENTIAL,
@@ -19,13 +20,12 @@ from proxy.serving.pages.guard import (
     read_form,
     too_many,
 )
-from proxy.serving.sealing import Seals
 from tests.proxy.serving.pages.support import FORM, Clock
 
 
-def request(**headers: str) -> Request:
+def request(**headers: str) -> HttpRequest:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request("POST", "/login", {"host": "h:1", **named}, frozenset(), {}, "127.0.0.1", "r")
+    return HttpRequest("POST", "/login", {"host": "h:1", **named}, frozenset(), {}, "127.0.0.1", "r")
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -89,8 +89,8 @@ async def test_a_limit_counts_each_key_separately() -> None:
 SEALS = Seals()
 
 
-def with_cookie(cookie: str = "", host: str = "127.0.0.1:8080") -> Request:
-    return Request("GET", "/", {"host": host, "cookie": cookie}, frozenset(), {}, "127.0.0.1", "r")
+def with_cookie(cookie: str = "", host: str = "127.0.0.1:8080") -> HttpRequest:
+    return HttpRequest("GET", "/", {"host": host, "cookie": cookie}, frozenset(), {}, "127.0.0.1", "r")
 
 
 def jar(secure: bool = False) -> SignInCookie:

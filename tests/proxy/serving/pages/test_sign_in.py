@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import LocalFiles
-from proxy.serving.sealing import Seals
 from tests.proxy.serving.board import TOKENS, Board
 from tests.proxy.serving.pages.support import Clock, asked, field_of, site
 

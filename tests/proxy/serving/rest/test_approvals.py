@@ -157,9 +157,9 @@ def test_content_may_be_text_that_holds_an_object() -> None:
     ],
 )
 def test_every_refusal_has_a_status(outcome: DecideOutcome, status: int) -> None:
-    assert refusal_problem(outcome).status == status
+    assert refusal_problem(outcome).fault.status == status
 
 
 @pytest.mark.parametrize("refusal", sorted(REFUSALS))
 def test_every_refusal_has_its_answer(refusal: Refusal) -> None:
-    assert refusal_problem(DecideOutcome(refused={"int_1": refusal})).status >= 400
+    assert refusal_problem(DecideOutcome(refused={"int_1": refusal})).fault.status >= 400

@@ -9,7 +9,7 @@ import pytest
 from proxy.executions import ExecutionResult, Observer
 from proxy.executions.outcome import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
-from proxy.serving.errors import RateLimited
+from proxy.serving.http.errors import RateLimited
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.serving.asgi import AppOptions
+from proxy.serving.app import AppOptions
 from proxy.serving.rest.operations import RestOptions
 from tests.proxy.serving.support import Board, serving
 
@@ -68,7 +68,8 @@ async def test_operations_elsewhere_need_an_admin(path: str) -> None:
                 answer = await client.request(method, path)
                 assert answer.status_code == status, token
                 if status == 401:
-                    assert answer.headers["www-authenticate"] == 'Bearer realm="executor"'
+                    mistaken = ', error="invalid_token"' if token else ""
+                    assert answer.headers["www-authenticate"] == f'Bearer realm="executor"{mistaken}'
 
 
 @pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])

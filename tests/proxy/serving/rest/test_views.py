@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from quart import Quart
 
-from proxy.serving.asgi import AppOptions
+from proxy.serving.app import AppOptions
 from proxy.serving.drain import Drain
 from proxy.serving.rest.operations import RestOptions
 from proxy.serving.rest.views import add_api

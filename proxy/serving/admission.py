@@ -1,0 +1,374 @@
+"""Admission: what every MCP and API request passes before it is served, and every answer on its way out.
+
+A request passes, in this order: host and origin, caller, rate limit, type and size of its body. Whatever is wrong is
+answered with the error encoder of its protocol. Every answer gets a request id, a log line, a metric and a span.
+
+    Admission         the steps, for one protocol
+    McpAdmission      the MCP paths: CORS and preflight, then the endpoint of the client's protocol version
+    ApiAdmission      the REST API: no anonymous callers, then Quart
+    check_operator    the operations routes, whose bodies, counts and answers are Quart's
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+
+from integrations.base import JsonObject
+from proxy.auth import AuthError
+from proxy.principal import Principal
+from proxy.serving.gateway import Callers, Gateway
+from proxy.serving.http.asgi import (
+    AsgiApp,
+    AsgiMessage,
+    AsgiReceive,
+    AsgiScope,
+    AsgiSend,
+    HttpReceiver,
+    HttpReply,
+    HttpRequest,
+    read_body,
+    read_object,
+)
+from proxy.serving.http.errors import (
+    Fault,
+    RateLimited,
+    RefusalKind,
+    RequestRefusal,
+    internal_error,
+    jsonrpc_error,
+    rate_limited,
+    rest_error,
+)
+from proxy.serving.http.origins import HostRules, OriginRules
+from proxy.serving.mcp import sdk
+from proxy.serving.mcp.jsonrpc import parse
+from proxy.serving.mcp.legacy import LegacyEndpoint
+from proxy.serving.mcp.modern import ModernEndpoint
+from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
+
+access = logging.getLogger("proxy.serving.access")
+
+METHODS: Final = ("GET", "POST", "DELETE", "OPTIONS")
+CORS_REQUEST_HEADERS: Final = (
+    "content-type, authorization, x-api-key, accept, mcp-session-id, mcp-protocol-version, mcp-method, "
+    "mcp-name, last-event-id"
+)
+CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
+SWALLOW_SECONDS: Final = 5.0
+SCOPE_KEY: Final = "executor.admitted"
+"""Where the scope of an API request holds its `AdmittedRequest`."""
+# Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
+_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+_WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?")
+_AUTH_KINDS: Final[dict[int, RefusalKind]] = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
+API_ROUTE: Final = "api"
+ErrorEncoder = Callable[[RequestRefusal], bytes]
+AdmittedHandler = Callable[[HttpRequest, HttpReceiver, HttpReply], Awaitable[None]]
+"""Serves one request; what it raises is answered by `Admission`."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpRoute:
+    """`name` is the label of logs and metrics: one of four (and `stream` for GET), whatever callers ask for."""
+
+    name: str
+    workspace: str | None = None
+    anonymous: bool = False
+
+
+_FIXED = {
+    "/mcp": McpRoute("mcp"),
+    "/v1/mcp": McpRoute("v1"),
+    "/mcp/anonymous": McpRoute("anonymous", anonymous=True),
+    "/v1/mcp/anonymous": McpRoute("anonymous", anonymous=True),
+}
+
+
+def mcp_route(path: str) -> McpRoute | None:
+    """The MCP endpoint of a path, or None. A trailing slash makes no difference."""
+    fixed = _FIXED.get(path.rstrip("/"))
+    if fixed is not None:
+        return fixed
+    match = _WORKSPACE.fullmatch(path)
+    return McpRoute("workspace", workspace=match["workspace"]) if match else None
+
+
+def is_api(path: str) -> bool:
+    """Whether a path belongs to the REST API, known or not."""
+    return path == "/api" or path.startswith("/api/")
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    """`hosts` decides about Host and Origin. Bodies over `max_body_bytes` are refused unread, as are those that take
+    longer than `body_seconds`. Each request is a span of `spans`."""
+
+    hosts: OriginRules = field(default_factory=lambda: HostRules(loopback=True))
+    max_body_bytes: int = 1024 * 1024
+    body_seconds: float = 30.0
+    spans: Spans = field(default_factory=NoSpans)
+
+
+class Admission:
+    """The steps of one protocol, whose errors `encode` writes. Those that refuse raise `RequestRefusal`."""
+
+    def __init__(self, gateway: Gateway, options: AdmissionOptions, encode: ErrorEncoder) -> None:
+        self._gateway = gateway
+        self._options = options
+        self._encode = encode
+
+    async def serve(
+        self,
+        route: str,
+        request: HttpRequest,
+        reply: HttpReply,
+        inbox: HttpReceiver,
+        handler: AdmittedHandler,
+    ) -> None:
+        """Run `handler`, answer whatever it raises, and account for the request. `route` is its label."""
+        started = time.perf_counter()
+        reply.always("x-request-id", request.request_id)
+        attributes: dict[str, AttributeValue] = {"http.request.method": request.method, "http.route": route}
+        with self._options.spans.span(
+            "request", "server", attributes=attributes, caller=request.headers
+        ) as span:
+            try:
+                await handler(request, inbox, reply)
+            except RequestRefusal as refusal:
+                await self._refuse(reply, inbox, refusal)
+            except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
+                await self._refuse(reply, inbox, internal_error(error))
+            finally:
+                self._account(route, request, reply, time.perf_counter() - started)
+                span.note("http.response.status_code", reply.status)
+
+    def check_origin(self, request: HttpRequest) -> str | None:
+        """The origin to allow in CORS answers, or None when there is none."""
+        request.refuse_repeated()
+        return self._options.hosts.check(request)
+
+    def caller(self, request: HttpRequest, route: McpRoute | None = None) -> Principal:
+        return authenticate(self._gateway, request, self._options.hosts.client_ip(request), route)
+
+    async def count(self, principal: Principal, request: HttpRequest) -> None:
+        try:
+            await self._gateway.check_request_limit(principal, self._options.hosts.client_ip(request))
+        except RateLimited as error:
+            raise rate_limited(error) from None
+
+    async def body(self, request: HttpRequest, receive: AsgiReceive) -> bytes:
+        with anyio.move_on_after(self._options.body_seconds):
+            return await read_body(request, receive, self._options.max_body_bytes)
+        seconds = self._options.body_seconds
+        raise RequestRefusal("bad_request", f"The request body did not arrive within {seconds:g} s.")
+
+    async def _refuse(self, reply: HttpReply, inbox: HttpReceiver, refusal: RequestRefusal) -> None:
+        """Answer with the error, unless an answer has begun: then the stream can only end."""
+        if not reply.started:
+            body = self._encode(refusal)
+            await reply.json(refusal.fault.status, body, refusal.headers, more=not inbox.complete)
+            await _swallow_rest(inbox)
+        await reply.body(b"")
+
+    def _account(self, route: str, request: HttpRequest, reply: HttpReply, seconds: float) -> None:
+        # A GET of MCP lasts as long as its client listens; among the others it would spoil every latency figure.
+        label = "stream" if request.method == "GET" and route != API_ROUTE else route
+        self._gateway.request_finished(label, reply.status, seconds)
+        # Neither path nor query: tokens and ids of sessions do not belong in logs (T34).
+        access.info(
+            "request method=%s route=%s status=%d ms=%.1f id=%s",
+            request.method,
+            route,
+            reply.status,
+            seconds * 1000,
+            request.request_id,
+        )
+
+
+class McpAdmission:
+    """The ASGI side of the MCP paths."""
+
+    def __init__(
+        self, gateway: Gateway, legacy: LegacyEndpoint, modern: ModernEndpoint, options: AdmissionOptions
+    ) -> None:
+        self._steps = Admission(gateway, options, jsonrpc_error)
+        self._legacy = legacy
+        self._modern = modern
+
+    async def serve(self, route: McpRoute, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        async def handle(request: HttpRequest, inbox: HttpReceiver, reply: HttpReply) -> None:
+            await self._admit(route, request, inbox, reply)
+
+        request = HttpRequest.of(scope)
+        await self._steps.serve(route.name, request, HttpReply(send), HttpReceiver(receive), handle)
+
+    async def _admit(
+        self, route: McpRoute, request: HttpRequest, receive: AsgiReceive, reply: HttpReply
+    ) -> None:
+        self._allow_origin(request, reply)
+        if request.method == "OPTIONS":
+            await _preflight(reply)
+            return
+        if request.method not in METHODS:
+            raise RequestRefusal(
+                "method_not_allowed", "Method not allowed.", headers={"allow": ", ".join(METHODS)}
+            )
+        principal = self._steps.caller(request, route)
+        await self._steps.count(principal, request)
+        if request.method == "POST":
+            await self._post(request, principal, receive, reply)
+        elif sdk.is_modern(request.headers):
+            message = "This protocol version has no GET or DELETE; use POST."
+            raise RequestRefusal("method_not_allowed", message, headers={"allow": "POST, OPTIONS"})
+        elif request.method == "GET":
+            await self._legacy.get(request, principal, receive, reply)
+        else:
+            await self._legacy.delete(request, principal, reply)
+
+    def _allow_origin(self, request: HttpRequest, reply: HttpReply) -> None:
+        origin = self._steps.check_origin(request)
+        if origin is not None:
+            reply.always("access-control-allow-origin", origin)
+            reply.always("access-control-expose-headers", CORS_EXPOSED_HEADERS)
+            reply.always("vary", "Origin")
+
+    async def _post(
+        self, request: HttpRequest, principal: Principal, receive: AsgiReceive, reply: HttpReply
+    ) -> None:
+        check_json(request)
+        call = parse(await self._steps.body(request, receive))
+        if sdk.is_modern(request.headers, call):
+            await self._modern.serve(request, principal, call, receive, reply)
+        else:
+            await self._legacy.post(request, principal, call, receive, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRequest:
+    """Who was let in to the API, with which body; put into the scope for the views."""
+
+    principal: Principal
+    body: JsonObject
+
+
+class ApiAdmission:
+    """The ASGI side of the API paths. `app` routes and answers. Host and Origin were checked before.
+
+    Callers without a credential are refused, also where MCP admits them: anonymous callers share one account, and would
+    see each other's executions.
+    """
+
+    def __init__(self, gateway: Gateway, hosts: OriginRules, app: AsgiApp) -> None:
+        self._steps = Admission(gateway, AdmissionOptions(hosts), rest_error)
+        self._app = app
+
+    async def serve(
+        self, request: HttpRequest, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+    ) -> None:
+        async def handle(request: HttpRequest, inbox: HttpReceiver, reply: HttpReply) -> None:
+            admitted = await self._admit(request, inbox)
+            await self._app({**scope, SCOPE_KEY: admitted}, _without_body(inbox), _passed_on(reply, send))
+
+        await self._steps.serve(API_ROUTE, request, HttpReply(send), HttpReceiver(receive), handle)
+
+    async def _admit(self, request: HttpRequest, inbox: HttpReceiver) -> AdmittedRequest:
+        principal = self._steps.caller(request)
+        if principal.kind == "anonymous":
+            message = "This API needs a credential: `Authorization: Bearer <key>` or `x-api-key: <key>`."
+            raise _not_let_in(AuthError(401, -32001, message), request)
+        await self._steps.count(principal, request)
+        if request.method in ("GET", "HEAD"):
+            return AdmittedRequest(principal, {})
+        raw = await self._steps.body(request, inbox)
+        if raw:
+            check_json(request)
+        return AdmittedRequest(principal, read_object(raw))
+
+
+def check_operator(gateway: Callers, request: HttpRequest, *, open_here: bool) -> None:
+    """Raises `RequestRefusal` for whoever is no operator. Where the listener is `open_here`, everybody who reaches it
+    directly is one."""
+    if open_here and not _FORWARDED & request.headers.keys():
+        return
+    if not gateway.is_admin(authenticate(gateway, request, request.peer_ip)):
+        raise RequestRefusal("forbidden", "This needs a caller with the admin role.")
+
+
+def authenticate(gateway: Callers, request: HttpRequest, ip: str, route: McpRoute | None = None) -> Principal:
+    """The caller. Raises `RequestRefusal`."""
+    workspace, anonymous = (route.workspace, route.anonymous) if route is not None else (None, False)
+    try:
+        return gateway.authenticate(request.headers, request.query, workspace, ip, anonymous)
+    except AuthError as error:
+        raise _not_let_in(error, request) from None
+
+
+def check_json(request: HttpRequest) -> None:
+    """Raises `RequestRefusal` (415) for a body of another type."""
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise RequestRefusal("unsupported_media_type", "Content-Type must be application/json.")
+
+
+def _not_let_in(error: AuthError, request: HttpRequest) -> RequestRefusal:
+    """With the challenge that RFC 6750 section 3 asks for."""
+    challenge = error.www_authenticate or (_challenge(request) if error.status == 401 else None)
+    return RequestRefusal(
+        _AUTH_KINDS.get(error.status, "unavailable"),
+        error.message,
+        headers={"www-authenticate": challenge} if challenge else {},
+        fault=Fault(error.status, error.code),
+    )
+
+
+def _challenge(request: HttpRequest) -> str:
+    """`error` only when a credential was given: without one the client has made no mistake (RFC 6750 section 3.1)."""
+    given = "authorization" in request.headers or "x-api-key" in request.headers
+    return 'Bearer realm="executor", error="invalid_token"' if given else 'Bearer realm="executor"'
+
+
+async def _preflight(reply: HttpReply) -> None:
+    headers = {
+        "allow": ", ".join(METHODS),
+        "access-control-allow-methods": ", ".join(METHODS),
+        "access-control-allow-headers": CORS_REQUEST_HEADERS,
+        "access-control-max-age": "600",
+    }
+    await reply.json(204, b"", headers)
+
+
+async def _swallow_rest(inbox: HttpReceiver) -> None:
+    """Read away what a refused client still sends, for a while. Hypercorn resets the connection when an answer ends
+    before its request, and a client that sends its whole body before it reads would never see the error."""
+    with anyio.move_on_after(SWALLOW_SECONDS):
+        while not inbox.complete:
+            await inbox()
+
+
+def _without_body(inbox: HttpReceiver) -> AsgiReceive:
+    """The body was read: an empty one first, then whatever comes, which is the client leaving."""
+    first: list[AsgiMessage] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> AsgiMessage:
+        return first.pop() if first else await inbox()
+
+    return receive
+
+
+def _passed_on(reply: HttpReply, send: AsgiSend) -> AsgiSend:
+    """What Quart answers, with the common headers; `reply` learns its status."""
+
+    async def pass_on(message: AsgiMessage) -> None:
+        if message["type"] == "http.response.start":
+            reply.status = message["status"]
+            message["headers"] = [*message["headers"], *reply.common]
+        await send(message)
+
+    return pass_on

@@ -1,0 +1,147 @@
+"""The ASGI application: MCP paths are admitted and served here, everything else goes to Quart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from quart import Quart
+
+from proxy.serving.admission import AdmissionOptions, ApiAdmission, McpAdmission, is_api, mcp_route
+from proxy.serving.drain import Drain
+from proxy.serving.gateway import Gateway
+from proxy.serving.http.asgi import AsgiApp, AsgiReceive, AsgiScope, AsgiSend, HttpReply, HttpRequest
+from proxy.serving.http.errors import RequestRefusal, rest_error
+from proxy.serving.http.origins import OriginRules
+from proxy.serving.mcp.elicitation import Seals
+from proxy.serving.mcp.legacy import LegacyEndpoint
+from proxy.serving.mcp.modern import ChangeStreams, ModernEndpoint
+from proxy.serving.mcp.pauses import Pauses
+from proxy.serving.mcp.replicas import ReplicaBus
+from proxy.serving.mcp.server import build_server
+from proxy.serving.mcp.sessions import HandshakeSessions
+from proxy.serving.mcp.tool_calls import ServerOptions
+from proxy.serving.rest.operations import RestOptions, build_rest
+from proxy.serving.rest.routes import OPEN_PATHS
+from proxy.state.base import Publications
+from proxy.state.base import Sessions as SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What one start fixes for its HTTP listener. `seals` have the same keys on all replicas."""
+
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
+    rest: RestOptions = field(default_factory=RestOptions)
+    server: ServerOptions = field(default_factory=ServerOptions)
+    seals: Seals = field(default_factory=Seals)
+    session_ttl_seconds: float = 1800.0
+    ping_seconds: float = 15.0
+    wait_seconds: float = 240.0
+
+
+class Store(SessionStore, Publications, Protocol):
+    """What the MCP paths keep, and what replicas tell each other."""
+
+
+class ServingApp:
+    """One ASGI application per start. `run` hears other replicas, `drain.begin()` starts its end; `close()` ends its
+    subscription."""
+
+    def __init__(
+        self, gateway: Gateway, drain: Drain, store: Store, options: AppOptions | None = None
+    ) -> None:
+        options = options or AppOptions()
+        self._gateway = gateway
+        self._changes = ChangeStreams()
+        self._bus = ReplicaBus(store)
+        pauses = Pauses(gateway, options.seals, drain, options.wait_seconds)
+        server = build_server(gateway, self._changes, pauses, options.server)
+        sessions = HandshakeSessions(store, self._bus, ttl_seconds=options.session_ttl_seconds)
+
+        ping = options.ping_seconds
+        self._legacy = LegacyEndpoint(gateway, server, sessions, pauses, drain, ping_seconds=ping)
+        modern = ModernEndpoint(gateway, server, drain, ping_seconds=ping)
+        self.sessions = sessions
+        self.rest = build_rest(gateway, drain, options.rest)
+        hosts = options.admission.hosts
+        self._others = NonMcpApp(self.rest, hosts, ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest)))
+        self._mcp = McpAdmission(gateway, self._legacy, modern, options.admission)
+        self._unsubscribe = gateway.subscribe(self._changed)
+        drain.on_begin(self._changes.end_streams)
+
+    async def run(self) -> None:
+        """Exchange hints with other replicas, until cancelled."""
+        await self._bus.run(self._on_hint)
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+    def _changed(self, workspaces: frozenset[str]) -> None:
+        self._announce(workspaces)
+        self._bus.publish("tools", workspaces=sorted(workspaces), sha256=self._gateway.config_sha256())
+
+    def _announce(self, workspaces: frozenset[str]) -> None:
+        self._legacy.tools_changed(workspaces)
+        self._changes.announce(workspaces)
+
+    def _on_hint(self, hint: dict[str, Any] | None) -> None:
+        """A replica with the same config has noticed the change itself, or will: telling twice would only have
+        clients list twice."""
+        if hint is None:
+            return
+        if hint["what"] != "tools":
+            self._legacy.on_hint(hint)
+        elif hint["sha256"] != self._gateway.config_sha256():
+            self._announce(frozenset(hint["workspaces"]))
+
+    async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        route = mcp_route(scope["path"])
+        if route is not None:
+            await self._mcp.serve(route, scope, receive, send)
+            return
+        await self._others(scope, receive, send)
+
+
+class NonMcpApp:
+    """Everything that is not MCP, for callers whose Host and Origin are ours. `api` admits requests of the REST API."""
+
+    def __init__(self, app: Quart, hosts: OriginRules, api: ApiAdmission | None = None) -> None:
+        self._app: Any = app
+        self._hosts = hosts
+        self._api = api
+
+    async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] == "http":
+            request = HttpRequest.of(scope)
+            try:
+                request.refuse_repeated()
+                self._hosts.check(request)
+            except RequestRefusal as refusal:
+                await HttpReply(send).json(refusal.fault.status, rest_error(refusal), refusal.headers)
+                return
+            if self._api is not None and is_api(request.path) and request.path not in OPEN_PATHS:
+                await self._api.serve(request, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _lifespan(receive: AsgiReceive, send: AsgiSend) -> None:
+    """Nothing starts or stops here: the composition root opens and closes everything around the server."""
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,180 @@
+"""The few pieces of ASGI that the MCP paths need: a request value, a reply that knows its state, a bounded body."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from integrations.base import JsonObject
+from proxy.serving.http.errors import RefusalKind, RequestRefusal
+
+AsgiScope = MutableMapping[str, Any]
+AsgiMessage = MutableMapping[str, Any]
+AsgiReceive = Callable[[], Awaitable[AsgiMessage]]
+AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
+AsgiApp = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
+
+_MAX_QUERY_FIELDS = 64
+_CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Headers that mean something different when a proxy reads the first copy and we read the last.
+_SINGLE = frozenset(
+    {"authorization", "content-length", "content-type", "host", "mcp-session-id", "origin", "x-api-key"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    repeated: frozenset[str]
+    query: Mapping[str, str]
+    peer_ip: str
+    request_id: str
+
+    @classmethod
+    def of(cls, scope: AsgiScope) -> HttpRequest:
+        headers, repeated = _fold(scope["headers"])
+        given = headers.get("x-request-id", "")
+        client = scope.get("client") or ("", 0)
+        return cls(
+            method=scope["method"],
+            path=scope["path"],
+            headers=headers,
+            repeated=repeated,
+            query=_query(scope.get("query_string", b"")),
+            peer_ip=client[0] or "",
+            request_id=given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
+        )
+
+    def refuse_repeated(self) -> None:
+        """Raises `RequestRefusal` when a header that may occur once occurs twice (request smuggling, T35)."""
+        for name in sorted(self.repeated & _SINGLE):
+            kind: RefusalKind = "bad_origin" if name == "origin" else "bad_request"
+            raise RequestRefusal(kind, f"The header {name} is given more than once.")
+
+
+def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset[str]]:
+    headers: dict[str, str] = {}
+    repeated: set[str] = set()
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1").lower()
+        if name in headers:
+            repeated.add(name)
+        headers[name] = raw_value.decode("latin-1").strip()
+    return headers, frozenset(repeated)
+
+
+def _query(raw: bytes) -> dict[str, str]:
+    """The first `_MAX_QUERY_FIELDS`; nobody who means well sends more."""
+    values: dict[str, str] = {}
+    fields = raw.decode("latin-1").split("&")[:_MAX_QUERY_FIELDS] if raw else []
+    for name, value in parse_qsl("&".join(fields), keep_blank_values=True):
+        values.setdefault(name, value)
+    return values
+
+
+class HttpReply:
+    """Where the answer goes. Adds the common headers once and remembers what was sent."""
+
+    def __init__(self, send: AsgiSend) -> None:
+        self._send = send
+        self.common: list[tuple[bytes, bytes]] = []
+        self.status = 0
+        self.gone = False
+        self.ended = False
+
+    @property
+    def started(self) -> bool:
+        return self.status != 0
+
+    def always(self, name: str, value: str) -> None:
+        """Put this header on whatever is answered."""
+        self.common.append((name.encode("latin-1"), value.encode("latin-1")))
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        own = [(name.encode("latin-1"), _header_value(value)) for name, value in headers.items()]
+        if not self.gone:
+            await self._send({"type": "http.response.start", "status": status, "headers": own + self.common})
+
+    async def body(self, data: bytes, *, more: bool = False) -> None:
+        if not self.gone and not self.ended:
+            self.ended = not more
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def json(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, more: bool = False
+    ) -> None:
+        """One complete answer; `more` leaves it open for a last `body(b"")`. Without a body (202, 204) no
+        content type is claimed."""
+        own = dict(headers or {})
+        own["content-length"] = str(len(body))
+        if body:
+            own.setdefault("content-type", "application/json")
+        await self.start(status, own)
+        await self.body(body, more=more)
+
+
+def _header_value(value: str) -> bytes:
+    """What cannot stand in a header (RFC 9110 section 5.5) is replaced: an error must not fail on its own text."""
+    return "".join(c if " " <= c <= "\x7e" or c == "\t" else "?" for c in value).encode("latin-1")
+
+
+class HttpReceiver:
+    """The receiving side of one request; `complete` once the body has arrived whole or the client has left."""
+
+    def __init__(self, receive: AsgiReceive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def __call__(self) -> AsgiMessage:
+        message = await self._receive()
+        self.complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+
+async def read_body(request: HttpRequest, receive: AsgiReceive, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes. Raises `RequestRefusal` (413) before reading more than that."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestRefusal("bad_request", "The client left before the body was complete.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def read_object(raw: bytes) -> JsonObject:
+    """The JSON object of a body; an empty body is an empty object. Raises `RequestRefusal`."""
+    if not raw.strip():
+        return {}
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RequestRefusal("bad_request", f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise RequestRefusal("bad_request", "The body must be a JSON object.")
+    return value
+
+
+def _too_large(limit: int) -> RequestRefusal:
+    return RequestRefusal(
+        "too_large", f"The request body is larger than {limit} bytes.", headers={"connection": "close"}
+    )

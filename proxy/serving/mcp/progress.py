@@ -1,0 +1,101 @@
+"""What a running execution tells its client: progress for every inner call, console lines as log messages.
+
+The execution reports synchronously and never waits for a slow client: reports go into a bounded queue that one task
+empties into the connection. What does not fit is dropped and counted; the result is complete in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from proxy.serving.mcp.sdk import Notify
+
+QUEUE_SIZE = 1024
+# How long a client that does not read can hold up the end of its own execution.
+FLUSH_SECONDS = 5.0
+# Console levels of agent code and their RFC 5424 names as MCP uses them.
+LEVELS = {"debug": "debug", "log": "info", "info": "info", "warn": "warning", "error": "error"}
+
+
+class Reports:
+    """Turns what happens into notifications. `token` None means no progress, `wants` says which log levels go out."""
+
+    def __init__(self, token: str | int | None, wants: Callable[[str], bool]) -> None:
+        self._token = token
+        self._wants = wants
+        self._steps = 0
+        self.dropped = 0
+        self._send, self.queue = anyio.create_memory_object_stream[tuple[str, dict[str, Any]]](QUEUE_SIZE)
+
+    def call_started(self, seq: int, path: str) -> None:
+        self._progress(f"{path} started")
+
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        self._progress(f"{path}: {text}")
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        self._progress(f"{path} {'ok' if ok else code or 'failed'} in {ms:.0f} ms")
+
+    def log(self, level: str, text: str) -> None:
+        name = LEVELS.get(level, "info")
+        if self._wants(name):
+            self._offer("notifications/message", {"level": name, "logger": "console", "data": text})
+
+    def still_waiting(self) -> None:
+        """Progress in name only: clients that give up on silence do not."""
+        self._progress("waiting for a decision")
+
+    def end(self) -> None:
+        self._send.close()
+
+    def _progress(self, message: str) -> None:
+        # MCP: progress must increase with every notification; the total is not known, so none is claimed.
+        self._steps += 1
+        if self._token is not None:
+            params = {"progressToken": self._token, "progress": self._steps, "message": message}
+            self._offer("notifications/progress", params)
+
+    def _offer(self, method: str, params: dict[str, Any]) -> None:
+        try:
+            self._send.send_nowait((method, params))
+        except (anyio.WouldBlock, anyio.BrokenResourceError):
+            self.dropped += 1
+
+
+@asynccontextmanager
+async def reporting(
+    reports: Reports, notify: Notify, waiting_seconds: float | None = None
+) -> AsyncIterator[Reports]:
+    """Send what `reports` gets while the body runs; everything is out when it ends, so that the result comes
+    last. With `waiting_seconds` the body waits for a person, and says so as often."""
+
+    async def pump() -> None:
+        async with reports.queue:
+            async for method, params in reports.queue:
+                await notify(method, params)
+
+    async def wait(seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
+            reports.still_waiting()
+
+    problem: Exception | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(pump)
+        async with anyio.create_task_group() as waiting:
+            if waiting_seconds is not None:
+                waiting.start_soon(wait, waiting_seconds)
+            try:
+                yield reports
+            except Exception as error:  # the task group would wrap it; it goes on as it is below
+                problem = error
+            finally:
+                reports.end()
+                waiting.cancel_scope.cancel()
+                group.cancel_scope.deadline = anyio.current_time() + FLUSH_SECONDS
+    if problem is not None:
+        raise problem
