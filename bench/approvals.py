@@ -69,7 +69,7 @@ def calls(name: str, count: int) -> str:
 
 
 async def costs(name: str) -> None:
-    async with store(name) as state, world(rules=RULES, state=state, options=OPTIONS) as running:
+    async with store(name) as state, world(rules=RULES, state=state, pool_options=OPTIONS) as running:
         trivial = await timed(lambda: running.run("return 1"), 300)
         say(f"{name}: trivial execute {trivial[0]:.2f} ms, {trivial[1]:.2f} CPU")
         for what, tool, count in (("read", "get", 50), ("write", "delete", 20)):
@@ -106,7 +106,7 @@ async def resumed(running: World, count: int) -> tuple[float, float]:
 async def paused(name: str, count: int) -> None:
     """Memory of this process, with pages shared with its workers counted in part (PSS)."""
     rules = (Rule("ask", "demo.*", "require_approval"),)
-    async with store(name) as state, world(rules=rules, state=state, options=OPTIONS) as running:
+    async with store(name) as state, world(rules=rules, state=state, pool_options=OPTIONS) as running:
         await wait_for_people(running, 500)
         before = resident()
         began = time.perf_counter()

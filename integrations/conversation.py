@@ -19,6 +19,9 @@ from integrations.base import JsonObject
 ElicitAction = Literal["accept", "decline", "cancel"]
 """What a person does with a question, as MCP spells it (`ElicitResult`)."""
 
+ElicitationKind = Literal["form", "url"]
+"""What a server asks for: values that fit a schema, or a visit to an address."""
+
 OnProgress = Callable[[float, float | None, str | None], None]
 """Progress so far, the total if it is known, and a message. Called in the event loop; neither blocks nor raises."""
 

@@ -21,7 +21,8 @@ UNTESTED: Mapping[str, str] = {}
 
 # Test file -> why it has no source file of its name.
 SOURCELESS: Mapping[str, str] = {
-    "tests/proxy/executions/test_histories.py": "random histories go through all of the machine's modules",
+    "tests/proxy/executions/machine/test_histories.py": "random histories go through all of the machine's modules",
+    "tests/proxy/executions/test_old_journals.py": "executions of earlier versions go through the whole package",
     "tests/integrations/mcp/test_npm.py": "servers from npm through the whole kind, over every transport",
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_documents.py": "real documents through the whole kind",

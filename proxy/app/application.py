@@ -30,7 +30,7 @@ from proxy.calls import Calls, SystemTools
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
-from proxy.executions import Executions
+from proxy.executions import ExecutionOptions, Executions
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
@@ -81,18 +81,15 @@ class Application:
             on_call=all_of(counts.called, self.auditing.called),
             spans=spans,
         )
-        self.executions = Executions(
-            sandboxes,
-            calls,
-            self.live,
-            state,
+        lent = ExecutionOptions(
             on_execution=all_of(counts.executed, self.auditing.executed),
             on_decision=all_of(counts.decided, self.auditing.decided),
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             approval_url=self.approval_url,
-            still=lambda principal: self.access.authenticator.refresh(principal),
+            refresh_principal=lambda principal: self.access.authenticator.refresh(principal),
         )
+        self.executions = Executions(sandboxes, calls, self.live, state, lent)
         self._reloader: Reloader[LoadedConfig, Built] | None = None
         self.gateway = self._gateway()
 

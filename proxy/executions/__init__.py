@@ -1,45 +1,48 @@
 """From code to outcome."""
 
-from proxy.executions.approvals import (
-    CHOICES,
+from proxy.executions.context import ExecutionLimits, limits_from
+from proxy.executions.decisions import DecisionReport
+from proxy.executions.finish import ExecutionReport
+from proxy.executions.interactions import (
+    ELICIT_ACTIONS,
     REFUSALS,
-    AskedBy,
-    Choice,
     DecideOutcome,
-    Decision,
+    DecisionRefusal,
+    ExecutionPage,
     ExecutionView,
     Interaction,
-    Page,
+    InteractionDecision,
     Pending,
     Via,
 )
-from proxy.executions.deciding import DecisionReport
-from proxy.executions.limits import ExecutionLimits, limits_from
-from proxy.executions.outcome import SILENT, ExecutionRequest, ExecutionResult, Observer, Silent
-from proxy.executions.reports import ExecutionReport
-from proxy.executions.runner import Executions
-from proxy.executions.schema import OUTPUT_SCHEMA
-from proxy.executions.topics import pauses
+from proxy.executions.lease import pauses
+from proxy.executions.machine.events import LOST_CALL_OUTCOMES
+from proxy.executions.machine.journal import AskedBy
+from proxy.executions.result import SILENT, ExecutionRequest, ExecutionResult, Observer, Silent
+from proxy.executions.result_schema import OUTPUT_SCHEMA
+from proxy.executions.service import ExecutionOptions, Executions
 
 __all__ = [
-    "CHOICES",
+    "ELICIT_ACTIONS",
+    "LOST_CALL_OUTCOMES",
     "OUTPUT_SCHEMA",
     "REFUSALS",
     "SILENT",
     "AskedBy",
-    "Choice",
     "DecideOutcome",
-    "Decision",
+    "DecisionRefusal",
     "DecisionReport",
     "ExecutionLimits",
+    "ExecutionOptions",
+    "ExecutionPage",
     "ExecutionReport",
     "ExecutionRequest",
     "ExecutionResult",
     "ExecutionView",
     "Executions",
     "Interaction",
+    "InteractionDecision",
     "Observer",
-    "Page",
     "Pending",
     "Silent",
     "Via",

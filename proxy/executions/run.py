@@ -1,55 +1,56 @@
 """One execution: carries out what the machine commands, and tells the machine what happened.
 
-Everything arrives in one bounded inbox; the machine is stepped by one task. The worker's answers and the inner calls
+Everything arrives in one bounded queue; the machine is stepped by one task. The worker's answers and the inner calls
 have a task each, all owned by the run's TaskGroup, so none of them outlives the execution.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from proxy.calls import Calls
-from proxy.executions.calling import Calling
-from proxy.executions.claim import Claim
-from proxy.executions.clock import not_before
-from proxy.executions.entries import Entries
-from proxy.executions.heard import Heard
-from proxy.executions.inbox import Inbox
-from proxy.executions.job import Job, Workers, first_event, start_message
-from proxy.executions.journal import SettleRecord
-from proxy.executions.judging import Judging
-from proxy.executions.machine import IllegalEvent, State, deadline, step
-from proxy.executions.outcome import SILENT, CallEntry
-from proxy.executions.parking import Parking
-from proxy.executions.protocol import (
-    Answer,
-    Blocked,
+from proxy.executions.context import (
+    Environment,
+    MillisecondClock,
+    RunContext,
+    not_before,
+    start_message,
+    within,
+)
+from proxy.executions.inner_calls import InnerCalls
+from proxy.executions.machine.events import (
     CancelRequested,
-    Command,
+    DeadlineReached,
     Deliver,
-    Dispatch,
+    DispatchCall,
     Ended,
-    Event,
     Finish,
     Finished,
     HandOver,
     HandOverRequested,
     Judge,
     Judged,
-    Judgement,
     KillWorker,
     LostReason,
+    MachineCommand,
+    MachineEvent,
     Pause,
     Rejoin,
     StartWorker,
+    TimerDue,
     WaitTimer,
+    WorkerBlocked,
     WorkerLost,
-    Write,
+    WriteRecord,
 )
-from proxy.sandbox import Blocked as BlockedMessage
-from proxy.sandbox import Delivery, PoolBusy, PoolUnavailable, Worker, WorkerGone
+from proxy.executions.machine.journal import SettleRecord
+from proxy.executions.machine.state import IllegalEvent, MachineState, deadline
+from proxy.executions.machine.step import step
+from proxy.executions.open_calls import OpenCalls
+from proxy.executions.result import SILENT, CallEntry, Observer
+from proxy.sandbox import Blocked, Delivery, PoolBusy, PoolUnavailable, Worker, WorkerGone, WorkerMessage
 from proxy.state import LeaseLost, Owner, StateUnavailable
 from proxy.telemetry import Logger
 
@@ -63,27 +64,14 @@ NOT_KEPT: Final = "The record of this execution could not be kept, so it was sto
 class Run:
     """Drives one execution to its end. `drive` is called once."""
 
-    def __init__(
-        self,
-        job: Job,
-        pool: Workers,
-        calls: Calls,
-        claim: Claim,
-        clock: Callable[[], float],
-        parking: Parking,
-    ) -> None:
-        self._job = job
-        self._pool = pool
-        self._calls = calls
-        self._claim = claim
-        self._clock = clock if job.past is None else not_before(clock, job.past.clock)
-        self._judging = Judging(job, calls)
-        self._entries = Entries(job.past)
-        self._state = State(job.machine)
-        self._inbox = Inbox(job.machine.parallel + 8, self._clock)
-        self._calling = Calling(
-            job, calls, parking, self._judging, self._entries, self._clock, self._inbox.put
-        )
+    def __init__(self, context: RunContext, environment: Environment, open_calls: OpenCalls) -> None:
+        clock, past = environment.clock, context.past
+        self._context = context
+        self._pool = environment.pool
+        self._clock = clock if past is None else not_before(clock, past.clock)
+        self._state = MachineState(context.machine)
+        self._events = EventQueue(context.machine.parallel + 8, self._clock)
+        self._calls = InnerCalls(context, environment.calls, open_calls, self._clock, self._events.put)
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled = self._leaving = False
         self.ended: Ended | None = None
@@ -91,31 +79,35 @@ class Run:
         self.lost: str | None = None
         # Calls of it are under way still, although it has paused.
         self.parked = False
-        # A line may not be longer than what the worker is told, so twice that is never cut for an honest one.
-        self.heard = Heard(job.limits.log_bytes * 2 + 65_536, job.limits.emit_bytes * 2)
+        # No line is longer than the limit that the worker was given, so twice the limit never cuts an honest worker.
+        self.output = OutputBuffer(context.limits.log_bytes * 2 + 65_536, context.limits.emit_bytes * 2)
         # Set by whoever drives, when everything about this run is in the store.
         self.over = asyncio.Event()
 
     @property
     def owner(self) -> Owner:
         """Whose execution it is."""
-        return self._claim.record.owner
+        return self._context.owner
 
     def entries(self) -> tuple[CallEntry, ...]:
         """The inner calls so far."""
-        return self._entries.listed(self.ended or self.paused, self._clock())
+        return self._calls.listed(self.ended or self.paused)
+
+    def leave_calls_open(self) -> None:
+        """It has paused, and its calls stay under way."""
+        self.parked = True
 
     def hand_over(self) -> None:
         """Ask to leave the rest to another process; safe to repeat."""
         if not self._leaving:
             self._leaving = True
-            self._inbox.put(HandOverRequested(self._clock()))
+            self._events.put(HandOverRequested(self._clock()))
 
     def cancel(self, why: str) -> None:
         """Ask for the end; safe to repeat."""
         if not self._cancelled:
             self._cancelled = True
-            self._inbox.put(CancelRequested(self._clock(), why))
+            self._events.put(CancelRequested(self._clock(), why))
 
     @property
     def over_now(self) -> bool:
@@ -123,13 +115,13 @@ class Run:
         return self.ended is not None or self.paused is not None
 
     async def drive(self) -> Ended | Pause | HandOver:
-        """Run to the end, to the next pause, or to where another process goes on.
+        """Run to the end, to the next pause, or to where another process continues.
 
-        When this task is cancelled nothing is left when it says so.
+        When this task is cancelled, worker and calls have ended before `CancelledError` is raised.
         """
         try:
-            lifetime = self._job.machine.lifetime_ms / 1000 + _POOL_GRACE_SECONDS
-            async with self._pool.worker(self._job.principal.workspace_id, lifetime) as worker:
+            lifetime = self._context.machine.lifetime_ms / 1000 + _POOL_GRACE_SECONDS
+            async with self._pool.worker(self._context.principal.workspace_id, lifetime) as worker:
                 await self._drive(worker)
         except (PoolBusy, PoolUnavailable) as error:
             self._lose("unavailable", str(error))
@@ -145,37 +137,37 @@ class Run:
 
     async def _drive(self, worker: Worker) -> None:
         async with asyncio.TaskGroup() as group:
-            self._own(group, self._kept())
-            await self._take(first_event(self._job, self._clock()), worker, group)
+            self._own(group, self._renew_lease())
+            await self._take(self._context.first_event(self._clock()), worker, group)
             while not self.over_now:
                 last = deadline(self._state)
                 assert last is not None
-                await self._take(await self._inbox.next(last), worker, group)
+                await self._take(await self._events.next(last), worker, group)
             for task in self._tasks:
                 task.cancel()
 
-    async def _kept(self) -> None:
-        """Returns never while the execution is ours."""
-        await self._claim.keep()
-        self._inbox.put(WorkerLost(self._clock(), "store", "another process has taken it over"))
+    async def _renew_lease(self) -> None:
+        """Hold the lease until the run is over; when it is lost, so is the execution."""
+        await self._context.lease.renew()
+        self._events.put(WorkerLost(self._clock(), "store", "another process has taken it over"))
 
     # ---- events -------------------------------------------------------------------------------------------------
-    async def _take(self, event: Event, worker: Worker, group: asyncio.TaskGroup) -> None:
+    async def _take(self, event: MachineEvent, worker: Worker, group: asyncio.TaskGroup) -> None:
         try:
             self._state, commands = step(self._state, event)
         except IllegalEvent as error:
-            # What the worker says may be nonsense; what we say may not.
-            if not isinstance(event, Blocked | Finished):
+            # A hostile worker can cause this; for any other event it is a defect of ours.
+            if not isinstance(event, WorkerBlocked | Finished):
                 raise
-            _log.warning("sandbox_protocol", execution=self._job.execution_id, error=str(error))
+            _log.warning("sandbox_protocol", execution=self._context.execution_id, error=str(error))
             event = WorkerLost(event.at, "protocol", "")
             self._state, commands = step(self._state, event)
         if isinstance(event, WorkerLost):
             self.lost = event.reason
-        while asked := next((one for one in commands if isinstance(one, Judge)), None):
-            answers = tuple((one.call.seq, self._judge(one)) for one in asked.calls)
-            self._state, more = step(self._state, Judged(event.at, answers))
-            commands = (*(one for one in commands if one is not asked), *more)
+        while judge := next((one for one in commands if isinstance(one, Judge)), None):
+            verdicts = tuple((one.call.seq, self._calls.judge(one)) for one in judge.calls)
+            self._state, more = step(self._state, Judged(event.at, verdicts))
+            commands = (*(one for one in commands if one is not judge), *more)
         self._conclude(commands)
         await self._carry_out(commands, worker, group)
 
@@ -184,30 +176,23 @@ class Run:
         self._state, commands = step(self._state, WorkerLost(self._clock(), reason, detail))
         self._conclude(commands)
 
-    def _conclude(self, commands: tuple[Command, ...]) -> None:
+    def _conclude(self, commands: tuple[MachineCommand, ...]) -> None:
         for command in commands:
             if isinstance(command, Finish):
                 self.ended = command.ended
             elif isinstance(command, Pause | HandOver):
                 self.paused = command
 
-    def _judge(self, judgement: Judgement) -> Answer:
-        answer, refused = self._judging.answer(judgement)
-        if refused is not None:
-            self._job.observer.call_started(judgement.call.seq, judgement.call.path)
-            self._calling.settle(judgement.call, refused)
-        return answer
-
     # ---- commands -----------------------------------------------------------------------------------------------
     async def _carry_out(
-        self, commands: tuple[Command, ...], worker: Worker, group: asyncio.TaskGroup
+        self, commands: tuple[MachineCommand, ...], worker: Worker, group: asyncio.TaskGroup
     ) -> None:
-        writes: list[Write] = []
+        writes: list[WriteRecord] = []
         for command in commands:
-            if isinstance(command, Write):
+            if isinstance(command, WriteRecord):
                 writes.append(command)
                 if isinstance(command.record, SettleRecord):
-                    self._entries.decide(command.record)
+                    self._calls.note(command.record)
                 continue
             if writes and not await self._stored(writes, worker):
                 return
@@ -216,21 +201,21 @@ class Run:
         if writes:
             await self._stored(writes, worker)
 
-    def _do(self, command: Command, worker: Worker, group: asyncio.TaskGroup) -> None:
+    def _do(self, command: MachineCommand, worker: Worker, group: asyncio.TaskGroup) -> None:
         match command:
             case StartWorker():
                 self._own(group, self._exchange(worker, None))
             case Deliver(events):
-                self._inbox.wake = None
+                self._events.wake_at(None)
                 self._own(group, self._exchange(worker, list(events)))
-            case Dispatch(call):
-                self._own(group, self._calling.send(call))
+            case DispatchCall(call):
+                self._own(group, self._calls.send(call))
             case Rejoin(call):
-                self._own(group, self._calling.rejoin(call))
+                self._own(group, self._calls.rejoin(call))
             case WaitTimer(at):
-                self._inbox.wake = at
+                self._events.wake_at(at)
             case KillWorker():
-                self._inbox.wake = None
+                self._events.wake_at(None)
                 worker.kill()
             case _:
                 pass  # ends are noted in `_conclude`, before anything was waited for
@@ -240,19 +225,19 @@ class Run:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _stored(self, writes: list[Write], worker: Worker) -> bool:
+    async def _stored(self, writes: list[WriteRecord], worker: Worker) -> bool:
         """Whether the store took them. If not the execution ends: nothing may happen that is not on record."""
         try:
-            await self._claim.write(writes, guarded=any(self._judging.guards(one) for one in writes))
+            await self._context.lease.write(writes, guarded=any(map(self._calls.guards, writes)))
             return True
         except LeaseLost:
             why = "another process has taken it over"
         except StateUnavailable:
-            # The store tells of that itself, once and not for every execution.
+            # The store logs that itself, once and not for every execution.
             why = _AWAY
         # A boundary: whatever store is configured fails in its own way, and none of them may take others down.
         except Exception as error:
-            _log.exception("journal_failed", error, execution=self._job.execution_id)
+            _log.exception("journal_failed", error, execution=self._context.execution_id)
             why = ""
         self._abandon(worker, why)
         return False
@@ -272,18 +257,91 @@ class Run:
         """Say one thing, the start or these deliveries, and hear the answer."""
         try:
             if deliveries is None:
-                await worker.start(start_message(self._job.start))
+                await worker.start(start_message(self._context.start))
             else:
                 await worker.deliver(deliveries)
             message = await worker.receive()
         except WorkerGone as gone:
-            self._inbox.put(WorkerLost(self._clock(), gone.reason, gone.detail))
+            self._events.put(WorkerLost(self._clock(), gone.reason, gone.detail))
             return
-        # What was logged before the pause was told then.
-        observer = SILENT if self._state.phase == "replaying" else self._job.observer
-        self.heard.take(message, observer)
+        # During a replay the observer has heard the lines before.
+        observer = SILENT if self._state.phase == "replaying" else self._context.observer
+        self.output.take(message, observer)
         now = self._clock()
-        if isinstance(message, BlockedMessage):
-            self._inbox.put(Blocked(now, message.calls, message.wake))
+        if isinstance(message, Blocked):
+            self._events.put(WorkerBlocked(now, message.calls, message.wake))
         else:
-            self._inbox.put(Finished(now, message))
+            self._events.put(Finished(now, message))
+
+
+# ---- parts of a run ------------------------------------------------------------------------------------------------
+class EventQueue:
+    """What has happened to an execution and was not told to its machine yet. Bounded, in the order of arrival."""
+
+    def __init__(self, size: int, clock: MillisecondClock) -> None:
+        self._clock = clock
+        self._events: asyncio.Queue[MachineEvent] = asyncio.Queue(size)
+        self._wake_ms: float | None = None
+
+    def put(self, event: MachineEvent) -> None:
+        """Never waits: `size` is the most that one execution can have under way."""
+        self._events.put_nowait(event)
+
+    def wake_at(self, due_ms: float | None) -> None:
+        """When the code's earliest timer is due; None when it waits for none."""
+        self._wake_ms = due_ms
+
+    async def next(self, last_ms: float) -> MachineEvent:
+        """What happens next: something that came, or time running out, at the latest at `last_ms`."""
+        while True:
+            now = self._clock()
+            if now >= last_ms:
+                return DeadlineReached(now)
+            if not self._events.empty():
+                return self._events.get_nowait()
+            if self._wake_ms is not None and now >= self._wake_ms:
+                return TimerDue(now)
+            until = last_ms if self._wake_ms is None else min(last_ms, self._wake_ms)
+            try:
+                async with within(until - now):
+                    return await self._events.get()
+            except TimeoutError:
+                continue
+
+
+@dataclass(slots=True)
+class OutputBuffer:
+    """Console lines and emitted values so far. The worker bounds them; a worker that got out of hand is bounded here.
+
+    `log_bytes` and `emit_bytes` are what is left of each.
+    """
+
+    log_bytes: int
+    emit_bytes: int
+    logs: list[tuple[str, str]] = field(default_factory=list)
+    emits: list[Any] = field(default_factory=list)
+
+    def take(self, message: WorkerMessage, observer: Observer) -> None:
+        """Keep what fits, and pass log lines on."""
+        for level, text in message.logs:
+            # 16 bytes stand for what a line costs beyond its text.
+            self.log_bytes -= len(text) + 16
+            if self.log_bytes < -4096:
+                break
+            self.logs.append((level, text))
+            observer.log(level, text)
+        for value in message.emits:
+            self.emit_bytes -= size_of(value)
+            if self.emit_bytes >= 0:
+                self.emits.append(value)
+
+
+def size_of(value: Any) -> int:
+    """Roughly the bytes of an emitted value. Strings are nearly always the bulk of it."""
+    if isinstance(value, str):
+        return len(value) + 2
+    if isinstance(value, dict):
+        return sum(len(key) + 4 + size_of(item) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(1 + size_of(item) for item in value)
+    return 8

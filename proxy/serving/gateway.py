@@ -13,12 +13,12 @@ from integrations.base import Failure, JsonObject
 from proxy.calls import PlainValue
 from proxy.executions import (
     DecideOutcome,
-    Decision,
+    ExecutionPage,
     ExecutionRequest,
     ExecutionResult,
     ExecutionView,
+    InteractionDecision,
     Observer,
-    Page,
     Pending,
     Via,
 )
@@ -126,7 +126,7 @@ class PendingApprovals(Protocol):
         ...
 
     async def decide(
-        self, execution_id: str, decisions: Mapping[str, Decision], decider: Principal, via: Via
+        self, execution_id: str, decisions: Mapping[str, InteractionDecision], decider: Principal, via: Via
     ) -> DecideOutcome:
         """Record decisions by interaction id (`*`: all that wait). Whoever waits for them is woken."""
         ...
@@ -149,7 +149,7 @@ class History(Protocol):
 
     async def list(
         self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> Page:
+    ) -> ExecutionPage:
         """Newest first. `status` is running, paused or settled."""
         ...
 

@@ -6,7 +6,7 @@ from proxy.state.opening import open_state
 from proxy.state.records import (
     Caps,
     Conflict,
-    Decision,
+    DecisionRecord,
     Entry,
     ExecutionQuery,
     ExecutionRecord,
@@ -25,7 +25,7 @@ from proxy.state.records import (
 __all__ = [
     "Caps",
     "Conflict",
-    "Decision",
+    "DecisionRecord",
     "Entry",
     "ExecutionQuery",
     "ExecutionRecord",

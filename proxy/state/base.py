@@ -24,7 +24,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.state.records import (
-    Decision,
+    DecisionRecord,
     Entry,
     ExecutionQuery,
     ExecutionRecord,
@@ -118,22 +118,22 @@ class ExecutionRecords(Protocol):
         ...
 
 
-class Decisions(Protocol):
+class DecisionRecords(Protocol):
     """Single-use decisions about paused calls. Written by whoever approves, on any replica; used by the execution."""
 
-    async def decide(self, decision: Decision) -> Decision | None:
+    async def decide(self, decision: DecisionRecord) -> DecisionRecord | None:
         """Record it unless there is one already; the one in force. The first decision stands.
 
         None when the execution is not there, is settled, or is another owner's: nobody would use the decision.
         """
         ...
 
-    async def decisions(self, execution_id: str, owner: Owner) -> tuple[Decision, ...]:
+    async def decisions(self, execution_id: str, owner: Owner) -> tuple[DecisionRecord, ...]:
         """All that have not expired, used or not, in no particular order."""
         ...
 
     async def use_decision(
-        self, decision: Decision, *, records: Sequence[bytes] = (), lease: Lease | None = None
+        self, decision: DecisionRecord, *, records: Sequence[bytes] = (), lease: Lease | None = None
     ) -> bool:
         """Use it up and append `records` to the journal, both or neither. True for exactly one caller, ever.
 
@@ -258,7 +258,7 @@ class State(
     Journals,
     Results,
     ExecutionRecords,
-    Decisions,
+    DecisionRecords,
     Sessions,
     Leases,
     Entries,
@@ -271,7 +271,7 @@ class State(
 
 __all__ = [
     "Backend",
-    "Decisions",
+    "DecisionRecords",
     "Entries",
     "ExecutionRecords",
     "Journals",

@@ -107,7 +107,7 @@ class ExecutionQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionRecord:
     """What somebody decided about one interaction of one execution. `owner` is the execution's.
 
     `binding` names what exactly was decided on (a digest over principal, address, arguments, tool definition): a

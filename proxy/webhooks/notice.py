@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from proxy.executions import ExecutionView, Interaction
-from proxy.executions.approvals import iso
+from proxy.executions.interactions import iso
 
 KIND: Final = "webhook"
 """The kind of entry in the state store."""
@@ -64,7 +64,7 @@ def message(seen: ExecutionView, asked: Sequence[Interaction], at: float, approv
         "accountId": seen.account_id,
         "sessionId": seen.session_id,
         "approvalUrl": approval_url,
-        "expiresAt": iso(min(one.expires_at for one in asked)),
+        "expiresAt": iso(min(one.expires_at_ms for one in asked)),
         "interactionCount": len(asked),
         "interactions": [one.as_json() for one in asked[:_SHOWN]],
     }

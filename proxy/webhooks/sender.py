@@ -211,7 +211,7 @@ class WebhookSender:
         if record is None or record.status != "paused":
             return None
         seen = view(record)
-        asked = [one for one in seen.interactions if one.expires_at > now * 1000]
+        asked = [one for one in seen.interactions if one.expires_at_ms > now * 1000]
         if not asked:
             return None
         entry = await self._state.read_entry(KIND, workspace_id, execution_id)

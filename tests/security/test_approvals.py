@@ -11,8 +11,14 @@ import pytest
 
 from policies import Rule
 from proxy.calls import Calls
-from proxy.executions import Decision, ExecutionLimits, ExecutionResult, Executions
-from proxy.executions.closing import PENDING_CAP
+from proxy.executions import (
+    ExecutionLimits,
+    ExecutionOptions,
+    ExecutionResult,
+    Executions,
+    InteractionDecision,
+)
+from proxy.executions.finish import PENDING_CAP
 from proxy.executions.rendering import SHOWN_CHARACTERS, render
 from proxy.principal import Principal
 from proxy.state import MemoryState
@@ -99,9 +105,8 @@ async def test_t11_a_double_approval_executes_once() -> None:
 async def test_t11_approval_on_another_replica_goes_on_there() -> None:
     async with world(rules=[ASK]) as running:
         calls = Calls(running.live, running.state)
-        other = Executions(
-            running.pool, calls, running.live, running.state, limits=lambda _: ExecutionLimits()
-        )
+        options = ExecutionOptions(limits=lambda _: ExecutionLimits())
+        other = Executions(running.pool, calls, running.live, running.state, options)
         first = await paused(running)
         result = await other.resume(first.execution_id, "accept", None, None, ALICE)
         late = await accept(running, first)
@@ -141,7 +146,7 @@ async def test_t11_the_groups_of_the_moment_count() -> None:
     mine = Rule("mine", "demo.org.main.things.delete", "approve", principals=("group:ops",))
     rules = [ASK, mine, Rule("no", "demo.org.main.things.delete", "block", reason="ops only")]
     code = f"{CREATE.replace('return ', '')}; return await tools.demo.org.main.things.delete({{n: 2}})"
-    async with world(rules=rules, still=lambda who: still[who.account_id]) as running:
+    async with world(rules=rules, refresh_principal=lambda who: still[who.account_id]) as running:
         result = await accept(running, await running.run(code, ops))
         assert result.result["ok"]
         first = await running.run(code, ops)
@@ -153,7 +158,7 @@ async def test_t11_the_groups_of_the_moment_count() -> None:
 async def test_t11_nothing_is_sent_for_an_account_that_is_not_admitted_any_more() -> None:
     still: dict[str, Principal] = {ALICE.account_id: ALICE}
     async with world(
-        rules=[HUMAN], is_approver=is_boss, still=lambda who: still.get(who.account_id)
+        rules=[HUMAN], is_approver=is_boss, refresh_principal=lambda who: still.get(who.account_id)
     ) as running:
         first = await paused(running)
         still.clear()
@@ -231,20 +236,24 @@ async def test_t12_what_a_person_approved_is_sent_again_after_a_crash_only_by_a_
     async with world(talking(), state=state, rules=[HUMAN], is_approver=is_boss) as there:
         async with world(talking(), state=state, rules=[HUMAN], is_approver=is_boss) as here:
             first = await paused(here, code)
-            await here.executions.decide(first.execution_id, {"*": Decision("accept")}, BOSS, "rest")
+            await here.executions.decide(
+                first.execution_id, {"*": InteractionDecision("accept")}, BOSS, "rest"
+            )
             await here.executions.wait(first.execution_id, ALICE, 0)
             await here.executions.let_go(0)
         # The call asked something in the middle, and the process that held it is gone.
-        answered = {"*": Decision("accept", {"name": "Ada"})}
+        answered = {"*": InteractionDecision("accept", {"name": "Ada"})}
         await there.executions.decide(first.execution_id, answered, BOSS, "rest")
         lost = await there.executions.wait(first.execution_id, ALICE, 0)
         assert [(one.kind, one.approver) for one in lost.interactions] == [("outcome_unknown", "human")]
         for outcome in ("retry", "done"):
-            again = {"*": Decision("accept", {"outcome": outcome})}
+            again = {"*": InteractionDecision("accept", {"outcome": outcome})}
             refused = await there.executions.decide(first.execution_id, again, ALICE, "rest")
             assert refused.first_refusal == "needs_another_person"
         assert there.upstream.sent == []
-        taken = await there.executions.decide(first.execution_id, {"*": Decision("decline")}, ALICE, "rest")
+        taken = await there.executions.decide(
+            first.execution_id, {"*": InteractionDecision("decline")}, ALICE, "rest"
+        )
         assert taken.first_refusal is None
         assert (await there.executions.wait(first.execution_id, ALICE, LIMIT_SECONDS)).result is False
 
@@ -286,7 +295,9 @@ async def test_t14_another_account_does_not_find_it() -> None:
             assert (found.status, found.recovery) == ("execution_not_found", "re_execute")
         assert await running.executions.show(first.execution_id, BOB) is None
         assert await running.executions.pending(BOB) == ()
-        outcome = await running.executions.decide(first.execution_id, {"*": Decision("accept")}, BOB, "rest")
+        outcome = await running.executions.decide(
+            first.execution_id, {"*": InteractionDecision("accept")}, BOB, "rest"
+        )
         assert outcome.why == "not_found"
 
 

@@ -91,7 +91,7 @@ async def test_t17_with_another_key_nothing_is_read(tmp_path: Path) -> None:
 async def test_t17_after_its_time_nothing_is_left(tmp_path: Path) -> None:
     clock = Clock()
     file = tmp_path / "state.db"
-    limits = replace(LIMITS, execution_ttl_seconds=3600.0, result_ttl_seconds=3600.0)
+    limits = replace(LIMITS, execution_ttl_ms=3_600_000.0, result_ttl_seconds=3600.0)
     upstream = shelf(get=lambda _: Success("result-canary"))
 
     def milliseconds() -> float:

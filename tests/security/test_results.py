@@ -12,7 +12,7 @@ import pytest
 
 from integrations.base import Failure, JsonObject, Result, Success
 from proxy.executions import ExecutionLimits
-from proxy.executions.machine import MachineLimits
+from proxy.executions.machine.state import MachineLimits
 from proxy.state import MemoryState, Owner
 from tests.proxy.executions.world import TOKEN, shelf, world
 

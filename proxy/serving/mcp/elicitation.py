@@ -27,7 +27,8 @@ import orjson
 from mcp.server.request_state import InvalidRequestState
 
 from integrations.base import JsonObject, Secret
-from proxy.executions import CHOICES, Choice, Decision, Interaction
+from integrations.conversation import ElicitAction
+from proxy.executions import ELICIT_ACTIONS, LOST_CALL_OUTCOMES, Interaction, InteractionDecision
 from proxy.state import StateUnreadable
 from proxy.state.keys import KeyRing
 
@@ -56,7 +57,7 @@ _OUTCOME_SCHEMA: Final[JsonObject] = {
             "type": "string",
             "title": "What became of it",
             "description": "retry sends it again, done takes it as done, fail takes it as failed",
-            "enum": ["retry", "done", "fail"],
+            "enum": list(LOST_CALL_OUTCOMES),
         }
     },
     "required": ["outcome"],
@@ -142,20 +143,20 @@ def _schema(question: Interaction) -> JsonObject:
     return APPROVAL_SCHEMA
 
 
-def decision_of(kind: str, url_mode: bool, answer: Any) -> Decision | None:
+def decision_of(kind: str, url_mode: bool, answer: Any) -> InteractionDecision | None:
     """What an `ElicitResult` says; None when it is not one."""
     word = answer.get("action") if isinstance(answer, Mapping) else None
-    action: Choice | None = next((one for one in CHOICES if one == word), None)
+    action: ElicitAction | None = next((one for one in ELICIT_ACTIONS if one == word), None)
     if action is None:
         return None
     content = answer.get("content")
     if not isinstance(content, Mapping):
         content = {}
     if action != "accept":
-        return Decision(action)
+        return InteractionDecision(action)
     if kind in ("form", "outcome_unknown"):
-        return Decision("accept", dict(content))
-    return Decision("accept" if url_mode or content.get("decision") == "accept" else "decline")
+        return InteractionDecision("accept", dict(content))
+    return InteractionDecision("accept" if url_mode or content.get("decision") == "accept" else "decline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class SentElicitation:
         except (Forged, TypeError, orjson.JSONDecodeError):
             return None
 
-    def decision(self, answer: Any) -> Decision | None:
+    def decision(self, answer: Any) -> InteractionDecision | None:
         return decision_of(self.kind, self.url_mode, answer)
 
 
@@ -219,7 +220,7 @@ class RequestState:
         )
         return cls(execution_id, sent)
 
-    def decisions(self, responses: Mapping[str, Any]) -> dict[str, Decision]:
+    def decisions(self, responses: Mapping[str, Any]) -> dict[str, InteractionDecision]:
         """The answers to what was asked; others are ignored (MCP 2026-07-28, multi round-trip requests)."""
         read = {
             one.question_id: one.decision(responses[one.question_id])

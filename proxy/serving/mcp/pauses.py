@@ -21,7 +21,7 @@ import anyio
 from mcp.shared.exceptions import MCPError
 
 from integrations.base import JsonObject
-from proxy.executions import Decision, ExecutionResult, Interaction, Observer
+from proxy.executions import ExecutionResult, Interaction, InteractionDecision, Observer
 from proxy.serving.drain import Drain
 from proxy.serving.gateway import Gateway
 from proxy.serving.mcp import sdk
@@ -105,7 +105,7 @@ class Pauses:
         asked."""
         client, after = context.lifespan_context, result
         notes: list[str] = []
-        seconds = max(one.expires_at for one in result.interactions) / 1000 - time.time() + _SLACK_SECONDS
+        seconds = max(one.expires_at_ms for one in result.interactions) / 1000 - time.time() + _SLACK_SECONDS
         with _first_error():
             async with anyio.create_task_group() as group:
 
@@ -143,7 +143,7 @@ class Pauses:
         return await self._decide(execution_id, {question.id: decision}, client)
 
     async def _decide(
-        self, execution_id: str, decisions: Mapping[str, Decision], client: ClientContext
+        self, execution_id: str, decisions: Mapping[str, InteractionDecision], client: ClientContext
     ) -> str | None:
         """Why an answer was refused; None when none was, or when the question is over anyway."""
         outcome = await self.gateway.decide(execution_id, decisions, client.principal, "native")

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from integrations.conversation import ElicitAction
-from proxy.executions import CHOICES, ExecutionView, Interaction, Pending
-from proxy.executions.approvals import iso
-from proxy.executions.outcome import WAITING
+from proxy.executions import ELICIT_ACTIONS, ExecutionView, Interaction, Pending
+from proxy.executions.interactions import iso
+from proxy.executions.result import WAITING
 from proxy.serving.pages.fields import FormField, fields_of
 
 CardState = ElicitAction | Literal["open", "expired"]
@@ -82,7 +82,7 @@ class Group:
     questions: tuple[Interaction, ...]
 
 
-_DECIDED: Final[Mapping[str, CardState]] = {choice: choice for choice in CHOICES}
+_DECIDED: Final[Mapping[str, CardState]] = {choice: choice for choice in ELICIT_ACTIONS}
 
 
 def path_of(execution_id: str, session_id: str | None) -> str:
@@ -113,7 +113,7 @@ def present(
         stage=stage,
         heading=_heading(stage, len(open_cards), view),
         cards=(*open_cards, *(one for one in cards if one.state != "open")),
-        created=moment(view.created, now_ms),
+        created=moment(view.created_at_ms, now_ms),
         path=path_of(view.id, view.session_id),
         approvable=tuple(
             one.question.id for one in open_cards if one.question.kind == "approval" and not one.blocked
@@ -133,14 +133,14 @@ def _card(
     retyped: Mapping[str, tuple[FormField, ...]],
 ) -> Card:
     decided = _DECIDED.get(view.decided.get(question.id, ""))
-    state: CardState = decided or ("expired" if question.expires_at <= now_ms else "open")
+    state: CardState = decided or ("expired" if question.expires_at_ms <= now_ms else "open")
     fields: tuple[FormField, ...] | None = ()
     if question.kind == "form":
         fields = retyped.get(question.id) or fields_of(question.requested_schema or {})
     return Card(
         question=question,
         state=state,
-        expires=moment(question.expires_at, now_ms),
+        expires=moment(question.expires_at_ms, now_ms),
         blocked=question.approver == "human" and (own or not approver),
         fields=fields,
         link=_safe_link(question.url),
@@ -206,8 +206,8 @@ def _group(several: Sequence[Pending], now_ms: float) -> Group:
     return Group(
         execution_id=first.execution_id,
         account_id=first.account_id,
-        created=moment(first.created, now_ms),
-        expires=moment(min(one.expires_at for one in questions), now_ms),
+        created=moment(first.created_at_ms, now_ms),
+        expires=moment(min(one.expires_at_ms for one in questions), now_ms),
         path=path_of(first.execution_id, first.session_id),
         questions=questions,
     )

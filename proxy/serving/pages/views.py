@@ -17,7 +17,13 @@ from quart import Quart, Response
 from quart import request as quart_request
 from werkzeug.exceptions import HTTPException
 
-from proxy.executions import CHOICES, Decision, ExecutionView, Interaction
+from proxy.executions import (
+    ELICIT_ACTIONS,
+    LOST_CALL_OUTCOMES,
+    ExecutionView,
+    Interaction,
+    InteractionDecision,
+)
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RateLimited, log_defect
@@ -47,8 +53,9 @@ Retyped = Mapping[str, tuple[FormField, ...]]
 FIELD_PREFIX: Final = "field."
 """Stands before the names of a question's own fields, so that they cannot be mistaken for ours."""
 
-_DECISIONS: Final[Mapping[str, Decision]] = {choice: Decision(choice) for choice in CHOICES}
-_OUTCOMES: Final = ("retry", "done", "fail")
+_DECISIONS: Final[Mapping[str, InteractionDecision]] = {
+    choice: InteractionDecision(choice) for choice in ELICIT_ACTIONS
+}
 
 
 def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
@@ -221,7 +228,7 @@ class _Pages:
 class FormAnswers:
     """`decisions` by question. When a form has wrong values there are none, and `retyped` has its fields as sent."""
 
-    decisions: Mapping[str, Decision]
+    decisions: Mapping[str, InteractionDecision]
     retyped: Mapping[str, tuple[FormField, ...]]
 
 
@@ -230,8 +237,8 @@ def answers_of(form: Form, view: ExecutionView) -> FormAnswers:
     ids, action = form.get("question", ()), first_value(form, "action")
     if not ids:
         raise unreadable_form("It names no question.")
-    if action in _OUTCOMES:
-        return FormAnswers(dict.fromkeys(ids, Decision("accept", {"outcome": action})), {})
+    if action in LOST_CALL_OUTCOMES:
+        return FormAnswers(dict.fromkeys(ids, InteractionDecision("accept", {"outcome": action})), {})
     if action not in _DECISIONS:
         raise unreadable_form("It names no decision that there is.")
     asking = {each.id: each for each in view.interactions}
@@ -254,4 +261,4 @@ def _form_answers(form: Form, question: Interaction) -> FormAnswers:
     filled = read_fields(fields, posted)
     if filled.has_errors:
         return FormAnswers({}, {question.id: filled.fields})
-    return FormAnswers({question.id: Decision("accept", filled.content)}, {})
+    return FormAnswers({question.id: InteractionDecision("accept", filled.content)}, {})

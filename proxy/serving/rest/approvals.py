@@ -15,19 +15,19 @@ from integrations.conversation import ElicitAction
 from proxy.executions import (
     REFUSALS,
     DecideOutcome,
-    Decision,
     ExecutionResult,
     ExecutionView,
+    InteractionDecision,
     Pending,
 )
-from proxy.executions.approvals import CHOICES, Refusal, iso
+from proxy.executions.interactions import ELICIT_ACTIONS, DecisionRefusal, iso
 from proxy.principal import Principal
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
 
 MAX_WAIT_MS: Final = 240_000
 _EVERY_QUESTION: Final = "*"
-_REFUSED: Final[Mapping[Refusal, tuple[int, str]]] = {
+_REFUSED: Final[Mapping[DecisionRefusal, tuple[int, str]]] = {
     "not_found": (404, "not_found"),
     "forbidden": (403, "forbidden"),
     "expired": (410, "expired"),
@@ -58,7 +58,7 @@ def _pending(gateway: Gateway, one: Pending, principal: Principal) -> JsonObject
         "workspaceId": one.workspace_id,
         "accountId": one.account_id,
         "sessionId": one.session_id,
-        "createdAt": iso(one.created),
+        "createdAt": iso(one.created_at_ms),
         "mayApprove": one.interaction.approver != "human" or other,
         "interaction": one.interaction.as_json(),
     }
@@ -80,7 +80,7 @@ async def resume(gateway: Gateway, request: ApiRequest) -> ApiResponse:
 
 
 async def _already_decided_so(
-    gateway: Gateway, request: ApiRequest, outcome: DecideOutcome, wanted: Mapping[str, Decision]
+    gateway: Gateway, request: ApiRequest, outcome: DecideOutcome, wanted: Mapping[str, InteractionDecision]
 ) -> bool:
     """Whether another person has already decided the same: then the caller gets the result instead of a refusal."""
     if set(outcome.refused.values()) != {"needs_another_person"}:
@@ -142,14 +142,14 @@ def _refusals(outcome: DecideOutcome) -> JsonObject:
     }
 
 
-def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, Decision]:
+def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, InteractionDecision]:
     """Decisions by interaction id; `*` stands for every question that waits. Raises `ApiProblem`."""
     unknown = sorted(body.keys() - {"action", "content", "interactionId", "waitMs"})
     if unknown:
         raise invalid_argument(
             f"Unknown property `{unknown[0][:64]}`; there are: action, content, interactionId, waitMs."
         )
-    action: ElicitAction | None = next((one for one in CHOICES if one == body.get("action")), None)
+    action: ElicitAction | None = next((one for one in ELICIT_ACTIONS if one == body.get("action")), None)
     if action is None:
         if body.get("action") is not None or action_required:
             raise invalid_argument("`action` must be accept, decline or cancel.")
@@ -161,7 +161,7 @@ def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, Deci
     name = body.get("interactionId")
     if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128):
         raise invalid_argument("`interactionId` must be the id of a question that waits.")
-    return {name or _EVERY_QUESTION: Decision(action, _content(body.get("content")))}
+    return {name or _EVERY_QUESTION: InteractionDecision(action, _content(body.get("content")))}
 
 
 def _content(value: object) -> JsonObject:

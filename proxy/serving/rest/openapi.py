@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 from integrations.base import JsonObject
 from policies.rules import Action
-from proxy.executions import CHOICES, OUTPUT_SCHEMA
+from proxy.executions import ELICIT_ACTIONS, OUTPUT_SCHEMA
 from proxy.serving.mcp.tools import execute_schema
 from proxy.serving.rest.approvals import MAX_WAIT_MS
 from proxy.serving.rest.executions import RUNTIMES
@@ -127,7 +127,7 @@ def _schemas() -> JsonObject:
 def _decision_schemas() -> JsonObject:
     interaction = OUTPUT_SCHEMA["properties"]["interaction"]
     decision: JsonObject = {
-        "action": {"type": "string", "enum": list(CHOICES)},
+        "action": {"type": "string", "enum": list(ELICIT_ACTIONS)},
         "content": {
             "type": "object",
             "description": "What a form asked for; {outcome} for unknown outcomes.",
@@ -135,7 +135,7 @@ def _decision_schemas() -> JsonObject:
         "interactionId": {"type": "string", "description": "Default: everything that waits."},
     }
     wait = {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_MS, "default": 0}
-    actions = {"type": "object", "additionalProperties": {"type": "string", "enum": list(CHOICES)}}
+    actions = {"type": "object", "additionalProperties": {"type": "string", "enum": list(ELICIT_ACTIONS)}}
     refused = _object({"code": _TEXT, "message": _TEXT}, ("code", "message"))
     approval = {
         "executionId": _TEXT,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from proxy.state.records import Decision, Lease, Owner
+from proxy.state.records import DecisionRecord, Lease, Owner
 from proxy.state.redis.journals import APPEND_FUNCTION, RedisJournals
 from proxy.state.redis.link import Script, owned, text
 from proxy.state.redis.part import refuse
@@ -48,9 +48,9 @@ return {'ok'}
 
 
 class RedisDecisions(RedisJournals):
-    """Implements `Decisions`."""
+    """Implements `DecisionRecords`."""
 
-    async def decide(self, decision: Decision) -> Decision | None:
+    async def decide(self, decision: DecisionRecord) -> DecisionRecord | None:
         found = await self._link.run(
             _DECIDE,
             [self._link.key("execution", decision.execution_id), self._decisions(decision)],
@@ -63,26 +63,26 @@ class RedisDecisions(RedisJournals):
         )
         return self._decision(decision, *found) if found else None
 
-    async def decisions(self, execution_id: str, owner: Owner) -> tuple[Decision, ...]:
+    async def decisions(self, execution_id: str, owner: Owner) -> tuple[DecisionRecord, ...]:
         key = self._link.key("decisions", owned(owner), execution_id)
         fields = await self._link.command("HGETALL", key)
-        found: list[Decision] = []
+        found: list[DecisionRecord] = []
         for name in fields:
             if name.startswith(b"v:"):
-                asked = Decision(execution_id, text(name[2:]), owner, "", 0.0, b"")
+                asked = DecisionRecord(execution_id, text(name[2:]), owner, "", 0.0, b"")
                 values = [fields.get(part + name[2:]) for part in (b"v:", b"b:", b"e:", b"u:")]
                 found.append(self._decision(asked, *values))
         return tuple(decision for decision in found if self._link.live(decision.expires_at))
 
     async def use_decision(
-        self, decision: Decision, *, records: Sequence[bytes] = (), lease: Lease | None = None
+        self, decision: DecisionRecord, *, records: Sequence[bytes] = (), lease: Lease | None = None
     ) -> bool:
         # What was held back belongs to the journal whether the decision serves or not.
         await self._flush(decision.execution_id, decision.owner, lease)
         with self._held.writing(decision.execution_id, decision.owner):
             return await self._use(decision, records, lease)
 
-    async def _use(self, decision: Decision, records: Sequence[bytes], lease: Lease | None) -> bool:
+    async def _use(self, decision: DecisionRecord, records: Sequence[bytes], lease: Lease | None) -> bool:
         execution_id, owner = decision.execution_id, decision.owner
         lease_key, token = self._lease(lease)
         journal = self._journal(execution_id, owner)
@@ -107,15 +107,17 @@ class RedisDecisions(RedisJournals):
             if answer != b"at":
                 refuse(answer, execution_id, lease)
 
-    def _decisions(self, decision: Decision) -> str:
+    def _decisions(self, decision: DecisionRecord) -> str:
         return self._link.key("decisions", owned(decision.owner), decision.execution_id)
 
-    def _decision(self, asked: Decision, body: Any, binding: Any, ends: Any, used: Any) -> Decision:
+    def _decision(
+        self, asked: DecisionRecord, body: Any, binding: Any, ends: Any, used: Any
+    ) -> DecisionRecord:
         found = replace(asked, binding=text(binding), expires_at=float(ends), used=bool(used))
         return replace(found, body=self._cipher.open(body, *_names(found)))
 
 
-def _names(decision: Decision) -> tuple[str, ...]:
+def _names(decision: DecisionRecord) -> tuple[str, ...]:
     """The binding and the end are part of what was decided: neither can be changed in the store."""
     owner = decision.owner
     names = (decision.execution_id, decision.interaction_id, owner.workspace_id, owner.account_id)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from proxy.state.records import Decision, Lease, Owner
+from proxy.state.records import DecisionRecord, Lease, Owner
 from proxy.state.sqlite import executions, journals
 from proxy.state.sqlite.database import Tx
 from proxy.state.sqlite.part import Part, Row, check_lease
@@ -20,9 +20,9 @@ _USE: Final = """UPDATE decisions SET used = 1 WHERE execution_id = ? AND intera
 
 
 class SqliteDecisions(Part):
-    """Implements `Decisions`."""
+    """Implements `DecisionRecords`."""
 
-    async def decide(self, decision: Decision) -> Decision | None:
+    async def decide(self, decision: DecisionRecord) -> DecisionRecord | None:
         sealed = self._cipher.seal(decision.body, *_names(decision))
 
         def work(tx: Tx) -> Row | None:
@@ -33,13 +33,13 @@ class SqliteDecisions(Part):
         row = await self._database.run(work, sync=True)
         return self._decision(row) if row is not None else None
 
-    async def decisions(self, execution_id: str, owner: Owner) -> tuple[Decision, ...]:
+    async def decisions(self, execution_id: str, owner: Owner) -> tuple[DecisionRecord, ...]:
         arguments = (execution_id, owner.workspace_id, owner.account_id)
         rows = await self._database.run(lambda tx: tx.db.execute(_OF, (*arguments, tx.now)).fetchall())
         return tuple(map(self._decision, rows))
 
     async def use_decision(
-        self, decision: Decision, *, records: Sequence[bytes] = (), lease: Lease | None = None
+        self, decision: DecisionRecord, *, records: Sequence[bytes] = (), lease: Lease | None = None
     ) -> bool:
         execution_id, owner = decision.execution_id, decision.owner
         with self._held.writing(execution_id, owner) as held:
@@ -54,19 +54,19 @@ class SqliteDecisions(Part):
 
             return await self._database.run(work, sync=True)
 
-    def _decision(self, row: Row) -> Decision:
+    def _decision(self, row: Row) -> DecisionRecord:
         execution_id, interaction_id, workspace_id, account_id, binding, expires_at, body, used = row
         owner = Owner(workspace_id, account_id)
-        found = Decision(execution_id, interaction_id, owner, binding, expires_at, b"", bool(used))
+        found = DecisionRecord(execution_id, interaction_id, owner, binding, expires_at, b"", bool(used))
         return replace(found, body=self._cipher.open(body, *_names(found)))
 
 
-def _is_awaited(tx: Tx, decision: Decision) -> bool:
+def _is_awaited(tx: Tx, decision: DecisionRecord) -> bool:
     row = executions.find(tx, decision.execution_id)
     return row is not None and Owner(row[1], row[2]) == decision.owner and row[3] != "settled"
 
 
-def _in_force(tx: Tx, decision: Decision) -> Row | None:
+def _in_force(tx: Tx, decision: DecisionRecord) -> Row | None:
     arguments = (decision.execution_id, decision.owner.workspace_id, decision.owner.account_id, tx.now)
     row: Row | None = tx.db.execute(
         f"{_OF} AND interaction_id = ?", (*arguments, decision.interaction_id)
@@ -74,7 +74,7 @@ def _in_force(tx: Tx, decision: Decision) -> Row | None:
     return row
 
 
-def _added(tx: Tx, decision: Decision, sealed: bytes) -> Row:
+def _added(tx: Tx, decision: DecisionRecord, sealed: bytes) -> Row:
     owner = decision.owner
     row = (decision.execution_id, decision.interaction_id, owner.workspace_id, owner.account_id)
     row_ = (*row, decision.binding, decision.expires_at, sealed)
@@ -82,18 +82,18 @@ def _added(tx: Tx, decision: Decision, sealed: bytes) -> Row:
     return (*row_, 0)
 
 
-def _is_usable(tx: Tx, decision: Decision) -> bool:
+def _is_usable(tx: Tx, decision: DecisionRecord) -> bool:
     row = _in_force(tx, decision)
     return row is not None and row[4] == decision.binding and not row[7]
 
 
-def _use(tx: Tx, decision: Decision) -> bool:
+def _use(tx: Tx, decision: DecisionRecord) -> bool:
     owner = decision.owner
     names = (decision.execution_id, decision.interaction_id, owner.workspace_id, owner.account_id)
     return tx.db.execute(_USE, (*names, decision.binding, tx.now)).rowcount == 1
 
 
-def _names(decision: Decision) -> tuple[str, ...]:
+def _names(decision: DecisionRecord) -> tuple[str, ...]:
     """The binding and the end are part of what was decided: neither can be changed in the file."""
     owner = decision.owner
     names = (decision.execution_id, decision.interaction_id, owner.workspace_id, owner.account_id)

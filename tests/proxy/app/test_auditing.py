@@ -13,7 +13,7 @@ from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
 from proxy.audit import FileSink, verify
 from proxy.auth import AuthError
-from proxy.executions import SILENT, Decision, ExecutionRequest
+from proxy.executions import SILENT, ExecutionRequest, InteractionDecision
 from proxy.principal import Principal
 from tests.integrations.echo import echo_server
 from tests.proxy.app.started import application_of
@@ -69,7 +69,7 @@ async def test_who_decided_what_is_told(tmp_path: Path, env: Mapping[str, str]) 
         async with application_of(tmp_path, text, env) as application:
             held = await run(application, "return (await tools.shop.items.delete({id: 'a'})).ok")
             question = held.interactions[0]
-            decision = {question.id: Decision("decline")}
+            decision = {question.id: InteractionDecision("decline")}
             assert (await application.gateway.decide(held.execution_id, decision, BOT, "rest")).taken
             assert (
                 await application.gateway.decide("exec_unknown", decision, BOT, "rest")

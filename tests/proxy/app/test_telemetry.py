@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from proxy.app.application import Application
 from proxy.app.options import InvalidConfig
-from proxy.executions import SILENT, Decision, ExecutionRequest
+from proxy.executions import SILENT, ExecutionRequest, InteractionDecision
 from proxy.principal import Principal
 from tests.integrations.echo import Echo, echo_server
 from tests.proxy.app.started import application_of
@@ -62,7 +62,10 @@ async def test_decisions_are_counted(tmp_path: Path, env: Mapping[str, str]) -> 
         async with application_of(tmp_path, config_text(inline(shop(echo.url))), env) as application:
             request = ExecutionRequest("return (await tools.shop.items.delete({id: 'a'})).ok", 60_000)
             held = await application.gateway.execute(request, LOCAL, SILENT)
-            decisions = {held.interactions[0].id: Decision("decline"), "ask_of_nobody": Decision("accept")}
+            decisions = {
+                held.interactions[0].id: InteractionDecision("decline"),
+                "ask_of_nobody": InteractionDecision("accept"),
+            }
             await application.gateway.decide(held.execution_id, decisions, LOCAL, "rest")
             metrics = application.gateway.metrics().decode()
     for line in (

@@ -22,9 +22,8 @@ from typing import Any
 from integrations.base import JsonObject, Result, Success
 from policies import Rule
 from proxy.calls import Calls
-from proxy.executions import Decision, ExecutionRequest, ExecutionResult, Executions
-from proxy.executions.journal import StartRecord, decode
-from proxy.executions.past import past_of
+from proxy.executions import ExecutionRequest, ExecutionResult, Executions, InteractionDecision
+from proxy.executions.machine.journal import StartRecord, decode, past_of
 from proxy.sandbox import Done, PoolOptions, SandboxLimits, StartMessage
 from proxy.state import MemoryState, Owner
 from tests.proxy.executions.world import ALICE, World, shelf, world
@@ -228,7 +227,7 @@ class Sweep:
         decisions = {}
         for one in some:
             action = self._random.choice(("accept", "accept", "decline"))
-            decisions[one.id] = Decision(action)  # type: ignore[arg-type]
+            decisions[one.id] = InteractionDecision(action)  # type: ignore[arg-type]
             self.figures.declined += action == "decline"
             if action == "accept":
                 accepted[f"things.create {_number(one.args)}"] += len(one.seqs)
@@ -286,7 +285,7 @@ async def sweep(cases: int, seed: int) -> Figures:
     upstream = shelf(get=uneven, list=uneven, create=uneven)
     state = Keeping()
     options = PoolOptions(workers=2, memory_bytes=256 * 1024 * 1024, reuse="workspace")
-    async with world(upstream, RULES, state=state, options=options) as running:
+    async with world(upstream, RULES, state=state, pool_options=options) as running:
         swept = Sweep(running, state, parting, seed)
         for _ in range(cases):
             await swept.case()

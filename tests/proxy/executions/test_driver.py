@@ -30,3 +30,14 @@ async def test_a_paused_execution_can_be_cancelled() -> None:
         shown = await running.executions.show(first.execution_id, ALICE)
     assert shown is not None
     assert (shown.status, shown.interactions) == ("canceled", ())
+
+
+async def test_a_broken_journal_ends_the_execution_with_words() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(CREATE)
+        record = await running.state.find_execution(first.execution_id, "ws")
+        assert record is not None
+        await running.state.drop_journal(first.execution_id, record.owner)
+        result = await running.executions.resume(first.execution_id, "accept", None, None, ALICE)
+    assert result.error is not None
+    assert result.error.name == "StateError"

@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from proxy.executions import ExecutionRequest
-from proxy.executions.outcome import CallEntry, ExecutionError, ExecutionResult
-from proxy.executions.records import Body, body_of, new_body, packed, unpacked, view
+from proxy.executions.records import (
+    ExecutionBody,
+    body_of,
+    is_due,
+    new_body,
+    new_record,
+    packed,
+    paused_record,
+    settled_record,
+    stored,
+    unpacked,
+    view,
+)
+from proxy.executions.result import CallEntry, ExecutionError, ExecutionResult
 from proxy.principal import Principal
 from proxy.state import ExecutionRecord, Owner
-from tests.proxy.executions.test_approvals import QUESTION
+from tests.proxy.executions.test_interactions import QUESTION
 
 WHO = Principal("ws", "key:a", "key", frozenset({"g"}), frozenset({"s"}), {"secret": "claim"})
 RESULT = ExecutionResult(
@@ -28,8 +40,27 @@ RESULT = ExecutionResult(
 )
 
 
-def record(body: Body, status: str = "settled") -> ExecutionRecord:
+def record(body: ExecutionBody, status: str = "settled") -> ExecutionRecord:
     return ExecutionRecord("exec_1", Owner("ws", "key:a"), status, 1.0, 2.0, body.encoded())  # type: ignore[arg-type]
+
+
+def test_a_question_is_stored_and_restored_whole_under_the_names_of_earlier_versions() -> None:
+    body = replace(new_body(ExecutionRequest("code"), WHO, "sha"), interactions=(stored(QUESTION),))
+    assert body_of(record(body)).asked() == (QUESTION,)
+    assert stored(QUESTION)["expires_at"] == QUESTION.expires_at_ms
+    assert packed(replace(RESULT, expires_at_ms=5.0))["expires_at"] == 5.0
+
+
+def test_times_are_seconds_in_the_store_and_milliseconds_here() -> None:
+    begun = new_record("exec_1", WHO, new_body(ExecutionRequest("code"), WHO, "sha"), 1000.0, 60_000.0)
+    assert (begun.created_at, begun.expires_at, begun.due_at) == (1.0, 61.0, None)
+    waits = paused_record(begun, body_of(begun), (replace(QUESTION, expires_at_ms=90_000.0),))
+    assert (waits.due_at, waits.expires_at, waits.pending) == (90.0, 150.0, 1)
+    assert not is_due(waits, 89_999.0)
+    assert is_due(waits, 90_000.0)
+    over = settled_record(waits, body_of(waits))
+    assert (over.status, over.due_at, over.pending) == ("settled", None, 0)
+    assert (view(begun).created_at_ms, view(begun).expires_at_ms) == (1000.0, 61_000.0)
 
 
 def test_a_result_comes_back_as_it_was() -> None:
@@ -53,7 +84,7 @@ def test_a_view_shows_questions_only_while_they_wait_and_results_only_at_the_end
     body = new_body(ExecutionRequest("code"), WHO, "sha")
     waiting = replace(
         body,
-        interactions=(QUESTION.stored(),),
+        interactions=(stored(QUESTION),),
         result=packed(replace(RESULT, status="waiting_for_interaction")),
     )
     shown = view(record(waiting, "paused"))

@@ -12,9 +12,12 @@ import pytest
 
 from integrations.base import JsonObject, Result, Success
 from proxy.calls import Calls
-from proxy.executions import ExecutionLimits, ExecutionRequest, Executions
-from proxy.executions.journal import DispatchRecord, SettleRecord, StartRecord, decode
-from proxy.executions.machine import MachineLimits
+from proxy.executions import ExecutionLimits, ExecutionOptions, ExecutionRequest, Executions
+from proxy.executions.context import wall_clock
+from proxy.executions.machine.events import CancelRequested, DeadlineReached, TimerDue
+from proxy.executions.machine.journal import DispatchRecord, SettleRecord, StartRecord, decode
+from proxy.executions.machine.state import MachineLimits
+from proxy.executions.run import EventQueue, OutputBuffer, size_of
 from proxy.sandbox import (
     Blocked,
     Delivery,
@@ -27,15 +30,7 @@ from proxy.sandbox import (
     WorkerMessage,
 )
 from proxy.state import Lease, MemoryState, Owner
-from tests.proxy.executions.world import (
-    ALICE,
-    Noted,
-    connection,
-    live_with,
-    shelf,
-    workspace,
-    world,
-)
+from tests.proxy.executions.world import ALICE, Noted, connection, live_with, shelf, workspace, world
 
 OWNER = Owner("ws", "key:alice")
 
@@ -277,7 +272,8 @@ async def run_on(worker: Scripted | Exception, limits: ExecutionLimits | None = 
     live = live_with(workspace([connection("demo.org.main", shelf())]))
     state = MemoryState()
     fixed = limits or ExecutionLimits()
-    executions = Executions(OneWorker(worker), Calls(live, state), live, state, limits=lambda _: fixed)
+    options = ExecutionOptions(limits=lambda _: fixed)
+    executions = Executions(OneWorker(worker), Calls(live, state), live, state, options)
     return await executions.execute(ExecutionRequest("code"), ALICE, Noted())
 
 
@@ -326,3 +322,39 @@ async def test_idle_returns_when_the_last_execution_is_over() -> None:
         assert await running.executions.cancel_all(seconds=0) == 1
         await running.executions.idle()
     assert task.result().status == "canceled"
+
+
+class Hands:
+    """A clock that is moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_what_came_is_before_timers_and_the_deadline_before_everything() -> None:
+    clock = Hands()
+    events = EventQueue(4, clock)
+    events.wake_at(1000.0)
+    events.put(CancelRequested(1000.0, "no"))
+    assert await events.next(2000.0) == CancelRequested(1000.0, "no")
+    assert await events.next(2000.0) == TimerDue(1000.0)
+    events.put(CancelRequested(1000.0, "late"))
+    assert await events.next(1000.0) == DeadlineReached(1000.0)
+
+
+async def test_it_waits_for_time_to_pass() -> None:
+    clock = wall_clock()
+    assert isinstance(await EventQueue(4, clock).next(clock() + 5), DeadlineReached)
+
+
+def test_what_was_heard_counts_every_kind_of_value() -> None:
+    heard = OutputBuffer(1000, 20)
+    heard.take(Blocked((), None, (("log", "a"),), ([1], {"b": None}, ["abc", 1])), Noted())
+    assert heard.logs == [("log", "a")]
+    assert heard.emits == [[1]]
+
+
+def test_strings_are_the_bulk() -> None:
+    assert size_of({"name": ["abc", None]}) == 8 + (1 + 5) + (1 + 8)

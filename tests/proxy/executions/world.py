@@ -32,7 +32,7 @@ from proxy.calls import Calls
 from proxy.catalog import Catalog, CatalogConnection, build_index
 from proxy.config import Config
 from proxy.connections import OpenConnection
-from proxy.executions import ExecutionLimits, ExecutionRequest, ExecutionResult, Executions
+from proxy.executions import ExecutionLimits, ExecutionOptions, ExecutionRequest, ExecutionResult, Executions
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.sandbox import Pool, PoolOptions
@@ -248,16 +248,17 @@ async def world(
     rules: Iterable[Rule] = (),
     limits: ExecutionLimits | None = None,
     state: State | None = None,
-    options: PoolOptions | None = None,
+    pool_options: PoolOptions | None = None,
     **more: Any,
 ) -> AsyncIterator[World]:
     upstream = upstream or shelf()
     live = live_with(workspace([connection("demo.org.main", upstream)], rules))
     state = state or MemoryState()
     fixed = limits or ExecutionLimits()
-    async with Pool(options or PoolOptions(workers=1, memory_bytes=256 * 1024 * 1024)) as pool:
+    async with Pool(pool_options or PoolOptions(workers=1, memory_bytes=256 * 1024 * 1024)) as pool:
         calls = Calls(live, state)
-        executions = Executions(pool, calls, live, state, limits=lambda _: fixed, **more)
+        options = ExecutionOptions(limits=lambda _: fixed, **more)
+        executions = Executions(pool, calls, live, state, options)
         yield World(live, upstream, state, pool, executions, Noted())
 
 

@@ -10,23 +10,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from integrations.base import Failure
+from integrations.conversation import ElicitAction
 from proxy.auth import AuthError
 from proxy.calls import PlainValue, WrongArgument
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
-    Decision,
+    ExecutionPage,
     ExecutionRequest,
     ExecutionResult,
     ExecutionView,
     Interaction,
+    InteractionDecision,
     Observer,
-    Page,
     Pending,
     Via,
 )
-from proxy.executions.approvals import CHOICES, Choice, Refusal
-from proxy.executions.outcome import SILENT, ExecutionError, unavailable
+from proxy.executions.interactions import ELICIT_ACTIONS, DecisionRefusal
+from proxy.executions.result import SILENT, ExecutionError, unavailable
 from proxy.principal import Principal
 from proxy.serving.gateway import ReloadReport, ToolsListener
 from proxy.serving.http.errors import RateLimited
@@ -80,7 +81,7 @@ def question(text: str, number: int = 1, approver: Literal["model", "human"] = "
         args_bytes=len(args),
         rule=AskedBy("ask", "executor.yaml:7", "demo.*", "careful"),
         approver=approver,
-        expires_at=(time.time() + 600) * 1000,
+        expires_at_ms=(time.time() + 600) * 1000,
         seqs=(number,),
     )
 
@@ -92,7 +93,7 @@ class Paused:
     request: ExecutionRequest
     principal: Principal
     questions: tuple[Interaction, ...]
-    decided: dict[str, Decision] = field(default_factory=dict)
+    decided: dict[str, InteractionDecision] = field(default_factory=dict)
     given: asyncio.Event = field(default_factory=asyncio.Event)
     ended: ExecutionResult | None = None
 
@@ -230,7 +231,7 @@ class Board:
                 ),
                 has_result=False,
                 interactions=paused.open,
-                expires_at=paused.open[0].expires_at,
+                expires_at_ms=paused.open[0].expires_at_ms,
                 approval_url=f"http://127.0.0.1/resume/{execution_id}" if browser else None,
             )
         accepted = all(one.action == "accept" for one in paused.decided.values())
@@ -265,9 +266,9 @@ class Board:
             return unavailable(
                 "execution_not_found", execution_id, Owner(principal.workspace_id, principal.account_id)
             )
-        chosen: Choice | None = next((one for one in CHOICES if one == action), None)
+        chosen: ElicitAction | None = next((one for one in ELICIT_ACTIONS if one == action), None)
         if chosen is not None:
-            decision = Decision(chosen, content or {})
+            decision = InteractionDecision(chosen, content or {})
             outcome = await self.decide(execution_id, {interaction_id or "*": decision}, principal, via)
             if not outcome.taken:
                 return replace(self._standing(execution_id), note=outcome.message() or None)
@@ -287,15 +288,15 @@ class Board:
         return self._standing(execution_id)
 
     async def decide(
-        self, execution_id: str, decisions: Mapping[str, Decision], decider: Principal, via: Via
+        self, execution_id: str, decisions: Mapping[str, InteractionDecision], decider: Principal, via: Via
     ) -> DecideOutcome:
         paused = self._find(execution_id, decider)
         if paused is None:
             return DecideOutcome(why="not_found")
         if not paused.open:
             return DecideOutcome(why="already_decided")
-        taken: dict[str, Choice] = {}
-        refused: dict[str, Refusal] = {}
+        taken: dict[str, ElicitAction] = {}
+        refused: dict[str, DecisionRefusal] = {}
         for one in paused.open:
             decision = decisions.get(one.id) or decisions.get("*")
             if decision is None:
@@ -325,8 +326,8 @@ class Board:
             account_id=paused.principal.account_id,
             session_id=paused.request.session_id,
             mode=paused.request.mode,
-            created=1.0,
-            expires=paused.questions[0].expires_at,
+            created_at_ms=1.0,
+            expires_at_ms=paused.questions[0].expires_at_ms,
             code_sha256=hashlib.sha256(paused.request.code.encode()).hexdigest(),
             interactions=paused.open if paused.ended is None else (),
             decided={name: one.action for name, one in paused.decided.items()},
@@ -335,7 +336,7 @@ class Board:
 
     async def list(
         self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> Page:
+    ) -> ExecutionPage:
         seen = [
             self._view(name, one)
             for name, one in reversed(self.paused.items())
@@ -345,7 +346,7 @@ class Board:
         names = [one.id for one in seen]
         first = names.index(cursor) + 1 if cursor in names else 0
         items = tuple(seen[first : first + limit])
-        return Page(items, items[-1].id if len(items) == limit else None)
+        return ExecutionPage(items, items[-1].id if len(items) == limit else None)
 
     async def pending(self, principal: Principal) -> tuple[Pending, ...]:
         return tuple(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from proxy.executions import ExecutionRequest, Interaction
-from proxy.executions.approvals import AskedBy
-from proxy.executions.outcome import ExecutionResult
-from proxy.executions.records import body_of, new_body, packed
+from proxy.executions import AskedBy, ExecutionRequest, Interaction
+from proxy.executions.records import body_of, new_body, packed, stored
+from proxy.executions.result import ExecutionResult
 from proxy.principal import Principal
 from proxy.state import ExecutionRecord, Owner, State
 
@@ -28,7 +27,7 @@ def question(name: str, expires_at: float = LATER) -> Interaction:
         args_bytes=10,
         rule=AskedBy("policies[0]", "executor.yaml:9"),
         approver="model",
-        expires_at=expires_at * 1000,
+        expires_at_ms=expires_at * 1000,
         seqs=(0,),
     )
 
@@ -42,7 +41,7 @@ async def paused(state: State, execution_id: str, *names: str) -> ExecutionRecor
     record = found or ExecutionRecord(
         execution_id, Owner(ADA.workspace_id, ADA.account_id), "paused", NOW, LATER + 60, b"", "s_1"
     )
-    body = replace(body, interactions=tuple(one.stored() for one in asked), result=packed(result))
+    body = replace(body, interactions=tuple(stored(one) for one in asked), result=packed(result))
     return await state.save_execution(
         replace(record, status="paused", due_at=LATER, pending=len(asked), body=body.encoded())
     )

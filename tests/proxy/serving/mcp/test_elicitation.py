@@ -8,7 +8,7 @@ import pytest
 from mcp.server.request_state import InvalidRequestState
 
 from integrations.base import Secret
-from proxy.executions import Decision
+from proxy.executions import InteractionDecision
 from proxy.executions.questions import OUTCOME_SCHEMA
 from proxy.serving.mcp.elicitation import (
     Forged,
@@ -74,22 +74,39 @@ def test_forms_are_flat_and_made_of_plain_fields(asked: Any, fields: list[str]) 
 @pytest.mark.parametrize(
     ("kind", "url_mode", "answer", "decision"),
     [
-        ("approval", False, ACCEPT, Decision("accept")),
-        ("approval", False, {"action": "accept", "content": {"decision": "decline"}}, Decision("decline")),
-        ("approval", False, {"action": "accept", "content": {"decision": True}}, Decision("decline")),
-        ("approval", False, {"action": "accept"}, Decision("decline")),
-        ("approval", False, {"action": "decline"}, Decision("decline")),
-        ("approval", False, {"action": "cancel", "content": None}, Decision("cancel")),
-        ("url", True, {"action": "accept"}, Decision("accept")),
-        ("url", False, {"action": "accept"}, Decision("decline")),
-        ("form", False, {"action": "accept", "content": {"name": "x"}}, Decision("accept", {"name": "x"})),
+        ("approval", False, ACCEPT, InteractionDecision("accept")),
+        (
+            "approval",
+            False,
+            {"action": "accept", "content": {"decision": "decline"}},
+            InteractionDecision("decline"),
+        ),
+        (
+            "approval",
+            False,
+            {"action": "accept", "content": {"decision": True}},
+            InteractionDecision("decline"),
+        ),
+        ("approval", False, {"action": "accept"}, InteractionDecision("decline")),
+        ("approval", False, {"action": "decline"}, InteractionDecision("decline")),
+        ("approval", False, {"action": "cancel", "content": None}, InteractionDecision("cancel")),
+        ("url", True, {"action": "accept"}, InteractionDecision("accept")),
+        ("url", False, {"action": "accept"}, InteractionDecision("decline")),
+        (
+            "form",
+            False,
+            {"action": "accept", "content": {"name": "x"}},
+            InteractionDecision("accept", {"name": "x"}),
+        ),
         ("approval", False, {"action": "yes"}, None),
         ("approval", False, {"action": ["accept"]}, None),
         ("approval", False, None, None),
         ("approval", False, "accept", None),
     ],
 )
-def test_what_an_answer_says(kind: str, url_mode: bool, answer: Any, decision: Decision | None) -> None:
+def test_what_an_answer_says(
+    kind: str, url_mode: bool, answer: Any, decision: InteractionDecision | None
+) -> None:
     assert decision_of(kind, url_mode, answer) == decision
 
 
@@ -109,7 +126,7 @@ def test_a_round_takes_answers_to_what_it_asked_and_no_others() -> None:
     again = RequestState.read(put.text())
     assert again == put
     answers = {"int_1": ACCEPT, "int_2": {"action": "nonsense"}, "int_9": ACCEPT}
-    assert again.decisions(answers) == {"int_1": Decision("accept")}
+    assert again.decisions(answers) == {"int_1": InteractionDecision("accept")}
 
 
 NEW, OLD = Secret("n" * 16), Secret("o" * 16)

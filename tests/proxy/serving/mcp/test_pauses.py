@@ -9,7 +9,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from proxy.executions import Decision
+from proxy.executions import InteractionDecision
 from proxy.serving.drain import Drain
 from proxy.serving.mcp.client import ClientContext
 from proxy.serving.mcp.elicitation import Seals
@@ -88,7 +88,9 @@ async def test_what_needs_another_person_is_not_asked_here(era: str) -> None:
         assert structured(paused)["status"] == "user_approval_required"
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(client.call_tool("resume", {"executionId": "exec_1"}))
-            await server.board.decide("exec_1", {"*": Decision("accept")}, TOKENS["boss"], "browser")
+            await server.board.decide(
+                "exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "browser"
+            )
             assert text(await waiting) == "approved"
         assert person.shown == []
 
@@ -100,7 +102,7 @@ async def test_a_decision_from_elsewhere_ends_the_question(era: str) -> None:
     async def never(context: Any, params: Any) -> types.ElicitResult:
         asked.set()
         if era == MODERN:
-            await board.decide("exec_1", {"*": Decision("accept")}, TOKENS["boss"], "browser")
+            await board.decide("exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "browser")
             return types.ElicitResult(action="decline")
         try:
             await asyncio.get_running_loop().create_future()
@@ -112,7 +114,7 @@ async def test_a_decision_from_elsewhere_ends_the_question(era: str) -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(client.call_tool("execute", {"code": "ask one"}))
             await asyncio.wait_for(asked.wait(), 30)
-            await board.decide("exec_1", {"*": Decision("accept")}, TOKENS["boss"], "browser")
+            await board.decide("exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "browser")
             assert text(await running) == "approved"
         if era == LEGACY:
             await asyncio.wait_for(withdrawn.wait(), 30)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from proxy.config import ELICITATION_MODES, ElicitationMode
-from proxy.executions import Decision
+from proxy.executions import InteractionDecision
 from proxy.serving.app import AppOptions
 from proxy.serving.mcp.tool_calls import ServerOptions, with_lines
 from proxy.serving.mcp.tools import PAUSE_RULES
@@ -100,7 +100,7 @@ async def test_a_waiting_resume_shows_signs_of_life_and_gets_the_decision(era: s
         arguments = {"executionId": "exec_1"}
         waiting = group.create_task(client.call_tool("resume", arguments, progress_callback=progressed))
         await asyncio.wait_for(alive.wait(), 30)
-        await server.board.decide("exec_1", {"*": Decision("accept")}, TOKENS["boss"], "browser")
+        await server.board.decide("exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "browser")
         assert text(await waiting) == "approved"
 
 
@@ -123,7 +123,7 @@ async def test_what_needs_another_person_says_where_and_can_be_waited_for(era: s
         refused = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
         assert "another person approves" in text(refused)
         waiting = group.create_task(client.call_tool("resume", {"executionId": "exec_1"}))
-        await server.board.decide("exec_1", {"*": Decision("accept")}, TOKENS["boss"], "cli")
+        await server.board.decide("exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "cli")
         assert text(await waiting) == "approved"
 
 

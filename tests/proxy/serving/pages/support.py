@@ -35,7 +35,7 @@ def asked(*texts: str, clock: Clock | None = None, **changes: Any) -> tuple[Inte
     """One approval for each text, open for ten minutes."""
     until = (clock or Clock()).now * 1000 + 600_000
     return tuple(
-        replace(question(text, number), expires_at=until, **changes)
+        replace(question(text, number), expires_at_ms=until, **changes)
         for number, text in enumerate(texts, start=1)
     )
 

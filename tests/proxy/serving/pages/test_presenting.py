@@ -21,8 +21,8 @@ def view(*questions: Interaction, status: str = "waiting_for_interaction", **mor
         account_id="key:bob",
         session_id=None,
         mode="model",
-        created=NOW - 1000,
-        expires=NOW + 1,
+        created_at_ms=NOW - 1000,
+        expires_at_ms=NOW + 1,
         code_sha256="ab",
         interactions=questions,
     )

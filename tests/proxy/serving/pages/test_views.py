@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.executions import DecideOutcome, Decision, ExecutionView, Via
+from proxy.executions import DecideOutcome, ExecutionView, InteractionDecision, Via
 from proxy.principal import Principal
 from proxy.serving.pages.guard import Form, PageProblem
 from proxy.serving.pages.views import answers_of
@@ -131,7 +131,7 @@ async def test_an_unknown_outcome_is_settled_by_a_person(choice: str) -> None:
         assert f'value="{choice}"' in page
         assert 'value="accept"' not in page
         assert (await bob.answer(choice)).status_code == 303
-    assert here.board.paused["exec_1"].decided["int_1"] == Decision("accept", {"outcome": choice})
+    assert here.board.paused["exec_1"].decided["int_1"] == InteractionDecision("accept", {"outcome": choice})
 
 
 async def test_a_form_is_filled_in_checked_and_sent() -> None:
@@ -142,7 +142,7 @@ async def test_a_form_is_filled_in_checked_and_sent() -> None:
         assert "At most 5." in wrong.text
         assert 'value="9"' in wrong.text
         assert (await bob.answer("accept", **{"field.count": "3"})).status_code == 303
-    assert here.board.paused["exec_1"].decided["int_1"] == Decision("accept", {"count": 3})
+    assert here.board.paused["exec_1"].decided["int_1"] == InteractionDecision("accept", {"count": 3})
 
 
 async def test_a_form_that_cannot_be_shown_can_be_declined() -> None:

@@ -7,8 +7,8 @@ import asyncio
 import httpx2
 import pytest
 
-from proxy.executions import REFUSALS, DecideOutcome, Decision
-from proxy.executions.approvals import Refusal
+from proxy.executions import REFUSALS, DecideOutcome, InteractionDecision
+from proxy.executions.interactions import DecisionRefusal
 from proxy.serving.rest.approvals import read_decisions, refusal_problem
 from proxy.serving.rest.request import ApiProblem
 from tests.proxy.serving.support import serving
@@ -137,8 +137,12 @@ async def test_deciding_needs_an_action() -> None:
 
 def test_content_may_be_text_that_holds_an_object() -> None:
     asked = {"action": "accept", "content": '{"outcome": "retry"}', "interactionId": "int_2"}
-    assert read_decisions(asked, action_required=True) == {"int_2": Decision("accept", {"outcome": "retry"})}
-    assert read_decisions({"action": "cancel"}, action_required=True) == {"*": Decision("cancel", {})}
+    assert read_decisions(asked, action_required=True) == {
+        "int_2": InteractionDecision("accept", {"outcome": "retry"})
+    }
+    assert read_decisions({"action": "cancel"}, action_required=True) == {
+        "*": InteractionDecision("cancel", {})
+    }
     assert read_decisions({}, action_required=False) == {}
     with pytest.raises(ApiProblem):
         read_decisions({}, action_required=True)
@@ -161,5 +165,5 @@ def test_every_refusal_has_a_status(outcome: DecideOutcome, status: int) -> None
 
 
 @pytest.mark.parametrize("refusal", sorted(REFUSALS))
-def test_every_refusal_has_its_answer(refusal: Refusal) -> None:
+def test_every_refusal_has_its_answer(refusal: DecisionRefusal) -> None:
     assert refusal_problem(DecideOutcome(refused={"int_1": refusal})).fault.status >= 400

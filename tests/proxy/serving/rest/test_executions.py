@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from proxy.executions import ExecutionResult, Observer
-from proxy.executions.outcome import ExecutionError, ExecutionRequest
+from proxy.executions.result import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
 from proxy.serving.http.errors import RateLimited
 from proxy.serving.rest.executions import DetachedTasks

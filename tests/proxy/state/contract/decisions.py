@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.state import Caps, Decision, JournalFull, LeaseLost, Owner
+from proxy.state import Caps, DecisionRecord, JournalFull, LeaseLost, Owner
 from tests.proxy.state.stores import ALICE, BOB, Clock, Stores, record
 
 
-def approved(clock: Clock, interaction_id: str = "i1", owner: Owner = ALICE) -> Decision:
-    return Decision("e1", interaction_id, owner, "sha256:args", clock.now + 60, b'{"action":"accept"}')
+def approved(clock: Clock, interaction_id: str = "i1", owner: Owner = ALICE) -> DecisionRecord:
+    return DecisionRecord("e1", interaction_id, owner, "sha256:args", clock.now + 60, b'{"action":"accept"}')
 
 
 class DecisionContract:

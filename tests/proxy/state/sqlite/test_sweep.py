@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from proxy.state import Decision, Entry, MemoryState, SessionRecord
+from proxy.state import DecisionRecord, Entry, MemoryState, SessionRecord
 from proxy.state.keys import Plain
 from proxy.state.records import Caps
 from proxy.state.sqlite.database import Chores, Inline, Tx
@@ -26,7 +26,7 @@ async def fill(state: SqliteState, clock: Clock, name: str, seconds: float) -> N
     await state.put_result(ALICE, b"[]", seconds)
     await state.save_execution(record(clock, name, expires_at=ends))
     await state.append_journal(name, ALICE, [b"1"])
-    await state.decide(Decision(name, "i1", ALICE, "", ends, b""))
+    await state.decide(DecisionRecord(name, "i1", ALICE, "", ends, b""))
     session = SessionRecord(name, ALICE, b"", clock.now, clock.now)
     await state.open_session(session, ttl_seconds=seconds, owner_cap=10, total_cap=10)
     await state.acquire_lease(name, "a", seconds)

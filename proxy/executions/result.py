@@ -1,0 +1,305 @@
+"""What an execution is asked to do, and what it answers: text for the model, `structuredContent` for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from integrations.base import JsonObject
+from proxy.config import ElicitationMode
+from proxy.executions.interactions import Interaction, iso
+from proxy.executions.output import summaries
+from proxy.state import Owner
+
+_NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
+
+TEXT_CHARACTERS: Final = 30_000
+_LOG_CHARACTERS: Final = 8_000
+_STRUCTURED_LOG_CHARACTERS: Final = 64 * 1024
+_CALLS_LISTED: Final = 1000
+EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
+    {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
+)
+"""`exitCode` by status. Other statuses have none: they wait, or there was nothing to run."""
+WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
+_NOT_ERRORS: Final = WAITING | {"completed", "running"}
+_UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "execution_not_found": (
+            "ExecutionNotFound",
+            "There is no execution `{id}` that you could go on with.",
+        ),
+        "execution_expired": (
+            "ExecutionExpired",
+            "Nobody decided about execution `{id}` in time; it has ended.",
+        ),
+        "execution_forbidden": ("ExecutionForbidden", "Execution `{id}` belongs to another account."),
+        "execution_already_settled": (
+            "ExecutionAlreadySettled",
+            "Execution `{id}` was decided otherwise before; a decision is final.",
+        ),
+    }
+)
+"""Outcomes of `resume` without an execution to continue."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRequest:
+    """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
+
+    `mode` says who is asked at a pause, which is the caller's business. `keep`: the execution can be looked up
+    afterwards even if it never paused and changed nothing.
+    """
+
+    code: str
+    timeout_ms: int | None = None
+    runtime_id: str = "quickjs"
+    session_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
+    mode: ElicitationMode = "model"
+    keep: bool = False
+
+
+class Observer(Protocol):
+    """Hears of a running execution, on the event loop; must neither block nor raise."""
+
+    def call_started(self, seq: int, path: str) -> None:
+        """An inner call is about to be made."""
+        ...
+
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        """Its upstream said how far it is: a line of inert text, a few each second at most."""
+        ...
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """It ended; `code` says how when not `ok`."""
+        ...
+
+    def log(self, level: str, text: str) -> None:
+        """One console line. `level` is log, info, warn, error or debug."""
+        ...
+
+
+class Silent:
+    """An observer that nobody reads."""
+
+    def call_started(self, seq: int, path: str) -> None:
+        """Not told."""
+
+    def call_progress(self, seq: int, path: str, text: str) -> None:
+        """Not told."""
+
+    def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """Not told."""
+
+    def log(self, level: str, text: str) -> None:
+        """Not told."""
+
+
+SILENT: Final = Silent()
+
+
+@dataclass(frozen=True, slots=True)
+class CallEntry:
+    """One inner call in the result. `code` also knows `outcome_unknown` (cut off) and `not_sent`."""
+
+    path: str
+    ok: bool
+    code: str | None
+    ms: float
+
+    def as_json(self) -> JsonObject:
+        code = {"code": self.code} if self.code is not None else {}
+        return {"path": self.path, "ok": self.ok, **code, "ms": round(self.ms, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionError:
+    """Why an execution did not complete. `line` and `column` count from 1 in the code as sent."""
+
+    name: str
+    message: str
+    stack: str = ""
+    line: int | None = None
+    column: int | None = None
+
+    def as_json(self) -> JsonObject:
+        place = {"line": self.line, "column": self.column} if self.line is not None else {}
+        stack = {"stack": self.stack} if self.stack else {}
+        return {"name": self.name, "message": self.message, **place, **stack}
+
+    def as_text(self) -> str:
+        place = (
+            f" (line {self.line}, column {self.column})" if self.line is not None and not self.stack else ""
+        )
+        stack = f"\n{self.stack.rstrip()}" if self.stack else ""
+        return f"{self.name}: {self.message}{place}{stack}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """The answer of `execute` and `resume`.
+
+    `result` counts only when `has_result` (null is a result, nothing is not); it is bounded already, and
+    `result_text` is the whole of it as text. `emitted` are MCP content blocks. `pause` counts the execution's pauses,
+    from 1.
+    """
+
+    execution_id: str
+    status: str
+    workspace_id: str
+    account_id: str
+    runtime_id: str = "quickjs"
+    session_id: str | None = None
+    catalog_revision: str | None = None
+    duration_ms: float = 0.0
+    has_result: bool = False
+    result: Any = None
+    result_text: str = ""
+    result_ref: str | None = None
+    error: ExecutionError | None = None
+    recovery: str | None = None
+    logs: tuple[tuple[str, str], ...] = ()
+    emitted: tuple[JsonObject, ...] = ()
+    calls: tuple[CallEntry, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    expires_at_ms: float | None = None
+    approval_url: str | None = None
+    note: str | None = None
+    pause: int = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a decision."""
+        return self.status in WAITING
+
+    @property
+    def is_error(self) -> bool:
+        return self.status not in _NOT_ERRORS
+
+    @property
+    def exit_code(self) -> int | None:
+        return EXIT_CODES.get(self.status)
+
+    def structured(self) -> JsonObject:
+        """`structuredContent`; fits `OUTPUT_SCHEMA`."""
+        body: JsonObject = {
+            "taskId": self.execution_id,
+            "executionId": self.execution_id,
+            "status": self.status,
+            "runtimeId": self.runtime_id,
+            "exitCode": self.exit_code,
+            "error": self.error.as_json() if self.error is not None else None,
+            "logs": bounded_logs(self.logs),
+            "emitted": summaries(self.emitted),
+            "calls": [call.as_json() for call in self.calls[:_CALLS_LISTED]],
+            "durationMs": round(self.duration_ms, 1),
+            "workspaceId": self.workspace_id,
+            "accountId": self.account_id,
+            "sessionId": self.session_id,
+            "catalogRevision": self.catalog_revision,
+            "recovery": self.recovery,
+            "note": self.note,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        if self.has_result:
+            body["result"] = self.result
+        return body | self._waiting_json()
+
+    def _waiting_json(self) -> JsonObject:
+        if not self.interactions:
+            return {}
+        shown = [one.as_json() for one in self.interactions]
+        body: JsonObject = {"interaction": shown[0], "interactions": shown}
+        if self.expires_at_ms is not None:
+            body["expiresAt"] = iso(self.expires_at_ms)
+        if self.approval_url is not None:
+            body["approvalUrl"] = self.approval_url
+        return body
+
+    def content(self) -> list[JsonObject]:
+        """MCP content blocks: one text with result and logs, then what was emitted."""
+        return [{"type": "text", "text": self.text()}, *self.emitted]
+
+    def text(self) -> str:
+        """Result (or error), then the `Logs:` section, at most 30,000 characters."""
+        logs = log_section(self.logs)
+        room = TEXT_CHARACTERS - len(logs)
+        note = f"{self.note}\n\n" if self.note else ""
+        return f"{note}{cut(self._main_text(), room - len(note), self.result_ref)}{logs}"
+
+    def _main_text(self) -> str:
+        if self.waiting:
+            return waiting_text(self)
+        if self.error is not None:
+            return self.error.as_text()
+        return self.result_text if self.has_result else "(no result)"
+
+
+def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:
+    """One of the four outcomes that tell the model to run the code again."""
+    name, message = _UNAVAILABLE[status]
+    text = f"{message.format(id=execution_id[:64])} Run the code again with `execute`."
+    return ExecutionResult(
+        execution_id=execution_id,
+        status=status,
+        workspace_id=owner.workspace_id,
+        account_id=owner.account_id,
+        error=ExecutionError(name, text),
+        recovery="re_execute",
+    )
+
+
+def waiting_text(result: ExecutionResult) -> str:
+    """What waits, and what to do about it."""
+    count = len(result.interactions)
+    asks = "\n\n".join(f"[{one.id}] {one.message}" for one in result.interactions)
+    if result.status == "user_approval_required":
+        where = f" A person must decide at {result.approval_url}." if result.approval_url else ""
+        how = f'{where} Then call resume with {{"executionId": "{result.execution_id}"}}; it waits for the decision.'
+    else:
+        how = (
+            f' Ask the user, then call resume with {{"executionId": "{result.execution_id}", "action": "accept"}} '
+            'or "decline"; name one question with "interactionId".'
+        )
+    noun = "call needs" if count == 1 else "calls need"
+    sent = any(one.kind in ("form", "url", "outcome_unknown") for one in result.interactions)
+    unsent = "" if sent else " Nothing was sent for them yet."
+    return f"The execution is paused: {count} {noun} a decision.{unsent}{how}\n\n{asks}"
+
+
+# ---- text that has a limit ---------------------------------------------------------------------------------------
+def cut(text: str, room: int, ref: str | None) -> str:
+    """At most `room` characters; the mark of a cut says where the rest is."""
+    if len(text) <= room:
+        return text
+    where = f' The whole result: tools.executor.results.read({{ref: "{ref}"}})' if ref else ""
+    marker = f"\n... [cut: {len(text):,} characters in all.{where}]"
+    return text[: room - len(marker)] + marker
+
+
+def log_section(logs: Sequence[tuple[str, str]]) -> str:
+    """The lines under their heading, at most 8,000 characters; empty without lines."""
+    if not logs:
+        return ""
+    text = "\n".join(f"[{level}] {line}" for level, line in logs)
+    if len(text) > _LOG_CHARACTERS:
+        marker = f"\n... [cut: {len(logs)} lines, {len(text):,} characters in all]"
+        text = text[: _LOG_CHARACTERS - len(marker)] + marker
+    return f"\n\nLogs:\n{text}"
+
+
+def bounded_logs(logs: Sequence[tuple[str, str]]) -> list[JsonObject]:
+    """The lines for programs, at most 64 KiB."""
+    shown: list[JsonObject] = []
+    left = _STRUCTURED_LOG_CHARACTERS
+    for number, (level, text) in enumerate(logs):
+        # 32 stands for what surrounds a line in JSON, so that a million empty lines are bounded too.
+        left -= len(text) + 32
+        if left < 0:
+            shown.append({"level": "warn", "text": f"... {len(logs) - number} more lines"})
+            break
+        shown.append({"level": level, "text": text})
+    return shown

@@ -1,0 +1,144 @@
+"""What an execution answers: text, structured content, exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from proxy.executions.result import (
+    TEXT_CHARACTERS,
+    CallEntry,
+    ExecutionError,
+    ExecutionRequest,
+    ExecutionResult,
+    bounded_logs,
+    cut,
+    log_section,
+)
+from proxy.executions.result_schema import OUTPUT_SCHEMA
+
+FAILED = ExecutionError("TypeError", "x is not a function", "    at agent.ts:3:5\n", 3, 5)
+
+
+def result(status: str = "completed", **more: Any) -> ExecutionResult:
+    return ExecutionResult("exec_1", status, "ws", "key:alice", **more)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_error", "code"),
+    [
+        ("completed", False, 0),
+        ("failed", True, 1),
+        ("timeout", True, 124),
+        ("canceled", True, 130),
+        ("waiting_for_interaction", False, None),
+        ("user_approval_required", False, None),
+        ("execution_not_found", True, None),
+    ],
+)
+def test_errors_and_exit_codes_by_status(status: str, is_error: bool, code: int | None) -> None:
+    shown = result(status)
+    assert shown.is_error is is_error
+    assert shown.structured().get("exitCode") == code
+
+
+def test_structured_content_has_every_field_and_fits_its_schema() -> None:
+    shown = result(
+        session_id="mcp_1",
+        catalog_revision="r_1",
+        duration_ms=1.23456,
+        has_result=True,
+        result={"a": 1},
+        result_text='{"a":1}',
+        logs=(("log", "hi"),),
+        emitted=({"type": "text", "text": "t"},),
+        calls=(CallEntry("a.b", False, "rate_limited", 2.04), CallEntry("a.c", True, None, 1)),
+    ).structured()
+    jsonschema.validate(shown, OUTPUT_SCHEMA)
+    assert shown == {
+        "taskId": "exec_1",
+        "executionId": "exec_1",
+        "status": "completed",
+        "runtimeId": "quickjs",
+        "exitCode": 0,
+        "logs": [{"level": "log", "text": "hi"}],
+        "emitted": [{"type": "text", "text": "t"}],
+        "calls": [
+            {"path": "a.b", "ok": False, "code": "rate_limited", "ms": 2.0},
+            {"path": "a.c", "ok": True, "ms": 1},
+        ],
+        "durationMs": 1.2,
+        "workspaceId": "ws",
+        "accountId": "key:alice",
+        "sessionId": "mcp_1",
+        "catalogRevision": "r_1",
+        "result": {"a": 1},
+    }
+
+
+def test_null_is_a_result_and_nothing_is_not() -> None:
+    assert result(has_result=True, result=None, result_text="null").structured()["result"] is None
+    assert "result" not in result().structured()
+    assert result().text() == "(no result)"
+
+
+def test_an_error_shows_its_place() -> None:
+    assert result("failed", error=FAILED).text() == "TypeError: x is not a function\n    at agent.ts:3:5"
+    syntax = ExecutionError("SyntaxError", "unexpected token", "", 2, 7)
+    assert result("failed", error=syntax).text() == "SyntaxError: unexpected token (line 2, column 7)"
+    shown = result("failed", error=FAILED).structured()
+    jsonschema.validate(shown, OUTPUT_SCHEMA)
+    assert shown["error"]["line"] == 3
+
+
+def test_logs_follow_in_their_own_section() -> None:
+    shown = result(has_result=True, result_text="5", logs=(("log", "a"), ("error", "b")))
+    assert shown.text() == "5\n\nLogs:\n[log] a\n[error] b"
+
+
+def test_long_text_is_cut_with_a_marker_and_logs_survive() -> None:
+    shown = result(
+        has_result=True, result_text="x" * 100_000, result_ref="res_1", logs=(("log", "kept"),)
+    ).text()
+    assert len(shown) == TEXT_CHARACTERS
+    assert "[cut: 100,000 characters in all." in shown
+    assert 'tools.executor.results.read({ref: "res_1"})' in shown
+    assert shown.endswith("[log] kept")
+
+
+def test_many_logs_are_cut_in_text_and_in_structure() -> None:
+    shown = result(has_result=True, result_text="5", logs=(("log", ""),) * 10_000)
+    assert len(shown.text()) < 10_000
+    listed = shown.structured()["logs"]
+    assert listed[-1]["text"].endswith("more lines")
+    assert len(listed) < 2200
+
+
+def test_content_is_text_then_what_was_emitted() -> None:
+    image = {"type": "image", "data": "AA==", "mimeType": "image/png"}
+    shown = result(has_result=True, result_text="5", emitted=(image,))
+    assert shown.content() == [{"type": "text", "text": "5"}, image]
+
+
+def test_requests_have_defaults() -> None:
+    request = ExecutionRequest("return 1")
+    assert (request.runtime_id, request.mode, dict(request.metadata)) == ("quickjs", "model", {})
+
+
+def test_a_cut_says_how_much_there_was_and_where() -> None:
+    assert cut("short", 100, None) == "short"
+    text = cut("x" * 1000, 200, "res_1")
+    assert len(text) == 200
+    assert "1,000 characters" in text
+    assert 'ref: "res_1"' in text
+
+
+def test_lines_are_bounded_for_models_and_for_programs() -> None:
+    lines = [("log", "y" * 1000)] * 100
+    assert log_section([]) == ""
+    assert len(log_section(lines)) < 8100
+    shown = bounded_logs(lines)
+    assert len(shown) < 70
+    assert shown[-1]["text"].endswith("more lines")

@@ -1,9 +1,0 @@
-"""Where news is published."""
-
-from __future__ import annotations
-
-from proxy.executions.topics import pauses, topic
-
-
-def test_topics_are_apart() -> None:
-    assert topic("x") != pauses("x")
