@@ -8,12 +8,15 @@ Rules:
   has a hyphen in its address: names are identifiers, so that code can write them.
 - What is suggested instead is itself a pattern.
 
-Matching is case-sensitive, compares code points and uses no regular expressions.
+Matching is case-sensitive and uses no regular expressions. It compares code points of NFC, the form in which tools
+are named.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +26,9 @@ ADDRESS_SEGMENTS = 4
 
 OWNERS = ("org", "user")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOOL_SEGMENT = re.compile(r"[\w$*]+")
+# Letters of every script; marks beside letters are outside of `\w`, and what no name can hold is not worth a list.
+_TOOL_SEGMENT = re.compile(r"(?:[\w$*]|[^\x00-\x7f\s])+")
+_NAME_HASH = 8
 _HEAD = ("integration", "owner", "connection")
 
 PatternFault = Literal["syntax", "segments", "owner", "hyphen"]
@@ -122,7 +127,7 @@ def covers(wide: Pattern, narrow: Pattern) -> bool:
 
 def parse_pattern(text: str) -> Pattern:
     """Check a pattern; a leading `tools.` is dropped. Raises `PatternError`."""
-    body = text.removeprefix("tools.")
+    body = unicodedata.normalize("NFC", text.removeprefix("tools."))
     if body == "*":
         return Pattern(text, (), below=True)
     parts = body.split(".")
@@ -195,7 +200,7 @@ def _check_segment(position: int, parts: list[str]) -> None:
             f"no tool address contains `-`, so `{part}` matches nothing",
             "hyphen",
             None,
-            tuple(".".join((*parts[: len(_HEAD)], *map(way, parts[len(_HEAD) :]))) for way in DEHYPHENED),
+            tuple(".".join((*parts[: len(_HEAD)], way(".".join(parts[len(_HEAD) :])))) for way in DEHYPHENED),
         )
     elif not _TOOL_SEGMENT.fullmatch(part):
         raise PatternError(
@@ -203,13 +208,20 @@ def _check_segment(position: int, parts: list[str]) -> None:
         )
 
 
-def underscored(segment: str) -> str:
-    """How tools of MCP servers are called here: `delete-file` is `delete_file`."""
-    return segment.replace("-", "_")
+def underscored(tool: str) -> str:
+    """How tools of MCP servers are called here (`integrations.naming`): a hash of the original name at the end."""
+    plain = tool.replace("-", "_")
+    if "*" in tool:
+        return plain if plain.endswith("*") else f"{plain}_*"
+    return f"{plain}_{hashlib.sha256(tool.encode()).hexdigest()[:_NAME_HASH]}"
 
 
-def camel_cased(segment: str) -> str:
+def camel_cased(tool: str) -> str:
     """How operations of OpenAPI documents are called here: `delete-file` is `deleteFile`."""
+    return ".".join(map(_camel_cased, tool.split(".")))
+
+
+def _camel_cased(segment: str) -> str:
     first, *others = [word for word in segment.split("-") if word] or [""]
     return first + "".join(word[0].upper() + word[1:] for word in others)
 

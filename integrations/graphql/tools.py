@@ -1,8 +1,8 @@
 """Root fields and named operations as tools: names, titles, risks, search keywords.
 
 Names are `query.<field>` and `mutation.<field>`; a named operation stands in the same two groups under its own
-name, so that policies on `*.mutation.*` hold for it too. Where it collides with a field, it gets `Operation`
-appended. Subscriptions are no tools.
+name, so that policies on `*.mutation.*` hold for it too. Where names collide, each gets a hash of what it stands for
+(`integrations.naming`). Subscriptions are no tools.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import get_args
 from integrations.base import ToolDefinition
 from integrations.graphql.operations import NamedOperation, OperationKind
 from integrations.graphql.schema import FieldDefinition, GraphQlSchema, InputValue, named_type
-from integrations.naming import safe_segment, split_words
+from integrations.naming import split_words, unique_names
 
 _KINDS: tuple[OperationKind, ...] = get_args(OperationKind)
 _MAX_TEXT = 2_000
@@ -43,36 +43,17 @@ def list_entries(schema: GraphQlSchema, operations: Sequence[NamedOperation]) ->
     fields: list[tuple[OperationKind, FieldDefinition]] = [
         (kind, each) for kind in _KINDS if schema.root(kind) for each in _root_fields(schema, kind)
     ]
-    taken: set[str] = set()
-    # A field whose name is already safe keeps it; fields that have to be renamed give way to it.
-    names = {
-        (kind, each.name): f"{kind}.{each.name}"
-        for kind, each in fields
-        if safe_segment(each.name) == each.name
-    }
-    taken.update(names.values())
-    for kind, each in fields:
-        if (kind, each.name) not in names:
-            names[kind, each.name] = _free(f"{kind}.{safe_segment(each.name)}", taken)
-    out = [_of_field(schema, names[kind, each.name], kind, each) for kind, each in fields]
-    return out + [
-        _of_operation(_free(f"{one.kind}.{safe_segment(one.name)}", taken, "Operation"), one)
-        for one in operations
-    ]
+    wanted = [f"{kind}.{each.name}" for kind, each in fields]
+    wanted += [f"{one.kind}.{one.name}" for one in operations]
+    origins = [f"{kind} field {each.name}" for kind, each in fields]
+    origins += [f"{one.kind} operation {one.name}" for one in operations]
+    names = iter(unique_names(wanted, origins))
+    out = [_of_field(schema, next(names), kind, each) for kind, each in fields]
+    return out + [_of_operation(next(names), one) for one in operations]
 
 
 def _root_fields(schema: GraphQlSchema, kind: OperationKind) -> Iterator[FieldDefinition]:
     yield from schema.types[schema.root(kind)].fields.values()
-
-
-def _free(name: str, taken: set[str], ending: str = "") -> str:
-    candidate, number = name, 2
-    if ending and candidate in taken:
-        candidate = name = name + ending
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    taken.add(candidate)
-    return candidate
 
 
 def _of_field(schema: GraphQlSchema, name: str, kind: OperationKind, field: FieldDefinition) -> GraphQlTool:

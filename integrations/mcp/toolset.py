@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.naming import safe_name
+from integrations.naming import unique_names
 from integrations.patterns import idle_patterns, name_filter, none_left
 
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
@@ -119,9 +119,8 @@ def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str
 
 
 def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
-    entries: list[_Entry] = []
+    kept: list[ListedTool] = []
     warnings: list[str] = []
-    taken: set[str] = set()
     seen: set[str] = set()
     for tool in offer.tools:
         reason = _unusable(tool, seen)
@@ -129,10 +128,11 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
             warnings.append(f"{offer.server or 'mcp'}: tool {tool.name[:60]!r} left out: {reason}")
             continue
         seen.add(tool.name)
-        entries.append(_tool(tool, _unique(safe_name(tool.name), taken)))
-    for own in _own_tools(offer):
-        name = _unique(own.name, taken)
-        entries.append(_entry(name, own, RequestPlan(_METHODS[own.name])))
+        kept.append(tool)
+    # The names of our own tools are never a server's, so that what a rule says of them cannot come to mean another.
+    names = unique_names([tool.name for tool in kept], reserved=_METHODS)
+    entries = [_tool(tool, name) for tool, name in zip(kept, names, strict=True)]
+    entries += [_entry(own.name, own, RequestPlan(_METHODS[own.name])) for own in _own_tools(offer)]
     return entries, warnings
 
 
@@ -142,15 +142,6 @@ def _unusable(tool: ListedTool, seen: set[str]) -> str:
     if not tool.name.strip() or len(tool.name) > _MAX_NAME:
         return "not a usable name"
     return "it can only be run as a task, which is not supported" if tool.needs_task else ""
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """A name that is not taken yet. The order of the server's list decides which tool keeps the plain name (T4)."""
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    taken.add(candidate)
-    return candidate
 
 
 def _tool(tool: ListedTool, name: str) -> _Entry:

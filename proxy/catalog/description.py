@@ -8,7 +8,6 @@ not fit is left out in whole lines.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -36,7 +35,6 @@ _TITLE_CHARACTERS = 60
 _EXAMPLE_WORDS = 6
 _EXAMPLES_LOOKED_AT = 100
 _READING = frozenset({"list", "get", "search", "find"})
-_DOTTED = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*\Z", re.ASCII)
 # Bytes for the arguments and for the result of one inline signature, from generous to terse.
 _SIGNATURE_SIZES = ((400, 200), (240, 100), (160, 0), (80, 0))
 
@@ -138,7 +136,12 @@ def _workflow(example: CatalogTool | None) -> str:
 
 
 def _call(address: str) -> str:
-    return f"tools.{address}" if _DOTTED.match(address) else f'tools["{plain_title(address, 200)}"]'
+    return f"tools.{address}" if _is_dotted(address) else f'tools["{plain_title(address, 200)}"]'
+
+
+def _is_dotted(address: str) -> bool:
+    """Whether code can write the address as it is. Tools are named so that it can, if a kind keeps to its rules."""
+    return all(part.replace("$", "_").isidentifier() for part in address.split("."))
 
 
 def _example(branches: Sequence[Branch], visible: Visible) -> CatalogTool | None:

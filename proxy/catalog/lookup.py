@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from unicodedata import normalize
 
 from proxy.catalog.branch import Branch
 from proxy.catalog.entries import Ambiguous, CatalogTool, Found, Missing, Visible
@@ -26,8 +27,9 @@ _WORDS_ALONE = 4
 
 
 def normalise(path: str) -> str:
-    """Without surrounding space and a leading `tools.`."""
-    return path.strip().removeprefix("tools.")
+    """Without surrounding space and a leading `tools.`, in the form in which tools are named (NFC)."""
+    plain = path.strip().removeprefix("tools.")
+    return plain if plain.isascii() else normalize("NFC", plain)
 
 
 def find(

@@ -17,8 +17,10 @@ _NOT_PLAIN = re.compile(r"[^\w .,:+&()/'-]+")
 
 
 def summary(tool: ToolDefinition) -> str:
-    """One line: the title, or else the start of the description."""
-    return one_line(tool.title or tool.description, SUMMARY_CHARACTERS)
+    """One line: the title where it sums up the description (OpenAPI's summary, a first line), else the description."""
+    first = tool.description.lstrip().partition("\n")[0].strip()
+    sums_up = bool(tool.method) or first == tool.title.strip()
+    return one_line((tool.title if sums_up else "") or tool.description or tool.title, SUMMARY_CHARACTERS)
 
 
 def full_text(tool: ToolDefinition, limit: int) -> str:

@@ -3,27 +3,41 @@
 Identifiers are split at case changes, `_ . / : -` and everything else that is no letter or digit; prose is split at
 the latter only, so that "GitHub" stays one word. All tokens are lower case and lightly stemmed: plural, -ing, -ed,
 -ation and a final e go, which is enough to bring "deleting", "deleted" and "delete" together.
+
+Accents go ("München" is "munchen"), and scripts that write no spaces give one token a character: Chinese, Japanese and
+Korean words are found by any part of them.
 """
 
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 _CASE_CHANGE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"[^\W_]+")
+# Han, Kana and Hangul, one character each; everything else by words.
+_CJK = "\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_ACCENT = re.compile("[\u0300-\u036f]+")
 _VOWEL = re.compile(r"[aeiouy]")
 
 _UNCHANGED = frozenset({"news", "status", "canvas", "bonus", "always", "https", "dns", "aws", "ios", "os"})
 
 
+def _folded(text: str) -> str:
+    """Without accents and full-width forms (NFKC, and NFD less its combining marks); case stays."""
+    if text.isascii():
+        return text
+    return normalize("NFC", _ACCENT.sub("", normalize("NFKD", text)))
+
+
 def split_identifier(text: str) -> list[str]:
     """`listForRepo` -> `list for repo`, lower case."""
-    return _WORD.findall(_CASE_CHANGE.sub(" ", text).lower())
+    return _WORD.findall(_CASE_CHANGE.sub(" ", _folded(text)).casefold())
 
 
 def split_prose(text: str) -> list[str]:
     """Words of a sentence, lower case; case changes inside a word do not split it."""
-    return _WORD.findall(text.lower())
+    return _WORD.findall(_folded(text).casefold())
 
 
 def stem(word: str) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,13 @@ from hypothesis import strategies as st
 from integrations.naming import (
     Named,
     camel_case,
+    name_hash,
     plan_names,
     safe_name,
     safe_segment,
     short_hash,
     split_words,
+    unique_names,
 )
 
 
@@ -26,7 +30,11 @@ def named(method: str, path: str, operation_id: str | None = None, tag: str | No
         ("listHTTPServers", "listHttpServers"),
         ("Weird id/with spaces.and-dots", "weirdIdWithSpacesAndDots"),
         ("", "tool"),
-        ("ünïcode", "nCode"),
+        ("ünïcode", "ünïcode"),
+        ("getÜberblick Über", "getÜberblickÜber"),
+        ("查询/天气", "查询天气"),
+        ("मौसम-देखो", "मौसमदेखो"),
+        ("a\u0301b", "áb"),
         ("get_OAuth2_token", "getOAuth2Token"),
         ("ABC", "abc"),
     ],
@@ -69,11 +77,77 @@ def test_colliding_names_are_refined_together() -> None:
     assert first != second
 
 
-def test_equal_operations_are_numbered() -> None:
+def test_equal_operations_are_told_apart_all_of_them() -> None:
     same = named("get", "/a", "x", "t")
     names = plan_names([same, same, same])
     assert len(set(names)) == 3
-    assert names[1] == f"{names[0]}_2"
+    assert names[0] != plan_names([same])[0]
+
+
+def test_letters_of_every_script_stay_in_the_names_of_operations() -> None:
+    items = [
+        named("get", "/天气/{城市}"),
+        named("get", "/x", "查询天气", "气象"),
+        named("post", "/x", "Größe_ändern", "Maße"),
+    ]
+    assert plan_names(items) == ["天气.get天气城市", "气象.查询天气", "maße.größeÄndern"]
+
+
+def test_what_a_name_cannot_hold_is_told_apart_by_the_operation_alone() -> None:
+    """An emoji is neither a letter nor a separator: without it two operations may look the same."""
+    rocket, boat = named("get", "/a", "go🚀", "t"), named("get", "/b", "go⛵", "t")
+    (alone,) = plan_names([rocket])
+    assert alone == f"t.goGet{short_hash(rocket)}"
+    assert plan_names([boat, rocket]) == [*plan_names([boat]), alone]
+
+
+@pytest.mark.parametrize(
+    ("original", "name"),
+    [
+        ("get_sum", "get_sum"),
+        ("a.b", "a.b"),
+        ("$x", "$x"),
+        ("查询天气", "查询天气"),
+        ("München", "München"),
+        ("मौसम", "मौसम"),
+        ("файлы.удалить", "файлы.удалить"),
+        ("get-sum", "get_sum_"),
+        ("get sum", "get_sum_"),
+        ("a/b", "a_b_"),
+        ("2fa", "_2fa_"),
+        ("then", "then__"),
+        ("a..b", "a.b_"),
+        ("..", "tool_"),
+        ("Mu\u0308nchen", "München_"),
+        ("a\u200bb", "a_b_"),
+        ("a\u3164", "a__"),
+        ("🚀", "__"),
+        ("taken", "taken_"),
+    ],
+)
+def test_a_name_that_is_no_address_ends_with_a_hash_of_the_original(original: str, name: str) -> None:
+    (made,) = unique_names([original], reserved={"taken"})
+    assert made == (name if name == original else name + name_hash(original))
+
+
+def test_names_do_not_depend_on_the_order_of_the_list() -> None:
+    originals = ["查询天气", "删除文件", "a/b", "a-b", "a_b", "München", "Mu\u0308nchen", "then", "then_"]
+    names = dict(zip(originals, unique_names(originals), strict=True))
+    backwards = dict(zip(originals[::-1], unique_names(originals[::-1]), strict=True))
+    assert names == backwards
+    assert names == {one: unique_names([one])[0] for one in originals}
+
+
+def test_nothing_keeps_a_name_that_another_one_has_as_well() -> None:
+    """A server that lists the very name that another tool was given gets neither that name nor the other's."""
+    given = unique_names(["a-b"])[0]
+    first, second = unique_names(["a-b", given])
+    assert given not in (first, second)
+    assert first != second
+    assert unique_names(["x", "x"], ["field x", "operation x"]) == [
+        f"x_{name_hash('field x')}",
+        f"x_{name_hash('operation x')}",
+    ]
 
 
 def test_names_that_executor_shows_for_public_documents() -> None:
@@ -141,7 +215,6 @@ def test_T4_words_javascript_treats_specially_are_escaped(word: str) -> None:
 def test_any_text_becomes_an_address(text: str) -> None:
     for segment in safe_name(text).split("."):
         assert segment.replace("$", "_").isidentifier()
-        assert segment.isascii()
 
 
 @given(
@@ -152,3 +225,12 @@ def test_any_text_becomes_an_address(text: str) -> None:
 def test_planned_names_are_unique(raw: list[tuple[str, str, str]]) -> None:
     names = plan_names([named(method, f"/{path}", identifier) for method, path, identifier in raw])
     assert len(set(names)) == len(raw)
+
+
+@given(st.lists(st.text(max_size=6), max_size=12, unique=True), st.randoms(use_true_random=False))
+def test_unique_names_are_unique_addresses_in_any_order(originals: list[str], random: Random) -> None:
+    names = dict(zip(originals, unique_names(originals), strict=True))
+    assert len(set(names.values())) == len(originals)
+    assert all(safe_name(name) == name for name in names.values())
+    shuffled = random.sample(originals, len(originals))
+    assert dict(zip(shuffled, unique_names(shuffled), strict=True)) == names

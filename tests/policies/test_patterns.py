@@ -1,8 +1,9 @@
 import pytest
 from hypothesis import given
 
+from integrations.naming import unique_names
 from policies import PatternError, covers, parse_pattern
-from policies.patterns import segment_matches
+from policies.patterns import segment_matches, underscored
 from tests.policies import reference
 
 GITHUB = "github.org.main.repos.delete"
@@ -105,8 +106,8 @@ def test_patterns_that_can_never_match_are_errors(pattern: str, kind: str, messa
         ("api.users.main.*", "did you mean `api.user.main.*`?"),
         ("api.delete", "did you mean `api.*.*.delete`?"),
         ("api.repos.*", "did you mean `api.*.repos.*`?"),
-        ("api.*.*.delete-file", "did you mean `api.*.*.delete_file`?"),
-        ("api.*.*.a-b.delete-*.x", "did you mean `api.*.*.a_b.delete_*.x`?"),
+        ("api.*.*.delete-file", "did you mean `api.*.*.delete_file_a0881326`?"),
+        ("api.*.*.a-b.delete-*.x", "did you mean `api.*.*.a_b.delete_*.x_*`?"),
     ],
 )
 def test_guesses_are_patterns_themselves(pattern: str, help: str) -> None:
@@ -119,7 +120,7 @@ def test_guesses_are_patterns_themselves(pattern: str, help: str) -> None:
 def test_a_hyphen_suggests_both_ways_of_naming() -> None:
     with pytest.raises(PatternError) as caught:
         parse_pattern("api.*.*.files.delete-all-now")
-    assert caught.value.guesses == ("api.*.*.files.delete_all_now", "api.*.*.files.deleteAllNow")
+    assert caught.value.guesses == ("api.*.*.files.delete_all_now_0cc71b3b", "api.*.*.files.deleteAllNow")
 
 
 @pytest.mark.parametrize(
@@ -180,3 +181,18 @@ def test_what_is_covered_is_matched(wide: str, narrow: str, address: str) -> Non
 @given(reference.PATTERNS)
 def test_every_pattern_covers_itself(pattern: str) -> None:
     assert covers(parse_pattern(pattern), parse_pattern(pattern))
+
+
+@pytest.mark.parametrize("original", ["delete-file", "files.delete-all-now", "a-b-"])
+def test_the_guess_at_a_hyphen_is_how_an_mcp_tool_is_called(original: str) -> None:
+    assert [underscored(original)] == unique_names([original])
+
+
+@pytest.mark.parametrize("tool", ["查询天气", "मौसम", "файлы.удалить", "größe*"])
+def test_tools_are_named_in_every_script(tool: str) -> None:
+    pattern = parse_pattern(f"up.org.main.{tool}")
+    assert pattern.matches(f"up.org.main.{tool.replace('*', 'n')}")
+
+
+def test_patterns_are_compared_in_the_form_in_which_tools_are_named() -> None:
+    assert parse_pattern("up.*.*.Mu\u0308nchen").matches("up.org.main.München")

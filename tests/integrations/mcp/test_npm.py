@@ -12,6 +12,7 @@ import pytest
 from integrations.base import InvalidArguments
 from integrations.conversation import Conversation, ElicitationAnswer, ElicitationRequest
 from integrations.mcp import RemoteServer
+from integrations.naming import unique_names
 from tests.integrations.mcp.npm import everything_over, local
 from tests.integrations.mcp.relay import relay
 from tests.integrations.mcp.running import PATIENCE, Running, running
@@ -26,18 +27,23 @@ REMOTE = [
 ]
 
 
+def name_of(original: str) -> str:
+    """A name with a hyphen is no address."""
+    return unique_names([original])[0]
+
+
 async def try_everything(one: Running) -> None:
     assert one.status == {"status": "connected"}
     assert await one.data("echo", message="hi") == "Echo: hi"
-    assert await one.data("get_sum", a=1, b=2) == "The sum of 1 and 2 is 3."
+    assert await one.data(name_of("get-sum"), a=1, b=2) == "The sum of 1 and 2 is 3."
     with pytest.raises(InvalidArguments):
-        one.upstream.prepare("get_sum", {"a": 1, "b": "two"})
-    words, image, _ = await one.data("get_tiny_image")
+        one.upstream.prepare(name_of("get-sum"), {"a": 1, "b": "two"})
+    words, image, _ = await one.data(name_of("get-tiny-image"))
     assert words["type"] == "text"
     assert (image["_tag"], image["mimeType"]) == ("ToolFile", "image/png")
-    weather = await one.data("get_structured_content", location="Chicago")
+    weather = await one.data(name_of("get-structured-content"), location="Chicago")
     assert set(weather) == {"temperature", "conditions", "humidity"}
-    links = await one.data("get_resource_links", count=2)
+    links = await one.data(name_of("get-resource-links"), count=2)
     assert [block["type"] for block in links[1:]] == ["resource_link", "resource_link"]
     resources = (await one.data("resources.list"))["resources"]
     text = await one.data("resources.read", uri=resources[0]["uri"])
@@ -54,7 +60,7 @@ async def try_everything(one: Running) -> None:
 async def try_progress(one: Running) -> None:
     seen: list[float] = []
     heard = lambda step, total, words: seen.append(step)  # noqa: E731
-    await one.talk("trigger_long_running_operation", progress=heard, duration=0.1, steps=3)
+    await one.talk(name_of("trigger-long-running-operation"), progress=heard, duration=0.1, steps=3)
     assert seen == [1.0, 2.0, 3.0]
 
 
@@ -62,8 +68,8 @@ async def test_everything_over_stdio() -> None:
     async with running(local("everything", "stdio")) as one:
         await try_everything(one)
         risks = {tool.name: tool.risk for tool in one.upstream.toolset.tools}
-        assert (risks["echo"], risks["toggle_simulated_logging"]) == ("read", "write")
-        environment = await one.data("get_env")
+        assert (risks["echo"], risks[name_of("toggle-simulated-logging")]) == ("read", "write")
+        environment = await one.data(name_of("get-env"))
         assert set(environment) <= {"PATH", "HOME", "LANG", "TMPDIR"}
 
 
@@ -84,8 +90,8 @@ async def test_everything_elicits() -> None:
         return ElicitationAnswer("decline")
 
     async with running(local("everything", "stdio"), asks=True) as one:
-        await one.changes.until(lambda: "trigger_elicitation_request" in one.names)
-        blocks = await one.talk("trigger_elicitation_request", ask=answer)
+        await one.changes.until(lambda: name_of("trigger-elicitation-request") in one.names)
+        blocks = await one.talk(name_of("trigger-elicitation-request"), ask=answer)
         assert "declined" in json.dumps(blocks)
         assert asked[0].schema is not None
 
@@ -94,7 +100,9 @@ async def test_everything_is_cancelled() -> None:
     async with running(local("everything", "stdio")) as one:
         async with asyncio.TaskGroup() as tasks:
             step = asyncio.Event()
-            call = one.upstream.prepare("trigger_long_running_operation", {"duration": 60, "steps": 600})
+            call = one.upstream.prepare(
+                name_of("trigger-long-running-operation"), {"duration": 60, "steps": 600}
+            )
             task = tasks.create_task(
                 one.upstream.converse(call, PATIENCE, Conversation("p", lambda *_: step.set()))
             )

@@ -6,6 +6,7 @@ import pytest
 
 from integrations.base import UnknownTool
 from integrations.mcp.toolset import EMPTY, ListedTool, Offer, RequestPlan, make_toolset, risk_of
+from integrations.naming import name_hash
 
 
 def tool(name: str, **annotations: Any) -> ListedTool:
@@ -42,15 +43,26 @@ def test_reads_and_declared_tools_are_idempotent() -> None:
 
 
 def test_t4_names_are_made_safe_and_never_shadow() -> None:
-    assert names("get-sum", "get_sum", "get sum", "then", "__proto__", "toJSON", "1st", "a.b", "..") == [
-        "get_sum", "get_sum_2", "get_sum_3", "then_", "__proto___", "toJSON_", "_1st", "a.b", "tool",
+    found = names("get-sum", "get_sum", "get sum", "then", "toJSON", "1st", "a.b", "..", "查询天气")
+    hashes = [name_hash(one) for one in ("get-sum", "get sum", "then", "toJSON", "1st", "..")]
+    sum1, sum2, then, json, first, dots = hashes
+    assert found == [
+        f"get_sum_{sum1}", "get_sum", f"get_sum_{sum2}", f"then__{then}", f"toJSON__{json}", f"_1st_{first}", "a.b",
+        f"tool_{dots}", "查询天气",
     ]  # fmt: skip
+
+
+# Recipe 07.
+def test_the_order_of_the_list_moves_no_name() -> None:
+    offered = ("查询天气", "删除文件", "a/b", "a-b", "München")
+    assert sorted(names(*offered)) == sorted(names(*reversed(offered)))
 
 
 def test_the_upstreams_name_is_what_is_sent() -> None:
     toolset = make_toolset(Offer("s", (tool("get-sum"),)))
-    assert toolset.plan("get_sum") == RequestPlan("tools/call", "get-sum")
-    assert toolset.definition("get_sum").keywords == "q get-sum"
+    (name,) = names("get-sum")
+    assert toolset.plan(name) == RequestPlan("tools/call", "get-sum")
+    assert toolset.definition(name).keywords == "q get-sum"
 
 
 def test_a_name_listed_twice_counts_once() -> None:
@@ -71,11 +83,13 @@ def test_a_tool_that_only_runs_as_a_task_is_left_out() -> None:
 
 def test_resources_and_prompts_are_tools_where_the_server_has_them() -> None:
     toolset = make_toolset(Offer("s", (tool("resources.list"),), resources=True, prompts=True))
+    theirs = f"resources.list_{name_hash('resources.list')}"
     assert [one.name for one in toolset.tools] == [
-        "resources.list", "resources.list_2", "resources.read", "prompts.list", "prompts.get",
+        theirs, "resources.list", "resources.read", "prompts.list", "prompts.get",
     ]  # fmt: skip
-    assert toolset.plan("resources.list") == RequestPlan("tools/call", "resources.list")
-    assert toolset.plan("resources.list_2") == RequestPlan("resources/list")
+    assert toolset.plan(theirs) == RequestPlan("tools/call", "resources.list")
+    assert toolset.plan("resources.list") == RequestPlan("resources/list")
+    assert names("resources.list") == [theirs], "whether the server has resources or not"
     assert {one.risk for one in toolset.tools[1:]} == {"read"}
     assert toolset.schemas("resources.read").input["required"] == ["uri"]
     assert toolset.schemas("prompts.get").output is not None

@@ -8,6 +8,15 @@ def test_a_summary_is_one_visible_line() -> None:
     assert len(summary(tool("a", "x" * 10_000))) == 200
 
 
+def test_a_title_never_replaces_a_description_that_says_more() -> None:
+    """OpenAPI's title is the operation's summary, that of an MCP tool is a name."""
+    assert summary(tool("a", "Weather", description="Weather of a city, by the hour")) == (
+        "Weather of a city, by the hour"
+    )
+    assert summary(tool("a", "The user.", description="The user.\nMay be null.")) == "The user."
+    assert summary(tool("a", "List pets", description="Long prose", method="GET")) == "List pets"
+
+
 def test_the_full_text_keeps_lines_but_nothing_invisible() -> None:
     text = full_text(tool("a", "Title", description="One\n\nTwo\u200b\x00"), 1_000)
     assert text == "Title\nOne\n\nTwo\\u{200B}\\u{0}"

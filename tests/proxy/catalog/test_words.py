@@ -11,7 +11,15 @@ from proxy.catalog.words import split_identifier, split_prose, stem
         ("/repos/{owner}/code-scanning_alerts", ["repos", "owner", "code", "scanning", "alerts"]),
         ("issues.update:v2", ["issues", "update", "v2"]),
         ("", []),
-        ("Überschrift größe", ["überschrift", "größe"]),
+        ("Überschrift größe", ["uberschrift", "grosse"]),
+        ("größeÄndern", ["grosse", "andern"]),
+        ("Cafe\u0301_list", ["cafe", "list"]),
+        ("删除文件", ["删", "除", "文", "件"]),
+        ("get天気now", ["get", "天", "気", "now"]),
+        ("ファイル", ["フ", "ァ", "イ", "ル"]),
+        ("사용자 삭제", ["사", "용", "자", "삭", "제"]),
+        ("ｆｕｌｌ_ｗｉｄｔｈ", ["full", "width"]),
+        ("файлы", ["фаилы"]),
     ],
 )
 def test_identifiers_are_split_at_case_and_punctuation(text: str, words: list[str]) -> None:
