@@ -43,6 +43,9 @@ imports: install
 rules: install
 	@$(BIN)/python tools/check_size.py
 	@$(BIN)/python tools/check_mirror.py
+	@$(BIN)/python tools/check_names.py
+	@$(BIN)/python tools/check_references.py
+	@$(BIN)/python tools/check_prose.py
 
 coverage: install
 	@$(BIN)/coverage erase

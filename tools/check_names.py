@@ -35,12 +35,17 @@ def in_files(*files: str, because: str) -> Exempt:
 
 
 APART = "policies and integrations must not import each other; tests/test_integrations.py holds the two equal"
+APART_FROM_THE_ENGINE = (
+    "commands that ask a server must not wait two seconds for the engine to load; "
+    "tests/proxy/commands/test_results.py holds the two equal"
+)
 PARALLEL = "the two stores are built alike, so that each part can be read beside its other half"
 
 NAMES: Mapping[str, Exempt] = {
     "Risk": in_files("integrations/base.py", "policies/rules.py", because=APART),
     "ApproveByDefault": in_files("integrations/shared_config.py", "policies/rules.py", because=APART),
     "Part": in_files("proxy/state/redis/part.py", "proxy/state/sqlite/part.py", because=PARALLEL),
+    "Row": in_files("proxy/state/redis/link.py", "proxy/state/sqlite/part.py", because=PARALLEL),
 }
 
 LITERALS: Mapping[Words, Exempt] = {
@@ -48,6 +53,9 @@ LITERALS: Mapping[Words, Exempt] = {
     frozenset({"all", "reads", "none"}): NAMES["ApproveByDefault"],
     frozenset({"org", "user"}): in_files(
         "integrations/fields/names.py", "policies/patterns.py", because=APART
+    ),
+    frozenset({"waiting_for_interaction", "user_approval_required"}): in_files(
+        "proxy/commands/results.py", "proxy/executions/result.py", because=APART_FROM_THE_ENGINE
     ),
 }
 

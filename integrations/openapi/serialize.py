@@ -36,18 +36,14 @@ def encode(text: str) -> str:
 
 
 def encode_reserved(text: str, keep: str = _QUERY_RESERVED) -> str:
-    """`allowReserved`: reserved characters and existing triplets pass, as far as the URL keeps its
-    meaning.
-    """
+    """`allowReserved`: reserved characters and existing triplets pass, as far as the URL keeps its meaning."""
     return "".join(
         piece if _TRIPLET.fullmatch(piece) else quote(piece, safe=keep) for piece in _TRIPLET.split(text)
     )
 
 
 def scalar_text(value: Any) -> str:
-    """`true`, `3` (also for 3.0), `1.5`, text as it is; JSON for what has no text form (undefined by the
-    table).
-    """
+    """`true`, `3` (also for 3.0), `1.5`, text as it is; JSON for what has no text form (undefined by the table)."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -214,9 +210,7 @@ def header_text(parameter: OperationParameter, value: Any) -> str:
 
 
 def cookie_text(parameter: OperationParameter, value: Any) -> list[tuple[str, str]]:
-    """(name, `name=value`) entries for the Cookie header. Style `cookie` (3.2) encodes nothing and joins by
-    `; `.
-    """
+    """(name, `name=value`) entries for the Cookie header. Style `cookie` (3.2) encodes nothing and joins by `; `."""
     if parameter.media_type is not None:
         return [pair(parameter.name, encode(content_text(parameter.media_type, value)))]
     if parameter.style != "cookie":

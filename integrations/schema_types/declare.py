@@ -57,9 +57,7 @@ _TAKEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ToolTypes:
-    """`input` and `output` are type expressions, `definitions` the declarations of the names that occur in
-    them.
-    """
+    """`input` and `output` are type expressions, `definitions` the declarations of the names that occur in them."""
 
     input: str
     output: str
@@ -248,8 +246,7 @@ def _is_same(one: Any, other: Any) -> bool:
     try:
         return bool(one == other)
     except RecursionError:
-        # Too deeply nested to compare: treated as different, which costs a second declaration and nothing
-        # else.
+        # Too deeply nested to compare: treated as different, which costs a second declaration and nothing else.
         return False
 
 

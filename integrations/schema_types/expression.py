@@ -49,9 +49,7 @@ class OverBudget(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much to say: nesting levels, members per object or union, and characters of description per
-    member.
-    """
+    """How much to say: nesting levels, members per object or union, and characters of description per member."""
 
     depth: int
     members: int
@@ -244,9 +242,7 @@ def _sequence(value: Any) -> list[Any]:
 
 
 def _joined(parts: list[str], operator: str) -> str:
-    """A union or intersection: no duplicates, nothing that `unknown` makes pointless, brackets where they
-    matter.
-    """
+    """A union or intersection: no duplicates, nothing that `unknown` makes pointless, brackets where they matter."""
     unique = list(dict.fromkeys(parts))
     if operator == " | " and "unknown" in unique:
         return "unknown"

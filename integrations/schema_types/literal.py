@@ -11,9 +11,7 @@ _LONGEST = 120
 
 
 def literal_type(values: list[Any], limit: int) -> str:
-    """A union of literals in order; more than `limit` of them, or an unwieldy one, are folded to the plain
-    type.
-    """
+    """A union of literals in order; more than `limit` of them, or an unwieldy one, are folded to the plain type."""
     shown = list(dict.fromkeys(_literal(value) for value in values[:limit]))
     if "unknown" in shown or not values:
         return "unknown" if values else "never"

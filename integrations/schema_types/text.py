@@ -15,8 +15,7 @@ _LONGEST_PLAIN_NAME = 40
 _ORDINARY = re.compile(r"[\x20-\x7e]*\Z")
 _SPACES = re.compile(r"\s+")
 
-# Categories: control, format (bidi, zero-width, tags), surrogate, private, unassigned, line and paragraph
-# separator.
+# Categories: control, format (bidi, zero-width, tags), surrogate, private, unassigned, line and paragraph separator.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters, marks and spaces that render as nothing although their category is an ordinary one (Unicode
 # Default_Ignorable_Code_Point, DerivedCoreProperties.txt, and the blank Braille pattern).
@@ -42,9 +41,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Plain prose on one line, visible, at most `limit` characters with an ellipsis in place of what was
-    cut.
-    """
+    """Plain prose on one line, visible, at most `limit` characters with an ellipsis in place of what was cut."""
     # Only a bounded start is looked at: a megabyte of prose must not cost a megabyte of work.
     flat = visible(_SPACES.sub(" ", text[: 4 * limit + 64]).strip())
     if len(flat) <= limit and len(text) <= 4 * limit + 64:

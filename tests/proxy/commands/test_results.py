@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from proxy.commands.results import decisions, print_result
+from proxy.commands.results import WAITING, decisions, print_result
+from proxy.executions import result as engine
 
 WAITS = {
     "executionId": "exec_1",
@@ -46,3 +47,8 @@ def test_what_waits_names_the_commands(capsys: pytest.CaptureFixture[str]) -> No
 def test_another_person_has_another_command() -> None:
     asked = [{"approver": "model"}, {"approver": "human"}]
     assert decisions("exec_1", asked)[0] == "executor approvals approve exec_1"
+
+
+def test_what_waits_is_the_same_as_in_the_engine() -> None:
+    """The command does not import the engine, which takes long to load."""
+    assert WAITING == engine.WAITING
