@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from proxy.state.records import Conflict, Entry
-from proxy.state.redis.link import Row, Script, readable, seconds, text
+from proxy.state.redis.link import RedisRow, Script, readable, seconds, text
 from proxy.state.redis.part import Part
 
 MAX_LISTED: Final = 500
@@ -88,7 +88,7 @@ class RedisEntries(Part):
             self._link.key("entries", kind, workspace_id),
         ]
 
-    def _entry(self, kind: str, workspace_id: str, row: Row) -> Entry:
+    def _entry(self, kind: str, workspace_id: str, row: RedisRow) -> Entry:
         key, value, version, ends = row
         found = Entry(kind, workspace_id, text(key), b"", int(version), seconds(ends))
         return replace(found, value=self._cipher.open(value, *_names(found)))

@@ -21,7 +21,7 @@ from proxy.state.records import (
     PendingFull,
 )
 from proxy.state.redis.journals import RedisJournals
-from proxy.state.redis.link import Row, Script, owned, readable, seconds, text
+from proxy.state.redis.link import RedisRow, Script, owned, readable, seconds, text
 from proxy.state.redis.part import refuse
 
 MAX_LISTED: Final = 500
@@ -250,7 +250,7 @@ class RedisExecutions(RedisJournals):
             record.version,
         )
 
-    def _record(self, row: Row) -> ExecutionRecord:
+    def _record(self, row: RedisRow) -> ExecutionRecord:
         execution_id, workspace_id, account_id, status, created_at, ends, body, *rest = row
         session_id, due_at, pending, version = rest
         found = ExecutionRecord(

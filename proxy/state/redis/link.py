@@ -23,7 +23,7 @@ from redis.commands.core import AsyncScript
 from proxy.state.records import Owner, StateUnavailable, StateUnreadable
 
 T = TypeVar("T")
-Row = Sequence[Any]
+RedisRow = Sequence[Any]
 Argument = str | bytes | int | float
 _log: Final = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ def seconds(value: Any) -> float | None:
     return float(value) if value else None
 
 
-def readable(rows: Sequence[Row], made: Callable[[Row], T]) -> tuple[T, ...]:
+def readable(rows: Sequence[RedisRow], made: Callable[[RedisRow], T]) -> tuple[T, ...]:
     """Those that some key opens; of the others the log tells."""
     found: list[T] = []
     for row in rows:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from proxy.state.records import Owner, SessionRecord, SessionsFull
-from proxy.state.redis.link import Row, Script, owned, text
+from proxy.state.redis.link import RedisRow, Script, owned, text
 from proxy.state.redis.part import Part
 
 # KEYS: session, the owner's, all. ARGV: now, id, workspace, account, created, body, ttl, the owner's cap, the cap of
@@ -128,7 +128,7 @@ class RedisSessions(Part):
             self._link.key("sessions", "all"),
         ]
 
-    def _session(self, session_id: str, row: Row) -> SessionRecord:
+    def _session(self, session_id: str, row: RedisRow) -> SessionRecord:
         workspace_id, account_id, created_at, seen_at, body = row
         owner = Owner(text(workspace_id), text(account_id))
         found = SessionRecord(session_id, owner, b"", float(created_at), float(seen_at))

@@ -9,7 +9,7 @@ import redis.asyncio
 from redis import exceptions
 
 from proxy.state import Owner, StateUnavailable, StateUnreadable
-from proxy.state.redis.link import Link, Row, owned, readable, seconds, text, unavailable
+from proxy.state.redis.link import Link, RedisRow, owned, readable, seconds, text, unavailable
 from tests.proxy.state.stores import Clock
 
 
@@ -104,7 +104,7 @@ async def test_the_log_tells_once_that_redis_is_away_and_once_that_it_is_back(
 
 
 def test_unreadable_rows_are_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    def made(row: Row) -> int:
+    def made(row: RedisRow) -> int:
         if row[0] == 2:
             raise StateUnreadable("the stored token was encrypted with key 0badcafe")
         return int(row[0])
