@@ -23,6 +23,7 @@ from integrations.openapi.operations import References, find_operations, make_ro
 from integrations.openapi.patch import apply_patch
 from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.trim import trim, trim_map
+from integrations.openapi.vocabulary import Vocabulary
 from integrations.sources import gc_paused
 
 _SECTIONS_2 = ("definitions", "parameters", "responses")
@@ -131,7 +132,7 @@ class _Compilation:
         for operation in sound:
             self._note_servers(operation.item)
             self._note_servers(operation.body)
-        return make_rows(self._document, sound)
+        return make_rows(sound, Vocabulary(self._document).keywords)
 
     def _note_servers(self, holder: JsonObject) -> None:
         """Keep each distinct list of servers once, so that all origins are known without reading every path."""

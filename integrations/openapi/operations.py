@@ -150,12 +150,14 @@ _MAX_TEXT = 2_000
 _MAX_TITLE = 300
 
 
-def make_rows(document: JsonObject, operations: Sequence[Operation]) -> list[list[Any]]:
+def make_rows(operations: Sequence[Operation], keywords: Callable[[Operation], str]) -> list[list[Any]]:
     names = plan_names([_named(operation) for operation in operations])
-    return [_row(document, name, operation) for name, operation in zip(names, operations, strict=True)]
+    return [
+        _row(name, operation, keywords(operation)) for name, operation in zip(names, operations, strict=True)
+    ]
 
 
-def _row(document: JsonObject, name: str, operation: Operation) -> list[Any]:
+def _row(name: str, operation: Operation, keywords: str) -> list[Any]:
     body = operation.body
     title = str(body.get("summary") or "").strip()
     description = str(body.get("description") or operation.item.get("description") or "").strip()
@@ -170,18 +172,8 @@ def _row(document: JsonObject, name: str, operation: Operation) -> list[Any]:
         description[:_MAX_TEXT],
         identifier if isinstance(identifier, str) else None,
         body.get("deprecated") is True,
-        " ".join(_keywords(document, operation)),
+        keywords,
     ]
-
-
-def _keywords(document: JsonObject, operation: Operation) -> Iterator[str]:
-    yield from strings(operation.body.get("tags"))
-    for holder in (operation.item, operation.body):
-        parameters = holder.get("parameters")
-        for raw in parameters if isinstance(parameters, list) else []:
-            parameter = resolve(document, raw)
-            if parameter is not None and isinstance(parameter.get("name"), str):
-                yield parameter["name"]
 
 
 def _named(operation: Operation) -> Named:

@@ -29,6 +29,8 @@ from proxy.catalog.search import listed, page, search
 
 # Types in listings are a help, not the whole story: `describe` has a budget of its own.
 _LISTED_TYPES_BYTES = 1_024
+# How many results are looked at for connections that offer the same tool.
+_TWINS = 10
 # `discover` names a best path only if its score is this much above the next one.
 _CLEARLY = 1.15
 _ENOUGH = 0.6
@@ -134,13 +136,16 @@ class Catalog:
     def discover(
         self, query: str, limit: int, visible: Visible, *, compact: bool = True, include_schemas: bool = False
     ) -> JsonObject:
-        """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly wins."""
-        found = self.search(query, "", max(limit, 2), 0, visible)
+        """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly wins.
+
+        The same tool of another connection of one integration is no rival: it is named in `alternatives`.
+        """
+        found = self.search(query, "", max(limit, _TWINS), 0, visible)
         results: list[JsonObject] = []
         for each in found.items[: max(limit, 0)]:
             item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
             results.append(item | self._types(each.tool) if include_schemas else item)
-        return {"bestPath": _best(found), "results": results, "total": found.total}
+        return _best(found) | {"results": results, "total": found.total}
 
     def description(
         self,
@@ -195,12 +200,20 @@ def _facts(tool: CatalogTool) -> JsonObject:
     return facts | {"deprecated": True} if tool.definition.deprecated else facts
 
 
-def _best(found: SearchPage) -> str | None:
+def _best(found: SearchPage) -> JsonObject:
     if not found.items or found.items[0].score < _ENOUGH:
-        return None
+        return {"bestPath": None}
     first = found.items[0]
-    clear = len(found.items) == 1 or first.score >= _CLEARLY * found.items[1].score
-    return first.tool.address if clear else None
+    twins = [each for each in found.items[1:] if _is_same_tool(each.tool, first.tool)]
+    rivals = [each for each in found.items[1:] if not _is_same_tool(each.tool, first.tool)]
+    if rivals and first.score < _CLEARLY * rivals[0].score:
+        return {"bestPath": None}
+    best: JsonObject = {"bestPath": first.tool.address}
+    return best | {"alternatives": [each.tool.address for each in twins]} if twins else best
+
+
+def _is_same_tool(one: CatalogTool, other: CatalogTool) -> bool:
+    return one.integration == other.integration and one.name == other.name
 
 
 def _namespace(branch: Branch, count: int) -> JsonObject:

@@ -16,14 +16,22 @@ from difflib import get_close_matches
 from math import log
 
 from integrations.base import ToolDefinition, Toolset
+from proxy.catalog.actions import actions_of, generation_of
 from proxy.catalog.lru import Lru
-from proxy.catalog.words import split_identifier, split_prose, stem
+from proxy.catalog.words import split_identifier, split_prose, stem, without_markup
 
-_NAME, _TITLE, _PATH, _DESCRIPTION, _KEYWORDS = 3.0, 2.0, 1.0, 1.0, 0.5
+_NAME, _TITLE, _PATH, _DESCRIPTION, _KEYWORDS = 3.0, 2.0, 1.5, 1.0, 0.5
+# What method and path say an operation does, beside its words (see `actions`).
+_ACTION = 1.0
 _DESCRIPTION_CHARACTERS = 300
-_KEYWORDS_CHARACTERS = 400
+_KEYWORDS_CHARACTERS = 1_000
 # BM25's saturation and length normalisation. Documents are short and of much the same length, so `b` is low.
 _K1, _B = 1.2, 0.4
+
+# Verbs that names of properties are full of.
+_COMMON_VERBS = frozenset(
+    "add allow create delete disable enable find get list make new read remove run set show update use write".split()
+)
 
 _PREFIX_AT_LEAST = 3
 _MAX_EXPANSIONS = 40
@@ -43,7 +51,10 @@ class Postings:
 class ToolIndex:
     """Pure data but for `types`, the bounded cache of rendered types (keyed by tool name and budget).
 
-    `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is sorted.
+    `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is sorted and
+    without the words for actions.
+    `families` holds what tools that differ in the version of their path alone have in common, with that version;
+    None for a path without one.
     """
 
     digest: str
@@ -51,6 +62,7 @@ class ToolIndex:
     numbers: Mapping[str, int]
     names: tuple[tuple[str, ...], ...]
     titles: tuple[tuple[str, ...], ...]
+    families: tuple[tuple[str, tuple[int, int, int]] | None, ...]
     postings: Mapping[str, Postings]
     vocabulary: tuple[str, ...]
     rarest: float
@@ -103,10 +115,22 @@ def build_index(toolset: Toolset) -> ToolIndex:
         numbers=numbers,
         names=tuple(builder.names),
         titles=tuple(builder.titles),
+        families=tuple(generation_of(tool) for tool in kept),
         postings=postings,
-        vocabulary=tuple(sorted(postings)),
+        vocabulary=tuple(sorted(word for word in postings if not word.startswith("+"))),
         rarest=_idf(1, len(kept)),
     )
+
+
+def _start_of(description: str) -> str:
+    """Its first words; markup does not count."""
+    return without_markup(description[: 4 * _DESCRIPTION_CHARACTERS])[:_DESCRIPTION_CHARACTERS]
+
+
+def _keywords_of(text: str) -> list[str]:
+    """`readOnly` and `allowPrivilegeEscalation` say nothing about what an operation does."""
+    words = split_identifier(without_markup(text[:_KEYWORDS_CHARACTERS]))
+    return [word for word in words if word not in _COMMON_VERBS]
 
 
 def _idf(occurrences: int, total: int) -> float:
@@ -126,13 +150,14 @@ class _Builder:
 
     def add(self, tool: ToolDefinition) -> None:
         name = self._stemmed(split_identifier(tool.name))
-        title = self._stemmed(split_prose(tool.title))
+        title = self._stemmed(split_prose(without_markup(tool.title)))
         fields = (
             (name, _NAME),
             (title, _TITLE),
             (self._stemmed(split_identifier(tool.path)), _PATH),
-            (self._stemmed(split_prose(tool.description[:_DESCRIPTION_CHARACTERS])), _DESCRIPTION),
-            (self._stemmed(split_identifier(tool.keywords[:_KEYWORDS_CHARACTERS])), _KEYWORDS),
+            (self._stemmed(split_prose(_start_of(tool.description))), _DESCRIPTION),
+            (self._stemmed(_keywords_of(tool.keywords)), _KEYWORDS),
+            (list(actions_of(tool)), _ACTION),
         )
         self._weigh(fields, len(self.names))
         self.names.append(tuple(name))

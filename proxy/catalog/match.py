@@ -1,8 +1,9 @@
 """Match: one query against one index, in two stages.
 
-First every tool that holds enough of the terms is scored by adding precomputed numbers. Then the best 200 are looked
-at closely: a phrase beats scattered words, a name that says nothing else beats a longer one, and an operation of the
-kind that was asked for (read, write, delete) beats others. The order is total: score, then name.
+First every tool that holds one of the terms is scored by adding precomputed numbers. Then the best 200 are looked at
+closely: a phrase beats scattered words, a name that says nothing else beats a longer one, and an operation of the
+kind that was asked for (read, write, delete) beats others. The order is total: score, then name; of tools that
+differ in the version of their path alone the newest stands first and the others last.
 """
 
 from __future__ import annotations
@@ -28,55 +29,96 @@ _DEPRECATED = 0.1
 # Words of names and titles that say nothing about what an operation is for.
 _EMPTY_WORDS = frozenset("a an the of to for in on by with from and or".split())
 
+# Methods that nobody asks for in words.
+_UNUSUAL = frozenset({"HEAD", "OPTIONS", "TRACE"})
+
 Hits = dict[int, float]
 
 
 def match(index: ToolIndex, query: Query, granted: Sequence[float]) -> list[tuple[float, int]]:
-    """(score, tool number), best first.
+    """(score, tool number), best first: everything that holds one word of the query that says more than a verb.
 
     `granted[i]` is what term i is already worth because the connection's own name holds it (0.0: it does not).
     """
     if not query.terms or not index.tools:
         return []
-    scores, matched, needed = _scores(index, query, granted)
-    enough = [number for number, count in matched.items() if count >= needed]
-    if len(enough) > _RERANKED:
-        head = nlargest(_RERANKED, enough, key=lambda number: (scores[number], -number))
+    scores, matched = _scores(index, query, granted)
+    if len(scores) > _RERANKED:
+        head = nlargest(_RERANKED, scores, key=lambda number: (scores[number], -number))
         chosen = set(head)
-        tail = [number for number in enough if number not in chosen]
+        tail = [number for number in scores if number not in chosen]
     else:
-        head, tail = enough, []
+        head, tail = list(scores), []
     close = _Closely(index, query)
     ranked = [(scores[n] + close.bonus(n, matched[n]), n) for n in head]
-    return _sorted(index, ranked) + _sorted(index, [(scores[n], n) for n in tail])
+    return _newest_first(index, _sorted(index, ranked)) + _sorted(index, [(scores[n], n) for n in tail])
 
 
 def _sorted(index: ToolIndex, ranked: list[tuple[float, int]]) -> list[tuple[float, int]]:
     return sorted(ranked, key=lambda pair: (-pair[0], index.tools[pair[1]].name))
 
 
-def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int], int]:
-    """Scores as a fraction of what the query could reach, terms matched by each, how many must be."""
-    base, base_count, bound, known = 0.0, 0, 0.0, 0
-    found: list[tuple[Hits, float]] = []
+def _newest_first(index: ToolIndex, ranked: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The newest version of a resource at the place of the best of them; older ones follow at the end."""
+    newest: dict[str, tuple[tuple[int, int, int], int]] = {}
+    for _, number in ranked:
+        family = index.families[number]
+        if family is not None:
+            known = newest.get(family[0])
+            if known is None or family[1] > known[0]:
+                newest[family[0]] = (family[1], number)
+    first: list[tuple[float, int]] = []
+    older: list[tuple[float, int]] = []
+    placed: set[str] = set()
+    floor = ranked[-1][0] if ranked else 0.0
+    for score, number in ranked:
+        family = index.families[number]
+        if family is None:
+            first.append((score, number))
+            continue
+        if family[0] not in placed:
+            placed.add(family[0])
+            first.append((score, newest[family[0]][1]))
+        if newest[family[0]][1] != number:
+            older.append((min(score, floor), number))
+    return first + older
+
+
+def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int]]:
+    """Scores as a fraction of what the query could reach, and how many terms each tool matches.
+
+    A tool that matches nothing but what method and path say (`actions`) is no hit.
+    """
+    base, base_count, bound = 0.0, 0, 0.0
+    found: list[tuple[Hits, Hits, float]] = []
     for term, grant in zip(query.terms, granted, strict=True):
         hits, best = _term_hits(index, term)
+        acting = _action_hits(index, term)
         given = grant * best
         bound += best
         base += given
         base_count += grant > 0
-        known += grant > 0 or bool(hits)
-        found.append((hits, given))
-    needed = query.needed(known)
-    totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count >= needed else {}
+        found.append((hits, acting, given))
+    totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count else {}
     matched = dict.fromkeys(totals, base_count)
-    for hits, given in found:
+    for hits, _, given in found:
         for number, value in hits.items():
             gain = value - given
             totals[number] = totals.get(number, base) + (gain if gain > 0 else 0.0)
             matched[number] = matched.get(number, base_count) + (given == 0.0)
+    for hits, acting, given in found:
+        for number in acting.keys() & totals.keys():
+            if acting[number] > hits.get(number, given):
+                totals[number] += acting[number] - max(hits.get(number, 0.0), given)
+                matched[number] += number not in hits and given == 0.0
     scale = 1 / (bound or 1.0)
-    return {number: total * scale for number, total in totals.items()}, matched, needed
+    return {number: total * scale for number, total in totals.items()}, matched
+
+
+def _action_hits(index: ToolIndex, term: Term) -> Hits:
+    hits: Hits = {}
+    _add(index, hits, term.actions.items())
+    return hits
 
 
 def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
@@ -139,6 +181,10 @@ class _Closely:
             out += _PHRASE
         if self._query.intent == tool.risk:
             out += _INTENT
+        elif self._query.intent != "any" and "read" in (self._query.intent, tool.risk):
+            out -= _INTENT
+        if tool.method in _UNUSUAL:
+            out -= _INTENT
         return out - (_DEPRECATED if tool.deprecated else 0.0)
 
     def _precision(self, words: tuple[str, ...]) -> float:

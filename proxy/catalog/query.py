@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 from proxy.catalog import synonyms
@@ -23,6 +24,7 @@ class Term:
 
     word: str
     forms: Mapping[str, float]
+    actions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,6 @@ class Query:
 
     terms: tuple[Term, ...]
     intent: Intent
-
-    def needed(self, known: int) -> int:
-        """How many terms a tool must match: all of one or two, 60 % (rounded up) of more.
-
-        Of more than two, only the `known` ones count, those that any tool matches at all: a sentence has
-        words that no interface description uses."""
-        count = len(self.terms)
-        return count if count <= 2 else max(1, -(-known * 6 // 10))
 
 
 def parse_query(text: str) -> Query:
@@ -49,7 +43,18 @@ def parse_query(text: str) -> Query:
         if word not in synonyms.STOP_WORDS and word not in kept:
             kept.append(word)
     chosen = (kept or list(dict.fromkeys(words)))[:_MAX_TERMS]
-    return Query(tuple(_term(word) for word in chosen), _intent(words, kept))
+    terms = [_term(word) for word in chosen]
+    return Query(tuple(_with_compounds(terms)), _intent(words, kept))
+
+
+def _with_compounds(terms: list[Term]) -> list[Term]:
+    """ "cron job" also finds `cronjobs`, "config map" `configmaps`: each of the two words counts as found there."""
+    forms = [dict(term.forms) for term in terms]
+    for place, (left, right) in enumerate(pairwise(terms)):
+        joined = stem(left.word.removesuffix("s") + right.word)
+        forms[place].setdefault(joined, 1.0)
+        forms[place + 1].setdefault(joined, 1.0)
+    return [replace(term, forms=form) for term, form in zip(terms, forms, strict=True)]
 
 
 def _query_words(text: str) -> list[str]:
@@ -84,7 +89,7 @@ def _term(word: str) -> Term:
         for other, worth in synonyms.ALTERNATIVES.get(source, {}).items():
             forms[stem(other)] = worth
     forms[stem(word)] = 1.0
-    return Term(word, forms)
+    return Term(word, forms, synonyms.ACTIONS.get(word, {}))
 
 
 def _intent(words: list[str], kept: list[str]) -> Intent:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proxy.catalog.actions import ACT, CREATE, DELETE, GET, LIST, UPDATE
+
 # Words that carry no meaning in a request. They are dropped from queries unless nothing else is left.
 STOP_WORDS = frozenset(
     """
@@ -61,6 +63,16 @@ paid: pay
 bought: buy
 left: remaining
 failing: failed
+money back: refund
+what happened: event
+what happens: event
+go back: rollback
+roll back: rollback
+roll out: update
+back up: backup
+log out: logout
+sign out: logout
+power off: shutdown
 somebody: someone
 anyone: someone
 everybody: everyone
@@ -79,8 +91,10 @@ assign: assignee 0.8, add 0.4
 attach: add 0.6, upload 0.6, create 0.3
 attachment: asset 0.6, file 0.6
 author: user 0.4, creator 0.6
+backup: snapshot 0.5
 ban: block 0.9, remove 0.4
 between: compare 0.7
+bigger: resize 1
 bill: invoice 0.8, billing 0.9
 bio: profile 0.8, user 0.5
 bookmark: star 0.7
@@ -90,6 +104,7 @@ buy: purchase 0.9, order 0.7
 cancel: stop 0.7, abort 0.7
 change: update 0.9, set 0.6, edit 0.7
 channel: conversation 0.6
+chargeback: dispute 0.9
 check: get 0.7, list 0.4
 ci: workflow 0.7, check 0.6
 clone: copy 0.8, duplicate 0.8
@@ -100,7 +115,9 @@ config: configuration 1, setting 0.7
 conversation: issue 0.5, discussion 0.6, thread 0.6
 copy: duplicate 0.8, clone 0.7, fork 0.4
 count: total 0.6, list 0.4, number 0.5
+coupon: discount 0.7, promotion 0.5
 create: add 0.8, new 0.5, insert 0.6
+credential: secret 0.5, token 0.5, key 0.4, password 0.4
 customer: client 0.5, user 0.4
 deactivate: disable 0.9, update 0.5
 deadline: due 0.9, milestone 0.4
@@ -109,32 +126,42 @@ destroy: delete 0.9, remove 0.8
 diff: compare 0.8
 difference: compare 1, diff 0.9
 directory: folder 0.8, content 0.4
-disable: update 0.4, deactivate 0.7, delete 0.4, remove 0.3
+disable: update 0.4, deactivate 0.7, delete 0.4, remove 0.3, shutdown 0.6, stop 0.6, power 0.4
+discount: coupon 0.8, promotion 0.7
+disk: volume 0.8, storage 0.6
 display: get 0.9, list 0.7
 download: get 0.7
 drop: delete 0.8, remove 0.8
 edit: update 0.9, modify 0.8
 enable: update 0.5, activate 0.7, set 0.4
+enlarge: resize 0.9
 env: environment 1, variable 0.6
 erase: delete 0.9, remove 0.8
 error: failure 0.6, log 0.3
+event: activity 0.4
 everyone: member 0.5, user 0.5
 execute: run 0.8, dispatch 0.4, create 0.3
+expand: resize 0.8
 expel: remove 0.8, delete 0.5
+expense: cost 0.7, charge 0.5
 export: download 0.6, get 0.4
 favorite: star 0.9
 favourite: star 0.9
 fetch: get 0.9, list 0.5, download 0.5, retrieve 0.8
 file: content 0.7, document 0.4
 find: search 0.9, list 0.5, get 0.5
+fix: update 0.5, repair 0.8
 folder: directory 0.9, content 0.4
 forbid: disable 0.6, block 0.6, remove 0.4
 get: list 0.4, fetch 0.7, read 0.6, retrieve 0.8
 give: add 0.6, set 0.6, grant 0.9
 grant: add 0.7, set 0.6
+grow: resize 0.9, scale 0.7
 hide: update 0.5, minimize 0.7
 history: commit 0.5, log 0.6, event 0.5
 hook: webhook 1
+host: server 0.6, machine 0.6, instance 0.4
+instance: server 0.6, machine 0.6
 invite: add 0.7, invitation 0.9
 item: product 0.5
 job: task 0.5, run 0.4
@@ -148,6 +175,7 @@ leave: remove 0.6, delete 0.5, unsubscribe 0.6
 list: get 0.4, search 0.3, all 0.2
 log: event 0.3, audit 0.3
 lookup: get 0.9, search 0.7
+machine: server 0.8, instance 0.7, vm 1, virtual 0.3
 make: create 0.9, add 0.6
 mark: set 0.6, update 0.5
 member: membership 0.8, user 0.4
@@ -164,6 +192,7 @@ open: create 0.8
 org: organization 1
 organisation: organization 1, org 1
 organization: org 1
+owe: balance 0.9, due 0.8, invoice 0.7, amount 0.4
 password: secret 0.5, credential 0.6
 pause: suspend 0.8, disable 0.6, stop 0.6, update 0.4
 pay: payment 0.9, charge 0.6
@@ -184,8 +213,10 @@ purchase: order 0.7, buy 0.9
 quota: limit 0.8, usage 0.7
 react: reaction 1
 read: get 0.9, list 0.4
+reboot: restart 0.9
 recent: latest 0.7
 refresh: sync 0.6, update 0.5
+region: location 0.6, datacenter 0.6, zone 0.5
 register: create 0.8, add 0.6
 remaining: limit 0.7, left 0.5
 remove: delete 0.8, destroy 0.7
@@ -197,21 +228,30 @@ repo: repository 1
 repository: repo 1
 rerun: retry 0.7, re 0.4, run 0.5
 reset: update 0.4, delete 0.4
+resize: scale 0.6, size 0.5
 resolve: update 0.5, close 0.6
+respond: reply 0.8, update 0.6, answer 0.8, submit 0.5
+restart: reboot 0.9, rollout 0.6, update 0.3
+restore: recover 0.8
 resume: unsuspend 0.8, enable 0.6, start 0.6, update 0.4
 retrieve: get 0.9, list 0.6
 retry: rerun 0.7, redeliver 0.6
 reviewer: review 0.6
 revoke: delete 0.7, remove 0.7, revocation 0.9
+rollback: revert 0.8, restore 0.6
 run: dispatch 0.5, execute 0.7, trigger 0.7
 save: create 0.6, update 0.6, put 0.5
+scale: resize 0.7, replica 0.4
 schedule: create 0.4, cron 0.6
 search: find 0.8, query 0.6, list 0.3
 see: get 0.8, list 0.7
 send: create 0.6, post 0.6
+server: machine 0.8, instance 0.7, vm 0.8, host 0.5, node 0.3
 set: update 0.7, create 0.6, put 0.5
 setting: configuration 0.6, config 0.6, preference 0.6
 show: get 0.9, list 0.7
+shrink: resize 0.9, scale 0.6
+shutdown: power 0.7, stop 0.7
 someone: user 0.5, member 0.5
 start: create 0.5, run 0.5, begin 0.8, launch 0.8
 stat: statistic 1, metric 0.6, usage 0.5
@@ -223,6 +263,7 @@ subscribe: subscription 1, watch 0.6, create 0.3
 suspend: disable 0.7, pause 0.8, block 0.4
 sync: synchronize 1, upstream 0.5, refresh 0.7, update 0.4
 tag: label 0.3
+take: create 0.8
 task: issue 0.4, job 0.4
 teammate: member 0.8
 test: ping 0.5, check 0.5
@@ -239,10 +280,13 @@ undo: revert 0.8, restore 0.6, delete 0.4
 unsubscribe: subscription 0.9, delete 0.6
 update: edit 0.8, set 0.5, patch 0.7, modify 0.8, change 0.7
 upload: create 0.4, put 0.4
+usage: metric 0.6, statistic 0.5, consumption 0.6
 verify: check 0.8, validate 0.8
 version: release 0.5, tag 0.4
 view: get 0.9, list 0.7
+virtual: vm 0.6
 visitor: view 0.7, traffic 0.7
+vm: machine 0.8, instance 0.7, server 0.7, virtual 0.5
 vulnerability: alert 0.7, advisory 0.8, security 0.6
 watch: subscription 0.7, watcher 0.8
 webhook: hook 1
@@ -297,3 +341,35 @@ PHRASES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
 ALTERNATIVES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {word: _worths(others) for word, others in _lines(_ALTERNATIVES)}
 )
+
+
+def _actions() -> Mapping[str, Mapping[str, float]]:
+    """What a verb asks an operation to do, as `proxy.catalog.actions` says it of method and path."""
+    out: dict[str, dict[str, float]] = {}
+    for word in WRITE_VERBS | NOUN_VERBS:
+        out[word] = {ACT: 0.6, UPDATE: 0.6, CREATE: 0.5}
+    for verb in _CREATING:
+        out[verb] = {CREATE: 1.0, ACT: 0.3}
+    for word in _CHANGING:
+        out[word] = {UPDATE: 1.0, ACT: 0.5}
+    for word in READ_VERBS:
+        out[word] = {GET: 0.8, LIST: 0.8}
+    for word in _LISTING:
+        out[word] = {LIST: 1.0, GET: 0.5}
+    for word in ("get", "read", "show", "display", "lookup"):
+        out[word] = {GET: 1.0, LIST: 0.8}
+    for word in DELETE_VERBS:
+        out[word] = {DELETE: 1.0, ACT: 0.3}
+    return MappingProxyType({word: MappingProxyType(worths) for word, worths in out.items()})
+
+
+_CREATING = """
+    add create give grant invite issue launch make new open post publish put register save schedule send
+    submit take upload
+""".split()
+_CHANGING = """
+    activate allow change close deactivate disable edit enable grow lock mark modify move pause reboot
+    rename replace reset resize restart resume scale set suspend toggle transfer update
+""".split()
+_LISTING = "list find search all what which who count".split()
+ACTIONS = _actions()

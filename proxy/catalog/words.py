@@ -30,6 +30,14 @@ def _folded(text: str) -> str:
     return normalize("NFC", _ACCENT.sub("", normalize("NFKD", text)))
 
 
+_MARKUP = re.compile(r"<[^<>]{0,200}>|&#?[a-z0-9]{1,10};|\]\([^()\s]{0,300}\)|https?://\S+", re.IGNORECASE)
+
+
+def without_markup(text: str) -> str:
+    """Prose without HTML tags, entities and the targets of Markdown links: none of it is what a tool is about."""
+    return _MARKUP.sub(" ", text) if "<" in text or "](" in text or "&" in text or "://" in text else text
+
+
 def split_identifier(text: str) -> list[str]:
     """`listForRepo` -> `list for repo`, lower case."""
     return _WORD.findall(_CASE_CHANGE.sub(" ", _folded(text)).casefold())

@@ -6,6 +6,7 @@ import pytest
 
 from integrations.base import JsonObject
 from integrations.openapi.operations import find_operations, make_rows, resolve
+from integrations.openapi.vocabulary import Vocabulary
 from tests.integrations.openapi.documents import compiled
 
 
@@ -76,7 +77,7 @@ def test_circles_of_references_end() -> None:
 
 def rows(paths: JsonObject) -> list[list[Any]]:
     document: JsonObject = {"openapi": "3.1.0", "paths": paths}
-    return make_rows(document, find_operations(document, lambda _: None))
+    return make_rows(find_operations(document, lambda _: None), Vocabulary(document).keywords)
 
 
 def test_rows_hold_what_a_catalog_needs() -> None:

@@ -66,9 +66,9 @@ def test_search_items_have_the_documented_shape() -> None:
         "integration": "b",
     }
     assert {key: found[key] for key in ("total", "hasMore", "nextOffset")} == {
-        "total": 1,
-        "hasMore": False,
-        "nextOffset": None,
+        "total": 2,
+        "hasMore": True,
+        "nextOffset": 1,
     }
 
 
@@ -100,8 +100,17 @@ def test_discover_names_a_best_path_only_if_it_clearly_wins() -> None:
     assert len(one["results"]) <= 3
     equal = mixed().discover("get thing", 5, everything)
     assert equal["bestPath"] is None
-    assert equal["total"] == 2
+    assert equal["total"] == 4
     assert mixed().discover("zzz", 5, everything) == {"bestPath": None, "results": [], "total": 0}
+
+
+def test_the_same_tool_of_another_connection_is_an_alternative_and_no_rival() -> None:
+    two = catalog(connection("b.org.main", TOOLS), connection("b.org.sandbox", TOOLS))
+    found = two.discover("get thing", 5, everything)
+    assert found["bestPath"] == "b.org.main.things.get"
+    assert found["alternatives"] == ["b.org.sandbox.things.get"]
+    allowed = two.discover("get thing", 5, lambda each: each.prefix == "b.org.sandbox")
+    assert (allowed["bestPath"], "alternatives" in allowed) == ("b.org.sandbox.things.get", False)
 
 
 def test_discover_in_full() -> None:

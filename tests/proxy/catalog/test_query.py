@@ -46,16 +46,15 @@ def test_the_first_verb_says_what_kind_of_operation(text: str, intent: str) -> N
     assert parse_query(text).intent == intent
 
 
-def test_one_or_two_terms_must_all_match_and_60_percent_of_more() -> None:
-    assert parse_query("alpha").needed(0) == 1
-    assert parse_query("alpha beta").needed(1) == 2
-    assert parse_query("alpha beta gamma").needed(3) == 2
-    assert parse_query("alpha beta gamma delta epsilon").needed(5) == 3
+def test_neighbours_are_also_looked_for_as_one_word() -> None:
+    cron, job = parse_query("cron jobs").terms
+    assert cron.forms["cronjob"] == job.forms["cronjob"] == 1.0
 
 
-def test_words_that_nothing_knows_do_not_count_in_long_texts() -> None:
-    assert parse_query("alpha beta gamma delta").needed(2) == 2
-    assert parse_query("alpha beta gamma delta").needed(0) == 1
+def test_verbs_say_what_is_to_be_done() -> None:
+    assert parse_query("add").terms[0].actions["+create"] == 1.0
+    assert parse_query("issue label").terms[1].actions == {"+act": 0.6, "+update": 0.6, "+create": 0.5}
+    assert parse_query("repository").terms[0].actions == {}
 
 
 def test_long_texts_are_cut() -> None:

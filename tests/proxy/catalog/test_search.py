@@ -27,8 +27,8 @@ def test_ties_are_in_address_order() -> None:
     assert paths("get issue")[:2] == ["acme.org.prod.issues.get", "beta.org.main.issues.get"]
 
 
-def test_naming_the_connection_narrows_to_it() -> None:
-    assert paths("acme labels") == ["acme.org.prod.labels.list"]
+def test_naming_the_connection_brings_its_tools_first() -> None:
+    assert paths("acme labels")[0] == "acme.org.prod.labels.list"
     assert paths("prod get issue")[0] == "acme.org.prod.issues.get"
     assert paths("acme") == [f"acme.org.prod.{name}" for name in ("issues.get", "issues.list", "labels.list")]
 
