@@ -45,7 +45,6 @@ NAMES: Mapping[str, Exempt] = {
     "Risk": in_files("integrations/base.py", "policies/rules.py", because=APART),
     "ApproveByDefault": in_files("integrations/shared_config.py", "policies/rules.py", because=APART),
     "Part": in_files("proxy/state/redis/part.py", "proxy/state/sqlite/part.py", because=PARALLEL),
-    "Row": in_files("proxy/state/redis/link.py", "proxy/state/sqlite/part.py", because=PARALLEL),
 }
 
 LITERALS: Mapping[Words, Exempt] = {
