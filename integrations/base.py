@@ -236,6 +236,19 @@ def outline_of(toolset: Toolset, tool: str) -> ToolSchemas:
     return toolset.outline(tool) if isinstance(toolset, Outlining) else toolset.schemas(tool)
 
 
+@runtime_checkable
+class Filtered(Protocol):
+    """A toolset that `include` and `exclude` left a part of: `offered` are all names, in source order."""
+
+    @property
+    def offered(self) -> Sequence[str]: ...
+
+
+def offered_by(toolset: Toolset) -> Sequence[str]:
+    """The names of all tools that a source offers, also of those that the config leaves out."""
+    return toolset.offered if isinstance(toolset, Filtered) else [tool.name for tool in toolset.tools]
+
+
 class Upstream(Protocol):
     """One open connection to an upstream. Opened by `proxy.connections`, which also closes it."""
 

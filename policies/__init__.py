@@ -5,8 +5,9 @@ from policies.conditions import NOT_GIVEN, Condition, ConditionError, WholeMatch
 from policies.decide import PolicySet, compile_policies
 from policies.decision import Considered, Decision, stricter
 from policies.explain import explain_json, explain_rows, explain_text, split_source
+from policies.known_tools import KnownTools
 from policies.lint import shadowed
-from policies.patterns import Pattern, PatternError, covers, parse_pattern
+from policies.patterns import Pattern, PatternError, covers, is_pattern, parse_pattern
 from policies.principals import PrincipalError, Principals
 from policies.rules import Action, ApproveByDefault, Approver, Caller, Layer, Risk, Rule, ToolFacts
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConditionError",
     "Considered",
     "Decision",
+    "KnownTools",
     "Layer",
     "Pattern",
     "PatternError",
@@ -36,6 +38,7 @@ __all__ = [
     "explain_json",
     "explain_rows",
     "explain_text",
+    "is_pattern",
     "parse_pattern",
     "shadowed",
     "split_path",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from policies import Caller, PolicySet, ToolFacts
 from proxy.catalog import Catalog, CatalogTool, Visible
 from proxy.config import Config
+from proxy.config.tool_report import ToolReport
 from proxy.connections import OpenConnection
 
 _CALLERS_REMEMBERED = 64
@@ -80,13 +81,17 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Everything one applied config produced. `number` counts applied configs; `sha256` names the effective config."""
+    """Everything one applied config produced. `number` counts applied configs; `sha256` names the effective config.
+
+    `report` is what its tools say about the config, as far as they are known.
+    """
 
     number: int
     sha256: str
     config: Config
     workspaces: Mapping[str, Workspace]
     connections: tuple[OpenConnection, ...]
+    report: ToolReport = field(default_factory=ToolReport)
 
     def workspace(self, workspace_id: str) -> Workspace | None:
         return self.workspaces.get(workspace_id)

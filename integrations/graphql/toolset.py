@@ -14,7 +14,7 @@ from integrations.graphql.operations import NamedOperation
 from integrations.graphql.outputs import output_schema
 from integrations.graphql.schema import GraphQlSchema, named_type
 from integrations.graphql.tools import GraphQlTool, list_entries
-from integrations.patterns import idle_patterns, name_filter, none_left
+from integrations.patterns import name_filter, none_left
 
 _MAX_CACHED = 256
 _MAX_SHOWN_SELECTION = 400
@@ -32,6 +32,7 @@ class GraphQlToolset:
         depth: int,
         fields: int,
         warnings: tuple[str, ...],
+        offered: tuple[str, ...],
     ) -> None:
         self._schema = schema
         self._digest = digest
@@ -40,6 +41,7 @@ class GraphQlToolset:
         self._depth = depth
         self._fields = fields
         self._warnings = warnings
+        self._offered = offered
         self._selections: OrderedDict[str, tuple[SelectionItem, ...]] = OrderedDict()
         self._select_cache: OrderedDict[tuple[str, str], str] = OrderedDict()
 
@@ -50,6 +52,10 @@ class GraphQlToolset:
     @property
     def tools(self) -> Sequence[ToolDefinition]:
         return self._tools
+
+    @property
+    def offered(self) -> Sequence[str]:
+        return self._offered
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -139,9 +145,8 @@ def make_toolset(
     """Pick the tools that `include` names (all when empty) less those that `exclude` names."""
     entries = list_entries(schema, operations)
     stays = name_filter(include, exclude)
-    idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
     digest = hashlib.sha256(repr((key, include, exclude, depth, fields)).encode()).hexdigest()
     kept = [entry for entry in entries if stays(entry.definition.name)]
-    idle_ones = (f"{name}: `{pattern}` matches no tool" for pattern in idle)
-    said = (*warnings, *idle_ones, *none_left(name, len(entries), len(kept)))
-    return GraphQlToolset(schema, digest, kept, depth, fields, said)
+    offered = tuple(entry.definition.name for entry in entries)
+    said = (*warnings, *none_left(name, len(entries), len(kept)))
+    return GraphQlToolset(schema, digest, kept, depth, fields, said, offered)

@@ -15,7 +15,7 @@ import orjson
 
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.naming import unique_names
-from integrations.patterns import idle_patterns, name_filter, none_left
+from integrations.patterns import name_filter, none_left
 
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
 _MAX_NAME = 200
@@ -64,11 +64,14 @@ class _Entry:
 class McpToolset:
     """Implements `Toolset`."""
 
-    def __init__(self, digest: str, entries: Sequence[_Entry], warnings: Sequence[str]) -> None:
+    def __init__(
+        self, digest: str, entries: Sequence[_Entry], warnings: Sequence[str], offered: Sequence[str] = ()
+    ) -> None:
         self._digest = digest
         self._entries = {entry.definition.name: entry for entry in entries}
         self._tools = tuple(entry.definition for entry in entries)
         self._warnings = tuple(warnings)
+        self._offered = tuple(offered)
 
     @property
     def digest(self) -> str:
@@ -77,6 +80,10 @@ class McpToolset:
     @property
     def tools(self) -> Sequence[ToolDefinition]:
         return self._tools
+
+    @property
+    def offered(self) -> Sequence[str]:
+        return self._offered
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -111,11 +118,10 @@ def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str
     """Name, select and describe what a server offers. `include` and `exclude` are tool patterns."""
     entries, warnings = _entries(offer)
     stays = name_filter(include, exclude)
-    idle = idle_patterns((*include, *exclude), [entry.definition.name for entry in entries])
-    warnings += [f"{offer.server or 'mcp'}: `{pattern}` matches no tool" for pattern in idle]
     kept = [entry for entry in entries if stays(entry.definition.name)]
     warnings += none_left(offer.server or "mcp", len(entries), len(kept))
-    return McpToolset(_digest(offer, include, exclude), kept, warnings)
+    offered = tuple(entry.definition.name for entry in entries)
+    return McpToolset(_digest(offer, include, exclude), kept, warnings, offered)
 
 
 def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:

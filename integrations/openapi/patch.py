@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from integrations.base import JsonObject, SourceError
@@ -85,7 +86,20 @@ def _find(holder: JsonObject, path: list[str]) -> Any:
     try:
         return walk(holder, path)
     except LookupError as error:
-        raise LookupError(f"there is no {error.args[0]!r}") from None
+        raise LookupError(f"there is no {error.args[0]!r}{_near(holder, path)}") from None
+
+
+def _near(holder: JsonObject, path: list[str]) -> str:
+    """What the first token that leads nowhere was probably meant to be."""
+    value: Any = holder
+    for token in path:
+        if not isinstance(value, dict) or token not in value:
+            break
+        value = value[token]
+    else:
+        return ""
+    close = get_close_matches(token, list(value), n=1, cutoff=0.6) if isinstance(value, dict) else []
+    return f" (did you mean `{close[0]}`?)" if close else ""
 
 
 def _index(key: str) -> int:

@@ -13,7 +13,7 @@ from integrations.openapi.binding import OperationBinding, bind_operation
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins
-from integrations.patterns import idle_patterns, name_filter, none_left
+from integrations.patterns import name_filter, none_left
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
@@ -48,6 +48,10 @@ class OpenApiToolset:
     @property
     def tools(self) -> Sequence[ToolDefinition]:
         return self._tools
+
+    @property
+    def offered(self) -> Sequence[str]:
+        return [row[0] for row in self._doc.rows]
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -141,8 +145,6 @@ def make_toolset(
     stays = name_filter(include, exclude)
     rows = [row for row in doc.rows if stays(row[0])]
     warnings = list(doc.warnings)
-    idle = idle_patterns((*include, *exclude), [row[0] for row in doc.rows])
-    warnings += [f"{name}: `{pattern}` matches no tool" for pattern in idle]
     warnings += none_left(name, len(doc.rows), len(rows))
     parts = (key, doc.dependencies, source_url, include, exclude)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()

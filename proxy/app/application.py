@@ -169,6 +169,8 @@ class Application:
             if self._now is before:
                 self._serve(built)
                 self._log.info("documents changed", generation=before.generation.number)
+                known = before.generation.report.diagnostics
+                self.reloader.warn([one for one in built.generation.report.diagnostics if one not in known])
             else:
                 # A reload was faster, and took the new documents along or will be told of them.
                 self._connections.release(built.opened.keys)

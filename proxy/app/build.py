@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
+from proxy.app.known_tools import known_tools
 from proxy.catalog import Catalog, CatalogConnection
 from proxy.config import Config, LoadedConfig
 from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
+from proxy.config.tool_report import tool_report
 from proxy.connections import OpenConnection, Opened
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, IntegrationDefault, Workspace
@@ -23,7 +25,8 @@ def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Gener
     workspaces = {
         name: _workspace(name, one, loaded, config, opened, number) for name, one in configured.items()
     }
-    return Generation(number, loaded.sha256, config, workspaces, tuple(opened.connections.values()))
+    report = tool_report(loaded, known_tools(opened))
+    return Generation(number, loaded.sha256, config, workspaces, tuple(opened.connections.values()), report)
 
 
 def _workspace(

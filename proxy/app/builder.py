@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from limits.aio.storage import Storage
 
@@ -20,6 +20,7 @@ from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
 from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
+from proxy.app.source_check import problem_at, wrong_source
 from proxy.audit import AuditError
 from proxy.auth import LocalTokenError
 from proxy.config import Diagnostic, LoadedConfig
@@ -86,7 +87,7 @@ class Builder:
         try:
             opened = await self._connections.open(loaded.config, loaded.directories)
         except WrongSource as error:
-            raise Rejected([_wrong_source(loaded, error)]) from None
+            raise Rejected([wrong_source(loaded, error)]) from None
         wrong = health_problems(loaded, opened)
         if wrong:
             self._connections.release(opened.keys)
@@ -102,10 +103,11 @@ class Builder:
         try:
             access = build_access(loaded, self._options.env, self._storage)
         except (SecretMissing, LocalTokenError) as error:
-            raise Rejected([_problem(loaded, "auth", "E402", str(error), None)]) from None
+            raise Rejected([problem_at(loaded, "auth", "E402", str(error), None)]) from None
         old = self._live.current if self._live.serving else None
         effects = await asyncio.to_thread(effects_of, old, generation)
-        return Built(loaded, opened, generation, access, effects)
+        warned = replace(effects, warnings=generation.report.diagnostics)
+        return Built(loaded, opened, generation, access, warned)
 
     def _check_exposure(self, loaded: LoadedConfig) -> None:
         """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""
@@ -113,36 +115,24 @@ class Builder:
         listener = self._listener()
         exposed = exposure(listener, loaded.config) if listener is not None else None
         if exposed is not None:
-            raise Rejected([_problem(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
+            raise Rejected([problem_at(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
 
     def _prepare_audit(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None
         try:
             self._auditing.prepare(loaded.config.audit)
         except AuditError as error:
-            raise Rejected([_problem(loaded, "audit.sink", "E304", str(error), None)]) from None
+            raise Rejected([problem_at(loaded, "audit.sink", "E304", str(error), None)]) from None
 
     async def _prepare_sandbox(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None
         try:
             await self._sandboxes.prepare(loaded.config.sandbox)
         except (HardeningMissing, PoolUnavailable) as error:
-            raise Rejected([_problem(loaded, "sandbox", "E501", str(error), None)]) from None
+            raise Rejected([problem_at(loaded, "sandbox", "E501", str(error), None)]) from None
 
 
 def _refusal(loaded: LoadedConfig, path: str) -> Diagnostic:
-    return _problem(
+    return problem_at(
         loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now"
-    )
-
-
-def _wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
-    path = f"integrations.{error.integration}.spec"
-    return _problem(loaded, path, "E206", f"`spec`: {error}", None)
-
-
-def _problem(loaded: LoadedConfig, path: str, code: str, message: str, help_: str | None) -> Diagnostic:
-    place = loaded.location(path)
-    return Diagnostic(
-        code, "error", message, help_, path=path, file=place.file, line=place.line, column=place.column
     )

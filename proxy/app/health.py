@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from integrations import GraphQl, Integration, OpenApi
-from integrations.graphql.config import IntrospectionFile
+from integrations import Integration
+from policies import KnownTools, parse_pattern
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.nodes import find
+from proxy.config.semantics.tools import has_local_source
 from proxy.connections import Opened
+
+_LISTED = "see `executor tools list`"
 
 
 def health_problems(loaded: LoadedConfig, opened: Opened) -> list[Diagnostic]:
@@ -14,27 +17,27 @@ def health_problems(loaded: LoadedConfig, opened: Opened) -> list[Diagnostic]:
     assert loaded.config is not None
     found = []
     for name, one in loaded.config.integrations.items():
-        words = _wrong(name, one, opened) if one.health is not None and _is_local(one) else None
-        if words is not None and _stands_in_the_files(loaded, name):
-            found.append(_diagnostic(loaded, f"integrations.{name}.health.tool", words))
+        wrong = _wrong(name, one, opened) if one.health is not None and has_local_source(one) else None
+        if wrong is not None and _stands_in_the_files(loaded, name):
+            found.append(_diagnostic(loaded, f"integrations.{name}.health.tool", *wrong))
     return found
 
 
-def _is_local(integration: Integration) -> bool:
-    if isinstance(integration, OpenApi):
-        return integration.spec.url is None
-    return isinstance(integration, GraphQl) and isinstance(integration.introspection, IntrospectionFile)
-
-
-def _wrong(name: str, integration: Integration, opened: Opened) -> str | None:
+def _wrong(name: str, integration: Integration, opened: Opened) -> tuple[str, str] | None:
+    """What is wrong, and the remedy."""
     tool = integration.health.tool if integration.health is not None else ""
     for prefix, source in opened.sources.items():
         if prefix.partition(".")[0] != name or source.toolset is None:
             continue
         definition = next((one for one in source.toolset.tools if one.name == tool), None)
         if definition is None:
-            return f"`tool`: `{name}` has no tool `{tool}`"
-        return None if definition.risk == "read" else f"`tool`: a probe must only read, and `{tool}` does not"
+            near = KnownTools({prefix: [one.name for one in source.toolset.tools]}, {})
+            meant = near.suggestion(parse_pattern(f"{prefix}.{tool}"))
+            help = f"did you mean `{meant.removeprefix(f'{prefix}.')}`?" if meant else _LISTED
+            return f"`tool`: `{name}` has no tool `{tool}`", help
+        if definition.risk != "read":
+            return f"`tool`: a probe must only read, and `{tool}` does not", _LISTED
+        return None
     return None
 
 
@@ -44,9 +47,8 @@ def _stands_in_the_files(loaded: LoadedConfig, name: str) -> bool:
     return loaded.view is not None and find(loaded.view.root, path).depth == len(path)
 
 
-def _diagnostic(loaded: LoadedConfig, path: str, words: str) -> Diagnostic:
+def _diagnostic(loaded: LoadedConfig, path: str, words: str, help: str) -> Diagnostic:
     place = loaded.location(path)
-    help = "see `executor tools list`"
     return Diagnostic(
         "E206", "error", words, help, path=path, file=place.file, line=place.line, column=place.column
     )

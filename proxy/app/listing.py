@@ -18,7 +18,9 @@ def never_probed(prefix: str) -> HealthReport | None:
 def connection_rows(
     generation: Generation, health: Callable[[str], HealthReport | None] = never_probed
 ) -> list[JsonObject]:
-    """One row a connection: its status, its number of tools, its last health probe, and what was left out of it."""
+    """One row a connection: its status, its number of tools, its last health probe, what was left out of it, and
+    where the config speaks of tools that it has not. That stands at the first connection of each integration."""
+    first = {one.integration: one.prefix for one in reversed(generation.connections)}
     return [
         {
             "connection": one.prefix,
@@ -26,7 +28,10 @@ def connection_rows(
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **one.status,
             **_health(health(one.prefix)),
-            "warnings": _warnings(one),
+            "warnings": [
+                *_warnings(one),
+                *(generation.report.about(one.integration) if first[one.integration] == one.prefix else ()),
+            ],
         }
         for one in generation.connections
     ]

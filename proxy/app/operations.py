@@ -58,6 +58,7 @@ class Operations:
             "version": metadata.version("executor-proxy"),
             "config": self._reloader().status(),
             "connections": connection_rows(self._live.current, self._health) if self._live.serving else [],
+            "rules": self._live.current.report.as_json() if self._live.serving else None,
             "sandbox": {
                 "warm": stats.warm,
                 "busy": stats.busy,

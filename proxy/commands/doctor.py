@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,8 @@ from proxy.commands.common import (
     print_table,
 )
 from proxy.config import LoadedConfig, load_config
-from proxy.config.report_text import counted
+from proxy.config.report_text import counted, one_line
+from proxy.config.tool_report import ToolReport
 
 Level = Literal["ok", "warn", "bad"]
 LIVE_SECONDS = 3.0
@@ -51,6 +52,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_config_option(parser)
     add_json_option(parser)
+    parser.add_argument("--strict", action="store_true", help="warnings are bad too: exit code 1")
     parser.add_argument(
         "--live",
         metavar="URL",
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print_json([asdict(check) for check in checks])
     else:
         print_table([[check.level, check.name, check.detail] for check in checks])
-    return EXIT_FOUND if any(check.level == "bad" for check in checks) else EXIT_OK
+    bad = ("bad", "warn") if args.strict else ("bad",)
+    return EXIT_FOUND if any(check.level in bad for check in checks) else EXIT_OK
 
 
 async def _collect(args: argparse.Namespace) -> list[Check]:
@@ -153,8 +156,20 @@ async def _upstreams(loaded: LoadedConfig) -> AsyncIterator[Check]:
                 good = row["status"] == "connected"
                 detail = f"{row['tools']} tools" if good else f"{row['status']}: {row.get('error', '')}"
                 yield Check(row["connection"], "ok" if good else "warn", detail)
+            for check in _rules(live.current.report):
+                yield check
     except WrongSource as error:
         yield Check(error.integration, "bad", str(error))
+
+
+def _rules(report: ToolReport) -> Iterator[Check]:
+    """Patterns and conditions compared with the tools that are known."""
+    for found in report.diagnostics:
+        yield Check("rules", "warn", one_line(found))
+    for prefix, why in report.unchecked.items():
+        yield Check("rules", "warn", f"not checked: patterns that may match {prefix} ({why})")
+    if not report.diagnostics and not report.unchecked:
+        yield Check("rules", "ok", "every pattern matches a tool")
 
 
 async def _live(url: str) -> Check:

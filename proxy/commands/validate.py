@@ -1,4 +1,5 @@
-"""`executor validate`: every error of a config in one run, without network, processes or secrets."""
+"""`executor validate`: every error of a config in one run, without network, without starting anything of it, and
+without secrets. Documents in files are read: patterns of policies are compared with the tools in them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proxy.config import Diagnostic, LoadedConfig
 
 FORMATS = ("text", "concise", "json", "github", "sarif", "gitlab")
 DEFAULT_NAMES = ("executor.yaml", "executor.yml")
@@ -32,7 +36,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--config", action="append", default=[], metavar="PATH", help="the same, as other commands say it"
     )
-    parser.add_argument("--offline", action="store_true", help="no network, no processes (the default)")
+    parser.add_argument(
+        "--offline", action="store_true", help="no network, nothing of the config is started (the default)"
+    )
     parser.add_argument(
         "--no-env", action="store_true", help="do not judge variables and secret files (CI without secrets)"
     )
@@ -89,20 +95,41 @@ def _validate(
 ) -> int:
     started = time.perf_counter()
     from proxy.config import load_config
-    from proxy.config.report import Summary, render
+    from proxy.config.report import Summary, errors_in, render
 
     loaded = load_config(paths, env=environment, stdin=stdin)
     config = loaded.config
+    diagnostics, unchecked = _with_sources(loaded)
     summary = Summary(
         files=len(loaded.files),
         integrations=len(config.integrations) if config else 0,
         connections=len(config.connections) if config else 0,
         policies=len(config.policies) if config else 0,
         elapsed_ms=round((time.perf_counter() - started) * 1000),
+        not_checked=unchecked,
     )
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    sys.stdout.write(render(args.format, loaded.diagnostics, summary, color=color))
-    return 1 if config is None or (args.strict and loaded.diagnostics) else 0
+    sys.stdout.write(render(args.format, diagnostics, summary, color=color))
+    return 1 if errors_in(diagnostics) or (args.strict and diagnostics) else 0
+
+
+def _with_sources(loaded: LoadedConfig) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
+    """What the files say, and what their documents show. Only where there are any are the parts imported that read
+    them: that takes half a second."""
+    from proxy.config.semantics.tools import is_readable, nothing_known
+    from proxy.config.tool_report import tool_report
+
+    if loaded.config is None:
+        return loaded.diagnostics, {}
+    if not any(map(is_readable, loaded.config.integrations.values())):
+        report = tool_report(loaded, nothing_known(loaded.config))
+        return (*loaded.diagnostics, *report.diagnostics), report.unchecked
+    import asyncio
+
+    from proxy.app.source_check import check_sources
+
+    found = asyncio.run(check_sources(loaded, os.environ))
+    return (*loaded.diagnostics, *found.diagnostics), found.unchecked
 
 
 def _list(

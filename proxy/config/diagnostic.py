@@ -90,6 +90,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W606": "expired key",
         "W607": "nobody may approve",
         "W608": "a role names nobody",
+        "W609": "pattern matches no tool",
+        "W610": "no matched tool has the argument of a condition",
         "W690": "not supported yet",
     }
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,13 +21,15 @@ FORMAT_VERSION: Final = "1"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was read. `elapsed_ms` is wall time in milliseconds."""
+    """What was read. `elapsed_ms` is wall time in milliseconds. `not_checked`: connections whose tools are not known,
+    so that nothing was claimed of the patterns that may match them, and why."""
 
     files: int
     integrations: int
     connections: int
     policies: int
     elapsed_ms: int
+    not_checked: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(fmt: str, diagnostics: Sequence[Diagnostic], summary: Summary, *, color: bool) -> str:
@@ -47,9 +49,14 @@ def as_json(diagnostics: Sequence[Diagnostic], summary: Summary) -> dict[str, An
         "valid": errors == 0,
         "errors": errors,
         "warnings": len(diagnostics) - errors,
-        "diagnostics": [_diagnostic_json(diagnostic) for diagnostic in diagnostics],
+        "diagnostics": as_objects(diagnostics),
         "summary": asdict(summary),
     }
+
+
+def as_objects(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Diagnostics alone, as they stand in that object."""
+    return [_diagnostic_json(diagnostic) for diagnostic in diagnostics]
 
 
 def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -61,15 +68,15 @@ def _diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 def _text(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
     blocks = [excerpt(diagnostic, color) for diagnostic in diagnostics]
-    return "\n\n".join([*blocks, _last_line(diagnostics, summary)]) + "\n"
+    return "\n\n".join([*blocks, "\n".join(_last_lines(diagnostics, summary))]) + "\n"
 
 
 def _concise(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
-    return "\n".join([*map(one_line, diagnostics), _last_line(diagnostics, summary)]) + "\n"
+    return "\n".join([*map(one_line, diagnostics), *_last_lines(diagnostics, summary)]) + "\n"
 
 
 def _github(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
-    return "\n".join([*github(diagnostics), _last_line(diagnostics, summary)]) + "\n"
+    return "\n".join([*github(diagnostics), *_last_lines(diagnostics, summary)]) + "\n"
 
 
 def _json(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
@@ -82,6 +89,14 @@ def _sarif(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> 
 
 def _gitlab(diagnostics: Sequence[Diagnostic], summary: Summary, color: bool) -> str:
     return json.dumps(gitlab(diagnostics), indent=2) + "\n"
+
+
+def _last_lines(diagnostics: Sequence[Diagnostic], summary: Summary) -> list[str]:
+    unchecked = [
+        printable(f"not checked: patterns that may match {prefix} ({why})")
+        for prefix, why in summary.not_checked.items()
+    ]
+    return [*unchecked, _last_line(diagnostics, summary)]
 
 
 def _last_line(diagnostics: Sequence[Diagnostic], summary: Summary) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from proxy.config.diagnostic import Diagnostic
-from proxy.config.report import Summary, as_json, errors_in, one_line
+from proxy.config.report import Summary, as_json, as_objects, errors_in, one_line
 from proxy.live import ReloadResult
 from proxy.telemetry import Millis
 
@@ -56,7 +56,7 @@ class Rejected(Exception):
 class Effects:
     """What a swap changed for callers: numbers of tools, and of permissions that became wider or narrower.
 
-    None where nobody compared.
+    None where nobody compared. `warnings` are what the new tools show to be wrong with the config.
     """
 
     added: int | None = None
@@ -64,6 +64,7 @@ class Effects:
     changed: int | None = None
     wider: int | None = None
     narrower: int | None = None
+    warnings: tuple[Diagnostic, ...] = ()
 
     def fields(self) -> dict[str, Any]:
         known: dict[str, Any] = {}
@@ -117,6 +118,7 @@ class ReloadOutcome:
             "changed": self.result == "applied",
             "restart_required": list(self.restart_required),
             "summary": asdict(self.summary),
+            "warnings": as_objects(self.diagnostics),
         }
 
     def log_line(self) -> tuple[str, dict[str, Any]]:

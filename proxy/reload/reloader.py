@@ -126,6 +126,10 @@ class Reloader(Generic[L, G]):
         """For `GET /-/status`."""
         return self._status.status()
 
+    def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Log what shows to be wrong with the config while it serves, as after a reload."""
+        self._status.warn(diagnostics)
+
     @property
     def in_sync(self) -> bool:
         """Whether the newest content is what runs (`/-/ready?config=latest`)."""
@@ -212,7 +216,8 @@ class Reloader(Generic[L, G]):
             summary=summary_of(read.loaded, self._elapsed_ms(began)),
             restart_required=restart_required(self._started, read.loaded.config),
         )
-        return self._outcome("applied", read.loaded, began, effects=effects)
+        said = (*read.loaded.diagnostics, *(effects.warnings if effects is not None else ()))
+        return self._outcome("applied", read.loaded, began, diagnostics=said, effects=effects)
 
     async def _read(self) -> _Read[L]:
         """Everything that is there now, in one piece: nothing changed between the first byte and the last."""

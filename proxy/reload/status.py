@@ -5,15 +5,17 @@ Every outcome shows in four places: the log, the metrics, the status page and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from proxy.config.diagnostic import Diagnostic
 from proxy.config.report import as_json, one_line
 from proxy.reload.decisions import ReloadOutcome, Running
 from proxy.telemetry import Logger, MetricsRegistry
 
 _OTHERS_LOGGED: Final = 9
+_WARNINGS_LOGGED: Final = 20
 
 
 class ReloadStatus:
@@ -72,11 +74,21 @@ class ReloadStatus:
             # Nobody needs a line for a watch event that changed nothing.
             quiet = outcome.result == "unchanged" and outcome.trigger == "watch"
             (self._log.debug if quiet else self._log.info)(event, **fields)
+            if outcome.result == "applied":
+                self.warn(outcome.diagnostics)
             return
         self._log.error(event, **fields)
         wrong = [found for found in outcome.diagnostics if found.severity == "error"]
         for found in wrong[1 : 1 + _OTHERS_LOGGED]:
             self._log.error("config error", detail=one_line(found))
+
+    def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """One line each, as far as anybody reads them; `GET /-/status` has all."""
+        for found in diagnostics[:_WARNINGS_LOGGED]:
+            self._log.warning("config warning", detail=one_line(found))
+        left_out = len(diagnostics) - _WARNINGS_LOGGED
+        if left_out > 0:
+            self._log.warning("more config warnings", count=left_out, see="executor doctor, GET /-/status")
 
     def _count(self, outcome: ReloadOutcome) -> None:
         metrics = self._metrics

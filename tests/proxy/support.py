@@ -16,7 +16,7 @@ from proxy.app.local import open_live
 from proxy.app.paths import cache_dir
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
-from proxy.connections import Connections, OpenConnection
+from proxy.connections import Connections, OpenConnection, Opened
 from proxy.connections.sources import Patience
 from proxy.live import Live
 from proxy.workspace import Generation
@@ -183,6 +183,14 @@ def data_of(result: Result) -> Any:
 def failure_of(result: Result) -> Failure:
     assert isinstance(result, Failure), result
     return result
+
+
+@asynccontextmanager
+async def opened(loaded: LoadedConfig, env: Mapping[str, str]) -> AsyncIterator[Opened]:
+    """The connections of a config, open inside the block."""
+    assert loaded.config is not None
+    async with connections_in(env) as connections:
+        yield await connections.open(loaded.config, loaded.directories)
 
 
 async def generation_of(folder: Path, text: str, env: Mapping[str, str], number: int = 1) -> Generation:

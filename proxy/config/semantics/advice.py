@@ -13,6 +13,7 @@ from proxy.config.nodes import Path, SourceNode
 from proxy.config.packs import PackRule, PackUse
 from proxy.config.policy import RuleConfig
 from proxy.config.semantics.callers import absent
+from proxy.config.semantics.overrides import idle_overrides
 from proxy.config.semantics.safety import authenticates
 from proxy.config.semantics.view import ConfigView
 from proxy.config.unsupported import unsupported
@@ -24,6 +25,7 @@ def advise(view: ConfigView) -> Iterator[Finding]:
         for path, entry in entries:
             yield from _dead_principals(view, path, entry)
     yield from _roles(view)
+    yield from idle_overrides(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)

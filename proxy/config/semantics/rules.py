@@ -67,11 +67,22 @@ def _pack_integration(view: ConfigView, path: Path, entry: PackUse) -> Iterator[
 
 
 def check_tool_patterns(view: ConfigView) -> Iterator[Finding]:
-    """`include` and `exclude`: patterns over the tool names of one integration (E303)."""
+    """`include`, `exclude` and `health.tool`: over the tool names of one integration (E303)."""
     for name, integration in view.config.integrations.items():
         for key in ("include", "exclude"):
             for index, pattern in enumerate(getattr(integration, key)):
                 yield from _tool_pattern(("integrations", name, key, index), pattern, integration.kind)
+        if integration.health is not None:
+            yield from _probed(
+                ("integrations", name, "health", "tool"), integration.health.tool, integration.kind
+            )
+
+
+def _probed(path: Path, tool: str, kind: str) -> Iterator[Finding]:
+    if "*" in tool:
+        yield Finding("E206", path, "`tool`: a probe asks one tool", "write its whole name")
+    else:
+        yield from _tool_pattern(path, tool, kind)
 
 
 def _tool_pattern(path: Path, pattern: str, kind: str) -> Iterator[Finding]:
@@ -98,8 +109,10 @@ def _remedy(view: ConfigView, pattern: str, error: PatternError) -> str | None:
     name = pattern.removeprefix("tools.").partition(".")[0]
     integration = view.config.integrations.get(name)
     guesses = _in_order_of(integration.kind if integration is not None else "", error)
-    named = next((one for one in guesses if not any(_names(view, (), parse_pattern(one)))), None)
-    if named is not None:
+    valid = [one for one in guesses if not any(_names(view, (), parse_pattern(one)))]
+    if valid:
+        # A segment that is the name of a connection was meant to be one.
+        named = next((one for one in valid if parse_pattern(one).connection is not None), valid[0])
         return f"did you mean `{named}`?"
     if not error.guesses:
         return error.help

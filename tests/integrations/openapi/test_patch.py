@@ -36,6 +36,22 @@ BAD: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/paths/~1pet/get", "there is no '/pet' (did you mean `/pets`?)"),
+        ("/path/~1pets", "there is no 'path' (did you mean `paths`?)"),
+        ("/paths/~1pets/delete", "there is no 'delete'"),
+        ("/paths/~1pets/get/tags/7", "there is no '7'"),
+    ],
+)
+def test_what_was_probably_meant(path: str, said: str) -> None:
+    document = {"paths": {"/pets": {"get": {"tags": ["a"]}}}}
+    with pytest.raises(SourceError) as caught:
+        apply_patch(document, [{"op": "remove", "path": path}])
+    assert str(caught.value).endswith(said)
+
+
 @pytest.mark.parametrize("operation", BAD)
 def test_errors_name_the_operation(operation: dict[str, Any]) -> None:
     with pytest.raises(SourceError, match="overrides"):

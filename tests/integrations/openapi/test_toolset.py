@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from integrations.base import UnknownTool, outline_of
+from integrations.base import UnknownTool, offered_by, outline_of
 from integrations.openapi.toolset import make_toolset
 from tests.integrations.openapi.documents import compiled, only_tool, operation, toolset_of
 
@@ -42,9 +42,9 @@ def test_include_and_exclude(include: tuple[str, ...], exclude: tuple[str, ...],
     assert len(names(include, exclude)) == count
 
 
-def test_a_pattern_that_matches_nothing_is_a_warning() -> None:
-    toolset = make_toolset(DOC, "k", None, "doc", ("repos.*",), ("nope.*",))
-    assert list(toolset.warnings) == ["doc: `nope.*` matches no tool"]
+def test_what_is_left_out_is_offered_all_the_same() -> None:
+    toolset = make_toolset(DOC, "k", None, "doc", ("issues.*",), ("nope.*",))
+    assert (list(toolset.warnings), len(toolset.tools), len(offered_by(toolset))) == ([], 1, 9)
 
 
 def test_unknown_tools() -> None:

@@ -20,7 +20,8 @@ async def test_a_row_for_every_connection(tmp_path: Path, env: Mapping[str, str]
         4,
         "connected",
     )
-    assert ready["warnings"] == ["inline document: `nothing.*` matches no tool"]
+    (idle,) = ready["warnings"]
+    assert "executor.yaml:7:24 W609 `nothing.*` matches no tool that `shop` offers" in idle
     assert "error" not in ready
     assert crm.pop("error").startswith(DOWN_ERROR)
     assert crm == {
@@ -41,10 +42,16 @@ async def test_a_connection_without_tools_says_why(tmp_path: Path, env: Mapping[
     bare, picky = connection_rows(await generation_of(tmp_path, config_text(spec, more=more), env))
     assert (bare["status"], bare["tools"]) == ("connected", 0)
     assert bare["warnings"] == ["inline document: it offers nothing that can become a tool"]
-    assert picky["warnings"] == [
-        "inline document: `none` matches no tool",
-        "inline document: `include` and `exclude` leave none of its 4 tools",
-    ]
+    none_left, idle = picky["warnings"]
+    assert none_left == "inline document: `include` and `exclude` leave none of its 4 tools"
+    assert "`none` matches no tool that `picky` offers" in idle
+
+
+async def test_rules_that_match_no_tool_stand_once(tmp_path: Path, env: Mapping[str, str]) -> None:
+    more = "  shop.user.me: {}\npolicies:\n  - {id: r, pattern: shop.*.*.items.delet, action: block}\n"
+    rows = connection_rows(await generation_of(tmp_path, config_text(more=more), env))
+    (said,) = [warning for row in rows for warning in row["warnings"]]
+    assert said.endswith(":11:22 W609 rule `r` matches no tool (did you mean `shop.*.*.items.delete`?)")
 
 
 async def test_a_secret_too_short_to_be_redacted_is_said(tmp_path: Path, env: Mapping[str, str]) -> None:

@@ -27,10 +27,23 @@ def test_a_machine_that_can_serve(run: Run, tmp_path: Path) -> None:
     ran = run("doctor", "--config", str(config))
     assert ran.code == 0
     levels = [line.split()[:2] for line in ran.out.splitlines()]
-    names = ["python", "clock", "state", "cache", "sandbox", "config", "shop.org.main"]
+    names = ["python", "clock", "state", "cache", "sandbox", "config", "shop.org.main", "rules"]
     assert [name for _, name in levels] == names
     assert "bad" not in {level for level, _ in levels}
-    assert ran.out.splitlines()[-1].endswith("4 tools")
+    assert ran.out.splitlines()[-2].endswith("4 tools")
+    assert ran.out.splitlines()[-1].endswith("every pattern matches a tool")
+
+
+def test_rules_that_match_nothing_are_warnings(run: Run, tmp_path: Path) -> None:  # recipe 13
+    more = "policies:\n  - {pattern: shop.*.*.items.delet, action: block}\n  - {pattern: crm.*.*.x, action: block}\n"
+    config = str(written(tmp_path, with_a_connection_down() + more))
+    ran = run("doctor", "--config", config)
+    assert ran.code == 0
+    rule, unchecked = ran.out.splitlines()[-2:]
+    assert rule.split()[:2] == unchecked.split()[:2] == ["warn", "rules"]
+    assert rule.endswith("rule `policies[0]` matches no tool (did you mean `shop.*.*.items.delete`?)")
+    assert "not checked: patterns that may match crm.org.main (failed: " in unchecked
+    assert run("doctor", "--strict", "--config", config).code == 1
 
 
 def test_an_invalid_config_is_bad(run: Run, tmp_path: Path) -> None:

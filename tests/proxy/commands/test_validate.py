@@ -125,3 +125,40 @@ def test_the_example_validates_without_heavy_imports() -> None:
     found = command("--no-env", "executor.yaml.example")
     assert found.returncode == 0, found.stderr
     assert b"0 errors" in found.stdout
+
+
+def test_rules_that_match_no_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # recipe 13
+    operation = {"operationId": "hello", "tags": ["t"], "responses": {"200": {"description": "ok"}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"get": operation}},
+    }
+    (tmp_path / "api.json").write_text(json.dumps(document))
+    text = API.replace("{url: https://api.example.com/openapi.json}", "{file: api.json}")
+    rules = ("api.org.main.hello", "api.*.*.t.get*", "api.*.*.t.nope")
+    text += "policies:\n" + "".join(f"  - {{pattern: {one}, action: block}}\n" for one in rules)
+    file = written(tmp_path, text)
+    assert run(file, "--format", "concise") == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.endswith(
+        ":9:15 W609 rule `policies[0]` matches no tool (did you mean `api.org.main.t.hello`?)"
+    )
+    assert [line.partition(" W609 ")[2] for line in others[:2]] == [
+        f"rule `policies[{index}]` matches no tool (there are: t.hello)" for index in (1, 2)
+    ]
+    assert others[2].startswith("0 errors, 3 warnings in 1 file")
+    assert run(file, "--strict") == 1
+    (tmp_path / "api.json").write_text('{"openapi": "9.0"}')
+    assert run(file) == 1
+    assert "error[E206]: `spec`: api.json: " in capsys.readouterr().out
+
+
+def test_what_is_not_checked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, API + "policies: [{pattern: api.*.*.get, action: block}]\n")
+    assert run(file) == 0
+    shown = capsys.readouterr().out.splitlines()[0]
+    assert shown == "not checked: patterns that may match api.org.main (its document is fetched at the start)"
+    assert run(file, "--format", "json") == 0
+    summary = json.loads(capsys.readouterr().out)["summary"]
+    assert summary["not_checked"] == {"api.org.main": "its document is fetched at the start"}

@@ -72,7 +72,15 @@ def test_an_applied_config_answers_what_changed() -> None:
         "sha256": "8d03be71" + "0" * 56,
         "changed": True,
         "restart_required": [],
-        "summary": {"files": 1, "integrations": 5, "connections": 7, "policies": 5, "elapsed_ms": 212},
+        "summary": {
+            "files": 1,
+            "integrations": 5,
+            "connections": 7,
+            "policies": 5,
+            "elapsed_ms": 212,
+            "not_checked": {},
+        },
+        "warnings": [],
     }
     assert outcome(result="unchanged").as_json()["changed"] is False
 

@@ -1,0 +1,41 @@
+"""The tools of open connections, as the checks of a config want them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from integrations.base import Toolset, offered_by, outline_of
+from policies import KnownTools
+from proxy.config.semantics.tools import ToolsAsKnown
+from proxy.connections import OpenConnection, Opened
+
+
+def known_tools(opened: Opened, absent: Mapping[str, str] | None = None) -> ToolsAsKnown:
+    """`absent`: connections that were not opened, and why."""
+    toolsets = {prefix: one.toolset for prefix, one in opened.sources.items() if one.toolset is not None}
+    unknown = {prefix: _reason(one) for prefix, one in opened.connections.items() if prefix not in toolsets}
+    by_digest: dict[str, Sequence[str]] = {}
+    # Connections that share a toolset share one tuple of its names, and so one tree.
+    names = {
+        prefix: by_digest.setdefault(one.digest, tuple(tool.name for tool in one.tools))
+        for prefix, one in toolsets.items()
+    }
+
+    def schema_of(prefix: str, name: str) -> Mapping[str, Any]:
+        return outline_of(toolsets[prefix], name).input
+
+    return ToolsAsKnown(KnownTools(names, {**unknown, **(absent or {})}), schema_of, _offered(toolsets))
+
+
+def _offered(toolsets: Mapping[str, Toolset]) -> dict[str, Sequence[str]]:
+    """By integration. Connections of one integration may offer different tools (MCP): what any of them offers."""
+    offered: dict[str, dict[str, None]] = {}
+    for prefix, toolset in toolsets.items():
+        offered.setdefault(prefix.partition(".")[0], {}).update(dict.fromkeys(offered_by(toolset)))
+    return {name: tuple(names) for name, names in offered.items()}
+
+
+def _reason(connection: OpenConnection) -> str:
+    status = connection.status
+    return f"{status['status']}: {status['error']}" if status.get("error") else str(status["status"])

@@ -1,0 +1,94 @@
+"""What only the documents of a config show: wrong ones, probes and patterns of tools that they have not.
+
+`executor validate` asks for it without network and without starting anything of the config: documents in files and in
+the config itself are read, of all others nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from integrations import GraphQl
+from integrations.http import HttpClient
+from proxy.app.health import health_problems
+from proxy.app.known_tools import known_tools
+from proxy.app.paths import cache_dir
+from proxy.config import Config, Diagnostic, LoadedConfig
+from proxy.config.secrets import Resolver
+from proxy.config.semantics.tools import is_readable, reasons
+from proxy.config.tool_report import tool_report
+from proxy.connections import Connections, Opened
+from proxy.connections.opening import WrongSource
+
+# How the loader names the operation of `overrides` that does not fit.
+_PATCH = re.compile(r"overrides\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """`unchecked`: by connection, why nothing is claimed of patterns that may match its tools."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    unchecked: Mapping[str, str]
+
+
+async def check_sources(loaded: LoadedConfig, env: Mapping[str, str]) -> SourceCheck:
+    """Read the local documents of a valid config, and compare the config with them."""
+    config = loaded.config
+    assert config is not None, "only a valid config has documents"
+    wrong: list[Diagnostic] = []
+    opened = Opened({}, {}, ())
+    async with HttpClient() as http, Connections(http, Resolver(env), cache_dir(env)) as connections:
+        for part in _local_parts(config):
+            try:
+                more = await connections.open(part, loaded.directories)
+            except WrongSource as error:
+                wrong.append(wrong_source(loaded, error))
+            else:
+                opened = _both(opened, more)
+        absent = {prefix: why for prefix, why in reasons(config).items() if prefix not in opened.connections}
+        report = tool_report(loaded, known_tools(opened, absent))
+        wrong += health_problems(loaded, opened)
+        connections.release(opened.keys)
+    return SourceCheck((*wrong, *report.diagnostics), report.unchecked)
+
+
+def _local_parts(config: Config) -> list[Config]:
+    """The config cut into one for each integration with a local document, so that each wrong one is told."""
+    readable = {name for name, one in config.integrations.items() if is_readable(one)}
+    local = {
+        prefix: one for prefix, one in config.connections.items() if prefix.partition(".")[0] in readable
+    }
+    by_integration = groupby(sorted(local), key=lambda prefix: prefix.partition(".")[0])
+    return [
+        config.model_copy(update={"connections": {prefix: local[prefix] for prefix in prefixes}})
+        for _, prefixes in by_integration
+    ]
+
+
+def _both(one: Opened, other: Opened) -> Opened:
+    return Opened(
+        {**one.sources, **other.sources}, {**one.connections, **other.connections}, (*one.keys, *other.keys)
+    )
+
+
+def wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
+    """A local document that cannot be turned into tools (E206), at the key that is to blame."""
+    assert loaded.config is not None
+    patch = _PATCH.search(str(error))
+    graphql = isinstance(loaded.config.integrations[error.integration], GraphQl)
+    key = patch[0] if patch else "introspection" if graphql else "spec"
+    return problem_at(loaded, f"integrations.{error.integration}.{key}", "E206", f"`{key}`: {error}")
+
+
+def problem_at(
+    loaded: LoadedConfig, path: str, code: str, message: str, help: str | None = None
+) -> Diagnostic:
+    """An error that only shows while a config is built, at the place of a config path."""
+    place = loaded.location(path)
+    return Diagnostic(
+        code, "error", message, help, path=path, file=place.file, line=place.line, column=place.column
+    )
