@@ -119,15 +119,20 @@ class HttpInfo:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """`data` is plain JSON; binary bodies are `ToolFile` objects (see `tool_file`)."""
+    """`data` is plain JSON; binary bodies are `ToolFile` objects (see `tool_file`). `note` is a sentence
+    that the caller should know beside the data.
+    """
 
     data: Any
     http: HttpInfo | None = None
+    note: str | None = None
 
     def as_json(self) -> JsonObject:
         out: JsonObject = {"ok": True, "data": self.data}
         if self.http is not None:
             out["http"] = {"status": self.http.status, "headers": dict(self.http.headers)}
+        if self.note is not None:
+            out["note"] = self.note
         return out
 
 

@@ -7,7 +7,7 @@ What kinds of integration make of a response is here too: `redirects`, `media` t
 (a response as a result). These are imported where they are needed and not by this file.
 """
 
-from integrations.http.client import HttpClient, HttpResponse
+from integrations.http.client import HttpClient, HttpResponse, user_agent
 from integrations.http.egress import EgressRules, origin_of
 from integrations.http.errors import EgressDenied, HttpError, TimedOut, TooLarge, Unreachable
 from integrations.http.transport import TransportOptions
@@ -23,4 +23,5 @@ __all__ = [
     "TransportOptions",
     "Unreachable",
     "origin_of",
+    "user_agent",
 ]

@@ -8,6 +8,8 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from types import TracebackType
 
 import httpcore2
@@ -233,6 +235,7 @@ class _Reading:
             if received > self._max_bytes:
                 raise TooLarge(f"the response body is larger than {self._max_bytes} bytes", sent=True)
             self._body += decoder.feed(chunk, self._max_bytes - len(self._body))
+        decoder.finish()
 
     def _header(self, name: str) -> str:
         return next((value for key, value in self._headers if key.lower() == name), "")
@@ -258,7 +261,7 @@ def _build(
     lines = [(b"Host", target.authority.encode("ascii"))]
     given = {name.lower() for name, _ in headers}
     lines += [_header_line(name, value) for name, value in headers if name.lower() not in _SET_BY_CLIENT]
-    for name, value in _DEFAULT_HEADERS:
+    for name, value in (("User-Agent", user_agent()), *_DEFAULT_HEADERS):
         if name.lower() not in given:
             lines.append((name.encode(), value.encode()))
     if body is not None or method.upper() not in _BODYLESS:
@@ -279,7 +282,13 @@ def _build(
 
 
 _SET_BY_CLIENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
-_DEFAULT_HEADERS = (("User-Agent", "executor-proxy"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
+_DEFAULT_HEADERS = (("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
+
+
+@cache
+def user_agent() -> str:
+    """What every request says of its sender, unless the config gives the header."""
+    return f"executor/{metadata.version('executor-proxy')}"
 
 
 def _header_line(name: str, value: str) -> tuple[bytes, bytes]:

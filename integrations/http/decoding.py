@@ -13,6 +13,10 @@ class Decoder(Protocol):
 
     def feed(self, data: bytes, room: int) -> bytes: ...
 
+    def finish(self) -> None:
+        """The body has ended. Raises `Unreachable` when something of it is missing."""
+        ...
+
 
 class IdentityDecoder:
     """No encoding."""
@@ -22,16 +26,21 @@ class IdentityDecoder:
             raise TooLarge("the response body is larger than allowed", sent=True)
         return data
 
+    def finish(self) -> None:
+        """Anything may be all."""
+
 
 class InflateDecoder:
     """gzip (RFC 1952, several members too) and deflate (RFC 1950, or RFC 1951 as some servers send it)."""
 
     def __init__(self, wbits: int) -> None:
         self._wbits = wbits
+        self._begun = False
         self._engine = zlib.decompressobj(wbits)
         self._head: bytes | None = b"" if wbits == zlib.MAX_WBITS else None
 
     def feed(self, data: bytes, room: int) -> bytes:
+        self._begun = self._begun or bool(data)
         data = self._after_head(data)
         out = bytearray()
         while data:
@@ -43,6 +52,10 @@ class InflateDecoder:
                 raise TooLarge("the decompressed response body is larger than allowed", sent=True)
             data = self._engine.unconsumed_tail or self._next_member()
         return bytes(out)
+
+    def finish(self) -> None:
+        if self._begun and not self._engine.eof:
+            raise Unreachable("the compressed response was cut off", sent=True)
 
     def _after_head(self, data: bytes) -> bytes:
         """Hold back the first two bytes of a deflate body: they tell whether it has a zlib header (RFC 1950)."""

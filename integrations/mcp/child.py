@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
 from integrations.mcp.errors import McpError
@@ -21,6 +23,13 @@ log = logging.getLogger("executor.mcp")
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 _STDERR_LINE = 400
 _STDERR_LINES_PER_START = 500
+_STDERR_KEPT = 10
+_STDERR_SHOWN = 2000
+_LOOKS_LIKE_AN_ERROR = re.compile(
+    r"\b(error|exception|fatal|panic(ked)?|failed|failure|cannot|denied|refused|not found|err!)|\w(Error|Exception)\b",
+    re.IGNORECASE,
+)
+_TRACEBACK = re.compile(r"\s*(Traceback \(|File \"|at )")
 _KILL_WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.01
 
@@ -30,10 +39,28 @@ def child_environment(declared: Mapping[str, str], own: Mapping[str, str]) -> di
     return {**{name: own[name] for name in _INHERITED if name in own}, **declared}
 
 
+class StderrTail:
+    """What is worth telling of a server's stderr: the first line that looks like an error, else the last ten."""
+
+    def __init__(self) -> None:
+        self._last: deque[str] = deque(maxlen=_STDERR_KEPT)
+        self._error = ""
+
+    def add(self, line: str) -> None:
+        self._last.append(line)
+        if not self._error and _LOOKS_LIKE_AN_ERROR.search(line) and not _TRACEBACK.match(line):
+            self._error = line
+
+    def __str__(self) -> str:
+        return self._error or " | ".join(self._last)[-_STDERR_SHOWN:]
+
+
 class Child:
     """A running server. `child_process` starts and ends it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, command: str, redactor: Redactor) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, command: str, redactor: Redactor, stderr: StderrTail
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -43,7 +70,7 @@ class Child:
         self._stderr = process.stderr
         self._command = command
         self._redactor = redactor
-        self._last_stderr_line = ""
+        self._tail = stderr
 
     @property
     def pid(self) -> int:
@@ -59,17 +86,15 @@ class Child:
                 text = self._redactor.clean(line.decode("utf-8", "replace"), _STDERR_LINE)
                 if not text:
                     continue
-                self._last_stderr_line = text
+                self._tail.add(text)
                 logged += 1
                 if logged <= _STDERR_LINES_PER_START:
                     log.debug("stderr of %s: %s", self._command, text)
-        if rest:
-            self._last_stderr_line = (
-                self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE) or self._last_stderr_line
-            )
+        if text := self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE):
+            self._tail.add(text)
 
     def exit_reason(self) -> str:
-        """How the process ended, as far as it is known, and the last line of its stderr."""
+        """How the process ended, as far as it is known, and what its stderr says about it."""
         code = self.process.returncode
         if code is None:
             ending = "closed its output"
@@ -77,8 +102,8 @@ class Child:
             ending = f"was ended by signal {-code}"
         else:
             ending = f"exited with code {code}"
-        last_line = f": {self._last_stderr_line}" if self._last_stderr_line else ""
-        return f"`{self._command}` {ending}{last_line}"
+        said = str(self._tail)
+        return f"`{self._command}` {ending}{f': {said}' if said else ''}"
 
     async def end(self, grace_seconds: float) -> None:
         """Close stdin, wait, then send SIGTERM and SIGKILL to the whole group (specification 2025-11-25, lifecycle,
@@ -134,13 +159,17 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 
 @contextlib.asynccontextmanager
 async def child_process(
-    server: LocalServer, environment: Mapping[str, str], slots: ChildSlots, grace_seconds: float
+    server: LocalServer,
+    environment: Mapping[str, str],
+    slots: ChildSlots,
+    grace_seconds: float,
+    stderr: StderrTail | None = None,
 ) -> AsyncIterator[Child]:
     """Start the server; end it and its process group on exit, whatever happened. Raises `McpError`."""
     if not slots.acquire():
         raise McpError("start", f"{slots.maximum} local MCP servers are running already, which is the limit")
     try:
-        child = await _spawn(server, environment)
+        child = await _spawn(server, environment, stderr or StderrTail())
         try:
             yield child
         finally:
@@ -149,7 +178,7 @@ async def child_process(
         slots.release()
 
 
-async def _spawn(server: LocalServer, environment: Mapping[str, str]) -> Child:
+async def _spawn(server: LocalServer, environment: Mapping[str, str], stderr: StderrTail) -> Child:
     program = server.command[0]
     try:
         process = await asyncio.create_subprocess_exec(
@@ -164,4 +193,4 @@ async def _spawn(server: LocalServer, environment: Mapping[str, str]) -> Child:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a usable command"
         raise McpError("start", f"cannot start `{program}`: {reason}") from None
-    return Child(process, program, Redactor(environment.values()))
+    return Child(process, program, Redactor(environment.values()), stderr)

@@ -41,6 +41,7 @@ class McpLocal(_Mcp):
     command: NonEmptyTuple[Text]
     environment: dict[EnvName, TextOrSecret] = Field(default_factory=dict)
     cwd: Maybe[Text] = None
+    start_timeout: MillisecondsOrDuration = 120.0
 
 
 class McpOauth(Model):

@@ -10,6 +10,7 @@ session or the credential. Only then may a call that is not idempotent be sent a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -46,6 +47,12 @@ _FAILURE_CODES = {
     "too_large": "upstream_response_too_large",
     "secret": "connection_value_missing",
 }
+_LONGEST_REASON = 1000
+_UNKNOWN = re.compile(
+    r"unknown|not found|no valid|invalid|expired|stale|missing|no such|not exist|terminated|closed|lost|no longer"
+    r"|unrecogni[sz]ed|not initiali[sz]ed|not recogni[sz]ed|required",
+    re.IGNORECASE,
+)
 _PERMANENT = frozenset({"denied", "too_large", "protocol", "forbidden", "unauthorized", "secret"})
 _RECONNECTABLE = frozenset({"unreachable", "closed", "session"})
 
@@ -94,6 +101,11 @@ class McpError(Exception):
             status=self.status,
             details=details,
         )
+
+
+def says_session_is_unknown(text: str) -> bool:
+    """Whether a refusal says that the server does not know our session. There is no code that all servers use."""
+    return len(text) <= _LONGEST_REASON and "session" in text.lower() and _UNKNOWN.search(text) is not None
 
 
 OnError = Callable[[McpError], None]

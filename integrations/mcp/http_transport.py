@@ -2,7 +2,7 @@
 
 The SDK (mcp 2.3) ends the whole session when one POST cannot connect, and forgets the HTTP status of a refusal. So a
 request that fails here is answered with a JSON-RPC error of our own (`errors.CONNECTION_ERROR_CODE`), which the SDK
-delivers to the caller of that request. The SDK follows redirects within the origin; each of them comes through here.
+delivers to the caller of that request. Redirects are followed here, so that they are paid for once a session.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from urllib.parse import quote, urljoin
 
 import httpcore2
 import httpx2
 import orjson
 
 from integrations.base import SourceError
-from integrations.http import EgressDenied, EgressRules
+from integrations.http import EgressDenied, EgressRules, HttpError, TooLarge, Unreachable, origin_of
 from integrations.http.backend import ResolveHost, system_resolve
+from integrations.http.decoding import Decoder, decoder_for
 from integrations.http.egress import HttpTarget, check_scheme, parse_target
+from integrations.http.redirects import REDIRECTS
 from integrations.http.transport import (
     DIRECT,
     TransportOptions,
@@ -27,7 +30,7 @@ from integrations.http.transport import (
     plain_context,
     tls_context,
 )
-from integrations.mcp.errors import McpError, McpErrorKind, OnError
+from integrations.mcp.errors import McpError, McpErrorKind, OnError, says_session_is_unknown
 from integrations.mcp.servers import ResolveValues
 
 _SESSION_HEADER = "mcp-session-id"
@@ -40,6 +43,9 @@ _ONE_WAY_SECONDS = 2.0
 _MAX_SHORT_STREAMS = 5
 _SHORT_STREAM_SECONDS = 5.0
 _ERROR_BYTES = 64 * 1024
+_MAX_REDIRECTS = 5
+_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
+_OF_THE_ENCODING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
 _CHALLENGE_BYTES = 4096
 _JSON = {"content-type": "application/json"}
 _MAX_CONNECTIONS = 100
@@ -109,6 +115,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self.refusal: McpError | None = None
         self._renewal = renewal
         self._short_streams = 0
+        self._moved: dict[str, str] = {}
         self._proxied = transport.proxy is not None
         context = plain_context() if transport == DIRECT and not secure else tls_context(transport)
         self._pool = open_pool(rules, resolve, transport, context, _MAX_CONNECTIONS)
@@ -131,21 +138,42 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         notifications = request.method == "GET" and not self._events
         if notifications and self._short_streams >= _MAX_SHORT_STREAMS:
             return httpx2.Response(405)
-        response = await self._send_authorized(request, body)
+        response = await self._send_following(request, body)
         try:
             if response.status >= 400:
                 raise await self._refusal(request, response)
-            if _header(response, b"content-encoding").lower() not in (b"", b"identity"):
-                raise McpError(
-                    "protocol", "the server's answer is compressed, which was not asked for", sent=True
-                )
             if _content_type(response) != b"text/event-stream":
                 return await self._read_bounded(response)
+            decoder = _decoder(response)
         except BaseException:
             await response.aclose()
             raise
-        stream = _EventStream(response, self._stream_ended if notifications else None)
-        return httpx2.Response(response.status, headers=response.headers, stream=stream)
+        ended = self._stream_ended if notifications else None
+        stream = _EventStream(response, decoder, self._max_bytes, ended)
+        return httpx2.Response(response.status, headers=_decoded_headers(response), stream=stream)
+
+    async def _send_following(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
+        """Send; 307 and 308 are followed within the origin, and remembered. Anything else that redirects would take the
+        credential elsewhere or turn the request into another one (RFC 9110 section 15.4).
+        """
+        asked = str(request.url)
+        request.url = httpx2.URL(self._moved.get(asked, asked))
+        for _ in range(_MAX_REDIRECTS):
+            response = await self._send_authorized(request, body)
+            location = _header(response, b"location").decode("latin-1")
+            if response.status not in REDIRECTS or not location:
+                return response
+            await response.aclose()
+            target = urljoin(str(request.url), quote(location, safe=_URL_CHARACTERS)).partition("#")[0]
+            if response.status not in (307, 308) or origin_of(target) != origin_of(str(request.url)):
+                raise McpError(
+                    "http",
+                    f"the endpoint redirects to {target[:300]}; set `url` to it",
+                    status=response.status,
+                )
+            request.url = httpx2.URL(target)
+            self._moved[asked] = target
+        raise McpError("http", f"the endpoint redirects more than {_MAX_REDIRECTS} times")
 
     def _stream_ended(self, lived_seconds: float) -> None:
         """The SDK opens the stream of notifications again whenever it ends. A server that always ends it at once does
@@ -174,7 +202,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 port=target.port,
                 target=target.target,
             )
-            # No compression is asked for, so no answer can grow while it is unpacked (T28).
+            # No compression is asked for; what comes compressed all the same is unpacked within bounds (T28).
             headers = [(k, v) for k, v in request.headers.raw if k.lower() != b"accept-encoding"]
             headers.append((b"Accept-Encoding", b"identity"))
             outgoing = httpcore2.Request(
@@ -207,26 +235,21 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """A body that is no stream of events. It is read here, so that its size has a limit."""
         content = await _read(response, self._max_bytes)
         await response.aclose()
-        headers = [
-            (k, v) for k, v in response.headers if k.lower() not in (b"content-length", b"transfer-encoding")
-        ]
-        return httpx2.Response(response.status, headers=headers, content=content)
+        return httpx2.Response(response.status, headers=_decoded_headers(response), content=content)
 
     async def _refusal(self, request: httpx2.Request, response: httpcore2.Response) -> Exception:
         """The refusal as an error: `_JsonRpcRefusal` when the server gave its reason in JSON-RPC."""
         status = response.status
-        content = b""
-        if _content_type(response) == b"application/json":
-            content = await _read(response, _ERROR_BYTES)
+        content = await _read(response, _ERROR_BYTES)
         error = _json_rpc_error(content)
-        reason = str(error.get("message", "")) if error else ""
-        in_session = _SESSION_HEADER in request.headers
+        reason = str(error.get("message", "")) if error else content.decode("utf-8", "replace")
+        if _SESSION_HEADER in request.headers and _session_is_unknown(status, reason):
+            said = f": {reason.strip()[:200]}" if reason.strip() else ""
+            return McpError("session", f"the server no longer knows the session{said}", status=status)
         if status in (401, 403):
             kind: McpErrorKind = "unauthorized" if status == 401 else "forbidden"
             message = f"the server answered {status}: the credential is missing or refused"
             return McpError(kind, message, status=status, challenge=_challenge(response))
-        if in_session and (status == 404 or (status == 400 and "session" in reason.lower())):
-            return McpError("session", "the server no longer knows the session", status=status)
         if error is not None:
             return _JsonRpcRefusal(status, content)
         # With these statuses a gateway did not reach the server, or the server did not run the call (RFC 9110).
@@ -242,7 +265,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             return httpx2.Response(204)
         if body.startswith(_NOTIFICATION):
             return httpx2.Response(202)
-        status = error.status or 502
+        status = error.status if error.status is not None and error.status >= 400 else 502
         if self._events and request.method == "POST":
             # Over SSE the response to a POST has no content, so the failure cannot reach its caller: the session ends.
             self._on_error(error)
@@ -262,16 +285,24 @@ class _JsonRpcRefusal(McpError):
 class _EventStream(httpx2.AsyncByteStream):
     """Events as they arrive; the SDK limits the size of each. A broken stream simply ends, which the SDK reports."""
 
-    def __init__(self, response: httpcore2.Response, ended: Callable[[float], None] | None) -> None:
+    def __init__(
+        self,
+        response: httpcore2.Response,
+        decoder: Decoder,
+        max_bytes: int,
+        ended: Callable[[float], None] | None,
+    ) -> None:
         self._response = response
+        self._decoder = decoder
+        self._max_bytes = max_bytes
         self._ended = ended
         self._since = time.monotonic()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.aiter_stream():
-                yield chunk
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException):
+                yield self._decoder.feed(chunk, self._max_bytes)
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, HttpError):
             return
 
     async def aclose(self) -> None:
@@ -283,14 +314,37 @@ class _EventStream(httpx2.AsyncByteStream):
 
 async def _read(response: httpcore2.Response, limit: int) -> bytes:
     content = bytearray()
+    decoder = _decoder(response)
     try:
         async for chunk in response.aiter_stream():
-            content += chunk
-            if len(content) > limit:
-                raise McpError("too_large", f"the answer is larger than {limit} bytes", sent=True)
+            content += decoder.feed(chunk, limit - len(content))
+        decoder.finish()
+    except TooLarge:
+        raise McpError("too_large", f"the answer is larger than {limit} bytes", sent=True) from None
+    except Unreachable as error:
+        raise McpError("protocol", str(error), sent=True) from None
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
         raise McpError("closed", f"the server broke off in its answer: {_reason(error)}", sent=True) from None
     return bytes(content)
+
+
+def _decoder(response: httpcore2.Response) -> Decoder:
+    """Raises `McpError` for an encoding that is not known here."""
+    try:
+        return decoder_for(_header(response, b"content-encoding").decode("latin-1"))
+    except Unreachable as error:
+        raise McpError("protocol", str(error), sent=True) from None
+
+
+def _decoded_headers(response: httpcore2.Response) -> list[tuple[bytes, bytes]]:
+    return [(key, value) for key, value in response.headers if key.lower() not in _OF_THE_ENCODING]
+
+
+def _session_is_unknown(status: int, reason: str) -> bool:
+    """404 is the specification's sign of it; others do as well, and servers in the field say it with any status."""
+    if status in (401, 403):
+        return "session id" in reason.lower() and says_session_is_unknown(reason)
+    return status in (404, 410) or says_session_is_unknown(reason)
 
 
 def _content_type(response: httpcore2.Response) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from integrations.base import Failure, JsonObject, Result, Success
+from integrations.mcp.repair import BESIDE
 from integrations.mcp.toolset import Method
 
 _MAX_MESSAGE = 2000
@@ -44,10 +45,19 @@ def interpret(method: Method, answer: JsonObject, name: str) -> Result:
 def _tool_result(answer: JsonObject, name: str) -> Result:
     content = answer.get("content")
     blocks = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
-    structured = answer.get("structuredContent")
+    structured, note = _structured(answer)
     if answer.get("isError") is True:
         return tool_error(_texts(blocks), structured if structured is not None else _others(blocks), name)
-    return Success(structured if structured is not None else data_of(blocks))
+    return Success(structured if structured is not None else data_of(blocks), note=note)
+
+
+def _structured(answer: JsonObject) -> tuple[Any, str | None]:
+    meta = answer.get("_meta")
+    if isinstance(meta, dict) and BESIDE in meta:
+        return meta[
+            BESIDE
+        ], "`structuredContent` is no object, which this server's revision of MCP does not permit"
+    return answer.get("structuredContent"), None
 
 
 def data_of(blocks: Sequence[JsonObject]) -> Any:

@@ -25,13 +25,15 @@ def _direct() -> TransportOptions:
 class LocalServer:
     """An MCP server that is started here and spoken to over stdin and stdout. There is never a shell.
 
-    `environment` holds resolved values; besides them the child sees PATH, HOME, LANG and TMPDIR only.
+    `environment` holds resolved values; besides them the child sees PATH, HOME, LANG and TMPDIR only. A server that has
+    not answered after `start_timeout_seconds` is reported as failed, and left running as long as it lives.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     cwd: str | None = None
     timeout_seconds: float = 5.0
+    start_timeout_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mcp_types as types
@@ -20,9 +20,19 @@ from mcp.shared.exceptions import MCPError as SdkError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from integrations.conversation import ElicitationRequest, OnElicit
+from integrations.http import user_agent
 from integrations.http.backend import ResolveHost, system_resolve
-from integrations.mcp.errors import McpError, McpErrorKind, OnError, find_error, wrapped_error
+from integrations.mcp.child import StderrTail
+from integrations.mcp.errors import (
+    McpError,
+    McpErrorKind,
+    OnError,
+    find_error,
+    says_session_is_unknown,
+    wrapped_error,
+)
 from integrations.mcp.http_transport import HeaderRenewal
+from integrations.mcp.repair import AnswerRepair
 from integrations.mcp.servers import (
     ChildSlots,
     LocalServer,
@@ -37,13 +47,15 @@ from integrations.mcp.transport import (
     TransportKind,
     http_connections,
     http_session_transport,
-    watch_end,
+    watch,
 )
 
 # Errors about what the server sent. A call that was under way is told so, because reconnecting would not help it.
 _ABOUT_CONTENT = ("too_large", "protocol")
 # The statuses with which a server refuses streamable HTTP, so that `auto` goes on to SSE.
 _NOT_STREAMABLE = frozenset({400, 404, 405})
+# Codes with which servers refuse a request that they have not run; -32001 is "session not found" in the field.
+_REFUSALS = frozenset({-32001, -32000, types.INVALID_REQUEST})
 NOBODY_TO_ASK = "nobody can be asked during this call"
 
 
@@ -82,6 +94,8 @@ class McpSession:
         self._client = client
         self.transport: TransportKind = transport
         self.error: McpError | None = None
+        # Tools and warnings of a server that declares no tools, once it was asked for them.
+        self.undeclared_tools: tuple[Any, Any] | None = None
 
     @property
     def sdk_session(self) -> ClientSession:
@@ -100,6 +114,11 @@ class McpSession:
     def server_name(self) -> str:
         info = self._client.server_info
         return (info.title or info.name) if info is not None else ""
+
+    @property
+    def has_id(self) -> bool:
+        """Whether it is a session that the server can forget: of the handshake era, over HTTP."""
+        return self.transport == "streamable-http" and not self.modern
 
     def listen(self) -> Any:
         """The modern stream of `tools/list_changed` (specification 2026-07-28, subscriptions)."""
@@ -125,7 +144,7 @@ class _FirstError:
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """Everything an attempt to connect needs. `resolved` are headers or environment variables, secrets among them;
-    `resolve` gives the present ones after a server has refused these.
+    `resolve` gives the present ones after a server has refused these. `stderr` takes what a local server writes there.
     """
 
     server: McpServer
@@ -134,6 +153,7 @@ class SessionOptions:
     shared: Shared
     limits: McpLimits
     resolve: ResolveValues = dict
+    stderr: StderrTail = field(default_factory=StderrTail)
 
 
 @asynccontextmanager
@@ -197,13 +217,17 @@ async def _connect(options: SessionOptions, kind: TransportKind, legacy: bool) -
     first = _FirstError(options.listeners)
     async with contextlib.AsyncExitStack() as stack:
         transport, refusal = _transport(options, kind, first.on_error, stack)
-        client = _client(watch_end(transport, first.on_error), legacy, options.listeners, options.shared)
+        repair = AnswerRepair()
+        client = _client(watch(transport, first.on_error, repair), legacy, options.listeners, options.shared)
+        # A local server may take long to start; while its process lives, starting it again would not be faster.
+        seconds = options.limits.connect_seconds if isinstance(options.server, RemoteServer) else None
         try:
-            async with asyncio.timeout(options.limits.connect_seconds):
+            async with asyncio.timeout(seconds):
                 await stack.enter_async_context(client)
         except Exception as error:
             # The SDK raises whatever its transports and pydantic raise; each means that the server cannot be used.
             raise _connect_error(error, first.error, refusal(), options.limits) from None
+        repair.version = client.protocol_version
         session = first.session = McpSession(client, kind)
         session.error = first.error
         yield session
@@ -216,12 +240,15 @@ def _transport(
     server, shared, limits = options.server, options.shared, options.limits
     if isinstance(server, RemoteServer):
         headers = {**server.headers, **options.resolved}
+        if all(name.lower() != "user-agent" for name in headers):
+            headers["User-Agent"] = user_agent()
         renewal = HeaderRenewal(headers, options.resolve)
         guarded = http_connections(server, kind, shared.resolve, limits, on_error, renewal)
         stack.push_async_callback(guarded.aclose)
         return http_session_transport(server, kind, headers, guarded, limits), lambda: guarded.refusal
     environment = {**server.environment, **options.resolved}
-    return stdio_transport(server, environment, shared.slots, limits, on_error), lambda: None
+    transport = stdio_transport(server, environment, shared.slots, limits, on_error, options.stderr)
+    return transport, lambda: None
 
 
 def _connect_error(
@@ -289,6 +316,8 @@ def connection_error(error: SdkError, session: McpSession) -> McpError | None:
     wrapped = wrapped_error(error)
     if wrapped is not None:
         return wrapped
+    if session.has_id and error.code in _REFUSALS and says_session_is_unknown(error.message):
+        return McpError("session", f"the server no longer knows the session: {error.message[:200]}")
     if error.code == types.CONNECTION_CLOSED and (session.error is not None or _made_by_sdk(error)):
         # The request was under way when the connection ended, so it counts as sent whatever ended the connection.
         ending = session.error

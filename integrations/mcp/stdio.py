@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from integrations.mcp.child import Child, child_process
+from integrations.mcp.child import Child, StderrTail, child_process
 from integrations.mcp.errors import McpError, OnError
 from integrations.mcp.servers import ChildSlots, LocalServer, McpLimits
 from integrations.mcp.transport import MessageOrError, MessageStreams
@@ -144,9 +144,10 @@ async def stdio_transport(
     slots: ChildSlots,
     limits: McpLimits,
     on_error: OnError,
+    stderr: StderrTail | None = None,
 ) -> AsyncIterator[MessageStreams]:
     """Start the server and connect to it. Raises `McpError`. Enter and exit it in the same task (anyio requires it)."""
-    async with child_process(server, environment, slots, limits.grace_seconds) as child:
+    async with child_process(server, environment, slots, limits.grace_seconds, stderr) as child:
         into_session, incoming = anyio.create_memory_object_stream[MessageOrError](16)
         outgoing, from_session = anyio.create_memory_object_stream[SessionMessage](_OUTGOING_MESSAGES)
         pipes = _Pipes(child, limits, on_error)

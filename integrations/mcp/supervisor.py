@@ -18,7 +18,8 @@ import anyio
 
 from integrations.base import JsonObject, SourceError
 from integrations.conversation import OnElicit
-from integrations.mcp.errors import McpError, find_error
+from integrations.mcp.child import StderrTail
+from integrations.mcp.errors import McpError, find_error, status_of
 from integrations.mcp.redact import Redactor
 from integrations.mcp.servers import LocalServer, McpLimits, McpServer, ResolveValues
 from integrations.mcp.session import Listeners, McpSession, Negotiated, SessionOptions, Shared, open_session
@@ -27,6 +28,8 @@ from integrations.mcp.tool_cache import MakeToolset, ToolCache, announces_change
 
 log = logging.getLogger("executor.mcp")
 _STABLE_SECONDS = 30.0
+_MAX_REFUSALS = 3
+_TOO_MANY_REQUESTS = 429
 
 
 class ConnectAttempt:
@@ -115,6 +118,9 @@ class SessionSupervisor:
         self._calls = 0
         self._proved = False
         self._probe_due = False
+        self._refusals = 0
+        self._late: McpError | None = None
+        self._stderr = StderrTail()
         self._session: McpSession | None = None
         self._closed = False
         self._stopping = False
@@ -127,6 +133,8 @@ class SessionSupervisor:
         session = self._session
         if session is not None and session.error is None:
             return session
+        if self._late is not None:
+            return self._late
         if session is not None and self._attempt.settled:
             # The session has ended, but the supervisor task has not run since.
             self._attempt = ConnectAttempt()
@@ -142,11 +150,33 @@ class SessionSupervisor:
         if session is not self._session or session.error is not None:
             return
         if error.reconnectable:
-            session.error = error
-            self._on_error(error)
+            self._end(session, error)
+        elif error.kind == "http" and error.status != _TOO_MANY_REQUESTS:
+            # Whether it is about this call or about the whole session: listing the tools tells which.
+            self.request_probe()
         elif error.kind == "unauthorized":
             # The credential may be refused for this tool only, or for everything: listing the tools tells which.
             self.request_probe()
+
+    def call_settled(self, session: McpSession, *, refused: bool) -> None:
+        """A call was answered, with an error of the protocol if `refused`. After some of those in a row the session is
+        opened anew: the server may have lost it without a word, and if it has not, that costs one handshake.
+        """
+        self._refusals = self._refusals + 1 if refused else 0
+        if self._refusals == 1 and session.has_id:
+            self.request_probe()
+        if (
+            self._refusals >= _MAX_REFUSALS
+            and self._calls <= 1
+            and session.has_id
+            and session is self._session
+        ):
+            self._refusals = 0
+            self._end(session, McpError("session", f"{_MAX_REFUSALS} calls in a row were refused"))
+
+    def _end(self, session: McpSession, error: McpError) -> None:
+        session.error = session.error or error
+        self._on_error(error)
 
     def request_probe(self) -> None:
         """Ask the server for its tools, and reconnect if it does not answer; after a call that ran out of time."""
@@ -203,6 +233,8 @@ class SessionSupervisor:
             self._attempt = ConnectAttempt()
         opened_at: float | None = None
         self._proved = False
+        self._stderr = StderrTail()
+        late = self._report_late_start()
         try:
             options = SessionOptions(
                 self._server,
@@ -211,6 +243,7 @@ class SessionSupervisor:
                 self._shared,
                 self._limits,
                 self._resolve,
+                self._stderr,
             )
             async with open_session(options, self._negotiated) as session:
                 try:
@@ -222,12 +255,35 @@ class SessionSupervisor:
         except Exception as error:
             # The supervisor must survive whatever the SDK or a server does to a session.
             ending = self._error_of(error)
+        finally:
+            self._late = None
+            if late is not None:
+                late.cancel()
         if ending is not None:
             return self._after_error(ending, opened_at, await self._sign_in.status_of(ending))
         if self._attempt.wanted:
             return 0.0
         self._attempt.settle(McpError("closed", "stopped while idle"))
         return None
+
+    def _report_late_start(self) -> asyncio.TimerHandle | None:
+        """A local server that does not answer is reported as failed, but not killed: it may be downloading itself, and
+        would begin anew. Calls are answered at once until it is there.
+        """
+        if not isinstance(self._server, LocalServer):
+            return None
+        seconds = self._server.start_timeout_seconds
+
+        def report() -> None:
+            said = self._redactor.clean(str(self._stderr))
+            message = (
+                f"the server has not answered within {seconds:g} s (`start_timeout`), and is left running"
+            )
+            self._late = McpError("timeout", f"{message}: {said}" if said else message)
+            self._attempt.settle(self._late)
+            self._set_status(status_of(self._late))
+
+        return asyncio.get_running_loop().call_later(seconds, report)
 
     async def _publish(self, session: McpSession) -> None:
         """Give the session to callers. Calls need not wait for a listing if there has been one, except where the SDK
@@ -240,7 +296,9 @@ class SessionSupervisor:
             changed = False
         else:
             changed = await self.tool_cache.refresh(session)
-        self._session = session
+        self._session, self._late = session, None
+        if self._attempt.settled:
+            self._attempt = ConnectAttempt()
         self._attempt.settle(session)
         self._set_status({"status": "connected"}, changed)
 
@@ -251,7 +309,8 @@ class SessionSupervisor:
             self._attempt = ConnectAttempt()
 
     def _after_error(self, error: McpError, opened_at: float | None, status: JsonObject) -> float:
-        log.info("mcp connection ended name=%s reason=%s", self._name, error.message)
+        level = logging.WARNING if error.kind == "session" else logging.INFO
+        log.log(level, "mcp connection ended name=%s reason=%s", self._name, error.message)
         if opened_at is None or not self.tool_cache.listed:
             self._negotiated.transport, self._negotiated.legacy = None, False
             pause = self._backoff.after_failure()
@@ -328,17 +387,21 @@ class SessionSupervisor:
         self._probe_due = False
         try:
             async with asyncio.timeout(self._limits.probe_seconds):
-                await self._refresh(session)
+                await self._refresh(session, probe=True)
         except TimeoutError:
             session.error = McpError("closed", "the server stopped answering", sent=True)
 
-    async def _refresh(self, session: McpSession) -> None:
-        """List again. A failure leaves the tools as they are, but may show that the session has ended."""
+    async def _refresh(self, session: McpSession, *, probe: bool = False) -> None:
+        """List again. A failure leaves the tools as they are, but may show that the session has ended: one that can
+        neither call nor list (`probe`) is opened anew.
+        """
         try:
             if await self.tool_cache.refresh(session):
                 self._changed()
         except McpError as error:
-            if error.kind in ("unauthorized", "session", "unreachable"):
+            if error.kind in ("unauthorized", "session", "unreachable") or (
+                probe and error.kind in ("http", "protocol") and error.status != _TOO_MANY_REQUESTS
+            ):
                 session.error = session.error or error
                 return
             log.warning(

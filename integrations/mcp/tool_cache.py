@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mcp_types as types
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from integrations.mcp.errors import McpError
 from integrations.mcp.redact import Redactor
+from integrations.mcp.repair import LEFT_OUT
 from integrations.mcp.servers import McpLimits
 from integrations.mcp.session import McpSession, connection_error
 from integrations.mcp.toolset import EMPTY, ListedTool, McpToolset, Offer
@@ -25,6 +26,7 @@ from integrations.mcp.toolset import EMPTY, ListedTool, McpToolset, Offer
 log = logging.getLogger("executor.mcp")
 _MAX_RELISTED_PAGES = 100
 _REOPEN_SECONDS = 15.0
+_MAX_WARNINGS = 50
 MakeToolset = Callable[[Offer], McpToolset]
 
 
@@ -81,12 +83,14 @@ class ToolCache:
 async def fetch_offer(session: McpSession, limits: McpLimits) -> tuple[Offer, float | None]:
     """All pages of `tools/list`, and for how many seconds they are valid (`ttlMs`; None when it is missing or 0).
 
-    Raises `McpError`. A server without the `tools` capability offers no tools, which is not an error.
+    Raises `McpError`.
     """
     has = session.capabilities
+    if has.tools is None:
+        return await _undeclared(session, limits), None
     try:
         async with asyncio.timeout(limits.list_seconds):
-            tools, ttl = await _list_tools(session, limits) if has.tools is not None else ((), None)
+            tools, warnings, ttl = await _list_tools(session, limits)
     except TimeoutError:
         raise McpError("timeout", f"tools/list took longer than {limits.list_seconds:g} seconds") from None
     except SdkError as error:
@@ -95,17 +99,50 @@ async def fetch_offer(session: McpSession, limits: McpLimits) -> tuple[Offer, fl
         ) from None
     except ValidationError as error:
         raise McpError("protocol", f"tools/list breaks the protocol: {_place(error)}") from None
-    return Offer(session.server_name, tools, has.resources is not None, has.prompts is not None), ttl
+    return _offer(session, tools, warnings), ttl
 
 
-async def _list_tools(session: McpSession, limits: McpLimits) -> tuple[tuple[ListedTool, ...], float | None]:
+def _offer(session: McpSession, tools: Sequence[ListedTool], warnings: Sequence[str]) -> Offer:
+    has = session.capabilities
+    return Offer(
+        session.server_name, tuple(tools), has.resources is not None, has.prompts is not None, tuple(warnings)
+    )
+
+
+async def _undeclared(session: McpSession, limits: McpLimits) -> Offer:
+    """What a server offers that does not declare the `tools` capability. Some have tools all the same, so they are
+    listed once a session; a server that refuses has none.
+    """
+    if session.undeclared_tools is None:
+        tools: Sequence[ListedTool] = ()
+        warnings: Sequence[str] = ()
+        try:
+            async with asyncio.timeout(limits.probe_seconds):
+                tools, warnings, _ = await _list_tools(session, limits)
+        except (TimeoutError, ValidationError):
+            pass
+        except SdkError as error:
+            if (lost := connection_error(error, session)) is not None:
+                raise lost from None
+        if tools:
+            warnings = (*warnings, "it lists tools without declaring the `tools` capability; they are used")
+        session.undeclared_tools = tools, warnings
+    return _offer(session, *session.undeclared_tools)
+
+
+async def _list_tools(
+    session: McpSession, limits: McpLimits
+) -> tuple[Sequence[ListedTool], Sequence[str], float | None]:
+    """The tools, what was wrong with others (`repair`), and the time to live."""
     found: list[ListedTool] = []
+    warnings: list[str] = []
     cursor: str | None = None
     seen: set[str] = set()
     ttl: float | None = None
     for _ in range(limits.pages):
         page = await _page(session, cursor)
         found += map(_as_listed, page.tools)
+        warnings += (page.meta or {}).get(LEFT_OUT, ())
         if session.modern and page.ttl_ms > 0:
             ttl = min(page.ttl_ms / 1000, ttl or page.ttl_ms / 1000)
         cursor = page.next_cursor
@@ -113,7 +150,7 @@ async def _list_tools(session: McpSession, limits: McpLimits) -> tuple[tuple[Lis
             # A cursor that was seen before would make this loop endless.
             break
         seen.add(cursor)
-    return tuple(found[: limits.tools]), ttl
+    return found[: limits.tools], warnings[:_MAX_WARNINGS], ttl
 
 
 async def relist(session: McpSession, name: str) -> None:

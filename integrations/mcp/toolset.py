@@ -37,12 +37,13 @@ class ListedTool:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Everything a server offers: its tools and whether it has resources and prompts."""
+    """Everything a server offers: its tools and whether it has resources and prompts. `warnings`: what was wrong."""
 
     server: str
     tools: tuple[ListedTool, ...]
     resources: bool = False
     prompts: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str
 
 def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
     kept: list[ListedTool] = []
-    warnings: list[str] = []
+    warnings = [f"{offer.server or 'mcp'}: {warning}" for warning in offer.warnings]
     seen: set[str] = set()
     for tool in offer.tools:
         reason = _unusable(tool, seen)
@@ -184,7 +185,7 @@ def _keywords(tool: ListedTool, name: str) -> str:
 
 def _digest(offer: Offer, include: tuple[str, ...], exclude: tuple[str, ...]) -> str:
     tools = [[t.name, t.title, t.description, t.input, t.output, dict(t.annotations)] for t in offer.tools]
-    seen = [offer.server, offer.resources, offer.prompts, include, exclude, tools]
+    seen = [offer.server, offer.resources, offer.prompts, offer.warnings, include, exclude, tools]
     return hashlib.sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The HTTP transports of the SDK over our own connections, and a read stream that reports its end."""
+"""The HTTP transports of the SDK over our own connections, and a read stream that is watched."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from integrations.http import HttpError
 from integrations.http.backend import ResolveHost
 from integrations.mcp.errors import McpError, OnError
 from integrations.mcp.http_transport import GuardedTransport, HeaderRenewal
+from integrations.mcp.repair import Repair
 from integrations.mcp.servers import McpLimits, RemoteServer
 
 MessageOrError = SessionMessage | Exception
@@ -91,18 +92,21 @@ class _Unclosed(httpx2.AsyncBaseTransport):
 
 
 class _WatchedStream:
-    """A read stream that reports its end. The SDK reports that only to the calls under way."""
+    """A read stream that repairs its messages and reports its end. The SDK reports that only to the calls under way."""
 
-    def __init__(self, stream: ReadStream[MessageOrError], ended: Callable[[], None]) -> None:
+    def __init__(self, stream: ReadStream[MessageOrError], ended: Callable[[], None], repair: Repair) -> None:
         self._stream = stream
         self._ended = ended
+        self._repair = repair
 
     @property
     def last_context(self) -> Any:
         return getattr(self._stream, "last_context", None)
 
     async def receive(self) -> MessageOrError:
-        return await self._stream.receive()
+        message = await self._stream.receive()
+        self._repair(message)
+        return message
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -112,10 +116,12 @@ class _WatchedStream:
 
     async def __anext__(self) -> MessageOrError:
         try:
-            return await self._stream.__anext__()
+            message = await self._stream.__anext__()
         except BaseException:
             self._ended()
             raise
+        self._repair(message)
+        return message
 
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
@@ -131,11 +137,13 @@ class _WatchedStream:
 
 
 @asynccontextmanager
-async def watch_end(transport: SessionTransport, on_error: OnError) -> AsyncIterator[MessageStreams]:
-    """The transport; `on_error` is called when the other side has ended it."""
+async def watch(
+    transport: SessionTransport, on_error: OnError, repair: Repair
+) -> AsyncIterator[MessageStreams]:
+    """The transport; `repair` sees every message, and `on_error` is called when the other side has ended it."""
 
     def ended() -> None:
         on_error(McpError("closed", "the connection ended", sent=True))
 
     async with transport as (read, write):
-        yield _WatchedStream(read, ended), write
+        yield _WatchedStream(read, ended, repair), write

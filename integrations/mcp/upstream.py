@@ -32,6 +32,8 @@ from integrations.validator import schema_errors
 _CLOSE_SECONDS = 15.0
 _MAX_PROBLEMS = 20
 _MAX_REASON = 240
+# JSON-RPC errors that are about the server and not about the arguments: "internal error", and the server's own range.
+_SERVER_ERRORS = frozenset({-32603, *range(-32099, -31999)})
 
 
 def _no_values() -> Mapping[str, str]:
@@ -72,6 +74,7 @@ class McpUpstream:
         self._limits = limits or McpLimits()
         self._call_limiter = _CallLimiter(self._limits.parallel_calls, self._limits.waiting_calls)
         self._elicitations = ElicitationRouter()
+        self._own_sessions: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         ask: OnElicit | None = self._elicitations.ask if asks else None
 
@@ -198,12 +201,23 @@ class McpUpstream:
                     session, plan, call.arguments, conversation, self._limits.input_rounds
                 )
             except McpError as error:
+                if (
+                    error.kind == "session"
+                    and error.status is None
+                    and (last or plan.name in self._own_sessions)
+                ):
+                    # To this tool a new session is as unknown as the old one: it means a session of its own.
+                    self._own_sessions.add(plan.name)
+                    self._supervisor.request_probe()
+                    return error.as_failure(idempotent=safe)
                 self._supervisor.report_error(session, error)
                 state.session = None
                 if last or not error.reconnectable or (error.sent and not safe):
                     return error.as_failure(idempotent=safe)
             else:
                 state.answered = True
+                refused = isinstance(result, Failure) and result.details.get("code") in _SERVER_ERRORS
+                self._supervisor.call_settled(session, refused=refused)
                 if isinstance(result, Failure) and result.code == "mcp_tool_unknown":
                     self._supervisor.refresh()
                 return result

@@ -284,7 +284,8 @@ def with_absolute_paths(data: dict[str, Any], root: SourceNode) -> dict[str, Any
 
 def _absolute_value(value: Any, node: SourceNode) -> Any:
     if isinstance(value, dict):
-        return {key: _absolute_entry(key, below, node.child(key) or node) for key, below in value.items()}
+        out = {key: _absolute_entry(key, below, node.child(key) or node) for key, below in value.items()}
+        return _with_place(out, node) if _is_local_server(value) else out
     if isinstance(value, list):
         return [_absolute_value(below, node.child(index) or node) for index, below in enumerate(value)]
     return value
@@ -304,6 +305,22 @@ def _absolute_entry(key: str, value: Any, node: SourceNode) -> Any:
     if key == "documents" and isinstance(value, list):
         return [_absolute_path(node, item) for item in value]
     return _absolute_value(value, node)
+
+
+def _is_local_server(value: dict[str, Any]) -> bool:
+    return (
+        value.get("kind") == "mcp" and value.get("type") == "local" and isinstance(value.get("command"), list)
+    )
+
+
+def _with_place(server: dict[str, Any], node: SourceNode) -> dict[str, Any]:
+    """A program that is named with a path lies beside the config file, and so does what it is told to open, since it
+    runs there unless `cwd` says otherwise.
+    """
+    program, *rest = server["command"] or [None]
+    if isinstance(program, str) and "/" in program:
+        server["command"] = [_absolute_path(node.child("command") or node, program), *rest]
+    return server if server.get("cwd") is not None else {**server, "cwd": _absolute_path(node, "")}
 
 
 def _absolute_path(node: SourceNode, name: str) -> str:

@@ -22,7 +22,11 @@ def server_of(
     """Secrets are not part of it: they are resolved for each session."""
     if isinstance(integration, McpLocal):
         return mcp_kind.LocalServer(
-            integration.command, plain_headers(integration.environment), integration.cwd, integration.timeout
+            integration.command,
+            plain_headers(integration.environment),
+            integration.cwd,
+            integration.timeout,
+            integration.start_timeout,
         )
     url = connection.base_url or integration.url
     egress = EgressRules(allow=integration.egress.allow)

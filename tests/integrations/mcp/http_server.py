@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from integrations.mcp import RemoteServer
@@ -28,6 +29,10 @@ class RawHttp:
         self.current = ""
         self.calls = 0
         self.text = "fine"
+        self.tools: list[Any] = TOOLS
+        self.more: dict[str, Any] = {}
+        self.result: Any = None
+        self.capabilities: dict[str, Any] = {"tools": {}}
         self.unknown_session = Reply(404)
         self.refuse: Callable[[str, Seen], Reply | None] = lambda method, seen: None
         echo.answer = self.answer
@@ -52,7 +57,7 @@ class RawHttp:
         if method == "initialize":
             return self._initialize(message)
         if seen.header("mcp-session-id") != self.current:
-            return self.unknown_session
+            return _to_this(message, self.unknown_session)
         if "id" not in message:
             return Reply(202)
         return answer_to(message, self._result(method))
@@ -62,7 +67,7 @@ class RawHttp:
         self.current = f"session-{self.sessions}"
         result = {
             "protocolVersion": "2025-11-25",
-            "capabilities": {"tools": {}},
+            "capabilities": self.capabilities,
             "serverInfo": {"name": "raw", "version": "1"},
         }
         reply = answer_to(message, result)
@@ -71,14 +76,27 @@ class RawHttp:
 
     def _result(self, method: str) -> Any:
         if method == "tools/list":
-            return {"tools": TOOLS}
+            return {"tools": self.tools, **self.more}
         self.calls += 1
-        return {"content": [{"type": "text", "text": self.text}]}
+        return self.result or {"content": [{"type": "text", "text": self.text}]}
+
+
+def _to_this(message: Any, reply: Reply) -> Reply:
+    """An answer with status 200 is to the request that it answers, whoever made it."""
+    if reply.status != 200 or "id" not in message:
+        return reply
+    return replace(reply, body=json.dumps({**json.loads(reply.body), "id": message["id"]}).encode())
 
 
 def answer_to(message: Any, result: Any) -> Reply:
     body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
     return Reply(200, [JSON], body)
+
+
+def answer_error(seen: Seen, code: int, words: str) -> Reply:
+    """An error of JSON-RPC as the answer to this very request."""
+    error = {"jsonrpc": "2.0", "id": json.loads(seen.body)["id"], "error": {"code": code, "message": words}}
+    return Reply(200, [JSON], json.dumps(error).encode())
 
 
 def error_reply(status: int, code: int, words: str) -> Reply:

@@ -77,6 +77,11 @@ class Server:
     def initialize(self, number: Any) -> None:
         if self.behaviour == "silent":
             return
+        if self.behaviour == "slow" and (gate := os.environ.pop("GATE", None)):
+            sys.stderr.write("waiting for the download\n")
+            sys.stderr.flush()
+            with open(gate) as opened:
+                opened.read()
         info = {"name": "raw", "version": "1"}
         capabilities = {"tools": {"listChanged": True}}
         if self.behaviour == "toolless":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from integrations.mcp.child import child_environment, child_process
+from integrations.mcp.child import StderrTail, child_environment, child_process
 from integrations.mcp.errors import McpError
 from integrations.mcp.servers import ChildSlots, LocalServer
 from tests.integrations.mcp.running import QUICK, fifo, raw_server, running
@@ -108,3 +109,34 @@ async def test_the_exit_reason_has_the_exit_code_and_the_last_line_of_stderr() -
         await child.log_stderr()
         assert await child.ended(10.0)
         assert child.exit_reason().endswith("exited with code 4: the key [redacted] is wrong")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((), ""),
+        (("starting", "ready"), "starting | ready"),
+        ([f"line {n}" for n in range(30)], " | ".join(f"line {n}" for n in range(20, 30))),
+        (("npm warn x", "npm error code E404", "npm error 404 Not Found", "bye"), "npm error code E404"),
+        (
+            (
+                "Traceback (most recent call last):",
+                '  File "server.py", line 1',
+                "ImportError: no module 'x'",
+            ),
+            "ImportError: no module 'x'",
+        ),
+        (
+            ("    at Object.<anonymous> (/x/error.js:1:1)", "TypeError: no function"),
+            "TypeError: no function",
+        ),
+        (("Error: connect ECONNREFUSED 127.0.0.1:5432",), "Error: connect ECONNREFUSED 127.0.0.1:5432"),
+    ],
+)
+def test_what_is_told_of_stderr_is_the_first_error_or_else_the_last_ten_lines(
+    lines: Sequence[str], said: str
+) -> None:
+    tail = StderrTail()
+    for line in lines:
+        tail.add(line)
+    assert str(tail) == said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,12 +14,12 @@ import orjson
 import pytest
 
 from integrations.base import SourceError
-from integrations.http import EgressRules
+from integrations.http import EgressRules, user_agent
 from integrations.mcp.errors import McpError
 from integrations.mcp.http_transport import GuardedTransport, HeaderRenewal
 from tests.integrations.echo import Reply, Seen, echo_server
-from tests.integrations.mcp.http_server import error_reply, on_calls, raw_http
-from tests.integrations.mcp.running import QUICK, running
+from tests.integrations.mcp.http_server import answer_error, error_reply, on_calls, raw_http
+from tests.integrations.mcp.running import PATIENCE, QUICK, running
 
 
 async def test_the_session_is_kept_and_given_back() -> None:
@@ -28,8 +30,22 @@ async def test_the_session_is_kept_and_given_back() -> None:
     assert http.echo.log[-1].method == "DELETE"
 
 
+# Recipe 05: what servers in the field answer to a session that they have forgotten.
 @pytest.mark.parametrize(
-    "reply", [Reply(404), error_reply(400, -32000, "Bad Request: No valid session ID provided")]
+    "reply",
+    [
+        Reply(404),
+        error_reply(404, -32001, "Session not found"),
+        error_reply(400, -32000, "Bad Request: No valid session ID provided"),
+        Reply(400, [("Content-Type", "text/plain")], b"unknown session"),
+        error_reply(500, -32000, "Bad Request: No valid session ID provided"),
+        Reply(503, [], b"Session unknown, retry"),
+        Reply(409, [("Content-Type", "text/plain")], b"stale session"),
+        Reply(410),
+        Reply(401, [], b"invalid session ID"),
+        error_reply(200, -32001, "Session not found"),
+        error_reply(200, -32600, "Invalid Request: Server not initialized: unknown session"),
+    ],
 )
 async def test_a_lost_session_is_repaired_once(reply: Reply) -> None:
     """A server that does not know the session has not run the call, so even a write is sent again."""
@@ -38,6 +54,52 @@ async def test_a_lost_session_is_repaired_once(reply: Reply) -> None:
         http.forget()
         assert await one.data("write") == "fine"
         assert (http.sessions, http.calls) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(400), Reply(500, [], b"boom"), error_reply(500, -32603, "Internal error"), Reply(418)]
+)
+async def test_a_server_that_refuses_without_a_word_gets_a_new_session_by_the_next_call(reply: Reply) -> None:
+    """Recipe 05: it cannot list its tools either, so the session is opened anew."""
+    async with raw_http() as http, running(http.server) as one:
+        http.unknown_session = reply
+        http.forget()
+        await one.failure("write")
+        async with asyncio.timeout(PATIENCE):
+            while http.sessions < 2:
+                http.echo.arrived.clear()
+                await http.echo.arrived.wait()
+        assert await one.data("write") == "fine"
+        assert (http.sessions, http.calls) == (2, 1)
+
+
+async def test_after_three_refusals_in_a_row_the_session_is_opened_anew() -> None:
+    """Recipe 05: the server lists its tools, but calls fail until it is initialised again."""
+    async with raw_http() as http, running(http.server) as one:
+        http.refuse = lambda method, seen: (
+            answer_error(seen, -32603, "Internal error")
+            if method == "tools/call" and http.sessions < 2
+            else None
+        )
+        for _ in range(3):
+            assert (await one.failure("write")).code == "mcp_tool_error"
+        assert await one.data("write") == "fine"
+        assert http.sessions == 2
+
+
+async def test_a_tool_with_sessions_of_its_own_is_not_taken_for_ours() -> None:
+    async with raw_http() as http, running(http.server) as one:
+        http.refuse = lambda method, seen: (
+            answer_error(seen, -32000, "Session expired: open the browser")
+            if method == "tools/call"
+            else None
+        )
+        failure = await one.failure("write")
+        assert "open the browser" in failure.message
+        sessions = http.sessions
+        assert sessions == 2
+        assert "open the browser" in (await one.failure("write")).message
+        assert http.sessions == sessions, "a new session does not help, so no further one is opened"
 
 
 async def test_a_session_that_is_lost_again_is_told() -> None:
@@ -180,13 +242,101 @@ async def test_one_request_a_call() -> None:
         assert len(http.echo.log) - before == 5
 
 
-@pytest.mark.parametrize("status", [302, 307])
-async def test_t24_a_redirect_to_another_origin_is_not_followed(status: int) -> None:
-    async with raw_http() as http, echo_server() as elsewhere, running(http.server) as one:
-        http.refuse = on_calls(Reply(status, [("Location", elsewhere.url + "/mcp")]))
+# Recipe 09.
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_within_the_origin_is_followed_and_remembered(status: int) -> None:
+    async with raw_http() as http:
+        http.echo.replies["/mcp"] = [Reply(status, [("Location", "/mcp/")])]
+        async with running(http.server) as one:
+            assert await one.data("write") == "fine"
+            asked = len([seen for seen in http.echo.log if seen.path == "/mcp"])
+            assert await one.data("write") == "fine"
+            assert len([seen for seen in http.echo.log if seen.path == "/mcp"]) == asked
+            assert http.echo.log[-1].path == "/mcp/"
+
+
+@pytest.mark.parametrize(
+    ("status", "elsewhere"), [(301, False), (302, True), (303, False), (307, True), (308, True)]
+)
+async def test_t24_any_other_redirect_is_not_followed_and_says_where_it_leads(
+    status: int, elsewhere: bool
+) -> None:
+    async with raw_http() as http, echo_server() as other:
+        target = (other.url if elsewhere else http.echo.url) + "/elsewhere/"
+        http.echo.replies["/mcp"] = [Reply(status, [("Location", target)])]
+        secret = replace(http.server, headers={"X-Key": "k-secret-1"})
+        async with running(secret) as one:
+            assert one.status == {
+                "status": "failed", "error": f"the endpoint redirects to {target}; set `url` to it"
+            }  # fmt: skip
+        assert other.log == []
+        assert not [seen for seen in http.echo.log if seen.path == "/elsewhere/"]
+
+
+async def test_t24_a_redirect_of_a_call_is_told_to_its_caller() -> None:
+    async with raw_http() as http, echo_server() as other, running(http.server) as one:
+        http.refuse = on_calls(Reply(307, [("Location", other.url + "/mcp")]))
         failure = await one.failure("write")
-        assert "not followed" in failure.message
-        assert elsewhere.log == []
+        assert f"redirects to {other.url}/mcp; set `url` to it" in failure.message
+        assert failure.details["sent"] is False
+        assert other.log == []
+
+
+async def test_a_redirect_that_leads_nowhere_ends() -> None:
+    async with raw_http() as http:
+        http.echo.replies["/mcp"] = [Reply(307, [("Location", "/mcp")])]
+        async with running(http.server) as one:
+            assert "redirects more than 5 times" in one.status["error"]
+
+
+# Recipe 08.
+@pytest.mark.parametrize(
+    ("encoding", "wbits"), [("gzip", 31), ("x-gzip", 31), ("deflate", 15), ("deflate", -15)]
+)
+async def test_answers_that_are_compressed_unasked_are_unpacked(encoding: str, wbits: int) -> None:
+    async with raw_http() as http:
+        plain = http.answer
+
+        def compressed(seen: Seen) -> Reply:
+            reply = plain(seen)
+            engine = zlib.compressobj(wbits=wbits)
+            body = engine.compress(reply.body) + engine.flush()
+            return replace(reply, body=body, headers=[*reply.headers, ("Content-Encoding", encoding)])
+
+        http.echo.answer = compressed
+        async with running(http.server) as one:
+            assert one.status == {"status": "connected"}
+            assert await one.data("write") == "fine"
+            http.forget()
+            assert await one.data("write") == "fine", "a refusal is unpacked too"
+
+
+async def test_a_compressed_stream_of_events_is_unpacked_as_it_comes() -> None:
+    async with raw_http() as http:
+        plain = http.answer
+
+        def streamed(seen: Seen) -> Reply:
+            reply = plain(seen)
+            if reply.status != 200 or not reply.body:
+                return reply
+            headers = [(k, v) for k, v in reply.headers if k != "Content-Type"]
+            headers += [("Content-Type", "text/event-stream"), ("Content-Encoding", "gzip")]
+            return replace(reply, headers=headers, body=gzip.compress(b"data: " + reply.body + b"\n\n"))
+
+        http.echo.answer = streamed
+        async with running(http.server) as one:
+            assert await one.data("write") == "fine"
+
+
+# Recipe 22.
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [({}, user_agent()), ({"user-agent": "mine/1"}, "mine/1")],
+)
+async def test_the_user_agent_is_ours_unless_the_config_gives_one(headers: dict[str, str], said: str) -> None:
+    async with raw_http() as http, running(replace(http.server, headers=headers)) as one:
+        await one.data("write")
+        assert {seen.header("user-agent") for seen in http.echo.log} == {said}
 
 
 def transport(rules: EgressRules, **options: Any) -> tuple[GuardedTransport, list[McpError]]:
@@ -252,14 +402,21 @@ async def test_over_sse_a_message_that_is_refused_ends_the_connection() -> None:
         assert [(one.kind, one.status) for one in told] == [("http", 500)]
 
 
-async def test_what_the_server_compresses_unasked_is_not_unpacked() -> None:
+@pytest.mark.parametrize(
+    ("encoding", "body", "kind"),
+    [
+        ("gzip", b"x", "protocol"),
+        ("br", b"x", "protocol"),
+        ("gzip", gzip.compress(bytes(1_000_000)), "too_large"),
+    ],
+)
+async def test_t28_what_cannot_be_unpacked_or_grows_too_large(encoding: str, body: bytes, kind: str) -> None:
     async with echo_server() as echo:
-        echo.answer = lambda seen: Reply(
-            200, [("Content-Type", "application/json"), ("Content-Encoding", "gzip")], b"x"
-        )
+        headers = [("Content-Type", "application/json"), ("Content-Encoding", encoding)]
+        echo.answer = lambda seen: Reply(200, headers, body)
         guarded, _ = transport(EgressRules(origins=frozenset({echo.url})))
         response = await post(guarded, echo.url)
-        assert orjson.loads(response.content)["error"]["data"]["executor"] == "protocol"
+        assert orjson.loads(response.content)["error"]["data"]["executor"] == kind
 
 
 def request(**headers: str) -> httpx2.Request:

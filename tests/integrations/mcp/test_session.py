@@ -14,6 +14,7 @@ from integrations.conversation import ElicitationAnswer, ElicitationRequest
 from integrations.mcp import LocalServer, RemoteServer
 from integrations.mcp.servers import ChildSlots, McpServer
 from integrations.mcp.session import Listeners, Negotiated, SessionOptions, Shared, open_session
+from integrations.naming import unique_names
 from tests.integrations.mcp.running import QUICK, raw_server, running
 
 SDK = str(Path(__file__).with_name("sdk_server.py"))
@@ -93,8 +94,9 @@ async def test_tools_resources_and_prompts(origin: str, endpoint: str) -> None:
 async def test_names_titles_schemas_and_risks(origin: str) -> None:
     async with running(server_at(origin, "/mcp")) as one:
         toolset = one.upstream.toolset
-        assert "dotted.name_with_space" in one.names
-        assert await one.data("dotted.name_with_space") == {"result": "odd"}
+        (odd,) = unique_names(["dotted.name-with space"])
+        assert odd in one.names
+        assert await one.data(odd) == {"result": "odd"}
         add = toolset.definition("add")
         assert (add.title, add.risk, add.idempotent) == ("Add two numbers", "read", True)
         assert toolset.definition("fail").risk == "destructive"

@@ -17,7 +17,7 @@ from integrations.base import SourceError
 from integrations.mcp import ChildSlots, Shared
 from integrations.mcp.errors import McpError
 from integrations.mcp.supervisor import Backoff, ConnectAttempt
-from tests.integrations.mcp.running import PATIENCE, QUICK, Running, raw_server, running
+from tests.integrations.mcp.running import PATIENCE, QUICK, Running, fifo, raw_server, running
 
 
 def starts(path: Path) -> list[int]:
@@ -204,10 +204,20 @@ async def test_no_more_children_than_slots() -> None:
     assert shared.slots.taken == 0
 
 
-async def test_a_silent_server_is_given_up_after_a_while() -> None:
-    limits = replace(QUICK, connect_seconds=0.2)
-    async with running(raw_server("silent"), limits=limits) as one:
-        assert one.status == {"status": "failed", "error": "the server did not answer within 0.2 seconds"}
+# Recipe 10.
+async def test_a_server_that_starts_slowly_is_reported_left_running_and_used_when_it_is_there(
+    tmp_path: Path,
+) -> None:
+    gate, starts = fifo(tmp_path / "gate"), tmp_path / "starts"
+    slow = raw_server("slow", {"GATE": str(gate), "STARTS": str(starts)})
+    async with running(replace(slow, start_timeout_seconds=0.2)) as one:
+        late = "the server has not answered within 0.2 s (`start_timeout`), and is left running"
+        assert one.status == {"status": "failed", "error": f"{late}: waiting for the download"}
+        assert not one.upstream.listed
+        await asyncio.to_thread(gate.write_text, "go")
+        await one.changes.until(lambda: one.status == {"status": "connected"})
+        assert await one.data("echo", text="here") == "here"
+        assert len(starts.read_text().split()) == 1, "it was started once"
 
 
 async def test_the_log_of_a_server_is_debug_and_without_secrets(caplog: pytest.LogCaptureFixture) -> None:

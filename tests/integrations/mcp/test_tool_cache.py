@@ -15,6 +15,7 @@ from integrations.mcp.servers import McpLimits
 from integrations.mcp.session import McpSession
 from integrations.mcp.tool_cache import ToolCache, announces_changes, listen
 from integrations.mcp.toolset import make_toolset
+from tests.integrations.mcp.http_server import answer_error, raw_http
 from tests.integrations.mcp.running import PATIENCE, QUICK, raw_server, running
 
 
@@ -101,17 +102,37 @@ async def test_a_cursor_that_goes_round_ends_the_listing() -> None:
 
 
 async def test_a_server_without_tools_offers_none() -> None:
-    async with running(raw_server("toolless")) as one:
-        assert one.status == {"status": "connected"}
-        assert one.upstream.listed
-        assert one.names == []
+    async with raw_http() as http:
+        http.capabilities = {}
+        http.refuse = lambda method, seen: (
+            answer_error(seen, -32601, "Method not found") if method == "tools/list" else None
+        )
+        async with running(http.server) as one:
+            assert one.status == {"status": "connected"}
+            assert one.upstream.listed
+            assert one.names == []
+            asked = [seen for seen in http.echo.log if b"tools/list" in seen.body]
+            one.upstream.refresh()
+            assert len(asked) == 1
 
 
 async def test_a_listing_that_breaks_the_protocol_says_where() -> None:
     async with running(raw_server("broken list")) as one:
-        assert one.status["status"] == "failed"
-        assert "tools/list breaks the protocol: " in one.status["error"]
-        assert "tools.0." in one.status["error"]
+        assert one.status == {"status": "connected"}
+        assert one.upstream.toolset.warnings == (
+            "raw: tool number 1 left out: name: Input should be a valid string",
+            "raw: it offers nothing that can become a tool",
+        )
+
+
+# Recipe 19.
+async def test_tools_that_are_not_declared_are_listed_once_and_used_with_a_warning() -> None:
+    async with raw_http() as http:
+        http.capabilities = {}
+        async with running(http.server) as one:
+            assert one.names == ["write", "read"]
+            assert "without declaring the `tools` capability" in one.upstream.toolset.warnings[0]
+            assert await one.data("write") == "fine"
 
 
 async def test_changes_are_told_from_the_moment_the_stream_is_there() -> None:
