@@ -1,6 +1,6 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench specs specs-if-possible sweep docs schema lock clean
+.PHONY: help install run test check lint types imports rules coverage format bench specs specs-if-possible sweep refusals docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,9 @@ specs-if-possible: install
 
 sweep: specs ## Load, bind, describe and call every operation of every real document (minutes)
 	@$(BIN)/python -m tools.sweep_specs .specs
+
+refusals: specs ## Count the body examples of the real documents that are refused before sending, by kind
+	@$(BIN)/python -m tools.own_examples .specs
 
 docs: install ## Write docs/reference.md from the code
 	@$(BIN)/python tools/make_reference.py

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
@@ -26,6 +27,8 @@ MAX_STEPS: Final = 30_000
 _MAX_UNIQUE: Final = 1_000
 # Nesting of keywords; each level takes about four frames of the Python stack.
 _MAX_NESTED_KEYWORDS: Final = 120
+_MAX_DIGITS: Final = 400
+_EXACT: Final = Context(prec=_MAX_DIGITS + 8)
 _NO_OTHER_SCHEMAS: Registry[Any] = Registry()
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
@@ -36,12 +39,13 @@ class _TooManySteps(Exception):
 
 class Steps(FormatChecker):
     """How many steps are left for one check. It is passed as the format checker, the only object that every part of a
-    validator shares.
+    validator shares; `scopes` is for keywords that have to know what they stand in.
     """
 
     def __init__(self, root: Any, limit: int) -> None:
         super().__init__(())
-        self._root = root
+        self.root = root
+        self.scopes: list[Any] = []
         self._left = limit
         self._depth = 0
 
@@ -66,7 +70,7 @@ class Steps(FormatChecker):
 
     def knows_all_patterns(self) -> bool:
         """True when no `patternProperties` is in the schema: jsonschema would match its patterns by backtracking."""
-        pending = [self._root]
+        pending = [self.root]
         while pending:
             self.take()
             node = pending.pop()
@@ -79,13 +83,20 @@ class Steps(FormatChecker):
         return True
 
 
-def schema_errors(schema: Any, value: Any, *, max_steps: int = MAX_STEPS) -> Iterator[ValidationError]:
-    """What is wrong with the value, lazily; nothing when the schema cannot be applied."""
+def schema_errors(
+    schema: Any, value: Any, *, max_steps: int = MAX_STEPS, keywords: Any = None
+) -> Iterator[ValidationError]:
+    """What is wrong with the value, lazily; nothing when the schema cannot be applied.
+
+    `keywords` is what `with_keywords` made; JSON Schema as it is written by default.
+    """
     if schema is True or schema == {}:
         return
     checker = Steps(schema, max_steps)
     try:
-        yield from _VALIDATOR(schema, registry=_NO_OTHER_SCHEMAS, format_checker=checker).iter_errors(value)
+        yield from (keywords or _STANDARD)(
+            schema, registry=_NO_OTHER_SCHEMAS, format_checker=checker
+        ).iter_errors(value)
     except (
         _TooManySteps, Unresolvable, UnknownType, RecursionError, TypeError, ValueError, KeyError, AttributeError,
         OverflowError,
@@ -133,6 +144,23 @@ def _unevaluated(validator: Any, allowed: Any, instance: Any, schema: Any) -> It
         yield from _STANDARD_KEYWORDS["unevaluatedProperties"](validator, allowed, instance, schema)
 
 
+def _multiple_of(validator: Any, divisor: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """Of the decimal numbers that JSON writes (19.99 is a multiple of 0.01), which binary floats are not."""
+    if isinstance(instance, bool) or not isinstance(instance, int | float | Decimal):
+        return
+    number, step = Decimal(str(instance)), Decimal(str(divisor))
+    if number.is_finite() and step.is_finite() and step > 0 and not _divides(step, number):
+        yield ValidationError(f"{instance!r} is not a multiple of {divisor}")
+
+
+def _divides(step: Decimal, number: Decimal) -> bool:
+    """Exactly, by the whole numbers that both are at the finer exponent. Beyond its reach the upstream decides."""
+    digits = min(int(step.as_tuple().exponent), int(number.as_tuple().exponent), 0)
+    if max(step.adjusted(), number.adjusted()) - digits > _MAX_DIGITS:
+        return True
+    return int(number.scaleb(-digits, _EXACT)) % int(step.scaleb(-digits, _EXACT)) == 0
+
+
 def _unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     """jsonschema compares unsortable items pairwise: long lists are left to the upstream."""
     if isinstance(instance, list) and len(instance) <= _MAX_UNIQUE:
@@ -154,9 +182,17 @@ _OUR_KEYWORDS: Final[dict[str, Keyword]] = {
     "additionalProperties": _additional,
     "unevaluatedProperties": _unevaluated,
     "uniqueItems": _unique,
+    "multipleOf": _multiple_of,
     "format": lambda *_: None,
 }
-_VALIDATOR: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    validators={name: _counted(keyword) for name, keyword in {**_STANDARD_KEYWORDS, **_OUR_KEYWORDS}.items()},
-)
+
+
+def with_keywords(changed: Mapping[str, Keyword]) -> Any:
+    """A validator class whose `changed` keywords are judged in another way than JSON Schema does."""
+    every = {**_STANDARD_KEYWORDS, **_OUR_KEYWORDS, **changed}
+    return validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, validators={name: _counted(keyword) for name, keyword in every.items()}
+    )
+
+
+_STANDARD: Final = with_keywords({})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from integrations.fields import Duration, HeaderName, Maybe, Model, Text, Tuple, Url, problem
 from integrations.shared_config import ApproveByDefault, HttpIntegration, PatchOperation
+
+Validate = Literal["strict", "lenient", "off"]
+"""How much of a document's schemas a request has to keep: all of it, what would surely fail otherwise, nothing."""
 
 
 class OpenApiSource(Model):
@@ -49,3 +52,4 @@ class OpenApi(HttpIntegration):
     exclude: Tuple[Text] = ()
     overrides: Tuple[PatchOperation] = ()
     idempotency_key: Maybe[HeaderName] = None
+    validate_: Annotated[Validate, Field(alias="validate")] = "lenient"

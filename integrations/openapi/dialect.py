@@ -1,7 +1,8 @@
 """OpenAPI's schema dialects to JSON Schema 2020-12, with every reference turned into `#/$defs/<name>`.
 
-2.0 and 3.0: `nullable` becomes a null type, boolean exclusiveMinimum a number, and what stands beside `$ref` is
-ignored. 3.1 is 2020-12 already. `readOnly` properties leave requests (and `required`), `writeOnly` ones responses.
+2.0 and 3.0: boolean exclusiveMinimum becomes a number, and what stands beside `$ref` is ignored, but for `nullable`.
+`nullable` becomes a null type in every version: 3.1 is 2020-12 already, and its documents still write it. `readOnly`
+properties leave requests (and `required`, wherever it stands), `writeOnly` ones responses; `x-readOnly` names them.
 Unknown keywords, and known ones with values that no validator accepts, are dropped: real documents hold many.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from integrations.base import JsonObject
 from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.pointer import mapping, split_fragment
+from integrations.openapi.pointer import BRANCHES, mapping, split_fragment
 
 Direction = Literal["request", "response"]
 _NUMBERS = frozenset({
@@ -29,6 +30,9 @@ _ONE = frozenset({
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAPS = frozenset({"patternProperties", "dependentSchemas"})
 _MAX_PATTERN = 4_096
+_MAX_PARTS = 8
+HIDDEN = "x-readOnly"
+"""The keyword that names the properties which a request leaves out."""
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 TOOL_FILE: JsonObject = {
     "type": "object",
@@ -90,6 +94,7 @@ class Dialect:
         self._hidden = "readOnly" if direction == "request" else "writeOnly"
         self._names: dict[str, str] = {}
         self._taken = {"ToolFile"}
+        self._hidden_around: list[frozenset[str]] = []
         self.defs = Definitions(self._target)
 
     def convert(self, schema: Any) -> Any:
@@ -107,31 +112,36 @@ class Dialect:
         self.defs.put("ToolFile", TOOL_FILE)
         return {"$ref": "#/$defs/ToolFile"}
 
-    def _schema(self, schema: Any) -> Any:
+    def _schema(self, schema: Any, hidden_around: frozenset[str] = frozenset()) -> Any:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
             return True
+        if schema.get("type") == "file":
+            return self.use_tool_file()
+        self._hidden_around.append(hidden_around | self._hidden_names(schema))
+        try:
+            out = self._keywords(schema)
+        finally:
+            self._hidden_around.pop()
+        is_nullable = schema.get("nullable") is True or schema.get("x-nullable") is True
+        return _nullable(out) if is_nullable else out
+
+    def _keywords(self, schema: JsonObject) -> JsonObject:
         out: JsonObject = {}
         reference = schema.get("$ref")
         if isinstance(reference, str):
             out["$ref"] = f"#/$defs/{self._name(reference)}"
             if self._old:
                 return out
-        if schema.get("type") == "file":
-            return self.use_tool_file()
         for key, value in schema.items():
             write = _KEYWORDS.get(key)
             if write is not None:
                 write(self, out, key, value, schema)
         if "enum" in out and "type" in out:
             _reconcile(out)
-        return self._modern(out, schema) if self._old else out
-
-    def _modern(self, out: JsonObject, schema: JsonObject) -> JsonObject:
-        _old_bounds(out, schema)
-        if schema.get("nullable") is True or schema.get("x-nullable") is True:
-            return _nullable(out)
+        if self._old:
+            _old_bounds(out, schema)
         return out
 
     def one(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
@@ -140,7 +150,8 @@ class Dialect:
 
     def many(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
         if isinstance(value, list) and value:
-            out[key] = [self._schema(item) for item in value]
+            around = self._hidden_around[-1] if key in BRANCHES else frozenset()
+            out[key] = [self._schema(item, around) for item in value]
 
     def mapped(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
         if isinstance(value, dict):
@@ -148,8 +159,10 @@ class Dialect:
 
     def properties(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
         if isinstance(value, dict):
-            shown = ((name, part) for name, part in value.items() if not self._is_hidden(part))
-            out[key] = {name: self._schema(part) for name, part in shown}
+            hidden = [name for name, part in value.items() if self._is_hidden(part)]
+            out[key] = {name: self._schema(part) for name, part in value.items() if name not in hidden}
+            if hidden and self._hidden == "readOnly":
+                out[HIDDEN] = hidden
 
     def items(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
         """A list of schemas is what 2020-12 calls prefixItems."""
@@ -161,13 +174,52 @@ class Dialect:
     def required(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
         if not isinstance(value, list):
             return
-        known = mapping(schema.get("properties"))
-        kept = [n for n in value if isinstance(n, str) and not self._is_hidden(known.get(n))]
+        hidden = self._hidden_around[-1]
+        kept = [name for name in value if isinstance(name, str) and name not in hidden]
         if kept:
             out["required"] = list(dict.fromkeys(kept))
 
+    def discriminator(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
+        """Every value that names a schema; those that no mapping names go by the names of the components."""
+        if isinstance(value, str):
+            value = {"propertyName": value}
+        if not isinstance(value, dict) or not isinstance(value.get("propertyName"), str):
+            return
+        named = {
+            split_fragment(one["$ref"].partition("#")[2])[-1:][0]: one["$ref"]
+            for choices in (schema.get("oneOf"), schema.get("anyOf"))
+            for one in (choices if isinstance(choices, list) else [])
+            if isinstance(one, dict) and isinstance(one.get("$ref"), str) and "/" in one["$ref"]
+        }
+        named |= {name: _component(one) for name, one in mapping(value.get("mapping")).items()}
+        found = {str(name): f"#/$defs/{self._name(one)}" for name, one in named.items() if one[:2] == "#/"}
+        out[key] = {"propertyName": value["propertyName"], **({"mapping": found} if found else {})}
+
+    def _hidden_names(self, schema: Any, depth: int = 0) -> frozenset[str]:
+        """The hidden properties of the schema and of everything in its `allOf`."""
+        known = mapping(schema.get("properties")) if isinstance(schema, dict) else {}
+        names = frozenset(name for name, part in known.items() if self._is_hidden(part))
+        parts = schema.get("allOf") if isinstance(schema, dict) else None
+        for part in parts if isinstance(parts, list) and depth < _MAX_PARTS else ():
+            names |= self._hidden_names(self._followed(part), depth + 1)
+        return names
+
     def _is_hidden(self, schema: Any) -> bool:
-        return isinstance(schema, dict) and schema.get(self._hidden) is True
+        """Also behind a reference, or an `allOf` of one: the way to write something beside it in 3.0."""
+        if not isinstance(schema, dict):
+            return False
+        if schema.get(self._hidden) is True:
+            return True
+        wrapped = schema.get("allOf")
+        if isinstance(wrapped, list) and len(wrapped) == 1:
+            schema = wrapped[0]
+        return "$ref" in mapping(schema) and mapping(self._followed(schema)).get(self._hidden) is True
+
+    def _followed(self, schema: Any) -> Any:
+        try:
+            return self._doc.deref(schema)
+        except BrokenReference:
+            return None
 
     def _name(self, reference: str) -> str:
         name = self._names.get(reference)
@@ -220,9 +272,19 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def _component(reference: Any) -> str:
+    """What a mapping names: a reference, or the name of a component."""
+    text = str(reference)
+    return text if "#" in text else f"#/components/schemas/{text.replace('~', '~0').replace('/', '~1')}"
+
+
 def _reconcile(out: JsonObject) -> None:
-    """Drop a `type` that no `enum` value has: YAML turns the names of a string enum into `[true, false]`."""
+    """Drop a `type` that no `enum` value has: YAML turns the names of a string enum into `[true, false]`. Null in an
+    `enum` is meant.
+    """
     types = out["type"] if isinstance(out["type"], list) else [out["type"]]
+    if None in out["enum"] and "null" not in types:
+        types = out["type"] = [*types, "null"]
     if not any(isinstance(value, _PYTHON_TYPES[kind]) for value in out["enum"] for kind in types):
         del out["type"]
 
@@ -243,6 +305,7 @@ _KEYWORDS: dict[str, WriteKeyword] = {
     "properties": Dialect.properties,
     "required": Dialect.required,
     "items": Dialect.items,
+    "discriminator": Dialect.discriminator,
     **dict.fromkeys(_ONE, Dialect.one),
     **dict.fromkeys(_MANY, Dialect.many),
     **dict.fromkeys(_MAPS, Dialect.mapped),
@@ -254,9 +317,10 @@ _KEYWORDS: dict[str, WriteKeyword] = {
 
 def _nullable(out: JsonObject) -> JsonObject:
     kind = out.get("type")
-    if isinstance(kind, str):
-        out["type"] = [kind, "null"]
-        if "enum" in out and None not in out["enum"]:
-            out["enum"] = [*out["enum"], None]
-        return out
-    return {"anyOf": [out, {"type": "null"}]} if out else {}
+    if "$ref" in out or kind is None:
+        return {"anyOf": [out, {"type": "null"}]} if out else {}
+    kinds = kind if isinstance(kind, list) else [kind]
+    out["type"] = kinds if "null" in kinds else [*kinds, "null"]
+    if "enum" in out and None not in out["enum"]:
+        out["enum"] = [*out["enum"], None]
+    return out

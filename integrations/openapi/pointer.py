@@ -9,6 +9,9 @@ from urllib.parse import unquote
 
 from integrations.base import JsonObject
 
+BRANCHES = ("oneOf", "anyOf", "allOf")
+"""The keywords whose schemas judge the same value as the schema that they stand in."""
+
 _MISSING = object()
 
 

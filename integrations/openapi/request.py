@@ -20,6 +20,7 @@ from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import encode_body, structured_body
+from integrations.openapi.config import Validate
 from integrations.openapi.schema import Closure, preferred_response
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
 from integrations.openapi.servers import ApiServer
@@ -52,7 +53,7 @@ class OutgoingRequest:
 
 
 def build_request(
-    closure: Closure, arguments: JsonObject, base_url: str | None
+    closure: Closure, arguments: JsonObject, base_url: str | None, *, validate: Validate = "lenient"
 ) -> tuple[OutgoingRequest, JsonObject]:
     """The request and the canonical arguments. Raises `InvalidArguments` with every problem found."""
     binding = closure.binding
@@ -62,7 +63,7 @@ def build_request(
         _read_text(media, given)
         given.body = structured_body(closure.doc, media, given.body)
     if not given.problems:
-        given.problems += check_values(closure, given, media)
+        given.problems += check_values(closure, given, media, validate)
     _stop(given)
     base = server_url(binding, given, base_url)
     path, fixed = _path(binding, given)

@@ -8,17 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from integrations.attempts import attempt_repeatedly
-from integrations.base import Credential, JsonObject, PreparedCall, Result
+from integrations.base import (
+    Credential,
+    Failure,
+    InvalidArguments,
+    JsonObject,
+    PreparedCall,
+    Problem,
+    Result,
+)
 from integrations.credentials import CredentialProblem
 from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, origin_of
 from integrations.http.media import STREAMS
 from integrations.http.redirects import method_after, redirected
 from integrations.http.responses import interpret
+from integrations.openapi.config import Validate
 from integrations.openapi.credentials import with_credential
 from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5
+_MAX_NAMED = 5
+# How upstreams say that a request is wrong in itself.
+_REFUSED = frozenset({400, 422})
 # The only headers that are sent to another origin: any other may be a credential.
 _CROSS_ORIGIN_HEADERS = frozenset({"accept", "content-type"})
 
@@ -28,7 +40,8 @@ class OpenApiUpstream:
 
     `headers` are the integration's own and replace arguments of the same name. `retries` is the number of
     further attempts for idempotent calls. Other calls are sent once, unless `idempotency_key` names the header by
-    which the upstream recognises a repetition (`Idempotency-Key`). `egress_allow` is `egress.allow`.
+    which the upstream recognises a repetition (`Idempotency-Key`). `validate` says what requests are checked for, and
+    what that let through is named when the upstream refuses the request. `egress_allow` is `egress.allow`.
     """
 
     def __init__(
@@ -41,6 +54,7 @@ class OpenApiUpstream:
         retries: int = 2,
         egress_allow: Sequence[str] = (),
         idempotency_key: str | None = None,
+        validate: Validate = "lenient",
         max_response_bytes: int = 10 * 1024 * 1024,
     ) -> None:
         self._toolset = toolset
@@ -49,6 +63,7 @@ class OpenApiUpstream:
         self._headers = dict(headers)
         self._retries = retries
         self._idempotency_key = idempotency_key
+        self._validate: Validate = validate
         self._max_bytes = max_response_bytes
         configured = {origin_of(url) for url in (base_url, toolset.source_url) if url}
         self._egress = EgressRules(tuple(egress_allow), frozenset(configured - {""}))
@@ -60,10 +75,15 @@ class OpenApiUpstream:
     def prepare(self, tool: str, arguments: JsonObject) -> PreparedCall:
         """Validate and build. Raises `UnknownTool`, `InvalidArguments`."""
         definition = self._toolset.definition(tool)
-        request, canonical = build_request(self._toolset.closure(tool), arguments, self._base_url)
+        request, canonical = self._build(tool, arguments, self._validate)
         request = self._with_own_headers(request)
         key = None if definition.idempotent else self._idempotency_key
         return PreparedCall(definition, canonical, f"{request.method} {request.url}", request, key)
+
+    def _build(
+        self, tool: str, arguments: JsonObject, validate: Validate
+    ) -> tuple[OutgoingRequest, JsonObject]:
+        return build_request(self._toolset.closure(tool), arguments, self._base_url, validate=validate)
 
     def _with_own_headers(self, request: OutgoingRequest) -> OutgoingRequest:
         own = {name.lower() for name in self._headers}
@@ -87,7 +107,18 @@ class OpenApiUpstream:
         if not repeatable and self._idempotency_key is not None:
             ready, repeatable = _with_key(ready, self._idempotency_key, call.idempotency_key), True
         attempts = 1 + (self._retries if repeatable else 0)
-        return await attempt_repeatedly(attempt, attempts, deadline)
+        result = await attempt_repeatedly(attempt, attempts, deadline)
+        if isinstance(result, Failure) and result.status in _REFUSED and self._validate != "strict":
+            return self._with_overlooked(call, result)
+        return result
+
+    def _with_overlooked(self, call: PreparedCall, failure: Failure) -> Failure:
+        """The failure with what the request's check let through: the likeliest reason why it was refused."""
+        try:
+            self._build(call.tool.name, call.arguments, "strict")
+        except InvalidArguments as error:
+            return _naming(failure, error.problems, self._validate)
+        return failure
 
     async def _send(self, request: OutgoingRequest, deadline: float) -> HttpResponse:
         """Follow at most five redirects. Bodies and credentials never travel to another origin."""
@@ -126,6 +157,14 @@ class OpenApiUpstream:
 
     async def aclose(self) -> None:
         """Nothing to close: connections belong to the HTTP client."""
+
+
+def _naming(failure: Failure, problems: Sequence[Problem], validate: Validate) -> Failure:
+    named = "; ".join(f"{one.pointer or '/'}: {one.reason}" for one in problems[:_MAX_NAMED])
+    more = f"; and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
+    message = f"{failure.message} (sent although the document does not allow it, `validate: {validate}`: {named}{more})"
+    listed = [{"pointer": one.pointer, "reason": one.reason} for one in problems]
+    return replace(failure, message=message, details={**failure.details, "overlooked": listed})
 
 
 def _with_key(request: OutgoingRequest, header: str, key: str | None) -> OutgoingRequest:

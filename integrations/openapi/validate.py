@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,8 @@ from integrations.http.media import is_form, is_json, is_json_type, is_multipart
 from integrations.http.toolfile import is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
+from integrations.openapi.config import Validate
+from integrations.openapi.lenient import LENIENT
 from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
@@ -29,8 +32,27 @@ _MAX_PROBLEMS = 20
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
-def check_values(closure: Closure, given: GivenArguments, media: Media | None) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The schemas that values are compared with, and how: None is JSON Schema as it is written."""
+
+    closure: Closure
+    keywords: Any
+
+    def problems(self, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
+        defs = self.closure.defs
+        closed = {"$defs": defs, **schema} if defs and isinstance(schema, dict) else schema
+        for error in islice(schema_errors(closed, value, keywords=self.keywords), _MAX_PROBLEMS):
+            yield _problem(error, pointer)
+
+
+def check_values(
+    closure: Closure, given: GivenArguments, media: Media | None, validate: Validate
+) -> list[Problem]:
     """Problems of all parameter values and the body, at most twenty."""
+    if validate == "off":
+        return []
+    check = _check(closure, validate)
     out: list[Problem] = []
     for parameter in closure.binding.parameters:
         key = (parameter.location, parameter.name)
@@ -40,25 +62,34 @@ def check_values(closure: Closure, given: GivenArguments, media: Media | None) -
         if parameter.media_type is not None and isinstance(value, str):
             # A string is sent unchanged, while the schema describes the parsed content.
             continue
-        out += _textual_problems(closure, closure.parameters[key], value, given.pointers[key])
+        out += _textual_problems(check, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
-        out += _body_problems(closure, media, given.body)
+        out += _body_problems(check, media, given.body)
     return out[:_MAX_PROBLEMS]
 
 
-def _body_problems(closure: Closure, media: Media, body: Any) -> list[Problem]:
-    schema = closure.media.get(media.type, True)
+def body_problems(closure: Closure, media: Media, body: Any, validate: Validate) -> list[Problem]:
+    """Problems of a body alone."""
+    return [] if validate == "off" else _body_problems(_check(closure, validate), media, body)
+
+
+def _check(closure: Closure, validate: Validate) -> _Check:
+    return _Check(closure, LENIENT if validate == "lenient" else None)
+
+
+def _body_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
+    schema = check.closure.media.get(media.type, True)
     if is_json(media.essence):
-        return list(_problems(closure, schema, body, "/body"))
+        return list(check.problems(schema, body, "/body"))
     if is_multipart(media.essence) or is_form(media.essence):
         if not isinstance(body, dict):
             return [Problem("/body", "has to be an object of form fields")]
         files = frozenset(
             join_pointer("body", name) for name, value in body.items() if _is_free(media, name, value)
         )
-        return _textual_problems(closure, schema, body, "/body", files)
+        return _textual_problems(check, schema, body, "/body", files)
     if is_xml(media.essence) and isinstance(body, dict | list):
-        return _textual_problems(closure, schema, body, "/body")
+        return _textual_problems(check, schema, body, "/body")
     return []
 
 
@@ -70,14 +101,14 @@ def _is_free(media: Media, name: str, value: Any) -> bool:
 
 
 def _textual_problems(
-    closure: Closure, schema: Any, value: Any, pointer: str, files: frozenset[str] = frozenset()
+    check: _Check, schema: Any, value: Any, pointer: str, files: frozenset[str] = frozenset()
 ) -> list[Problem]:
     """Problems of the value as given, unless its text or its typed form fits. `files` are pointers to ignore."""
     first: list[Problem] | None = None
     for reading in (value, _as_text(value), _as_typed(value)):
         found = [
             problem
-            for problem in _problems(closure, schema, reading, pointer)
+            for problem in check.problems(schema, reading, pointer)
             if "/".join(problem.pointer.split("/")[:3]) not in files
         ]
         if not found:
@@ -105,12 +136,6 @@ def _as_typed(value: Any) -> Any:
         if _NUMBER.fullmatch(value) and len(value) < 400:
             return int(value) if value.lstrip("-").isdecimal() else float(value)
     return value
-
-
-def _problems(closure: Closure, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
-    closed = {"$defs": closure.defs, **schema} if closure.defs and isinstance(schema, dict) else schema
-    for error in islice(schema_errors(closed, value), _MAX_PROBLEMS):
-        yield _problem(error, pointer)
 
 
 def _problem(error: ValidationError, pointer: str) -> Problem:

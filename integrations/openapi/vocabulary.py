@@ -11,13 +11,12 @@ from typing import Any, Final
 
 from integrations.base import JsonObject
 from integrations.openapi.operations import Operation, resolve
-from integrations.openapi.pointer import mapping, strings
+from integrations.openapi.pointer import BRANCHES, mapping, strings
 
 _DEPTH: Final = 4
 _WORDS: Final = 60
 _ABOUT_CHARACTERS: Final = 200
 _LONGEST: Final = 40
-_BRANCHES: Final = ("oneOf", "anyOf", "allOf")
 
 
 class Vocabulary:
@@ -76,7 +75,7 @@ class Vocabulary:
         for name, inner in mapping(schema.get("properties")).items():
             named[name] = None
             telling.update(dict.fromkeys(_values(inner)))
-        for branch in _BRANCHES:
+        for branch in BRANCHES:
             inner = schema.get(branch)
             for each in inner if isinstance(inner, list) else []:
                 telling.update(dict.fromkeys(self._of(each, depth - 1)))

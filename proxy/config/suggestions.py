@@ -136,7 +136,7 @@ def literal_values(path: Sequence[str | int], key: str) -> list[str]:
     """Every value that `key` may have in the models at `path`."""
     values: dict[str, None] = {}
     for model in _models(path, None):
-        field = model.model_fields.get(key)
-        if field is not None and get_origin(field.annotation) is Literal:
-            values.update(dict.fromkeys(map(str, get_args(field.annotation))))
+        for name, field in model.model_fields.items():
+            if key == (field.alias or name) and get_origin(field.annotation) is Literal:
+                values.update(dict.fromkeys(map(str, get_args(field.annotation))))
     return list(values)

@@ -103,6 +103,7 @@ def upstream_of(
         retries=retries,
         egress_allow=allow,
         idempotency_key=integration.idempotency_key,
+        validate=integration.validate_,
     )
 
 

@@ -43,6 +43,7 @@ def test_the_dialect_of_3_0(schema: Any, result: Any) -> None:
     assert convert(schema, "3.0.3")[0] == result
 
 
+DISCRIMINATED = {"discriminator": {"propertyName": "x"}}
 NEW: list[tuple[Any, Any]] = [
     (
         {"$ref": "#/components/schemas/Node", "description": "kept"},
@@ -52,8 +53,27 @@ NEW: list[tuple[Any, Any]] = [
         {"type": ["string", "null"], "exclusiveMinimum": 1},
         {"type": ["string", "null"], "exclusiveMinimum": 1},
     ),
-    ({"nullable": True, "type": "string"}, {"type": "string"}),
-    ({"discriminator": {"propertyName": "x"}, "xml": {}, "x-a": 1, "example": 1}, {}),
+    ({"nullable": True, "type": "string"}, {"type": ["string", "null"]}),
+    ({"nullable": True, "type": ["string", "null"]}, {"type": ["string", "null"]}),
+    (
+        {"nullable": True, "$ref": "#/components/schemas/Node"},
+        {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]},
+    ),
+    ({"type": "string", "enum": ["a", None]}, {"type": ["string", "null"], "enum": ["a", None]}),
+    ({"discriminator": {"propertyName": "x"}, "xml": {}, "x-a": 1, "example": 1}, DISCRIMINATED),
+    ({"discriminator": "x"}, DISCRIMINATED),
+    ({"discriminator": {"mapping": {}}}, {}),
+    (
+        {"discriminator": {"propertyName": "x", "mapping": {"n": "Node", "gone": "other.yaml#/A"}}},
+        {"discriminator": {"propertyName": "x", "mapping": {"n": "#/$defs/Node"}}},
+    ),
+    (
+        {"discriminator": {"propertyName": "x"}, "oneOf": [{"$ref": "#/components/schemas/Node"}]},
+        {
+            "discriminator": {"propertyName": "x", "mapping": {"Node": "#/$defs/Node"}},
+            "oneOf": [{"$ref": "#/$defs/Node"}],
+        },
+    ),
     ({"type": "any"}, {}),
     ({"pattern": "\\p{L}+"}, {"pattern": "\\p{L}+"}),
     ({"type": "string", "enum": [True, False]}, {"enum": [True, False]}),

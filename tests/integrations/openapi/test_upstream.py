@@ -186,3 +186,33 @@ async def test_other_answers_that_do_not_end_are_a_timeout() -> None:
         result = await call(upstream, seconds=0.25)
         assert isinstance(result, Failure)
         assert result.code == "upstream_timeout"
+
+
+BAD_REQUEST = b'{"message": "no"}'
+
+
+@pytest.mark.parametrize(("status", "validate", "named"), [
+    (400, "lenient", True), (422, "lenient", True), (422, "off", True), (409, "lenient", False),
+    (500, "lenient", False),
+])  # fmt: skip
+async def test_what_the_check_let_through_is_named_when_the_upstream_refuses(
+    status: int, validate: str, named: bool
+) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    async with opened(operation("/x", "post", requestBody=body), validate=validate) as (echo, upstream):
+        echo.replies["/x"] = [Reply(status, [("Content-Type", "application/json")], BAD_REQUEST)]
+        result = await call(upstream, {"body": {"a": None}})
+        assert isinstance(result, Failure)
+        assert result.message.startswith(f"HTTP {status}: no")
+        assert ("/body/a: None is not of type 'string'" in result.message) is named
+        assert (f"`validate: {validate}`" in result.message) is named
+        assert ("overlooked" in result.details) is named
+
+
+async def test_a_request_that_keeps_to_the_document_is_not_suspected() -> None:
+    async with opened(operation("/x", "post")) as (echo, upstream):
+        echo.replies["/x"] = [Reply(400, [("Content-Type", "application/json")], BAD_REQUEST)]
+        result = await call(upstream)
+        assert isinstance(result, Failure)
+        assert result.message == "HTTP 400: no"
