@@ -54,6 +54,9 @@ class CallJudge:
         if isinstance(found, Missing):
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
+            if found.connection is not None:
+                status = workspace.connections[found.connection].status
+                return outcome.failed(outcome.not_ready(found.connection, status))
             return outcome.failed(outcome.not_found(trace.path, found.suggestions))
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
@@ -141,22 +144,13 @@ def _repeatable(prepared: PreparedCall) -> bool:
 
 def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -> PreparedCall | Failure:
     if connection.upstream is None or connection.failure is not None:
-        return _not_ready(connection)
+        return outcome.not_ready(connection.prefix, connection.status)
     try:
         return connection.upstream.prepare(tool.name, args)
     except InvalidArguments as wrong:
         return outcome.invalid_arguments(tool.address, wrong.problems, wrong.code)
     except UnknownTool:
         return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
-
-
-def _not_ready(connection: OpenConnection) -> Failure:
-    status = connection.status
-    missing = status["status"] == "needs_secret"
-    code = "connection_value_missing" if missing else "connection_not_ready"
-    why = f" ({status['error']})" if status.get("error") else ""
-    message = f"The connection `{connection.prefix}` is not ready: {status['status']}{why}."
-    return Failure(code, message, not missing, details={"status": status["status"]})
 
 
 def _hidden(trace: CallTrace, suggestions: tuple[str, ...]) -> Failure:

@@ -8,7 +8,7 @@ Everything else is a value: `{ok: true, data}` or `{ok: false, error}`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +70,21 @@ def not_found(path: str, suggestions: Sequence[str]) -> Failure:
     )
     details = {"suggestions": list(suggestions)} if suggestions else {}
     return Failure("tool_not_found", f"There is no tool `{shown}`. {hint}", details=details)
+
+
+def not_ready(connection: str, status: Mapping[str, Any]) -> Failure:
+    """The connection is there and has no tools, or cannot be used; `status` is the one of this moment."""
+    word = status["status"]
+    if word == "connected":
+        message = (
+            f"The connection `{connection}` was not ready when this execution began. Run the code again."
+        )
+        return Failure("connection_not_ready", message, True, details={"status": word})
+    missing = word == "needs_secret"
+    code = "connection_value_missing" if missing else "connection_not_ready"
+    why = f" ({status['error']})" if status.get("error") else ""
+    message = f"The connection `{connection}` is not ready: {word}{why}."
+    return Failure(code, message, not missing, details={"status": word})
 
 
 def ambiguous(path: str, addresses: Sequence[str]) -> Failure:

@@ -13,9 +13,10 @@ from typing import Any, Final
 import orjson
 
 from integrations.base import Failure, JsonObject
+from integrations.lossless import boolean_from, integer_from, object_from, text_from, typescript
 from policies import explain_json
-from proxy.calls.outcome import PlainValue, WrongArgument, not_found
-from proxy.catalog import CatalogTool, Visible
+from proxy.calls.outcome import PlainValue, WrongArgument, not_found, not_ready
+from proxy.catalog import CatalogTool, Missing, Visible
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import Owner, State
@@ -124,6 +125,8 @@ class SystemTools:
     async def _describe(self, call: _SystemCall) -> PlainValue | Failure:
         path, catalog = call.values["path"], call.workspace.catalog
         tool = catalog.find(path, call.visible)
+        if isinstance(tool, Missing) and tool.connection is not None:
+            return not_ready(tool.connection, call.workspace.connections[tool.connection].status)
         if not isinstance(tool, CatalogTool) or not call.visible(tool):
             return not_found(path, catalog.suggestions(path, call.visible))
         budget = self._live.current.config.execute.describe_bytes
@@ -216,44 +219,37 @@ def slice_of(value: Any, offset: int, limit: int) -> JsonObject:
 def read_arguments(name: str, arguments: JsonObject) -> Values:
     """Every parameter of the tool with its value. Raises `WrongArgument`."""
     parameters = PARAMETERS[name]
+    known = ", ".join(one.name if one.required else f"{one.name}?" for one in parameters)
+    takes = f"it takes {{{known}}}" if known else "it takes no arguments"
     unknown = sorted(arguments.keys() - {one.name for one in parameters})
     if unknown:
-        known = ", ".join(one.name for one in parameters) or "no arguments"
-        raise WrongArgument(f"tools.{name}: unknown argument `{unknown[0][:64]}`; it takes {known}")
-    return {one.name: _value(name, one, arguments.get(one.name)) for one in parameters}
+        raise WrongArgument(f"tools.{name}: unknown argument `{unknown[0][:64]}`; {takes}")
+    return {one.name: _value(name, one, arguments.get(one.name), takes) for one in parameters}
 
 
-def _value(tool: str, parameter: SystemParameter, given: Any) -> Any:
+def _value(tool: str, parameter: SystemParameter, given: Any, takes: str) -> Any:
+    """What loses nothing is read as what it means: `"12"` as 12. Anything else throws."""
     if given is None:
         if parameter.required:
-            raise WrongArgument(f"tools.{tool}: `{parameter.name}` is required")
+            raise WrongArgument(f"tools.{tool}: `{parameter.name}` is required; {takes}")
         return parameter.default
-    if isinstance(parameter.default, bool):
-        return _checked(tool, parameter, given, bool, "true or false")
-    if isinstance(parameter.default, str):
-        return _checked(tool, parameter, given, str, "a string")
-    if isinstance(parameter.default, dict):
-        return _checked(tool, parameter, given, dict, "an object")
-    whole = int(given) if isinstance(given, float) and given.is_integer() else given
-    number = -1 if isinstance(whole, bool) else whole
-    if not isinstance(number, int) or number < 0:
+    read, what = _READERS[type(parameter.default)]
+    value = read(given)
+    if value is None or (isinstance(parameter.default, int) and value < 0):
+        left = "" if parameter.required else "; leave it out for the default"
         raise WrongArgument(
-            f"tools.{tool}: `{parameter.name}` must be a whole number from 0, not {_shown(given)}"
+            f"tools.{tool}: `{parameter.name}` must be {what}, not {typescript(given)}{left}; {takes}"
         )
-    return min(number, parameter.most)
+    return min(value, parameter.most) if what is _WHOLE else value
 
 
-def _checked(tool: str, parameter: SystemParameter, given: Any, kind: type, what: str) -> Any:
-    if not isinstance(given, kind):
-        raise WrongArgument(f"tools.{tool}: `{parameter.name}` must be {what}, not {_shown(given)}")
-    return given
-
-
-def _shown(value: Any) -> str:
-    for kind, name in ((dict, "an object"), (list, "an array"), (str, "a string")):
-        if isinstance(value, kind):
-            return name
-    return orjson.dumps(value).decode()
+_WHOLE: Final = "a whole number from 0"
+_READERS: Final[Mapping[type, tuple[Callable[[Any], Any], str]]] = {
+    bool: (boolean_from, "true or false"),
+    int: (integer_from, _WHOLE),
+    str: (text_from, "a string"),
+    dict: (object_from, "an object"),
+}
 
 
 def _connection_rows(call: _SystemCall) -> list[JsonObject]:

@@ -33,6 +33,7 @@ _LISTED_TYPES_BYTES = 1_024
 _TWINS = 10
 # `discover` names a best path only if its score is this much above the next one.
 _CLEARLY = 1.15
+_NOT_READY_SHOWN = 8
 _ENOUGH = 0.6
 
 
@@ -95,7 +96,8 @@ class Catalog:
         self, query: str, namespace: str, limit: int, offset: int, visible: Visible
     ) -> JsonObject:
         """What `tools.search` answers."""
-        return self.search(query, namespace, limit, offset, visible).as_json(_search_item)
+        found = self.search(query, namespace, limit, offset, visible).as_json(_search_item)
+        return found | self._not_ready(namespace, offset)
 
     def tools(
         self,
@@ -116,7 +118,8 @@ class Catalog:
             found = page(
                 (Found(tool, 0.0) for tool in listed(chosen)), max(limit, 0), max(offset, 0), visible
             )
-        return found.as_json(lambda each: self._listed(each.tool, include_schemas))
+        listing = found.as_json(lambda each: self._listed(each.tool, include_schemas))
+        return listing | self._not_ready(namespace, offset)
 
     def namespaces(self, visible: Visible) -> list[JsonObject]:
         """What `tools.catalog.namespaces` answers. `toolCount` counts visible tools; a connection whose tools
@@ -145,7 +148,7 @@ class Catalog:
         for each in found.items[: max(limit, 0)]:
             item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
             results.append(item | self._types(each.tool) if include_schemas else item)
-        return _best(found) | {"results": results, "total": found.total}
+        return _best(found) | {"results": results, "total": found.total} | self._not_ready("", 0)
 
     def description(
         self,
@@ -160,6 +163,16 @@ class Catalog:
         return describe_execute(
             branches, visible, max_bytes=max_bytes, inline_tools=inline_tools, pause_rule=pause_rule
         )
+
+    def _not_ready(self, namespace: str, offset: int) -> JsonObject:
+        """With the first page: connections whose tools would be among the results, and why there are none."""
+        under = lookup.normalise(namespace).rstrip(".")
+        absent = [
+            _not_ready(branch.connection)
+            for branch in self._branches.values()
+            if branch.connection.toolset is None and branch.under(under) is not None
+        ]
+        return {"notReady": absent[:_NOT_READY_SHOWN]} if absent and offset == 0 else {}
 
     def _index(self, tool: CatalogTool) -> ToolIndex:
         index = self._branches[tool.prefix].index
@@ -214,6 +227,11 @@ def _best(found: SearchPage) -> JsonObject:
 
 def _is_same_tool(one: CatalogTool, other: CatalogTool) -> bool:
     return one.integration == other.integration and one.name == other.name
+
+
+def _not_ready(here: CatalogConnection) -> JsonObject:
+    said = {"error": one_line(here.error, SUMMARY_CHARACTERS)} if here.error else {}
+    return {"namespace": here.prefix, "status": here.status, **said}
 
 
 def _namespace(branch: Branch, count: int) -> JsonObject:

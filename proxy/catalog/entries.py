@@ -66,9 +66,13 @@ class Ambiguous:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """No such tool; at most five addresses that may have been meant, best first."""
+    """No such tool; at most five addresses that may have been meant, best first.
+
+    `connection` is the prefix of the one that was meant, if it has no tools at present: its status is the reason.
+    """
 
     suggestions: tuple[str, ...]
+    connection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,17 @@ def find(
         if tool is not None:
             return tool
     integration, _, name = path.partition(".")
-    return _short(by_integration.get(integration, ()), name, visible) or Missing(
-        suggest(branches, path, visible)
+    own = by_integration.get(integration, ())
+    return _short(own, name, visible) or Missing(
+        suggest(branches, path, visible), _without_tools(branches.get(".".join(parts[:3])), own)
     )
+
+
+def _without_tools(meant: Branch | None, own: Sequence[Branch]) -> str | None:
+    """The connection of a full address, or of a short form whose integration has no tools anywhere."""
+    candidates = (meant,) if meant is not None else own
+    absent = all(branch.connection.toolset is None for branch in candidates)
+    return candidates[0].prefix if candidates and absent else None
 
 
 def _short(branches: Sequence[Branch], name: str, visible: Visible) -> CatalogTool | Ambiguous | None:

@@ -127,15 +127,17 @@ def _list(args: argparse.Namespace, principal: Principal, workspace: Workspace) 
     else:
         print_table([[row["address"], row["action"], row["rule"]] for row in rows])
         if not rows:
-            print(_why_nothing(workspace))
+            print(_why_nothing(workspace, "no tool fits; `executor tools list` shows all"))
     return EXIT_OK
 
 
-def _why_nothing(workspace: Workspace) -> str:
-    """Connections without tools say why; else the pattern fits none of the tools."""
+def _why_nothing(workspace: Workspace, otherwise: str) -> str:
+    """Connections without tools say why; else there are tools, and `otherwise` is the reason."""
+    if not workspace.connections:
+        return "there are no tools: the config has no `connections`"
     absent = [one for one in workspace.connections.values() if one.upstream is None]
     if not absent:
-        return "no tool fits; `executor tools list` shows all"
+        return otherwise
     said = [(one.prefix, one.status) for one in absent]
     return "\n".join(f"{prefix} is {how['status']}: {how.get('error', '')}" for prefix, how in said)
 
@@ -170,7 +172,7 @@ def _search(args: argparse.Namespace, principal: Principal, workspace: Workspace
     else:
         print_table([[item["path"], item["description"].partition("\n")[0][:80]] for item in page["items"]])
         if not page["items"]:
-            print("nothing found; try other words, or `executor tools list`")
+            print(_why_nothing(workspace, "nothing found; try other words, or `executor tools list`"))
     return EXIT_OK if page["items"] else EXIT_FOUND
 
 

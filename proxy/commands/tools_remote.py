@@ -42,7 +42,20 @@ def _all(remote: Remote) -> Iterator[JsonObject]:
 
 
 def _search(args: argparse.Namespace, remote: Remote) -> int:
-    return _shown(args, remote.get("/api/tools", query=" ".join(args.query), limit=args.limit)["items"])
+    page = remote.get("/api/tools", query=" ".join(args.query), limit=args.limit)
+    if not page["items"] and not args.json:
+        print(inert(_why_nothing(remote)))
+    return _shown(args, page["items"])
+
+
+def _why_nothing(remote: Remote) -> str:
+    """Connections without tools say why; else there are tools, and none has these words."""
+    connections = remote.get("/api/connections")["items"]
+    if not connections:
+        return "there are no tools: nothing is connected, or nothing that you may use"
+    absent = [one for one in connections if one["status"] != "connected"]
+    said = [f"{one['connection']} is {one['status']}: {one.get('error', '')}" for one in absent]
+    return "\n".join(said) or "nothing found; try other words, or `executor tools list`"
 
 
 def _shown(args: argparse.Namespace, items: list[JsonObject]) -> int:

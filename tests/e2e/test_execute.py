@@ -262,7 +262,7 @@ async def test_invalid_arguments_are_pointed_at_and_nothing_is_sent(
     ("code", "says"),
     [
         ("return await tools.search({query: 'x', limti: 3})", "limti"),
-        ("return await tools.search({query: 5})", "must be a string"),
+        ("return await tools.search({query: 5.5})", "must be a string, not 5.5"),
         ("return await tools.describe.tool({})", "`path` is required"),
         ("return await tools.shop.org.main.things.list([1])", "must be one object"),
         ("return Object.keys(tools)", "tools.search"),
@@ -280,6 +280,26 @@ async def test_mistakes_that_no_retry_repairs_throw_and_say_what_to_do(
     assert says in answer.text
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        "tools.search('things list')",
+        "tools.search({query: 'things list', limit: '12', offset: ''.length + ''})",
+        "tools.search({query: 'things list', limit: 12.0})",
+    ],
+)
+async def test_a_search_means_the_same_however_it_is_spelled(shop: Proxy, same: str) -> None:
+    code = f"return [(await {same}).items, (await tools.search({{query: 'things list'}})).items]"
+    spelled, plain = await shop.value(code)
+    assert spelled == plain
+    assert plain[0]["path"] == "shop.org.main.things.list"
+
+
+async def test_the_path_alone_is_enough_to_describe(shop: Proxy) -> None:
+    shown = await shop.value("return await tools.describe.tool('shop.org.main.things.get')")
+    assert shown["path"] == "shop.org.main.things.get"
+
+
 async def test_an_error_of_the_upstream_is_a_value_with_its_status_and_body(shop: Proxy) -> None:
     answer = await shop.value("return await tools.shop.org.main.echo.fail({status: 422})")
     assert answer["ok"] is False
@@ -294,7 +314,7 @@ async def test_an_error_of_the_upstream_is_a_value_with_its_status_and_body(shop
     [
         ({}, "`code` is required"),
         ({"code": "   "}, "`code`"),
-        ({"code": 5}, "`code` must be a string"),
+        ({"code": 5}, "`code` must be a string, not 5"),
         ({"code": "1", "timeoutMs": 5}, "`timeoutMs`"),
         ({"code": "1", "runtimeId": "python"}, "runtimeId"),
         ({"code": "1", "metadata": []}, "`metadata`"),

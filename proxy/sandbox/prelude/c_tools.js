@@ -77,8 +77,15 @@ function refuse(code, message) {
   return { ok: false, error: { code, message, retryable: false } };
 }
 
+// What a bare string means to the system tools that take one.
+const TEXT_ARGUMENT = {
+  __proto__: null, search: "query", discover: "query", "describe.tool": "path",
+  "executor.integrations.list": "query", "executor.connections.list": "integration",
+};
+
 function callTool(path, args) {
-  const input = args.length === 0 || args[0] === undefined ? {} : args[0];
+  const name = typeof args[0] === "string" ? TEXT_ARGUMENT[path] : undefined;
+  const input = args.length === 0 || args[0] === undefined ? {} : name ? { [name]: args[0] } : args[0];
   if (typeof input !== "object" || input === null || isArray(input)) {
     const got = input === null ? "null" : isArray(input) ? "an array" : `a ${typeof input}`;
     throw new TypeError(`tools.${path}: the argument must be one object, such as {id: 1}; got ${got}`);

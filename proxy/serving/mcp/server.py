@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import mcp_types as types
 from mcp.server import Server
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
 from integrations.base import JsonObject
+from integrations.lossless import object_from
 from proxy.executions import OUTPUT_SCHEMA
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import FAULTS, RequestRefusal, internal_error
@@ -73,10 +75,26 @@ def build_server(
     server.add_request_handler("server/discover", types.RequestParams, handlers.discover)
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, handlers.set_level)
     server.middleware.clear()
+    server.middleware.append(_with_object_arguments)
     # The audience is ours and not the server's name, which nothing keeps the same on all replicas.
     security = RequestStateSecurity(codec=pauses.seals, ttl=_STATE_SECONDS, bind_principal=_caller)
     server.middleware.append(RequestStateBoundary(security, default_audience="executor"))
     return server
+
+
+async def _with_object_arguments(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Some clients pass on the model's arguments as the text that it wrote. The text of an object is that object."""
+    params = ctx.params
+    given = params.get("arguments") if params is not None and ctx.method == "tools/call" else None
+    if not isinstance(given, str):
+        return await call_next(ctx)
+    arguments = object_from(given)
+    if arguments is None:
+        message = (
+            '`arguments` is a string that holds no JSON object; send an object such as {"code": "return 1"}.'
+        )
+        raise MCPError(types.INVALID_PARAMS, message)
+    return await call_next(replace(ctx, params={**(params or {}), "arguments": arguments}))
 
 
 def _caller(context: ServerRequestContext[Any, Any]) -> str:

@@ -14,6 +14,7 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
+from integrations.lossless import integer_from, object_from, typescript
 from proxy.catalog import PAUSE_RULE
 from proxy.config import ElicitationMode
 from proxy.executions import ExecutionRequest
@@ -109,9 +110,9 @@ def read_execute(
     runtime = _text(arguments, "runtimeId") or runtimes[0]
     if runtime not in runtimes:
         raise BadArgument(f"`runtimeId` must be one of {', '.join(runtimes)}, not `{runtime[:64]}`.")
-    metadata = arguments.get("metadata", {})
-    if not isinstance(metadata, dict):
-        raise BadArgument("`metadata` must be an object.")
+    metadata = object_from(arguments.get("metadata", {}))
+    if metadata is None:
+        raise BadArgument(_wrong("metadata", "an object", arguments["metadata"]))
     if len(orjson.dumps(metadata)) > METADATA_BYTES:
         raise BadArgument(
             f"`metadata` must not be larger than {METADATA_BYTES} bytes; audit records hold it."
@@ -160,7 +161,7 @@ def _text(arguments: Mapping[str, Any], name: str, limit: int = 1024) -> str | N
     if value is None:
         return None
     if not isinstance(value, str):
-        raise BadArgument(f"`{name}` must be a string.")
+        raise BadArgument(_wrong(name, "a string", value))
     if len(value) > limit:
         raise BadArgument(f"`{name}` must have at most {limit} characters.")
     return value
@@ -171,7 +172,7 @@ def _code(arguments: Mapping[str, Any]) -> str:
     if code is None:
         raise BadArgument("`code` is required: the JavaScript or TypeScript to run.")
     if not isinstance(code, str):
-        raise BadArgument("`code` must be a string.")
+        raise BadArgument(f"`code` must be a string, not {typescript(code)}.")
     length = len(code.strip())
     if length == 0:
         raise BadArgument("`code` must not be empty.")
@@ -184,20 +185,20 @@ def _timeout(arguments: Mapping[str, Any]) -> int | None:
     value = arguments.get("timeoutMs")
     if value is None:
         return None
-    # JSON Schema 2020-12 counts 5.0 as an integer.
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not MIN_TIMEOUT_MS <= value <= MAX_TIMEOUT_MS:
-        raise BadArgument(f"`timeoutMs` must be an integer from {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}.")
-    return value
+    # JSON Schema 2020-12 counts 5.0 as an integer, and models write "5000".
+    milliseconds = integer_from(value)
+    if milliseconds is None or not MIN_TIMEOUT_MS <= milliseconds <= MAX_TIMEOUT_MS:
+        raise BadArgument(_wrong("timeoutMs", f"an integer from {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}", value))
+    return milliseconds
+
+
+def _wrong(name: str, what: str, value: Any) -> str:
+    return f"`{name}` must be {what}, not {typescript(value)}; leave it out if you do not need it."
 
 
 def _content(value: Any) -> JsonObject | None:
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            raise BadArgument("`content` must be an object, or a string that holds a JSON object.") from None
-    if value is None or isinstance(value, dict):
-        return value
-    raise BadArgument("`content` must be an object, or a string that holds a JSON object.")
+    content = object_from(value) if value is not None else None
+    if content is None and value is not None:
+        what = "an object, or a string that holds a JSON object"
+        raise BadArgument(_wrong("content", what, value))
+    return content

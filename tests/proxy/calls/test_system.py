@@ -59,6 +59,18 @@ async def test_describe_shows_types_and_the_policy() -> None:
     }
 
 
+async def test_a_tool_of_a_failed_connection_describes_as_its_reason() -> None:
+    answer = await ask("describe.tool", path="crm.org.eu.people.list")
+    assert (answer.code, answer.retryable) == ("connection_not_ready", True)
+    assert answer.message == "The connection `crm.org.eu` is not ready: failed (HTTP 503)."
+
+
+async def test_a_failed_connection_is_told_where_its_tools_would_be() -> None:
+    page = await ask("search", query="people")
+    assert page["items"] == []
+    assert page["notReady"] == [{"namespace": "crm.org.eu", "status": "failed", "error": "HTTP 503"}]
+
+
 async def test_the_live_snapshot_is_asked_not_the_leased_one() -> None:
     where = live()
     before = await ask("search", where, query="delete thing")
@@ -133,15 +145,17 @@ def test_slices_of_strings_and_other_values() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("search", {"query": 3}, "`query` must be a string, not 3"),
-        ("search", {"query": ["a"]}, "not an array"),
-        ("search", {"limit": "12"}, "`limit` must be a whole number from 0, not a string"),
+        ("search", {"query": 3.5}, "`query` must be a string, not 3.5; leave it out for the default"),
+        ("search", {"query": ["a"]}, 'not ["a"]'),
+        ("search", {"limit": "many"}, '`limit` must be a whole number from 0, not "many"'),
+        ("search", {"limit": ""}, 'not ""; leave it out'),
+        ("search", {"limit": {"max": None}}, "not {max: null}"),
         ("search", {"limit": -1}, "not -1"),
         ("search", {"limit": 1.5}, "not 1.5"),
         ("search", {"offset": True}, "not true"),
-        ("search", {"q": "x"}, "unknown argument `q`; it takes query, namespace, limit, offset"),
-        ("describe.tool", {}, "`path` is required"),
-        ("describe.tool", {"path": {}}, "not an object"),
+        ("search", {"q": "x"}, "unknown argument `q`; it takes {query?, namespace?, limit?, offset?}"),
+        ("describe.tool", {}, "`path` is required; it takes {path}"),
+        ("describe.tool", {"path": {}}, "not {}"),
         ("discover", {"query": "a", "compact": "yes"}, "must be true or false"),
         ("catalog.namespaces", {"x": 1}, "it takes no arguments"),
     ],
@@ -153,6 +167,21 @@ def test_wrong_argument_types_throw_with_words(name: str, arguments: dict[str, A
         read_arguments(name, arguments)
     except WrongArgument as error:
         assert words in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "read"),
+    [
+        ("search", {"query": 404, "limit": "12"}, {"query": "404", "limit": 12}),
+        ("search", {"query": "a", "offset": "3.0"}, {"query": "a", "offset": 3}),
+        ("discover", {"query": "a", "compact": "false"}, {"compact": False}),
+        ("executor.paginate", {"path": "a.b", "args": '{"a": 1}', "max": "5"}, {"args": {"a": 1}, "max": 5}),
+    ],
+)
+def test_what_loses_nothing_is_read_as_what_it_means(
+    name: str, arguments: dict[str, Any], read: dict[str, Any]
+) -> None:
+    assert read_arguments(name, arguments).items() >= read.items()
 
 
 def test_null_counts_as_absent_and_large_pages_are_cut() -> None:

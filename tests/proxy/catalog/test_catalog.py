@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.catalog import Catalog, everything
+from proxy.catalog import Catalog, Missing, everything
 from tests.proxy.catalog.samples import Tools, catalog, connection, github, tool
 
 TOOLS = Tools((tool("things.get", "Get a thing"), tool("things.delete", "Delete a thing", "destructive")))
@@ -101,7 +101,32 @@ def test_discover_names_a_best_path_only_if_it_clearly_wins() -> None:
     equal = mixed().discover("get thing", 5, everything)
     assert equal["bestPath"] is None
     assert equal["total"] == 4
-    assert mixed().discover("zzz", 5, everything) == {"bestPath": None, "results": [], "total": 0}
+    none = mixed().discover("zzz", 5, everything)
+    assert none["bestPath"] is None
+    assert (none["results"], none["total"]) == ([], 0)
+
+
+def test_what_is_not_ready_stands_where_its_tools_would_be() -> None:
+    reason = {"namespace": "a.org.main", "status": "needs_auth"}
+    some = mixed()
+    assert some.search_json("thing", "", 5, 0, everything)["notReady"] == [reason]
+    assert some.tools("a", "", 5, 0, everything)["notReady"] == [reason]
+    assert some.discover("thing", 5, everything)["notReady"] == [reason]
+    assert "notReady" not in some.tools("c", "", 5, 0, everything)
+    assert "notReady" not in some.search_json("thing", "", 5, 1, everything)
+
+
+def test_a_tool_of_a_connection_without_tools_is_missing_because_of_it() -> None:
+    for path, prefix in [
+        ("a.org.main.things.get", "a.org.main"),
+        ("tools.a.things.get", "a.org.main"),
+        ("a.org.other.things.get", "a.org.main"),
+        ("c.user.bob.things.grt", None),
+        ("nowhere.org.main.things.get", None),
+    ]:
+        found = mixed().find(path)
+        assert isinstance(found, Missing)
+        assert found.connection == prefix, path
 
 
 def test_the_same_tool_of_another_connection_is_an_alternative_and_no_rival() -> None:

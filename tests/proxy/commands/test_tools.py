@@ -149,6 +149,17 @@ def test_search_without_a_match_is_exit_1(run: Run, config: Path) -> None:
     assert (ran.code, ran.out) == (1, "nothing found; try other words, or `executor tools list`\n")
 
 
+def test_search_says_why_there_are_no_tools(run: Run, tmp_path: Path) -> None:
+    down = written(tmp_path, with_a_connection_down())
+    ran = tools(run, down, "search", "zeppelin")
+    assert ran.code == 1
+    assert ran.out.startswith(f"crm.org.main is failed: {DOWN_ERROR}")
+    none = written(tmp_path, "version: 1\n", "none.yaml")
+    assert (
+        tools(run, none, "search", "zeppelin").out == "there are no tools: the config has no `connections`\n"
+    )
+
+
 def test_describe_for_people(run: Run, config: Path) -> None:
     ran = tools(run, config, "describe", f"{MAIN}.create")
     assert ran.code == 0

@@ -187,7 +187,15 @@ def _listed(one: OpenConnection) -> CatalogConnection:
     index = build_index(toolset) if toolset is not None else None
     status = one.status
     return CatalogConnection(
-        one.integration, one.owner, one.name, one.kind, one.title, status["status"], toolset, index
+        one.integration,
+        one.owner,
+        one.name,
+        one.kind,
+        one.title,
+        status["status"],
+        toolset,
+        index,
+        status.get("error"),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import mcp_types as types
 import pytest
 from jsonschema import Draft202012Validator
@@ -19,7 +20,15 @@ from mcp.shared.exceptions import MCPError
 from proxy.serving.app import AppOptions, ServingApp
 from proxy.serving.drain import Drain
 from proxy.state.memory import MemoryState
-from tests.proxy.serving.support import Board, Server, serving
+from tests.proxy.serving.support import (
+    Board,
+    Server,
+    envelope,
+    modern_headers,
+    open_session,
+    rpc,
+    serving,
+)
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = pytest.mark.parametrize("mode", [LEGACY, MODERN])
@@ -94,9 +103,33 @@ async def test_wrong_arguments_are_a_result_that_names_the_field(mode: str) -> N
         result = await client.call_tool("execute", {"code": "return 1", "timeoutMs": 5})
         assert result.is_error
         assert text(result) == (
-            "Invalid arguments for `execute`: `timeoutMs` must be an integer from 100 to 600000."
+            "Invalid arguments for `execute`: `timeoutMs` must be an integer from 100 to 600000, not 5; "
+            "leave it out if you do not need it."
         )
         assert server.board.requests == []
+
+
+@ERAS
+async def test_field_17_arguments_as_the_text_of_an_object(mode: str) -> None:
+    async with serving() as server, server.client() as http:
+        headers, call = await raw_call(http, mode, '{"code": "return 42"}')
+        answer = (await http.post("/mcp", json=call, headers=headers)).json()
+        assert answer["result"]["content"][0]["text"] == "42"
+        headers, call = await raw_call(http, mode, "return 42")
+        answer = (await http.post("/mcp", json=call, headers=headers)).json()
+        assert answer["error"]["code"] == types.INVALID_PARAMS
+        assert (
+            "`arguments` is a string that holds no JSON object; send an object" in answer["error"]["message"]
+        )
+
+
+async def raw_call(
+    http: httpx2.AsyncClient, mode: str, arguments: str
+) -> tuple[dict[str, str], dict[str, Any]]:
+    params = {"name": "execute", "arguments": arguments}
+    if mode == MODERN:
+        return modern_headers("tools/call", "execute"), envelope("tools/call", params)
+    return {"mcp-session-id": await open_session(http)}, rpc("tools/call", params)
 
 
 @ERAS

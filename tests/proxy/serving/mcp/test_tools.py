@@ -40,6 +40,11 @@ def test_all_given() -> None:
     )
 
 
+def test_field_17_what_models_spell_otherwise_is_read_as_what_it_means() -> None:
+    request = read_execute({"code": "1", "timeoutMs": "5000", "metadata": '{"a": 1}'}, RUNTIMES, None)
+    assert (request.timeout_ms, dict(request.metadata)) == (5000, {"a": 1})
+
+
 BAD_EXECUTE = [
     ({}, "`code` is required"),
     ({"code": None}, "`code` is required"),
@@ -50,12 +55,13 @@ BAD_EXECUTE = [
     ({"code": "1", "timeoutMs": 99}, "`timeoutMs` must be an integer from 100 to 600000"),
     ({"code": "1", "timeoutMs": 600_001}, "`timeoutMs`"),
     ({"code": "1", "timeoutMs": 100.5}, "`timeoutMs`"),
-    ({"code": "1", "timeoutMs": "100"}, "`timeoutMs`"),
+    ({"code": "1", "timeoutMs": "soon"}, 'not "soon"; leave it out'),
     ({"code": "1", "timeoutMs": True}, "`timeoutMs`"),
     ({"code": "1", "runtimeId": "deno"}, "`runtimeId` must be one of quickjs, other"),
     ({"code": "1", "runtimeId": 1}, "`runtimeId` must be a string"),
     ({"code": "1", "sessionId": "s" * 257}, "`sessionId` must have at most 256"),
-    ({"code": "1", "metadata": []}, "`metadata` must be an object"),
+    ({"code": "1", "metadata": []}, "`metadata` must be an object, not []"),
+    ({"code": "1", "metadata": ""}, 'must be an object, not ""; leave it out'),
     ({"code": "1", "metadata": None}, "`metadata` must be an object"),
     ({"code": "1", "timeout": 5}, "unknown property `timeout`; the properties are code, timeoutMs"),
 ]
