@@ -32,8 +32,12 @@ ROUTES = (
     ("GET", "/healthz, /api/health, /-/healthy", "200 while the process lives"),
     ("GET", "/readyz, /-/ready", "200 while a config is active; `?config=latest` also wants the newest one"),
     ("GET", "/metrics", "Prometheus metrics"),
-    ("GET", "/-/status", "config, last reload with its diagnostics, connections, sandbox"),
-    ("GET", "/-/config", "the effective config: references, never secrets"),
+    (
+        "GET",
+        "/-/status",
+        "config, last reload with its diagnostics, connections, rules that match no tool, sandbox",
+    ),
+    ("GET", "/-/config", "the effective config: references, never secrets or hashes of keys"),
     ("POST", "/-/reload", "200 applied or unchanged, 422 with diagnostics, 500"),
 )
 
@@ -48,7 +52,9 @@ def page() -> str:
         table(("command", "what it does"), ((f"`executor {one.name}`", one.help) for one in COMMANDS)),
         "## HTTP routes",
         table(("method", "path", "what it answers"), ROUTES),
-        "`/metrics` and `/-/...` are open on a loopback listener; elsewhere they need a key of an admin group.",
+        "`/metrics` and `/-/...` need a key with the admin role (without `auth`: the minted token). Only a loopback "
+        "listener of a config without `auth` and `server.public_url` leaves them open to who reaches it directly. A "
+        "listener of `telemetry.metrics.listen` serves health and `/metrics`, and nothing else.",
         "## REST API",
         "Each route needs a key or token; parameters, bodies and answers are in `/api/openapi.json`, which is open.",
         table(

@@ -69,8 +69,14 @@ class Operations:
         }
 
     def config(self) -> tuple[JsonObject, str]:
+        """The effective config, without what even a hash would tell of keys."""
         generation = self._live.current
-        return generation.config.model_dump(mode="json", by_alias=True, exclude_none=True), generation.sha256
+        shown = generation.config.model_dump(mode="json", by_alias=True, exclude_none=True)
+        keys = (shown.get("auth", {}).get("api_keys") or {}).get("keys", {})
+        for key in keys.values():
+            if "hash" in key:
+                key["hash"] = "***"
+        return shown, generation.sha256
 
     def metrics(self) -> bytes:
         stats = self._pool().stats()

@@ -33,7 +33,7 @@ from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.stdio import serve_stdio
 from proxy.serving.mcp.tool_calls import ApprovalPageUrl, ServerOptions
 from proxy.serving.modes import choose
-from proxy.serving.rest.operations import RestOptions, build_rest
+from proxy.serving.rest.operations import RestOptions, build_metrics, build_rest
 from proxy.telemetry import Logger
 
 _log = Logger("serve")
@@ -107,8 +107,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             )
             metrics = application.config.telemetry.metrics
             if metrics.enabled and metrics.listen is not None:
-                # A listener of its own is meant for operators: its routes are open to whoever reaches it.
-                operations = build_rest(application.gateway, drain, RestOptions(admin_open=True, api=False))
+                operations = build_metrics(application.gateway, drain)
                 address = metrics.listen
                 group.create_task(
                     serve_http(
@@ -168,7 +167,14 @@ def _options(application: Application) -> AppOptions:
     metrics = application.config.telemetry.metrics.enabled
     rules, seals = LiveRules(application), _seals(application)
     pages = page_options(application, rules, seals)
-    rest = RestOptions(admin_open=application.listen.is_loopback, metrics=metrics, pages=pages)
+    loopback = application.listen.is_loopback
+
+    def admin_open() -> bool:
+        """Asked for each request: a reload may bring callers or a public address."""
+        config = application.config
+        return loopback and config.auth is None and config.server.public_url is None
+
+    rest = RestOptions(admin_open, metrics=metrics, pages=pages)
     return AppOptions(AdmissionOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
 
 
@@ -222,9 +228,7 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
 
     hosts = LiveRules(application, "127.0.0.1")
     options = page_options(application, hosts, _seals(application), public=False)
-    app = build_rest(
-        application.gateway, Drain(), RestOptions(admin_open=False, metrics=False, pages=options)
-    )
+    app = build_rest(application.gateway, Drain(), RestOptions(metrics=False, pages=options))
     front = NonMcpApp(app, hosts, ApiAdmission(application.gateway, hosts, cast(AsgiApp, app)))
     return LocalPages(group, front, bound)
 

@@ -65,7 +65,10 @@ SWALLOW_SECONDS: Final = 5.0
 SCOPE_KEY: Final = "executor.admitted"
 """Where the scope of an API request holds its `AdmittedRequest`."""
 # Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
-_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+_FORWARDED: Final = frozenset(
+    "forwarded via x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-client-ip "
+    "true-client-ip cf-connecting-ip".split()
+)
 _WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?")
 _AUTH_KINDS: Final[dict[int, RefusalKind]] = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
 API_ROUTE: Final = "api"
@@ -294,7 +297,7 @@ class ApiAdmission:
 
 def check_operator(gateway: Callers, request: HttpRequest, *, open_here: bool) -> None:
     """Raises `RequestRefusal` for whoever is no operator. Where the listener is `open_here`, everybody who reaches it
-    directly is one."""
+    directly is one: no header says that the request was passed on."""
     if open_here and not _FORWARDED & request.headers.keys():
         return
     if not gateway.is_admin(authenticate(gateway, request, request.peer_ip)):

@@ -123,6 +123,8 @@ class Proxy:
         self.out.wait(lambda line: "npx add-mcp" in line or "Callers bring their own keys" in line)
         found = re.search(r"Token: (\S+)", self.out.text)
         self.token = found[1] if found else None
+        # Where callers bring their own keys: one with the admin role, for the operations routes.
+        self.admin: str | None = None
 
     def logged(self, event: str, since: int = 0, **fields: Any) -> JsonObject:
         """Wait for a log line with this event and these fields."""
@@ -151,7 +153,7 @@ class Proxy:
         return (await self.execute(code, **arguments)).value
 
     async def get(self, path: str) -> httpx2.Response:
-        async with self.client() as client:
+        async with self.client(self.admin) as client:
             return await client.get(path)
 
     async def status(self) -> JsonObject:

@@ -220,7 +220,11 @@ def limited(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     names = ("red", "blue", "green")
     config = configs.base(
         api,
-        auth={"anonymous": True, "api_keys": {"keys": {name: key(name, f"ws_{name}") for name in names}}},
+        auth={
+            "anonymous": True,
+            "api_keys": {"keys": {name: key(name, f"ws_{name}") for name in names}},
+            "roles": {"admin": ["key:green"]},
+        },
         workspaces={f"ws_{name}": {} for name in names},
         rate_limits={
             "few-requests": {"per": "key", "limit": "5/minute"},
@@ -235,6 +239,7 @@ def limited(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     file = configs.write(folder / "executor.yaml", config)
     with serving(file, folder / "state", env=configs.ENV) as proxy:
+        proxy.admin = KEYS["green"]
         yield proxy
 
 

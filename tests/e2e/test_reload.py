@@ -275,7 +275,7 @@ async def test_sighup_reloads_also_without_watching(asked: Site) -> None:
 
 
 async def reload(site: Site) -> Any:
-    async with site.proxy.client() as client:
+    async with site.proxy.client(site.proxy.admin) as client:
         return await client.post("/-/reload")
 
 
@@ -327,12 +327,17 @@ async def test_callers_follow_the_config_and_a_revoked_key_is_out(asked: Site) -
         return int((await reload(asked)).status_code)
 
     local = asked.proxy.token
-    assert await use({"auth": {"api_keys": {"keys": keys}}, "workspaces": {"default": {}}}) == 200
+    auth = {"api_keys": {"keys": keys}, "roles": {"admin": ["key:kept"]}}
+    assert await use({"auth": auth, "workspaces": {"default": {}}}) == 200
     assert [await status_of(one) for one in (local, kept, lost)] == [401, 200, 200]
+    # Loopback alone does not make an operator any more.
+    assert (await reload(asked)).status_code == 401
+    asked.proxy.admin = kept
     del keys["lost"]
-    assert await use({"auth": {"api_keys": {"keys": keys}}, "workspaces": {"default": {}}}) == 200
+    assert await use({"auth": auth, "workspaces": {"default": {}}}) == 200
     assert [await status_of(one) for one in (local, kept, lost)] == [401, 200, 401]
     assert await use({}) == 200
+    asked.proxy.admin = None
     assert [await status_of(one) for one in (local, kept, lost)] == [200, 401, 401]
 
 

@@ -1,12 +1,14 @@
 """Health, readiness, metrics and the admin routes under `/-/`, on Quart.
 
-Health is open to everybody and says nothing but yes or no. The rest is open on a loopback listener and on a separate
-metrics listener; elsewhere it needs a bearer token whose principal is an admin.
+Health is open to everybody and says nothing but yes or no. The rest needs a bearer token whose principal is an admin.
+Who reaches a loopback listener needs none, as long as the config knows neither callers nor a public address: with
+either, somebody's reverse proxy may well be what connects from loopback. A separate metrics listener has health and
+metrics only, open to whoever reaches it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, cast
@@ -25,10 +27,10 @@ from proxy.serving.rest.views import QuartView, add_api, refused
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """`admin_open`: the listener is loopback or meant for operators. `metrics` off: no `/metrics`. `api` off: no REST
-    API. `pages` None: no approval pages. `settings` are passed to Quart."""
+    """`admin_open`: whether everybody who reaches the listener directly is an operator, asked for each request.
+    `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: no approval pages. `settings` go to Quart."""
 
-    admin_open: bool = True
+    admin_open: Callable[[], bool] = lambda: False
     metrics: bool = True
     api: bool = True
     pages: PageOptions | None = None
@@ -37,15 +39,27 @@ class RestOptions:
 
 def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
     """A Quart app with the operations routes, the REST API and the approval pages, as far as `options` wants them."""
-    app = Quart("proxy.serving", static_folder=None, template_folder=None)
-    app.config.update(options.settings)
-    guard = _Guard(gateway, options)
+    app = _app(options.settings)
     _health(app, gateway, drain)
-    _operations(app, gateway, guard)
+    _operations(app, gateway, _Guard(gateway, options))
     if options.api:
         add_api(app, gateway, drain)
     if options.pages is not None:
         add_pages(app, gateway, options.pages)
+    return app
+
+
+def build_metrics(gateway: Gateway, drain: Drain) -> Quart:
+    """A Quart app for a listener of its own: health and metrics, and nothing that tells or changes more."""
+    app = _app(RestOptions().settings)
+    _health(app, gateway, drain)
+    app.add_url_rule("/metrics", "metrics", _metrics(gateway), methods=["GET"])
+    return app
+
+
+def _app(settings: Mapping[str, Any]) -> Quart:
+    app = Quart("proxy.serving", static_folder=None, template_folder=None)
+    app.config.update(settings)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(405, _not_allowed)
     app.register_error_handler(Exception, _internal)
@@ -73,10 +87,14 @@ def _health(app: Quart, gateway: Gateway, drain: Drain) -> None:
         app.add_url_rule(path, path, ready, methods=["GET"])
 
 
-def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
+def _metrics(gateway: Gateway) -> QuartView:
     async def metrics() -> Response:
         return Response(gateway.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
+    return metrics
+
+
+def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
     async def status() -> Response:
         return _json(200, gateway.status())
 
@@ -92,7 +110,7 @@ def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
         return _json(422 if report.outcome == "rejected" else 200, report.body)
 
     if guard.options.metrics:
-        app.add_url_rule("/metrics", "metrics", guard(metrics), methods=["GET"])
+        app.add_url_rule("/metrics", "metrics", guard(_metrics(gateway)), methods=["GET"])
     app.add_url_rule("/-/status", "status", guard(status), methods=["GET"])
     app.add_url_rule("/-/config", "config", guard(config), methods=["GET"])
     app.add_url_rule("/-/reload", "reload", guard(reload), methods=["POST"])
@@ -115,7 +133,7 @@ class _Guard:
     def _refusal(self) -> Response | None:
         try:
             asked = HttpRequest.of(cast(Any, request.scope))
-            check_operator(self._gateway, asked, open_here=self.options.admin_open)
+            check_operator(self._gateway, asked, open_here=self.options.admin_open())
         except RequestRefusal as refusal:
             return refused(refusal)
         return None

@@ -84,6 +84,18 @@ async def test_the_effective_config_has_references_only(tmp_path: Path, env: Map
     assert CANARY not in json.dumps(config)
 
 
+async def test_hashes_of_keys_are_not_shown(tmp_path: Path, env: Mapping[str, str]) -> None:
+    digest = "ab" * 32
+    keys = f"{{ci: {{hash: sha256:{digest}, groups: [ops]}}, bot: {{value: {{env: BOT}}}}}}"
+    text = config_text(more=f"auth: {{api_keys: {{keys: {keys}}}}}\n{MEMORY}")
+    async with application_of(tmp_path, text, env, {"BOT": CANARY}) as application:
+        config, _ = application.gateway.config()
+    shown = config["auth"]["api_keys"]["keys"]
+    assert (shown["ci"]["hash"], shown["ci"]["groups"]) == ("***", ["ops"])
+    assert shown["bot"]["value"] == {"env": "BOT"}
+    assert digest not in json.dumps(config)
+
+
 async def test_metrics_show_connections_as_they_are(tmp_path: Path, env: Mapping[str, str]) -> None:
     secret = tmp_path / "token"
     secret.write_text(CANARY)

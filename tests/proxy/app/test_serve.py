@@ -101,7 +101,37 @@ async def test_metrics_on_a_listener_of_their_own(tmp_path: Path, env: Mapping[s
     async with running(tmp_path, text, env, StopSignals()):
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as operators:
             answer = await operators.get("/metrics")
+            assert (await operators.get("/readyz")).status_code == 200
+            others = [
+                await operators.get(path) for path in ("/-/config", "/-/status", "/mcp", "/api/health/x")
+            ]
+            others.append(await operators.post("/-/reload"))
     assert "executor_config_last_reload_successful 1.0" in answer.text
+    assert {one.status_code for one in others} == {404}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "server: {public_url: https://executor.example.com}\n",
+        "auth: {api_keys: {keys: {ops: {value: {env: OPS}, groups: [ops]}}}, roles: {admin: [ops]}}\n",
+    ],
+)
+async def test_admin_routes_close_with_the_reload_that_brings_callers(
+    more: str, tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    env = {**env, "OPS": "the-key-of-operators"}
+    async with running(tmp_path, config_text(), env, StopSignals()) as (application, client):
+        assert (await client.get("/-/config")).status_code == 200
+        written(tmp_path, config_text(more=more))
+        assert (await application.reloader.reload("http")).result == "applied"
+        for path in ("/-/config", "/-/status", "/metrics"):
+            assert (await client.get(path)).status_code == 401
+        assert (await client.post("/-/reload")).status_code == 401
+        assert (await client.get("/healthz")).status_code == 200
+        minted = application.access.local_token
+        bearer = {"authorization": f"Bearer {minted.reveal() if minted else 'the-key-of-operators'}"}
+        assert (await client.get("/-/config", headers=bearer)).status_code == 200
 
 
 async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, str]) -> None:

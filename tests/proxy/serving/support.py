@@ -14,6 +14,7 @@ import httpx2
 from proxy.serving.app import AppOptions, ServingApp
 from proxy.serving.drain import Drain
 from proxy.serving.http.server import HttpLimits, serve_http
+from proxy.serving.rest.operations import RestOptions
 from proxy.state import State
 from proxy.state.memory import MemoryState
 from tests.proxy.serving.board import ALICE, TOKENS, Board, question, result
@@ -60,7 +61,8 @@ async def serving(
     limits: HttpLimits | None = None,
     state: State | None = None,
 ) -> AsyncIterator[Server]:
-    """Two servers around one board and one state are two replicas."""
+    """Two servers around one board and one state are two replicas. Without `options` operators need no key."""
+    options = options or AppOptions(rest=RestOptions(admin_open=lambda: True))
     board, drain, shutdown = board or Board(), Drain(), asyncio.Event()
     app = ServingApp(board, drain, state or MemoryState(clock=time.time), options)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()

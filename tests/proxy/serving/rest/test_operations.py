@@ -6,7 +6,7 @@ from proxy.serving.app import AppOptions
 from proxy.serving.rest.operations import RestOptions
 from tests.proxy.serving.support import Board, serving
 
-CLOSED = AppOptions(rest=RestOptions(admin_open=False))
+CLOSED = AppOptions(rest=RestOptions())
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/health", "/-/healthy"])
@@ -72,11 +72,22 @@ async def test_operations_elsewhere_need_an_admin(path: str) -> None:
                     assert answer.headers["www-authenticate"] == f'Bearer realm="executor"{mistaken}'
 
 
-@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
+@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip", "via", "x-forwarded-proto"])
 async def test_what_a_proxy_forwards_is_not_loopback(header: str) -> None:
     async with serving() as server, server.client(None) as client:
         assert (await client.post("/-/reload", headers={header: "203.0.113.9"})).status_code == 401
         assert (await client.get("/healthz", headers={header: "203.0.113.9"})).status_code == 200
+
+
+async def test_whether_it_is_open_is_asked_for_each_request() -> None:
+    is_open = [True]
+    options = AppOptions(rest=RestOptions(admin_open=lambda: is_open[0]))
+    async with serving(options) as server, server.client(None) as client:
+        assert (await client.get("/-/status")).status_code == 200
+        is_open[0] = False
+        for path in ("/-/status", "/-/config", "/metrics"):
+            assert (await client.get(path)).status_code == 401
+        assert (await client.post("/-/reload")).status_code == 401
 
 
 async def test_errors_have_the_rest_shape() -> None:
