@@ -28,7 +28,7 @@ class ToolDefinition:
 
     `name` is unique in its toolset and address-safe: identifiers joined by dots. `title` and `description` are the
     upstream's own prose, not sanitised. `keywords` is extra text for the search index (parameter names, tags).
-    `method`, `path` and `operation_id` are set by OpenAPI only.
+    `method`, `path` and `operation_id` are set by OpenAPI only, `origin` by the other kinds.
     """
 
     name: str
@@ -41,6 +41,12 @@ class ToolDefinition:
     method: str = ""
     path: str = ""
     operation_id: str | None = None
+    origin: str = ""
+
+    @property
+    def stands_for(self) -> str:
+        """What of the upstream the name stands for: `GET /pets/{id}`, `tools/call 查询天气`, `query field user`."""
+        return self.origin or f"{self.method} {self.path}".strip() or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Rules:
 - When no rule of the first layer applies, the integration's `approve_by_default` stands in for it. Later
   layers have no default: they can tighten what the first one says, and loosen neither its rules nor its
   defaults.
+- A name that came to stand for another tool is approved by no rule.
 - Whatever goes wrong while deciding is a block that names the rule.
 - A decision explains itself: in it is every rule that matches the address, up to the one that won its layer.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from policies.compiled_rule import CompiledRule
@@ -82,7 +83,7 @@ class PolicySet:
     def decide(self, tool: ToolFacts, caller: Caller, arguments: Mapping[str, Any] | None) -> Decision:
         """Judge a call. Never raises. `arguments` None: not known yet, see `Decision.conditional`."""
         try:
-            return _combined(self._verdicts(tool, caller, arguments))
+            return _for_this_tool(tool, _combined(self._verdicts(tool, caller, arguments)))
         except Exception as error:
             # The last resort of "whatever goes wrong is a block": malformed facts, or a bug in this package.
             return _broken(error)
@@ -194,6 +195,17 @@ def _combined(verdicts: Sequence[_Verdict]) -> Decision:
         conditional=could_differ,
         error=best.error,
     )
+
+
+def _for_this_tool(tool: ToolFacts, decision: Decision) -> Decision:
+    """A rule that approves was written for the tool that had the name; a default is for any tool."""
+    if not tool.moved_from or decision.action != "approve" or decision.default is not None:
+        return decision
+    reason = (
+        f"the name stood for `{tool.moved_from}` when rule {decision.rule_id} was written, and stands for"
+        f" `{tool.origin}` now: review the rule, and change the config to confirm it"
+    )
+    return replace(decision, action="require_approval", reason=reason)
 
 
 def _broken(error: Exception) -> Decision:

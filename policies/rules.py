@@ -60,7 +60,8 @@ class ToolFacts:
     """What policies know of a tool.
 
     `address` has no leading `tools.`. `default_source` is the `file:line` of `approve_by_default`; `origin`
-    is how the upstream calls the operation (`PATCH /repos/{owner}/{repo}`), for explanations only.
+    is how the upstream calls the operation (`PATCH /repos/{owner}/{repo}`), for explanations only. `moved_from` is
+    what the name stood for when the rules were written, if that was another tool.
     """
 
     address: str
@@ -69,3 +70,4 @@ class ToolFacts:
     approve_by_default: ApproveByDefault
     default_source: str = ""
     origin: str = ""
+    moved_from: str = ""

@@ -24,7 +24,10 @@ class IntegrationDefault:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What one workspace's callers can see and do. Everything in it is immutable but its memo tables."""
+    """What one workspace's callers can see and do. Everything in it is immutable but its memo tables.
+
+    `moved`: by address, what a name stood for when the config was last changed, if that was another tool.
+    """
 
     id: str
     name: str
@@ -35,6 +38,7 @@ class Workspace:
     elicitation_mode: str
     generation: int
     sha256: str
+    moved: Mapping[str, str] = field(default_factory=dict)
     _facts: dict[str, ToolFacts] = field(default_factory=dict, repr=False, compare=False)
     _visible: dict[Caller, Visible] = field(default_factory=dict, repr=False, compare=False)
 
@@ -49,13 +53,15 @@ class Workspace:
         default = self.defaults[tool.integration]
         definition = tool.definition
         origin = f"{definition.method} {definition.path}" if definition.method else definition.name
+        moved_from = self.moved.get(tool.address, "")
         return ToolFacts(
             address=tool.address,
             integration=tool.integration,
             risk=definition.risk,
             approve_by_default=default.approve_by_default,  # type: ignore[arg-type]
             default_source=default.source,
-            origin=origin,
+            origin=definition.stands_for if moved_from else origin,
+            moved_from=moved_from,
         )
 
     def visible_for(self, caller: Caller) -> Visible:

@@ -45,11 +45,15 @@ def list_entries(schema: GraphQlSchema, operations: Sequence[NamedOperation]) ->
     ]
     wanted = [f"{kind}.{each.name}" for kind, each in fields]
     wanted += [f"{one.kind}.{one.name}" for one in operations]
-    origins = [f"{kind} field {each.name}" for kind, each in fields]
-    origins += [f"{one.kind} operation {one.name}" for one in operations]
+    origins = [_origin(kind, "field", each.name) for kind, each in fields]
+    origins += [_origin(one.kind, "operation", one.name) for one in operations]
     names = iter(unique_names(wanted, origins))
     out = [_of_field(schema, next(names), kind, each) for kind, each in fields]
     return out + [_of_operation(next(names), one) for one in operations]
+
+
+def _origin(kind: OperationKind, what: str, name: str) -> str:
+    return f"{kind} {what} {name}"
 
 
 def _root_fields(schema: GraphQlSchema, kind: OperationKind) -> Iterator[FieldDefinition]:
@@ -68,6 +72,7 @@ def _of_field(schema: GraphQlSchema, name: str, kind: OperationKind, field: Fiel
         idempotent=kind == "query",
         deprecated=field.deprecated is not None,
         keywords=" ".join(dict.fromkeys(_keywords(schema, field))),
+        origin=_origin(kind, "field", field.name),
     )
     return GraphQlTool(definition, kind, field, None)
 
@@ -80,6 +85,7 @@ def _of_operation(name: str, operation: NamedOperation) -> GraphQlTool:
         risk="read" if operation.kind == "query" else "write",
         idempotent=operation.kind == "query",
         keywords=" ".join((*operation.fields, *(value.name for value in operation.variables))),
+        origin=_origin(operation.kind, "operation", operation.name),
     )
     return GraphQlTool(definition, operation.kind, None, operation)
 

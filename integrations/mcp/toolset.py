@@ -164,6 +164,7 @@ def _entry(name: str, tool: ListedTool, plan: RequestPlan) -> _Entry:
         risk=risk,
         idempotent=risk == "read" or tool.annotations.get("idempotentHint") is True,
         keywords=_keywords(tool, name),
+        origin=f"{plan.method} {plan.name}".rstrip(),
     )
     return _Entry(definition, plan, ToolSchemas(tool.input, tool.output), tool.annotations)
 

@@ -18,6 +18,7 @@ from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
+from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.source_check import problem_at, wrong_source
@@ -105,6 +106,7 @@ class Builder:
         except (SecretMissing, LocalTokenError) as error:
             raise Rejected([problem_at(loaded, "auth", "E402", str(error), None)]) from None
         old = self._live.current if self._live.serving else None
+        generation = await asyncio.to_thread(with_moved_names, old, generation)
         effects = await asyncio.to_thread(effects_of, old, generation)
         warned = replace(effects, warnings=generation.report.diagnostics)
         return Built(loaded, opened, generation, access, warned)

@@ -133,6 +133,7 @@ def definition_digest(tool: CatalogTool, prepared: PreparedCall) -> str:
         "risk": definition.risk,
         "method": definition.method,
         "path": definition.path,
+        "origin": definition.origin,
         "input": schemas.input,
         "request": prepared.summary,
     }

@@ -6,6 +6,7 @@ from hypothesis import given
 
 from policies import Action, Caller, Condition, Layer, PolicySet, Rule, RuleError, ToolFacts, compile_policies
 from policies.decide import ADDRESSES_REMEMBERED
+from policies.rules import ApproveByDefault
 from tests.policies import reference
 
 READ = ToolFacts("api.org.main.get", "api", "read", "reads", "e.yaml:9", "GET /x")
@@ -228,3 +229,20 @@ def test_what_does_not_depend_on_arguments_is_known_before(
     before = compiled.decide(tool, caller, None)
     if not before.conditional:
         assert compiled.decide(tool, caller, arguments).action == before.action
+
+
+@pytest.mark.parametrize(
+    ("rules", "default", "action"),
+    [
+        ((Rule("a", "api.*", "approve"),), "none", "require_approval"),
+        ((Rule("a", "api.*", "block"),), "none", "block"),
+        ((), "reads", "approve"),
+    ],
+)
+def test_a_name_that_stood_for_another_tool_is_approved_by_no_rule(
+    rules: tuple[Rule, ...], default: ApproveByDefault, action: str
+) -> None:
+    tool = ToolFacts("api.org.main.x", "api", "read", default, "e.yaml:9", "GET /new", "DELETE /old")
+    decision = compile_policies([Layer("policies", rules)]).decide(tool, Caller(), {})
+    assert decision.action == action
+    assert ("stood for `DELETE /old`" in (decision.reason or "")) == (action == "require_approval")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import metadata
+
 import pytest
 
 from integrations.http import EgressDenied, EgressRules, HttpClient, HttpResponse, TimedOut, Unreachable
@@ -36,6 +38,14 @@ async def test_headers_and_bodies() -> None:
         assert echo.log[-1].header("content-length") == "0"
         await ask(http, echo)
         assert echo.log[-1].header("content-length") is None
+
+
+async def test_requests_say_who_sends_them_unless_told_otherwise() -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        await ask(http, echo)
+        assert echo.log[-1].header("user-agent") == f"executor/{metadata.version('executor-proxy')}"
+        await ask(http, echo, headers=[("user-agent", "mine/1")])
+        assert echo.log[-1].header("user-agent") == "mine/1"
 
 
 @pytest.mark.parametrize(
