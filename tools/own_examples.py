@@ -75,11 +75,11 @@ def _examine_tool(
     toolset: OpenApiToolset, name: str, document: JsonObject, report: Report, validate: Any
 ) -> None:
     closure = toolset.closure(name)
-    binding = closure.binding
+    binding, path = closure.binding, toolset.definition(name).path
     for media in binding.body.media if binding.body is not None else ():
         if not is_json(media.essence):
             continue
-        for example in examples_of(document, binding.path, binding.method, media.type):
+        for example in examples_of(document, path, binding.method, media.type):
             report.examples += 1
             body = structured_body(closure.doc, media, example)
             problems = body_problems(closure, media, body, validate)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from integrations.base import JsonObject
 from integrations.openapi.doc import BrokenReference, Doc
+from integrations.openapi.operations import METHODS
+from integrations.openapi.path_template import settle_template
 from integrations.openapi.pointer import mapping, strings
 from integrations.openapi.servers import ApiServer, bind_servers
 
@@ -29,7 +31,10 @@ NEVER_FROM_ARGUMENTS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class OperationParameter:
-    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw character)."""
+    """`style` and `explode` are effective values. `delimiter` is Swagger 2.0's collectionFormat (raw character).
+
+    `allow_empty`: the empty text may be sent whatever the schema says (`allowEmptyValue`).
+    """
 
     name: str
     location: Location
@@ -42,15 +47,20 @@ class OperationParameter:
     delimiter: str | None = None
     description: str = ""
     deprecated: bool = False
+    allow_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One way to send a body. `encoding` is the raw Encoding map (name -> object)."""
+    """One way to send a body. `encoding` is the raw Encoding map (name -> object).
+
+    Of OpenAPI 3.2: `item_schema` is that of each item of a stream.
+    """
 
     type: str
     schema: Any
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    item_schema: Any = None
 
     @property
     def essence(self) -> str:
@@ -107,15 +117,16 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
         operation = mapping(item.get("additionalOperations")).get(method, {})
     raw = _raw_parameters(doc, item, operation)
     swagger = doc.version == "2.0"
-    parameters, ignored = _parameters(raw, swagger)
+    parameters, ignored = _parameters([_with_content(doc, one) for one in raw], swagger)
+    template = settle_template(path, (one.name for one in parameters if one.location == "path"))
     if swagger:
         body = swagger_body(raw, strings(operation.get("consumes", doc.root.get("consumes"))))
     else:
         body = _body(doc, operation.get("requestBody"))
     return OperationBinding(
-        method=method.upper(),
-        path=path,
-        parameters=parameters,
+        method=sent_method(method),
+        path=template.path,
+        parameters=(*parameters, *map(_undeclared, template.undeclared)),
         ignored=ignored,
         body=body,
         servers=bind_servers(doc.root, item, operation, source_url),
@@ -123,6 +134,15 @@ def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> 
         responses=_responses(doc, operation),
         produces=tuple(strings(operation.get("produces", doc.root.get("produces")))),
     )
+
+
+def sent_method(key: str) -> str:
+    """A key of a path item, or of `additionalOperations`, which is the method as it is sent (OpenAPI 3.2)."""
+    return key.upper() if key in METHODS else key
+
+
+def _undeclared(name: str) -> OperationParameter:
+    return OperationParameter(name, "path", True, {"type": "string"}, "simple", False)
 
 
 def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[JsonObject]:
@@ -135,6 +155,14 @@ def _raw_parameters(doc: Doc, item: JsonObject, operation: JsonObject) -> list[J
             if isinstance(parameter, dict) and isinstance(parameter.get("name"), str):
                 merged[(parameter["name"], str(parameter.get("in")))] = parameter
     return list(merged.values())
+
+
+def _with_content(doc: Doc, entry: JsonObject) -> JsonObject:
+    """The parameter with its Media Type Object in place, which OpenAPI 3.2 may refer to."""
+    content = entry.get("content")
+    if not isinstance(content, dict):
+        return entry
+    return {**entry, "content": {name: doc.deref(media) for name, media in content.items()}}
 
 
 def _parameters(
@@ -174,6 +202,7 @@ def _parameter(entry: JsonObject, location: Location) -> OperationParameter:
         media_type=media_type,
         description=str(entry.get("description") or ""),
         deprecated=entry.get("deprecated") is True,
+        allow_empty=location == "query" and entry.get("allowEmptyValue") is True,
     )
 
 
@@ -197,13 +226,17 @@ def _body(doc: Doc, raw: Any) -> RequestBody | None:
     body = doc.deref(raw)
     if not isinstance(body, dict):
         return None
-    media = [
-        Media(name, mapping(entry).get("schema", {}), mapping(mapping(entry).get("encoding")))
-        for name, entry in mapping(body.get("content")).items()
-    ]
+    media = [_media(name, mapping(doc.deref(entry))) for name, entry in mapping(body.get("content")).items()]
     if not media:
         return None
     return RequestBody(body.get("required") is True, tuple(media), str(body.get("description") or ""))
+
+
+def _media(name: str, entry: JsonObject) -> Media:
+    """A Media Type Object, which is a component of its own in OpenAPI 3.2."""
+    items = entry.get("itemSchema")
+    schema = entry.get("schema", {} if items is None else {"type": "array", "items": items})
+    return Media(name, schema, mapping(entry.get("encoding")), items)
 
 
 def _responses(doc: Doc, operation: JsonObject) -> JsonObject:
@@ -269,6 +302,7 @@ def swagger_parameter(entry: JsonObject, location: Location) -> OperationParamet
         explode=multi,
         delimiter=None if multi else COLLECTIONS.get(collection, ","),
         description=str(entry.get("description") or ""),
+        allow_empty=location == "query" and entry.get("allowEmptyValue") is True,
     )
 
 

@@ -16,10 +16,17 @@ import orjson
 
 from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
+from integrations.openapi.anchors import may_have_anchors, settle_references
 from integrations.openapi.bundle import Bundle, Fetched, Files, Library
 from integrations.openapi.doc import MAGIC
 from integrations.openapi.load import parse_source, version_of
-from integrations.openapi.operations import References, find_operations, make_rows, sound_operations
+from integrations.openapi.operations import (
+    References,
+    find_operations,
+    make_rows,
+    sound_operations,
+    warn_of_paths,
+)
 from integrations.openapi.patch import apply_patch
 from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.trim import trim, trim_map
@@ -37,6 +44,7 @@ _ROOT = (
     "schemes",
     "consumes",
     "produces",
+    "$self",
 )
 
 
@@ -60,7 +68,8 @@ def compile_document(
         document = apply_patch(document, overrides)
     version = version_of(document, name)
     with gc_paused():
-        return _Compilation(document, version, name, Bundle(library) if library else None).emit()
+        compilation = _Compilation(document, version, name, Bundle(library) if library else None)
+        return compilation.emit(may_have_anchors(source))
 
 
 class _Compilation:
@@ -75,10 +84,15 @@ class _Compilation:
         self._references: dict[str, set[str]] = {}
         self._servers: dict[bytes, JsonObject] = {}
 
-    def emit(self) -> bytes:
+    def emit(self, has_anchors: bool) -> bytes:
+        is_modern = self._version not in ("2.0", "3.0")
         self._trim()
+        if has_anchors and is_modern:
+            self._settle()
         if self._bundle is not None and self._names_other_files():
             self._include(self._bundle)
+            if is_modern:
+                self._settle()
         rows = self._rows()
         slices, blob = self._slices()
         header = {
@@ -122,6 +136,10 @@ class _Compilation:
         self._document["x-files"] = {str(number): tree for number, tree in enumerate(bundle.files)}
         self._trim()
 
+    def _settle(self) -> None:
+        settle_references(self._document)
+        self._trim()
+
     def _rows(self) -> list[list[Any]]:
         references = References(self._document, self._references, self._reason_of, self._shown)
         try:
@@ -129,6 +147,7 @@ class _Compilation:
         except SourceError as error:
             raise SourceError(f"{self._name}: {error}") from None
         sound = list(sound_operations(found, references, self._warn))
+        warn_of_paths(self._document, sound, self._warn)
         for operation in sound:
             self._note_servers(operation.item)
             self._note_servers(operation.body)

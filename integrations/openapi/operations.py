@@ -13,6 +13,7 @@ from typing import Any
 
 from integrations.base import JsonObject, SourceError
 from integrations.naming import Named, plan_names
+from integrations.openapi.path_template import settle_template
 from integrations.openapi.pointer import join_pointer, mapping, split_fragment, strings, walk
 from integrations.openapi.trim import trim
 
@@ -127,6 +128,25 @@ def sound_operations(
         else:
             warn(f"{operation.place}: {reason}")
     return sound
+
+
+def warn_of_paths(document: JsonObject, operations: Sequence[Operation], warn: Callable[[str], None]) -> None:
+    """Variables of paths that are not declared as they are written."""
+    for operation in operations:
+        if "{" in operation.path:
+            declared = (one["name"] for one in _parameters(document, operation) if one.get("in") == "path")
+            for sentence in settle_template(operation.path, declared).warnings():
+                warn(f"{operation.place}: {sentence}")
+
+
+def _parameters(document: JsonObject, operation: Operation) -> Iterator[JsonObject]:
+    """Those of the path item and of the operation that have a name."""
+    for holder in (operation.item, operation.body):
+        listed = holder.get("parameters")
+        for raw in listed if isinstance(listed, list) else []:
+            parameter = resolve(document, raw)
+            if parameter is not None and isinstance(parameter.get("name"), str):
+                yield parameter
 
 
 def resolve(document: JsonObject, value: Any) -> JsonObject | None:

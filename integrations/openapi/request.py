@@ -62,6 +62,7 @@ def build_request(
     if media is not None and not given.problems:
         _read_text(media, given)
         given.body = structured_body(closure.doc, media, given.body)
+    _read_content(closure, given)
     if not given.problems:
         given.problems += check_values(closure, given, media, validate)
     _stop(given)
@@ -79,6 +80,15 @@ def build_request(
     if not request.origin:
         raise InvalidArguments([Problem("", _no_server(base))])
     return request, canonical(binding, given, media)
+
+
+def _read_content(closure: Closure, given: GivenArguments) -> None:
+    """Parameters that are JSON may be given as its text, as bodies are."""
+    for parameter in closure.binding.parameters:
+        key = (parameter.location, parameter.name)
+        if parameter.media_type is not None and key in given.values:
+            media = Media(parameter.media_type, parameter.schema)
+            given.values[key] = structured_body(closure.doc, media, given.values[key])
 
 
 def _read_text(media: Media, given: GivenArguments) -> None:
@@ -176,7 +186,7 @@ def _replacement(parameter: OperationParameter, value: Any, reserved: bool, seve
     """
     if several and isinstance(value, str):
         return "/".join(map(encode, value.split("/")))
-    return path_text(parameter, value, reserved=reserved or parameter.allow_reserved)
+    return path_text(parameter, value, reserved=reserved)
 
 
 def _leaves(segment: str) -> bool:

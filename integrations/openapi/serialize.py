@@ -24,6 +24,7 @@ Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).
 _QUERY_RESERVED = ":/?@!$'()*,;="
 _PATH_RESERVED = ":/@!$&'()*+,;="
+_SEGMENT_RESERVED = _PATH_RESERVED.replace("/", "")
 # What stands in URLs that documents write themselves, besides letters and digits; triplets stay as they are.
 URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
@@ -124,8 +125,12 @@ def collected(value: list[Any], schema: Any, delimiter: str, code: Encode) -> st
 
 
 def path_text(parameter: OperationParameter, value: Any, *, reserved: bool = False) -> str:
-    """What replaces `{name}`. `reserved` is RFC 6570's `{+name}`, or `allowReserved` of OpenAPI 3.2."""
-    code: Encode = (lambda text: encode_reserved(text, _PATH_RESERVED)) if reserved else encode
+    """What replaces `{name}`. `reserved` is RFC 6570's `{+name}`, which keeps slashes; `allowReserved` of OpenAPI 3.2
+    encodes what has a meaning in a path (`/`, `?`, `#`).
+    """
+    keep = _PATH_RESERVED if reserved else _SEGMENT_RESERVED
+    allowed = reserved or parameter.allow_reserved
+    code: Encode = (lambda text: encode_reserved(text, keep)) if allowed else encode
     if parameter.media_type is not None:
         return code(content_text(parameter.media_type, value))
     if parameter.delimiter is not None and isinstance(value, list):

@@ -65,7 +65,14 @@ class ApiServer:
 def bind_servers(
     root: JsonObject, item: JsonObject, operation: JsonObject, source_url: str | None
 ) -> tuple[ApiServer, ...]:
-    """Servers of one operation, in order. Relative ones stay relative when the document has no URL."""
+    """Servers of one operation, in order. Relative ones stay relative when the document has no URL.
+
+    `$self` of OpenAPI 3.2 is the document's URL, seen from where it was found (RFC 3986 section 5.1.1).
+    """
+    own = root.get("$self")
+    if isinstance(own, str):
+        source_url = urljoin(source_url or "", own)
+        source_url = source_url if origin_of(source_url) else None
     if "swagger" in root:
         return _swagger_servers(root, operation, source_url)
     for holder in (operation, item, root):

@@ -27,7 +27,7 @@ from integrations.sources import MAX_SOURCE_BYTES
 
 _MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
-_COMPILER = "6"
+_COMPILER = "7"
 """Part of every key, so that a file compiled by another version of the compiler is never opened."""
 
 
@@ -128,16 +128,17 @@ async def load_toolset(
 ) -> OpenApiToolset:
     """Fetch or read the document, compile it (or find it compiled) and pick the tools. Raises `SourceError`."""
     cache = CompiledCache(cache_dir)
+    found_at: str | None = None
     if source.inline is not None:
         name, (doc, key) = "inline document", await _load_inline(source.inline, options, cache)
     elif source.file is not None:
         name, (doc, key) = source.file.name, await _load_file(source.file, options, cache)
     elif source.url is not None:
         name = source.url.split("?")[0]
-        doc, key = await _Remote(source.url, options, http, cache).load()
+        doc, key, found_at = await _Remote(source.url, options, http, cache).load()
     else:
         raise SourceError("`spec` names neither a url, a file nor an inline document")
-    return make_toolset(doc, key, source.url, name, options.include, options.exclude)
+    return make_toolset(doc, key, found_at, name, options.include, options.exclude)
 
 
 async def _load_inline(
@@ -212,14 +213,15 @@ class _Remote:
         self._fetcher = Fetcher(http, options.egress_allow, options.headers)
         self._files: dict[str, bytes | str] = {}
 
-    async def load(self) -> tuple[Doc, str]:
+    async def load(self) -> tuple[Doc, str, str]:
+        """The document, its key, and the URL that what is relative in it starts from."""
         place = digest_of(self._url, self._options.headers)
         last = self._cache.last_fetch(place)
         known = self._cache.find(self._key(last)) if last else None
         found = await self._fetcher.document(self._url, last.validators if last and known else {})
         if found.content is None and last and known:
             if await self._files_are_current(known):
-                return known, self._key(last)
+                return known, self._key(last), last.url
             found = await self._fetcher.document(self._url, {})
         content = found.content or b""
         last = FetchRecord(hashlib.sha256(content).hexdigest(), self._base(found.url), found.validators)
@@ -229,7 +231,7 @@ class _Remote:
         if doc is None or not await self._files_are_current(doc):
             request: JsonObject = {"url": last.url, "size": len(content)}
             doc = await _compile(content, self._name, key, self._options, self._cache, request, self)
-        return doc, key
+        return doc, key, last.url
 
     async def _files_are_current(self, doc: Doc) -> bool:
         await self._fetch([url for url, _ in doc.dependencies])

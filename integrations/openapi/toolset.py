@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.binding import OperationBinding, bind_operation
+from integrations.openapi.binding import OperationBinding, bind_operation, sent_method
 from integrations.openapi.doc import Doc
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins
@@ -117,16 +117,16 @@ def _remember(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
 
 def _definition(row: list[Any]) -> ToolDefinition:
     name, method, path, title, description, identifier, deprecated, keywords = row
-    upper = method.upper()
+    sent = sent_method(method)
     return ToolDefinition(
         name=name,
         title=title,
         description=description,
-        risk=_risk(upper),
-        idempotent=upper in _IDEMPOTENT,
+        risk=_risk(sent),
+        idempotent=sent in _IDEMPOTENT,
         deprecated=deprecated,
         keywords=keywords,
-        method=upper,
+        method=sent,
         path=path,
         operation_id=identifier,
     )

@@ -17,7 +17,7 @@ from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
 
 from integrations.base import Problem
-from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_xml
+from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_xml
 from integrations.http.toolfile import is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
@@ -60,7 +60,9 @@ def check_values(
             continue
         value = given.values[key]
         if parameter.media_type is not None and isinstance(value, str):
-            # A string is sent unchanged, while the schema describes the parsed content.
+            # A string that is no JSON text is sent as a string, while the schema describes the parsed content.
+            continue
+        if parameter.allow_empty and value == "":
             continue
         out += _textual_problems(check, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
@@ -88,6 +90,8 @@ def _body_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
             join_pointer("body", name) for name, value in body.items() if _is_free(media, name, value)
         )
         return _textual_problems(check, schema, body, "/body", files)
+    if is_ndjson(media.essence) and isinstance(body, list):
+        return list(check.problems(schema, body, "/body"))
     if is_xml(media.essence) and isinstance(body, dict | list):
         return _textual_problems(check, schema, body, "/body")
     return []

@@ -1,4 +1,5 @@
-"""Objects to XML by the XML Object of OpenAPI 3: `name`, `attribute`, `wrapped`, `prefix`, `namespace`."""
+"""Objects to XML by the XML Object of OpenAPI 3: `name`, `attribute`, `wrapped`, `prefix`, `namespace`, and
+`nodeType` of OpenAPI 3.2."""
 
 from __future__ import annotations
 
@@ -37,11 +38,28 @@ def _element(doc: Doc, name: str, schema: Any, value: Any) -> str:
             continue
         part = _object(doc.deref(properties.get(key, {})))
         part_hints = _object(part.get("xml"))
-        if part_hints.get("attribute") is True:
+        kind = _node_type(part_hints)
+        if kind == "attribute":
             opening += f" {_tag(part_hints, key)}={quoteattr(scalar_text(item))}"
+        elif kind == "text":
+            inner.append(escape(scalar_text(item)))
+        elif kind == "cdata":
+            inner.append(_cdata(scalar_text(item)))
         else:
             inner.append(_element(doc, key, part, item))
-    return f"<{opening}>{''.join(inner)}</{tag}>"
+    text = "".join(inner)
+    return text if _node_type(hints) == "none" else f"<{opening}>{text}</{tag}>"
+
+
+def _node_type(hints: JsonObject) -> str:
+    """`nodeType` of OpenAPI 3.2, else `attribute` of the versions before."""
+    declared = hints.get("nodeType")
+    return str(declared) if declared else "attribute" if hints.get("attribute") is True else "element"
+
+
+def _cdata(text: str) -> str:
+    """The end mark cannot stand inside: it is divided between two sections."""
+    return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>"
 
 
 def _list(doc: Doc, tag: str, schema: JsonObject, value: list[Any]) -> str:
@@ -49,7 +67,8 @@ def _list(doc: Doc, tag: str, schema: JsonObject, value: list[Any]) -> str:
     items = _object(doc.deref(schema.get("items", {})))
     hints = _object(schema.get("xml"))
     inner = "".join(_element(doc, tag, items, item) for item in value)
-    return f"<{tag}{_namespace(hints)}>{inner}</{tag}>" if hints.get("wrapped") is True else inner
+    wrapped = hints.get("wrapped") is True or hints.get("nodeType") == "element"
+    return f"<{tag}{_namespace(hints)}>{inner}</{tag}>" if wrapped else inner
 
 
 def _tag(hints: JsonObject, name: str) -> str:

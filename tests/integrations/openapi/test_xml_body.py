@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from integrations.openapi.xml_body import to_xml
@@ -38,3 +40,16 @@ def test_without_hints() -> None:
 def test_names_cannot_inject() -> None:
     with pytest.raises(ValueError, match="XML name"):
         to_xml(DOC, True, {"a><evil/><a": 1})
+
+
+@pytest.mark.parametrize(("schema", "value", "expected"), [
+    ({"properties": {"a": {"xml": {"nodeType": "attribute"}}}}, {"a": "x"}, '<root a="x"></root>'),
+    ({"properties": {"t": {"xml": {"nodeType": "text"}}}}, {"t": "<"}, "<root>&lt;</root>"),
+    ({"properties": {"c": {"xml": {"nodeType": "cdata"}}}}, {"c": "]]>"}, "<root><![CDATA[]]]]><![CDATA[>]]></root>"),
+    ({"properties": {"l": {"xml": {"nodeType": "element"}}}}, {"l": [1, 2]}, "<root><l><l>1</l><l>2</l></l></root>"),
+    ({"properties": {"o": {"xml": {"nodeType": "none"}}}}, {"o": {"x": 1}}, "<root><x>1</x></root>"),
+])  # fmt: skip
+def test_node_types(schema: dict[str, Any], value: Any, expected: str) -> None:
+    """OpenAPI 3.2 XML Object, `nodeType`."""
+    doc = compiled({"openapi": "3.2.0", "paths": {}})
+    assert to_xml(doc, schema, value).decode().partition("?>")[2] == expected
