@@ -29,6 +29,7 @@ class ToolDefinition:
     `name` is unique in its toolset and address-safe: identifiers joined by dots. `title` and `description` are the
     upstream's own prose, not sanitised. `keywords` is extra text for the search index (parameter names, tags).
     `method`, `path` and `operation_id` are set by OpenAPI only, `origin` by the other kinds.
+    `runs_code`: it takes a program, so that what it does there cannot be told from its name.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ToolDefinition:
     path: str = ""
     operation_id: str | None = None
     origin: str = ""
+    runs_code: bool = False
 
     @property
     def stands_for(self) -> str:

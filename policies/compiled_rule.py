@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.conditions import ArgumentTest, ConditionError, Unjudgeable
 from policies.decision import Considered, Decision
-from policies.patterns import parse_pattern
+from policies.patterns import ADDRESS_SEGMENTS, parse_pattern
 from policies.principals import Principals
 from policies.rules import Caller, Rule, ToolFacts
 
@@ -19,8 +19,19 @@ class RuleError(ValueError):
 class CompiledRule:
     """One compiled rule. Immutable after `__init__`, which raises `RuleError`."""
 
-    __slots__ = ("_everyone", "_principals", "_risk", "_tests", "_wrong_caller", "_wrong_values",
-                 "depends", "outcome", "pattern", "rule")  # fmt: skip
+    __slots__ = (
+        "_everyone",
+        "_principals",
+        "_risk",
+        "_tests",
+        "_unnamed",
+        "_wrong_caller",
+        "_wrong_values",
+        "depends",
+        "outcome",
+        "pattern",
+        "rule",
+    )  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -42,6 +53,13 @@ class CompiledRule:
         self._wrong_values = {
             test.path: self._skipped(f"`{test.path}` does not hold") for test in self._tests
         }
+        tool = self.pattern.segments[ADDRESS_SEGMENTS - 1 :]
+        names_a_tool = not self.pattern.below and not any("*" in segment for segment in tool)
+        self._unnamed = (
+            self._skipped("the tool runs code: a rule approves it only by its full name")
+            if rule.action == "approve" and not names_a_tool
+            else None
+        )
         self.depends = self._skipped(f"depends on {', '.join(f'`{test.path}`' for test in self._tests)}")
 
     def _skipped(self, note: str) -> Considered:
@@ -55,6 +73,8 @@ class CompiledRule:
         `arguments` None means not known yet: a rule with conditions answers its `depends`. May raise
         `ConditionError`.
         """
+        if tool.runs_code and self._unnamed is not None:
+            return self._unnamed
         if self._risk and tool.risk not in self._risk:
             return self._skipped(f"risk is {tool.risk}, the rule is for {', '.join(sorted(self._risk))}")
         if not (self._everyone or self._principals.admit(caller)):

@@ -5,6 +5,7 @@ Rules:
 - When no rule of the first layer applies, the integration's `approve_by_default` stands in for it. Later
   layers have no default: they can tighten what the first one says, and loosen neither its rules nor its
   defaults.
+- A tool that runs code is approved only by a rule that names it in full, and by no default.
 - A name that came to stand for another tool is approved by no rule.
 - Whatever goes wrong while deciding is a block that names the rule.
 - A decision explains itself: in it is every rule that matches the address, up to the one that won its layer.
@@ -168,6 +169,8 @@ def _fall_back(verdict: _Verdict, tool: ToolFacts) -> None:
     """Let the integration's default speak for the first layer. Raises KeyError for an unknown default."""
     default = tool.approve_by_default
     action = (_READS if tool.risk == "read" else _OTHERS)[default]
+    if tool.runs_code:
+        action = "require_approval"
     name = f"approve_by_default: {default}"
     verdict.outcome = Decision(action, name, tool.default_source, default=default)
     verdict.row = Considered(name, tool.default_source, action, "decided", tool.origin)

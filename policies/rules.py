@@ -61,7 +61,8 @@ class ToolFacts:
 
     `address` has no leading `tools.`. `default_source` is the `file:line` of `approve_by_default`; `origin`
     is how the upstream calls the operation (`PATCH /repos/{owner}/{repo}`), for explanations only. `moved_from` is
-    what the name stood for when the rules were written, if that was another tool.
+    what the name stood for when the rules were written, if that was another tool. `runs_code`: it takes a program, so
+    that rules for single operations cannot hold behind it.
     """
 
     address: str
@@ -71,3 +72,4 @@ class ToolFacts:
     default_source: str = ""
     origin: str = ""
     moved_from: str = ""
+    runs_code: bool = False

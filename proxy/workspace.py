@@ -62,6 +62,7 @@ class Workspace:
             default_source=default.source,
             origin=definition.stands_for if moved_from else origin,
             moved_from=moved_from,
+            runs_code=definition.runs_code,
         )
 
     def visible_for(self, caller: Caller) -> Visible:

@@ -7,6 +7,7 @@ without annotations is a write, which needs approval unless the config says othe
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,14 @@ from integrations.patterns import name_filter, none_left
 Method = Literal["tools/call", "resources/list", "resources/read", "prompts/list", "prompts/get"]
 _MAX_NAME = 200
 _MAX_KEYWORDS = 40
+_PROGRAMS = frozenset({"code", "script", "source", "program", "javascript", "typescript", "python"})
+_RUNS_NAME = re.compile(
+    r"(^|[^a-z])(exec|execute|eval|evaluate|run)([^a-z]|$)|^(exec|execute|eval|run)(?-i:[A-Z])", re.IGNORECASE
+)
+_RUNS_TEXT = re.compile(
+    r"\b(execut|run|eval)\w*\b.{0,80}\b(code|script|javascript|typescript|python)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,12 @@ def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:
     # The names of our own tools are never a server's, so that what a rule says of them cannot come to mean another.
     names = unique_names([tool.name for tool in kept], reserved=_METHODS)
     entries = [_tool(tool, name) for tool, name in zip(kept, names, strict=True)]
+    warnings += [
+        f"{offer.server or 'mcp'}: `{one.definition.name}` runs code upstream: rules for single operations cannot hold"
+        " there, so it asks unless a rule names it in full"
+        for one in entries
+        if one.definition.runs_code
+    ]
     entries += [_entry(own.name, own, RequestPlan(_METHODS[own.name])) for own in _own_tools(offer)]
     return entries, warnings
 
@@ -165,6 +180,7 @@ def _entry(name: str, tool: ListedTool, plan: RequestPlan) -> _Entry:
         idempotent=risk == "read" or tool.annotations.get("idempotentHint") is True,
         keywords=_keywords(tool, name),
         origin=f"{plan.method} {plan.name}".rstrip(),
+        runs_code=runs_code(tool),
     )
     return _Entry(definition, plan, ToolSchemas(tool.input, tool.output), tool.annotations)
 
@@ -174,6 +190,19 @@ def risk_of(annotations: Mapping[str, Any]) -> Risk:
     if annotations.get("readOnlyHint") is True:
         return "read"
     return "destructive" if annotations.get("destructiveHint") is True else "write"
+
+
+def runs_code(tool: ListedTool) -> bool:
+    """Whether the tool takes a program: it has to be given one, and its name or description says that it is run."""
+    required, properties = tool.input.get("required"), tool.input.get("properties")
+    if not isinstance(required, list) or not isinstance(properties, dict):
+        return False
+    programs = [
+        name
+        for name in required
+        if isinstance(name, str) and name.lower() in _PROGRAMS and name in properties
+    ]
+    return bool(programs) and bool(_RUNS_NAME.search(tool.name) or _RUNS_TEXT.search(tool.description))
 
 
 def _keywords(tool: ListedTool, name: str) -> str:

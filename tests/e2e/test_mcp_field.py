@@ -31,7 +31,7 @@ UNICODE = [
     {"name": "München", "inputSchema": OBJECT, "annotations": READ},
 ]
 BAD = [{"name": "ok", "inputSchema": OBJECT}, {"name": "nothing", "inputSchema": None}, {"name": 5}]
-REMOTE = ("unicode", "lost", "bad", "packed", "moved", "elsewhere", "listless", "undeclared")
+REMOTE = ("unicode", "lost", "bad", "packed", "moved", "elsewhere", "listless", "undeclared", "nested")
 
 
 @dataclass
@@ -61,6 +61,8 @@ def prepared(upstreams: dict[str, RawHttp]) -> None:
     upstreams["elsewhere"].echo.replies["/mcp"] = [Reply(301, [("Location", "/mcp/")])]
     upstreams["listless"].result = {"content": [{"type": "text", "text": "x"}], "structuredContent": ["x"]}
     upstreams["undeclared"].capabilities = {}
+    code = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
+    upstreams["nested"].tools = [{"name": "execute", "inputSchema": code, "annotations": READ}]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,13 @@ async def test_22_requests_say_who_sends_them(field: Field) -> None:
     assert said == {f"executor/{metadata.version('executor-proxy')}"}
 
 
-def test_06_09_10_19_what_is_wrong_is_said_where_a_person_looks(field: Field) -> None:
+async def test_20_a_tool_that_runs_code_asks_although_everything_is_approved(field: Field) -> None:
+    asked = await field.proxy.execute("return await tools.nested.org.main.execute({code: '1'})")
+    assert asked.status == "waiting_for_interaction"
+    assert called(field.upstreams["nested"]) == []
+
+
+def test_06_09_10_19_20_what_is_wrong_is_said_where_a_person_looks(field: Field) -> None:
     """`executor tools sources` opens the same servers itself."""
     done = subprocess.run(
         [sys.executable, "-m", "proxy", "tools", "sources", "--config", str(field.config)],
@@ -189,3 +197,4 @@ def test_06_09_10_19_what_is_wrong_is_said_where_a_person_looks(field: Field) ->
     assert f"the endpoint redirects to {url}/mcp/; set `url` to it" in said
     assert "without declaring the `tools` capability" in said
     assert "(`start_timeout`)" in said
+    assert "`execute` runs code upstream" in said

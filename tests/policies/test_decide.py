@@ -246,3 +246,25 @@ def test_a_name_that_stood_for_another_tool_is_approved_by_no_rule(
     decision = compile_policies([Layer("policies", rules)]).decide(tool, Caller(), {})
     assert decision.action == action
     assert ("stood for `DELETE /old`" in (decision.reason or "")) == (action == "require_approval")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "default", "action"),
+    [
+        ("*", "none", "require_approval"),
+        ("api.*", "none", "require_approval"),
+        ("api.*.*.exec*", "none", "require_approval"),
+        ("api.*.*.execute", "none", "approve"),
+        ("api.org.main.execute", "none", "approve"),
+        ("other.*", "all", "require_approval"),
+        ("other.*", "reads", "require_approval"),
+    ],
+)
+def test_a_tool_that_runs_code_is_approved_only_by_its_full_name(
+    pattern: str, default: ApproveByDefault, action: str
+) -> None:
+    tool = ToolFacts("api.org.main.execute", "api", "read", default, runs_code=True)
+    assert policies(rules(Rule("a", pattern, "approve"))).decide(tool, Caller(), {}).action == action
+    assert policies(rules(Rule("a", pattern, "block"))).decide(tool, Caller(), {}).action == (
+        "block" if pattern[0] != "o" else "require_approval"
+    )

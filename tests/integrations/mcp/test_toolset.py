@@ -120,3 +120,39 @@ def test_unknown_tools() -> None:
     for look in (EMPTY.definition, EMPTY.plan, EMPTY.schemas, EMPTY.annotations):
         with pytest.raises(UnknownTool):
             look("nothing")
+
+
+CODE = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
+
+
+# Recipe 20.
+@pytest.mark.parametrize(
+    ("name", "description", "schema", "found"),
+    [
+        ("execute", "", CODE, True),
+        ("run_code", "", CODE, True),
+        ("executeJavascript", "", CODE, True),
+        ("search", "Runs JavaScript code against the API's document", CODE, True),
+        (
+            "sandbox",
+            "Evaluate a Python script",
+            {**CODE, "properties": {"script": {}}, "required": ["script"]},
+            True,
+        ),
+        ("execute", "", {"type": "object", "properties": {"code": {}}}, False),
+        ("execute", "", {"type": "object"}, False),
+        ("redeem", "Redeem a coupon code", CODE, False),
+        ("executor_status", "", CODE, False),
+        ("return_item", "By the code on its label", CODE, False),
+        ("run", "", {**CODE, "required": 5}, False),
+    ],
+)
+def test_a_server_that_runs_code_is_named_as_one(
+    name: str, description: str, schema: Any, found: bool
+) -> None:
+    toolset = make_toolset(
+        Offer("s", (ListedTool(name, "", description, schema, None, {"readOnlyHint": True}),))
+    )
+    (made,) = toolset.tools
+    assert made.runs_code is found
+    assert any("runs code upstream" in warning for warning in toolset.warnings) is found
