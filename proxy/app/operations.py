@@ -64,6 +64,7 @@ class Operations:
                 "busy": stats.busy,
                 "hardening": hardening.line(),
                 "missing": list(hardening.missing),
+                "typescript": self._pool().typescript,
             },
             "leases": self._live.leases(),
         }

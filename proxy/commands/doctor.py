@@ -83,7 +83,8 @@ async def _all(config: Sequence[str] | None) -> AsyncIterator[Check]:
     yield _clock()
     yield _directory("state", state_dir(os.environ))
     yield _directory("cache", cache_dir(os.environ))
-    yield await _sandbox()
+    async for check in _sandbox():
+        yield check
     try:
         paths = config_paths(config)
     except CannotRun as error:
@@ -121,17 +122,20 @@ def _directory(name: str, path: Path) -> Check:
     return Check(name, "bad", f"{path} cannot be written; set EXECUTOR_STATE_DIR to a directory that can")
 
 
-async def _sandbox() -> Check:
+async def _sandbox() -> AsyncIterator[Check]:
     from proxy.sandbox import HardeningMissing, Pool, PoolOptions, PoolUnavailable
 
     try:
-        async with Pool(PoolOptions(workers=1)) as pool:
+        async with Pool(PoolOptions(workers=1, prepare_typescript_seconds=None)) as pool:
             line = pool.hardening.line()
-            return Check(
-                "sandbox", "warn" if pool.hardening.missing else "ok", line.removeprefix("sandbox: ")
-            )
+            level: Level = "warn" if pool.hardening.missing else "ok"
+            yield Check("sandbox", level, line.removeprefix("sandbox: "))
+            trouble = await pool.check_typescript()
     except (HardeningMissing, PoolUnavailable, OSError) as error:
-        return Check("sandbox", "bad", str(error))
+        yield Check("sandbox", "bad", str(error))
+        return
+    works = Check("typescript", "ok", "compiles")
+    yield works if trouble is None else Check("typescript", "bad", f"cannot be compiled: {trouble}")
 
 
 def _config(loaded: LoadedConfig) -> Check:

@@ -79,6 +79,15 @@ class Pool:
         """What the zygote found to work on this system."""
         return self._hardening
 
+    @property
+    def typescript(self) -> str:
+        """Whether TypeScript can be compiled: `not tried yet`, `ok`, or why not."""
+        return self._typescript.status
+
+    async def check_typescript(self) -> str | None:
+        """Compile a line of it. Why that does not work, or None."""
+        return await self._typescript.check()
+
     def stats(self) -> PoolStats:
         """Figures for status and metrics."""
         idle = sum(len(workers) for workers in self._idle.values())
@@ -206,6 +215,9 @@ class Pool:
         if self._options.prepare_typescript_seconds is not None:
             await asyncio.sleep(self._options.prepare_typescript_seconds)
             await self._typescript.prepare()
+            trouble = await self._typescript.check()
+            if trouble is not None:
+                _log.error("typescript cannot be compiled, agents must send plain javascript: %s", trouble)
 
     # ---- the zygote ----------------------------------------------------------------------------------------
     async def _living_zygote(self) -> Supervisor:

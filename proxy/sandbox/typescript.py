@@ -6,6 +6,7 @@ memory file that is sealed before any agent code is read."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -15,14 +16,18 @@ from pathlib import Path
 
 import orjson
 
+from proxy.sandbox.executable_memory import may_execute_memory
 from proxy.sandbox.frames import FrameReader, FrameTooLarge, pack
 
 _DIRECTORY = Path(__file__).parent
 _REQUEST_SECONDS = 5.0
 _START_SECONDS = 20.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
-# What a worker is sent when the transform failed: it then reports what the engine's own parser said.
-_NO_ANSWER = b'{"t":"source"}'
+_SAMPLE = "const one: number = 1"
+_NO_MEMORY = (
+    "memory may not become executable here, which WebAssembly needs; allow it for this service "
+    "(systemd: MemoryDenyWriteExecute=no; else see PR_SET_MDWE, SELinux execmem)"
+)
 
 
 class TypeScript:
@@ -35,24 +40,43 @@ class TypeScript:
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._answered = False
+        self._tried = False
+        self._trouble: str | None = None
+
+    @property
+    def status(self) -> str:
+        """`not tried yet`, `ok`, or why the last code was not compiled."""
+        return self._trouble or ("ok" if self._tried else "not tried yet")
 
     async def transform(self, code: str) -> bytes:
-        """Never raises for bad code or a broken transform: those are answers too."""
+        """Never raises for bad code or a broken transform: those are answers too. The worker is told why there is no
+        code, so that its caller does not look for the mistake in it."""
         async with self._turn:
             limit = self._request_seconds if self._answered else _START_SECONDS
+            self._tried = True
             try:
                 async with asyncio.timeout(limit):
                     answer = await self._ask(orjson.dumps({"code": code}))
-            except (TimeoutError, OSError, FrameTooLarge):
+            except (TimeoutError, OSError, FrameTooLarge) as error:
                 self.stop()
-                return _NO_ANSWER
-            self._answered = True
+                self._trouble = _reason(error, limit)
+                return orjson.dumps({"t": "source", "unavailable": self._trouble})
+            self._answered, self._trouble = True, None
             return answer
+
+    async def check(self) -> str | None:
+        """Compile a line of TypeScript. Why that does not work, or None. A process that was not there is ended."""
+        was_idle = self._process is None
+        await self.transform(_SAMPLE)
+        if was_idle:
+            async with self._turn:
+                self.stop()
+        return self._trouble
 
     async def prepare(self) -> None:
         """Compile the transform ahead of the first use, in a process that ends when it is done."""
         async with self._turn:
-            if os.fstat(self._artifact).st_size:
+            if os.fstat(self._artifact).st_size or not may_execute_memory():
                 return
             process = self._launch(-1)
             try:
@@ -92,6 +116,8 @@ class TypeScript:
                 return payload
 
     def _start(self) -> socket.socket:
+        if not may_execute_memory():
+            raise PermissionError(errno.EACCES, _NO_MEMORY)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -111,3 +137,13 @@ class TypeScript:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and file, no shell
             command, env={}, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
         )
+
+
+def _reason(error: Exception, limit_seconds: float) -> str:
+    if isinstance(error, PermissionError) and error.strerror == _NO_MEMORY:
+        return _NO_MEMORY
+    if isinstance(error, TimeoutError):
+        return f"it took longer than {limit_seconds:g} s"
+    if isinstance(error, FrameTooLarge):
+        return "the compiled code is too large"
+    return "the process that compiles it ended; the server's log says more"

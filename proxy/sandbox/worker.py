@@ -152,7 +152,8 @@ def _source_events(message: dict[str, Any]) -> bytes:
     if "code" in message:
         recovered = recover(message["code"])
         return json.dumps([_code(recovered)]).encode()
-    return json.dumps([{"source": None, "syntax": message.get("error")}]).encode()
+    told = {"syntax": message.get("error"), "unavailable": message.get("unavailable")}
+    return json.dumps([{"source": None, **told}]).encode()
 
 
 def _find_big(value: Any, path: list[str | int], found: list[tuple[list[str | int], str]]) -> None:

@@ -98,6 +98,11 @@ function begin(start) {
     if (compiled.run) return launch(compiled, start.call);
     if (start.mayTransform) { needsTransform = true; return undefined; }
   }
+  if (start.unavailable) {
+    const fault = compiled ? `Read as JavaScript: ${compiled.error.message}.` : "Nothing is wrong with the code.";
+    const said = `This server cannot compile TypeScript: ${start.unavailable}. Send plain JavaScript, without types. ${fault}`;
+    return finishWithError("error", "TypeScriptUnavailableError", said, "", compiled ? compiled.place : null);
+  }
   // No transform, or none that helped: what the engine's own parser said stands.
   const said = compiled ? `${compiled.error.message}` : "this is TypeScript, and its transform is not available";
   return finishWithError("syntax", "SyntaxError", said, "", compiled ? compiled.place : null);

@@ -30,7 +30,7 @@ async def test_status(tmp_path: Path, env: Mapping[str, str]) -> None:
     assert status["connections"] == [
         {"connection": "shop.org.main", "kind": "openapi", "tools": 4, "status": "connected", "warnings": []}
     ]
-    assert status["sandbox"].keys() == {"warm", "busy", "hardening", "missing"}
+    assert status["sandbox"].keys() == {"warm", "busy", "hardening", "missing", "typescript"}
     assert status["leases"] == 0
     assert isinstance(status["version"], str)
     assert CANARY not in json.dumps(status)

@@ -27,7 +27,7 @@ def test_a_machine_that_can_serve(run: Run, tmp_path: Path) -> None:
     ran = run("doctor", "--config", str(config))
     assert ran.code == 0
     levels = [line.split()[:2] for line in ran.out.splitlines()]
-    names = ["python", "clock", "state", "cache", "sandbox", "config", "shop.org.main", "rules"]
+    names = ["python", "clock", "state", "cache", "sandbox", "typescript", "config", "shop.org.main", "rules"]
     assert [name for _, name in levels] == names
     assert "bad" not in {level for level, _ in levels}
     assert ran.out.splitlines()[-2].endswith("4 tools")

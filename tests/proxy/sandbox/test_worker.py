@@ -82,6 +82,23 @@ def test_without_a_transform_the_engines_word_stands(new_context: NewContext) ->
     assert answers[0]["error"]["kind"] == "syntax"
 
 
+def test_who_cannot_compile_typescript_says_so(new_context: NewContext) -> None:
+    source = {"t": "source", "unavailable": "no memory for it"}
+    begins = "This server cannot compile TypeScript: no memory for it. Send plain JavaScript, without types. "
+    for code, ends in (
+        ("f<string>(x)", "Nothing is wrong with the code."),
+        ("const a: number = 7; return a", "Read as JavaScript: "),
+        ("let x = ;", "Read as JavaScript: unexpected token"),
+    ):
+        _, answers = converse(new_context, [start(code), source])
+        error = answers[1]["error"]
+        assert (error["name"], error["kind"]) == ("TypeScriptUnavailableError", "error")
+        assert error["message"].startswith(begins + ends), error
+    # What is JavaScript needs no transform.
+    _, answers = converse(new_context, [start("return 1")])
+    assert answers[0]["value"] == 1
+
+
 def test_typescript_can_be_demanded(new_context: NewContext) -> None:
     _, answers = converse(
         new_context, [start("return 1", language="ts"), {"t": "source", "code": "return 2"}]
