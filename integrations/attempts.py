@@ -9,11 +9,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from integrations.base import Failure, Result
 from integrations.http import EgressDenied, HttpError, HttpResponse, TimedOut, TooLarge
+from integrations.http.retry_after import seconds_asked
 
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_SECONDS = 0.2
@@ -65,17 +64,8 @@ def pause_before(number: int) -> float:
 
 
 def retry_after(response: HttpResponse, number: int) -> float | None:
-    """Retry-After in seconds or as a date (RFC 9110 section 10.2.3); too long a wait means no further attempt."""
-    value = response.header("retry-after").strip()
-    if not value:
+    """The pause that the response asks for, or the usual one; too long a wait means no further attempt."""
+    seconds = seconds_asked(response.header("retry-after"))
+    if seconds is None:
         return pause_before(number)
-    if value.isdecimal():
-        seconds = float(value)
-    else:
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return pause_before(number)
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        seconds = aware.timestamp() - datetime.now(UTC).timestamp()
-    return max(0.0, seconds) + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE_SECONDS else None
+    return seconds + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE_SECONDS else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.http.responses import interpret, parse_json, visible_headers
+from integrations.http.responses import interpret, notable_headers, parse_json, wait_asked
 
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 500
@@ -43,11 +43,12 @@ def _not_graphql(response: HttpResponse) -> str:
 def _answer(content: JsonObject, response: HttpResponse) -> Result:
     errors, data = content.get("errors"), content.get("data")
     if not errors:
-        return Success(data, HttpInfo(response.status, visible_headers(response)))
+        return Success(data, HttpInfo(response.status, notable_headers(response)))
     listed = errors if isinstance(errors, list) else [errors]
     details: JsonObject = {"errors": listed[:_MAX_ERRORS], "data": data}
     if len(listed) > _MAX_ERRORS:
         details["errorCount"] = len(listed)
+    details |= wait_asked(response)
     return Failure(
         "graphql_errors", error_text(listed), any(map(_is_rate_limit, listed)), response.status, details
     )

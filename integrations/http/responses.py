@@ -12,12 +12,18 @@ import orjson
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
 from integrations.http.media import is_json, is_ndjson, is_text
+from integrations.http.retry_after import milliseconds_asked
 from integrations.http.toolfile import tool_file
 
 _RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
-_HIDDEN_HEADERS = frozenset(
-    {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "www-authenticate"}
+# What code or a model acts on. The rest costs context, and may hold what nobody should see.
+_NOTABLE_HEADERS = frozenset(
+    """
+    link location etag last-modified retry-after content-disposition deprecation sunset
+    x-next-page x-page x-per-page x-total x-total-count x-total-pages
+    """.split()
 )
+_NOTABLE_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _MAX_HEADERS = 64
 _MAX_DETAIL_BYTES = 16 * 1024
 _FILENAME = re.compile(r'filename="?([^";\r\n]{1,200})"?', re.IGNORECASE)
@@ -38,18 +44,21 @@ _MESSAGE_KEYS = (
 
 def interpret(response: HttpResponse, method: str) -> Result:
     """The result agents see. 401 and 403 mean that the upstream rejected the connection's credential."""
-    info = HttpInfo(response.status, visible_headers(response))
+    info = HttpInfo(response.status, notable_headers(response))
     if 200 <= response.status < 300:
         return Success(read_body(response, method), info)
     return _failure(response, method)
 
 
-def visible_headers(response: HttpResponse) -> dict[str, str]:
-    """Response headers without cookies and credentials, lower case, repeated ones joined by a comma."""
+def notable_headers(response: HttpResponse) -> dict[str, str]:
+    """The headers that matter to a caller: paging, places, versions, files, waits and rate limits.
+
+    Lower case, repeated ones joined by a comma.
+    """
     out: dict[str, str] = {}
     for name, value in response.headers[:_MAX_HEADERS]:
         key = name.lower()
-        if key not in _HIDDEN_HEADERS:
+        if key in _NOTABLE_HEADERS or key.startswith(_NOTABLE_PREFIXES):
             out[key] = f"{out[key]}, {value}" if key in out else value
     return out
 
@@ -158,14 +167,21 @@ def _failure(response: HttpResponse, method: str) -> Failure:
     status = response.status
     content = read_body(response, method)
     message = error_message(content)
-    details: JsonObject = {"headers": visible_headers(response)}
+    details: JsonObject = {}
+    if headers := notable_headers(response):
+        details["headers"] = headers
     if content is not None:
         details["body"] = _bounded(content)
-    if retry := response.header("retry-after"):
-        details["retryAfter"] = retry
+    details |= wait_asked(response)
     code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
     said = message or "no further explanation"
     return Failure(code, f"HTTP {status}: {said}", status in _RETRYABLE, status, details)
+
+
+def wait_asked(response: HttpResponse) -> JsonObject:
+    """`{"retryAfterMs": 3000}` when the response says when to come back."""
+    wait = milliseconds_asked(response.header("retry-after"))
+    return {} if wait is None else {"retryAfterMs": wait}
 
 
 def _bounded(content: Any) -> Any:

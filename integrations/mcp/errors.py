@@ -58,7 +58,8 @@ _RECONNECTABLE = frozenset({"unreachable", "closed", "session"})
 
 
 class McpError(Exception):
-    """See the module docstring. `status`: of HTTP, if there was one. `challenge`: `WWW-Authenticate` of a 401."""
+    """See the module docstring. `status`: of HTTP, if there was one. `challenge`: `WWW-Authenticate` of a 401.
+    `retry_after_ms`: when the server asks to be called again."""
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class McpError(Exception):
         sent: bool = False,
         status: int | None = None,
         challenge: str = "",
+        retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: McpErrorKind = kind
@@ -75,6 +77,7 @@ class McpError(Exception):
         self.sent = sent
         self.status = status
         self.challenge = challenge
+        self.retry_after_ms = retry_after_ms
 
     @property
     def reconnectable(self) -> bool:
@@ -83,7 +86,13 @@ class McpError(Exception):
 
     def as_error(self) -> dict[str, Any]:
         """A JSON-RPC error object, which `wrapped_error` reads."""
-        data = {_KEY: self.kind, "sent": self.sent, "status": self.status, "challenge": self.challenge}
+        data = {
+            _KEY: self.kind,
+            "sent": self.sent,
+            "status": self.status,
+            "challenge": self.challenge,
+            "retryAfterMs": self.retry_after_ms,
+        }
         return {"code": CONNECTION_ERROR_CODE, "message": self.message, "data": data}
 
     def as_failure(self, *, idempotent: bool) -> Failure:
@@ -91,6 +100,8 @@ class McpError(Exception):
         safe = idempotent or not self.sent
         message = self.message
         details: dict[str, Any] = {"sent": self.sent}
+        if self.retry_after_ms is not None:
+            details["retryAfterMs"] = self.retry_after_ms
         if not safe:
             details["outcome"] = "unknown"
             message += "; the call was sent and may have taken effect, so it was not sent again"
@@ -117,13 +128,14 @@ def wrapped_error(error: SdkError) -> McpError | None:
     data = error.data
     if error.code != CONNECTION_ERROR_CODE or not isinstance(data, dict) or data.get(_KEY) not in _KINDS:
         return None
-    status = data.get("status")
+    status, wait = data.get("status"), data.get("retryAfterMs")
     return McpError(
         data[_KEY],
         error.message,
         sent=data.get("sent") is not False,
         status=status if type(status) is int else None,
         challenge=str(data.get("challenge") or ""),
+        retry_after_ms=wait if type(wait) is int else None,
     )
 
 

@@ -22,6 +22,7 @@ from integrations.http.backend import ResolveHost, system_resolve
 from integrations.http.decoding import Decoder, decoder_for
 from integrations.http.egress import HttpTarget, check_scheme, parse_target
 from integrations.http.redirects import REDIRECTS
+from integrations.http.retry_after import milliseconds_asked
 from integrations.http.transport import (
     DIRECT,
     TransportOptions,
@@ -254,7 +255,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             return _JsonRpcRefusal(status, content)
         # With these statuses a gateway did not reach the server, or the server did not run the call (RFC 9110).
         return McpError(
-            "http", f"the server answered {status}", sent=status not in (404, 405, 429, 503), status=status
+            "http",
+            f"the server answered {status}",
+            sent=status not in (404, 405, 429, 503),
+            status=status,
+            retry_after_ms=milliseconds_asked(_header(response, b"retry-after").decode("latin-1")),
         )
 
     def _error_response(self, request: httpx2.Request, body: bytes, error: McpError) -> httpx2.Response:

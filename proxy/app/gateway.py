@@ -124,8 +124,14 @@ class AppGateway:
             general.client_may_choose if may is None else may,
         )
 
-    def changes_since(self, principal: Principal, revision: str) -> str | None:
-        return self._revisions.changes(revision, self._workspace(principal).catalog)
+    def changes_since(self, principal: Principal, revision: str) -> tuple[str, str] | None:
+        catalog = self._workspace(principal).catalog
+        changed = self._revisions.changes(revision, catalog)
+        if changed is None:
+            return None
+        # The caller is told of what comes after this one next.
+        self._revisions.remember(catalog)
+        return changed, catalog.revision
 
     async def execute(
         self,

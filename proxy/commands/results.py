@@ -29,8 +29,7 @@ def print_result(result: JsonObject, *, as_json: bool, server: str | None = None
             value = result["result"]
             print(inert(value)) if isinstance(value, str) else print_json(value)
     else:
-        error = result.get("error") or {}
-        print(inert(f"{status}: {error.get('name', '')}: {error.get('message', '')}"), file=sys.stderr)
+        print(inert(f"{status}: {result.get('error', '')}"), file=sys.stderr)
     if not as_json and result.get("note"):
         print(inert(result["note"]), file=sys.stderr)
     if status in WAITING:

@@ -28,8 +28,8 @@ _TEXT_TYPES: Final = frozenset({"application/json", "application/xml", "applicat
 
 
 def blocks(values: Iterable[Any]) -> tuple[JsonObject, ...]:
-    """One content block for every emitted value, in order."""
-    return tuple(_block(value) for value in values)
+    """The content blocks of the emitted values, in order: one each, but for an array of blocks, which are those."""
+    return tuple(block for value in values for block in _blocks(value))
 
 
 def summaries(emitted: Iterable[JsonObject]) -> list[JsonObject]:
@@ -37,14 +37,26 @@ def summaries(emitted: Iterable[JsonObject]) -> list[JsonObject]:
     return [_summary(block) for block in emitted]
 
 
+def _blocks(value: Any) -> list[JsonObject]:
+    """An array of content blocks and files, alone or as `content` of an MCP result, is emitted block by block."""
+    items = value.get("content") if isinstance(value, dict) and "type" not in value else value
+    if not isinstance(items, list) or not items:
+        return [_block(value)]
+    found = [_content_block(item) for item in items]
+    whole = [block for block in found if block is not None]
+    return whole if len(whole) == len(items) else [_block(value)]
+
+
+def _content_block(value: Any) -> JsonObject | None:
+    if not isinstance(value, dict):
+        return None
+    return _file(value) if value.get("_tag") == "ToolFile" else _passed_through(value)
+
+
 def _block(value: Any) -> JsonObject:
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, dict):
-        if value.get("_tag") == "ToolFile":
-            return _file(value) or _text(_json(value))
-        return _passed_through(value) or _text(_json(value))
-    return _text(_json(value))
+    return _content_block(value) or _text(_json(value))
 
 
 def _text(text: str) -> JsonObject:

@@ -130,12 +130,14 @@ class ExecutionError:
         stack = {"stack": self.stack} if self.stack else {}
         return {"name": self.name, "message": self.message, **place, **stack}
 
+    def summary(self) -> str:
+        """Name, message and place in one string."""
+        place = f" (line {self.line}, column {self.column})" if self.line is not None else ""
+        return f"{self.name}: {self.message}{place}"
+
     def as_text(self) -> str:
-        place = (
-            f" (line {self.line}, column {self.column})" if self.line is not None and not self.stack else ""
-        )
-        stack = f"\n{self.stack.rstrip()}" if self.stack else ""
-        return f"{self.name}: {self.message}{place}{stack}"
+        """The same for the model; a stack says the place."""
+        return f"{self.name}: {self.message}\n{self.stack.rstrip()}" if self.stack else self.summary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ class ExecutionResult:
             "status": self.status,
             "runtimeId": self.runtime_id,
             "exitCode": self.exit_code,
-            "error": self.error.as_json() if self.error is not None else None,
+            "error": self.error.summary() if self.error is not None else None,
+            "errorDetails": self.error.as_json() if self.error is not None else None,
             "logs": bounded_logs(self.logs),
             "emitted": summaries(self.emitted),
             "calls": [call.as_json() for call in self.calls[:_CALLS_LISTED]],

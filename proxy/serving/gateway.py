@@ -88,8 +88,9 @@ class Engine(Protocol):
         """How the config wants approvals to be asked for in this caller's workspace, now."""
         ...
 
-    def changes_since(self, principal: Principal, revision: str) -> str | None:
-        """One line naming the integrations that changed after `revision`, or None when it is the current one."""
+    def changes_since(self, principal: Principal, revision: str) -> tuple[str, str] | None:
+        """One line naming the integrations that changed after `revision`, and the current revision; None when
+        nothing changed."""
         ...
 
     async def execute(

@@ -61,15 +61,17 @@ async def test_a_syntax_error_names_the_line_of_the_code_as_sent(
 ) -> None:
     answer = await shop.execute(code)
     assert (answer.status, answer.raw["isError"], answer.structured["exitCode"]) == ("failed", True, 1)
-    error = answer.structured["error"]
+    error = answer.structured["errorDetails"]
     assert (error["name"], error["line"], error["column"]) == ("SyntaxError", line, column)
+    assert answer.structured["error"].startswith("SyntaxError: ")
+    assert answer.structured["error"].endswith(f" (line {line}, column {column})")
 
 
 async def test_a_thrown_error_shows_the_agents_lines_and_nothing_of_ours(shop: Proxy) -> None:
     answer = await shop.execute("const f = () => {\n  throw new RangeError('boom');\n};\n\nf();")
-    assert answer.structured["error"]["name"] == "RangeError"
+    assert answer.structured["errorDetails"]["name"] == "RangeError"
     assert "boom" in answer.text
-    assert ":2:" in answer.structured["error"]["stack"]
+    assert ":2:" in answer.structured["errorDetails"]["stack"]
     assert "prelude" not in json.dumps(answer.raw)
     assert ".py" not in json.dumps(answer.raw)
 

@@ -264,4 +264,4 @@ class Sequence:
 def outcome(answer: Answer) -> tuple[str, Any, str | None]:
     """What two runs of the same program have in common."""
     found = answer.structured
-    return found["status"], found.get("result"), (found.get("error") or {}).get("name")
+    return found["status"], found.get("result"), (found.get("errorDetails") or {}).get("name")

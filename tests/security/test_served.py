@@ -193,7 +193,7 @@ async def test_t19_a_hostile_program_fails_with_a_reason_and_its_neighbour_is_se
         assert answer.value["error"]["code"] == "invalid_tool_arguments"
         return
     assert answer.status in ("failed", "timeout"), answer.text[:500]
-    assert answer.structured["error"]["message"]
+    assert answer.structured["errorDetails"]["message"]
     assert len(json.dumps(answer.raw)) < 100_000
 
 

@@ -15,11 +15,12 @@ from proxy.principal import Principal
 
 @dataclass(slots=True)
 class ClientState:
-    """What outlives one request of a client: the catalog revision of the description it last received, and
-    the level of log messages a handshake-era client asked for with `logging/setLevel`."""
+    """What outlives one request of a client: the catalog revision that it was last told of, the level of log messages
+    a handshake-era client asked for with `logging/setLevel`, and the notes that it needs to read only once."""
 
     revision: str | None = None
     log_level: str | None = None
+    notes: set[str] = field(default_factory=set)
 
 
 async def _nothing() -> None:

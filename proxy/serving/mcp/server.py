@@ -131,6 +131,9 @@ class Handlers:
             path = self._tool_calls.elicitation_path(context)
             text, revision = self._gateway.description(client.principal, tools.PAUSE_RULES[path.mode])
         client.state.revision = revision
+        if client.session_id is None:
+            # Without sessions this is how a conversation begins.
+            client.state.notes.clear()
         resume = [] if path.mode == "native" else [_resume_tool(decides=path.mode == "model")]
         return types.ListToolsResult(tools=[self._execute_tool(text), *resume])
 

@@ -3,14 +3,14 @@
 Rules:
 - Where a person decides (modes browser and native), nothing the model sends to `resume` is a decision. The same goes
   for an execution that was begun in such a mode, whatever the mode of the session that resumes it.
-- A client in mode native that cannot show questions gets mode model, with a note in each result. Native mode is a
-  convenience for people who sit at their client; who must not be bypassed is asked by mode browser or by a rule with
-  `approver: human`.
+- A client in mode native that cannot show questions gets mode model, and is told so once in its session. Native
+  mode is a convenience for people who sit at their client; who must not be bypassed is asked by mode browser or by a
+  rule with `approver: human`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,7 +63,7 @@ class ElicitationPath:
 
     mode: ElicitationMode
     capabilities: ElicitationCapabilities = NO_CAPABILITIES
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ToolCalls:
@@ -78,12 +78,13 @@ class ToolCalls:
         """Raises `RequestRefusal` when what the client asked for cannot be granted."""
         client = context.lifespan_context
         chosen = choose(self._gateway.elicitation(client.principal), client.requested_mode)
+        notes = (chosen.note,) if chosen.note else ()
         if chosen.mode != "native":
-            return ElicitationPath(chosen.mode, note=chosen.note)
+            return ElicitationPath(chosen.mode, notes=notes)
         capabilities = capabilities_of(context.session.client_capabilities)
         if not capabilities or not (_is_modern(context) or context.session.can_send_request):
-            return ElicitationPath("model", note=f"{chosen.note}\n{FALLBACK}" if chosen.note else FALLBACK)
-        return ElicitationPath("native", capabilities, chosen.note)
+            return ElicitationPath("model", notes=(*notes, FALLBACK))
+        return ElicitationPath("native", capabilities, notes)
 
     async def execute(self, context: McpContext, arguments: JsonObject) -> JsonObject:
         client, path = context.lifespan_context, self.elicitation_path(context)
@@ -174,7 +175,10 @@ class ToolCalls:
             result = replace(result, status="user_approval_required")
         result = await self._with_page(result)
         return {
-            "content": with_lines(result.content(), self._remarks(result, client, path)),
+            "content": [
+                *with_lines(result.content(), self._remarks(result, client, path)),
+                *self._changes(client),
+            ],
             "structuredContent": result.structured(),
             "isError": result.is_error,
             "_meta": self._meta(),
@@ -194,14 +198,27 @@ class ToolCalls:
         return replace(result, approval_url=url)
 
     def _remarks(self, result: ExecutionResult, client: ClientContext, path: ElicitationPath) -> list[str]:
-        lines = [path.note] if path.note is not None else []
+        lines = _unsaid(path.notes, client)
         if result.status == "waiting_for_interaction" and _needs_another_person(result):
             lines.append(_where_another_decides(result))
-        if client.state.revision is not None:
-            changed = self._gateway.changes_since(client.principal, client.state.revision)
-            if changed:
-                lines.append(" ".join(changed.split()))
         return lines
+
+    def _changes(self, client: ClientContext) -> list[JsonObject]:
+        """A block of its own for what changed since this client last listed tools, or was last told."""
+        if client.state.revision is None:
+            return []
+        changed = self._gateway.changes_since(client.principal, client.state.revision)
+        if changed is None:
+            return []
+        text, client.state.revision = changed
+        return [{"type": "text", "text": " ".join(text.split())}]
+
+
+def _unsaid(notes: Sequence[str], client: ClientContext) -> list[str]:
+    """Notes about the client are told once in its session."""
+    fresh = [note for note in notes if note not in client.state.notes]
+    client.state.notes.update(fresh)
+    return fresh
 
 
 def _needs_another_person(result: ExecutionResult) -> bool:

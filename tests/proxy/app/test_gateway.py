@@ -184,9 +184,12 @@ async def test_an_edit_changes_the_description_and_is_announced(
         assert heard == [frozenset({"default"})]
         assert "shop.org.second" in gateway.description(LOCAL)[0]
         assert "shop.org.second" not in text
-        assert gateway.changes_since(LOCAL, revision) == (
+        changed = gateway.changes_since(LOCAL, revision)
+        assert changed is not None
+        assert changed[0] == (
             "Changed since you last listed tools: shop. Search again before you rely on them."
         )
+        assert gateway.changes_since(LOCAL, changed[1]) is None
         stop()
         await reload(application, tmp_path, config_text())
         assert len(heard) == 1

@@ -21,7 +21,7 @@ WAITS = {
         ({"status": "completed", "result": {"a": 1}}, 0, '{\n  "a": 1\n}\n', ""),
         ({"status": "completed", "result": "text\x1b[31m"}, 0, "text\\u{1B}[31m\n", ""),
         ({"status": "completed"}, 0, "", ""),
-        ({"status": "failed", "error": {"name": "Error", "message": "no"}}, 1, "", "failed: Error: no\n"),
+        ({"status": "failed", "error": "Error: no"}, 1, "", "failed: Error: no\n"),
         ({"status": "completed", "note": "Look"}, 0, "", "Look\n"),
     ],
 )

@@ -166,3 +166,33 @@ def test_a_preview_is_valid_and_near_its_budget(value: Any, budget: int) -> None
     shown = orjson.dumps(preview(value, budget))
     assert len(shown) <= 2 * budget + 600
     assert type(orjson.loads(shown)) is type(orjson.loads(orjson.dumps(value)))
+
+
+IMAGE = {"type": "image", "data": PNG, "mimeType": "image/png"}
+FILE = {"_tag": "ToolFile", "mimeType": "image/png", "encoding": "base64", "data": PNG, "byteLength": 4}
+TEXT = {"type": "text", "text": "a"}
+
+
+@pytest.mark.parametrize(
+    ("emitted", "shown"),
+    [
+        ([TEXT, IMAGE], [TEXT, IMAGE]),
+        ([TEXT, FILE], [TEXT, IMAGE]),
+        ([FILE], [IMAGE]),
+        ({"content": [IMAGE, TEXT], "isError": False}, [IMAGE, TEXT]),
+        ([TEXT, {"a": 1}], None),
+        ([1, 2], None),
+        ([], None),
+        ({"content": []}, None),
+        ({"content": "text"}, None),
+        ({"type": "doc", "content": [TEXT]}, None),
+        ([{**IMAGE, "data": "not base64!"}], None),
+    ],
+)
+def test_an_array_of_content_blocks_is_emitted_block_by_block(
+    emitted: Any, shown: list[dict[str, Any]] | None
+) -> None:
+    out = list(blocks([emitted]))
+    assert out == (
+        shown or [{"type": "text", "text": orjson.dumps(emitted, option=orjson.OPT_INDENT_2).decode()}]
+    )

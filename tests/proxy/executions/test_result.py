@@ -90,7 +90,7 @@ def test_an_error_shows_its_place() -> None:
     assert result("failed", error=syntax).text() == "SyntaxError: unexpected token (line 2, column 7)"
     shown = result("failed", error=FAILED).structured()
     jsonschema.validate(shown, OUTPUT_SCHEMA)
-    assert shown["error"]["line"] == 3
+    assert shown["errorDetails"]["line"] == 3
 
 
 def test_logs_follow_in_their_own_section() -> None:

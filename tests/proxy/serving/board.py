@@ -164,8 +164,9 @@ class Board:
     def elicitation(self, principal: Principal) -> ModeRules:
         return self.modes
 
-    def changes_since(self, principal: Principal, revision: str) -> str | None:
-        return None if revision == f"r{self.revision}" else "Tools of these integrations changed: demo."
+    def changes_since(self, principal: Principal, revision: str) -> tuple[str, str] | None:
+        now = f"r{self.revision}"
+        return None if revision == now else ("Tools of these integrations changed: demo.", now)
 
     async def execute(
         self,

@@ -226,7 +226,12 @@ async def test_a_stale_description_is_told_in_the_result(mode: str) -> None:
         assert "changed" not in text(await client.call_tool("execute", {"code": "return 1"}))
         server.board.change()
         stale = await client.call_tool("execute", {"code": "return 1"})
-        assert text(stale).splitlines()[-1] == "Tools of these integrations changed: demo."
+        assert [block.text for block in stale.content if isinstance(block, types.TextContent)] == [
+            "1",
+            "Tools of these integrations changed: demo.",
+        ]
+        again = await client.call_tool("execute", {"code": "return 1"})
+        assert [block.text for block in again.content if isinstance(block, types.TextContent)] == ["1"]
         await client.list_tools()
         assert text(await client.call_tool("execute", {"code": "return 1"})) == "1"
 

@@ -209,6 +209,8 @@ async def test_native_mode_without_the_capability_is_model_mode_with_a_note(era:
         paused = await client.call_tool("execute", {"code": "ask one"})
         assert structured(paused)["status"] == "waiting_for_interaction"
         assert "no elicitation capability" in text(paused)
+        once = await client.call_tool("execute", {"code": "return 1"})
+        assert text(once) == "1"
         done = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
         assert text(done).startswith("approved")
 
