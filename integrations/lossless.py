@@ -40,12 +40,19 @@ def number_from(value: Any) -> int | float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return value
+        return _plain(value)
     whole = integer_from(value)
     if whole is not None or not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         return whole
     digits = re.split("[eE]", value)[0].replace(".", "").lstrip("-0")
-    return float(value) if len(digits) <= _DIGITS else None
+    if len(digits) > _DIGITS:
+        return None
+    return _plain(float(value))
+
+
+def _plain(number: int | float) -> int | float:
+    """`5.0` is 5, as JavaScript writes it."""
+    return int(number) if number == number // 1 and abs(number) < 1e21 else number
 
 
 def boolean_from(value: Any) -> bool | None:

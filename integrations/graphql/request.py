@@ -13,6 +13,7 @@ from integrations.graphql.schema import InputValue, named_type
 from integrations.graphql.tools import GraphQlTool
 from integrations.graphql.toolset import GraphQlToolset
 from integrations.graphql.values import coerce_arguments
+from integrations.lossless import typescript
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def build_request(
     entry = toolset.entry(tool)
     given = dict(arguments)
     select = given.pop("select", None) if toolset.takes_select(entry) else None
-    variables, problems = coerce_arguments(toolset.schema, entry.arguments, given)
+    also = ("select",) if toolset.takes_select(entry) else ()
+    variables, problems = coerce_arguments(toolset.schema, entry.arguments, given, also)
     selection = _selection(toolset, entry, select, problems) if entry.field is not None else ""
     if problems:
         raise InvalidArguments(problems)
@@ -58,7 +60,13 @@ def _selection(toolset: GraphQlToolset, entry: GraphQlTool, select: object, prob
     if select is None:
         return print_nodes(toolset.selection(entry.definition.name))
     if not isinstance(select, str):
-        problems.append(Problem("/select", "has to be text: a selection set without outer braces"))
+        said = f"has to be text, not {typescript(select)}: a selection set without outer braces"
+        problems.append(Problem("/select", said))
+        return ""
+    if not select.strip():
+        problems.append(
+            Problem("/select", "is empty: name fields such as `id`, or leave it out for the usual ones")
+        )
         return ""
     assert entry.field is not None
     try:

@@ -68,7 +68,11 @@ def test_codes_tell_selections_from_other_arguments() -> None:
     wrong = refused("query.user", {"select": "nope"})
     assert wrong.code == "invalid_tool_arguments"
     assert list(reasons(wrong)) == ["/id", "/select"]
-    assert "has to be text" in reasons(refused("query.user", {"id": 1, "select": ["id"]}))["/select"]
+    assert (
+        'has to be text, not ["id"]' in reasons(refused("query.user", {"id": 1, "select": ["id"]}))["/select"]
+    )
+    assert "leave it out" in reasons(refused("query.user", {"id": 1, "select": ""}))["/select"]
+    assert "known are id, at, select" in reasons(refused("query.user", {"id": 1, "fields": "id"}))["/fields"]
 
 
 def test_t7_the_injection_of_the_holes_page() -> None:
