@@ -144,7 +144,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             if response.status >= 400:
                 raise await self._refusal(request, response)
             if _content_type(response) != b"text/event-stream":
-                return await self._read_bounded(request, response)
+                return await self._read_bounded(response)
             decoder = _decoder(response)
         except BaseException:
             await response.aclose()
@@ -232,14 +232,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise McpError("denied", str(error)) from None
         return target
 
-    async def _read_bounded(self, request: httpx2.Request, response: httpcore2.Response) -> httpx2.Response:
+    async def _read_bounded(self, response: httpcore2.Response) -> httpx2.Response:
         """A body that is no stream of events. It is read here, so that its size has a limit."""
         content = await _read(response, self._max_bytes)
-        if _SESSION_HEADER in request.headers and _content_type(response) != b"application/json":
-            # What is neither JSON nor events is no answer to a call, so it was not run.
-            reason = content[:_ERROR_BYTES].decode("utf-8", "replace")
-            if says_session_is_unknown(reason):
-                raise _session_error(response.status, reason)
         await response.aclose()
         return httpx2.Response(response.status, headers=_decoded_headers(response), content=content)
 
@@ -250,7 +245,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         error = _json_rpc_error(content)
         reason = str(error.get("message", "")) if error else content.decode("utf-8", "replace")
         if _SESSION_HEADER in request.headers and _session_is_unknown(status, reason):
-            return _session_error(status, reason)
+            said = f": {reason.strip()[:200]}" if reason.strip() else ""
+            return McpError("session", f"the server no longer knows the session{said}", status=status)
         if status in (401, 403):
             kind: McpErrorKind = "unauthorized" if status == 401 else "forbidden"
             message = f"the server answered {status}: the credential is missing or refused"
@@ -347,11 +343,6 @@ def _decoder(response: httpcore2.Response) -> Decoder:
 
 def _decoded_headers(response: httpcore2.Response) -> list[tuple[bytes, bytes]]:
     return [(key, value) for key, value in response.headers if key.lower() not in _OF_THE_ENCODING]
-
-
-def _session_error(status: int, reason: str) -> McpError:
-    said = f": {reason.strip()[:200]}" if reason.strip() else ""
-    return McpError("session", f"the server no longer knows the session{said}", status=status)
 
 
 def _session_is_unknown(status: int, reason: str) -> bool:

@@ -6,7 +6,7 @@ Only the C extension is loaded: importing the package `dukpy` would bring its in
 - `create_context()` gives a capsule with its own heap (128 MiB at most) and stack (1 MiB at most).
 - `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and returns
   the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise that is rejected
-  while nobody listens; the second is no error of the execution and is dropped.
+  while nobody listens (one of them, where there are several); the second is no error of the execution but a log line.
 - A job that throws (only memory exhaustion can, the prelude guards the rest) makes the context unusable.
 - The code may call `holder._call_python(name, arguments)`, which is how the prelude fetches a frame.
 """
@@ -68,7 +68,7 @@ class JsContext:
         self._ctx = native.create_context()
         self._funcs: dict[str, object] = {}
         self._frame = b"null"
-        self._code = tuple(f"{secret}({what})".encode() for what in range(4))
+        self._code = tuple(f"{secret}({what})".encode() for what in range(5))
         script = f"const {secret}=(function(io){{'use strict';{prelude}\n}})(call_python);0"
         native.eval_string(self, script.encode(), _NO_VARIABLES, False, "prelude")
 
@@ -94,11 +94,15 @@ class JsContext:
 
     def _run(self, code: bytes) -> bool:
         """Whether there are certainly more events to take."""
-        # What is raised here is a floating promise's rejection or a broken context; `_collect` tells them
-        # apart, because a broken context refuses that too.
-        with suppress(self._native.error):
+        try:
             more: object = self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
             return more in _TRUE
+        except self._native.error as error:
+            # A floating promise's rejection or a broken context; `_collect` tells them apart, because a broken
+            # context refuses that too.
+            self._frame = json.dumps(str(error).rstrip()).encode()
+            with suppress(self._native.error):
+                self._native.eval_string(self, self._code[4], _NO_VARIABLES, False, "run")
         return False
 
     def _collect(self) -> str | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 HEADER_BYTES = 4
-# Deeper JSON is refused before it is sent: orjson reads at most 1,024 levels, and nobody needs so many.
-MAX_DEPTH = 512
+# The one depth limit for JSON (integrations/json_text.py says why), repeated because a worker imports nothing of that.
+MAX_DEPTH = 180
 
 
 class FrameTooLarge(Exception):

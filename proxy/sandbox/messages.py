@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
+from integrations.json_text import read_json, write_json
+
 ErrorKind = Literal["syntax", "error", "limit"]
 _LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
 _KINDS = frozenset(("syntax", "error", "limit"))
@@ -140,12 +142,12 @@ def encode_start(message: StartMessage) -> bytes:
     }
     if message.language is not None:
         body["language"] = message.language
-    return orjson.dumps(body)
+    return write_json(body)
 
 
 def encode_deliver(deliveries: list[Delivery]) -> bytes:
     """The Deliver frame's payload. Envelopes given as bytes are passed through unread."""
-    return orjson.dumps({"t": "deliver", "events": [_event(delivery) for delivery in deliveries]})
+    return write_json({"t": "deliver", "events": [_event(delivery) for delivery in deliveries]})
 
 
 def _event(delivery: Delivery) -> dict[str, Any]:
@@ -159,7 +161,9 @@ def _event(delivery: Delivery) -> dict[str, Any]:
 def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
     """Check a worker's frame. Raises ProtocolError."""
     try:
-        body = orjson.loads(payload)
+        body = read_json(payload)
+        if b"\\ud" in payload:
+            _print_safely(body)
         kind = body["t"]
         if kind == "transform":
             return NeedsTransform()
@@ -167,9 +171,26 @@ def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
             return _blocked(body)
         if kind == "done":
             return _done(body)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"a malformed message: {error}") from error
     raise ProtocolError("an unknown message")
+
+
+def _print_safely(body: dict[str, Any]) -> None:
+    """Half surrogate pairs stay in values; what is shown to people and written to logs gets U+FFFD instead."""
+    for name in ("logs", "error"):
+        if name in body:
+            body[name] = _printable(body[name])
+    for call in body.get("calls", ()):
+        call["path"] = _printable(call["path"])
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _blocked(body: dict[str, Any]) -> Blocked:

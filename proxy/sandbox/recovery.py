@@ -2,11 +2,14 @@
 
 Rules, in this order:
 - Of code in Markdown fences only the content of the first fence counts.
-- `export default` before the code is dropped, and so are semicolons at its end.
+- Integer literals that a number cannot hold become BigInt literals.
+- `export default` before the code is dropped, and so are semicolons at its end; other module syntax goes too.
 - A lone expression that is a function is to be called.
+- Of several statements the last may be an expression: its value is the result, if the engine's parser agrees.
 
 Everything that is taken away is replaced by spaces, line by line, so that the lines and columns of what remains are
-those of the code as sent. Whether the rest is an expression or a function body is for the engine's parser to say.
+those of the code as sent; what is put in is told as `shifts`. Whether the rest is an expression or a function body is
+for the engine's parser to say.
 """
 
 from __future__ import annotations
@@ -14,48 +17,136 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from proxy.sandbox.statements import (
+    OPERANDS,
+    SyntaxRefusal,
+    blank,
+    is_declaration,
+    last_expression,
+    starts,
+    unknown_syntax,
+    without_modules,
+)
 from proxy.sandbox.tokens import Token, Tokens
 
 _FENCE = re.compile(r"^[ \t]*```[ \t]*[\w+.-]*[ \t]*\r?$", re.MULTILINE)
 _FENCE_END = re.compile(r"^[ \t]*```", re.MULTILINE)
 _ONE_LINE_FENCE = re.compile(r"\s*```(?:(?:js|javascript|ts|typescript|jsx|tsx)\b)?(.*?)```\s*", re.DOTALL)
-_NOT_NEWLINE = re.compile(r"[^\n\r\u2028\u2029]")
-_GENERIC_KINDS = frozenset(("name", "string", "number"))
+_LONG_LITERAL = re.compile(r"\d[\d_]{15}|0[xXoObB][\d_a-fA-F]{14}")
+_MODULES = re.compile(r"\b(?:import|export)\b")
+_UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b")
+_SAFE_INTEGER = 2**53 - 1
 _GENERIC_PUNCT = frozenset((".", ",", "|", "&", "[", "]", "{", "}", ":", ";", "?"))
 
 
 class Recovered(NamedTuple):
     """`source`: what to compile as a body; `expression`: the same as an expression, that is without
     semicolons at its end. `call`: if it is a lone expression, call its value. `typed`: it parses as
-    JavaScript perhaps, but means something else in TypeScript, as in `f<string>(x)`."""
+    JavaScript perhaps, but means something else in TypeScript, as in `f<string>(x)`.
+
+    `declares`: it begins with a function's or class's declaration that more follows, so it is no expression.
+    `tail`: where the last statement begins, if it is an expression. `default`: the value is what the code exported as
+    default; if that is a function, call it. `refusal`: module syntax that cannot run; `unknown`: syntax to blame if the
+    code does not parse. `shifts`: (line, column, width) of what was put in."""
 
     source: str
     expression: str
     call: bool
     typed: bool
     first: tuple[int, int]  # line and column, from 1, of the first token
+    declares: bool = False
+    tail: int | None = None
+    default: bool = False
+    refusal: SyntaxRefusal | None = None
+    unknown: SyntaxRefusal | None = None
+    shifts: tuple[tuple[int, int, int], ...] = ()
 
 
 def recover(code: str) -> Recovered:
     """Apply the rules above to code as sent."""
     source = unfence(code)
     tokens = Tokens(source)
+    shifts: tuple[tuple[int, int, int], ...] = ()
+    if _LONG_LITERAL.search(source):
+        source, shifts = _exact_integers(source, tokens)
+        tokens = Tokens(source)
+    unknown = unknown_syntax(tokens) if _UNKNOWN.search(source) else None
+    default, refusal = False, None
+    if _MODULES.search(source) and not _is_lone_default(tokens):
+        source, default, refusal = without_modules(source, tokens)
+        tokens = Tokens(source)
+    plain = _plain(source, tokens)
+    return plain._replace(default=default, refusal=refusal, unknown=unknown, shifts=shifts)
+
+
+def _is_lone_default(tokens: Tokens) -> bool:
     items = tokens.items
+    begins = len(items) > 1 and items[0][1] == "export" and items[1][1] == "default"
+    return begins and _is_function(tokens, 2, _end(items, 2))
+
+
+def _end(items: list[Token], first: int) -> int:
+    """The index after the last token that is no semicolon."""
     end = len(items)
-    if end > 1 and items[0][1] == "export" and items[1][1] == "default":
-        start = items[1][2] + len("default")
-        source = _blank(source[:start]) + source[start:]
-        first = 2
-    else:
-        first = 0
-    expression = source
     while end > first and items[end - 1][1] == ";":
         end -= 1
-        at = items[end][2]
+    return end
+
+
+def _plain(source: str, tokens: Tokens) -> Recovered:
+    items = tokens.items
+    first = 0
+    if len(items) > 1 and items[0][1] == "export" and items[1][1] == "default":
+        start = items[1][2] + len("default")
+        source = blank(source[:start]) + source[start:]
+        first = 2
+    end = _end(items, first)
+    expression = source
+    for _, _, at in items[end:]:
         expression = expression[:at] + " " + expression[at + 1 :]
     at = items[first][2] if first < len(items) else 0
-    place = source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)
-    return Recovered(source, expression, _is_function(tokens, first, end), _has_type_arguments(items), place)
+    call = _is_function(tokens, first, end)
+    begins = [] if call else starts(source, tokens, first, end)
+    declares = len(begins) > 1 and is_declaration(items, first)
+    tail = last_expression(items, begins)
+    typed = _has_type_arguments(items)
+    return Recovered(source, expression, call, typed, place_at(source, at), declares, tail)
+
+
+def place_at(text: str, at: int) -> tuple[int, int]:
+    """An offset as (line, column), both from 1; only "\\n" ends a line, as in the engine."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def unshifted(place: tuple[int, int], shifts: tuple[tuple[int, int, int], ...]) -> tuple[int, int]:
+    """A place in code with what `shifts` put in, as the place in the code as sent."""
+    line, column = place
+    moved = sum(min(width, column - at) for row, at, width in shifts if row == line and at < column)
+    return line, column - moved
+
+
+def _exact_integers(source: str, tokens: Tokens) -> tuple[str, tuple[tuple[int, int, int], ...]]:
+    """Integer literals beyond 2^53 - 1 with an `n` behind them: as numbers they would be rounded to other integers."""
+    parts: list[str] = []
+    shifts: list[tuple[int, int, int]] = []
+    done = 0
+    for kind, text, at in tokens.items:
+        if kind != "number" or len(text) < 16 or not _is_unsafe(text):
+            continue
+        end = at + len(text)
+        line, column = place_at(source, end)
+        column += sum(width for row, _, width in shifts if row == line)
+        shifts.append((line, column, 1))
+        parts += (source[done:end], "n")
+        done = end
+    return "".join(parts) + source[done:], tuple(shifts)
+
+
+def _is_unsafe(literal: str) -> bool:
+    try:
+        return int(literal, 0) > _SAFE_INTEGER
+    except ValueError:  # a fraction, an exponent, a BigInt already, or more digits than Python reads
+        return literal.isdigit()
 
 
 def unfence(code: str) -> str:
@@ -65,18 +156,14 @@ def unfence(code: str) -> str:
         return _unfence_line(code)
     closing = _FENCE_END.search(code, opening.end())
     end = closing.start() if closing else len(code)
-    return _blank(code[: opening.end()]) + code[opening.end() : end].rstrip()
+    return blank(code[: opening.end()]) + code[opening.end() : end].rstrip()
 
 
 def _unfence_line(code: str) -> str:
     found = _ONE_LINE_FENCE.fullmatch(code)
     if found is None:
         return code.rstrip()
-    return _blank(code[: found.start(1)]) + found.group(1).rstrip()
-
-
-def _blank(text: str) -> str:
-    return _NOT_NEWLINE.sub(" ", text)
+    return blank(code[: found.start(1)]) + found.group(1).rstrip()
 
 
 def _is_function(tokens: Tokens, first: int, end: int) -> bool:
@@ -128,7 +215,7 @@ def _closes_generic(items: list[Token], at: int) -> bool:
                 return depth == 0 and (following[1] == "(" or following[1][:1] == "`")
         elif text == "<":
             depth += 1
-        elif kind not in _GENERIC_KINDS and text not in _GENERIC_PUNCT:
+        elif kind not in OPERANDS and text not in _GENERIC_PUNCT:
             return False
         at += 1
     return False

@@ -12,16 +12,21 @@ from typing import Any
 
 from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
-from proxy.sandbox.recovery import Recovered, recover
+from proxy.sandbox.places import locate, locate_call
+from proxy.sandbox.recovery import Recovered, place_at, recover, unshifted
+from proxy.sandbox.statements import SyntaxRefusal
 
 EXIT_DONE = 0
 EXIT_MEMORY = 78
 EXIT_HARDENING = 79
 EXIT_PROTOCOL = 80
 
-_LONG_NUMBER = re.compile(r"\d{16}")
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
-_SURROGATE = re.compile(r"\\\\|\\ud[89a-f][0-9a-f]{2}")
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 16
+_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")  # in JavaScript, which counts UTF-16
 _SAFE_INTEGER = 2**53 - 1
 _MEMORY = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB)."
 
@@ -33,6 +38,7 @@ class WorkerLoop:
         self._fd = fd
         self._max = max_message_bytes
         self._cpu_seconds = cpu_seconds
+        self._sent = self._running = ""
 
     def serve(self, contexts: list[JsContext]) -> int:
         """Run one execution in each of these unused contexts. Returns the exit status."""
@@ -59,7 +65,9 @@ class WorkerLoop:
 
     def _execute(self, context: JsContext, frame: bytes) -> bool:
         """One execution. False: the other side closed, or the context is broken; serve no further one."""
-        events = start_events(json.loads(frame))
+        start = json.loads(frame)
+        self._sent = self._running = start["code"]
+        events = start_events(start)
         while True:
             try:
                 answer = context.feed(events)
@@ -72,23 +80,25 @@ class WorkerLoop:
             if following is None:
                 return False
             events = following_events(following)
+            if not following.startswith(b'{"t":"deliver"'):
+                self._running = json.loads(following).get("code", "")
 
     def _answer(self, text: str) -> bool:
         """Send the frame; False when it was the last one of this execution."""
-        if "\\ud" in text:  # half a surrogate pair, which strict readers of JSON refuse
-            text = _SURROGATE.sub(lambda found: "\\ufffd" if found[0] != "\\\\" else found[0], text)
         payload = text.encode("utf-8", "replace")
-        why = self._unsendable(text, len(payload))
+        if payload.startswith(b'{"t":"done","ok":false'):
+            payload = located(payload, self._sent, self._running)
+        why = self._unsendable(payload)
         if why is not None:
             self._send(_failure("ResultLimitError", why))
             return False
         self._send(payload)
-        return not text.startswith('{"t":"done"')
+        return not payload.startswith(b'{"t":"done"')
 
-    def _unsendable(self, text: str, size: int) -> str | None:
-        if size > self._max:
-            return f"One message of the sandbox has {size} bytes; the limit is {self._max}."
-        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    def _unsendable(self, payload: bytes) -> str | None:
+        if len(payload) > self._max:
+            return f"One message of the sandbox has {len(payload)} bytes; the limit is {self._max}."
+        if is_deeper(payload, MAX_DEPTH) and _holds_deeper(payload):
             return f"A value is nested more than {MAX_DEPTH} levels deep."
         return None
 
@@ -111,8 +121,12 @@ def start_events(start: dict[str, Any]) -> bytes:
     recovered = recover(start["code"])
     typed = language == "ts" or (language is None and recovered.typed)
     event = _code(recovered) | {
+        "syntax": _blamed(recovered, recovered.refusal),
         "mayTransform": language != "js",
         "mustTransform": typed,
+        "callDefault": recovered.default,
+        "lacking": None if recovered.refusal else _blamed(recovered, recovered.unknown),
+        "shifts": recovered.shifts,
         "seed": start["seed"],
         "now": start["now"],
         "limits": start["limits"],
@@ -122,11 +136,10 @@ def start_events(start: dict[str, Any]) -> bytes:
 
 def following_events(frame: bytes) -> bytes:
     """A later message as events for the prelude."""
-    text = frame.decode()
-    # Fast paths: nearly every frame is a delivery without large integers, and goes to the engine unread.
-    if text.startswith('{"t":"deliver","events":') and not _LONG_NUMBER.search(text):
-        return frame[len('{"t":"deliver","events":') : -1]
-    message = json.loads(text)
+    # Fast path: nearly every frame is a delivery without large integers, and goes to the engine unread.
+    if frame.startswith(b'{"t":"deliver","events":') and _LONG_NUMBER not in frame.translate(_AS_ZERO):
+        return frame[len(b'{"t":"deliver","events":') : -1]
+    message = json.loads(frame)
     if message["t"] == "source":
         return _source_events(message)
     for event in message["events"]:
@@ -138,13 +151,26 @@ def following_events(frame: bytes) -> bytes:
 
 
 def _code(recovered: Recovered) -> dict[str, Any]:
-    source, expression, call, _, first = recovered
+    source, expression, at = recovered.source, recovered.expression, recovered.tail
+    tail = None
+    if at is not None:
+        line, column = place_at(source, at)
+        tail = {"at": at + len(_TWO_UNITS.findall(source, 0, at)), "line": line, "column": column}
     return {
         "source": source,
         "expression": None if expression == source else expression,
-        "call": call,
-        "first": first,
+        "call": recovered.call,
+        "first": recovered.first,
+        "tail": tail,
+        "declares": recovered.declares,
     }
+
+
+def _blamed(recovered: Recovered, found: SyntaxRefusal | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    line, column = unshifted(place_at(recovered.source, found.offset), recovered.shifts)
+    return {"message": found.message, "line": line, "column": column}
 
 
 def _source_events(message: dict[str, Any]) -> bytes:
@@ -167,16 +193,48 @@ def _find_big(value: Any, path: list[str | int], found: list[tuple[list[str | in
             _find_big(item, [*path, index], found)
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for found in _BRACKET.finditer(text):
-        char = found.group()
-        if char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-    return deepest
+def _holds_deeper(payload: bytes) -> bool:
+    """Whether a value in a message, taken for itself, is nested too deep."""
+    try:
+        message = json.loads(payload)
+    except RecursionError:
+        return True
+    values = [message.get("value"), *message["emits"], *(call["args"] for call in message["calls"])]
+    return any(is_deeper(json.dumps(value).encode(), MAX_DEPTH) for value in values)
+
+
+def located(payload: bytes, sent: str, running: str) -> bytes:
+    """A failure with its exact place, or the line from which on to look for it."""
+    message = json.loads(payload)
+    error = message["error"]
+    near, thrower = error.pop("near", None), error.pop("by", None)
+    if thrower is None or (near is None and error["line"] is None):
+        return json.dumps(message, separators=(",", ":")).encode()
+    code = recover(running)._replace(shifts=recover(sent).shifts)
+    noted = (near[0], near[1]) if near else (error["line"], error["column"])
+    if near:
+        place, line = locate(code, error["message"], noted)
+    else:
+        place, line = locate_call(code, error["message"], thrower, noted)
+    if place is None:
+        error["message"] += f" (in or after line {line})"
+    error["line"], error["column"] = place or (None, None)
+    where = f"agent.ts:{place[0]}:{place[1]}" if place else f"agent.ts, in or after line {line}"
+    said = f"agent.ts, near line {noted[0]}" if near else f"agent.ts:{noted[0]}:{noted[1]}"
+    error["stack"] = error["stack"].replace(said, where, 1)
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def is_deeper(payload: bytes, depth: int) -> bool:
+    """Whether JSON text is nested more than `depth` levels deep."""
+    if payload.count(b"[") + payload.count(b"{") <= depth:
+        return False
+    brackets = _STRINGS.sub(b"", payload).translate(_AS_SQUARE, _NO_BRACKET)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
+    return bool(brackets)
 
 
 def _broken(why: str) -> bytes:

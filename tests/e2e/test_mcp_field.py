@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from integrations.naming import unique_names
 from tests.e2e import configs
 from tests.e2e.running import LIMIT_SECONDS, ROOT, Proxy, environment, serving
 from tests.integrations.echo import Reply, Seen, echo_thread
@@ -31,24 +30,8 @@ UNICODE = [
     {"name": "a-b", "inputSchema": OBJECT},
     {"name": "München", "inputSchema": OBJECT, "annotations": READ},
 ]
-SCRIPTS = [
-    "मौसम_देखो", "สภาพอากาศ", "ამინდი", "الطقس", "天気を調べる", "날씨", "𠮷野家", "Ελληνικά",
-    "дай_погоду", "ñandú", "Ⅷ", "ﬁle", "class", "$", "_", "a.b",
-]  # fmt: skip
-HASHED = ["then", "prototype.x", "get-sum", "e\u0301tude", "🚀", "a\u200cb", "x²", "۱۲۳", "a b"]
 BAD = [{"name": "ok", "inputSchema": OBJECT}, {"name": "nothing", "inputSchema": None}, {"name": 5}]
-REMOTE = (
-    "unicode",
-    "scripts",
-    "lost",
-    "bad",
-    "packed",
-    "moved",
-    "elsewhere",
-    "listless",
-    "undeclared",
-    "nested",
-)
+REMOTE = ("unicode", "lost", "bad", "packed", "moved", "elsewhere", "listless", "undeclared", "nested")
 
 
 @dataclass
@@ -71,7 +54,6 @@ def compressed(upstream: RawHttp) -> None:
 
 def prepared(upstreams: dict[str, RawHttp]) -> None:
     upstreams["unicode"].tools = UNICODE
-    upstreams["scripts"].tools = [{"name": name, "inputSchema": OBJECT} for name in (*SCRIPTS, *HASHED)]
     upstreams["lost"].unknown_session = error_reply(500, -32000, "Bad Request: No valid session ID provided")
     upstreams["bad"].tools = BAD
     compressed(upstreams["packed"])
@@ -96,19 +78,13 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
             "command": [sys.executable, "-I", "-S", "server.py", "silent"],
         }
         (folder / "server.py").symlink_to(STDIO)
-        crash = folder / "crash.sh"
-        crash.write_text(
-            "#!/bin/sh\necho starting >&2\necho 'Error: cannot reach the database' >&2\nexit 3\n"
-        )
-        crash.chmod(0o755)
         config = {
             "version": 1,
             "integrations": {
                 **{name: {**remote, "url": one.echo.url + "/mcp"} for name, one in upstreams.items()},
                 "slow": {**slow, "start_timeout": 300},
-                "crash": {"kind": "mcp", "type": "local", "command": ["./crash.sh"]},
             },
-            "connections": {f"{name}.org.main": {} for name in (*REMOTE, "slow", "crash")},
+            "connections": {f"{name}.org.main": {} for name in (*REMOTE, "slow")},
             "policies": [
                 {"pattern": "unicode.*.*.查询天气", "action": "approve"},
                 *({"pattern": f"{name}.*", "action": "approve"} for name in REMOTE if name != "unicode"),
@@ -149,16 +125,6 @@ async def test_07_names_depend_on_the_tool_alone_and_rules_with_them(field: Fiel
     asked = await field.proxy.execute("return await tools.unicode.org.main.删除文件({})")
     assert asked.status == "waiting_for_interaction"
     assert set(called(upstream)) == {"查询天气"}
-
-
-async def test_07_every_name_can_be_written_as_it_is_listed(field: Field) -> None:
-    names = unique_names([*SCRIPTS, *HASHED])
-    assert names[: len(SCRIPTS)] == SCRIPTS
-    assert all(name != original for name, original in zip(names[len(SCRIPTS) :], HASHED, strict=True))
-    calls = ", ".join(f"tools.scripts.org.main.{name}({{}})" for name in names)
-    code = f"return (await Promise.all([{calls}])).map(one => one.data)"
-    assert await value(field, code) == ["fine"] * len(names)
-    assert sorted(called(field.upstreams["scripts"])) == sorted([*SCRIPTS, *HASHED])
 
 
 @pytest.mark.parametrize(
@@ -231,5 +197,4 @@ def test_06_09_10_19_20_what_is_wrong_is_said_where_a_person_looks(field: Field)
     assert f"the endpoint redirects to {url}/mcp/; set `url` to it" in said
     assert "without declaring the `tools` capability" in said
     assert "(`start_timeout`)" in said
-    assert "crash.sh` exited with code 3: Error: cannot reach the database" in said
     assert "`execute` runs code upstream" in said

@@ -2,6 +2,7 @@
 // `io`. Agent code never sees that function's scope. Built-ins are captured first, so that code which later
 // replaces prototypes changes only its own view, not what this file does.
 const { apply, construct, deleteProperty, defineProperty, ownKeys, getPrototypeOf } = Reflect;
+const { setPrototypeOf } = Object;
 const stringify = JSON.stringify;
 const RealDate = Date;
 const RealPromise = Promise;
@@ -18,6 +19,7 @@ const slice = uncurry(String.prototype.slice);
 const split = uncurry(String.prototype.split);
 const startsWith = uncurry(String.prototype.startsWith);
 const endsWith = uncurry(String.prototype.endsWith);
+const includes = uncurry(String.prototype.includes);
 const replace = uncurry(String.prototype.replace);
 const test = uncurry(RegExp.prototype.test);
 const exec = uncurry(RegExp.prototype.exec);
@@ -47,39 +49,6 @@ function byteLength(text, limit = Infinity) {
     bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : unit >= 0xd800 && unit < 0xdc00 ? (i++, 4) : 3;
   }
   return bytes;
-}
-
-// JSON in which BigInts within 64 bits are plain numbers, so that large identifiers survive a round trip.
-// Agent code's own JSON.stringify writes them as strings of digits (BigInt.prototype.toJSON below).
-let sawBigInt = false;
-define(BigInt.prototype, "toJSON", function toJSON() { sawBigInt = true; return bigToString(this); });
-
-function toJson(value) {
-  sawBigInt = false;
-  const text = stringify(value);
-  return sawBigInt ? withBigInts(value) : text;
-}
-
-function withBigInts(value) {
-  const mark = "\u0001big:";
-  const text = stringify(value, function (key, item) {
-    const held = this[key];
-    if (typeof held !== "bigint") return item;
-    const fits = held >= -(2n ** 63n) && held < 2n ** 64n;
-    return (fits ? mark : "") + bigToString(held);
-  });
-  return replace(text, /"\\u0001big:(-?\d+)"/g, "$1");
-}
-
-// Integers that a JavaScript number cannot hold come from the worker as [path, digits] beside the parsed event.
-function restoreBigInts(event) {
-  const found = event.big;
-  for (let i = 0; i < found.length; i++) {
-    const path = found[i][0];
-    let holder = event;
-    for (let k = 0; k < path.length - 1; k++) holder = holder[path[k]];
-    define(holder, path[path.length - 1], BigInt(found[i][1]), true);
-  }
 }
 
 // ---- virtual time ------------------------------------------------------------------------------------------

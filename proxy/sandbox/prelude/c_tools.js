@@ -1,62 +1,11 @@
-// ---- logs and emitted values: bounded here, so that a flood costs the worker's own time and nothing else ----------
-let logs = "";
-let logged = 0;
-let logsClosed = false;
-
-function writeLog(level, text) {
-  if (logsClosed) return;
-  const room = limits.logBytes - logged;
-  const size = byteLength(text, room);
-  if (size > room) {
-    logsClosed = true;
-    text = slice(text, 0, floor(room / 4)) + ` ... (logs end here: more than ${limits.logBytes} bytes)`;
-  }
-  logged += size;
-  logs += `${logs ? "," : ""}["${level}",${stringify(text)}]`;
-}
-
-function takeLogs() { const taken = logs; logs = ""; return taken; }
-
-function describeText(value) {
-  if (typeof value === "string") return value;
-  if (typeof value === "bigint") return bigToString(value) + "n";
-  if (typeof value === "function") return toolPaths.has(value) ? `[tool ${toolPaths.get(value)}]` : `[Function ${value.name}]`;
-  if (value === null || typeof value !== "object") return String(value);
-  if (value instanceof RealError) return `${value.name}: ${value.message}\n${value.stack}`.trimEnd();
-  try { return stringify(value, showInside) ?? "[object]"; } catch { return describeOpaque(value); }
-}
-
-function describeOpaque(value) {
-  try { return `[${isArray(value) ? "Array" : value.constructor.name} that cannot be written as JSON]`; }
-  catch { return "[object]"; }
-}
-
-function showInside(key, item) {
-  if (typeof item === "function") return describeText(item);
-  if (item instanceof RealMap) return [...item];
-  if (item instanceof Set) return [...item];
-  if (item instanceof RealError) return `${item.name}: ${item.message}`;
-  return item;
-}
-
-const levels = ["log", "info", "warn", "error", "debug"];
-const consoleObject = {};
-for (const level of levels) {
-  define(consoleObject, level, (...values) => {
-    if (logsClosed) return;
-    let line = "";
-    for (let i = 0; i < values.length; i++) line += (i ? " " : "") + describeText(values[i]);
-    writeLog(level, line);
-  }, true);
-}
-define(globalThis, "console", consoleObject);
-
+// ---- emitted values: bounded here, so that a flood costs the worker's own time and nothing else ---------------------
 let emits = "";
 let emitted = 0;
 
 define(globalThis, "emit", function emit(value) {
   const text = toJson(value);
   if (text === undefined) throw new TypeError("emit needs a value that can be written as JSON");
+  if (sawPromise) throw new TypeError("emit: the value contains a promise: await it first");
   emitted += byteLength(text, limits.emitBytes);
   if (emitted > limits.emitBytes) throw new RangeError(`emit: more than ${limits.emitBytes} bytes in one execution`);
   emits += (emits ? "," : "") + text;
@@ -90,7 +39,8 @@ function callTool(path, args) {
     const got = input === null ? "null" : isArray(input) ? "an array" : `a ${typeof input}`;
     throw new TypeError(`tools.${path}: the argument must be one object, such as {id: 1}; got ${got}`);
   }
-  const text = toJson(input);
+  const text = toArguments(input);
+  if (sawPromise) throw new TypeError(`tools.${path}: the argument contains a promise: await it first`);
   if (typeof text !== "string" || text[0] !== "{") {
     throw new TypeError(`tools.${path}: the argument must be a plain object`);
   }
@@ -103,6 +53,11 @@ function callTool(path, args) {
   const seq = made++;
   define(waiting, waiting.length, `{"seq":${seq},"path":${stringify(path)},"args":${text}}`, true);
   return new RealPromise((resolve, reject) => { mapSet(pending, seq, { resolve, reject }); });
+}
+
+function toArguments(input) {
+  sending = true;
+  try { return toJson(input); } finally { sending = false; }
 }
 
 function takeCalls() {
@@ -154,13 +109,51 @@ const traps = {
   apply(target, self, args) {
     const path = toolPath(target);
     if (!path) throw new TypeError("tools is not a function. Call a tool by its path: tools.github.org.main.repos.get({...})");
-    return (async () => callTool(path, args))();
+    const second = args[1];
+    const { signal } = second instanceof Object ? second : {};
+    if (second instanceof Object && !(signal instanceof AbortSignal)) noteSecondArgument(path);
+    const waits = signal instanceof AbortSignal ? untilAborted : (to, path, args) => callTool(path, args);
+    return new CallPromise((resolve) => resolve(waits(signal, path, args)), path);
   },
   construct() { throw new TypeError("A tool is called without new"); },
   ownKeys: enumeration, has: enumeration, getOwnPropertyDescriptor: enumeration,
   set: readOnly, defineProperty: readOnly, deleteProperty: readOnly, setPrototypeOf: readOnly, preventExtensions: readOnly,
   getPrototypeOf: () => null,
 };
+
+// A call's promise: what its result will have throws until it was awaited, instead of reading as undefined.
+class CallPromise extends RealPromise {
+  #path;
+  constructor(executor, path) { super(executor); this.#path = path; }
+  static pathOf(promise) { return #path in promise ? promise.#path : undefined; }
+}
+define(CallPromise.prototype, "constructor", RealPromise);  // so that await and then treat it as any promise
+const { pathOf } = CallPromise;
+for (const key of ["ok", "data", "error", "http", "items", "total", "results", "bestPath"]) {
+  defineProperty(CallPromise.prototype, key, { configurable: true, get() { throw new TypeError(mustAwait(this, `.${key}`)); } });
+}
+define(CallPromise.prototype, "toString", function toString() { throw new TypeError(mustAwait(this, "")); });
+
+function mustAwait(promise, read) {
+  const path = pathOf(promise) ?? "x";
+  return `tools.${path}(...) was not awaited, so it has no result yet: await it, as in (await tools.${path}(...))${read}`;
+}
+
+// With {signal} as second argument the wait ends when it aborts.
+function untilAborted(signal, path, args) {
+  signal.throwIfAborted();
+  const call = callTool(path, args);
+  return new RealPromise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    if (call instanceof RealPromise) then(call, resolve, reject); else resolve(call);
+  });
+}
+
+let notedSecond = false;
+function noteSecondArgument(path) {
+  if (!notedSecond) writeLog("warn", `tools.${path}: only the first argument is sent, a second one has no effect`);
+  notedSecond = true;
+}
 const getPath = uncurry(WeakMap.prototype.get);
 const setPath = uncurry(WeakMap.prototype.set);
 const toolPath = (target) => getPath(toolPaths, target);
@@ -174,25 +167,33 @@ function makeTool(path) {
 }
 defineProperty(globalThis, "tools", { value: makeTool(""), enumerable: true, configurable: true, writable: true });
 
-// ---- what is not here --------------------------------------------------------------------------------------------
+// ---- what is not here: truly absent, and the ReferenceError says what to do instead ------------------------------
 const INSTEAD = "This sandbox has no network, files or modules: reach everything through tools, " +
   "for example await tools.search({query: \"what you need\"}).";
+const BYTES = "Bytes are Uint8Array here; text and base64 go through TextEncoder, TextDecoder, btoa and atob.";
+const GLOBAL = "The global object is globalThis.";
+const ADVICE = {
+  __proto__: null,
+  setInterval: "Use a loop with await sleep(ms).",
+  clearInterval: "Use a loop with await sleep(ms).",
+  setImmediate: "Use queueMicrotask(f) or setTimeout(f, 0).",
+  Buffer: BYTES, Blob: BYTES, File: BYTES, FileReader: BYTES,
+  FormData: "Give the fields as an object to the tool.",
+  window: GLOBAL, global: GLOBAL, self: GLOBAL,
+  WeakRef: "It would break replay.", FinalizationRegistry: "It would break replay.",
+  SharedArrayBuffer: "There is one thread.", Atomics: "There is one thread.", WebAssembly: "Write JavaScript.",
+};
+const ABSENT = ["fetch", "require", "XMLHttpRequest", "WebSocket", "EventSource", "process", "module", "exports", "axios",
+  "document", "navigator", "localStorage", "sessionStorage", "Headers", "Request", "Response", "Deno", "Bun",
+  "__dirname", "__filename", "Worker", "fs", "path", "os"];
+for (const name of ABSENT) ADVICE[name] = INSTEAD;
+for (const name of Object.keys(ADVICE)) deleteProperty(globalThis, name);
 
-function absent(name, advice = INSTEAD) {
-  define(globalThis, name, function () { throw new RealError(`${name} is not available. ${advice}`); });
+function adviceFor(message) {
+  const found = exec(/^'?([\w$]+)'? is not defined$/, message);
+  return found && ADVICE[found[1]] ? `${found[1]} is not available. ${ADVICE[found[1]]}` : null;
 }
-absent("fetch");
-absent("require");
-absent("XMLHttpRequest");
-absent("WebSocket");
-absent("setInterval", "Use a loop with await sleep(ms).");
-absent("setImmediate", "Use queueMicrotask(f) or setTimeout(f, 0).");
-const noProcess = () => { throw new RealError(`process is not available. ${INSTEAD}`); };
-define(globalThis, "process", new Proxy({}, {
-  get: (target, key) => (typeof key === "symbol" ? undefined : noProcess()),
-  set: noProcess, has: noProcess, ownKeys: noProcess, getOwnPropertyDescriptor: noProcess, deleteProperty: noProcess,
-}));
-const REMOVED = ["WeakRef", "FinalizationRegistry", "SharedArrayBuffer", "Atomics", "call_python", "dukpy"];
+const REMOVED = ["call_python", "dukpy"];
 for (const name of REMOVED) {
   deleteProperty(globalThis, name);
 }

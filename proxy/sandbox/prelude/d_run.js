@@ -11,6 +11,9 @@ let needsTransform = false;
 let sourceLines = [""];
 let firstPlace = [1, 1];
 let compiled = null;
+let callDefault = false;  // the value of the code is what it exported as default: if it is a function, call it
+let lacking = null;       // syntax that neither the transform nor the engine knows, found by reading: {message, line, column}
+let shifts = [];          // [line, column, width] of what was put into the source: places are told without it
 
 // ---- stacks: the agent's own frames only, in the agent's own positions -----------------------------------------
 // The engine's (line, byte) as the reader's (line, column). It knows no place for what a function does first, and then
@@ -20,7 +23,7 @@ function position(line, bytes) {
   if (line > sourceLines.length) return [sourceLines.length, sourceLines[sourceLines.length - 1].length + 1];
   const at = line === 1 ? bytes - PREFIX + 1 : bytes;  // the engine counts the first line's from 0, the others' from 1
   const text = sourceLines[line - 1];
-  if (!test(NON_ASCII, text)) return [line, min(at, text.length + 1)];
+  if (!test(NON_ASCII, text)) return unshifted(line, min(at, text.length + 1));
   let counted = 0;
   let points = 0;
   for (const point of text) {           // the engine counts UTF-8 bytes; people count characters
@@ -28,26 +31,71 @@ function position(line, bytes) {
     if (counted >= at) break;
     points++;
   }
-  return [line, points + 1];
+  return unshifted(line, points + 1);
 }
 
-function renderFrame(site) {
-  if (site.getFileName() !== "<input>") return "";
+function unshifted(line, column) {
+  let moved = 0;
+  for (let i = 0; i < shifts.length; i++) {
+    if (shifts[i][0] === line && shifts[i][1] < column) moved += min(shifts[i][2], column - shifts[i][1]);
+  }
+  return [line, column - moved];
+}
+
+const isAgents = (site) => site.getFileName() === "<input>";
+
+function renderFrame(site, isNear) {
+  if (!isAgents(site)) return "";
   const [line, column] = position(site.getLineNumber(), site.getColumnNumber());
-  const place = `agent.ts:${line}:${column}`;
+  const place = isNear ? `agent.ts, near line ${line}` : `agent.ts:${line}:${column}`;
   const name = site.getFunctionName();
   return name && name !== "<eval>" && name !== "<anonymous>" ? `    at ${name} (${place})\n` : `    at ${place}\n`;
+}
+
+const MIXED_ADVICE = ". Integers beyond 2^53 are BigInt here: use BigInt on both sides (5n), or Number(x) where rounding is fine";
+
+function explain(error) {
+  if (error instanceof ReferenceError) {
+    const advice = adviceFor(`${error.message}`);
+    if (advice) define(error, "message", advice);
+  } else if (error instanceof TypeError && error.message === "cannot convert BigInt to number") {
+    define(error, "message", error.message + MIXED_ADVICE);
+  }
 }
 
 // The engine calls this for every new error. It keeps the function it was given even after the property is
 // replaced, so that agent code can neither read prelude frames nor reach the prelude's functions through them.
 function prepareStack(error, sites) {
+  let top = 0;
+  while (top < sites.length && !isAgents(sites[top])) top++;
+  const isNear = top < sites.length && isVague(error, top);
   if (startsWith(`${error && error.message}`, "Failed to normalize module")) {
     define(error, "message", "import() is not available. " + INSTEAD);
-  }
+  } else explain(error);
+  if (top > 0 && error instanceof RealError) setNear(throwers, error, sites[0].getFunctionName());
+  if (isNear) setNear(nearPlaces, error, position(sites[top].getLineNumber(), sites[top].getColumnNumber()));
   let text = "";
-  for (let i = 0; i < sites.length; i++) text += renderFrame(sites[i]);
+  for (let i = isInText(error, sites) ? 1 : 0; i < sites.length; i++) text += renderFrame(sites[i], isNear && i === top);
   return text;
+}
+
+// The engine notes a place for calls, operators and statements that are expressions, and for nothing else: the errors
+// that arise elsewhere are given the place noted before. Those are only near it; the worker looks for the exact one.
+const nearPlaces = new WeakMap();
+const throwers = new WeakMap();  // the name of the function, not the agent's, that made an error
+const setNear = uncurry(WeakMap.prototype.set);
+const getNear = uncurry(WeakMap.prototype.get);
+const VAGUE = /^(cannot (read|set) property '|Cannot convert undefined or null|value is not iterable|parent class must|not an object$|[\w$]+ is not (defined|initialized)|'[\w$]+' is (not defined|read-only))/;
+const UNAWAITED = /^tools\..* was not awaited/;
+const isVague = (error, top) => test(top === 0 ? VAGUE : UNAWAITED, `${error && error.message}`) && !(error && getNear(nearPlaces, error));
+
+// JSON.parse and eval put a place inside the text that they read before the frames of the code that called them.
+const isInText = (error, sites) => error instanceof SyntaxError && sites.length > 1 && isAgents(sites[0])
+  && !isAgents(sites[1]) && hasAgents(sites, 1);
+
+function hasAgents(sites, from) {
+  for (let i = from; i < sites.length; i++) if (isAgents(sites[i])) return true;
+  return false;
 }
 RealError.prepareStackTrace = prepareStack;
 defineProperty(RealError, "prepareStackTrace", { value: undefined, writable: false, configurable: false });
@@ -63,13 +111,24 @@ function attempt(source, open, close) {
 
 // A lone expression gives its value, anything else is the body of an async function. When neither parses, the
 // attempt that got further has the better error.
-function compile(source, expression) {
-  const asExpression = attempt(expression ?? source, "(", ")");
+// With `tail` the last statement is an expression and begins there: its value is the body's.
+function compile(source, expression, tail, declares) {
+  const asExpression = declares ? attempt("", "(", ")") : attempt(expression ?? source, "(", ")");
   if (asExpression.run) return { run: asExpression.run, expression: true };
+  const returning = tail && attempt(`${slice(source, 0, tail.at)}return ${slice(source, tail.at)}`, "{", "}");
+  if (returning && returning.run) { returnFrom(tail); return { run: returning.run, expression: false }; }
   const asBody = attempt(source, "{", "}");
   if (asBody.run) return { run: asBody.run, expression: false };
   const [a, b] = [asExpression.place, asBody.place];
   return a && b && (a[0] > b[0] || (a[0] === b[0] && a[1] > b[1])) ? asExpression : asBody;
+}
+
+function returnFrom({ line, column }) {
+  const width = "return ".length;
+  for (let i = 0; i < shifts.length; i++) if (shifts[i][0] === line && shifts[i][1] >= column) shifts[i][1] += width;
+  define(shifts, shifts.length, [line, column, width], true);
+  const text = sourceLines[line - 1];
+  sourceLines[line - 1] = `${slice(text, 0, column - 1)}return ${slice(text, column - 1)}`;
 }
 
 function placeOf(error) {
@@ -85,16 +144,17 @@ function begin(start) {
     limits = start.limits;
     now = startedAt = start.now;
     seedWith(start.seed);
+    ({ callDefault, lacking, shifts } = start);
   }
   if (start.syntax) {
-    const { message, line, column } = start.syntax;
+    const { message, line, column } = lacking ?? start.syntax;
     return finishWithError("syntax", "SyntaxError", message, "", [line, column]);
   }
   if (start.source !== null) {
     sourceLines = split(start.source, "\n");
     firstPlace = start.first;
     if (start.mustTransform) { needsTransform = true; return undefined; }
-    compiled = compile(start.source, start.expression);
+    compiled = compile(start.source, start.expression, start.tail, start.declares);
     if (compiled.run) return launch(compiled, start.call);
     if (start.mayTransform) { needsTransform = true; return undefined; }
   }
@@ -104,6 +164,7 @@ function begin(start) {
     return finishWithError("error", "TypeScriptUnavailableError", said, "", compiled ? compiled.place : null);
   }
   // No transform, or none that helped: what the engine's own parser said stands.
+  if (lacking) return finishWithError("syntax", "SyntaxError", lacking.message, "", [lacking.line, lacking.column]);
   const said = compiled ? `${compiled.error.message}` : "this is TypeScript, and its transform is not available";
   return finishWithError("syntax", "SyntaxError", said, "", compiled ? compiled.place : null);
 }
@@ -111,6 +172,7 @@ function begin(start) {
 function launch(compiled, callIt) {
   let result = compiled.run();
   if (callIt && compiled.expression) result = then(result, (value) => value());
+  else if (callDefault) result = then(result, (value) => (typeof value === "function" ? value() : value));
   then(result, finish, fail);
 }
 
@@ -119,6 +181,8 @@ function finish(value) {
   let text;
   try {
     text = toJson(value);
+    if (sawPromise) return void then(awaitInside(value), finish, fail);
+    if (text === undefined && value !== undefined) writeLog("warn", `The result is lost: ${describeText(value)} is no JSON. Return its value.`);
   } catch (error) {
     if (isMemory(error)) return fail(error);
     const why = `The returned value cannot be written as JSON: ${error && error.message}`;
@@ -132,7 +196,8 @@ function finish(value) {
 }
 
 function isMemory(error) {
-  return error === null || (error instanceof InternalError && error.message === "out of memory");
+  // What is thrown when not even the text can be made has an empty message.
+  return error === null || (error instanceof InternalError && (error.message === "out of memory" || error.message === ""));
 }
 const { InternalError } = globalThis;
 
@@ -147,17 +212,20 @@ function fail(error) {
     if (error instanceof RealError) { name = `${error.name}`; message = `${error.message}`; }
     else message = describeText(error);
   } catch { message = "a value that cannot be shown was thrown"; }
-  finishWithError("error", name, message, stackOf(error), placeOf(error));
+  const near = typeof error === "object" ? getNear(nearPlaces, error) : undefined;
+  finishWithError("error", name, message, stackOf(error), near ? null : placeOf(error), near,
+    (typeof error === "object" && getNear(throwers, error)) || name);
 }
 
 function stackOf(error) {
   try { return error instanceof RealError && typeof error.stack === "string" ? error.stack : ""; } catch { return ""; }
 }
 
-function finishWithError(kind, name, message, stack, place) {
+function finishWithError(kind, name, message, stack, place, near, by) {
   const cut = (text) => (text.length > 8192 ? slice(text, 0, 8192) + " ..." : text);
   outcome = `"ok":false,"error":{"name":${stringify(cut(name))},"message":${stringify(cut(message))},` +
-    `"stack":${stringify(cut(stack))},"line":${place ? place[0] : null},"column":${place ? place[1] : null},"kind":"${kind}"}`;
+    `"stack":${stringify(cut(stack))},"line":${place ? place[0] : null},"column":${place ? place[1] : null},"kind":"${kind}"` +
+    `${by ? `,"by":${stringify(cut(by))}` : ""}${near ? `,"near":[${near}]` : ""}}`;
 }
 
 // ---- the exchange: the worker calls step(0) for a new frame, step(1) for its next event, step(2) to collect -------
@@ -169,6 +237,7 @@ function step(what) {
   deleteProperty(globalThis, "call_python");
   if (what === 2) return collect();
   if (what === 3) return rehearse();
+  if (what === 4) return writeLog("error", `A promise was rejected and nothing handled it: ${io("io")}`);
   if (what === 0) { events = io("io"); cursor = 0; }
   if (outcome !== null) return false;         // reached by a micro-task of the event before
   if (isDue(newestTimer)) { fireOne(newestTimer); return cursor < events.length; }

@@ -83,7 +83,7 @@ class RawHttp:
 
 def _to_this(message: Any, reply: Reply) -> Reply:
     """An answer with status 200 is to the request that it answers, whoever made it."""
-    if JSON not in reply.headers or reply.status != 200 or "id" not in message:
+    if reply.status != 200 or "id" not in message:
         return reply
     return replace(reply, body=json.dumps({**json.loads(reply.body), "id": message["id"]}).encode())
 

@@ -43,7 +43,6 @@ async def test_the_session_is_kept_and_given_back() -> None:
         Reply(409, [("Content-Type", "text/plain")], b"stale session"),
         Reply(410),
         Reply(401, [], b"invalid session ID"),
-        Reply(200, [("Content-Type", "text/plain")], b"unknown session"),
         error_reply(200, -32001, "Session not found"),
         error_reply(200, -32600, "Invalid Request: Server not initialized: unknown session"),
     ],

@@ -243,22 +243,6 @@ def test_paths_are_relative_to_their_file() -> None:
     assert found["a"]["documents"] == [str(HERE / "ops/*.graphql")]
 
 
-@pytest.mark.parametrize(
-    ("command", "more", "program", "cwd"),
-    [
-        ("[./serve.sh, ./data]", "", str(HERE / "serve.sh"), f"{HERE}"),
-        ("[bin/serve, x]", ", cwd: sub", str(HERE / "bin/serve"), str(HERE / "sub")),
-        ("[../serve]", "", str(HERE / "../serve"), f"{HERE}"),
-        ("[/usr/bin/serve]", ", cwd: /srv", "/usr/bin/serve", "/srv"),
-        ("[python, server.py]", "", "python", f"{HERE}"),
-    ],
-)
-def test_a_local_server_lies_beside_the_config_file(command: str, more: str, program: str, cwd: str) -> None:
-    found = absolute(f"a: {{kind: mcp, type: local, command: {command}{more}}}\n")["a"]
-    assert found["command"][0] == program
-    assert found["cwd"].rstrip("/") == cwd
-
-
 def test_absolute_paths_stay() -> None:
     assert absolute("a: {file: /run/secrets/x}\n")["a"]["file"] == "/run/secrets/x"
 

@@ -70,7 +70,7 @@ async def test_an_overdeep_result_fails_with_words() -> None:
         result = await running.run("let v = 1; for (let i = 0; i < 300; i++) v = [v]; return v")
     assert result.status == "failed"
     assert result.error is not None
-    assert "250 levels" in result.error.message
+    assert "180 levels" in result.error.message
 
 
 async def test_emitted_values_follow_the_text() -> None:

@@ -1,0 +1,136 @@
+"""The one reader and the one writer of JSON for everything from upstreams, agents and callers.
+
+orjson does the work. It reads integers beyond 64 bits as rounded floats, refuses half surrogate pairs and numbers
+beyond a double, and writes neither: those texts take a slower way here, on which nothing is rounded or lost.
+
+- Integers of any size are exact (a text of more than 4,300 digits stays a string of digits).
+- Half a surrogate pair passes (RFC 8259, 8.2): read and written as an escape.
+- A number beyond the range of a double stays a string, as it was written: `1e400` is `"1e400"`.
+- A value is nested at most `MAX_DEPTH` levels deep. So every client can read it: the strictest known one reads 200
+  levels, and envelopes of ours take a few of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 180
+_ENVELOPES = 16
+_MOST_DIGITS = 4300
+_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * 19
+_SAFE_INTEGER = 2**53 - 1
+_UNSAFE_NUMBER = b"0" * 16
+_BITS_64 = range(-(2**63), 2**64)
+
+
+class JsonTooDeep(ValueError):
+    """A value nested too deep to be passed on."""
+
+    def __init__(self, levels: int = MAX_DEPTH) -> None:
+        super().__init__(f"nested more than {levels} levels deep")
+
+
+def read_json(data: bytes | str) -> Any:
+    """JSON text in UTF-8. Raises ValueError (`JsonTooDeep` where it is nested beyond what can be read at all)."""
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    if _LONG_NUMBER not in raw.translate(_AS_ZERO):
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            pass  # what orjson alone refuses is told from what is no JSON by the slower reader
+    try:
+        text = raw.decode("utf-8", "surrogatepass")
+        return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise JsonTooDeep from error
+
+
+def write_json(value: Any, option: int = 0) -> bytes:
+    """JSON in UTF-8, `option` as orjson takes it. Raises `JsonTooDeep`, and TypeError for what has no JSON."""
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError:
+        return orjson.dumps(_encodable(value, MAX_DEPTH + _ENVELOPES), option=option)
+
+
+def write_value(value: Any, levels: int = MAX_DEPTH) -> bytes:
+    """`write_json` of a value that comes in from outside: no deeper than `levels`."""
+    around = _NATIVE_DEPTH - levels
+    wrapped = value
+    for _ in range(around):
+        wrapped = [wrapped]
+    try:
+        return orjson.dumps(wrapped)[around:-around]
+    except TypeError:
+        return orjson.dumps(_encodable(value, levels))
+
+
+def has_unsafe_integers(text: bytes) -> bool:
+    """Whether JSON text may hold integers beyond 2^53 - 1. False is certain."""
+    return _UNSAFE_NUMBER in text.translate(_AS_ZERO)
+
+
+def with_safe_integers(value: Any) -> Any:
+    """The value with every integer that a JavaScript client would round as a string of its digits."""
+    if isinstance(value, int):
+        return value if -_SAFE_INTEGER <= value <= _SAFE_INTEGER else str(value)
+    if isinstance(value, dict):
+        return {key: with_safe_integers(item) for key, item in value.items()}
+    return [with_safe_integers(item) for item in value] if isinstance(value, list) else value
+
+
+def _encodable(value: Any, levels: int) -> Any:
+    """The value with what orjson cannot write as fragments of JSON."""
+    if isinstance(value, str):
+        return value if _is_whole(value) else orjson.Fragment(json.dumps(value))
+    if isinstance(value, int):
+        return value if isinstance(value, bool) or value in _BITS_64 else orjson.Fragment(str(value))
+    if isinstance(value, dict | list | tuple) and levels == 0:
+        raise JsonTooDeep
+    if isinstance(value, dict):
+        return {_whole(key): _encodable(item, levels - 1) for key, item in value.items()}
+    return [_encodable(item, levels - 1) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _whole(key: Any) -> Any:
+    return key if not isinstance(key, str) or _is_whole(key) else key.encode("utf-8", "replace").decode()
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= _MOST_DIGITS else text
+
+
+def _float(text: str) -> float | str:
+    value = float(text)
+    return text if math.isinf(value) else value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _native_depth() -> int:
+    """How many levels orjson itself writes."""
+    value: list[Any] = []
+    for levels in range(1, 2000):
+        try:
+            orjson.dumps(value)
+        except TypeError:
+            return levels - 1
+        value = [value]
+    return 2000
+
+
+_NATIVE_DEPTH = _native_depth()

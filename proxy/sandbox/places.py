@@ -1,0 +1,202 @@
+"""The exact place of an error for which the engine gives only a place near it.
+
+The engine notes places for calls, operators and statements that are expressions, but none where a property is read or a
+name is looked up: an error there is given the place noted before it in the text. The error names the property or name,
+so what follows is searched for it, up to the end of the next call: if all places where it can have happened are in one
+line, that line is told. Otherwise none is, and the text says where to look from: a wrong line is worse than none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from proxy.sandbox.recovery import Recovered, place_at, unshifted
+from proxy.sandbox.statements import HEADERS
+from proxy.sandbox.tokens import Tokens
+
+Place = tuple[int, int]
+
+_PROPERTY = re.compile(r"^cannot (?:read|set) property '(.*)' of (?:undefined|null)", re.DOTALL)
+_UNAWAITED = re.compile(r"^tools\..* was not awaited.*\)\)\.(\w+)$", re.DOTALL)
+_NAME = re.compile(r"^'?([\w$]+)'? is (?:not defined|not initialized|not available|read-only)")
+_KEYWORDS = frozenset(
+    "return await typeof void delete new in of instanceof case throw else do yield function async".split()
+)
+_ITERATION = "Symbol.iterator"
+
+
+def locate(recovered: Recovered, message: str, near: Place) -> tuple[Place | None, int]:
+    """The place if it is certain, and the line from which on to look otherwise."""
+    tokens = Tokens(recovered.source)
+    begin, end = _range(recovered, tokens, near)
+    found = {
+        unshifted(place_at(recovered.source, tokens.items[index][2]), recovered.shifts)
+        for index in _candidates(tokens, message)
+        if begin <= tokens.items[index][2] <= end
+    }
+    first_line = unshifted(place_at(recovered.source, begin), recovered.shifts)[0]
+    lines = {line for line, _ in found}
+    if len(lines) == 1:
+        return min(found), first_line
+    return None, min(lines, default=first_line)
+
+
+def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) -> tuple[Place | None, int]:
+    """The same for an error that a call throws: what is noted may be the last call in its arguments. `thrower` is the
+    function that made the error, or the error's class."""
+    tokens = Tokens(recovered.source)
+    offset = _offset(recovered, noted)
+    index = next((k for k, (_, _, at) in enumerate(tokens.items) if at == offset), None)
+    if index is None or _word(tokens, index + 1) != "(":
+        return noted, noted[0]
+    around = [index, *_calls_around(tokens, index)]
+    name = message.split(":")[0].rsplit(".", 1)[-1] if message.startswith("tools.") else thrower
+    places = [unshifted(place_at(recovered.source, tokens.items[k][2]), recovered.shifts) for k in around]
+    for k, place in zip(around, places, strict=True):
+        if tokens.items[k][1] == name:
+            return place, place[0]
+    if message.startswith("not a function") and len({line for line, _ in places}) > 1:
+        return None, min(line for line, _ in places)
+    return noted, noted[0]
+
+
+def _calls_around(tokens: Tokens, index: int) -> Iterator[int]:
+    """The callees of the calls that may follow at once when the call of token `index` is over: it ends their
+    arguments."""
+    items, match = tokens.items, tokens.match
+    close = match.get(index + 1, index + 1)
+    for opener in range(index - 1, 0, -1):
+        end = match.get(opener, -1)
+        if end <= close:
+            if items[opener][1] == "=>" or (items[opener][1] == "{" and end > close):
+                return
+            continue
+        if items[opener][1] == "{" and _is_function_body(tokens, opener):
+            return
+        if _is_call(tokens, opener):
+            if any(_is_call(tokens, k) for k in range(close, end) if match.get(k, -1) > k):
+                return
+            yield opener - 1
+
+
+def _candidates(tokens: Tokens, message: str) -> Iterator[int]:
+    """Indexes of tokens at which this error can have been thrown."""
+    if (found := _PROPERTY.match(message)) is not None:
+        return _readers(tokens, found[1]) if found[1] != _ITERATION else _iterations(tokens)
+    if (found := _UNAWAITED.match(message)) is not None:
+        return _readers(tokens, found[1])
+    if (found := _NAME.match(message)) is not None:
+        return _uses(tokens, found[1])
+    if message.startswith("Cannot convert"):
+        return _patterns(tokens)
+    return _iterations(tokens) if "iterable" in message else iter(())
+
+
+def _readers(tokens: Tokens, key: str) -> Iterator[int]:
+    items = tokens.items
+    for index in range(1, len(items)):
+        kind, text, _ = items[index]
+        before = items[index - 1][1]
+        computed = before == "[" and _is_access(tokens, index - 1)
+        if (
+            (before == "." and text == key)
+            or (computed and (kind != "string" or text[1:-1] == key))
+            or (text == key and before in ("{", ",") and _is_pattern(tokens, index))
+        ):
+            yield index
+
+
+def _is_access(tokens: Tokens, opener: int) -> bool:
+    if opener == 0:
+        return False
+    kind, text, _ = tokens.items[opener - 1]
+    return text in (")", "]", "}", "?.") or kind in ("name", "string", "template")
+
+
+def _is_pattern(tokens: Tokens, index: int) -> bool:
+    """Whether token `index` stands in, or begins, a destructuring pattern."""
+    items, match = tokens.items, tokens.match
+    openers = [
+        k for k in range(index + 1) if match.get(k, -1) > index or (k == index and match.get(k, -1) > k)
+    ]
+    while openers and items[openers[-1]][1] in ("{", "["):
+        close = match[openers.pop()]
+        after = _word(tokens, close + 1)
+        if after in ("=", "of"):
+            return True
+        if after not in ("}", "]", ",", ")"):
+            return False
+    if not openers or items[openers[-1]][1] != "(":
+        return False
+    before = _word(tokens, openers[-1] - 1) if openers[-1] else ""
+    return _word(tokens, match[openers[-1]] + 1) in ("=>", "{") and before not in HEADERS - {"catch"}
+
+
+def _word(tokens: Tokens, index: int) -> str:
+    return tokens.items[index][1] if index < len(tokens.items) else ""
+
+
+def _patterns(tokens: Tokens) -> Iterator[int]:
+    for index, (_, text, _) in enumerate(tokens.items):
+        if text == "delete" or (text == "{" and _is_pattern(tokens, index)):
+            yield index
+
+
+def _iterations(tokens: Tokens) -> Iterator[int]:
+    items = tokens.items
+    for index, (_, text, _) in enumerate(items):
+        is_list = text == "[" and _is_pattern(tokens, index)
+        if is_list or text in ("...", "of") or (text == "*" and items[index - 1][1] == "yield"):
+            yield index
+
+
+def _uses(tokens: Tokens, name: str) -> Iterator[int]:
+    for index, (_, text, _) in enumerate(tokens.items):
+        before = tokens.items[index - 1][1] if index else ""
+        if text == name and before not in (".", "?.", "let", "const", "class", "typeof"):
+            yield index
+
+
+def _range(recovered: Recovered, tokens: Tokens, near: Place) -> tuple[int, int]:
+    """Offsets between which the error lies: after `near`, in the same function, before the next call is over."""
+    offset = _offset(recovered, near)
+    items = tokens.items
+    pairs = [(opener, close) for opener, close in tokens.match.items() if opener < close]
+    bodies = [
+        (items[opener][2], items[close][2])
+        for opener, close in pairs
+        if items[opener][2] < offset <= items[close][2] and _is_function_body(tokens, opener)
+    ]
+    calls = (
+        items[close][2]
+        for opener, close in pairs
+        if items[close][2] > offset and items[opener - 1][2] != offset and _is_call(tokens, opener)
+    )
+    end = max(bodies, default=(-1, len(recovered.source)))[1]
+    return offset, min(end, min(calls, default=end))
+
+
+def _is_call(tokens: Tokens, opener: int) -> bool:
+    kind, text, _ = tokens.items[opener - 1] if opener else ("", "", 0)
+    after = _word(tokens, tokens.match[opener] + 1)
+    is_callee = (kind == "name" and text not in HEADERS and text not in _KEYWORDS) or text in (
+        ")",
+        "]",
+        "?.",
+    )
+    return tokens.items[opener][1] == "(" and is_callee and after not in ("{", "=>")
+
+
+def _offset(recovered: Recovered, near: Place) -> int:
+    line, column = near
+    put_in = sum(width for row, at, width in recovered.shifts if row == line and at <= column)
+    before = recovered.source.split("\n")[: line - 1]
+    return sum(len(text) + 1 for text in before) + column - 1 + put_in
+
+
+def _is_function_body(tokens: Tokens, opener: int) -> bool:
+    before = tokens.items[opener - 1][1] if opener and tokens.items[opener][1] == "{" else ""
+    if before != ")":
+        return before == "=>"
+    opening = tokens.match.get(opener - 1, 0)
+    return opening == 0 or tokens.items[opening - 1][1] not in HEADERS

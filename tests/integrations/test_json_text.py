@@ -1,0 +1,91 @@
+"""The reader and the writer: what goes in comes out, or is refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integrations.json_text import (
+    MAX_DEPTH,
+    JsonTooDeep,
+    has_unsafe_integers,
+    read_json,
+    with_safe_integers,
+    write_json,
+    write_value,
+)
+from proxy.sandbox import frames
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@given(JSON)
+def test_what_is_written_is_read(value: Any) -> None:
+    assert read_json(write_json(value)) == value
+    assert write_value(value) == write_json(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("123456789012345678901234567890", 123456789012345678901234567890),
+        ("-18446744073709551616", -(2**64)),
+        ('{"a":[9007199254740993,1e2]}', {"a": [9007199254740993, 100.0]}),
+        ('"\\ud83d"', "\ud83d"),
+        ('{"a":1e400,"b":-1e400,"c":1e-400}', {"a": "1e400", "b": "-1e400", "c": 0.0}),
+        ("9" * 5000, "9" * 5000),
+        ('"1234567890123456789012345"', "1234567890123456789012345"),
+    ],
+)
+def test_nothing_is_rounded_or_lost(text: str, value: Any) -> None:
+    assert read_json(text) == read_json(text.encode()) == value
+
+
+def test_halves_of_surrogate_pairs_pass() -> None:
+    assert write_json({"a": "\ud83d", "b": [2**70]}) == b'{"a":"\\ud83d","b":[1180591620717411303424]}'
+    assert read_json(write_json(["\udc00"])) == ["\udc00"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1,]", "NaN", "Infinity", "12345678901234567890,", '{"a":tru}', b"\xff"]
+)
+def test_what_is_no_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        read_json(text)
+
+
+def test_one_depth_limit() -> None:
+    assert frames.MAX_DEPTH == MAX_DEPTH
+    for end in (1, 2**70):
+        value = nested(MAX_DEPTH - 1) if end == 1 else nested(MAX_DEPTH - 2)
+        assert write_value([value])
+        with pytest.raises(JsonTooDeep, match="nested more than 180 levels deep"):
+            write_value([[end, nested(MAX_DEPTH)]])
+    with pytest.raises(JsonTooDeep):
+        write_json(nested(3000))
+    with pytest.raises(JsonTooDeep):
+        read_json("[" * 100_000 + "]" * 100_000)
+
+
+def test_unsafe_integers_become_strings_for_clients() -> None:
+    value = {"a": [2**53 - 1, 2**53, -(2**60), 1.5, True, "x"], "b": {"c": 2**70}}
+    assert with_safe_integers(value) == {
+        "a": [2**53 - 1, "9007199254740992", "-1152921504606846976", 1.5, True, "x"],
+        "b": {"c": "1180591620717411303424"},
+    }
+    assert has_unsafe_integers(b"[9007199254740992]")
+    assert not has_unsafe_integers(b'{"a":123456789012345}')

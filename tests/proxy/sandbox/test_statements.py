@@ -1,0 +1,86 @@
+"""Last statements, module syntax and syntax that is not known here, through real workers."""
+
+from __future__ import annotations
+
+from tests.proxy.sandbox.tables import IMPORT, NOTHING, Table, check
+
+MODULES: Table = [
+    ("import type { A } from './a';\nconst a = 5;\nreturn a", 5),
+    ("import { type A, type B } from './a';\nreturn 1", 1),
+    ("export type A = {a: number};\nexport interface B { b: A }\nconst v: B = {b: {a: 3}};\nreturn v.b.a", 3),
+    ("export default async () => 2", 2),
+    ("const y = 2;\nexport default y * 2;", 4),
+    ("export default {a: 1}", {"a": 1}),
+    (
+        "export const x = 5;\nexport default async function main() { return x + f() }\nfunction f() { return 2 }",
+        7,
+    ),
+    ("export async function main() { return 7 }", 7),
+    (
+        "export const a = 1;\nexport class B {}\nexport enum C { D }\nreturn [a, typeof B, C.D]",
+        [1, "function", 0],
+    ),
+    ("function f() { return 7 }\nexport { f as default };", 7),
+    ("const a = 1, b = 2;\nexport { a, b };\nreturn a + b", 3),
+    ("const s = \"import x from 'y'\"; return s", "import x from 'y'"),
+    ("import fs from 'fs';\nreturn 1", f"SyntaxError: import {IMPORT} @1:1"),
+    ("const a = 1;\nimport {x} from 'y';", f"SyntaxError: import {IMPORT} @2:1"),
+    ("import 'side-effect'", f"SyntaxError: import {IMPORT} @1:1"),
+    ("export * from 'z'", f"SyntaxError: export ... from {IMPORT} @1:1"),
+    ("await import('fs')", f"InternalError: import() {IMPORT}"),
+    ("require('fs')", f"ReferenceError: require {IMPORT} @1:1"),
+]
+
+ABSENT: Table = [
+    (f"return typeof {name}", "undefined")
+    for name in (
+        "fetch require process Buffer XMLHttpRequest WebSocket setInterval setImmediate module window navigator "
+        "WeakRef Atomics SharedArrayBuffer WebAssembly FormData Blob"
+    ).split()
+] + [
+    ("return 'fetch' in globalThis", False),
+    ("const a = 1;\nconst r = await fetch('https://x');", f"ReferenceError: fetch {IMPORT} @2:17"),
+    ("process.env.X", f"ReferenceError: process {IMPORT} @1:1"),
+    ("setInterval(f, 5)", "ReferenceError: setInterval is not available. Use a loop with await sleep(ms). @1:1"),
+    ("try { fetch('x') } catch (e) { return e instanceof ReferenceError }", True),
+    ("const fetch = (x) => x; return fetch(5)", 5),
+    ("@dec class A {}", "SyntaxError: Decorators (@name) are not supported here: call the function yourself. @1:1"),
+    ("class A {\n  accessor x = 1\n}",
+     "SyntaxError: `accessor` declarations are not supported here: use get and set. @2:3"),
+    ("const a: number = 1;\nusing f = open()",
+     "SyntaxError: `using` declarations are not supported here: use try and finally. @2:1"),
+    ("await using f = open()", "SyntaxError: `using` declarations are not supported here: use try and finally. @1:7"),
+    ("const using = 1, accessor = 2; return using + accessor", 3),
+]  # fmt: skip
+
+LAST: Table = [
+    ("const x = (await tools.t.org.main.t.hello({})).data; x", "hi"),
+    ("const x = 5; x;", 5),
+    ("async function main() { return 4 }\nmain()", 4),
+    ("async function main() { return 4 }\nawait main();", 4),
+    ("const f = (a: number) => a + 1;\nf(2)", 3),
+    ("const m = {a: 1,\n  b: 2}\nm.b", 2),
+    ("const x = 5\nx ? 'yes'\n  : 'no'", "yes"),
+    ("let i = 5\ni\n++i", 6),
+    ("function f() { return 1 }\n[1, 2].map(x => x + f())", [2, 3]),
+    ("const x = 1;\n`a${x}`", "a1"),
+    ("class A { m() { return 3 } }\nnew A().m()", 3),
+    ("const a = [1]\nfor (const x of a)\n  console.log(x)", NOTHING),
+    ("let r = 0\nif (r)\n  r\nelse\n  r + 1", NOTHING),
+    ("const a = 1\nconst b = a\n(2)", "TypeError: not a function @3:1"),
+    ("a: for (;;) { break a }", NOTHING),
+    ("const x = 1; return x; x", 1),
+    ("if (true) return 2; 'other'", 2),
+]
+
+
+async def test_module_syntax() -> None:
+    await check(MODULES)
+
+
+async def test_what_is_absent_says_what_to_use() -> None:
+    await check(ABSENT)
+
+
+async def test_the_last_expression_is_the_result() -> None:
+    await check(LAST, "hi")
