@@ -178,7 +178,7 @@ class Application:
     def approval_url(self, execution_id: str, session_id: str | None) -> str | None:
         """The page where a person decides; None when nothing serves pages."""
         base = self.config.server.public_url or self.base_url
-        if base is None:
+        if base is None or not self.config.console.enabled:
             return None
         session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
         return f"{str(base).rstrip('/')}/resume/{execution_id}{session}"

@@ -166,7 +166,8 @@ class LiveRules:
 def _options(application: Application) -> AppOptions:
     metrics = application.config.telemetry.metrics.enabled
     rules, seals = LiveRules(application), _seals(application)
-    pages = page_options(application, rules, seals)
+    # A switched-off console has no pages: /approvals and /resume/<id> are 404 like everything that is not there.
+    pages = page_options(application, rules, seals) if application.config.console.enabled else None
     loopback = application.listen.is_loopback
 
     def admin_open() -> bool:
@@ -194,7 +195,8 @@ async def run_stdio(application: Application, principal: Principal, wish: Elicit
     stopping = StopSignals()
     async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
         pages = _pages(application, group)
-        elsewhere = application.config.state.backend == "redis" and application.config.server.public_url
+        redis = application.config.state.backend == "redis"
+        elsewhere = (redis and application.config.server.public_url) or not application.config.console.enabled
         serve = serve_stdio(
             application.gateway,
             principal,

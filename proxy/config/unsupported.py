@@ -57,7 +57,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),
-    Gap("console", "there are no web pages"),
+    Gap("console.source_url", "pages name file and line without a link"),
 )
 
 

@@ -24,6 +24,7 @@ RESTART_ONLY: Final = (
     "telemetry.metrics.enabled",
     "telemetry.metrics.listen",
     "telemetry.otlp",
+    "console.enabled",
     "state",
 )
 _NAME: Final = re.compile(r"environment variable `?(\w+)")

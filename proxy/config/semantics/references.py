@@ -88,8 +88,16 @@ def check_sections(view: ConfigView) -> Iterator[Finding]:
 
 
 def _browser_pages(view: ConfigView) -> Iterator[Finding]:
+    """Mode browser needs pages, and an address that they can be reached at."""
     server = view.config.server
-    if server.public_url is not None or server.listen.is_loopback:
+    if not view.config.console.enabled:
+        message, help = (
+            "`mode: browser` needs the pages, and `console.enabled` is false",
+            "write enabled: true",
+        )
+    elif server.public_url is None and not server.listen.is_loopback:
+        message, help = "`mode: browser` needs `server.public_url`", "approval links point to it"
+    else:
         return
     modes: list[tuple[Path, str | None]] = [(("elicitation", "mode"), view.config.elicitation.mode)]
     modes += [
@@ -98,8 +106,7 @@ def _browser_pages(view: ConfigView) -> Iterator[Finding]:
     ]
     for path, mode in modes:
         if mode == "browser":
-            help = "approval links point to it"
-            yield Finding("E302", path, "`mode: browser` needs `server.public_url`", help)
+            yield Finding("E302", path, message, help)
 
 
 def check_files(view: ConfigView) -> Iterator[Finding]:

@@ -134,6 +134,17 @@ async def test_admin_routes_close_with_the_reload_that_brings_callers(
         assert (await client.get("/-/config", headers=bearer)).status_code == 200
 
 
+@pytest.mark.parametrize(("enabled", "statuses"), [("true", {200, 303}), ("false", {404})])
+async def test_a_switched_off_console_has_no_pages(  # recipe 23
+    enabled: str, statuses: set[int], tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    text = config_text(more=f"console: {{enabled: {enabled}}}\n")
+    async with running(tmp_path, text, env, StopSignals()) as (application, client):
+        answers = [await client.get(path) for path in ("/approvals", "/resume/exec_1")]
+        assert {one.status_code for one in answers} <= statuses | {401}
+        assert (application.approval_url("exec_1", None) is None) is (enabled == "false")
+
+
 async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, str]) -> None:
     origin = {"origin": "https://app.example.com"}
     async with running(tmp_path, config_text(), env, StopSignals()) as (application, client):

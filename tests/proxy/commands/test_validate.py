@@ -47,7 +47,7 @@ def test_findings_are_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_warnings_fail_only_when_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = written(tmp_path, API + "console: {}\n")
+    file = written(tmp_path, API + "console: {source_url: 'https://x.example.com/{file}'}\n")
     assert run(file) == 0
     assert run(file, "--strict") == 1
     assert "W690" in capsys.readouterr().out
