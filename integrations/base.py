@@ -53,10 +53,14 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True)
 class ToolSchemas:
-    """JSON Schema 2020-12, self-contained (`#/$defs` only). `output` is None when the source declares nothing."""
+    """JSON Schema 2020-12, self-contained (`#/$defs` only). `output` is None when the source declares nothing.
+
+    `errors` has a property per status (`404`, `5XX`, `default`) with the schema of `error.details.body`.
+    """
 
     input: JsonObject
     output: JsonObject | None
+    errors: JsonObject | None = None
 
 
 class Secret:

@@ -33,7 +33,9 @@ _INVISIBLE = re.compile(
 )
 _HASH_CHARACTERS = 8
 _VERSION = re.compile(r"v[0-9]+(?:[._-][0-9]+)?", re.IGNORECASE)
-_SPECIAL = frozenset({"then", "constructor", "prototype", "__proto__", "toJSON", "catch", "finally"})
+_SPECIAL = frozenset({
+    "then", "constructor", "prototype", "__proto__", "toJSON", "toString", "valueOf", "catch", "finally",
+})  # fmt: skip
 _DIGITS36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

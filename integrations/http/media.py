@@ -8,7 +8,9 @@ _NDJSON = frozenset({
     "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
     "application/jsonlines", "application/x-json-stream", "application/json-lines", "application/stream+json",
 })  # fmt: skip
-STREAMS = _NDJSON | {"text/event-stream"}
+# RFC 7464: texts that each begin with a record separator; RFC 8091 has the suffix.
+_SEQUENCES = frozenset({"application/json-seq", "application/geo+json-seq", "application/qlog+json-seq"})
+STREAMS = _NDJSON | _SEQUENCES | {"text/event-stream"}
 _CHARSETS = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
@@ -28,7 +30,12 @@ def is_json(essence: str) -> bool:
 
 
 def is_ndjson(essence: str) -> bool:
-    return essence in STREAMS
+    """Many JSON texts one after another: lines, events, sequences."""
+    return essence in STREAMS or is_json_sequence(essence)
+
+
+def is_json_sequence(essence: str) -> bool:
+    return essence in _SEQUENCES or essence.endswith("+json-seq")
 
 
 def is_form(essence: str) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import orjson
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.http.media import is_json, is_ndjson, is_text
+from integrations.http.charsets import decode_text, says_utf8
+from integrations.http.disposition import file_name
+from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
 from integrations.http.retry_after import milliseconds_asked
 from integrations.http.toolfile import tool_file
 
@@ -26,7 +29,6 @@ _NOTABLE_HEADERS = frozenset(
 _NOTABLE_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _MAX_HEADERS = 64
 _MAX_DETAIL_BYTES = 16 * 1024
-_FILENAME = re.compile(r'filename="?([^";\r\n]{1,200})"?', re.IGNORECASE)
 _HTML_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_KEYS = (
     "message",
@@ -42,12 +44,15 @@ _MESSAGE_KEYS = (
 )
 
 
-def interpret(response: HttpResponse, method: str) -> Result:
-    """The result agents see. 401 and 403 mean that the upstream rejected the connection's credential."""
+def interpret(response: HttpResponse, method: str, *, structured: bool = False) -> Result:
+    """The result agents see. 401 and 403 mean that the upstream rejected the connection's credential.
+
+    `structured`: the document declares data, and not text or bytes, for this status and type of body.
+    """
     info = HttpInfo(response.status, notable_headers(response))
     if 200 <= response.status < 300:
-        return Success(read_body(response, method), info)
-    return _failure(response, method)
+        return Success(read_body(response, method, structured=structured), info)
+    return _failure(response, method, structured)
 
 
 def notable_headers(response: HttpResponse) -> dict[str, str]:
@@ -63,65 +68,78 @@ def notable_headers(response: HttpResponse) -> dict[str, str]:
     return out
 
 
-def read_body(response: HttpResponse, method: str) -> Any:
-    """JSON parsed (unparsable JSON stays text), NDJSON and SSE as lists, text as text, the rest as `ToolFile`."""
+def read_body(response: HttpResponse, method: str, *, structured: bool = False) -> Any:
+    """JSON parsed (unparsable JSON stays text), NDJSON, SSE and JSON sequences as lists, text as text, the rest as
+    `ToolFile`. What is declared as data is data where it is JSON, whatever its type is called.
+    """
     body = response.body
     if not body or response.status in (204, 205) or method == "HEAD":
         return [] if response.truncated else None
     declared = response.header("content-type")
     essence = declared.split(";")[0].strip().lower()
     if is_ndjson(essence):
-        text = decode(body, declared)
-        return (
-            _events(text, response.truncated)
-            if essence == "text/event-stream"
-            else _lines(text, response.truncated)
-        )
+        return _read_stream(response, essence, declared)
     if is_json(essence):
         return parse_json(body, declared)
-    if is_text(essence):
-        return decode(body, declared)
+    if structured and essence and not is_xml(essence) and (data := _data(body, declared)) is not None:
+        return data
+    if is_text(essence) or is_form(essence):
+        return decode_text(body, declared)
     if not essence:
-        return _sniff(body)
-    name = _FILENAME.search(response.header("content-disposition"))
-    return tool_file(body, essence, name.group(1) if name else None)
+        return _sniff(response)
+    # Parameters are part of the type: without its boundary nobody can read a multipart body.
+    return tool_file(body, declared.strip(), file_name(response.header("content-disposition")))
 
 
-def _sniff(body: bytes) -> Any:
+def _read_stream(response: HttpResponse, essence: str, declared: str) -> list[Any]:
+    text = decode_text(response.body, declared)
+    if essence == "text/event-stream":
+        return _events(text, response.truncated)
+    if is_json_sequence(essence):
+        return _sequence(text, response.truncated)
+    return _lines(text, response.truncated)
+
+
+def _data(body: bytes, declared: str) -> Any:
+    """The object or list that the body is as JSON, else None."""
+    if body.lstrip()[:1] not in (b"{", b"[") and says_utf8(body, declared):
+        return None
+    found = parse_json(body, declared)
+    return found if isinstance(found, dict | list) else None
+
+
+def _sniff(response: HttpResponse) -> Any:
     """No declared type: JSON if it is JSON, else text if it is UTF-8 without NUL, else bytes."""
     try:
-        return orjson.loads(body)
+        return orjson.loads(response.body)
     except orjson.JSONDecodeError:
         pass
+    name = file_name(response.header("content-disposition"))
     try:
-        text = body.decode("utf-8")
+        text = response.body.decode("utf-8")
     except UnicodeDecodeError:
-        return tool_file(body, "application/octet-stream")
-    return text if "\x00" not in text else tool_file(body, "application/octet-stream")
+        return tool_file(response.body, "application/octet-stream", name)
+    return text if "\x00" not in text else tool_file(response.body, "application/octet-stream", name)
 
 
 def parse_json(body: bytes, declared: str) -> Any:
     """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly."""
     try:
-        if _NOT_UTF8.search(declared) is None and _LONG_NUMBER.search(body) is None:
+        if says_utf8(body, declared) and _LONG_NUMBER.search(body) is None:
             return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
-        return json.loads(decode(body, declared), parse_constant=lambda _: None)
+        return json.loads(decode_text(body, declared), parse_float=_number, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
-        return decode(body, declared)
+        return decode_text(body, declared)
 
 
-_NOT_UTF8 = re.compile(r"charset\s*=\s*\"?(?!utf-?8)", re.IGNORECASE)
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+# What orjson rounds or refuses: integers beyond 64 bits, and exponents that may go beyond a double.
+_LONG_NUMBER = re.compile(rb"[0-9]{19}|[0-9][eE]\+?[0-9]{3}")
 
 
-def decode(body: bytes, declared: str) -> str:
-    """Text by the charset parameter, UTF-8 when absent or unknown; what cannot be decoded is replaced."""
-    match = re.search(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]+)", declared, re.IGNORECASE)
-    charset = match.group(1) if match else "utf-8"
-    try:
-        return body.removeprefix(b"\xef\xbb\xbf").decode(charset, "replace")
-    except (LookupError, UnicodeError):
-        return body.decode("utf-8", "replace")
+def _number(text: str) -> float | str:
+    """A number that no double holds stays text: it is not infinite, and the rest of the answer is not lost."""
+    value = float(text)
+    return value if isfinite(value) else text
 
 
 def _lines(text: str, truncated: bool) -> list[Any]:
@@ -134,6 +152,20 @@ def _lines(text: str, truncated: bool) -> list[Any]:
             out.append(orjson.loads(line))
         except orjson.JSONDecodeError:
             out.append(line)
+    return out
+
+
+def _sequence(text: str, truncated: bool) -> list[Any]:
+    """RFC 7464: each text between record separators. A number or word without the line feed after it may be cut."""
+    out: list[Any] = []
+    texts = [each for each in text.split("\x1e") if each.strip()]
+    if truncated and texts and not texts[-1].endswith("\n"):
+        texts.pop()
+    for each in texts:
+        try:
+            out.append(orjson.loads(each))
+        except orjson.JSONDecodeError:
+            out.append(each.strip())
     return out
 
 
@@ -163,9 +195,9 @@ def _events(text: str, truncated: bool) -> list[JsonObject]:
     return out
 
 
-def _failure(response: HttpResponse, method: str) -> Failure:
+def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     status = response.status
-    content = read_body(response, method)
+    content = read_body(response, method, structured=structured)
     message = error_message(content)
     details: JsonObject = {}
     if headers := notable_headers(response):

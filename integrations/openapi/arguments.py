@@ -14,6 +14,7 @@ from typing import Any
 from integrations.base import JsonObject, Problem
 from integrations.openapi.binding import Media, OperationBinding, OperationParameter
 from integrations.openapi.pointer import join_pointer
+from integrations.openapi.responses import chosen_type, selectable_types
 from integrations.openapi.schema import shared_names
 from integrations.openapi.serialize import is_undefined
 
@@ -33,6 +34,7 @@ class GivenArguments:
     body: Any = MISSING
     body_base64: Any = MISSING
     content_type: Any = MISSING
+    accept: str | None = None
     server: JsonObject = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -58,9 +60,16 @@ def read_arguments(binding: OperationBinding, arguments: JsonObject) -> GivenArg
 
 
 def _take_own(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> bool:
-    """`body`, `bodyBase64`, `contentType` belong to the request body, `server` (an object) to the server."""
+    """`body`, `bodyBase64`, `contentType` belong to the request body, `accept` to the answer, `server` (an object) to
+    the server.
+    """
     if name == "server" and isinstance(value, dict):
         given.server = value
+        return True
+    if name == "accept" and (types := selectable_types(binding)):
+        given.accept = chosen_type(binding, value)
+        if given.accept is None and value is not None:
+            given.refuse("/accept", f"has to be one of {', '.join(types)}")
         return True
     if binding.body is None:
         return False
@@ -166,6 +175,8 @@ def canonical(binding: OperationBinding, given: GivenArguments, media: Media | N
         out["bodyBase64"] = given.body_base64
     if binding.body is not None and len(binding.body.media) > 1 and media is not None and "body" in out:
         out["contentType"] = media.type
+    if given.accept is not None:
+        out["accept"] = given.accept
     if given.server:
         out["server"] = given.server
     return out

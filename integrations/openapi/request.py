@@ -15,13 +15,14 @@ from urllib.parse import quote, unquote
 
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
-from integrations.http.media import charset_of, in_range, is_binary, is_json, is_range, is_text
+from integrations.http.media import charset_of, in_range, is_binary, is_multipart, is_range, is_text
 from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import encode_body, structured_body
 from integrations.openapi.config import Validate
-from integrations.openapi.schema import Closure, preferred_response
+from integrations.openapi.responses import accept_header
+from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
 from integrations.openapi.servers import ApiServer
 from integrations.openapi.validate import check_values
@@ -73,7 +74,7 @@ def build_request(
     body = _body(closure, given, media, headers)
     _stop(given)
     if not any(name.lower() == "accept" for name, _ in headers):
-        headers.append(("Accept", _accept(binding)))
+        headers.append(("Accept", accept_header(binding, given.accept)))
     request = OutgoingRequest(
         binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
     )
@@ -128,6 +129,9 @@ def _choose_media(binding: OperationBinding, given: GivenArguments) -> Media | N
     if wanted is MISSING or wanted is None:
         if given.body_base64 is not MISSING or is_tool_file(given.body):
             return next((m for m in media if is_binary(m.essence) or is_range(m.essence)), media[0])
+        if isinstance(given.body, dict) and any(map(_holds_file, given.body.values())):
+            # Of the types that hold named values, only a multipart form can hold a file.
+            return next((m for m in media if is_multipart(m.essence)), media[0])
         return media[0]
     if isinstance(wanted, str) and not _CONTROL.search(wanted):
         essence = wanted.split(";")[0].strip().lower()
@@ -141,6 +145,10 @@ def _choose_media(binding: OperationBinding, given: GivenArguments) -> Media | N
                 return Media(wanted.strip(), candidate.schema, candidate.encoding)
     given.refuse("/contentType", f"has to be one of {', '.join(m.type for m in media)}")
     return media[0]
+
+
+def _holds_file(value: Any) -> bool:
+    return is_tool_file(value) or (isinstance(value, list) and any(map(is_tool_file, value)))
 
 
 def _path(binding: OperationBinding, given: GivenArguments) -> tuple[str, list[tuple[str, str]]]:
@@ -269,18 +277,6 @@ def _base64_body(media: Media, given: GivenArguments) -> tuple[str, bytes]:
     if not (is_binary(media.essence) or is_text(media.essence)):
         raise ValueError(f"is for bytes and text; {media.type} is given as `body`")
     return media.type, decode_base64(given.body_base64)
-
-
-def _accept(binding: OperationBinding) -> str:
-    """The declared types of success, JSON first."""
-    response: Any = preferred_response(binding.responses) or {}
-    content = response.get("content")
-    types = [t for t in content if "\n" not in t and "\r" not in t] if isinstance(content, dict) else []
-    types = types or [t for t in binding.produces if "\n" not in t and "\r" not in t]
-    if not types:
-        return "application/json, */*;q=0.5"
-    ordered = sorted(types, key=lambda kind: not is_json(kind.split(";")[0].strip().lower()))
-    return ", ".join(ordered) if "*/*" in ordered else ", ".join(ordered) + ", */*;q=0.1"
 
 
 def server_url(binding: OperationBinding, given: GivenArguments, base_url: str | None) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from integrations.base import JsonObject
-from integrations.http.media import is_binary, is_json, is_multipart, is_ndjson, is_text, is_xml
+from integrations.http.media import is_binary, is_multipart, is_text, is_xml
 from integrations.openapi.binding import LOCATIONS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import accepts_string
 from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
+from integrations.openapi.responses import error_schema, output_schema, selectable_types
+from integrations.openapi.shapes import form_schema
 
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 
@@ -49,6 +51,7 @@ class Closure:
         for location in LOCATIONS:
             self._container(location, shared, properties, required)
         self._body(properties, required)
+        self._accept(properties)
         self._server(properties)
         out: JsonObject = {"type": "object", "properties": properties, "additionalProperties": False}
         if required:
@@ -83,7 +86,7 @@ class Closure:
         body = self.binding.body
         if body is None:
             return
-        schema = self._shown(body.media[0])
+        schema = self._any_of(body.media)
         if body.description and isinstance(schema, dict):
             schema = {**schema, "description": body.description}
         properties["body"] = schema
@@ -99,12 +102,38 @@ class Closure:
             types = [media.type for media in body.media]
             properties["contentType"] = {"type": "string", "enum": types, "default": types[0]}
 
+    def _any_of(self, media: Sequence[Media]) -> Any:
+        """The body of each type: `$comment` says which type a schema is for, where they differ."""
+        shown = [self._shown(one) for one in media]
+        if all(schema == shown[0] for schema in shown):
+            return shown[0]
+        grouped: list[tuple[Any, list[str]]] = []
+        for one, schema in zip(media, shown, strict=True):
+            known = next((types for other, types in grouped if other == schema), None)
+            if known is None:
+                grouped.append((schema, [one.type]))
+            else:
+                known.append(one.type)
+        return {"anyOf": [{**_as_object(schema), "$comment": ", ".join(types)} for schema, types in grouped]}
+
     def _shown(self, media: Media) -> Any:
-        """XML can be given as text or, where the schema says what is in it, as data."""
+        """Text is given as text. XML can also be given as data where the schema says what is in it."""
         schema = self.media[media.type]
+        if schema in (True, {}) and is_text(media.essence):
+            return {"type": "string"}
         if is_xml(media.essence) and not accepts_string(self.doc, media.schema):
             return {"anyOf": [schema, {"type": "string"}]}
         return schema
+
+    def _accept(self, properties: JsonObject) -> None:
+        """Which of the declared types to answer with."""
+        if types := selectable_types(self.binding):
+            properties["accept"] = {
+                "type": "string",
+                "enum": list(types),
+                "default": types[0],
+                "description": "Type of the answer",
+            }
 
     def _server(self, properties: JsonObject) -> None:
         servers = self.binding.servers
@@ -123,10 +152,15 @@ class Closure:
 
     def output_schema(self) -> JsonObject | None:
         """Schema of `data` on success; None when the document says nothing about it."""
-        response = preferred_response(self.binding.responses)
-        if response is None:
-            return None
-        return _output(self.doc, response, self.binding.produces)
+        return output_schema(self.doc, self.binding)
+
+    def error_schema(self) -> JsonObject | None:
+        """Schemas of the bodies of errors by status; None when the document describes none."""
+        return error_schema(self.doc, self.binding)
+
+
+def _as_object(schema: Any) -> JsonObject:
+    return schema if isinstance(schema, dict) else ({} if schema is True else {"not": {}})
 
 
 def whole(schema: JsonObject) -> JsonObject:
@@ -140,79 +174,13 @@ def close_binding(doc: Doc, binding: OperationBinding) -> Closure:
     parameters: dict[tuple[str, str], Any] = {
         (p.location, p.name): dialect.convert(p.schema) for p in binding.parameters
     }
-    media = {m.type: _media_schema(dialect, m) for m in (binding.body.media if binding.body else ())}
+    media = {m.type: _media_schema(dialect, doc, m) for m in (binding.body.media if binding.body else ())}
     return Closure(doc, binding, parameters, media, dialect.defs)
 
 
-def _media_schema(dialect: Dialect, media: Media) -> Any:
-    schema = dialect.convert(media.schema)
-    if is_multipart(media.essence) and isinstance(schema, dict):
-        return _with_files(dialect, schema)
+def _media_schema(dialect: Dialect, doc: Doc, media: Media) -> Any:
+    if is_multipart(media.essence):
+        return form_schema(dialect, doc, media.schema)
     if is_binary(media.essence):
         return {"anyOf": [dialect.use_tool_file(), {"type": "string"}]}
-    return schema
-
-
-def _with_files(dialect: Dialect, schema: JsonObject) -> JsonObject:
-    """File parts of a multipart form are `ToolFile` values."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return schema
-    changed = {name: _file_part(dialect, part) for name, part in properties.items()}
-    return {**schema, "properties": changed}
-
-
-def _file_part(dialect: Dialect, part: Any) -> Any:
-    if not isinstance(part, dict):
-        return part
-    if part.get("type") == "array" and isinstance(part.get("items"), dict):
-        return {**part, "items": _file_part(dialect, part["items"])}
-    if part.get("format") == "binary" or "contentMediaType" in part:
-        return {"anyOf": [dialect.use_tool_file(), {"type": "string"}]}
-    return part
-
-
-def preferred_response(responses: Mapping[str, Any]) -> JsonObject | None:
-    """The response of success: the lowest exact 2xx, else `2XX`, else `default`."""
-    exact = sorted(
-        status for status in responses if len(status) == 3 and status[0] == "2" and status[1:].isdecimal()
-    )
-    for status in (*exact, "2XX", "2xx", "default"):
-        if status in responses:
-            found = responses[status]
-            return found if isinstance(found, dict) else None
-    return None
-
-
-def _output(doc: Doc, response: JsonObject, produces: tuple[str, ...]) -> JsonObject | None:
-    if doc.version == "2.0":
-        schema = response.get("schema")
-        content = {kind: {"schema": schema} for kind in produces or ("application/json",)} if schema else {}
-    else:
-        raw = response.get("content")
-        content = raw if isinstance(raw, dict) else {}
-    if not content:
-        return {"type": "null"}
-    kind = next((k for k in content if is_json(_essence(k))), next(iter(content)))
-    entry = content[kind] if isinstance(content[kind], dict) else {}
-    dialect = Dialect(doc, "response")
-    out = _output_of(dialect, _essence(kind), entry)
-    if out is None:
-        return None
-    return {**out, "$defs": dialect.defs} if dialect.defs else out
-
-
-def _output_of(dialect: Dialect, essence: str, entry: JsonObject) -> JsonObject | None:
-    if is_ndjson(essence):
-        item = dialect.convert(entry.get("itemSchema", entry.get("schema", True)))
-        return {"type": "array", "items": item}
-    if is_json(essence):
-        schema = dialect.convert(entry["schema"]) if "schema" in entry else None
-        return schema if isinstance(schema, dict) else None
-    if is_text(essence):
-        return {"type": "string"}
-    return dialect.use_tool_file()
-
-
-def _essence(kind: str) -> str:
-    return kind.split(";")[0].strip().lower()
+    return dialect.convert(media.schema)

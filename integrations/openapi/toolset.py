@@ -94,14 +94,13 @@ class OpenApiToolset:
 
     def schemas(self, tool: str) -> ToolSchemas:
         outline = self.outline(tool)
-        return ToolSchemas(
-            whole(outline.input), whole(outline.output) if outline.output is not None else None
-        )
+        output, errors = (whole(one) if one is not None else None for one in (outline.output, outline.errors))
+        return ToolSchemas(whole(outline.input), output, errors)
 
     def outline(self, tool: str) -> ToolSchemas:
         """Like `schemas`; what `$defs` holds is converted when it is looked up. Raises `UnknownTool`."""
         closure = self.closure(tool)
-        return ToolSchemas(closure.input_schema(), closure.output_schema())
+        return ToolSchemas(closure.input_schema(), closure.output_schema(), closure.error_schema())
 
 
 def _remember(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:

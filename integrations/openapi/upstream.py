@@ -25,6 +25,7 @@ from integrations.http.responses import interpret
 from integrations.openapi.config import Validate
 from integrations.openapi.credentials import with_credential
 from integrations.openapi.request import OutgoingRequest, build_request
+from integrations.openapi.responses import is_data
 from integrations.openapi.toolset import OpenApiToolset
 
 _MAX_REDIRECTS = 5
@@ -101,7 +102,9 @@ class OpenApiUpstream:
 
         async def attempt() -> tuple[Result, HttpResponse]:
             response = await self._send(ready, deadline)
-            return interpret(response, ready.method), response
+            kind = response.header("content-type")
+            structured = is_data(self._toolset.doc, ready.binding, response.status, kind)
+            return interpret(response, ready.method, structured=structured), response
 
         repeatable = call.tool.idempotent
         if not repeatable and self._idempotency_key is not None:

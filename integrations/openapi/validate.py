@@ -66,8 +66,22 @@ def check_values(
             continue
         out += _textual_problems(check, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
-        out += _body_problems(check, media, given.body)
+        found = _body_problems(check, media, given.body)
+        fitting = _fitting_type(check, given, media) if found else []
+        out += [*found[: _MAX_PROBLEMS - len(fitting)], *fitting]
     return out[:_MAX_PROBLEMS]
+
+
+def _fitting_type(check: _Check, given: GivenArguments, media: Media) -> list[Problem]:
+    """Where the body does not fit the type that is sent, the first of the others that it fits."""
+    body = check.closure.binding.body
+    for other in body.media if body is not None else ():
+        if other.type != media.type and not _body_problems(check, other, given.body):
+            checked = is_json(other.essence) or is_multipart(other.essence) or is_form(other.essence)
+            if checked and isinstance(given.body, dict):
+                reason = f'the body fits another type: give contentType: "{other.type}"'
+                return [Problem("/contentType", reason)]
+    return []
 
 
 def body_problems(closure: Closure, media: Media, body: Any, validate: Validate) -> list[Problem]:

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from integrations.base import JsonObject, ToolSchemas
 from integrations.schema_types.expression import Detail, Expression, OverBudget
+from integrations.schema_types.references import (
+    InlineReferences,
+    WrittenOutReferences,
+    children_of,
+    resolve,
+    written_out,
+)
 from integrations.schema_types.text import comment_text
 
 # From full to coarse; the first that fits is used.
@@ -36,6 +43,12 @@ _INLINE_DETAILS = (
     Detail(depth=1, members=4, comment=0, enums=0, one_line=True),
     Detail(depth=0, members=2, comment=0, enums=0, one_line=True),
 )
+_ERROR_DETAILS = (
+    Detail(depth=3, members=8, comment=0, enums=0, one_line=True),
+    Detail(depth=1, members=6, comment=0, enums=0, one_line=True),
+)
+_ERROR_BYTES = 240
+_SHORTEST_ERROR = 60
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_$]+")
 _LONGEST_NAME = 60
 _UNKNOWN = "unknown"
@@ -77,14 +90,15 @@ def render_tool_types(name: str, schemas: ToolSchemas, budget_bytes: int) -> Too
     names = _Names(name, schemas, budget_bytes)
     # Both roots can always say `unknown`: what that takes is set aside until each has had its turn.
     names.left -= len(_UNKNOWN)
-    given = _fit(schemas.input, _DETAILS, names.left // 2, names.referrer("input"), names)
+    given = _fit(schemas.input, _DETAILS, names.left // 2, _Side(names, "input"), names)
     names.left += len(_UNKNOWN)
     taken = _UNKNOWN
     if schemas.output is not None:
-        taken = _fit(schemas.output, _DETAILS, names.left // 2, names.referrer("output"), names)
+        taken = _fit(schemas.output, _DETAILS, names.left // 2, _Side(names, "output"), names)
     else:
         names.spend(len(_UNKNOWN))
-    return ToolTypes(given, taken, _declarations(names))
+    declared = [*_declarations(names), *error_lines(schemas.errors, names.left)]
+    return ToolTypes(given, taken, "".join(declared).rstrip("\n"))
 
 
 def render_inline_type(schema: Any, budget_bytes: int) -> str:
@@ -93,32 +107,20 @@ def render_inline_type(schema: Any, budget_bytes: int) -> str:
 
     The only upstream text in it is member names, escaped.
     """
-    root = schema if isinstance(schema, Mapping) else {}
     for detail in _INLINE_DETAILS:
         try:
-            return Expression(detail, budget_bytes, lambda pointer: _shallow(root, pointer)).render(schema)
+            return Expression(detail, budget_bytes, InlineReferences(schema)).render(schema)
         except OverBudget:
             continue
     return "unknown"
 
 
-def _shallow(root: Mapping[str, Any], pointer: str) -> str:
-    """A reference in an inline type: only the kind of what it points to."""
-    target = _resolve(root, pointer)
-    kind = target.get("type") if isinstance(target, Mapping) else None
-    return {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}.get(
-        str(kind), "unknown"
-    )
-
-
-def _fit(
-    schema: Any, details: tuple[Detail, ...], allowance: int, refer: Callable[[str], str], names: _Names
-) -> str:
+def _fit(schema: Any, details: tuple[Detail, ...], allowance: int, references: _Side, names: _Names) -> str:
     """The most detailed rendering that fits; names handed out to attempts that failed are taken back."""
     for detail in details:
         mark = names.mark()
         try:
-            text = Expression(detail, min(allowance, names.left), refer).render(schema)
+            text = Expression(detail, min(allowance, names.left), references).render(schema)
         except OverBudget:
             names.back_to(mark)
             continue
@@ -129,35 +131,79 @@ def _fit(
     return _UNKNOWN
 
 
-def _declarations(names: _Names) -> str:
+def _declarations(names: _Names) -> list[str]:
     lines: list[str] = []
     while names.queue:
-        side, pointer, name = names.queue.popleft()
+        key, name = names.queue.popleft()
         head = f"type {name} = "
         names.release(name)
         names.spend(len(head) + len(";\n"))
         share = max(names.left // 3, min(names.left, 600))
-        schema = _resolve(names.root(side), pointer)
-        lines.append(f"{head}{_fit(schema, _DETAILS, share, names.referrer(side), names)};\n")
-    return "".join(lines).rstrip("\n")
+        schema = resolve(names.root(key.side), key.pointer)
+        if not key.is_base and (children := children_of(schema)):
+            schema = children
+        references = _Side(names, key.side, key.pointer)
+        lines.append(f"{head}{_fit(schema, _DETAILS, share, references, names)};\n")
+    return lines
 
 
-def _resolve(root: Any, pointer: str) -> Any:
-    """The schema at a same-document reference (RFC 6901 fragment); True (anything) where there is none."""
-    if pointer in ("", "#"):
-        return root
-    if not pointer.startswith("#/"):
-        return True
-    here = root
-    for part in pointer[2:].split("/"):
-        key = unquote(part).replace("~1", "/").replace("~0", "~")
-        if isinstance(here, Mapping) and key in here:
-            here = here[key]
-        elif isinstance(here, list) and key.isdecimal() and int(key) < len(here):
-            here = here[int(key)]
-        else:
-            return True
-    return here
+def error_lines(schemas: JsonObject | None, left: int) -> list[str]:
+    """Comment lines that say what the bodies of errors hold, as many as there is room for; equal ones together."""
+    statuses: dict[str, list[str]] = {}
+    if schemas is None or left < _SHORTEST_ERROR:
+        return []
+    for status, schema in schemas["properties"].items():
+        shown = _written_out(schemas, schema)
+        statuses.setdefault(shown, []).append(comment_text(status, _LONGEST_NAME))
+    lines: list[str] = []
+    for shown, of in statuses.items():
+        line = f"// error.details.body of {', '.join(of)}: {shown}\n"
+        left -= len(line.encode())
+        if left < 0:
+            break
+        if shown != _UNKNOWN:
+            lines.append(line)
+    return lines
+
+
+def _written_out(root: Any, schema: Any) -> str:
+    for detail in _ERROR_DETAILS:
+        try:
+            return Expression(detail, _ERROR_BYTES, WrittenOutReferences(root)).render(schema)
+        except OverBudget:
+            continue
+    return _UNKNOWN
+
+
+class _Key(NamedTuple):
+    """What a name stands for. `is_base`: a schema that its discriminator makes stand for its children, by itself."""
+
+    side: str
+    pointer: str
+    is_base: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The references of one side, as they are met inside the declaration of `here` ("" in the root)."""
+
+    names: _Names
+    side: str
+    here: str = ""
+
+    def written_out(self, pointer: str) -> Any:
+        return written_out(self.names.root(self.side), pointer)
+
+    def name(self, pointer: str, is_part: bool) -> str:
+        return self.names.refer(_Key(self.side, pointer, self._is_base(pointer, is_part)))
+
+    def _is_base(self, pointer: str, is_part: bool) -> bool:
+        """A child extends its base, and the base may be a choice beside its children."""
+        if not is_part and pointer != self.here:
+            return False
+        choices = children_of(resolve(self.names.root(self.side), pointer))
+        listed = choices["oneOf"] if choices else ()
+        return any(one["$ref"] == self.here for one in listed) and (is_part or pointer == self.here)
 
 
 class _Names:
@@ -166,16 +212,13 @@ class _Names:
     def __init__(self, tool: str, schemas: ToolSchemas, budget_bytes: int) -> None:
         self._tool = tool
         self._roots: dict[str, JsonObject] = {"input": schemas.input, "output": schemas.output or {}}
-        self._given: dict[tuple[str, str], str] = {}
+        self._given: dict[_Key, str] = {}
         self._used: set[str] = set()
-        self.queue: deque[tuple[str, str, str]] = deque()
+        self.queue: deque[tuple[_Key, str]] = deque()
         self.left = budget_bytes
 
     def root(self, side: str) -> JsonObject:
         return self._roots[side]
-
-    def referrer(self, side: str) -> Callable[[str], str]:
-        return lambda pointer: self._refer(side, pointer)
 
     def spend(self, size: int) -> bool:
         if size > self.left:
@@ -192,29 +235,29 @@ class _Names:
 
     def back_to(self, mark: tuple[int, int]) -> None:
         while len(self.queue) > mark[0]:
-            side, pointer, name = self.queue.pop()
-            del self._given[side, pointer]
+            key, name = self.queue.pop()
+            del self._given[key]
             self._used.discard(name)
         self.left = mark[1]
 
-    def _refer(self, side: str, pointer: str) -> str:
-        known = self._given.get((side, pointer)) or self._shared(side, pointer)
+    def refer(self, key: _Key) -> str:
+        known = self._given.get(key) or self._shared(key)
         if known is not None:
             return known
-        name = self._unused(side, pointer)
+        name = self._unused(key)
         if _reserve(name) > self.left:
             return f"unknown /* {comment_text(name, _LONGEST_NAME)} */"
         self.left -= _reserve(name)
-        self._given[side, pointer] = name
+        self._given[key] = name
         self._used.add(name)
-        self.queue.append((side, pointer, name))
+        self.queue.append((key, name))
         return name
 
-    def _shared(self, side: str, pointer: str) -> str | None:
+    def _shared(self, key: _Key) -> str | None:
         """The input's name for a type that the output declares in the same words, all the way down."""
-        if side != "output" or (name := self._given.get(("input", pointer))) is None:
+        if key.side != "output" or (name := self._given.get(key._replace(side="input"))) is None:
             return None
-        return name if self._equal(pointer) else None
+        return name if self._equal(key.pointer) else None
 
     def _equal(self, pointer: str) -> bool:
         """Whether input and output mean the same by a reference, and by every one that can be reached from
@@ -222,7 +265,7 @@ class _Names:
         compared, waiting = {pointer}, [pointer]
         while waiting:
             here = waiting.pop()
-            one, other = (_resolve(self._roots[side], here) for side in ("input", "output"))
+            one, other = (resolve(self._roots[side], here) for side in ("input", "output"))
             if here == "#" or not _is_same(one, other) or len(compared) > _COMPARED:
                 return False
             fresh = set(_references(one)) - compared
@@ -230,10 +273,11 @@ class _Names:
             waiting += fresh
         return True
 
-    def _unused(self, side: str, pointer: str) -> str:
-        last = unquote(pointer.rsplit("/", 1)[-1]).replace("~1", "/").replace("~0", "~")
-        wanted = _type_name(last if pointer not in ("", "#") else f"{self._tool} {side}")
-        if wanted in self._used and side == "output":
+    def _unused(self, key: _Key) -> str:
+        last = unquote(key.pointer.rsplit("/", 1)[-1]).replace("~1", "/").replace("~0", "~")
+        wanted = _type_name(last if key.pointer not in ("", "#") else f"{self._tool} {key.side}")
+        wanted += "Base" if key.is_base else ""
+        if wanted in self._used and key.side == "output":
             wanted += "Output"
         name, number = wanted, 1
         while name in self._used:

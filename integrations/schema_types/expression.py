@@ -5,7 +5,8 @@ Rules, by keyword of JSON Schema 2020-12: `true`/`{}` unknown, `false` never; `t
 `Record`, an open object without properties `Record<string, unknown>`; `items` and `prefixItems`; `allOf` an
 intersection, `anyOf`/`oneOf` a union; OpenAPI 3.0's `nullable` adds null. A keyword that says nothing about
 the type (`not`, `if`, limits) is ignored, so a type may be wider than the schema and is never narrower.
-References are left to the `refer` callback, so cycles end there.
+References are left to a `TypeReferences`, so cycles end there. Integers of 64 bits may arrive as bigint. Choices that a
+discriminator or a media type tells apart have its value as a comment.
 
 A renderer has an allowance of bytes. Running out raises `OverBudget`: the caller tries again with a coarser
 `Detail`.
@@ -13,14 +14,21 @@ A renderer has an allowance of bytes. Running out raises `OverBudget`: the calle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from integrations.schema_types.literal import literal_type
+from integrations.schema_types.notes import note_of
 from integrations.schema_types.text import comment_text, is_plain_name, property_name
 
 _SIMPLE = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
+_LONG_INTEGERS = frozenset({"int64", "uint64", "long", "biginteger"})
+# What says no more than `number` does.
+_PLAIN_NUMBERS = frozenset(
+    {"int32", "int", "integer", "uint32", "int16", "uint16", "int8", "uint8", "float", "double"}
+)
+_LONGEST_TAG = 100
 _OBJECT_KEYWORDS = ("properties", "additionalProperties", "patternProperties", "required")
 _TYPE_KEYWORDS = frozenset(
     {
@@ -37,6 +45,7 @@ _TYPE_KEYWORDS = frozenset(
     }
     | {"patternProperties", "nullable"}
 )
+_SHAPING = _TYPE_KEYWORDS - {"nullable"}
 # An object that may have no members at all.
 _NOTHING = "{}"
 # No schema is followed deeper than this in one expression, whatever the budget: it bounds recursion.
@@ -60,22 +69,35 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """Where rendering is: levels left, and the indentation of what starts here."""
+    """Where rendering is: levels left, the indentation of what starts here, and whether it is a part of `allOf`."""
 
     depth: int
     indent: str
+    is_part: bool = False
 
     def deeper(self) -> _At:
-        return replace(self, depth=self.depth - 1, indent=self.indent + "  ")
+        return _At(self.depth - 1, self.indent + "  ")
+
+
+class TypeReferences(Protocol):
+    """What a `$ref` stands for in the type text."""
+
+    def written_out(self, pointer: str) -> Any:
+        """The schema that is shown in place of the reference, None where the reference gets a name."""
+        ...
+
+    def name(self, pointer: str, is_part: bool) -> str:
+        """The type text; `is_part`: as a part of `allOf`, where a base is only itself and not one of its children."""
+        ...
 
 
 class Expression:
-    """Renders schemas of one document. `refer(pointer)` gives the type text for a `$ref`."""
+    """Renders schemas of one document."""
 
-    def __init__(self, detail: Detail, allowance: int, refer: Callable[[str], str]) -> None:
+    def __init__(self, detail: Detail, allowance: int, references: TypeReferences) -> None:
         self._detail = detail
         self._left = allowance
-        self._refer = refer
+        self._references = references
 
     def render(self, schema: Any) -> str:
         """The type expression. Raises `OverBudget`."""
@@ -92,35 +114,63 @@ class Expression:
             return self._spend("never")
         if not isinstance(schema, Mapping):
             return self._spend("unknown")
+        written = self._written_out(schema)
+        if not isinstance(written, Mapping) or (written is not schema and at.depth < 0 and _is_deep(written)):
+            return self._spend("never" if written is False else "unknown")
+        schema = written
         parts = [part for part in self._parts(schema, at) if part != "unknown"]
         text = _joined(parts, " & ") if parts else self._spend("unknown")
         if schema.get("nullable") is True and text != "unknown" and not _admits_null(text):
             text += self._spend(" | null")
         return text
 
+    def _written_out(self, schema: Any) -> Any:
+        """A reference to something small becomes that; what stands beside it stays (its description is nearer)."""
+        if type(schema) is dict and "$ref" not in schema:
+            return schema
+        if not isinstance(schema, Mapping) or not isinstance(reference := schema.get("$ref"), str):
+            return schema
+        if not _SHAPING.isdisjoint(schema):
+            return schema
+        found = self._references.written_out(reference)
+        if found is None or not isinstance(found, Mapping):
+            return schema if found is None else found
+        return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+
     def _parts(self, schema: Mapping[str, Any], at: _At) -> list[str]:
         """What a value must be all of."""
         parts: list[str] = []
         if isinstance(reference := schema.get("$ref"), str):
-            parts.append(self._spend(self._refer(reference)))
+            parts.append(self._spend(self._references.name(reference, at.is_part)))
             if not (schema.keys() & _TYPE_KEYWORDS):
                 return parts
         parts.append(self._own(schema, at))
-        parts += [self._folded(each, at) for each in _sequence(schema.get("allOf"))]
+        if not ("allOf" in schema or "anyOf" in schema or "oneOf" in schema):
+            return parts
+        parts += [self._folded(each, at, is_part=True) for each in _sequence(schema.get("allOf"))]
         choices = [_sequence(schema.get(keyword)) for keyword in ("anyOf", "oneOf")]
-        parts += [self._union(each, at) for each in choices if each]
+        tags = _tags(schema.get("discriminator"))
+        parts += [self._union(each, at, tags) for each in choices if each]
         return list(dict.fromkeys(parts))
 
-    def _folded(self, schema: Any, at: _At) -> str:
+    def _folded(self, schema: Any, at: _At, *, is_part: bool = False) -> str:
         """A sub-schema, or `unknown /* ... */` where the depth is used up."""
         if at.depth <= 0 and _is_deep(schema):
             return self._spend("unknown /* ... */")
-        return self._type(schema, replace(at, depth=at.depth - 1))
+        return self._type(schema, replace(at, depth=at.depth - 1, is_part=is_part))
 
-    def _union(self, choices: list[Any], at: _At) -> str:
+    def _union(self, choices: list[Any], at: _At, tags: Mapping[str, str]) -> str:
         if len(choices) > self._detail.members:
             return self._spend("unknown")
-        return _joined([self._folded(choice, at) for choice in choices], " | ")
+        return _joined([self._choice(choice, at, tags) for choice in choices], " | ")
+
+    def _choice(self, choice: Any, at: _At, tags: Mapping[str, str]) -> str:
+        text = self._folded(choice, at)
+        known = choice if isinstance(choice, Mapping) else {}
+        tag = tags.get(str(known.get("$ref"))) or known.get("$comment")
+        if not isinstance(tag, str) or self._detail.one_line:
+            return text
+        return f"{text}{self._spend(f' /* {comment_text(tag, _LONGEST_TAG)} */')}"
 
     def _own(self, schema: Mapping[str, Any], at: _At) -> str:
         """What the schema says itself, without references and combinations."""
@@ -137,9 +187,15 @@ class Expression:
             return self._object(schema, at)
         if name == "array":
             return self._array(schema, at)
-        if name == "string" and isinstance(shape := schema.get("format"), str) and self._detail.comment:
-            return self._spend(f"string /* {comment_text(shape, 24)} */")
-        return self._spend(_SIMPLE.get(name, "unknown") if isinstance(name, str) else "unknown")
+        plain = _SIMPLE.get(name, "unknown") if isinstance(name, str) else "unknown"
+        shape = schema.get("format")
+        if not isinstance(shape, str) or plain not in ("string", "number"):
+            return self._spend(plain)
+        if name == "integer" and shape in _LONG_INTEGERS and not self._detail.one_line:
+            return self._spend("number | bigint")
+        if self._detail.comment and shape not in _PLAIN_NUMBERS:
+            return self._spend(f"{plain} /* {comment_text(shape, 24)} */")
+        return self._spend(plain)
 
     def _array(self, schema: Mapping[str, Any], at: _At) -> str:
         firsts = _sequence(schema.get("prefixItems"))
@@ -184,7 +240,7 @@ class Expression:
             values.append(additional)
         elif additional is not False:
             values = []
-        return self._spend("Record<string, ") + self._union(values, at) + ">" if values else ""
+        return self._spend("Record<string, ") + self._union(values, at, {}) + ">" if values else ""
 
     def _members(self, members: Mapping[str, Any], required: set[str], at: _At) -> str:
         """Required members first where some must be left out; source order otherwise.
@@ -206,21 +262,12 @@ class Expression:
 
     def _member(self, name: str, schema: Any, required: bool, at: _At, separator: str) -> str:
         head = separator
-        if note := self._note(schema):
+        schema = self._written_out(schema)
+        if note := note_of(schema, self._detail.comment):
             head += f"/** {note} */{separator}"
         self._spend(head)
         declared = self._spend(property_name(name) + ("" if required else "?") + ": ")
         return head + declared + self._type(schema, at) + self._spend(";")
-
-    def _note(self, schema: Any) -> str:
-        if not self._detail.comment or not isinstance(schema, Mapping):
-            return ""
-        said = [schema["description"]] if isinstance(schema.get("description"), str) else []
-        if schema.get("deprecated") is True:
-            said.insert(0, "@deprecated")
-        if isinstance(schema.get("default"), str | int | float):
-            said.append(f"Default: {schema['default']!s}"[:60])
-        return comment_text(" ".join(said), self._detail.comment)
 
 
 def _implied(schema: Mapping[str, Any]) -> str:
@@ -228,6 +275,16 @@ def _implied(schema: Mapping[str, Any]) -> str:
     if any(keyword in schema for keyword in _OBJECT_KEYWORDS[:3]):
         return "object"
     return "array" if "items" in schema or "prefixItems" in schema else ""
+
+
+def _tags(discriminator: Any) -> dict[str, str]:
+    """By reference: the value of the discriminator that stands for it."""
+    known = discriminator if isinstance(discriminator, Mapping) else {}
+    mapping = known.get("mapping")
+    out: dict[str, str] = {}
+    for value, reference in mapping.items() if isinstance(mapping, Mapping) else ():
+        out.setdefault(str(reference), f'{known.get("propertyName")}: "{value}"')
+    return out
 
 
 def _is_deep(schema: Any) -> bool:

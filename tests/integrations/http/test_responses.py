@@ -33,6 +33,17 @@ READ: list[tuple[str, bytes, Any]] = [
         b'event: a\nid: 7\ndata: {"n":1}\n\n: ping\n\ndata: x\ndata: y\n\n',
         [{"event": "a", "id": "7", "data": {"n": 1}}, {"data": "x\ny"}],
     ),
+    ("application/json-seq", b'\x1e{"n":1}\n\x1e\n\x1enot json\n', [{"n": 1}, "not json"]),
+    ("application/geo+json-seq", b'\x1e{"n":1}\n', [{"n": 1}]),
+    ("application/json; charset=utf-16", '{"a":"é"}'.encode("utf-16"), {"a": "é"}),
+    ("application/json", '{"a":"é"}'.encode("utf-16-le"), {"a": "é"}),
+    ("application/json", b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+    (
+        "application/json",
+        b"[1e400,-1e999,1e308,12345678901234567890123]",
+        ["1e400", "-1e999", 1e308, 12345678901234567890123],
+    ),
+    ("application/x-www-form-urlencoded", b"a=1&b=2", "a=1&b=2"),
     ("application/json", b"", None),
     ("", b'{"a":1}', {"a": 1}),
     ("", b"plain", "plain"),
@@ -54,7 +65,37 @@ def test_bytes_become_a_tool_file(content_type: str) -> None:
     assert base64.b64decode(result.data["data"]) == b"\x00\xff"
     assert result.data["mimeType"] == (content_type or "application/octet-stream")
     assert result.data["byteLength"] == 2
-    assert result.data.get("name") == ("a.bin" if content_type else None)
+    assert result.data["name"] == "a.bin"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "data"),
+    [
+        ("application/vnd.acme.v3", b'{"a":1}', {"a": 1}),
+        ("application/octet-stream", b" [1]", [1]),
+        ("text/plain", b'{"a":1}', {"a": 1}),
+        ("text/plain", b"42", "42"),
+        ("text/plain", b"{not json", "{not json"),
+        ("application/xml", b"<a/>", "<a/>"),
+    ],
+)
+def test_what_is_declared_as_data_is_data_where_it_is_json(content_type: str, body: bytes, data: Any) -> None:
+    result = interpret(answer(200, content_type, body), "GET", structured=True)
+    assert isinstance(result, Success)
+    assert result.data == data
+
+
+def test_declared_data_that_is_none_stays_a_file() -> None:
+    result = interpret(answer(200, "application/vnd.acme.v3", b"{\xff"), "GET", structured=True)
+    assert isinstance(result, Success)
+    assert result.data["mimeType"] == "application/vnd.acme.v3"
+
+
+def test_a_sequence_that_was_cut_ends_with_its_last_whole_text() -> None:
+    response = HttpResponse(
+        200, [("Content-Type", "application/json-seq")], b"\x1e1\n\x1e2", "https://x/", truncated=True
+    )
+    assert interpret(response, "GET").as_json()["data"] == [1]
 
 
 def test_head_and_204_are_null() -> None:

@@ -119,7 +119,7 @@ def test_content_type_argument_and_base64() -> None:
 def test_accept_lists_what_success_declares_json_first() -> None:
     responses = {"200": {"description": "", "content": {"text/csv": {}, "application/vnd.a+json": {}}}}
     request = request_of(operation("/x", responses=responses), {})
-    assert dict(request.headers)["Accept"] == "application/vnd.a+json, text/csv, */*;q=0.1"
+    assert dict(request.headers)["Accept"] == "application/vnd.a+json, text/csv;q=0.9, */*;q=0.1"
 
 
 FILE = {"_tag": "ToolFile", "mimeType": "text/plain", "encoding": "base64", "data": "PGEvPg=="}

@@ -25,7 +25,7 @@ def test_references_become_named_types_and_cycles_end() -> None:
 
 def test_named_types_come_breadth_first() -> None:
     inner = {"properties": {"c": {"$ref": "#/$defs/C"}}}
-    found = types(to("A", "B", A=inner, B={"type": "string"}, C={"type": "number"}))
+    found = types(to("A", "B", A=inner, B={"type": "object"}, C={"type": "object"}))
     assert [line.split()[1] for line in found.definitions.splitlines() if line.startswith("type")] == [
         "A",
         "B",
@@ -40,18 +40,20 @@ def test_a_reference_to_the_whole_is_named_after_the_tool() -> None:
 
 
 def test_input_and_output_share_equal_types_and_tell_others_apart() -> None:
-    same = to("A", A={"type": "string"})
-    assert types(same, same).definitions == "type A = string;"
-    found = types(same, to("A", A={"type": "number"}))
-    assert found.definitions == "type A = string;\ntype AOutput = number;"
+    same = to("A", A={"type": "object"})
+    assert types(same, same).definitions == "type A = Record<string, unknown>;"
+    found = types(same, to("A", A={"type": ["object", "null"]}))
+    assert found.definitions == (
+        "type A = Record<string, unknown>;\ntype AOutput = Record<string, unknown> | null;"
+    )
     assert "A?: AOutput;" in found.output
 
 
 def test_types_that_differ_further_down_are_not_shared() -> None:
     outer = {"properties": {"B": {"$ref": "#/$defs/B"}}}
-    found = types(to("A", A=outer, B={"type": "string"}), to("A", A=outer, B={"type": "number"}))
+    found = types(to("A", A=outer, B={"type": "object"}), to("A", A=outer, B={"items": {"items": {}}}))
     assert "type AOutput" in found.definitions
-    assert "type BOutput = number;" in found.definitions
+    assert "type BOutput = Array<unknown[]>;" in found.definitions
 
 
 def test_long_chains_and_deep_nesting_are_no_trouble() -> None:
@@ -83,15 +85,15 @@ def test_long_chains_and_deep_nesting_are_no_trouble() -> None:
 )
 def test_names_are_identifiers(name: str, expected: str) -> None:
     key = name.replace("~1", "/")
-    found = types({"properties": {"x": {"$ref": f"#/$defs/{name}"}}, "$defs": {key: {"type": "boolean"}}})
-    assert found.definitions == f"type {expected} = boolean;"
+    found = types({"properties": {"x": {"$ref": f"#/$defs/{name}"}}, "$defs": {key: {"type": "object"}}})
+    assert found.definitions == f"type {expected} = Record<string, unknown>;"
 
 
 def test_names_that_fall_together_get_numbers() -> None:
     found = types(
-        to("a-b", "a_b", "a b", **{"a-b": {"type": "string"}, "a_b": True, "a b": {"type": "number"}})
+        to("a-b", "a_b", "a b", **{"a-b": {"allOf": []}, "a_b": {"anyOf": []}, "a b": {"oneOf": []}})
     )
-    assert found.definitions == "type AB = string;\ntype A_b = unknown;\ntype AB2 = number;"
+    assert found.definitions == "type AB = unknown;\ntype A_b = unknown;\ntype AB2 = unknown;"
 
 
 @pytest.mark.parametrize(
@@ -99,14 +101,109 @@ def test_names_that_fall_together_get_numbers() -> None:
 )
 def test_references_that_lead_nowhere_are_unknown(reference: str) -> None:
     found = types({"properties": {"x": {"$ref": reference}}, "$defs": {"A": {"anyOf": [True]}}})
-    assert found.definitions.endswith("= unknown;")
+    assert (found.input, found.definitions) == ("{\n  x?: unknown;\n}", "")
 
 
 def test_references_into_lists_are_followed() -> None:
     found = types(
-        {"properties": {"x": {"$ref": "#/$defs/A/anyOf/0"}}, "$defs": {"A": {"anyOf": [{"type": "null"}]}}}
+        {"properties": {"x": {"$ref": "#/$defs/A/anyOf/0"}}, "$defs": {"A": {"anyOf": [{"type": "object"}]}}}
     )
-    assert found.definitions == "type T0 = null;"
+    assert found.definitions == "type T0 = Record<string, unknown>;"
+
+
+SHORT: dict[str, tuple[Any, str]] = {
+    "scalar": ({"type": "string"}, "string"),
+    "nullable": ({"type": ["integer", "null"]}, "number | null"),
+    "literal": ({"const": "x"}, '"x"'),
+    "few values": ({"type": "string", "enum": ["asc", "desc"]}, '"asc" | "desc"'),
+    "many values": ({"type": "string", "enum": list("abcdef")}, "T"),
+    "anything": (True, "unknown"),
+    "list": ({"type": "array", "items": {"type": "string"}}, "string[]"),
+    "list of short": ({"type": "array", "items": {"$ref": "#/$defs/S"}}, "Array<string | null>"),
+    "list of named": ({"type": "array", "items": {"$ref": "#/$defs/O"}}, "T"),
+    "chain": ({"$ref": "#/$defs/S"}, "string | null"),
+    "circle": ({"$ref": "#/$defs/T"}, "T"),
+    "object": ({"type": "object", "properties": {}}, "T"),
+}
+
+
+@pytest.mark.parametrize("case", SHORT)
+def test_what_is_as_short_as_a_name_gets_none(case: str) -> None:
+    target, expected = SHORT[case]
+    more = {"S": {"type": ["string", "null"]}, "O": {"type": "object"}}
+    assert (
+        f"x?: {expected};"
+        in types({"properties": {"x": {"$ref": "#/$defs/T"}}, "$defs": more | {"T": target}}).input
+    )
+
+
+def test_what_stands_beside_a_short_reference_stays() -> None:
+    given = {"x": {"$ref": "#/$defs/T", "description": "Which"}}
+    found = types({"properties": given, "$defs": {"T": {"type": "string", "pattern": "^a$"}}})
+    assert found.input == "{\n  /** Which pattern ^a$ */\n  x?: string;\n}"
+
+
+PET = {
+    "properties": {"kind": {"type": "string"}},
+    "discriminator": {"propertyName": "kind", "mapping": {"cat": "#/$defs/Cat", "pet": "#/$defs/Pet"}},
+}
+CAT = {"allOf": [{"$ref": "#/$defs/Pet"}, {"properties": {"friend": {"$ref": "#/$defs/Pet"}}}]}
+
+
+def test_a_discriminated_base_stands_for_its_children() -> None:
+    found = types(to("Pet", Pet=PET, Cat=CAT))
+    assert found.definitions.splitlines() == [
+        'type Pet = Cat /* kind: "cat" */ | PetBase /* kind: "pet" */;',
+        "type Cat = PetBase & {",
+        "  friend?: Pet;",
+        "};",
+        "type PetBase = {",
+        "  kind?: string;",
+        "};",
+    ]
+
+
+def test_choices_say_what_tells_them_apart() -> None:
+    mapping = {"c": "#/$defs/Cat", "x */ d": "#/$defs/Dog"}
+    one = {
+        "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }
+    found = types({"properties": {"x": one}, "$defs": {"Cat": {"type": "object"}, "Dog": {"type": "object"}}})
+    assert found.input == '{\n  x?: Cat /* kind: "c" */ | Dog /* kind: "x *\\/ d" */;\n}'
+
+
+def test_errors_are_lines_within_the_budget() -> None:
+    error = {"$ref": "#/$defs/E"}
+    properties = {
+        "404": error,
+        "422": {"properties": {"errs": {"items": {"type": "string"}}}},
+        "default": error,
+    }
+    nested = {
+        "properties": {"message": {"type": "string"}, "inner": {"$ref": "#/$defs/E"}},
+        "required": ["message"],
+    }
+    errors: JsonObject = {"properties": properties, "$defs": {"E": nested}}
+    schemas = ToolSchemas({"type": "object"}, None, errors)
+    lines = render_tool_types("a.b", schemas, 4_096).definitions.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "// error.details.body of 404, default",
+        "// error.details.body of 422",
+    ]
+    assert lines[0].startswith(
+        "// error.details.body of 404, default: { message: string; inner?: { message: string;"
+    )
+    assert lines[1] == "// error.details.body of 422: { errs?: string[]; }"
+    assert render_tool_types("a.b", schemas, 80).definitions == ""
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "allOf", "items", "properties"])
+def test_errors_that_refer_to_themselves_end(keyword: str) -> None:
+    own = {"$ref": "#/$defs/E"}
+    inside: Any = {"anyOf": [own], "allOf": [own], "items": own, "properties": {"a": own}}[keyword]
+    errors: JsonObject = {"properties": {"400": own}, "$defs": {"E": {keyword: inside}}}
+    assert render_tool_types("a.b", ToolSchemas({}, None, errors), 4_096).size < 400
 
 
 def big() -> JsonObject:

@@ -7,8 +7,18 @@ from integrations.schema_types.expression import Detail, Expression, OverBudget
 DETAIL = Detail(depth=8, members=50, comment=60, enums=10, one_line=True)
 
 
+class LastSegment:
+    """References are named by their last segment."""
+
+    def written_out(self, pointer: str) -> Any:
+        return None
+
+    def name(self, pointer: str, is_part: bool) -> str:
+        return pointer.rsplit("/", 1)[-1]
+
+
 def render(schema: Any, detail: Detail = DETAIL, allowance: int = 10_000) -> str:
-    return Expression(detail, allowance, lambda pointer: pointer.rsplit("/", 1)[-1]).render(schema)
+    return Expression(detail, allowance, LastSegment()).render(schema)
 
 
 @pytest.mark.parametrize(
