@@ -94,6 +94,8 @@ async def _sources(args: argparse.Namespace, live: Live) -> int:
         for row in rows:
             for warning in row["warnings"]:
                 print(f"warning: {row['connection']}: {warning}")
+        for prefix, why in generation.report.unchecked.items():
+            print(f"not checked: patterns that may match {prefix} ({why})")
     return EXIT_FOUND if any(not one.healthy for one in reports.values()) else EXIT_OK
 
 

@@ -199,6 +199,12 @@ def test_sources(run: Run, tmp_path: Path) -> None:
     ]
 
 
+def test_sources_say_what_was_not_checked(run: Run, tmp_path: Path) -> None:
+    more = "policies:\n  - {pattern: crm.*.*.x, action: block}\n"
+    ran = tools(run, written(tmp_path, with_a_connection_down() + more), "sources")
+    assert ran.out.splitlines()[-1].startswith("not checked: patterns that may match crm.org.main (failed: ")
+
+
 def test_sources_can_probe_health_once(run: Run, tmp_path: Path) -> None:
     probed = inline(shop("http://127.0.0.1:9"))
     quiet = f"{probed}\n    health: {{tool: items.list}}\n  quiet: {{kind: openapi, spec: {probed}}}"
