@@ -49,7 +49,8 @@ def build_request(
     selection = _selection(toolset, entry, select, problems) if entry.field is not None else ""
     if problems:
         raise InvalidArguments(problems)
-    canonical = {**variables, "select": selection} if select is not None else variables
+    is_own = select is not None and selection != print_nodes(toolset.selection(entry.definition.name))
+    canonical = {**variables, "select": selection} if is_own else variables
     if entry.operation is not None:
         return GraphQlRequest(entry.kind, entry.operation.name, entry.operation.text, variables), canonical
     return _field_request(entry, variables, selection), canonical

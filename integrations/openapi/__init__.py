@@ -10,11 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from integrations.openapi.credentials import CredentialPlaces
     from integrations.openapi.source import OpenApiOptions, SpecSource, load_toolset
     from integrations.openapi.toolset import OpenApiToolset
     from integrations.openapi.upstream import OpenApiUpstream
 
 _HOMES = {
+    "CredentialPlaces": "credentials",
     "OpenApiOptions": "source",
     "OpenApiToolset": "toolset",
     "OpenApiUpstream": "upstream",
@@ -22,7 +24,14 @@ _HOMES = {
     "load_toolset": "source",
 }
 
-__all__ = ["OpenApiOptions", "OpenApiToolset", "OpenApiUpstream", "SpecSource", "load_toolset"]
+__all__ = [
+    "CredentialPlaces",
+    "OpenApiOptions",
+    "OpenApiToolset",
+    "OpenApiUpstream",
+    "SpecSource",
+    "load_toolset",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from integrations.openapi.pointer import join_pointer
 from integrations.openapi.responses import chosen_type, selectable_types
 from integrations.openapi.schema import shared_names
 from integrations.openapi.serialize import is_undefined
+from integrations.openapi.wire_names import SuppliedNames, is_supplied
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 _CONTAINERS = {
@@ -42,8 +43,10 @@ class GivenArguments:
         self.problems.append(Problem(pointer, reason))
 
 
-def read_arguments(binding: OperationBinding, arguments: JsonObject) -> GivenArguments:
-    """Sort arguments; unknown and ambiguous ones become problems."""
+def read_arguments(
+    binding: OperationBinding, arguments: JsonObject, supplied: SuppliedNames = frozenset()
+) -> GivenArguments:
+    """Sort arguments; unknown and ambiguous ones become problems. Nobody is asked for what is `supplied`."""
     given = GivenArguments()
     flat: list[tuple[str, Any]] = []
     for name, value in arguments.items():
@@ -55,7 +58,7 @@ def read_arguments(binding: OperationBinding, arguments: JsonObject) -> GivenArg
         key = (parameter.location, parameter.name)
         if key in given.values and _is_absent(parameter, given.values[key]):
             del given.values[key]
-    _check_required(binding, given)
+    _check_required(binding, given, supplied)
     return given
 
 
@@ -146,10 +149,10 @@ def _hint(name: str, known: Any) -> str:
     return f"; known are {', '.join(f'`{n}`' for n in names[:12])}{' ...' if len(names) > 12 else ''}"
 
 
-def _check_required(binding: OperationBinding, given: GivenArguments) -> None:
+def _check_required(binding: OperationBinding, given: GivenArguments, supplied: SuppliedNames) -> None:
     for parameter in binding.parameters:
         key = (parameter.location, parameter.name)
-        if parameter.required and key not in given.values:
+        if parameter.required and key not in given.values and not is_supplied(parameter, supplied):
             pointer = given.pointers.get(key, join_pointer(parameter.name))
             given.refuse(pointer, f"required {parameter.location} parameter `{parameter.name}` is missing")
     body = binding.body
@@ -173,10 +176,16 @@ def canonical(binding: OperationBinding, given: GivenArguments, media: Media | N
         out["body"] = given.body
     if given.body_base64 is not MISSING:
         out["bodyBase64"] = given.body_base64
-    if binding.body is not None and len(binding.body.media) > 1 and media is not None and "body" in out:
+    if media is not None and ("body" in out or "bodyBase64" in out) and _is_chosen(binding, media):
         out["contentType"] = media.type
     if given.accept is not None:
         out["accept"] = given.accept
     if given.server:
         out["server"] = given.server
     return out
+
+
+def _is_chosen(binding: OperationBinding, media: Media) -> bool:
+    """Could the body have been sent as another type?"""
+    declared = binding.body.media if binding.body is not None else ()
+    return len(declared) > 1 or any(one.type != media.type for one in declared)

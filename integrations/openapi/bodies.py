@@ -6,8 +6,8 @@ ValueError means that the value cannot be sent as this type; its text is shown t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
 from integrations.http.media import (
@@ -24,6 +24,7 @@ from integrations.http.media import (
 )
 from integrations.http.toolfile import file_bytes, is_tool_file
 from integrations.openapi.binding import COLLECTIONS, Media, OperationParameter
+from integrations.openapi.canonical import form_fields
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.multipart import multipart_body
 from integrations.openapi.pointer import mapping
@@ -44,7 +45,7 @@ def encode_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     """Content-Type and bytes of one body."""
     essence = media.essence
     if is_tool_file(value) and not (is_multipart(essence) or is_json(essence) or is_form(essence)):
-        return _file_type(media, value), file_bytes(value)
+        return media_of_file(media, value).type, file_bytes(value)
     if essence == "*/*":
         return _any_type(value)
     if is_json(essence):
@@ -75,14 +76,14 @@ def _text_or_bytes(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     return media.type, scalar_text(value).encode(charset_of(media.type))
 
 
-def _file_type(media: Media, value: JsonObject) -> str:
-    """The declared type, or for a range the file's own type, which has to lie inside."""
+def media_of_file(media: Media, value: JsonObject) -> Media:
+    """The declared type, or for a range the file's own type, which has to lie inside. Raises ValueError."""
     own = str(value.get("mimeType") or "").strip()
     if not is_range(media.essence):
-        return media.type
+        return media
     if not own or is_range(own) or not in_range(own.split(";")[0].strip().lower(), media.essence):
         raise ValueError(f"the file's mimeType has to be a concrete type within {media.type}")
-    return own
+    return replace(media, type=own)
 
 
 def structured_body(doc: Doc, media: Media, value: Any) -> Any:
@@ -95,17 +96,7 @@ def structured_body(doc: Doc, media: Media, value: Any) -> Any:
     if is_json(media.essence) and not accepts_string(doc, media.schema):
         parsed = parse_text(value)
         return parsed if isinstance(parsed, dict | list) else value
-    return _form_fields(value) if is_form(media.essence) else value
-
-
-def _form_fields(text: str) -> JsonObject:
-    fields: JsonObject = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        before = fields.get(name)
-        fields[name] = (
-            value if before is None else [*(before if isinstance(before, list) else [before]), value]
-        )
-    return fields
+    return form_fields(value) if is_form(media.essence) else value
 
 
 def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:
@@ -141,9 +132,8 @@ def form_body(media: Media, value: Any) -> bytes:
 
 
 def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]:
-    collection = encoding.get("x-collection")
-    if _STYLED & encoding.keys() or (collection and collection != "multi"):
-        return [text for _, text in query_pairs(_form_parameter(name, encoding), value)]
+    if has_style(encoding):
+        return [text for _, text in query_pairs(form_parameter(name, encoding), value)]
     content_type = encoding.get("contentType")
     values = value if isinstance(value, list) else [value]
     return [
@@ -151,7 +141,13 @@ def _form_field(name: str, value: Any, encoding: Mapping[str, Any]) -> list[str]
     ]
 
 
-def _form_parameter(name: str, encoding: Mapping[str, Any]) -> OperationParameter:
+def has_style(encoding: Mapping[str, Any]) -> bool:
+    """Is the field sent as a query parameter would be?"""
+    collection = encoding.get("x-collection")
+    return bool(_STYLED & encoding.keys() or (collection and collection != "multi"))
+
+
+def form_parameter(name: str, encoding: Mapping[str, Any]) -> OperationParameter:
     style = encoding.get("style", "form")
     explode = encoding.get("explode")
     delimiter = COLLECTIONS.get(str(encoding.get("x-collection")))

@@ -1,9 +1,9 @@
-"""Secrets into a finished request. Credentials replace arguments of the same name and go to known origins only."""
+"""Secrets into a finished request. They go to known origins only, and arguments cannot set what they set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 
 from integrations.base import Credential, Failure, SchemeCredential, Secret
 from integrations.credentials import (
@@ -14,9 +14,34 @@ from integrations.credentials import (
     cookie_pair,
     placements_of,
 )
-from integrations.openapi.binding import Scheme
+from integrations.openapi.binding import LOCATIONS, OperationBinding, Scheme
 from integrations.openapi.request import OutgoingRequest
 from integrations.openapi.serialize import encode
+from integrations.openapi.wire_names import SuppliedNames
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPlaces:
+    """Where a connection's credential goes, without its values: location and name of the simple kinds, and the names of
+    the security schemes that are bound.
+    """
+
+    places: SuppliedNames = frozenset()
+    schemes: frozenset[str] = frozenset()
+
+
+def supplied_names(
+    binding: OperationBinding, static_headers: Mapping[str, str], credential: CredentialPlaces
+) -> SuppliedNames:
+    """What `with_credential` and the integration's headers set in every request of the operation."""
+    names = {("header", name) for name in static_headers}
+    if binding.security == ():
+        return frozenset(names)
+    if credential.places or binding.security is None:
+        return frozenset(names | credential.places)
+    bound = _satisfied(binding.security, credential.schemes, static_headers) or []
+    places = {(s.kind, s.parameter) for s in bound if s.kind in LOCATIONS}
+    return frozenset(names | places)
 
 
 def with_credential(
@@ -43,17 +68,26 @@ def _from_schemes(
     schemes: Mapping[str, SchemeCredential],
     static_headers: Mapping[str, str],
 ) -> list[Placement]:
-    fixed = {name.lower() for name in static_headers}
-    for alternative in security:
-        if all(scheme.name in schemes or _is_fixed(scheme, fixed) for scheme in alternative):
-            bound = [scheme for scheme in alternative if scheme.name in schemes]
-            return [_scheme(scheme, schemes[scheme.name]) for scheme in bound]
+    bound = _satisfied(security, schemes.keys(), static_headers)
+    if bound is not None:
+        return [_scheme(scheme, schemes[scheme.name]) for scheme in bound]
     wanted = " or ".join(" + ".join(scheme.name for scheme in alternative) for alternative in security)
     raise CredentialProblem(
         Failure(
             "connection_value_missing", f"the operation needs a credential for {wanted}: bind it under `auth`"
         )
     )
+
+
+def _satisfied(
+    security: tuple[tuple[Scheme, ...], ...], known: Set[str], static_headers: Mapping[str, str]
+) -> list[Scheme] | None:
+    """The bound schemes of the first alternative of which nothing is missing; None when there is none."""
+    fixed = {name.lower() for name in static_headers}
+    for alternative in security:
+        if all(scheme.name in known or _is_fixed(scheme, fixed) for scheme in alternative):
+            return [scheme for scheme in alternative if scheme.name in known]
+    return None
 
 
 def _is_fixed(scheme: Scheme, headers: Iterable[str]) -> bool:

@@ -19,7 +19,7 @@ def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     """multipart/form-data (RFC 7578): a part per property, several of one name for a list."""
     if not isinstance(value, dict):
         raise ValueError("has to be an object whose properties are the parts")
-    properties = _properties(doc, media.schema)
+    properties = raw_properties(doc, media.schema)
     parts: list[bytes] = []
     for name, item in value.items():
         if item is None or item == []:
@@ -43,25 +43,29 @@ def _several(value: Any, schema: Any, encoding: Mapping[str, Any]) -> list[Any]:
 
 def _part(doc: Doc, name: str, value: Any, schema: Any, encoding: Mapping[str, Any]) -> bytes:
     filename = ""
+    kind = part_type(doc, schema, value, encoding)
     if is_tool_file(value):
         content = file_bytes(value)
         filename = str(value.get("name") or "file")
-        kind = (
-            _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
-            or "application/octet-stream"
-        )
     else:
-        kind = _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
         content = _part_text(kind, value).encode(charset_of(kind))
         if kind == "application/octet-stream":
             filename = "file"
     if any(ord(c) < 32 or ord(c) == 127 for c in kind):
         raise ValueError("a media type cannot hold control characters")
-    disposition = f'form-data; name="{_escaped(name)}"'
+    disposition = f'form-data; name="{safe_name(name)}"'
     if filename:
-        disposition += f'; filename="{_escaped(filename)}"'
+        disposition += f'; filename="{safe_name(filename, escape=True)}"'
     head = f"Content-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n"
     return head.encode() + content + b"\r\n"
+
+
+def part_type(doc: Doc, schema: Any, value: Any, encoding: Mapping[str, Any]) -> str:
+    """The media type of one part."""
+    if is_tool_file(value):
+        declared = _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
+        return declared or "application/octet-stream"
+    return _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
 
 
 def _part_text(kind: str, value: Any) -> str:
@@ -101,11 +105,15 @@ def _default_type(doc: Doc, schema: Any, value: Any) -> str:
     return "text/plain; charset=utf-8" if isinstance(value, str) and not value.isascii() else "text/plain"
 
 
-def _escaped(name: str) -> str:
-    """HTML's multipart encoding: quote, CR and LF are percent-encoded in names; other controls are refused."""
+def safe_name(name: str, *, escape: bool = False) -> str:
+    """A name between quotes (RFC 7578 section 4.2). A file's name is escaped as HTML does it; a part's name that needs
+    it is refused, because two names would be sent as one.
+    """
     text = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     if "\x00" in text:
         raise ValueError("a part name cannot hold NUL")
+    if text != name and not escape:
+        raise ValueError("a part name cannot hold quotes or line breaks")
     return text
 
 
@@ -120,7 +128,8 @@ def _boundary(content: bytes) -> bytes:
         number += 1
 
 
-def _properties(doc: Doc, schema: Any) -> JsonObject:
+def raw_properties(doc: Doc, schema: Any) -> JsonObject:
+    """The document's own schemas of the parts."""
     try:
         known = mapping(doc.deref(schema))
         out = dict(mapping(known.get("properties")))

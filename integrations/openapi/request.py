@@ -1,31 +1,37 @@
 """From arguments to one HTTP request, complete but for the credential. Every problem is reported before anything is
 sent.
 
-A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a segment that an
-upstream or a proxy might read as `.` or `..` after decoding, or that is empty, is refused. The `server` argument
-chooses among the declared servers and never names another origin (T25).
+Rules, people and the request see the same values: they are put into one form (`canonical`) before the request is made
+of them. A path argument can never leave its template (T25): values are encoded, substituted in one pass, and a segment
+that an upstream or a proxy might read as `.` or `..` after decoding, or that is empty, is refused. The `server`
+argument chooses among the declared servers and never names another origin (T25).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.http import origin_of
-from integrations.http.media import charset_of, in_range, is_binary, is_multipart, is_range, is_text
-from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file
+from integrations.http.media import in_range, is_binary, is_multipart, is_range
+from integrations.http.toolfile import decode_base64, is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments, canonical, read_arguments
 from integrations.openapi.binding import NEVER_FROM_ARGUMENTS, Media, OperationBinding, OperationParameter
-from integrations.openapi.bodies import encode_body, structured_body
+from integrations.openapi.bodies import encode_body
+from integrations.openapi.canonical import is_nothing, parameter_value
+from integrations.openapi.canonical_body import settle_body
 from integrations.openapi.config import Validate
+from integrations.openapi.path_pieces import PathPiece, is_ambiguous
 from integrations.openapi.responses import accept_header
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import URL_SAFE, cookie_text, encode, header_text, path_text, query_pairs
 from integrations.openapi.servers import ApiServer
 from integrations.openapi.validate import check_values
+from integrations.openapi.wire_names import SuppliedNames, WireNames
 
 _TEMPLATE = re.compile(r"\{([^{}]+)\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -33,7 +39,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """`base` is scheme, authority and path; `query` and `cookies` hold (decoded name, encoded text) pairs."""
+    """`base` is scheme, authority and path; `query` and `cookies` hold (decoded name, encoded text) pairs. `server` is
+    the part of `base` that is not the operation's.
+    """
 
     method: str
     base: str
@@ -42,6 +50,7 @@ class OutgoingRequest:
     cookies: tuple[tuple[str, str], ...]
     body: bytes | None
     binding: OperationBinding
+    server: str = ""
 
     @property
     def url(self) -> str:
@@ -54,61 +63,75 @@ class OutgoingRequest:
 
 
 def build_request(
-    closure: Closure, arguments: JsonObject, base_url: str | None, *, validate: Validate = "lenient"
+    closure: Closure,
+    arguments: JsonObject,
+    base_url: str | None,
+    supplied: SuppliedNames = frozenset(),
+    *,
+    validate: Validate = "lenient",
 ) -> tuple[OutgoingRequest, JsonObject]:
     """The request and the canonical arguments. Raises `InvalidArguments` with every problem found."""
     binding = closure.binding
-    given = read_arguments(binding, arguments)
+    given = read_arguments(binding, arguments, supplied)
     media = _choose_media(binding, given)
-    if media is not None and not given.problems:
-        _read_text(media, given)
-        given.body = structured_body(closure.doc, media, given.body)
-    _read_content(closure, given)
+    _stop(given)
+    media = _settle(closure, given, media)
     if not given.problems:
         given.problems += check_values(closure, given, media, validate)
     _stop(given)
     base = server_url(binding, given, base_url)
     path, fixed = _path(binding, given)
-    query = [*fixed, *_query(binding, given)]
-    headers, cookies = _headers(binding, given), _cookies(binding, given)
+    query = [*fixed, *_query(closure, given, supplied, fixed)]
+    headers, cookies = _headers(closure, given, supplied), _cookies(closure, given, supplied)
     body = _body(closure, given, media, headers)
     _stop(given)
     if not any(name.lower() == "accept" for name, _ in headers):
         headers.append(("Accept", accept_header(binding, given.accept)))
+    base = base.rstrip("/")
     request = OutgoingRequest(
-        binding.method, base.rstrip("/") + path, tuple(query), tuple(headers), tuple(cookies), body, binding
+        binding.method, base + path, tuple(query), tuple(headers), tuple(cookies), body, binding, base
     )
     if not request.origin:
         raise InvalidArguments([Problem("", _no_server(base))])
     return request, canonical(binding, given, media)
 
 
-def _read_content(closure: Closure, given: GivenArguments) -> None:
-    """Parameters that are JSON may be given as its text, as bodies are."""
+def _settle(closure: Closure, given: GivenArguments, media: Media | None) -> Media | None:
+    """Put every value into its one form; returns the media type that is sent."""
     for parameter in closure.binding.parameters:
         key = (parameter.location, parameter.name)
-        if parameter.media_type is not None and key in given.values:
-            media = Media(parameter.media_type, parameter.schema)
-            given.values[key] = structured_body(closure.doc, media, given.values[key])
+        if key not in given.values:
+            continue
+        reserved = parameter.location == "path" and "{+" + parameter.name + "}" in closure.binding.path
+        with _Refusing(given, given.pointers[key]):
+            schema = closure.text_schema(*key)
+            given.values[key] = parameter_value(parameter, schema, given.values[key], reserved=reserved)
+        if is_nothing(parameter, given.values[key]):
+            del given.values[key]
+            if parameter.required:
+                given.refuse(given.pointers[key], "holds nothing that could be sent")
+    if media is None or (given.body is MISSING and given.body_base64 is MISSING):
+        return media
+    with _Refusing(given, "/body" if given.body_base64 is MISSING else "/bodyBase64"):
+        return settle_body(closure.doc, media, closure.text_schema("body", media.type), given)
+    return media
 
 
-def _read_text(media: Media, given: GivenArguments) -> None:
-    """Turn text that was given as base64 into text, so that policies and people see what is sent."""
-    as_bytes = given.body_base64 is not MISSING
-    if not is_text(media.essence) or (as_bytes and given.body is not MISSING):
-        return
-    if not as_bytes and not is_tool_file(given.body):
-        return
-    try:
-        content = decode_base64(given.body_base64) if as_bytes else file_bytes(given.body)
-        text = content.decode(charset_of(media.type))
-        if text.encode(charset_of(media.type)) != content:
-            raise ValueError(f"is not plain text of {media.type}")
-    except ValueError as error:
-        reason = f"is no text of {media.type}" if isinstance(error, UnicodeError) else str(error)
-        given.refuse("/bodyBase64" if as_bytes else "/body", reason)
-        return
-    given.body, given.body_base64 = text, MISSING
+@dataclass(slots=True)
+class _Refusing:
+    """What cannot be sent becomes a problem of the argument."""
+
+    given: GivenArguments
+    pointer: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, ValueError | TypeError):
+            return False
+        self.given.refuse(self.pointer, str(error))
+        return True
 
 
 def _no_server(base: str) -> str:
@@ -165,27 +188,48 @@ def _path(binding: OperationBinding, given: GivenArguments) -> tuple[str, list[t
 def _segment(segment: str, known: dict[str, OperationParameter], given: GivenArguments) -> str:
     if "{" not in segment:
         return quote(segment, safe=URL_SAFE)
-    pieces: list[str] = []
+    pieces: list[PathPiece] = []
     used: list[str] = []
     last = 0
     for match in _TEMPLATE.finditer(segment):
-        name = match.group(1)
-        parameter = known.get(name) or known.get(name.strip("+*"))
-        reserved = name.startswith("+") and name not in known
-        several = name not in known and not reserved
-        pieces.append(quote(segment[last : match.start()], safe=URL_SAFE))
+        pieces.append(PathPiece(quote(segment[last : match.start()], safe=URL_SAFE)))
         last = match.end()
-        key = ("path", parameter.name if parameter else name)
-        if parameter is None or key not in given.values:
-            given.refuse(f"/{name}", "the path needs this value and nothing supplies it")
-            continue
-        used.append(given.pointers[key])
-        pieces.append(_replacement(parameter, given.values[key], reserved, several))
-    pieces.append(quote(segment[last:], safe=URL_SAFE))
-    text = "".join(pieces)
+        parameter, text = _expansion(match.group(1), known, given)
+        if parameter is not None:
+            used.append(given.pointers[("path", parameter.name)])
+            pieces.append(PathPiece(text, _opening(parameter)))
+    pieces.append(PathPiece(quote(segment[last:], safe=URL_SAFE)))
+    text = "".join(piece.text for piece in pieces)
     if used and _leaves(text):
         given.refuse(used[0], "a path value cannot be empty, `.` or `..`, nor hold such a step")
+    elif len(used) > 1 and is_ambiguous(pieces):
+        given.refuse(used[0], f"the values cannot be told apart in `{text}`, which others would make too")
     return text
+
+
+def _expansion(
+    name: str, known: dict[str, OperationParameter], given: GivenArguments
+) -> tuple[OperationParameter | None, str]:
+    """What replaces `{name}`."""
+    parameter = known.get(name) or known.get(name.strip("+*"))
+    reserved = name.startswith("+") and name not in known
+    several = name not in known and not reserved
+    key = ("path", parameter.name if parameter else name)
+    if parameter is None or key not in given.values:
+        given.refuse(f"/{name}", "the path needs this value and nothing supplies it")
+        return None, ""
+    with _Refusing(given, given.pointers[key]):
+        return parameter, _replacement(parameter, given.values[key], reserved, several)
+    return None, ""
+
+
+def _opening(parameter: OperationParameter) -> str:
+    """What a value of this style starts with."""
+    if parameter.style == "label":
+        return "."
+    if parameter.style == "matrix":
+        return ";" if parameter.explode else f";{encode(parameter.name)}"
+    return ""
 
 
 def _replacement(parameter: OperationParameter, value: Any, reserved: bool, several: bool) -> str:
@@ -211,41 +255,59 @@ def _leaves(segment: str) -> bool:
     return any(step.split(";")[0].strip() in (".", "..") and step[:1] != ";" for step in steps)
 
 
-def _query(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
+def _query(
+    closure: Closure, given: GivenArguments, supplied: SuppliedNames, fixed: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
-    for parameter in binding.parameters:
-        key = ("query", parameter.name)
-        if parameter.location == "query" and key in given.values:
-            out += query_pairs(parameter, given.values[key])
+    names = closure.wire_names("query", supplied, tuple(name for name, _ in fixed))
+    for parameter, value, pointer in _given(closure, given, "query"):
+        with _Refusing(given, pointer):
+            pairs = query_pairs(parameter, value)
+            _check_owner(names, parameter, [name for name, _ in pairs])
+            out += pairs
     return out
 
 
-def _headers(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
+def _given(
+    closure: Closure, given: GivenArguments, location: str
+) -> Iterator[tuple[OperationParameter, Any, str]]:
+    """The parameters of a location that have a value, with it and its pointer."""
+    for parameter in closure.binding.parameters:
+        key = (parameter.location, parameter.name)
+        if parameter.location == location and key in given.values:
+            yield parameter, given.values[key], given.pointers[key]
+
+
+def _check_owner(names: WireNames, parameter: OperationParameter, sent: list[str]) -> None:
+    refusal = names.refusal(parameter.name, sent)
+    if refusal is not None:
+        raise ValueError(refusal)
+
+
+def _headers(closure: Closure, given: GivenArguments, supplied: SuppliedNames) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
-    for parameter in binding.parameters:
-        key = ("header", parameter.name)
-        if parameter.location != "header" or key not in given.values:
-            continue
-        text = header_text(parameter, given.values[key])
-        if _CONTROL.search(text):
-            given.refuse(
-                given.pointers[key], "a header value cannot hold CR, LF, NUL or other control characters"
-            )
-        elif parameter.name.lower() not in NEVER_FROM_ARGUMENTS:
-            out.append((parameter.name, text))
+    names = closure.wire_names("header", supplied)
+    for parameter, value, pointer in _given(closure, given, "header"):
+        with _Refusing(given, pointer):
+            text = header_text(parameter, value)
+            if _CONTROL.search(text):
+                raise ValueError("a header value cannot hold CR, LF, NUL or other control characters")
+            _check_owner(names, parameter, [parameter.name])
+            if parameter.name.lower() not in NEVER_FROM_ARGUMENTS:
+                out.append((parameter.name, text))
     return out
 
 
-def _cookies(binding: OperationBinding, given: GivenArguments) -> list[tuple[str, str]]:
+def _cookies(closure: Closure, given: GivenArguments, supplied: SuppliedNames) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
-    for parameter in binding.parameters:
-        key = ("cookie", parameter.name)
-        if parameter.location != "cookie" or key not in given.values:
-            continue
-        for name, text in cookie_text(parameter, given.values[key]):
-            if _CONTROL.search(text) or ";" in text:
-                given.refuse(given.pointers[key], "a cookie value cannot hold `;` or control characters")
-            out.append((name, text))
+    names = closure.wire_names("cookie", supplied)
+    for parameter, value, pointer in _given(closure, given, "cookie"):
+        with _Refusing(given, pointer):
+            pairs = cookie_text(parameter, value)
+            if any(_CONTROL.search(text) or ";" in text for _, text in pairs):
+                raise ValueError("a cookie value cannot hold `;` or control characters")
+            _check_owner(names, parameter, [unquote(text.partition("=")[0]) for _, text in pairs])
+            out += pairs
     return out
 
 
@@ -255,36 +317,27 @@ def _body(
     """The body's bytes; its Content-Type is added to `headers`."""
     if media is None or (given.body is MISSING and given.body_base64 is MISSING):
         return None
-    try:
+    content_type, content = media.type, b""
+    with _Refusing(given, "/body" if given.body_base64 is MISSING else "/bodyBase64"):
         if given.body_base64 is not MISSING:
-            content_type, content = _base64_body(media, given)
+            content = decode_base64(given.body_base64)
         else:
             content_type, content = encode_body(closure.doc, media, given.body)
-    except (ValueError, TypeError) as error:
-        given.refuse("/body" if given.body_base64 is MISSING else "/bodyBase64", str(error))
-        return None
     if _CONTROL.search(content_type):
         given.refuse("/contentType", "a media type cannot hold control characters")
     headers.append(("Content-Type", content_type))
     return content
 
 
-def _base64_body(media: Media, given: GivenArguments) -> tuple[str, bytes]:
-    if given.body is not MISSING:
-        raise ValueError("give either `body` or `bodyBase64`")
-    if is_range(media.essence):
-        raise ValueError(f"{media.type} needs a concrete `contentType`")
-    if not (is_binary(media.essence) or is_text(media.essence)):
-        raise ValueError(f"is for bytes and text; {media.type} is given as `body`")
-    return media.type, decode_base64(given.body_base64)
-
-
 def server_url(binding: OperationBinding, given: GivenArguments, base_url: str | None) -> str:
     """The base URL of the call: `base_url`, else the `server` argument, else the first server."""
+    if base_url is not None:
+        if given.server:
+            given.refuse("/server", "the config says where calls go (`base_url`): leave it out")
+        return base_url.split("?")[0].split("#")[0]
     server = _pick_server(binding, given)
     values = _variables(server, given)
-    if base_url is not None:
-        return base_url.split("?")[0].split("#")[0]
+    given.server = _settled_server(binding, server, values)
     for name in server.undefined(values):
         given.refuse(
             f"/server/variables/{name}",
@@ -294,6 +347,15 @@ def server_url(binding: OperationBinding, given: GivenArguments, base_url: str |
     if values and origin_of(url) not in set(server.origins()):
         given.refuse("/server/variables", "the values would send the call to another host")
     return quote(url, safe=URL_SAFE + "[]")
+
+
+def _settled_server(binding: OperationBinding, server: ApiServer, values: dict[str, str]) -> JsonObject:
+    """The server with every value that is sent, where there is a choice."""
+    if len(binding.servers) == 1 and not server.variables:
+        return {}
+    first = next(one for one in binding.servers if one is server or one.url == server.url)
+    sent = {name: values.get(name, known.default) for name, known in server.variables.items()}
+    return {"url": first.declared, **({"variables": sent} if sent else {})}
 
 
 def _pick_server(binding: OperationBinding, given: GivenArguments) -> ApiServer:

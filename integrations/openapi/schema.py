@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject
@@ -15,6 +15,8 @@ from integrations.openapi.dialect import Definitions, Dialect
 from integrations.openapi.doc import Doc
 from integrations.openapi.responses import error_schema, output_schema, selectable_types
 from integrations.openapi.shapes import form_schema
+from integrations.openapi.text_schema import TextSchema
+from integrations.openapi.wire_names import NamedParameter, SuppliedNames, WireNames
 
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 
@@ -35,6 +37,31 @@ class Closure:
     parameters: Mapping[tuple[str, str], Any]
     media: Mapping[str, Any]
     defs: Definitions
+    texts: dict[tuple[str, str], TextSchema] = field(default_factory=dict, compare=False)
+    names: dict[tuple[Any, ...], WireNames] = field(default_factory=dict, compare=False)
+
+    def text_schema(self, location: str, name: str) -> TextSchema:
+        """What the text of a parameter, or of a body of that media type (location `body`), stands for."""
+        key = (location, name)
+        if key not in self.texts:
+            schema = self.media.get(name, True) if location == "body" else self.parameters[key]
+            self.texts[key] = TextSchema([schema], self.defs)
+        return self.texts[key]
+
+    def wire_names(
+        self, location: str, supplied: SuppliedNames = frozenset(), fixed: tuple[str, ...] = ()
+    ) -> WireNames:
+        """Whose the names of a location are. `fixed` are those that the path says itself."""
+        key = (location, supplied, fixed)
+        if key not in self.names:
+            there = [p for p in self.binding.parameters if p.location == location]
+            taken = {
+                name: "the connection or the config sets" for place, name in supplied if place == location
+            }
+            taken |= dict.fromkeys(fixed, "the path says already")
+            named = [NamedParameter(p, self.text_schema(location, p.name)) for p in there]
+            self.names[key] = WireNames(location, named, taken)
+        return self.names[key]
 
     def input_schema(self) -> JsonObject:
         """The flat argument object, as documented: containers appear only where they are needed.

@@ -1,8 +1,8 @@
 """Values to URL, header and cookie text: the style table of OpenAPI 3.1.2 and RFC 6570, as pure functions.
 
-Rules that hold everywhere: delimiters of a style are written raw, the same characters inside data are
-encoded; null members are skipped, and an array or object with nothing left is undefined and sends nothing
-(RFC 6570 section 2.3).
+Rules that hold everywhere: delimiters of a style are written raw, the same characters inside data are encoded, or
+refused where nothing is encoded, so that what is sent can be read in one way only; null members are skipped, and an
+array or object with nothing left is undefined and sends nothing (RFC 6570 section 2.3).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -28,6 +28,9 @@ _SEGMENT_RESERVED = _PATH_RESERVED.replace("/", "")
 # What stands in URLs that documents write themselves, besides letters and digits; triplets stay as they are.
 URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
+_TRIPLETS = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+# An encoded percent sign that cannot be taken for the start of a triplet once it is decoded.
+_ESCAPED_PERCENT = re.compile(r"%25(?![0-9A-Fa-f]{2})")
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
@@ -41,6 +44,25 @@ def encode_reserved(text: str, keep: str = _QUERY_RESERVED) -> str:
     return "".join(
         piece if _TRIPLET.fullmatch(piece) else quote(piece, safe=keep) for piece in _TRIPLET.split(text)
     )
+
+
+def settled_reserved(text: str, location: str) -> str:
+    """The one spelling of a value that is sent with `encode_reserved`: `%41` is `A`, `100%25` is `100%`.
+
+    In a path a triplet of a reserved character stays, because `%2F` is no step of the path as `/` is; in a query both
+    are the same (RFC 3986, sections 2.2 and 6.2.2.2).
+    """
+    kept = _PATH_RESERVED if location == "path" else ""
+    sent = encode_reserved(text, _PATH_RESERVED if location == "path" else _QUERY_RESERVED)
+
+    def decoded(run: re.Match[str]) -> str:
+        try:
+            plain = unquote(run[0], errors="strict")
+        except UnicodeDecodeError:
+            return run[0].upper()
+        return "".join(f"%{ord(c):02X}" if c in kept or c == "%" else c for c in plain)
+
+    return _ESCAPED_PERCENT.sub("%", _TRIPLETS.sub(decoded, sent))
 
 
 def scalar_text(value: Any) -> str:
@@ -105,23 +127,34 @@ def _members(value: dict[str, Any], code: Encode) -> list[tuple[str, str]]:
 def _flat(value: Any, explode: bool, code: Encode, separator: str, pair: str = ",") -> str:
     """The common shape of simple and label: a list of values, or of names and values."""
     if isinstance(value, list):
-        return separator.join(_items(value, code))
+        return separator.join(_without(separator, item) for item in _items(value, code))
     if isinstance(value, dict):
         joint = "=" if explode else pair
-        return separator.join(f"{key}{joint}{item}" for key, item in _members(value, code))
+        return separator.join(
+            f"{_without(separator, _without(joint, key))}{joint}{_without(separator, item)}"
+            for key, item in _members(value, code)
+        )
     return code(scalar_text(value))
+
+
+def _without(separator: str, piece: str) -> str:
+    """The piece, which must not hold what separates it from the next one. Raises ValueError."""
+    if separator in piece:
+        raise ValueError(f"cannot hold `{unquote(separator)}` here, which separates the values")
+    return piece
 
 
 def collected(value: list[Any], schema: Any, delimiter: str, code: Encode) -> str:
     """An array of Swagger 2.0, joined by the character of its collectionFormat; lists inside by their own."""
     items = mapping(mapping(schema).get("items"))
     inner = COLLECTIONS.get(str(items.get("collectionFormat")), ",")
+    separator = "," if delimiter == "," else code(delimiter)
     texts = [
         collected(item, items, inner, code) if isinstance(item, list) else code(scalar_text(item))
         for item in value
         if item is not None
     ]
-    return ("," if delimiter == "," else code(delimiter)).join(texts)
+    return separator.join(_without(separator, text) for text in texts)
 
 
 def path_text(parameter: OperationParameter, value: Any, *, reserved: bool = False) -> str:
@@ -146,10 +179,16 @@ def path_text(parameter: OperationParameter, value: Any, *, reserved: bool = Fal
 def _matrix(parameter: OperationParameter, value: Any, code: Encode) -> str:
     name = encode(parameter.name)
     if parameter.explode and isinstance(value, list):
-        return "".join(_semicolon(name, item) for item in _items(value, code))
+        return "".join(_semicolon(name, _without(";", item)) for item in _items(value, code))
     if parameter.explode and isinstance(value, dict):
-        return "".join(_semicolon(key, item) for key, item in _members(value, code))
+        return "".join(
+            _semicolon(_plain_name(key), _without(";", item)) for key, item in _members(value, code)
+        )
     return _semicolon(name, _flat(value, False, code, ","))
+
+
+def _plain_name(name: str) -> str:
+    return _without("=", _without(";", name))
 
 
 def _semicolon(name: str, text: str) -> str:
@@ -197,7 +236,7 @@ def _deep(name: str, value: list[Any] | dict[str, Any], code: Encode) -> list[tu
     members = enumerate(value) if isinstance(value, list) else value.items()
     out: list[tuple[str, str]] = []
     for key, item in members:
-        inner = f"{name}[{key}]"
+        inner = f"{name}[{_without('[', _without(']', str(key)))}]"
         if isinstance(item, list | dict):
             out += _deep(inner, item, code)
         elif item is not None:
@@ -224,7 +263,7 @@ def cookie_text(parameter: OperationParameter, value: Any) -> list[tuple[str, st
     if parameter.explode and isinstance(value, list):
         return [(parameter.name, f"{parameter.name}={item}") for item in _items(value, str)]
     if parameter.explode and isinstance(value, dict):
-        return [(key, f"{key}={item}") for key, item in _members(value, str)]
+        return [(key, f"{_without('=', key)}={item}") for key, item in _members(value, str)]
     return [(parameter.name, f"{parameter.name}={_flat(value, False, str, ',')}")]
 
 

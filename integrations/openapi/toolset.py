@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
 from integrations.openapi.binding import OperationBinding, bind_operation, sent_method
 from integrations.openapi.doc import Doc
+from integrations.openapi.paths import PathTable
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins
 from integrations.patterns import name_filter, none_left
@@ -66,6 +67,14 @@ class OpenApiToolset:
     def origins(self) -> frozenset[str]:
         """Every origin that calls go to where the config names no `base_url`."""
         return all_origins(self._doc, self._source_url)
+
+    @cached_property
+    def paths(self) -> PathTable:
+        """Every operation of the document, also those that are not offered as tools."""
+        return PathTable((str(row[2]), str(row[1]), str(row[0])) for row in self._doc.rows)
+
+    def offers(self, tool: str) -> bool:
+        return tool in self._places
 
     @property
     def doc(self) -> Doc:

@@ -23,7 +23,8 @@ from integrations.http.media import STREAMS
 from integrations.http.redirects import method_after, redirected
 from integrations.http.responses import interpret
 from integrations.openapi.config import Validate
-from integrations.openapi.credentials import with_credential
+from integrations.openapi.credentials import CredentialPlaces, supplied_names, with_credential
+from integrations.openapi.redirection import another_tool, not_followed
 from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.responses import is_data
 from integrations.openapi.toolset import OpenApiToolset
@@ -39,7 +40,8 @@ _CROSS_ORIGIN_HEADERS = frozenset({"accept", "content-type"})
 class OpenApiUpstream:
     """Implements `Upstream`. The HTTP client belongs to the caller; nothing here needs closing.
 
-    `headers` are the integration's own and replace arguments of the same name. `retries` is the number of
+    `headers` are the integration's own, `places` says where the connection's credential goes: what they set is neither
+    asked of a caller nor taken from one. `retries` is the number of
     further attempts for idempotent calls. Other calls are sent once, unless `idempotency_key` names the header by
     which the upstream recognises a repetition (`Idempotency-Key`). `validate` says what requests are checked for, and
     what that let through is named when the upstream refuses the request. `egress_allow` is `egress.allow`.
@@ -52,6 +54,7 @@ class OpenApiUpstream:
         *,
         base_url: str | None,
         headers: Mapping[str, str],
+        places: CredentialPlaces = CredentialPlaces(),  # noqa: B008
         retries: int = 2,
         egress_allow: Sequence[str] = (),
         idempotency_key: str | None = None,
@@ -62,6 +65,7 @@ class OpenApiUpstream:
         self._http = http
         self._base_url = base_url
         self._headers = dict(headers)
+        self._places = places
         self._retries = retries
         self._idempotency_key = idempotency_key
         self._validate: Validate = validate
@@ -84,7 +88,9 @@ class OpenApiUpstream:
     def _build(
         self, tool: str, arguments: JsonObject, validate: Validate
     ) -> tuple[OutgoingRequest, JsonObject]:
-        return build_request(self._toolset.closure(tool), arguments, self._base_url, validate=validate)
+        closure = self._toolset.closure(tool)
+        supplied = supplied_names(closure.binding, self._headers, self._places)
+        return build_request(closure, arguments, self._base_url, supplied, validate=validate)
 
     def _with_own_headers(self, request: OutgoingRequest) -> OutgoingRequest:
         own = {name.lower() for name in self._headers}
@@ -101,7 +107,9 @@ class OpenApiUpstream:
             return problem.failure
 
         async def attempt() -> tuple[Result, HttpResponse]:
-            response = await self._send(ready, deadline)
+            response, refusal = await self._send(ready, deadline)
+            if refusal is not None:
+                return refusal, response
             kind = response.header("content-type")
             structured = is_data(self._toolset.doc, ready.binding, response.status, kind)
             return interpret(response, ready.method, structured=structured), response
@@ -123,8 +131,10 @@ class OpenApiUpstream:
             return _naming(failure, error.problems, self._validate)
         return failure
 
-    async def _send(self, request: OutgoingRequest, deadline: float) -> HttpResponse:
-        """Follow at most five redirects. Bodies and credentials never travel to another origin."""
+    async def _send(self, request: OutgoingRequest, deadline: float) -> tuple[HttpResponse, Failure | None]:
+        """Follow at most five redirects, none to another tool: it would run unjudged. Bodies and credentials never
+        travel to another origin.
+        """
         method, url, body = request.method, request.url, request.body
         headers = _header_list(request)
         rules = self._rules(request)
@@ -139,12 +149,15 @@ class OpenApiUpstream:
             )  # fmt: skip
             target = redirected(response)
             if target is None or left == 0:
-                return response
+                return response, None
             left -= 1
             following = method_after(response.status, method)
+            other = another_tool(self._toolset, request, target, following)
+            if other is not None:
+                return response, not_followed(response, target, other, self._toolset)
             if origin_of(target) != origin_of(url):
                 if body is not None and following == method:
-                    return response
+                    return response, None
                 headers = [item for item in headers if item[0].lower() in _CROSS_ORIGIN_HEADERS]
             if following != method:
                 method, body = following, None

@@ -33,12 +33,21 @@ def _element(doc: Doc, name: str, schema: Any, value: Any) -> str:
         return f"<{opening}>{escape(scalar_text(value))}</{tag}>"
     properties = _object(known.get("properties"))
     inner: list[str] = []
+    owners: dict[str, str] = {}
+    for key, declared in properties.items():
+        for sent in _tags(doc, key, _object(doc.deref(declared)), {}):
+            owners.setdefault(sent, key)
     for key, item in value.items():
         if item is None:
             continue
         part = _object(doc.deref(properties.get(key, {})))
         part_hints = _object(part.get("xml"))
         kind = _node_type(part_hints)
+        for sent in _tags(doc, key, part, item):
+            if owners.get(sent, key) != key:
+                raise ValueError(
+                    f"`{key}` would be sent as <{sent}>, which belongs to `{owners[sent]}`: give it there"
+                )
         if kind == "attribute":
             opening += f" {_tag(part_hints, key)}={quoteattr(scalar_text(item))}"
         elif kind == "text":
@@ -49,6 +58,19 @@ def _element(doc: Doc, name: str, schema: Any, value: Any) -> str:
             inner.append(_element(doc, key, part, item))
     text = "".join(inner)
     return text if _node_type(hints) == "none" else f"<{opening}>{text}</{tag}>"
+
+
+def _tags(doc: Doc, key: str, part: JsonObject, item: Any) -> list[str]:
+    """The names that a member is sent under, attributes with `@`; those of its members where it is no element."""
+    hints = _object(part.get("xml"))
+    kind = _node_type(hints)
+    if kind in ("text", "cdata"):
+        return []
+    if kind != "none" or not isinstance(item, dict):
+        return [f"@{_tag(hints, key)}" if kind == "attribute" else _tag(hints, key)]
+    inner = _object(part.get("properties"))
+    known = {name: _object(doc.deref(inner.get(name, {}))) for name in item}
+    return [tag for name, one in known.items() for tag in _tags(doc, name, one, None)]
 
 
 def _node_type(hints: JsonObject) -> str:

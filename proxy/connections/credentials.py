@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from integrations.base import Credential, CredentialPart, SchemeCredential, Secret
 from integrations.fields import SecretRef
+from integrations.openapi import CredentialPlaces
 from proxy.config.connection import (
     Auth,
     BasicAuth,
@@ -44,6 +45,17 @@ def credential_source(
         return Credential((*parts, *(_part(one, resolver) for one in _simple(auth))))
 
     return resolve
+
+
+def credential_places(auth: Auth, headers: Mapping[str, str | SecretRef]) -> CredentialPlaces:
+    """Where all of it goes, without any value."""
+    places = {("header", name) for name, value in headers.items() if isinstance(value, SecretRef)}
+    places |= {
+        ("header", "Authorization") if isinstance(one, BearerAuth | BasicAuth) else (one.kind, one.name)
+        for one in _simple(auth)
+    }
+    schemes = frozenset(auth.schemes) if isinstance(auth, SchemesAuth) else frozenset[str]()
+    return CredentialPlaces(frozenset(places), schemes)
 
 
 def plain_headers(headers: Mapping[str, str | SecretRef]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import Connection
 from proxy.config.secrets import Resolver
 from proxy.connections.connection import ResolveCredential
-from proxy.connections.credentials import credential_source, plain_headers
+from proxy.connections.credentials import credential_places, credential_source, plain_headers
 from proxy.connections.digests import key_of
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
 from proxy.connections.mcp_servers import server_of, session_values
@@ -100,6 +100,7 @@ def upstream_of(
         http,
         base_url=base_url,
         headers=headers,
+        places=credential_places(connection.auth, integration.headers),
         retries=retries,
         egress_allow=allow,
         idempotency_key=integration.idempotency_key,

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from integrations.base import InvalidArguments, JsonObject
 from integrations.graphql.request import GraphQlRequest, build_request
@@ -55,6 +58,27 @@ def test_select_replaces_the_default_and_is_part_of_what_is_judged() -> None:
     assert request.query == "query user($id: ID!) { user(id: $id) { login name } }"
     assert canonical == {"id": "1", "select": "login name"}
     assert built("query.user", {"id": 1, "select": None})[1] == {"id": "1"}
+
+
+def test_the_default_selection_is_the_same_call_with_and_without_select() -> None:
+    plain = built("query.user", {"id": 1})
+    default = plain[0].query.partition("{ user(id: $id) { ")[2].removesuffix(" } }")
+    assert built("query.user", {"id": 1, "select": f" {default}\n"}) == plain
+
+
+SPELLINGS = st.fixed_dictionaries(
+    {"id": st.sampled_from([1, "1", "01", 2])},
+    optional={
+        "select": st.sampled_from([None, "id", " id ", "login name", "login,name", "name login", "id #x"])
+    },
+)
+
+
+@given(st.lists(SPELLINGS, min_size=2, max_size=6))
+def test_equal_bodies_if_and_only_if_equal_canonical_arguments(calls: list[JsonObject]) -> None:
+    made = [built("query.user", call) for call in calls]
+    for (one, left), (other, right) in combinations(made, 2):
+        assert (one.body() == other.body()) == (left == right)
 
 
 def test_a_real_argument_called_select_stays_one() -> None:

@@ -42,9 +42,17 @@ def test_multipart_parts(value: Any, schema: Any, encoding: dict[str, Any], part
     assert part in body
 
 
-def test_lists_are_several_parts_and_names_are_escaped() -> None:
-    _, body = sent({'a"\r\n': ["x", "y"], "n": None}, OBJECT)
-    assert body.count(b'name="a%22%0D%0A"') == 2
+def test_lists_are_several_parts_and_names_of_files_are_escaped() -> None:
+    file = {"_tag": "ToolFile", "name": 'f"\r\n', "mimeType": "a/b", "encoding": "base64", "data": ""}
+    _, body = sent({"a": ["x", file], "n": None}, OBJECT)
+    assert body.count(b'name="a"') == 2
+    assert b'filename="f%22%0D%0A"' in body
+
+
+@pytest.mark.parametrize("name", ['a"', "a\r", "a\nb", "a\x00"])
+def test_part_names_that_would_need_escaping_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a part name cannot hold"):
+        sent({name: "x"}, OBJECT)
 
 
 def test_the_boundary_is_not_in_the_data() -> None:

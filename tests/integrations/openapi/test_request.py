@@ -137,8 +137,8 @@ def test_text_has_one_canonical_form_however_it_was_given(given: dict[str, Any])
 @pytest.mark.parametrize(
     ("kind", "data", "reason"),
     [
-        ("text/plain", "/w==", "is no text of text/plain"),
-        ("text/plain; charset=utf-16", "/v8AYQ==", "is not plain text"),
+        ("text/plain", "/w==", "is no plain text of text/plain"),
+        ("text/plain; charset=utf-16", "/v8AYQ==", "is no plain text of text/plain; charset=utf-16"),
         ("text/plain", "%", "is not base64"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from integrations.openapi.serialize import (
     path_text,
     query_pairs,
     scalar_text,
+    settled_reserved,
 )
 
 BLUE = "blue"
@@ -127,9 +130,55 @@ def test_collection_formats(delimiter: str, text: str) -> None:
 
 def test_delimiters_inside_data_are_encoded() -> None:
     assert path_text(parameter("path", "simple", False), ["a,b", "c/d"]) == "a%2Cb,c%2Fd"
-    assert path_text(parameter("path", "label", True), ["a.b", "é"]) == ".a.b.%C3%A9"
+    assert path_text(parameter("path", "label", True), ["a-b", "é"]) == ".a-b.%C3%A9"
     assert query_pairs(parameter("query", "form", False), ["a,b", "c&d"])[0][1] == "color=a%2Cb,c%26d"
-    assert query_pairs(parameter("query", "pipeDelimited", False), ["a|b"])[0][1] == "color=a%7Cb"
+
+
+def reserved(location: Location, style: str, explode: bool) -> OperationParameter:
+    return replace(parameter(location, style, explode), allow_reserved=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (lambda v: path_text(parameter("path", "label", True), v), ["a.b"]),
+        (lambda v: path_text(parameter("path", "label", True), v), {"a.b": 1}),
+        (lambda v: path_text(reserved("path", "simple", False), v, reserved=True), ["a,b"]),
+        (lambda v: path_text(reserved("path", "matrix", True), v, reserved=True), ["a;b"]),
+        (lambda v: path_text(reserved("path", "matrix", True), v, reserved=True), {"a;b": 1}),
+        (lambda v: path_text(reserved("path", "matrix", True), v, reserved=True), {"a=b": 1}),
+        (lambda v: query_pairs(parameter("query", "pipeDelimited", False), v), ["a|b"]),
+        (lambda v: query_pairs(parameter("query", "spaceDelimited", False), v), ["a b"]),
+        (lambda v: query_pairs(parameter("query", "spaceDelimited", False), v), {"a b": 1}),
+        (lambda v: query_pairs(reserved("query", "form", False), v), ["a,b"]),
+        (lambda v: query_pairs(parameter("query", "deepObject", True), v), {"a][b": 1}),
+        (lambda v: query_pairs(parameter("query", "form", False, delimiter="|"), v), ["a|b"]),
+        (lambda v: header_text(parameter("header", "simple", False), v), ["a,b"]),
+        (lambda v: header_text(parameter("header", "simple", False), v), {"a,b": 1}),
+        (lambda v: header_text(parameter("header", "simple", True), v), {"a=b": 1}),
+        (lambda v: header_text(parameter("header", "simple", False, delimiter=" "), v), ["a b"]),
+        (lambda v: cookie_text(parameter("cookie", "cookie", False), v), ["a,b"]),
+        (lambda v: cookie_text(parameter("cookie", "cookie", True), v), {"a=b": 1}),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(text: Callable[[Any], Any], value: Any) -> None:
+    with pytest.raises(ValueError, match="which separates the values"):
+        text(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "query"),
+    [
+        ("%41", "A", "A"), ("a b", "a b", "a b"), ("a%20b", "a b", "a b"), ("100%", "100%", "100%"),
+        ("100%25", "100%", "100%"), ("%2541", "%2541", "%2541"), ("%25%34%31", "%2541", "%2541"),
+        ("a/b", "a/b", "a/b"), ("a%2fb", "a%2Fb", "a/b"), ("%c3%a9", "é", "é"), ("%ff", "%FF", "%FF"),
+        ("%26", "%26", "&"), ("%3F", "?", "?"), ("%%2541", "%%2541", "%%2541"),
+    ],
+)  # fmt: skip
+def test_reserved_expansion_has_one_spelling(given: str, path: str, query: str) -> None:
+    for location, expected in (("path", path), ("query", query)):
+        assert settled_reserved(given, location) == expected
+        assert settled_reserved(expected, location) == expected
 
 
 def test_null_members_are_skipped_and_nothing_is_undefined() -> None:

@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
-from integrations.base import Credential, Failure, JsonObject, Result, Success, UnknownTool
+from integrations.base import (
+    Credential,
+    Failure,
+    InvalidArguments,
+    JsonObject,
+    Result,
+    Success,
+    UnknownTool,
+)
 from integrations.http import HttpClient
-from integrations.openapi import OpenApiUpstream
+from integrations.openapi import CredentialPlaces, OpenApiUpstream
+from integrations.openapi.toolset import make_toolset
 from tests.integrations.echo import Echo, Reply, echo_server
-from tests.integrations.openapi.documents import only_tool, operation, toolset_of
+from tests.integrations.openapi.documents import compiled, only_tool, operation, toolset_of
 
 
 @asynccontextmanager
@@ -39,11 +48,54 @@ async def test_a_prepared_call_says_what_will_be_sent() -> None:
             upstream.prepare("nope", {})
 
 
-async def test_headers_of_the_integration_win_over_arguments() -> None:
-    header = {"name": "X-Api-Version", "in": "header", "schema": {}}
+async def test_what_the_integration_sets_is_neither_asked_nor_taken() -> None:
+    header = {"name": "X-Api-Version", "in": "header", "required": True, "schema": {}}
     async with opened(operation(parameters=[header]), headers={"x-api-version": "1"}) as (echo, upstream):
-        await call(upstream, {"X-Api-Version": "2"})
+        await call(upstream)
         assert echo.log[-1].header("x-api-version") == "1"
+        with pytest.raises(InvalidArguments, match="which the connection or the config sets: leave it out"):
+            await call(upstream, {"X-Api-Version": "2"})
+
+
+KEYED = operation(
+    parameters=[
+        {"name": "appid", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "filter", "in": "query", "schema": {"type": "object"}},
+        {"name": "prefs", "in": "cookie", "schema": {"type": "object"}},
+    ],
+    security=[{"key": []}, {}],
+    root_components={"securitySchemes": {"key": {"type": "apiKey", "in": "query", "name": "appid"}}},
+)
+
+
+@pytest.mark.parametrize(
+    ("places", "arguments", "refused"),
+    [
+        (CredentialPlaces(frozenset({("query", "appid")})), {}, False),
+        (CredentialPlaces(frozenset({("query", "appid")})), {"appid": "mine"}, True),
+        (CredentialPlaces(frozenset({("query", "appid")})), {"filter": {"appid": "mine"}}, True),
+        (CredentialPlaces(frozenset({("query", "appid")})), {"filter": {"AppId[]": "mine"}}, True),
+        (
+            CredentialPlaces(frozenset({("cookie", "session")})),
+            {"appid": "a", "prefs": {"session": "x"}},
+            True,
+        ),
+        (CredentialPlaces(schemes=frozenset({"key"})), {"appid": "mine"}, True),
+        (CredentialPlaces(schemes=frozenset({"key"})), {}, False),
+        (CredentialPlaces(), {"appid": "mine"}, False),
+        (CredentialPlaces(), {}, True),
+    ],
+)
+async def test_what_a_credential_sets_is_neither_asked_nor_taken(
+    places: CredentialPlaces, arguments: JsonObject, refused: bool
+) -> None:
+    async with opened(KEYED, places=places) as (_, upstream):
+        try:
+            upstream.prepare(only_tool(upstream.toolset), arguments)
+        except InvalidArguments:
+            assert refused
+        else:
+            assert not refused
 
 
 @pytest.mark.parametrize(
@@ -141,6 +193,61 @@ async def test_redirects_keep_or_change_the_method(status: int, method: str) -> 
         await call(upstream, {"body": {"a": 1}})
         seen = echo.log[-1]
         assert (seen.path, seen.method, seen.body) == ("/y", method, b'{"a":1}' if method == "POST" else b"")
+
+
+def orders() -> JsonObject:
+    document = operation("/orders/{id}", "post")
+    document["paths"]["/orders/{id}"]["get"] = {"operationId": "read", "responses": {}}
+    document["paths"]["/orders/{id}"]["parameters"] = [
+        {"name": "id", "in": "path", "required": True, "schema": {}}
+    ]
+    document["paths"]["/admin/wipe"] = {"post": {"operationId": "wipe", "responses": {}}}
+    return document
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "operation_id"),
+    [
+        (307, "/admin/wipe", "wipe"),
+        (308, "/base/admin/wipe/", "wipe"),
+        (307, "/base/x/../ADMIN//%77ipe?a=1", "wipe"),
+        (303, "/base/orders/2", "read"),
+        (302, "/base/admin/wipe", "wipe"),
+        (307, "/base/orders/2", None),
+        (307, "/elsewhere", None),
+        (303, "/base/elsewhere/3", None),
+    ],
+)
+async def test_a_redirect_to_another_tool_is_not_followed(
+    status: int, target: str, operation_id: str | None
+) -> None:
+    document = orders()
+    async with echo_server() as echo, HttpClient() as http:
+        document["servers"] = [{"url": f"{echo.url}/base"}, {"url": echo.url}]
+        toolset = toolset_of(document)
+        names = {tool.operation_id: tool.name for tool in toolset.tools}
+        upstream = OpenApiUpstream(toolset, http, base_url=None, headers={})
+        echo.replies["/base/orders/1"] = [Reply(status, [("Location", target)])]
+        result = await upstream.invoke(upstream.prepare(names["op"], {"id": "1"}), Credential(), 5.0)
+        assert len(echo.log) == (2 if operation_id is None else 1)
+    if operation_id is not None:
+        assert isinstance(result, Failure)
+        assert (result.status, result.details["operation"]) == (status, names[operation_id])
+        assert result.details["location"].startswith(echo.url)
+        assert "The redirect was not followed: call that tool instead." in result.message
+
+
+async def test_a_redirect_to_an_operation_that_is_no_tool_is_not_followed_either() -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        toolset = make_toolset(compiled(orders()), "key", None, "test", (), ("admin.*",))
+        names = {tool.operation_id: tool.name for tool in toolset.tools}
+        assert "wipe" not in names
+        upstream = OpenApiUpstream(toolset, http, base_url=echo.url, headers={})
+        echo.replies["/orders/1"] = [Reply(307, [("Location", "/admin/wipe")])]
+        result = await upstream.invoke(upstream.prepare(names["op"], {"id": "1"}), Credential(), 5.0)
+        assert isinstance(result, Failure)
+        assert "that operation is not offered as a tool" in result.message
+        assert len(echo.log) == 1
 
 
 async def test_a_body_does_not_follow_to_another_origin() -> None:
