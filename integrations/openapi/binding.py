@@ -54,13 +54,16 @@ class OperationParameter:
 class Media:
     """One way to send a body. `encoding` is the raw Encoding map (name -> object).
 
-    Of OpenAPI 3.2: `item_schema` is that of each item of a stream.
+    Of OpenAPI 3.2: `item_schema` is that of each item of a stream, `prefix_encoding` and `item_encoding` are those of
+    the first and of all other parts of a multipart body without names.
     """
 
     type: str
     schema: Any
     encoding: Mapping[str, Any] = field(default_factory=dict)
     item_schema: Any = None
+    prefix_encoding: tuple[Mapping[str, Any], ...] = ()
+    item_encoding: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def essence(self) -> str:
@@ -236,7 +239,15 @@ def _media(name: str, entry: JsonObject) -> Media:
     """A Media Type Object, which is a component of its own in OpenAPI 3.2."""
     items = entry.get("itemSchema")
     schema = entry.get("schema", {} if items is None else {"type": "array", "items": items})
-    return Media(name, schema, mapping(entry.get("encoding")), items)
+    first = entry.get("prefixEncoding")
+    return Media(
+        name,
+        schema,
+        mapping(entry.get("encoding")),
+        items,
+        tuple(map(mapping, first)) if isinstance(first, list) else (),
+        mapping(entry.get("itemEncoding")),
+    )
 
 
 def _responses(doc: Doc, operation: JsonObject) -> JsonObject:

@@ -26,7 +26,7 @@ from integrations.http.toolfile import file_bytes, is_tool_file
 from integrations.openapi.binding import COLLECTIONS, Media, OperationParameter
 from integrations.openapi.canonical import form_fields
 from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.multipart import multipart_body
+from integrations.openapi.multipart import has_unnamed_parts, multipart_body
 from integrations.openapi.pointer import mapping
 from integrations.openapi.serialize import (
     encode,
@@ -91,12 +91,27 @@ def structured_body(doc: Doc, media: Media, value: Any) -> Any:
 
     Values are validated, judged by policies and sent in this one form, however they were given.
     """
+    if is_multipart(media.essence):
+        return _named_part(doc, media, value)
     if not isinstance(value, str):
         return value
     if is_json(media.essence) and not accepts_string(doc, media.schema):
         parsed = parse_text(value)
         return parsed if isinstance(parsed, dict | list) else value
     return form_fields(value) if is_form(media.essence) else value
+
+
+def _named_part(doc: Doc, media: Media, value: Any) -> Any:
+    """A form whose schema is one file, not an object of parts, has that file as its only part (Jira's attachments)."""
+    is_one = is_tool_file(value) or isinstance(value, str)
+    is_sequence = isinstance(value, list) and not has_unnamed_parts(media)
+    return {"file": value} if (is_one or is_sequence) and not takes_parts(doc, media) else value
+
+
+def takes_parts(doc: Doc, media: Media) -> bool:
+    """May a value of the schema be an object, so that its properties are the parts? Unknown counts as yes."""
+    kind = mapping(doc.deref(media.schema)).get("type")
+    return kind is None or "object" in (kind if isinstance(kind, list) else [kind])
 
 
 def accepts_string(doc: Doc, schema: Any, depth: int = 0) -> bool:

@@ -41,7 +41,13 @@ from integrations.openapi.canonical import (
     styled,
 )
 from integrations.openapi.doc import Doc
-from integrations.openapi.multipart import part_type, raw_properties, safe_name
+from integrations.openapi.multipart import (
+    has_unnamed_parts,
+    part_type,
+    raw_properties,
+    safe_name,
+    unnamed_parts,
+)
 from integrations.openapi.pointer import mapping
 from integrations.openapi.serialize import is_undefined, json_text, parse_text, scalar_text
 from integrations.openapi.text_schema import TextSchema
@@ -206,6 +212,9 @@ def _several(schema: TextSchema, value: Any, content_type: str) -> Any:
 
 
 def _multipart(doc: Doc, media: Media, schema: TextSchema, body: Any) -> Any:
+    if isinstance(body, list) and has_unnamed_parts(media):
+        parts = enumerate(unnamed_parts(doc, media, body))
+        return [_one_part(doc, schema.item(n), raw, item, encoding) for n, (item, raw, encoding) in parts]
     if not isinstance(body, dict):
         raise ValueError("has to be an object whose properties are the parts")
     raw = raw_properties(doc, media.schema)

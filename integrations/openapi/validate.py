@@ -21,8 +21,10 @@ from integrations.http.media import is_form, is_json, is_json_type, is_multipart
 from integrations.http.toolfile import is_tool_file
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
+from integrations.openapi.bodies import takes_parts
 from integrations.openapi.config import Validate
 from integrations.openapi.lenient import LENIENT
+from integrations.openapi.multipart import has_unnamed_parts
 from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
@@ -97,6 +99,8 @@ def _body_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
     schema = check.closure.media.get(media.type, True)
     if is_json(media.essence):
         return list(check.problems(schema, body, "/body"))
+    if is_multipart(media.essence) and not (isinstance(body, dict) and takes_parts(check.closure.doc, media)):
+        return _parts_problems(check, media, body)
     if is_multipart(media.essence) or is_form(media.essence):
         if not isinstance(body, dict):
             return [Problem("/body", "has to be an object of form fields")]
@@ -109,6 +113,14 @@ def _body_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
     if is_xml(media.essence) and isinstance(body, dict | list):
         return _textual_problems(check, schema, body, "/body")
     return []
+
+
+def _parts_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
+    """Parts without names are compared with the schema; a form of one file takes it under any name."""
+    if isinstance(body, list) and has_unnamed_parts(media):
+        files = frozenset(join_pointer("body", n) for n, value in enumerate(body) if is_tool_file(value))
+        return _textual_problems(check, check.closure.media.get(media.type, True), body, "/body", files)
+    return [] if isinstance(body, dict) else [Problem("/body", "has to be an object of form fields")]
 
 
 def _is_free(media: Media, name: str, value: Any) -> bool:

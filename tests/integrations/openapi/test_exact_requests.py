@@ -62,6 +62,39 @@ async def send(case: JsonObject, arguments: JsonObject, echo: Echo) -> Seen | No
     return echo.log[-1]
 
 
+FILE = {"_tag": "ToolFile", "name": "a.bin", "mimeType": "application/octet-stream", "encoding": "base64"}
+FILE |= {"data": "AAH/", "byteLength": 3}
+PARTS: list[tuple[str, Any, list[list[str]]]] = [
+    ("b.encoding-headers", {"f": FILE}, [["X-Part-Id: p1", 'name="f"; filename="a.bin"']]),
+    (
+        "b.multipart-31-contentEncoding",
+        {"a": "AAH/", "b": "x"},
+        [["application/octet-stream", "AAH/"], ["application/octet-stream", "x"]],
+    ),
+    (
+        "b.multipart-related-array-32",
+        [{"a": 1}, "text"],
+        [["Content-Type: application/json\r\n\r\n{"], ["Content-Type: text/plain\r\n\r\ntext"]],
+    ),
+    ("b.two-types-file-inference", {"file": FILE}, [['name="file"; filename="a.bin"']]),
+    ("v.multipart-string-schema", {"file": FILE}, [['name="file"; filename="a.bin"']]),
+    ("v.multipart-string-schema", FILE, [['name="file"; filename="a.bin"']]),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "parts"), PARTS)
+async def test_parts(name: str, body: Any, parts: list[list[str]]) -> None:
+    async with echo_server() as echo:
+        seen = await send(read_case(name), {"body": body}, echo)
+    assert seen is not None
+    kind, _, boundary = (seen.header("content-type") or "").partition("; boundary=")
+    assert kind.startswith("multipart/")
+    sent = seen.body.decode("latin-1").split(f"--{boundary}")[1:-1]
+    assert len(sent) == len(parts)
+    for text, wanted in zip(sent, parts, strict=True):
+        assert all(one in text for one in wanted)
+
+
 @pytest.mark.parametrize("name", CASES)
 async def test_case(name: str) -> None:
     case = read_case(name)
