@@ -112,13 +112,22 @@ _ALLOWED_STYLES = {
 }
 
 
-def bind_operation(doc: Doc, method: str, path: str, source_url: str | None) -> OperationBinding:
-    """Bind one operation of the catalog. Raises `BrokenReference` only when the compiled document is damaged."""
+def bind_operation(
+    doc: Doc, method: str, path: str, source_url: str | None, hidden: frozenset[str] = frozenset()
+) -> OperationBinding:
+    """Bind one operation of the catalog, without its `hidden` parameters, of which those of the path are none.
+
+    Raises `BrokenReference` only when the compiled document is damaged.
+    """
     item = doc.path_item(path)
     operation = item.get(method)
     if not isinstance(operation, dict):
         operation = mapping(item.get("additionalOperations")).get(method, {})
-    raw = _raw_parameters(doc, item, operation)
+    raw = [
+        one
+        for one in _raw_parameters(doc, item, operation)
+        if one["name"] not in hidden or one.get("in") in ("path", "body")
+    ]
     swagger = doc.version == "2.0"
     parameters, ignored = _parameters([_with_content(doc, one) for one in raw], swagger)
     template = settle_template(path, (one.name for one in parameters if one.location == "path"))

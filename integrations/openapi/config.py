@@ -50,6 +50,7 @@ class OpenApi(HttpIntegration):
     approve_by_default: ApproveByDefault = "reads"
     include: Tuple[Text] = ()
     exclude: Tuple[Text] = ()
+    hide_parameters: Tuple[Text] = ()
     overrides: Tuple[PatchOperation] = ()
     idempotency_key: Maybe[HeaderName] = None
     validate_: Annotated[Validate, Field(alias="validate")] = "lenient"

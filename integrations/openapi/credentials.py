@@ -29,12 +29,20 @@ class CredentialPlaces:
     places: SuppliedNames = frozenset()
     schemes: frozenset[str] = frozenset()
 
+    def words(self) -> tuple[str, ...]:
+        """The same as text, equal for equal places."""
+        return (*sorted(f"{location} {name}" for location, name in self.places), *sorted(self.schemes))
+
 
 def supplied_names(
     binding: OperationBinding, static_headers: Mapping[str, str], credential: CredentialPlaces
 ) -> SuppliedNames:
-    """What `with_credential` and the integration's headers set in every request of the operation."""
+    """What `with_credential` and the integration's headers set in every request of the operation, and the places of its
+    API keys: they are the connection's to give, whichever of them it has.
+    """
+    schemes = [scheme for alternative in binding.security or () for scheme in alternative]
     names = {("header", name) for name in static_headers}
+    names |= {(scheme.kind, scheme.parameter) for scheme in schemes if scheme.kind in LOCATIONS}
     if binding.security == ():
         return frozenset(names)
     if credential.places or binding.security is None:

@@ -16,7 +16,7 @@ from integrations.openapi.doc import Doc
 from integrations.openapi.responses import error_schema, output_schema, selectable_types
 from integrations.openapi.shapes import form_schema
 from integrations.openapi.text_schema import TextSchema
-from integrations.openapi.wire_names import NamedParameter, SuppliedNames, WireNames
+from integrations.openapi.wire_names import NamedParameter, SuppliedNames, WireNames, is_supplied
 
 RESERVED = frozenset({"body", "bodyBase64", "contentType", "server"})
 
@@ -63,20 +63,23 @@ class Closure:
             self.names[key] = WireNames(location, named, taken)
         return self.names[key]
 
-    def input_schema(self) -> JsonObject:
-        """The flat argument object, as documented: containers appear only where they are needed.
+    def input_schema(self, supplied: SuppliedNames = frozenset()) -> JsonObject:
+        """The flat argument object, as documented: containers appear only where they are needed. Nobody is asked for
+        what is `supplied`.
 
         `$defs`, here and in the output schema, are `Definitions`: see `whole`.
         """
         properties: JsonObject = {}
         required: list[str] = []
         shared = shared_names(self.binding)
-        for parameter in self.binding.parameters:
+        asked = [one for one in self.binding.parameters if not is_supplied(one, supplied)]
+        for parameter in asked:
             if parameter.name not in shared:
                 properties[parameter.name] = self._described(parameter)
                 required += [parameter.name] if parameter.required else []
         for location in LOCATIONS:
-            self._container(location, shared, properties, required)
+            inside = [one for one in asked if one.location == location and one.name in shared]
+            self._container(location, inside, properties, required)
         self._body(properties, required)
         self._accept(properties)
         self._server(properties)
@@ -88,9 +91,12 @@ class Closure:
         return out
 
     def _container(
-        self, location: str, shared: frozenset[str], properties: JsonObject, required: list[str]
+        self,
+        location: str,
+        inside: Sequence[OperationParameter],
+        properties: JsonObject,
+        required: list[str],
     ) -> None:
-        inside = [p for p in self.binding.parameters if p.location == location and p.name in shared]
         if not inside:
             return
         needed = [p.name for p in inside if p.required]

@@ -84,6 +84,8 @@ def form_schema(dialect: Dialect, doc: Doc, raw: Any) -> Any:
             return {**plain, "items": items}
         return converted
 
+    if is_bytes(doc, raw):
+        return {"anyOf": [dialect.use_tool_file(), {"type": "string"}, {"type": "object"}]}
     if not _has_files(doc, raw):
         return dialect.convert(raw)
     return with_properties(dialect, doc, raw, part)

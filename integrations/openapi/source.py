@@ -42,7 +42,8 @@ class SpecSource:
 
 @dataclass(frozen=True, slots=True)
 class OpenApiOptions:
-    """`include`/`exclude`: tool patterns (`repos.*`). `overrides`: RFC 6902. `root`: relative `$ref` files lie below.
+    """`include`/`exclude`: tool patterns (`repos.*`). `hide_parameters`: names nobody is asked for.
+    `overrides`: RFC 6902. `root`: relative `$ref` files lie below.
 
     `egress_allow` and `headers` are used when the document itself is fetched.
     """
@@ -53,6 +54,7 @@ class OpenApiOptions:
     root: Path | None = None
     egress_allow: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    hide_parameters: tuple[str, ...] = ()
 
 
 def digest_of(*parts: Any) -> str:
@@ -138,7 +140,7 @@ async def load_toolset(
         doc, key, found_at = await _Remote(source.url, options, http, cache).load()
     else:
         raise SourceError("`spec` names neither a url, a file nor an inline document")
-    return make_toolset(doc, key, found_at, name, options.include, options.exclude)
+    return make_toolset(doc, key, found_at, name, options.include, options.exclude, options.hide_parameters)
 
 
 async def _load_inline(

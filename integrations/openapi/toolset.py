@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from integrations.openapi.doc import Doc
 from integrations.openapi.paths import PathTable
 from integrations.openapi.schema import Closure, close_binding, whole
 from integrations.openapi.servers import all_origins
+from integrations.openapi.wire_names import SuppliedNames
 from integrations.patterns import name_filter, none_left
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -32,6 +34,7 @@ class OpenApiToolset:
         source_url: str | None,
         rows: Sequence[list[Any]],
         warnings: tuple[str, ...],
+        hidden: frozenset[str] = frozenset(),
     ) -> None:
         self._doc = doc
         self._digest = digest
@@ -39,6 +42,8 @@ class OpenApiToolset:
         self._tools = tuple(map(_definition, rows))
         self._places = {str(row[0]): (str(row[1]), str(row[2]), index) for index, row in enumerate(rows)}
         self._warnings = warnings
+        self._hidden = hidden
+        self._supplied: Callable[[OperationBinding], SuppliedNames] = _nothing
         self._bindings: OrderedDict[str, OperationBinding] = OrderedDict()
         self._closures: OrderedDict[str, Closure] = OrderedDict()
 
@@ -93,7 +98,9 @@ class OpenApiToolset:
         if place is None:
             raise UnknownTool(tool)
         return _remember(
-            self._bindings, tool, lambda: bind_operation(self._doc, *place[:2], self._source_url)
+            self._bindings,
+            tool,
+            lambda: bind_operation(self._doc, *place[:2], self._source_url, self._hidden),
         )
 
     def closure(self, tool: str) -> Closure:
@@ -109,7 +116,24 @@ class OpenApiToolset:
     def outline(self, tool: str) -> ToolSchemas:
         """Like `schemas`; what `$defs` holds is converted when it is looked up. Raises `UnknownTool`."""
         closure = self.closure(tool)
-        return ToolSchemas(closure.input_schema(), closure.output_schema(), closure.error_schema())
+        supplied = self._supplied(closure.binding)
+        return ToolSchemas(closure.input_schema(supplied), closure.output_schema(), closure.error_schema())
+
+    def without(
+        self, supplied: Callable[[OperationBinding], SuppliedNames], words: Sequence[str]
+    ) -> OpenApiToolset:
+        """The same tools, where nobody is asked for what a connection supplies. `words` tell whose it is: equal ones
+        make equal digests. Bindings and schemas are shared.
+        """
+        seen = copy.copy(self)
+        seen._supplied = supplied
+        if words:
+            seen._digest = hashlib.sha256(repr((self._digest, *words)).encode()).hexdigest()
+        return seen
+
+
+def _nothing(binding: OperationBinding) -> SuppliedNames:
+    return frozenset()
 
 
 def _remember(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
@@ -147,13 +171,23 @@ def _risk(method: str) -> Risk:
 
 
 def make_toolset(
-    doc: Doc, key: str, source_url: str | None, name: str, include: tuple[str, ...], exclude: tuple[str, ...]
+    doc: Doc,
+    key: str,
+    source_url: str | None,
+    name: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    hidden: tuple[str, ...] = (),
 ) -> OpenApiToolset:
-    """Pick the tools that `include` names (all when empty) less those that `exclude` names."""
+    """Pick the tools that `include` names (all when empty) less those that `exclude` names. Parameters called as in
+    `hidden` do not exist.
+    """
     stays = name_filter(include, exclude)
     rows = [row for row in doc.rows if stays(row[0])]
     warnings = list(doc.warnings)
     warnings += none_left(name, len(doc.rows), len(rows))
-    parts = (key, doc.dependencies, source_url, include, exclude)
+    known = {word for row in rows for word in row[-1].split()} if hidden else set()
+    warnings += [f"{name}: `hide_parameters`: no tool has `{one}`" for one in hidden if one not in known]
+    parts = (key, doc.dependencies, source_url, include, exclude, hidden)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()
-    return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings))
+    return OpenApiToolset(doc, digest, source_url, rows, tuple(warnings), frozenset(hidden))

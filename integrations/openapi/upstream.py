@@ -22,12 +22,14 @@ from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, o
 from integrations.http.media import STREAMS
 from integrations.http.redirects import method_after, redirected
 from integrations.http.responses import interpret
+from integrations.openapi.binding import OperationBinding
 from integrations.openapi.config import Validate
 from integrations.openapi.credentials import CredentialPlaces, supplied_names, with_credential
 from integrations.openapi.redirection import another_tool, not_followed
 from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.responses import is_data
 from integrations.openapi.toolset import OpenApiToolset
+from integrations.openapi.wire_names import SuppliedNames
 
 _MAX_REDIRECTS = 5
 _MAX_NAMED = 5
@@ -61,11 +63,11 @@ class OpenApiUpstream:
         validate: Validate = "lenient",
         max_response_bytes: int = 10 * 1024 * 1024,
     ) -> None:
-        self._toolset = toolset
         self._http = http
         self._base_url = base_url
         self._headers = dict(headers)
         self._places = places
+        self._toolset = toolset.without(self._supplied, (*sorted(headers), *places.words()))
         self._retries = retries
         self._idempotency_key = idempotency_key
         self._validate: Validate = validate
@@ -75,6 +77,7 @@ class OpenApiUpstream:
 
     @property
     def toolset(self) -> OpenApiToolset:
+        """The tools as this connection's callers see them."""
         return self._toolset
 
     def prepare(self, tool: str, arguments: JsonObject) -> PreparedCall:
@@ -89,8 +92,11 @@ class OpenApiUpstream:
         self, tool: str, arguments: JsonObject, validate: Validate
     ) -> tuple[OutgoingRequest, JsonObject]:
         closure = self._toolset.closure(tool)
-        supplied = supplied_names(closure.binding, self._headers, self._places)
+        supplied = self._supplied(closure.binding)
         return build_request(closure, arguments, self._base_url, supplied, validate=validate)
+
+    def _supplied(self, binding: OperationBinding) -> SuppliedNames:
+        return supplied_names(binding, self._headers, self._places)
 
     def _with_own_headers(self, request: OutgoingRequest) -> OutgoingRequest:
         own = {name.lower() for name in self._headers}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from integrations.base import Toolset, Upstream
+from integrations.openapi import OpenApiUpstream
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
 from proxy.app.known_tools import known_tools
 from proxy.catalog import Catalog, CatalogConnection
@@ -13,6 +15,7 @@ from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
 from proxy.config.tool_report import tool_report
 from proxy.connections import OpenConnection, Opened
+from proxy.connections.sources import LoadedSource
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, IntegrationDefault, Workspace
 
@@ -60,10 +63,15 @@ def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
         kind=connection.kind,
         title=connection.title,
         status=status["status"],
-        toolset=source.toolset if ready and source else None,
+        toolset=_shown(connection.upstream, source) if ready and source else None,
         index=source.index if ready and source else None,
         error=status.get("error"),
     )
+
+
+def _shown(upstream: Upstream | None, source: LoadedSource) -> Toolset | None:
+    """What an OpenAPI connection supplies itself is not asked of its callers."""
+    return upstream.toolset if isinstance(upstream, OpenApiUpstream) else source.toolset
 
 
 def _defaults(loaded: LoadedConfig, config: Config) -> Mapping[str, IntegrationDefault]:

@@ -29,8 +29,8 @@ def describe(tool: CatalogTool, index: ToolIndex, policy: JsonObject, budget_byt
 
 
 def types_of(tool: CatalogTool, index: ToolIndex, budget_bytes: int) -> ToolTypes:
-    """The types of one tool; connections of one toolset share what was rendered before."""
-    key = (tool.name, budget_bytes)
+    """The types of one tool; connections that see the same toolset share what was rendered before."""
+    key = (tool.name, budget_bytes, tool.toolset.digest)
     known = index.types.get(key)
     if isinstance(known, ToolTypes):
         return known

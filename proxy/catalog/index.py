@@ -49,7 +49,7 @@ class Postings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToolIndex:
-    """Pure data but for `types`, the bounded cache of rendered types (keyed by tool name and budget).
+    """Pure data but for `types`, the bounded cache of rendered types (keyed by tool name, budget and toolset).
 
     `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is sorted and
     without the words for actions.

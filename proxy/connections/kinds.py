@@ -178,6 +178,7 @@ def spec_options(integration: OpenApi, directories: Sequence[Path] = ()) -> Open
     return OpenApiOptions(
         include=integration.include,
         exclude=integration.exclude,
+        hide_parameters=integration.hide_parameters,
         overrides=tuple(one.as_json() for one in integration.overrides),
         root=_root_of(Path(integration.spec.file), directories) if integration.spec.file else None,
         egress_allow=integration.egress.allow,
@@ -201,6 +202,7 @@ def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None)
         spec.inline,
         integration.include,
         integration.exclude,
+        integration.hide_parameters,
         integration.overrides,
         integration.egress.allow,
         str(root),

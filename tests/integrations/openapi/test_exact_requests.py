@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from integrations.base import Credential, InvalidArguments, JsonObject
+from integrations.base import Credential, CredentialPart, InvalidArguments, JsonObject, Secret
 from integrations.http import HttpClient
-from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
+from integrations.openapi import CredentialPlaces, OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
 from tests.integrations.echo import Echo, Reply, Seen, echo_server
 
 DATA = Path(__file__).parents[2] / "data" / "exact"
@@ -47,22 +47,50 @@ def read_case(name: str) -> JsonObject:
     return case
 
 
-async def send(case: JsonObject, arguments: JsonObject, echo: Echo) -> Seen | None:
+async def send(case: JsonObject, arguments: JsonObject, echo: Echo, **options: Any) -> Seen | None:
     """What arrived; None when the call was refused before anything was sent."""
     document = json.loads(json.dumps(case["document"]).replace("http://UPSTREAM", echo.url))
     async with HttpClient() as http:
         toolset = await load_toolset(SpecSource(inline=document), OpenApiOptions(), http, None)
-        upstream = OpenApiUpstream(toolset, http, base_url=None, headers={})
+        credential = options.pop("credential", Credential())
+        upstream = OpenApiUpstream(toolset, http, **{"base_url": None, "headers": {}, **options})
         (tool,) = toolset.tools
+        needed = upstream.toolset.schemas(tool.name).input.get("required", [])
+        assert set(needed) - arguments.keys() <= {"body"}
         try:
             call = upstream.prepare(tool.name, arguments)
         except InvalidArguments:
             return None
-        await upstream.invoke(call, Credential(), 5.0)
+        await upstream.invoke(call, credential, 5.0)
     return echo.log[-1]
 
 
-FILE = {"_tag": "ToolFile", "name": "a.bin", "mimeType": "application/octet-stream", "encoding": "base64"}
+async def test_a_header_that_the_config_sets_is_not_asked_for() -> None:
+    async with echo_server() as echo:
+        case = read_case("p.required-header-by-config")
+        seen = await send(case, {}, echo, headers={"Notion-Version": "2022-06-28"})
+    assert seen is not None
+    assert seen.header("notion-version") == "2022-06-28"
+
+
+async def test_what_the_credential_fills_is_not_asked_for() -> None:
+    case = read_case("p.required-query-by-credential")
+    part = CredentialPart("query", Secret("SECRETKEY1"), "appid")
+    places = CredentialPlaces(frozenset({("query", "appid")}))
+    async with echo_server() as echo:
+        verify(
+            case["expected"],
+            await send(case, case["arguments"], echo, credential=Credential((part,)), places=places),
+        )
+        assert await send(case, {"q": "x", "appid": "mine"}, echo, places=places) is None
+
+
+FILE: JsonObject = {
+    "_tag": "ToolFile",
+    "name": "a.bin",
+    "mimeType": "application/octet-stream",
+    "encoding": "base64",
+}
 FILE |= {"data": "AAH/", "byteLength": 3}
 PARTS: list[tuple[str, Any, list[list[str]]]] = [
     ("b.encoding-headers", {"f": FILE}, [["X-Part-Id: p1", 'name="f"; filename="a.bin"']]),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from integrations.base import UnknownTool, offered_by, outline_of
+from integrations.base import JsonObject, UnknownTool, offered_by, outline_of
 from integrations.openapi.toolset import make_toolset
 from tests.integrations.openapi.documents import compiled, only_tool, operation, toolset_of
 
@@ -80,3 +80,27 @@ def test_an_outline_makes_definitions_when_they_are_looked_up() -> None:
         assert lazy["$defs"]["A"]["properties"]["b"] == {"$ref": "#/$defs/B"}
         assert lazy["$defs"]["B"] == {"type": "string"}
         assert orjson.loads(orjson.dumps(whole)) == {**lazy, "$defs": dict(lazy["$defs"])}
+
+
+PARAMETERS: list[JsonObject] = [
+    {"name": name, "in": "query", "required": True, "schema": {}} for name in ("key", "token", "q")
+]
+
+
+def test_what_a_connection_supplies_is_not_in_the_schema() -> None:
+    toolset = toolset_of(operation(parameters=PARAMETERS))
+    seen = toolset.without(lambda binding: frozenset({("query", "key"), ("header", "q")}), ("query key",))
+    name = only_tool(toolset)
+    assert seen.schemas(name).input["required"] == ["token", "q"]
+    assert "key" not in seen.schemas(name).input["properties"]
+    assert toolset.schemas(name).input["required"] == ["key", "token", "q"]
+    assert toolset.without(lambda binding: frozenset(), ()).digest == toolset.digest != seen.digest
+
+
+def test_hidden_parameters_do_not_exist() -> None:
+    path = {"name": "token", "in": "path", "required": True, "schema": {}}
+    doc = compiled(operation("/x/{token}", parameters=[*PARAMETERS, path]))
+    toolset = make_toolset(doc, "key", None, "test", (), (), ("token", "tokn"))
+    assert toolset.schemas(only_tool(toolset)).input["required"] == ["key", "q", "token"]
+    assert toolset.warnings == ("test: `hide_parameters`: no tool has `tokn`",)
+    assert toolset.digest != make_toolset(doc, "key", None, "test", (), ()).digest

@@ -82,8 +82,8 @@ KEYED = operation(
         ),
         (CredentialPlaces(schemes=frozenset({"key"})), {"appid": "mine"}, True),
         (CredentialPlaces(schemes=frozenset({"key"})), {}, False),
-        (CredentialPlaces(), {"appid": "mine"}, False),
-        (CredentialPlaces(), {}, True),
+        (CredentialPlaces(), {"appid": "mine"}, True),
+        (CredentialPlaces(), {}, False),
     ],
 )
 async def test_what_a_credential_sets_is_neither_asked_nor_taken(

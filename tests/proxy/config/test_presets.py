@@ -125,7 +125,7 @@ def specified() -> Iterator[tuple[str, Path]]:
 
 async def toolset(made: OpenApi, file: Path) -> OpenApiToolset:
     patches = tuple(one.as_json() for one in made.overrides)
-    options = OpenApiOptions(made.include, made.exclude, patches)
+    options = OpenApiOptions(made.include, made.exclude, patches, hide_parameters=made.hide_parameters)
     async with HttpClient() as http:
         return await load_toolset(SpecSource(file=file), options, http, SPECS / "compiled")
 

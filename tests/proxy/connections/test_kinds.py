@@ -49,6 +49,7 @@ def test_what_changes_the_tools_changes_the_key() -> None:
         key_of({"inline": shop(**RENAMED)}),
         key_of(url, include=["items.*"]),
         key_of(url, exclude=["items.*"]),
+        key_of(url, hide_parameters=["token"]),
         key_of(url, overrides=[{"op": "remove", "path": "/paths/~1items"}]),
         key_of(url, egress={"allow": ["10.0.0.0/8"]}),
         key_of(url, proxy="http://proxy.example.com:3128"),
