@@ -248,6 +248,14 @@ class Outlining(Protocol):
         ...
 
 
+@runtime_checkable
+class Titled(Protocol):
+    """A toolset whose source has a name for people. Upstream prose, not sanitised."""
+
+    @property
+    def title(self) -> str: ...
+
+
 def outline_of(toolset: Toolset, tool: str) -> ToolSchemas:
     """The cheapest form of a tool's schemas that can be rendered. Raises `UnknownTool`."""
     return toolset.outline(tool) if isinstance(toolset, Outlining) else toolset.schemas(tool)

@@ -56,6 +56,12 @@ class OpenApiToolset:
         return self._tools
 
     @property
+    def title(self) -> str:
+        """`info.title` of the document."""
+        info = self._doc.root.get("info")
+        return str(info.get("title", "")) if isinstance(info, dict) else ""
+
+    @property
     def offered(self) -> Sequence[str]:
         return [row[0] for row in self._doc.rows]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from integrations.base import Failure, JsonObject
 from policies import explain_json
@@ -103,16 +103,27 @@ class AppGateway:
 
     def description(self, principal: Principal, pause_rule: str = PAUSE_RULE) -> tuple[str, str]:
         workspace = self._workspace(principal)
-        limits = self._live.current.config.execute
-        visible = workspace.visible_for(principal.caller())
-        text = workspace.catalog.description(
-            visible,
-            max_bytes=limits.description_bytes,
-            inline_tools=limits.inline_tools,
-            pause_rule=pause_rule,
-        )
+        text = workspace.catalog.description(**self._described(workspace, principal, pause_rule))
         self._revisions.remember(workspace.catalog)
         return text, workspace.catalog.revision
+
+    def continuation(self, principal: Principal, pause_rule: str = PAUSE_RULE) -> str:
+        workspace = self._workspace(principal)
+        return workspace.catalog.continuation(**self._described(workspace, principal, pause_rule))
+
+    def _described(self, workspace: Workspace, principal: Principal, pause_rule: str) -> dict[str, Any]:
+        limits, caller = self._live.current.config.execute, principal.caller()
+
+        def asks(tool: CatalogTool) -> bool:
+            return workspace.policies.decide(workspace.facts(tool), caller, None).action == "require_approval"
+
+        return {
+            "visible": workspace.visible_for(caller),
+            "max_bytes": limits.description_bytes,
+            "inline_tools": limits.inline_tools,
+            "pause_rule": pause_rule,
+            "asks": asks,
+        }
 
     def elicitation(self, principal: Principal) -> ModeRules:
         general = self._live.current.config.elicitation

@@ -11,7 +11,13 @@ from integrations.schema_types import one_line
 from proxy.catalog import lookup
 from proxy.catalog.branch import Branch
 from proxy.catalog.describe import describe, types_of
-from proxy.catalog.description import PAUSE_RULE, describe_execute
+from proxy.catalog.description import (
+    PAUSE_RULE,
+    Asks,
+    DescriptionLimits,
+    continue_description,
+    describe_execute,
+)
 from proxy.catalog.entries import (
     CONNECTED,
     Ambiguous,
@@ -155,14 +161,28 @@ class Catalog:
         visible: Visible,
         *,
         max_bytes: int = 2_048,
-        inline_tools: int = 20,
+        inline_tools: int = 100,
         pause_rule: str = PAUSE_RULE,
+        asks: Asks = lambda tool: False,
     ) -> str:
         """The description of the `execute` tool for a caller: under `max_bytes` of UTF-8, same catalog, same bytes."""
+        limits = DescriptionLimits(max_bytes, inline_tools, pause_rule)
+        return describe_execute(tuple(self._branches.values()), visible, asks, limits)[0]
+
+    def continuation(
+        self,
+        visible: Visible,
+        *,
+        max_bytes: int = 2_048,
+        inline_tools: int = 100,
+        pause_rule: str = PAUSE_RULE,
+        asks: Asks = lambda tool: False,
+    ) -> str:
+        """What `description` with these arguments had no room for, under `max_bytes` again; empty if there is none."""
+        limits = DescriptionLimits(max_bytes, inline_tools, pause_rule)
         branches = tuple(self._branches.values())
-        return describe_execute(
-            branches, visible, max_bytes=max_bytes, inline_tools=inline_tools, pause_rule=pause_rule
-        )
+        _, told = describe_execute(branches, visible, asks, limits)
+        return continue_description(branches, visible, asks, limits, told)
 
     def _not_ready(self, namespace: str, offset: int) -> JsonObject:
         """With the first page: connections whose tools would be among the results, and why there are none."""

@@ -1,25 +1,26 @@
-"""Description: the text of the `execute` tool, made from what this caller can reach.
+"""Description: the text of the `execute` tool, made from what this caller can reach, and what continues it.
 
-Order: what it does, what is connected, how to work, what goes wrong otherwise. The text is a pure function of
-the catalog and of what is visible: sorted, no clock, no counts of hidden things. Upstream text in it is
-limited to cleaned titles and to names (threats T1 and T41). It is always shorter than `max_bytes`; what does
-not fit is left out in whole lines.
+By value: what it does, what goes wrong otherwise, what is connected, how to find tools, then signatures while they
+fit; the others are counted. The text is a pure function of the catalog and of what is visible: sorted, no clock, no
+counts of hidden things. Upstream text in it is limited to cleaned titles and reasons and to names (threats T1 and T41).
+It is always shorter than `max_bytes`; what does not fit is left out in whole lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
-from integrations.base import outline_of
-from integrations.schema_types import render_inline_type
 from proxy.catalog.branch import Branch
-from proxy.catalog.entries import CONNECTED, CatalogTool, Visible, everything
+from proxy.catalog.entries import CONNECTED, CatalogConnection, CatalogTool, Visible, everything
 from proxy.catalog.prose import plain_title
+from proxy.catalog.signatures import ASKS, SIZES, by_value, signature
 from proxy.catalog.words import split_identifier
 
 PAUSE_RULE = "A call that needs approval pauses everything: tell the user what it asks, then call resume."
+Asks = Callable[[CatalogTool], bool]
+"""Whether a call waits for approval, as far as is known without its arguments."""
 
 _HEAD = (
     "Run TypeScript or JavaScript in a sandbox whose `tools` object calls the connected APIs. "
@@ -32,11 +33,13 @@ _RULES = (
     "Await calls; independent ones together with Promise.all.",
 )
 _TITLE_CHARACTERS = 60
+_REASON_CHARACTERS = 80
 _EXAMPLE_WORDS = 6
 _EXAMPLES_LOOKED_AT = 100
 _READING = frozenset({"list", "get", "search", "find"})
-# Bytes for the arguments and for the result of one inline signature, from generous to terse.
-_SIGNATURE_SIZES = ((400, 200), (240, 100), (160, 0), (80, 0))
+# No signature is shorter than this; and so many are tried for the last bytes before what is left counts as full.
+_SHORTEST = 12
+_MISSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +51,128 @@ class _Shown:
     bare: str
 
 
+@dataclass(slots=True)
+class _Signatures:
+    """What is listed of the tools: the line of each by its address, and how many tools there are in all."""
+
+    lines: dict[str, str] = field(default_factory=dict)
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionLimits:
+    """`max_bytes` is of UTF-8; at most `inline_tools` signatures are listed."""
+
+    max_bytes: int = 2_048
+    inline_tools: int = 100
+    pause_rule: str = PAUSE_RULE
+
+
 def describe_execute(
+    branches: Sequence[Branch], visible: Visible, asks: Asks, limits: DescriptionLimits
+) -> tuple[str, frozenset[str]]:
+    """The whole text, under `max_bytes`, and the addresses of the tools whose signatures are in it."""
+    shown = [_shown(branch) for branch in _in_order(branches, visible)]
+    rules = _section("Rules:", [f"- {rule}" for rule in (*_RULES, limits.pause_rule)])
+    if not shown:
+        text = _joined(_HEAD, rules, "Nothing is connected yet, or nothing that you may use.")
+        return (text if _size(text) < limits.max_bytes else _cut(text, limits.max_bytes)), frozenset()
+    example = _example(branches, visible)
+    fixed = _joined(_HEAD, rules, _find(example))
+    lines = _connections(shown, limits.max_bytes - 1 - _size(fixed) - 2)
+    room = limits.max_bytes - 1 - _size(_section(fixed, lines))
+    listed = _signatures(shown, lines, visible, asks, (room, limits.inline_tools), frozenset())
+    text = f"{fixed}\n{_listing(shown, lines, listed)}"
+    return (text if _size(text) < limits.max_bytes else _cut(text, limits.max_bytes)), frozenset(listed.lines)
+
+
+def continue_description(
     branches: Sequence[Branch],
     visible: Visible,
-    *,
-    max_bytes: int,
-    inline_tools: int,
-    pause_rule: str = PAUSE_RULE,
+    asks: Asks,
+    limits: DescriptionLimits,
+    told: frozenset[str],
 ) -> str:
-    """The whole text, under `max_bytes` of UTF-8. With at most `inline_tools` visible tools their signatures
-    are listed (where they fit) and search is not asked for.
-    """
-    shown = [_shown(branch) for branch in _in_order(branches, visible)]
-    rules = _section("Rules:", [f"- {rule}" for rule in (*_RULES, pause_rule)])
-    few = _at_most(branches, visible, inline_tools)
-    if few:
-        for sizes in _SIGNATURE_SIZES:
-            text = _joined(_HEAD, _signatures(shown, few, sizes), rules)
-            if _size(text) < max_bytes:
-                return text
-    steps = _workflow(_example(branches, visible)) if shown else ""
-    room = max_bytes - _size(_joined(_HEAD, "x", steps, rules))
-    text = _joined(_HEAD, _connections(shown, room), steps, rules)
-    return text if _size(text) < max_bytes else _cut(text, max_bytes)
+    """What the description could not carry, under `max_bytes`: more signatures. Empty when there are none."""
+    shown = [_shown(b) for b in _in_order(branches, visible) if any(visible(t) for t in b.tools)]
+    head = "More tools than the description of `execute` has room for:"
+    lines = _connections(shown, limits.max_bytes // 2)
+    room = limits.max_bytes - 1 - _size(_section(head, lines))
+    listed = _signatures(shown, lines, visible, asks, (room, limits.inline_tools), told)
+    return _section(head, [_listing(shown, lines, listed)]) if listed.lines else ""
+
+
+def _signatures(
+    shown: Sequence[_Shown],
+    lines: Sequence[str],
+    visible: Visible,
+    asks: Asks,
+    room: tuple[int, int],
+    told: frozenset[str],
+) -> _Signatures:
+    """All tools, in as much detail as fits; else the most valuable ones in turn, to the last byte."""
+    named = [each.branch for each in shown if each.line in lines]
+    out = _Signatures(total=sum(visible(tool) for each in shown for tool in each.branch.tools) - len(told))
+    left, most = room
+    if out.total <= min(most, left // _SHORTEST) and len(named) == len(shown):
+        everything_left = [
+            (branch, tool)
+            for branch in named
+            for tool in branch.tools
+            if visible(tool) and tool.address not in told
+        ]
+        for size in SIZES:
+            every = {tool.address: _line(branch, tool, size, asks) for branch, tool in everything_left}
+            if sum(_size(line) + 1 for line in every.values()) <= left:
+                out.lines = every
+                return out
+    left -= _size(_more(out.total)) + 1
+    misses = 0
+    for branch, tool in _in_turn(named):
+        if left < _SHORTEST or len(out.lines) >= most or misses > _MISSES:
+            break
+        if not visible(tool) or tool.address in told:
+            continue
+        line = _line(branch, tool, SIZES[-1], asks)
+        if _size(line) >= left:
+            misses += 1
+            continue
+        # The middle of the sizes: more detail would leave others out.
+        fitting = (fuller for size in SIZES[2:-1] if _size(fuller := _line(branch, tool, size, asks)) < left)
+        line = next(fitting, line)
+        out.lines[tool.address] = line
+        left -= _size(line) + 1
+    return out
+
+
+def _in_turn(branches: Sequence[Branch]) -> Iterator[tuple[Branch, CatalogTool]]:
+    """A tool of each connection, then the next of each."""
+    turns = [(branch, by_value(branch)) for branch in branches]
+    while turns:
+        going = [(branch, turn, tool) for branch, turn in turns if (tool := next(turn, None)) is not None]
+        yield from ((branch, tool) for branch, _, tool in going)
+        turns = [(branch, turn) for branch, turn, _ in going]
+
+
+def _line(branch: Branch, tool: CatalogTool, size: tuple[int, int], asks: Asks) -> str:
+    return f"  {signature(branch, tool, size)}{ASKS if asks(tool) else ''}"
+
+
+def _listing(shown: Sequence[_Shown], lines: Sequence[str], listed: _Signatures) -> str:
+    """Each connection's line with its signatures below it, in source order."""
+    by_line = {each.line: each.branch for each in shown}
+    out: list[str] = []
+    for line in lines:
+        out.append(line)
+        branch = by_line.get(line)
+        if branch is not None and listed.lines:
+            out += [listed.lines[tool.address] for tool in branch.tools if tool.address in listed.lines]
+    left = listed.total - len(listed.lines)
+    return "\n".join([*out, _more(left)] if left else out)
+
+
+def _more(count: int) -> str:
+    return f"and {count:,} more: tools.search"
 
 
 def _in_order(branches: Sequence[Branch], visible: Visible) -> list[Branch]:
@@ -79,38 +181,42 @@ def _in_order(branches: Sequence[Branch], visible: Visible) -> list[Branch]:
     return sorted(listed, key=lambda b: (b.connection.status != CONNECTED, b.prefix))
 
 
+def _status(here: CatalogConnection) -> str:
+    """The status, with its reason where there are no tools because of it."""
+    word = plain_title(here.status, 24)
+    if here.toolset is not None or not here.error:
+        return word
+    return f"{word}: {plain_title(here.error, _REASON_CHARACTERS)}"
+
+
 def _shown(branch: Branch) -> _Shown:
     here = branch.connection
-    bare = branch.prefix if here.status == CONNECTED else f"{branch.prefix} [{plain_title(here.status, 24)}]"
+    bare = branch.prefix if here.status == CONNECTED else f"{branch.prefix} [{_status(here)}]"
     title = plain_title(here.title, _TITLE_CHARACTERS)
     return _Shown(branch, f"- {bare}: {title}" if title else f"- {bare}", bare)
 
 
-def _connections(shown: Sequence[_Shown], room: int) -> str:
+def _connections(shown: Sequence[_Shown], room: int) -> list[str]:
     """As many titled lines as leave room to name all the others; else as many bare names as fit."""
-    if not shown:
-        return "Nothing is connected yet, or nothing that you may use."
     lines = [each.line for each in shown]
     bare = [each.bare for each in shown]
-    if _size(_section("Connected:", lines)) <= room:
-        return _section("Connected:", lines)
+    if sum(_size(line) + 1 for line in lines) <= room:
+        return lines
     # A title is worth less than a name: first all names, then titles for as many as there is room.
-    used = _size(_section("Connected:", [f"- {', '.join(bare)}"]))
+    used = _size(f"- {', '.join(bare)}") + 1
     if used > room:
-        return _some(bare, room)
+        return [_some(bare, room)]
     titled = 0
     for line, name in zip(lines[:-1], bare, strict=False):
         used += _size(line) + 1 - _size(name) - 2
         if used > room:
             break
         titled += 1
-    return _section("Connected:", [*lines[:titled], f"- {', '.join(bare[titled:])}"])
+    return [*lines[:titled], f"- {', '.join(bare[titled:])}"]
 
 
 def _some(bare: Sequence[str], room: int) -> str:
-    used = _size("Connected:\n- ") + _size(
-        f", ... {len(bare)} more (tools.catalog.namespaces({{}}) lists all)"
-    )
+    used = _size(f"- , ... {len(bare)} more (tools.catalog.namespaces({{}}) lists all)") + 1
     fitting = 0
     for name in bare:
         used += _size(name) + 2
@@ -118,20 +224,17 @@ def _some(bare: Sequence[str], room: int) -> str:
             break
         fitting += 1
     more = f"... {len(bare) - fitting} more (tools.catalog.namespaces({{}}) lists all)"
-    return f"Connected:\n- {', '.join([*bare[:fitting], more])}"
+    return f"- {', '.join([*bare[:fitting], more])}"
 
 
-def _workflow(example: CatalogTool | None) -> str:
+def _find(example: CatalogTool | None) -> str:
+    """The one line that is always there: how to find a tool, read its types and call it."""
     words = " ".join(split_identifier(example.name)[:_EXAMPLE_WORDS]) if example else "what you need"
     call = _call(example.address) if example else "tools.<path>"
-    return _section(
-        "Workflow:",
-        [
-            f'1. Search: const {{items}} = await tools.search({{query: "{words}"}}); each item has a `path`.',
-            "2. Read its types: await tools.describe.tool({path: items[0].path})",
-            f"3. Call: const r = await {call}({{/* arguments as described */}}); "
-            "return r.ok ? r.data : r.error;",
-        ],
+    return (
+        f'Find tools: (await tools.search("{words}")).items, each with a path. Types: await '
+        f"tools.describe.tool(path). Call: const r = await {call}(args); return r.ok ? r.data : r.error. "
+        "Connected ([asks]: a call waits for approval):"
     )
 
 
@@ -146,7 +249,12 @@ def _is_dotted(address: str) -> bool:
 
 def _example(branches: Sequence[Branch], visible: Visible) -> CatalogTool | None:
     """A visible tool that says in its name that it reads; else one that reads; else any."""
-    tools = [t for b in branches if b.connection.status == CONNECTED for t in b.tools[:_EXAMPLES_LOOKED_AT]]
+    tools = [
+        tool
+        for branch in branches
+        if branch.connection.status == CONNECTED
+        for tool in islice(by_value(branch), _EXAMPLES_LOOKED_AT)
+    ]
     for wanted in (_is_named_as_reading, _reads, everything):
         for tool in tools:
             if wanted(tool) and visible(tool):
@@ -160,39 +268,6 @@ def _reads(tool: CatalogTool) -> bool:
 
 def _is_named_as_reading(tool: CatalogTool) -> bool:
     return _reads(tool) and not _READING.isdisjoint(split_identifier(tool.name))
-
-
-def _at_most(branches: Sequence[Branch], visible: Visible, limit: int) -> dict[str, list[CatalogTool]]:
-    """The visible tools by connection, if there are at most `limit` and at least one; else nothing."""
-    seen = (tool for branch in branches for tool in branch.tools if visible(tool))
-    first = list(islice(seen, limit + 1))
-    if len(first) > limit:
-        return {}
-    out: dict[str, list[CatalogTool]] = {}
-    for tool in first:
-        out.setdefault(tool.prefix, []).append(tool)
-    return out
-
-
-def _signatures(shown: Sequence[_Shown], tools: dict[str, list[CatalogTool]], sizes: tuple[int, int]) -> str:
-    lines: list[str] = []
-    for each in shown:
-        lines.append(each.line)
-        lines += [f"  {_signature(tool, *sizes)}" for tool in tools.get(each.branch.prefix, ())]
-    sample = next(iter(tools.values()))[0]
-    head = f"Connected, with all tools; a call is `await {_call(sample.address)}(args)`:"
-    return _section(head, lines)
-
-
-def _signature(tool: CatalogTool, input_bytes: int, output_bytes: int) -> str:
-    schemas = outline_of(tool.toolset, tool.name)
-    arguments = render_inline_type(schemas.input, input_bytes)
-    optional = "" if schemas.input.get("required") else "?"
-    text = f"{tool.name}()" if arguments == "{}" else f"{tool.name}(args{optional}: {arguments})"
-    if output_bytes and schemas.output is not None:
-        result = render_inline_type(schemas.output, output_bytes)
-        text += f" -> {result}" if result != "unknown" else ""
-    return text
 
 
 def _section(head: str, lines: Sequence[str]) -> str:

@@ -36,6 +36,7 @@ _COMMON_VERBS = frozenset(
 _PREFIX_AT_LEAST = 3
 _MAX_EXPANSIONS = 40
 _TYPES_KEPT = 64
+_LINES_KEPT = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Postings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToolIndex:
-    """Pure data but for `types`, the bounded cache of rendered types (keyed by tool name, budget and toolset).
+    """Pure data but for two bounded caches: `types` that were rendered (keyed by tool name, budget and toolset), and
+    `lines` of descriptions (likewise).
 
     `names` and `titles` are the stemmed words of each tool's name and title, in order. `vocabulary` is sorted and
     without the words for actions.
@@ -67,6 +69,7 @@ class ToolIndex:
     vocabulary: tuple[str, ...]
     rarest: float
     types: Lru = field(default_factory=lambda: Lru(_TYPES_KEPT))
+    lines: Lru = field(default_factory=lambda: Lru(_LINES_KEPT))
 
     def with_prefix(self, start: str) -> list[str]:
         """Longer words that begin with `start`, at most 40; none for a start of under three letters."""

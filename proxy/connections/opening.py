@@ -16,7 +16,7 @@ from types import TracebackType
 
 from integrations import Integration
 from integrations import mcp as mcp_kind
-from integrations.base import Credential, SourceError
+from integrations.base import Credential, SourceError, Titled
 from integrations.http import HttpClient
 from proxy.config import Config
 from proxy.config.connection import Connection
@@ -165,7 +165,12 @@ class Connections:
         loaded: LoadedSource,
     ) -> OpenConnection:
         name, owner, own = prefix.split(".")
-        title = connection.description or integration.description or integration.title or ""
+        title = (
+            connection.description
+            or integration.description
+            or integration.title
+            or _title_of(loaded.toolset)
+        )
         holding = self._held[plan.key].holding
         failure: dict[str, str] | None = None
         note: str | None = None
@@ -208,3 +213,8 @@ def _shortest(plans: Iterable[ConnectionPlan]) -> float | None:
 
 def _first_of(error: BaseException) -> BaseException:
     return _first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _title_of(toolset: object) -> str:
+    """What the document calls itself."""
+    return toolset.title if isinstance(toolset, Titled) else ""

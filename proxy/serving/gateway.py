@@ -84,6 +84,10 @@ class Engine(Protocol):
         `pause_rule` is what the text says about calls that need approval."""
         ...
 
+    def continuation(self, principal: Principal, pause_rule: str = ...) -> str:
+        """What that description had no room for, in as many bytes again; empty if it had room for everything."""
+        ...
+
     def elicitation(self, principal: Principal) -> ModeRules:
         """How the config wants approvals to be asked for in this caller's workspace, now."""
         ...

@@ -103,13 +103,16 @@ def _caller(context: ServerRequestContext[Any, Any]) -> str:
 
 
 def instructions(gateway: Gateway, client: ClientContext) -> str:
-    """The server's `instructions` for one caller, made anew at each handshake or discovery."""
+    """The server's `instructions` for one caller, made anew at each handshake or discovery: how to begin, and what the
+    description of `execute` had no room for."""
     _, revision = gateway.description(client.principal)
-    return (
+    text = (
         "This server runs JavaScript against the integrations of one workspace. Call `execute`; its "
         "description lists what is connected. Inside the code, `tools.search` and `tools.describe.tool` "
         f"always show what is current. Workspace {client.principal.workspace_id}, catalog revision {revision}."
     )
+    more = gateway.continuation(client.principal)
+    return f"{text}\n\n{more}" if more else text
 
 
 class Handlers:

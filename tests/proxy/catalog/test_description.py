@@ -1,4 +1,4 @@
-from proxy.catalog import Catalog, everything
+from proxy.catalog import Catalog, CatalogConnection, everything
 from tests.proxy.catalog.samples import Tools, catalog, connection, github, github_tools, tool
 
 ID = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
@@ -20,10 +20,12 @@ def test_a_large_catalog_names_connections_workflow_and_rules() -> None:
     text = github().description(everything)
     order = [
         "Run TypeScript",
-        "- github.org.main: GitHub v3 REST API",
+        "`ok`",
         "tools.search",
         "tools.describe.tool",
-        "`ok`",
+        "- github.org.main: GitHub v3 REST API",
+        "  repos.listPublic()",
+        "more: tools.search",
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
@@ -78,10 +80,72 @@ def test_every_size_is_kept() -> None:
 
 def test_small_catalogs_list_signatures_instead_of_search() -> None:
     text = catalog(connection("demo.org.main", SMALL, "Demo")).description(everything)
-    assert "  items.list()" in text
-    assert "  items.get(args: { id: string; }) -> { id: string; }" in text
-    assert "tools.search" not in text
-    assert "`await tools.demo.org.main.items.list(args)`" in text
+    assert (
+        "- demo.org.main: Demo\n  items.list()\n  items.get(args: { id: string; }) -> { id: string; }\n"
+        in text
+    )
+    assert "more: tools.search" not in text
+    assert 'await tools.search("items list")' in text
+    assert "await tools.demo.org.main.items.list(args)" in text
+
+
+def test_a_description_is_used_to_the_last_byte() -> None:
+    for limit in (2_048, 3_000, 4_096):
+        left = limit - len(github().description(everything, max_bytes=limit).encode())
+        assert 0 < left <= 40
+
+
+def test_what_does_not_fit_is_counted_and_continued_elsewhere() -> None:
+    where = github()
+    text, more = where.description(everything), where.continuation(everything)
+    listed, continued = _listed(text), _listed(more)
+    assert f"and {1_223 - len(listed):,} more: tools.search" in text
+    assert f"and {1_223 - len(listed) - len(continued):,} more: tools.search" in more
+    assert not listed & continued
+    assert len(more.encode()) < 2_048
+    assert catalog(connection("demo.org.main", SMALL, "Demo")).continuation(everything) == ""
+
+
+def _listed(text: str) -> set[str]:
+    return {line.strip() for line in text.split("\n") if line.startswith("  ")}
+
+
+def test_every_resource_takes_its_turn() -> None:
+    resources = {line.partition(".")[0] for line in _listed(github().description(everything))}
+    assert {"repos", "issues", "pulls", "actions", "orgs", "search"} <= resources
+
+
+def test_calls_that_ask_are_marked() -> None:
+    where = catalog(connection("demo.org.main", SMALL))
+    text = where.description(everything, asks=lambda each: each.name == "items.get")
+    assert "-> { id: string; } [asks]\n" in text
+    assert "items.list()\n" in text
+
+
+def test_bodies_behind_references_are_written_out() -> None:
+    body = {"$ref": "#/$defs/New"}
+    given = {
+        "type": "object",
+        "required": ["body"],
+        "properties": {"body": body},
+        "$defs": {
+            "New": {"type": "object", "required": ["name"], "properties": {"name": {"$ref": "#/$defs/Name"}}},
+            "Name": {"type": "string"},
+            "Loop": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Loop"}}},
+        },
+    }
+    loop = {"$ref": "#/$defs/Loop", "$defs": given["$defs"]}
+    tools = Tools((tool("items.add"),), inputs={"items.add": given}, outputs={"items.add": loop})
+    text = catalog(connection("demo.org.main", tools)).description(everything)
+    assert "items.add(args: { body: { name: string; }; }) -> { next?: { next?:" in text
+
+
+def test_a_connection_without_tools_says_why() -> None:
+    failed = CatalogConnection(
+        "crm", "org", "main", "openapi", "CRM", "failed", None, None, "HTTP 503 <b>from</b>\n- x"
+    )
+    text = catalog(failed, connection("zoo.org.main", SMALL)).description(everything)
+    assert "- crm.org.main [failed: HTTP 503 b from /b - x]: CRM" in text
 
 
 def test_signatures_that_do_not_fit_give_way_to_search() -> None:
@@ -94,8 +158,11 @@ def test_signatures_that_do_not_fit_give_way_to_search() -> None:
 def test_inline_tools_counts_what_is_visible() -> None:
     text = github().description(lambda each: each.name == "issues.get")
     assert "  issues.get" in text
-    assert "tools.search" not in text
-    assert "tools.search" in catalog(connection("d.org.main", SMALL)).description(everything, inline_tools=2)
+    assert "more: tools.search" not in text
+    text = catalog(connection("d.org.main", SMALL)).description(everything, inline_tools=2)
+    assert "and 1 more: tools.search" in text
+    text = catalog(connection("d.org.main", SMALL)).description(everything, inline_tools=0)
+    assert "and 3 more: tools.search" in text
 
 
 def test_connections_that_are_not_connected_show_their_status() -> None:

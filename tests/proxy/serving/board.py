@@ -161,6 +161,9 @@ class Board:
     def description(self, principal: Principal, pause_rule: str = "") -> tuple[str, str]:
         return f"Runs code. Connected: demo (revision {self.revision}). {pause_rule}", f"r{self.revision}"
 
+    def continuation(self, principal: Principal, pause_rule: str = "") -> str:
+        return "More tools: demo.list()"
+
     def elicitation(self, principal: Principal) -> ModeRules:
         return self.modes
 

@@ -86,7 +86,7 @@ async def test_capabilities_and_instructions(mode: str) -> None:
         assert client.server_capabilities.tools is not None
         assert client.server_capabilities.tools.list_changed is True
         assert client.server_capabilities.logging is not None
-        assert "catalog revision r1" in (client.instructions or "")
+        assert "catalog revision r1.\n\nMore tools: demo.list()" in (client.instructions or "")
 
 
 @ERAS

@@ -156,7 +156,7 @@ def test_no_description_reaches_its_limit_in_any_mode(
     )
     assert len(text.encode()) < max_bytes
     if max_bytes >= 2_048:
-        assert text.endswith(f"\n- {PAUSE_RULES[mode]}")
+        assert f"\n- {PAUSE_RULES[mode]}\n" in text
 
 
 @pytest.mark.parametrize("mode", ELICITATION_MODES)
