@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject, Problem
-from integrations.openapi.binding import Media, OperationBinding, OperationParameter
+from integrations.openapi.binding import Media, OperationBinding, OperationParameter, key_places
 from integrations.openapi.pointer import join_pointer
 from integrations.openapi.responses import chosen_type, selectable_types
 from integrations.openapi.schema import shared_names
@@ -150,6 +150,7 @@ def _hint(name: str, known: Any) -> str:
 
 
 def _check_required(binding: OperationBinding, given: GivenArguments, supplied: SuppliedNames) -> None:
+    supplied |= key_places(binding)
     for parameter in binding.parameters:
         key = (parameter.location, parameter.name)
         if parameter.required and key not in given.values and not is_supplied(parameter, supplied):

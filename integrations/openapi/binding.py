@@ -104,6 +104,12 @@ class OperationBinding:
     produces: tuple[str, ...] = ()
 
 
+def key_places(binding: OperationBinding) -> frozenset[tuple[str, str]]:
+    """Location and name of the operation's API keys, which are the connection's to give: nobody is asked for them."""
+    schemes = (scheme for alternative in binding.security or () for scheme in alternative)
+    return frozenset((scheme.kind, scheme.parameter) for scheme in schemes if scheme.kind in LOCATIONS)
+
+
 _ALLOWED_STYLES = {
     "path": ("simple", "label", "matrix"),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),

@@ -37,12 +37,8 @@ class CredentialPlaces:
 def supplied_names(
     binding: OperationBinding, static_headers: Mapping[str, str], credential: CredentialPlaces
 ) -> SuppliedNames:
-    """What `with_credential` and the integration's headers set in every request of the operation, and the places of its
-    API keys: they are the connection's to give, whichever of them it has.
-    """
-    schemes = [scheme for alternative in binding.security or () for scheme in alternative]
+    """What `with_credential` and the integration's headers set in every request of the operation."""
     names = {("header", name) for name in static_headers}
-    names |= {(scheme.kind, scheme.parameter) for scheme in schemes if scheme.kind in LOCATIONS}
     if binding.security == ():
         return frozenset(names)
     if credential.places or binding.security is None:

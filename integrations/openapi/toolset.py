@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from integrations.base import Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.openapi.binding import OperationBinding, bind_operation, sent_method
+from integrations.openapi.binding import OperationBinding, bind_operation, key_places, sent_method
 from integrations.openapi.doc import Doc
 from integrations.openapi.paths import PathTable
 from integrations.openapi.schema import Closure, close_binding, whole
@@ -122,7 +122,7 @@ class OpenApiToolset:
     def outline(self, tool: str) -> ToolSchemas:
         """Like `schemas`; what `$defs` holds is converted when it is looked up. Raises `UnknownTool`."""
         closure = self.closure(tool)
-        supplied = self._supplied(closure.binding)
+        supplied = self._supplied(closure.binding) | key_places(closure.binding)
         return ToolSchemas(closure.input_schema(supplied), closure.output_schema(), closure.error_schema())
 
     def without(

@@ -82,7 +82,7 @@ KEYED = operation(
         ),
         (CredentialPlaces(schemes=frozenset({"key"})), {"appid": "mine"}, True),
         (CredentialPlaces(schemes=frozenset({"key"})), {}, False),
-        (CredentialPlaces(), {"appid": "mine"}, True),
+        (CredentialPlaces(), {"appid": "mine"}, False),
         (CredentialPlaces(), {}, False),
     ],
 )
