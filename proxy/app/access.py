@@ -18,7 +18,7 @@ from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
-from proxy.limits import LimitSubject, RateLimiter, limit_rules
+from proxy.limits import LimitSubject, RateLimiter, rules_of
 from proxy.principal import DEFAULT_WORKSPACE
 
 EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
@@ -56,7 +56,7 @@ def build_access(loaded: LoadedConfig, env: Mapping[str, str], storage: Storage)
         approver_token=approver,
     )
     roles = RoleGroups(auth.roles.admin, auth.roles.approver) if auth is not None else RoleGroups()
-    limits = RateLimiter(limit_rules(config.rate_limits), storage)
+    limits = RateLimiter(rules_of(config), storage)
     files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
     return Access(authenticator, roles, limits, token, files[0], approver, files[1])
 

@@ -19,7 +19,7 @@ from proxy.app.auditing import Auditing
 from proxy.app.background import background
 from proxy.app.builder import Builder, Built
 from proxy.app.effects import gone
-from proxy.app.gateway import AppGateway
+from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
 from proxy.app.options import InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.paths import cache_dir, origins_dir
@@ -86,6 +86,7 @@ class Application:
             on_decision=all_of(counts.decided, self.auditing.decided),
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
+            person_decides=lambda workspace: mode_rules(self.config, workspace).mode != "model",
             approval_url=self.approval_url,
             refresh_principal=lambda principal: self.access.authenticator.refresh(principal),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ from proxy.auth import AuthError, AuthRequest
 from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
+from proxy.config import Config
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
-from proxy.limits import LimitSubject
+from proxy.limits import BadCredentials, Denied, LimitRule, LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.serving.gateway import ToolsListener
@@ -29,6 +31,29 @@ NotAdmittedListener = Callable[[int, str, str, str | None], None]
 """Hears of callers who are refused: status, why, address, and the workspace in the path."""
 # What everybody may know about a decision; places in files and the whole list of rules are for operators.
 _TOLD: Final = ("tool", "action", "rule", "default", "reason", "approver", "conditional")
+
+
+def mode_rules(config: Config, workspace_id: str) -> ModeRules:
+    """What the config says for one workspace, the workspace's own words first."""
+    general, space = config.elicitation, config.workspaces.get(workspace_id)
+    if space is None:
+        return ModeRules(general.mode, general.client_may_choose)
+    may = space.elicitation.client_may_choose
+    return ModeRules(
+        space.elicitation.mode or general.mode, general.client_may_choose if may is None else may
+    )
+
+
+def _shown(headers: Mapping[str, str]) -> bytes | None:
+    """A digest of the credential that a request presents, good or not."""
+    given = headers.get("authorization"), headers.get("x-api-key")
+    return hashlib.sha256(repr(given).encode()).digest() if any(given) else None
+
+
+def _origin(rule: LimitRule) -> str:
+    window = rule.window()
+    rate = f"{window.count} in {window.period_seconds} s per {rule.per}"
+    return f"built in: {rate}; `rate_limits` of the config replaces it"
 
 
 class AppGateway:
@@ -50,6 +75,7 @@ class AppGateway:
         self._metrics = metrics
         self._revisions = Revisions()
         self._not_admitted = not_admitted
+        self._bad_credentials = BadCredentials()
         self.ready = operations.ready
         self.status = operations.status
         self.config = operations.config
@@ -81,11 +107,20 @@ class AppGateway:
             path_workspace,
             anonymous_path,
         )
+        access, shown = self._access(), _shown(headers)
+        rules = access.limits.rules
+        if shown is not None:
+            self._refuse(self._bad_credentials.refuses(peer_ip, shown, rules))
         try:
-            return self._access().authenticator.authenticate(asked)
+            principal = access.authenticator.authenticate(asked)
         except AuthError as error:
+            if shown is not None and error.status == 401:
+                self._bad_credentials.bad(peer_ip, shown, rules)
             self._not_admitted(error.status, error.message, peer_ip, path_workspace)
             raise
+        if shown is not None:
+            self._bad_credentials.good(shown)
+        return principal
 
     def is_admin(self, principal: Principal) -> bool:
         return self._access().roles.is_admin(principal)
@@ -94,10 +129,16 @@ class AppGateway:
         return self._access().roles.is_approver(principal)
 
     async def check_request_limit(self, principal: Principal, ip: str) -> None:
-        denied = await self._access().limits.check("requests", LimitSubject.of(principal, ip=ip))
-        if denied is not None:
-            self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
-            raise RateLimited(denied.name, denied.retry_after_seconds)
+        self._refuse(await self._access().limits.check("requests", LimitSubject.of(principal, ip=ip)))
+
+    def _refuse(self, denied: Denied | None) -> None:
+        """Raises `RateLimited`, which names a limit that no config names as what it is."""
+        if denied is None:
+            return
+        self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
+        origin = _origin(denied.rule) if denied.rule is not None and denied.rule.built_in else ""
+        as_result = denied.rule is not None and denied.rule.as_result
+        raise RateLimited(denied.name, denied.retry_after_seconds, origin=origin, as_result=as_result)
 
     # Engine
 
@@ -126,14 +167,7 @@ class AppGateway:
         }
 
     def elicitation(self, principal: Principal) -> ModeRules:
-        general = self._live.current.config.elicitation
-        space = self._live.current.config.workspaces.get(principal.workspace_id)
-        own = space.elicitation if space is not None else None
-        may = own.client_may_choose if own is not None else None
-        return ModeRules(
-            (own.mode if own is not None else None) or general.mode,
-            general.client_may_choose if may is None else may,
-        )
+        return mode_rules(self._live.current.config, principal.workspace_id)
 
     def changes_since(self, principal: Principal, revision: str) -> tuple[str, str] | None:
         catalog = self._workspace(principal).catalog
@@ -153,10 +187,7 @@ class AppGateway:
         idempotency_key: str | None = None,
     ) -> ExecutionResult:
         subject = LimitSubject.of(principal, session=request.session_id)
-        denied = await self._access().limits.check("executions", subject)
-        if denied is not None:
-            self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
-            raise RateLimited(denied.name, denied.retry_after_seconds)
+        self._refuse(await self._access().limits.check("executions", subject))
         return await self._executions.execute(request, principal, observer, idempotency_key=idempotency_key)
 
     # Catalogue

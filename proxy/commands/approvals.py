@@ -73,7 +73,9 @@ def _row(item: JsonObject) -> list[str]:
         item["accountId"],
         question["expiresAt"],
     ]
-    return [*map(inert, shown), "" if item["mayApprove"] else "another person must approve"]
+    person = question.get("approver") == "human"
+    who = "another person must approve" if person else "decide on the approval page"
+    return [*map(inert, shown), "" if item["mayApprove"] else who]
 
 
 def _show(args: argparse.Namespace, remote: Remote) -> int:

@@ -43,13 +43,18 @@ def print_waiting(result: JsonObject, server: str | None) -> None:
     questions = result.get("interactions", [])
     for question in questions:
         print(f"{inert(question['message'])}\n", file=sys.stderr)
-    print(f"Waiting for approval until {result.get('expiresAt', '')}. Decide with one of:", file=sys.stderr)
-    for command in decisions(execution, questions):
+    person = result["status"] == "user_approval_required"
+    page = (
+        f" A person decides at {inert(result['approvalUrl'])}," if person and "approvalUrl" in result else ""
+    )
+    who = "or another account with" if page else "Decide with"
+    print(f"Waiting for approval until {result.get('expiresAt', '')}.{page} {who} one of:", file=sys.stderr)
+    for command in decisions(execution, questions, person=person):
         print(f"  {command}{f' --server {server}' if server else ''}", file=sys.stderr)
 
 
-def decisions(execution_id: str, questions: Sequence[JsonObject]) -> list[str]:
-    """Commands to paste. Where a rule demands another person, that one uses `executor approvals`."""
-    if any(question.get("approver") == "human" for question in questions):
+def decisions(execution_id: str, questions: Sequence[JsonObject], *, person: bool = False) -> list[str]:
+    """Commands to paste. Where a person has to decide, or a rule demands another one, they use `executor approvals`."""
+    if person or any(question.get("approver") == "human" for question in questions):
         return [f"executor approvals approve {execution_id}", f"executor approvals deny {execution_id}"]
     return [f"executor resume {execution_id} --action {action}" for action in ("accept", "decline")]

@@ -46,6 +46,7 @@ Hardening = Literal[
 Per = Literal["server", "workspace", "user", "key", "session", "integration", "connection", "tool", "ip"]
 AppliesTo = Literal["requests", "executions", "tool_calls"]
 OnStoreFailure = Literal["allow", "deny"]
+LimitResponse = Literal["http_429", "tool_error"]
 StateBackend = Literal["memory", "sqlite", "redis"]
 ShownArguments = Literal["none", "digest", "redacted", "full"]
 EngineReuse = Literal["never", "workspace"]
@@ -102,17 +103,20 @@ class WorkspaceElicitation(Model):
 
 
 class WorkspaceConfig(Model):
-    """A tenant. Without `integrations` it sees all of them; its policies may only tighten."""
+    """A tenant. Without `integrations` it sees all of them; its policies may only tighten. `rate_limits` gives limits
+    `per: workspace` another number for this one."""
 
     name: Maybe[Text] = None
     description: Maybe[str] = None
     integrations: Maybe[Tuple[Text]] = None
     elicitation: WorkspaceElicitation = WorkspaceElicitation()
+    rate_limits: dict[Text, RateField] = Field(default_factory=dict)
     policies: Tuple[PolicyEntry] = ()
 
 
 class RateLimit(Model):
-    """One named limit; every limit that fits applies."""
+    """One named limit; every limit that fits applies. What would fit within 2 s, or for tool calls within `wait`, is
+    held back that long instead of refused. `respond: tool_error` answers a refused call with a tool result."""
 
     per: Per
     applies_to: AppliesTo = "requests"
@@ -120,6 +124,7 @@ class RateLimit(Model):
     burst: Maybe[Annotated[int, Field(ge=1)]] = None
     pattern: Maybe[Text] = None
     wait: Maybe[Duration] = None
+    respond: LimitResponse = "http_429"
     on_store_failure: OnStoreFailure = "allow"
 
     @model_validator(mode="after")
@@ -127,6 +132,13 @@ class RateLimit(Model):
         if self.per == "ip" and self.applies_to != "requests":
             # After the request the address is not known any more; a limit that never applies must not validate.
             raise problem("E206", "`ip` is only for `applies_to: requests`", at="per")
+        if self.respond == "tool_error" and self.applies_to != "requests":
+            raise problem(
+                "E206",
+                "only for `applies_to: requests`",
+                "a refused execution or tool call is told to the model anyway",
+                "respond",
+            )
         if self.applies_to == "tool_calls":
             return self
         for key in ("pattern", "wait"):

@@ -2,10 +2,13 @@
 
 Rules:
 - An execution is visible to the account that ran it and to approvers of its workspace; to anybody else it is not there.
+- Where a person is to decide (elicitation mode browser or native, of the execution or of the config), nothing that the
+  asking account sends by machine is a decision, and nothing at all that comes through MCP: only what it says on the
+  page or in the client's own dialogue, or what another account says.
 - A rule with `approver: human` is never satisfied by the account that asked, whatever the route. Through MCP nobody can
   satisfy it, not even in the client's own dialogue: nothing declares that another person sits there.
-- Declining is open to everybody who may see the execution.
-- The first decision on an interaction stands. The same one again is no error.
+- Apart from that, declining is open to everybody who may see the execution.
+- The first decision on an interaction stands. The same one again, from whomever, is no error.
 """
 
 from __future__ import annotations
@@ -29,9 +32,17 @@ from proxy.executions.interactions import (
 )
 from proxy.executions.machine.elicitation import problem_of
 from proxy.executions.machine.events import LOST_CALL_OUTCOMES
-from proxy.executions.records import ExecutionBody, body_of, decision_record, is_due, pending, view
+from proxy.executions.records import (
+    ExecutionBody,
+    body_of,
+    by_person,
+    decision_record,
+    is_due,
+    pending,
+    view,
+)
 from proxy.principal import Principal
-from proxy.state import ExecutionQuery, ExecutionRecord, Owner, State
+from proxy.state import DecisionRecord, ExecutionQuery, ExecutionRecord, Owner, State
 from proxy.state.records import ExecutionStatus
 
 ALL: Final = "*"
@@ -60,6 +71,7 @@ OnDecision = Callable[[DecisionReport], None]
 
 class Decisions:
     """Looks executions up and takes decisions. `is_approver`: may this caller decide for others in its workspace?
+    `person_decides`: does the config want a person to decide in this workspace?
 
     `on_decision` hears of every decision that was taken or refused, and must not block.
     """
@@ -70,11 +82,13 @@ class Decisions:
         clock: MillisecondClock,
         is_approver: Callable[[Principal], bool],
         on_decision: OnDecision | None = None,
+        person_decides: Callable[[str], bool] = lambda workspace_id: False,
     ) -> None:
         self._store = store
         self._is_approver = is_approver
         self._clock = clock
         self._on_decision = on_decision
+        self._person_decides = person_decides
 
     async def find(self, execution_id: str, principal: Principal) -> ExecutionRecord | None:
         """The record, if this caller may know of it."""
@@ -99,6 +113,31 @@ class Decisions:
                 answers[one.interaction_id] = orjson.loads(one.body)["action"]
         return answers
 
+    async def said_by_people(self, record: ExecutionRecord) -> dict[str, ElicitAction]:
+        """Those of `answers` that a person is known to have given."""
+        body = body_of(record)
+        said: dict[str, ElicitAction] = {
+            name: body.decided[name] for name in body.by_person if name in body.decided
+        }
+        if record.status == "paused":
+            for one in await self._store.decisions(record.execution_id, record.owner):
+                if by_person(one):
+                    said[one.interaction_id] = orjson.loads(one.body)["action"]
+        return said
+
+    def page_only(self, record: ExecutionRecord, decider: Principal, via: Via) -> bool:
+        """Whether this caller decides about it on the approval page only."""
+        asks_person: bool = body_of(record).request["mode"] != "model"
+        if via == "mcp":
+            # What the config says is not asked: the mode of an execution is what its client was allowed to choose.
+            return asks_person
+        own = decider.account_id == record.owner.account_id
+        return (
+            own
+            and via in ("rest", "cli")
+            and (asks_person or self._person_decides(record.owner.workspace_id))
+        )
+
     async def decide(
         self,
         record: ExecutionRecord,
@@ -113,21 +152,27 @@ class Decisions:
             # Nothing waits now; whoever asks for the next result joins.
             return outcome if record.status == "settled" or outcome.why is None else DecideOutcome()
         asked = {one.id: one for one in body.asked()}
+        stored = await self._store.decisions(record.execution_id, record.owner)
+        before = {(one.interaction_id, one.binding): one for one in stored}
         wanted = _for_each(decisions, asked)
         taken: dict[str, ElicitAction] = {}
         refused: dict[str, DecisionRefusal] = {}
-        for interaction_id, decision in wanted.items():
-            question = asked.get(interaction_id)
-            refusal = (
-                _unknown(body, interaction_id, decision)
-                if question is None
-                else await self._one(record, question, decision, decider, via)
-            )
-            if refusal is None:
-                taken[interaction_id] = decision.action
+        for name, decision in wanted.items():
+            question = asked.get(name)
+            known = before.get((name, question.binding)) if question is not None else None
+            if known is not None:
+                refusal = _standing(decision, known)
+            elif question is not None:
+                refusal = await self._one(record, question, decision, decider, via)
             else:
-                refused[interaction_id] = refusal
-            self._tell(record, interaction_id, question, decision, decider, via, refusal)
+                refusal = _unknown(body, name, decision)
+            if refusal is None:
+                taken[name] = decision.action
+            else:
+                refused[name] = refusal
+            if known is None or refusal is not None:
+                # Who only agrees with a decision has not made it.
+                self._tell(record, name, question, decision, decider, via, refusal)
         return DecideOutcome(taken, refused, None if wanted else "already_decided")
 
     def _tell(
@@ -170,11 +215,7 @@ class Decisions:
         stored = await self._store.decide(
             decision_record(record, question, decision, decider.account_id, via, self._clock())
         )
-        if stored is None:
-            return "not_found"
-        kept = orjson.loads(stored.body)
-        same = (kept["action"], kept["content"]) == (decision.action, dict(decision.content))
-        return None if same else "already_decided"
+        return "not_found" if stored is None else _standing(decision, stored)
 
     def _why_not(
         self,
@@ -186,6 +227,8 @@ class Decisions:
     ) -> DecisionRefusal | None:
         if question.expires_at_ms <= self._clock():
             return "expired"
+        if self.page_only(record, decider, via):
+            return "needs_approval_page"
         if decision.action != "accept":
             return None
         if question.kind == "form" and problem_of(question.requested_schema, decision.content):
@@ -199,6 +242,13 @@ class Decisions:
     def _is_person(self, record: ExecutionRecord, decider: Principal, via: Via) -> bool:
         other = decider.account_id != record.owner.account_id
         return via not in ("mcp", "native") and other and self._is_approver(decider)
+
+
+def _standing(decision: InteractionDecision, stored: DecisionRecord) -> DecisionRefusal | None:
+    """A decision about what is decided already. Without content it only has to agree."""
+    kept = orjson.loads(stored.body)
+    same = kept["action"] == decision.action and decision.content in ({}, kept["content"])
+    return None if same else "already_decided"
 
 
 def _for_each(
@@ -272,7 +322,7 @@ class Listing:
         for record in await self._store.list_executions(query):
             answered = await self._decisions.answers(record)
             found += [
-                pending(record, one)
+                pending(record, one, self._decisions.page_only(record, principal, "rest"))
                 for one in body_of(record).asked()
                 if one.expires_at_ms > now and one.id not in answered
             ]

@@ -24,7 +24,7 @@ from proxy.executions.machine.events import HandOver, Pause
 from proxy.executions.machine.journal import CorruptJournal, decode, past_of
 from proxy.executions.open_calls import OpenCalls
 from proxy.executions.questions import by_call, chosen, resolutions_for
-from proxy.executions.records import body_of, is_due, running_record
+from proxy.executions.records import body_of, by_person, is_due, running_record
 from proxy.executions.result import ExecutionResult, Observer, unavailable
 from proxy.executions.run import Run
 from proxy.live import NotServing
@@ -250,6 +250,16 @@ async def opened(store: State, lease: ExecutionLease, now_ms: float) -> Continua
     lease.decided(decisions)
     resolutions = resolutions_for(body.asked(), decisions, now_ms)
     decided = {**body.decided, **chosen(resolutions, decisions)}
-    body = replace(body, attempts=body.attempts + crashed, decided=decided, handed_over=False)
+    people = {
+        *body.by_person,
+        *(name for name in resolutions if name in decisions and by_person(decisions[name])),
+    }
+    body = replace(
+        body,
+        attempts=body.attempts + crashed,
+        decided=decided,
+        by_person=tuple(sorted(people)),
+        handed_over=False,
+    )
     await lease.save(running_record(record, body))
     return Continuation(past, by_call(resolutions, body.asked()))

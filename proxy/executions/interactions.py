@@ -10,7 +10,7 @@ Everything in an `Interaction` that came from agent code is rendered inert befor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -88,6 +88,7 @@ DecisionRefusal = Literal[
     "expired",
     "already_decided",
     "needs_another_person",
+    "needs_approval_page",
     "needs_content",
     "wrong_content",
 ]
@@ -101,11 +102,34 @@ REFUSALS: Final[Mapping[DecisionRefusal, str]] = MappingProxyType(
             "A rule demands that another person approves this. It cannot be approved here by the account that asked "
             "for it: somebody with the approver role must do it on the approval page or with `executor approvals`."
         ),
+        "needs_approval_page": (
+            "A person decides about this, so nothing was decided. The account that asked decides only on the approval "
+            "page, where a person signs in; another account with the approver role also with `executor approvals` or "
+            "over REST."
+        ),
         "needs_content": 'This needs an answer: {"outcome": "retry"}, {"outcome": "done"} or {"outcome": "fail"}.',
         "wrong_content": "The content does not fit the form: accept with `content` as `requestedSchema` says.",
     }
 )
 """Why a decision was not taken, in words for the one who tried."""
+
+
+_PERSON_SAID: Final[Mapping[ElicitAction, str]] = MappingProxyType(
+    {
+        "accept": "A person approved this before you decided; that is final.",
+        "decline": (
+            "A person declined this, so it was not sent; that is final. Do not ask for the same again by running the "
+            "code once more: tell the user."
+        ),
+        "cancel": "A person cancelled this, so it was not sent; that is final. Tell the user.",
+    }
+)
+
+
+def overruled(said: Iterable[ElicitAction], action: str) -> str | None:
+    """What to tell a caller who sent `action` after people had `said` otherwise; None when nobody had."""
+    others = sorted(set(said) - {action}, key=ELICIT_ACTIONS.index, reverse=True)
+    return _PERSON_SAID[others[0]] if others else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +155,8 @@ class ExecutionView:
     """One execution. Times are milliseconds since 1970; `status` is `running` while it runs.
 
     `interactions` are those of its last pause; `decided` holds every answer, also those that no driver has carried out
-    yet. `result` is the structured result when it is over.
+    yet, `by_person` the ids of those that a person is known to have given. `result` is the structured result when it is
+    over.
     """
 
     id: str
@@ -147,6 +172,7 @@ class ExecutionView:
     decided: Mapping[str, ElicitAction] = field(default_factory=dict)
     calls: tuple[JsonObject, ...] = ()
     result: JsonObject | None = None
+    by_person: frozenset[str] = frozenset()
 
     def as_json(self) -> JsonObject:
         body: JsonObject = {
@@ -169,7 +195,8 @@ class ExecutionView:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """One question that waits, with the execution it belongs to."""
+    """One question that waits, with the execution it belongs to. `page_only`: this caller decides about it on the
+    approval page only."""
 
     execution_id: str
     account_id: str
@@ -177,6 +204,7 @@ class Pending:
     session_id: str | None
     created_at_ms: float
     interaction: Interaction
+    page_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

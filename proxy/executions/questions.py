@@ -32,6 +32,7 @@ from proxy.executions.machine.journal import (
     Question,
     UpstreamQuestion,
 )
+from proxy.executions.records import by_person
 from proxy.executions.rendering import render
 from proxy.sandbox import ToolCall
 from proxy.state import DecisionRecord
@@ -153,7 +154,7 @@ def _message(shown: Interaction, question: Question) -> str:
         reason = f": {rule.reason}" if rule.reason else ""
         lines.append(f"Asked by rule {rule.id}{f' ({rule.source})' if rule.source else ''}{reason}")
     if shown.approver == "human":
-        lines.append("Another person than the one whose account asks must approve this.")
+        lines.insert(0, "Another person than the one whose account asks must approve this.")
     return "\n".join(lines)
 
 
@@ -209,7 +210,7 @@ def _resolution(question: Interaction, decision: DecisionRecord) -> Resolution:
         action = said["content"].get("outcome", "fail") if action == "accept" else "fail"
     elif action == "accept" and decision.used and question.kind == "approval":
         action = "ask_again"
-    return Resolution(action, said["content"], question.id, question.expires_at_ms)
+    return Resolution(action, said["content"], question.id, question.expires_at_ms, by_person(decision))
 
 
 def by_call(resolutions: Mapping[str, Resolution], asked: Iterable[Interaction]) -> dict[int, Resolution]:

@@ -42,6 +42,7 @@ class ExecutionBody:
 
     `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from;
     `handed_over`: the process that drove it last has left it in good order. `pauses`: how many there were.
+    `by_person`: the ones of `decided` that a person is known to have decided.
     """
 
     principal: JsonObject
@@ -54,6 +55,7 @@ class ExecutionBody:
     attempts: int = 0
     handed_over: bool = False
     pauses: int = 0
+    by_person: tuple[str, ...] = ()
 
     def encoded(self) -> bytes:
         """As JSON."""
@@ -81,7 +83,8 @@ class ExecutionBody:
 def body_of(record: ExecutionRecord) -> ExecutionBody:
     """The opposite of `ExecutionBody.encoded`."""
     raw = orjson.loads(record.body)
-    return ExecutionBody(**{**raw, "interactions": tuple(raw["interactions"])})
+    lists = {name: tuple(raw.get(name, ())) for name in ("interactions", "by_person")}
+    return ExecutionBody(**{**raw, **lists})
 
 
 def new_body(request: ExecutionRequest, principal: Principal, code_sha256: str) -> ExecutionBody:
@@ -211,10 +214,11 @@ def view(record: ExecutionRecord) -> ExecutionView:
         decided=dict(body.decided),
         calls=tuple(call.as_json() for call in result.calls) if result is not None else (),
         result=result.structured() if result is not None and over else None,
+        by_person=frozenset(body.by_person),
     )
 
 
-def pending(record: ExecutionRecord, question: Interaction) -> Pending:
+def pending(record: ExecutionRecord, question: Interaction, page_only: bool) -> Pending:
     """One of its questions, for a list of all that wait."""
     return Pending(
         execution_id=record.execution_id,
@@ -223,6 +227,7 @@ def pending(record: ExecutionRecord, question: Interaction) -> Pending:
         session_id=record.session_id,
         created_at_ms=record.created_at * 1000,
         interaction=question,
+        page_only=page_only,
     )
 
 
@@ -245,6 +250,13 @@ def decision_record(
         expires_at=min(record.expires_at, (question.expires_at_ms + _GRACE_MS) / 1000),
         body=orjson.dumps(said),
     )
+
+
+def by_person(decision: DecisionRecord) -> bool:
+    """Whether a person is known to have decided: on the page, in a dialogue, or with an account that did not ask."""
+    said = orjson.loads(decision.body)
+    by = said.get("by", decision.owner.account_id)
+    return said.get("via") in ("browser", "native") or by != decision.owner.account_id
 
 
 def day_entry(kind: str, workspace_id: str, key: str, value: bytes, now_ms: float) -> Entry:

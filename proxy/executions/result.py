@@ -43,6 +43,8 @@ _UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     }
 )
 """Outcomes of `resume` without an execution to continue."""
+_RUN_AGAIN: Final = "Run the code again with `execute`."
+_LOOK: Final = 'For its result call resume with {{"executionId": "{id}"}} only.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Observer(Protocol):
         """It ended; `code` says how when not `ok`."""
         ...
 
+    def undecided(self, addresses: tuple[str, ...]) -> None:
+        """Nothing runs: somebody has to decide about calls of these addresses. Without any, it goes on."""
+        ...
+
     def log(self, level: str, text: str) -> None:
         """One console line. `level` is log, info, warn, error or debug."""
         ...
@@ -92,6 +98,9 @@ class Silent:
         """Not told."""
 
     def call_finished(self, seq: int, path: str, ok: bool, code: str | None, ms: float) -> None:
+        """Not told."""
+
+    def undecided(self, addresses: tuple[str, ...]) -> None:
         """Not told."""
 
     def log(self, level: str, text: str) -> None:
@@ -242,16 +251,18 @@ class ExecutionResult:
 
 
 def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:
-    """One of the four outcomes that tell the model to run the code again."""
+    """One of the four outcomes without an execution to continue. Three tell the model to run the code again; an
+    execution that was decided otherwise has a result, and running it again would only ask for the same."""
     name, message = _UNAVAILABLE[status]
-    text = f"{message.format(id=execution_id[:64])} Run the code again with `execute`."
+    decided = status == "execution_already_settled"
+    text = f"{message} {_LOOK if decided else _RUN_AGAIN}".format(id=execution_id[:64])
     return ExecutionResult(
         execution_id=execution_id,
         status=status,
         workspace_id=owner.workspace_id,
         account_id=owner.account_id,
         error=ExecutionError(name, text),
-        recovery="re_execute",
+        recovery=None if decided else "re_execute",
     )
 
 
@@ -263,14 +274,34 @@ def waiting_text(result: ExecutionResult) -> str:
         where = f" A person must decide at {result.approval_url}." if result.approval_url else ""
         how = f'{where} Then call resume with {{"executionId": "{result.execution_id}"}}; it waits for the decision.'
     else:
-        how = (
-            f' Ask the user, then call resume with {{"executionId": "{result.execution_id}", "action": "accept"}} '
-            'or "decline"; name one question with "interactionId".'
-        )
+        how = _how_to_decide(result)
     noun = "call needs" if count == 1 else "calls need"
     sent = any(one.kind in ("form", "url", "outcome_unknown") for one in result.interactions)
     unsent = "" if sent else " Nothing was sent for them yet."
     return f"The execution is paused: {count} {noun} a decision.{unsent}{how}\n\n{asks}"
+
+
+def _how_to_decide(result: ExecutionResult) -> str:
+    """What only another person can approve is never offered for acceptance."""
+    execution = f'"executionId": "{result.execution_id}"'
+    others = [one.id for one in result.interactions if one.approver == "human"]
+    if not others:
+        return (
+            f' Ask the user, then call resume with {{{execution}, "action": "accept"}} or "decline"; name one question '
+            'with "interactionId".'
+        )
+    where = f"at {result.approval_url} or " if result.approval_url else ""
+    wait = (
+        f"only another person can approve, {where}with `executor approvals`, and you cannot. Tell the user, then call "
+        f"resume with {{{execution}}}: it waits for that person."
+    )
+    if len(others) == len(result.interactions):
+        return f' This {wait} To give it up instead, call resume with {{{execution}, "action": "decline"}}.'
+    mine = next(one.id for one in result.interactions if one.approver != "human")
+    return (
+        f" What [{'], ['.join(others)}] ask {wait} About each of the others ask the user, then call resume with "
+        f'{{{execution}, "interactionId": "{mine}", "action": ...}}.'
+    )
 
 
 # ---- text that has a limit ---------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from proxy.executions.interactions import (
     InteractionDecision,
     Pending,
     Via,
+    overruled,
 )
 from proxy.executions.lease import tell, topic
 from proxy.executions.open_calls import OpenCalls
@@ -79,8 +80,9 @@ class ExecutionOptions:
     """What the rest of the process lends to executions.
 
     `on_execution` hears of each execution once, after its end, `on_decision` of every decision; neither must block.
-    `is_approver`: may this caller decide for others in its workspace? `refresh_principal` gives a caller as it is now,
-    with the groups of the current config; None when it is not admitted any more.
+    `is_approver`: may this caller decide for others in its workspace? `person_decides`: does the config want a person
+    to decide in this workspace? `refresh_principal` gives a caller as it is now, with the groups of the current config;
+    None when it is not admitted any more.
     """
 
     limits: Callable[[Config], ExecutionLimits] = limits_from
@@ -89,6 +91,7 @@ class ExecutionOptions:
     on_decision: OnDecision | None = None
     spans: Spans = field(default_factory=NoSpans)
     is_approver: Callable[[Principal], bool] = lambda _: False
+    person_decides: Callable[[str], bool] = lambda workspace_id: False
     approval_url: ApprovalUrl = lambda execution_id, session_id: None
     refresh_principal: Callable[[Principal], Principal | None] = lambda principal: principal
 
@@ -109,7 +112,9 @@ class Executions:
         open_calls = OpenCalls(state, self._can_continue, self._drive)
         finisher = Finisher(state, clock, open_calls, options.on_execution, options.approval_url)
         self._driver = Driver(environment, finisher, open_calls)
-        self._decisions = Decisions(state, clock, options.is_approver, options.on_decision)
+        self._decisions = Decisions(
+            state, clock, options.is_approver, options.on_decision, options.person_decides
+        )
         self._delivered = DeliveredPauses(state, clock)
         self._waiter = ResultWaiter(state, clock, self._driver, self._decisions, self._delivered)
         self._listing = Listing(state, self._decisions, clock)
@@ -204,6 +209,10 @@ class Executions:
         decision = InteractionDecision(chosen, content or {})
         outcome = await self._decide(record, {interaction_id or ALL: decision}, principal, via)
         if outcome.first_refusal is not None and not outcome.taken:
+            said = await self._decisions.said_by_people(record)
+            told = overruled((said[one] for one in outcome.refused if one in said), chosen)
+            if outcome.first_refusal == "already_decided" and told is not None:
+                return replace(await self._waiter.next(execution_id, principal, observer), note=told)
             record = await self._decisions.find(execution_id, principal)
             standing = as_it_stands(record) if record is not None and record.status == "paused" else None
             return refused(execution_id, principal, outcome, standing)
@@ -242,11 +251,10 @@ class Executions:
     async def show(self, execution_id: str, principal: Principal) -> ExecutionView | None:
         """One execution, for its owner or an approver; None for everybody else."""
         record = await self._decisions.find(execution_id, principal)
-        return (
-            replace(view(record), decided=await self._decisions.answers(record))
-            if record is not None
-            else None
-        )
+        if record is None:
+            return None
+        people = frozenset(await self._decisions.said_by_people(record))
+        return replace(view(record), decided=await self._decisions.answers(record), by_person=people)
 
     async def list(
         self, principal: Principal, *, status: str | None = None, limit: int = 50, cursor: str | None = None

@@ -81,6 +81,7 @@ class ResultWaiter:
                 waits = record.status == "paused" and not await can_continue(
                     self._store, record, self._clock()
                 )
+                observer.undecided(_addresses(record) if waits else ())
                 if not waits:
                     result = await self._driver.drive(record, observer)
                     if result is not None and result.status == "running":
@@ -119,6 +120,10 @@ class ResultWaiter:
             if result.status != "execution_not_found" or self._clock() >= end:
                 return result
             await asyncio.sleep(POLL_MS / 4000)
+
+
+def _addresses(record: ExecutionRecord) -> tuple[str, ...]:
+    return tuple(one.address for one in body_of(record).asked())
 
 
 class DeliveredPauses:

@@ -5,7 +5,8 @@ Rules:
   nothing.
 - A limit keeps its counter under its own name, whatever its numbers are: a reload neither forgets nor
   forgives.
-- Only tool calls wait, only for as long as the rule says, and only so many of them.
+- What is over a limit waits, only for as long as the rule says, and only so many at a time; what would have to wait
+  longer is refused at once.
 - While the counters cannot be reached, each limit does what its `on_store_failure` says. They are then tried
   once a second, so that not every request waits for them, and the log says when it begins and when it ends.
 """
@@ -16,7 +17,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from limits import RateLimitItemPerSecond
@@ -26,11 +27,11 @@ from limits.errors import StorageError
 
 from policies import parse_pattern
 from proxy.config.model import AppliesTo, Per
-from proxy.limits.rules import LimitRule, LimitSubject
+from proxy.limits.rules import LimitRule, LimitSubject, RateWindow
 
 STORE_TIMEOUT_SECONDS: Final = 1.0
 MAX_WAITING: Final = 256
-"""How many tool calls one set of limits holds back at a time; more are refused at once."""
+"""How many requests, executions and tool calls one set of limits holds back at a time; more are refused at once."""
 
 _STORE_RETRY_MS: Final = 1_000
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Denied:
     retry_after_ms: int
     per: Per = "workspace"
     store_failed: bool = False
+    rule: LimitRule | None = field(default=None, compare=False)
 
     @property
     def retry_after_seconds(self) -> int:
@@ -58,16 +60,24 @@ class _Window(RateLimitItemPerSecond):
         return "/".join(("limits", *map(str, identifiers)))
 
 
+def _item(window: RateWindow) -> _Window:
+    return _Window(window.count, window.period_seconds)
+
+
 class _CompiledLimit:
     """One rule, ready to count."""
 
-    __slots__ = ("item", "pattern", "rule")
+    __slots__ = ("_item", "_own", "pattern", "rule")
 
     def __init__(self, rule: LimitRule) -> None:
         self.rule = rule
         self.pattern = parse_pattern(rule.pattern) if rule.pattern is not None else None
-        window = rule.window()
-        self.item = _Window(window.count, window.period_seconds)
+        self._item = _item(rule.window())
+        self._own = {space: _item(rule.window(space)) for space in rule.workspaces}
+
+    def item(self, subject: LimitSubject) -> _Window:
+        """The window to count in: workspaces may have their own."""
+        return self._own.get(subject.workspace or "", self._item) if self._own else self._item
 
     def bucket(self, subject: LimitSubject) -> str | None:
         """The bucket to count in, or None when the rule does not fit."""
@@ -76,7 +86,16 @@ class _CompiledLimit:
         return subject.counted(self.rule.per)
 
 
-_Fitting = list[tuple[_CompiledLimit, str]]
+@dataclass(frozen=True, slots=True)
+class _FittingLimit:
+    """A limit that counts a subject: in which window and bucket."""
+
+    rule: LimitRule
+    item: _Window
+    bucket: str
+
+
+_Fitting = list[_FittingLimit]
 
 
 class RateLimiter:
@@ -99,10 +118,10 @@ class RateLimiter:
         self._away_until: float | None = None
 
     async def check(self, applies_to: AppliesTo, subject: LimitSubject) -> Denied | None:
-        """Count one, or say which limit refuses it. Tool calls may be held back here, see `LimitRule`."""
+        """Count one, or say which limit refuses it. It may be held back here, see `LimitRule`."""
         fitting = self._fitting(applies_to, subject)
         denied = await self._count(fitting)
-        if denied is None or applies_to != "tool_calls" or self._waiting >= MAX_WAITING:
+        if denied is None or denied.store_failed or self._waiting >= MAX_WAITING:
             return denied
         self._waiting += 1
         try:
@@ -112,7 +131,7 @@ class RateLimiter:
 
     def applying(self, applies_to: AppliesTo, subject: LimitSubject) -> list[LimitRule]:
         """The rules that would count this subject, for explanations."""
-        return [limit.rule for limit, _ in self._fitting(applies_to, subject)]
+        return [one.rule for one in self._fitting(applies_to, subject)]
 
     def _fitting(self, applies_to: AppliesTo, subject: LimitSubject) -> _Fitting:
         fitting: _Fitting = []
@@ -120,13 +139,13 @@ class RateLimiter:
             if limit.rule.applies_to == applies_to:
                 bucket = limit.bucket(subject)
                 if bucket is not None:
-                    fitting.append((limit, bucket))
+                    fitting.append(_FittingLimit(limit.rule, limit.item(subject), bucket))
         return fitting
 
     async def _wait(self, fitting: _Fitting, denied: Denied) -> Denied | None:
         """Try again whenever there may be room, for as long as the refusing rule lets it wait."""
         waited = 0.0
-        longest = {limit.rule.name: limit.rule.wait_seconds or 0.0 for limit, _ in fitting}
+        longest = {one.rule.name: one.rule.wait_seconds for one in fitting}
         refused: Denied | None = denied
         while refused is not None:
             pause = refused.retry_after_ms / 1000
@@ -139,20 +158,18 @@ class RateLimiter:
 
     async def _count(self, fitting: _Fitting) -> Denied | None:
         if len(fitting) > 1:
-            for limit, bucket in fitting:
-                denied = await self._try_one(limit, bucket, self._windows.test)
+            for one in fitting:
+                denied = await self._try_one(one, self._windows.test)
                 if denied is not None:
                     return denied
-        for limit, bucket in fitting:
-            denied = await self._try_one(limit, bucket, self._windows.hit)
+        for one in fitting:
+            denied = await self._try_one(one, self._windows.hit)
             if denied is not None:
                 return denied
         return None
 
-    async def _try_one(
-        self, limit: _CompiledLimit, bucket: str, question: Callable[..., Awaitable[bool]]
-    ) -> Denied | None:
-        rule = limit.rule
+    async def _try_one(self, limit: _FittingLimit, question: Callable[..., Awaitable[bool]]) -> Denied | None:
+        rule, bucket = limit.rule, limit.bucket
         now = self._clock()
         if self._away_until is not None and now < self._away_until:
             return _unreachable(rule)
@@ -171,10 +188,10 @@ class RateLimiter:
         if stats is None:
             return None
         wait_ms = int((stats.reset_time - self._clock()) * 1000) + 1
-        return Denied(rule.name, max(1, wait_ms), rule.per)
+        return Denied(rule.name, max(1, wait_ms), rule.per, rule=rule)
 
 
 def _unreachable(rule: LimitRule) -> Denied | None:
     if rule.on_store_failure == "allow":
         return None
-    return Denied(rule.name, _STORE_RETRY_MS, rule.per, store_failed=True)
+    return Denied(rule.name, _STORE_RETRY_MS, rule.per, store_failed=True, rule=rule)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from proxy.config.model import AppliesTo, OnStoreFailure, Per
 from proxy.principal import Principal
+
+SHORT_WAIT_SECONDS: Final = 2.0
+"""What would fit this soon is held back, not refused: a client notices nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,9 @@ class LimitRule:
     """One named limit. Every limit that fits a request, execution or tool call applies.
 
     `burst`: how many may come at once, while the mean rate stays `rate`; without it, all of `rate.count` may.
-    `pattern` (of tool addresses) and `wait_seconds` are for tool calls: a call over the limit is held back up
-    to that long instead of refused. `on_store_failure` says what happens while the counters cannot be
+    `pattern` (of tool addresses) is for tool calls. What is over the limit is held back up to `wait_seconds`
+    instead of refused. `workspaces` have a rate of their own. `built_in`: no config names it. `as_result`: a
+    refused `tools/call` becomes a tool result. `on_store_failure` says what happens while the counters cannot be
     reached.
     """
 
@@ -35,14 +39,18 @@ class LimitRule:
     rate: RateWindow
     pattern: str | None = None
     burst: int | None = None
-    wait_seconds: float | None = None
+    wait_seconds: float = SHORT_WAIT_SECONDS
     on_store_failure: OnStoreFailure = "allow"
+    workspaces: Mapping[str, RateWindow] = field(default_factory=dict)
+    built_in: bool = False
+    as_result: bool = False
 
-    def window(self) -> RateWindow:
+    def window(self, workspace: str | None = None) -> RateWindow:
         """What is counted. A burst of 10 at 30/minute is 10 in any 20 seconds, rounded up to whole ones."""
+        rate = self.workspaces.get(workspace or "", self.rate)
         if self.burst is None:
-            return self.rate
-        seconds = -(-self.rate.period_seconds * self.burst // self.rate.count)
+            return rate
+        seconds = -(-rate.period_seconds * self.burst // rate.count)
         return RateWindow(self.burst, max(1, seconds))
 
 

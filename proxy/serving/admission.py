@@ -1,7 +1,9 @@
 """Admission: what every MCP and API request passes before it is served, and every answer on its way out.
 
-A request passes, in this order: host and origin, caller, rate limit, type and size of its body. Whatever is wrong is
-answered with the error encoder of its protocol. Every answer gets a request id, a log line, a metric and a span.
+A request passes, in this order: host and origin, caller, type and size of its body, rate limit (over REST before the
+body). Whatever is wrong is answered with the error encoder of its protocol. A message of MCP that is refused for how
+often or how much its client sends is answered under its own id, so that the client can tell its caller and go on. Every
+answer gets a request id, a log line, a metric and a span.
 
     Admission         the steps, for one protocol
     McpAdmission      the MCP paths: CORS and preflight, then the endpoint of the client's protocol version
@@ -30,9 +32,11 @@ from proxy.serving.http.asgi import (
     AsgiReceive,
     AsgiScope,
     AsgiSend,
+    BodyTooLarge,
     HttpReceiver,
     HttpReply,
     HttpRequest,
+    read_away,
     read_body,
     read_object,
 )
@@ -48,9 +52,10 @@ from proxy.serving.http.errors import (
 )
 from proxy.serving.http.origins import HostRules, OriginRules
 from proxy.serving.mcp import sdk
-from proxy.serving.mcp.jsonrpc import parse
+from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId, id_at, parse
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ModernEndpoint
+from proxy.serving.mcp.tool_calls import text_error
 from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
 
 access = logging.getLogger("proxy.serving.access")
@@ -61,7 +66,6 @@ CORS_REQUEST_HEADERS: Final = (
     "mcp-name, last-event-id"
 )
 CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
-SWALLOW_SECONDS: Final = 5.0
 SCOPE_KEY: Final = "executor.admitted"
 """Where the scope of an API request holds its `AdmittedRequest`."""
 # Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
@@ -162,9 +166,13 @@ class Admission:
 
     async def count(self, principal: Principal, request: HttpRequest) -> None:
         try:
-            await self._gateway.check_request_limit(principal, self._options.hosts.client_ip(request))
+            await self.limit(principal, request)
         except RateLimited as error:
             raise rate_limited(error) from None
+
+    async def limit(self, principal: Principal, request: HttpRequest) -> None:
+        """Count the request, as `Callers.check_request_limit`."""
+        await self._gateway.check_request_limit(principal, self._options.hosts.client_ip(request))
 
     async def body(self, request: HttpRequest, receive: AsgiReceive) -> bytes:
         with anyio.move_on_after(self._options.body_seconds):
@@ -177,7 +185,7 @@ class Admission:
         if not reply.started:
             body = self._encode(refusal)
             await reply.json(refusal.fault.status, body, refusal.headers, more=not inbox.complete)
-            await _swallow_rest(inbox)
+            await read_away(inbox)
         await reply.body(b"")
 
     def _account(self, route: str, request: HttpRequest, reply: HttpReply, seconds: float) -> None:
@@ -213,7 +221,7 @@ class McpAdmission:
         await self._steps.serve(route.name, request, HttpReply(send), HttpReceiver(receive), handle)
 
     async def _admit(
-        self, route: McpRoute, request: HttpRequest, receive: AsgiReceive, reply: HttpReply
+        self, route: McpRoute, request: HttpRequest, receive: HttpReceiver, reply: HttpReply
     ) -> None:
         self._allow_origin(request, reply)
         if request.method == "OPTIONS":
@@ -224,7 +232,6 @@ class McpAdmission:
                 "method_not_allowed", "Method not allowed.", headers={"allow": ", ".join(METHODS)}
             )
         principal = self._steps.caller(request, route)
-        await self._steps.count(principal, request)
         if request.method == "POST":
             await self._post(request, principal, receive, reply)
         elif sdk.is_modern(request.headers):
@@ -243,14 +250,38 @@ class McpAdmission:
             reply.always("vary", "Origin")
 
     async def _post(
-        self, request: HttpRequest, principal: Principal, receive: AsgiReceive, reply: HttpReply
+        self, request: HttpRequest, principal: Principal, receive: HttpReceiver, reply: HttpReply
     ) -> None:
         check_json(request)
-        call = parse(await self._steps.body(request, receive))
-        if sdk.is_modern(request.headers, call):
-            await self._modern.serve(request, principal, call, receive, reply)
-        else:
-            await self._legacy.post(request, principal, call, receive, reply)
+        call = await self._message(request, principal, receive)
+        try:
+            if call.counts:
+                await self._steps.limit(principal, request)
+            if sdk.is_modern(request.headers, call):
+                await self._modern.serve(request, principal, call, receive, reply)
+            else:
+                await self._legacy.post(request, principal, call, receive, reply)
+        except RateLimited as error:
+            if not error.as_result or call.method != "tools/call" or call.id is None:
+                raise _with_id(rate_limited(error), call.id) from None
+            outcome = JsonRpcOutcome(text_error(error.sentence("Rate limit")))
+            await reply.json(200, outcome.encode(call.id))
+
+    async def _message(
+        self, request: HttpRequest, principal: Principal, receive: HttpReceiver
+    ) -> JsonRpcMessage:
+        """The posted message. What is none, or too large, counts against the limits like a call."""
+        try:
+            return parse(await self._steps.body(request, receive))
+        except RequestRefusal as refusal:
+            known = (
+                id_at(*await read_away(receive, refusal.read)) if isinstance(refusal, BodyTooLarge) else None
+            )
+            try:
+                await self._steps.count(principal, request)
+            except RequestRefusal as limited:
+                raise _with_id(limited, known) from None
+            raise _with_id(refusal, known) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +342,8 @@ def authenticate(gateway: Callers, request: HttpRequest, ip: str, route: McpRout
         return gateway.authenticate(request.headers, request.query, workspace, ip, anonymous)
     except AuthError as error:
         raise _not_let_in(error, request) from None
+    except RateLimited as error:
+        raise rate_limited(error) from None
 
 
 def check_json(request: HttpRequest) -> None:
@@ -347,12 +380,9 @@ async def _preflight(reply: HttpReply) -> None:
     await reply.json(204, b"", headers)
 
 
-async def _swallow_rest(inbox: HttpReceiver) -> None:
-    """Read away what a refused client still sends, for a while. Hypercorn resets the connection when an answer ends
-    before its request, and a client that sends its whole body before it reads would never see the error."""
-    with anyio.move_on_after(SWALLOW_SECONDS):
-        while not inbox.complete:
-            await inbox()
+def _with_id(refusal: RequestRefusal, request_id: RequestId | None) -> RequestRefusal:
+    refusal.request_id = request_id
+    return refusal
 
 
 def _without_body(inbox: HttpReceiver) -> AsgiReceive:

@@ -175,9 +175,11 @@ class Proxy:
                 pass
 
     @asynccontextmanager
-    async def sdk(self, mode: str, path: str = "/mcp", **options: Any) -> AsyncIterator[Client]:
+    async def sdk(
+        self, mode: str, path: str = "/mcp", token: str | None = None, **options: Any
+    ) -> AsyncIterator[Client]:
         """The official client in one of its two eras."""
-        async with self.client() as http:
+        async with self.client(token) as http:
             transport = streamable_http_client(self.url + path, http_client=http)
             async with Client(transport, mode=mode, cache=None, **options) as client:
                 yield client

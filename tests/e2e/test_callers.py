@@ -245,21 +245,23 @@ def limited(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 async def test_a_used_up_request_limit_is_429_with_its_name_and_when_to_come_back(limited: Proxy) -> None:
     async with limited.client(KEYS["red"]) as client:
-        answers = [
-            await client.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
-            for _ in range(6)
-        ]
+        # What keeps a session going does not count.
+        for _ in range(8):
+            listed = await client.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
+            assert listed.status_code == 200
+        answers = [await client.get("/api/connections") for _ in range(5)]
+        answers.append(await post(client, "execute", {"code": "return 1"}))
     assert [one.status_code for one in answers] == [200] * 5 + [429]
     refused = answers[-1]
-    assert refused.json()["error"]["code"] == -32029
+    assert (refused.json()["error"]["code"], refused.json()["id"]) == (-32029, 1)
     assert "`few-requests`" in refused.json()["error"]["message"]
     assert refused.json()["error"]["data"]["limit"] == "few-requests"
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     async with limited.client(KEYS["red"], **{"x-forwarded-for": "203.0.113.9"}) as client:
-        spoofed = await client.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
+        spoofed = await post(client, "execute", {"code": "return 1"})
     assert spoofed.status_code == 429
     async with limited.client(KEYS["green"]) as other:
-        fine = await other.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
+        fine = await other.get("/api/connections")
     assert fine.status_code == 200
     assert await limited.counted("executor_rate_limit_hits_total", limit="few-requests") == 2
 
@@ -295,13 +297,61 @@ async def test_without_declared_limits_a_workspace_has_a_hundred_requests_a_minu
     file = configs.write(folder / "executor.yaml", configs.base(api, rate_limits=None))
     with serving(file, folder / "state", env=configs.ENV) as proxy:
         async with proxy.client() as client:
-            listing, headers = envelope("tools/list"), headers_of("tools/list")
-            some = [client.post("/mcp", json=listing, headers=headers) for _ in range(100)]
+            some = [client.get("/api/connections") for _ in range(100)]
             statuses = [one.status_code for one in await asyncio.gather(*some)]
-            last = await client.post("/mcp", json=listing, headers=headers)
+            last = await post(client, "execute", {"code": "return 1"})
     assert statuses == [200] * 100
     assert last.status_code == 429
-    assert "per-workspace" in last.text
+    assert "`per-workspace` (built in: 100 in 60 s per workspace; `rate_limits`" in last.text
+
+
+async def test_a_limit_that_answers_the_model_and_workspaces_with_their_own(
+    api: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Field report 12: the session of every client lives on."""
+    folder = tmp_path_factory.mktemp("told-limits")
+    config = configs.base(
+        api,
+        auth={"api_keys": {"keys": {name: key(name, f"ws_{name}") for name in ("red", "blue")}}},
+        workspaces={"ws_red": {}, "ws_blue": {"rate_limits": {"all": "3/minute"}}},
+        rate_limits={"all": {"per": "workspace", "limit": "1/minute", "respond": "tool_error"}},
+    )
+    with serving(configs.write(folder / "executor.yaml", config), folder / "state", env=configs.ENV) as proxy:
+        for name, many in (("red", 1), ("blue", 3)):
+            for era in ("legacy", MODERN):
+                async with proxy.sdk(era, token=KEYS[name]) as client:
+                    said = [await client.call_tool("execute", {"code": "return 1"}) for _ in range(many + 1)]
+                    listed = await client.list_tools()
+                    text = getattr(said[-1].content[0], "text", "")
+                    assert listed.tools
+                    assert said[-1].is_error
+                    assert text.startswith("Rate limit `all` is used up. Try again in ")
+                    # The second client finds the limit used up by the first.
+                    assert [one.is_error for one in said[:-1]] == [era != "legacy"] * many
+
+
+async def test_bad_keys_count_by_address_and_good_ones_go_on(
+    api: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("guessed")
+    auth = {"api_keys": {"keys": {one: {"hash": f"sha256:{hash_key(KEYS[one])}"} for one in ("red", "blue")}}}
+    with serving(
+        configs.write(folder / "executor.yaml", configs.base(api, auth=auth)),
+        folder / "state",
+        env=configs.ENV,
+    ) as proxy:
+        assert (await proxy.execute("return 1", token=KEYS["red"])).value == 1
+        async with proxy.client("guess") as client:
+            answers = [await client.get("/api/connections") for _ in range(31)]
+            by_mcp = await post(client, "execute", {"code": "return 1"})
+        assert [one.status_code for one in answers] == [401] * 30 + [429]
+        assert by_mcp.status_code == 429
+        assert "`bad-credentials` (built in: 30 in 60 s per ip" in by_mcp.text
+        assert 1 <= int(by_mcp.headers["retry-after"]) <= 60
+        # A key that was good before is looked at; one that nobody knows yet is not.
+        assert (await proxy.execute("return 1", token=KEYS["red"])).value == 1
+        async with proxy.client(KEYS["blue"]) as client:
+            assert (await client.get("/api/connections")).status_code == 429
 
 
 async def test_anonymous_callers_are_let_in_where_the_config_says_so(limited: Proxy) -> None:

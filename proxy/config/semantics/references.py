@@ -52,6 +52,18 @@ def _workspaces(view: ConfigView) -> Iterator[Finding]:
             if used not in integrations:
                 path = ("workspaces", name, "integrations", index)
                 yield unknown(path, f"workspace `{name}` names unknown integration", used, integrations)
+        for limit in workspace.rate_limits:
+            yield from _own_limit(view, ("workspaces", name, "rate_limits", limit), limit)
+
+
+def _own_limit(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
+    """A workspace's own number must be for a limit that counts by workspace."""
+    limits = view.config.rate_limits
+    if name not in limits:
+        yield unknown(path, "names unknown rate limit", name, list(limits), True)
+    elif limits[name].per != "workspace":
+        help = "only a limit `per: workspace` may differ by workspace"
+        yield Finding("E206", path, f"the rate limit `{name}` is per {limits[name].per}", help, "key")
 
 
 def _keys(view: ConfigView) -> Iterator[Finding]:

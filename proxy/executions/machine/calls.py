@@ -199,5 +199,8 @@ def outcome_of(resolution: Resolution, address: str) -> bytes:
     if resolution.action == "expired":
         return failure("approval_expired", f"Nobody approved `{address}` in time; it was not sent.")
     what = "declined" if resolution.action == "decline" else "cancelled"
-    message = f"The approval of `{address}` was {what}; the call was not sent."
+    who = (
+        f"A person {what} `{address}`" if resolution.by_person else f"The approval of `{address}` was {what}"
+    )
+    message = f"{who}; the call was not sent."
     return orjson.dumps({"throw": {"name": "ToolApprovalDeclinedError", "message": message}})

@@ -39,12 +39,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was decided about a held call. `interaction` was decided on; `expires_at_ms` is when its approval ends."""
+    """What was decided about a held call. `interaction` was decided on; `expires_at_ms` is when its approval ends.
+    `by_person`: a person is known to have decided."""
 
     action: ResolutionAction
     content: Mapping[str, Any]
     interaction: str = ""
     expires_at_ms: float = 0.0
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

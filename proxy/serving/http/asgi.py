@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+import anyio
 import orjson
 
 from integrations.base import JsonObject
@@ -21,6 +22,8 @@ AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
 AsgiApp = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 _MAX_QUERY_FIELDS = 64
+_READ_AWAY_SECONDS = 5.0
+_ENDS_BYTES = 16 * 1024
 _CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Headers that mean something different when a proxy reads the first copy and we read the last.
 _SINGLE = frozenset(
@@ -142,11 +145,20 @@ class HttpReceiver:
         return message
 
 
+class BodyTooLarge(RequestRefusal):
+    """413. `read` is what had been read of the body by then."""
+
+    def __init__(self, limit: int, read: bytes = b"") -> None:
+        message = f"The request body is larger than {limit} bytes."
+        super().__init__("too_large", message, headers={"connection": "close"})
+        self.read = read
+
+
 async def read_body(request: HttpRequest, receive: AsgiReceive, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes. Raises `RequestRefusal` (413) before reading more than that."""
+    """The whole body, at most `limit` bytes. Raises `BodyTooLarge` before reading more than that."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit)
+        raise BodyTooLarge(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -156,9 +168,24 @@ async def read_body(request: HttpRequest, receive: AsgiReceive, limit: int) -> b
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise _too_large(limit)
+            raise BodyTooLarge(limit, b"".join(chunks))
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def read_away(inbox: HttpReceiver, read: bytes = b"") -> tuple[bytes, bytes]:
+    """Read what a refused client still sends, for a while: Hypercorn resets a connection whose answer ends before its
+    request, and a client that sends its whole body before it reads would never see the error.
+
+    The first and the last bytes of the body, of which `read` was read before; no last ones when it did not end.
+    """
+    start, end = read[:_ENDS_BYTES], read[-_ENDS_BYTES:]
+    with anyio.move_on_after(_READ_AWAY_SECONDS):
+        while not inbox.complete:
+            chunk = (await inbox()).get("body", b"")
+            start += chunk[: _ENDS_BYTES - len(start)]
+            end = (end + chunk)[-_ENDS_BYTES:]
+    return start, end if inbox.complete else b""
 
 
 def read_object(raw: bytes) -> JsonObject:
@@ -172,9 +199,3 @@ def read_object(raw: bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise RequestRefusal("bad_request", "The body must be a JSON object.")
     return value
-
-
-def _too_large(limit: int) -> RequestRefusal:
-    return RequestRefusal(
-        "too_large", f"The request body is larger than {limit} bytes.", headers={"connection": "close"}
-    )

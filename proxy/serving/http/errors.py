@@ -83,7 +83,8 @@ REQUEST_CANCELLED = -32800
 
 class RequestRefusal(Exception):
     """A request that is not served. `headers` go on the HTTP answer, `data` into the JSON-RPC error. `kind` is the
-    REST API's word for it, and finds the `fault` unless that is given."""
+    REST API's word for it, and finds the `fault` unless that is given. Whoever knows the JSON-RPC id of the refused
+    request sets `request_id`."""
 
     def __init__(
         self,
@@ -100,15 +101,21 @@ class RequestRefusal(Exception):
         self.headers = dict(headers or {})
         self.data = dict(data) if data else None
         self.fault = fault or FAULTS[kind]
+        self.request_id: str | int | None = None
 
 
 class RateLimited(Exception):
-    """A limit is used up. `limit` is its name in the configuration, shown to the caller."""
+    """A limit is used up. `limit` is its name in the configuration, shown to the caller. `origin` says where a limit
+    comes from that no configuration names. `as_result`: a `tools/call` is answered with a tool result."""
 
-    def __init__(self, limit: str, retry_after_seconds: float) -> None:
+    def __init__(
+        self, limit: str, retry_after_seconds: float, *, origin: str = "", as_result: bool = False
+    ) -> None:
         super().__init__(limit)
         self.limit = limit
         self.retry_after_seconds = retry_after_seconds
+        self.origin = origin
+        self.as_result = as_result
 
     @property
     def whole_seconds(self) -> int:
@@ -116,7 +123,8 @@ class RateLimited(Exception):
         return max(1, math.ceil(self.retry_after_seconds))
 
     def sentence(self, subject: str) -> str:
-        return f"{subject} `{self.limit}` is used up. Try again in {self.whole_seconds} s."
+        origin = f" ({self.origin})" if self.origin else ""
+        return f"{subject} `{self.limit}`{origin} is used up. Try again in {self.whole_seconds} s."
 
 
 def rate_limited(error: RateLimited) -> RequestRefusal:
@@ -141,7 +149,7 @@ def internal_error(error: Exception) -> RequestRefusal:
 
 
 def jsonrpc_error(refusal: RequestRefusal) -> bytes:
-    return error_body(refusal.fault.code, refusal.message, refusal.data)
+    return error_body(refusal.fault.code, refusal.message, refusal.data, refusal.request_id)
 
 
 def rest_error(refusal: RequestRefusal) -> bytes:

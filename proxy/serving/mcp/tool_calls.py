@@ -20,8 +20,10 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from integrations.base import JsonObject
+from integrations.conversation import ElicitAction
 from proxy.config import ElicitationMode
-from proxy.executions import SILENT, ExecutionResult, Observer
+from proxy.executions import SILENT, ExecutionResult, ExecutionView, Observer
+from proxy.executions.interactions import overruled
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import RateLimited
 from proxy.serving.mcp import sdk, tools
@@ -119,8 +121,8 @@ class ToolCalls:
     async def _decide(
         self, wanted: tools.ResumeArguments, path: ElicitationPath, client: ClientContext, observer: Observer
     ) -> ExecutionResult:
+        view = await self._gateway.show(wanted.execution_id, client.principal)
         if path.mode == "model":
-            view = await self._gateway.show(wanted.execution_id, client.principal)
             if view is None or view.mode == "model":
                 return await self._gateway.resume(
                     wanted.execution_id,
@@ -131,7 +133,10 @@ class ToolCalls:
                     observer=observer,
                 )
         result = await self._pauses.current_result(wanted.execution_id, client, observer)
-        return replace(result, note=PERSON_DECIDES) if result.waiting else result
+        if result.waiting:
+            return replace(result, note=PERSON_DECIDES)
+        told = overruled(_said_by_people(view), wanted.action or "") if view is not None else None
+        return replace(result, note=told) if told is not None else result
 
     async def retried(self, context: McpContext, state: str | None) -> JsonObject:
         """A 2026-07-28 request with the answers to what its first attempt asked."""
@@ -176,7 +181,7 @@ class ToolCalls:
         result = await self._with_page(result)
         return {
             "content": [
-                *with_lines(result.content(), self._remarks(result, client, path)),
+                *with_lines(result.content(), _unsaid(path.notes, client)),
                 *self._changes(client),
             ],
             "structuredContent": result.structured(),
@@ -196,12 +201,6 @@ class ToolCalls:
             return result
         url = await self._options.page(result.execution_id, result.session_id)
         return replace(result, approval_url=url)
-
-    def _remarks(self, result: ExecutionResult, client: ClientContext, path: ElicitationPath) -> list[str]:
-        lines = _unsaid(path.notes, client)
-        if result.status == "waiting_for_interaction" and _needs_another_person(result):
-            lines.append(_where_another_decides(result))
-        return lines
 
     def _changes(self, client: ClientContext) -> list[JsonObject]:
         """A block of its own for what changed since this client last listed tools, or was last told."""
@@ -225,12 +224,10 @@ def _needs_another_person(result: ExecutionResult) -> bool:
     return any(one.approver == "human" for one in result.interactions)
 
 
-def _where_another_decides(result: ExecutionResult) -> str:
-    page = f" at {result.approval_url}" if result.approval_url else ""
-    return (
-        f"What needs another person is approved by them{page} or with `executor approvals`. To wait for that, call "
-        f'resume with {{"executionId": "{result.execution_id}"}}.'
-    )
+def _said_by_people(view: ExecutionView) -> list[ElicitAction]:
+    """What people decided about the questions that wait, or, when it is over, about all there were."""
+    asked = {one.id for one in view.interactions} or view.by_person
+    return [view.decided[one] for one in view.by_person & asked]
 
 
 def _is_modern(context: McpContext) -> bool:

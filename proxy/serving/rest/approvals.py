@@ -1,6 +1,7 @@
 """Decisions over REST: the questions that wait, and what a person decides.
 
-The account that runs the code cannot approve a question with `approver: human`, here as everywhere (T12).
+The account that runs the code cannot approve a question with `approver: human`, here as everywhere (T12), and decides
+nothing here where the config or the execution's mode wants a person to decide.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from proxy.executions import (
     InteractionDecision,
     Pending,
 )
-from proxy.executions.interactions import ELICIT_ACTIONS, DecisionRefusal, iso
+from proxy.executions.interactions import ELICIT_ACTIONS, DecisionRefusal, iso, overruled
 from proxy.principal import Principal
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument, not_found
@@ -33,6 +34,7 @@ _REFUSED: Final[Mapping[DecisionRefusal, tuple[int, str]]] = {
     "expired": (410, "expired"),
     "already_decided": (409, "already_decided"),
     "needs_another_person": (403, "needs_another_person"),
+    "needs_approval_page": (403, "needs_approval_page"),
     "needs_content": (422, "needs_content"),
     "wrong_content": (422, "wrong_content"),
 }
@@ -59,7 +61,7 @@ def _pending(gateway: Gateway, one: Pending, principal: Principal) -> JsonObject
         "accountId": one.account_id,
         "sessionId": one.session_id,
         "createdAt": iso(one.created_at_ms),
-        "mayApprove": one.interaction.approver != "human" or other,
+        "mayApprove": not one.page_only and (one.interaction.approver != "human" or other),
         "interaction": one.interaction.as_json(),
     }
     return {name: value for name, value in body.items() if value is not None}
@@ -73,21 +75,10 @@ async def resume(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     outcome = DecideOutcome()
     if wanted:
         outcome = await gateway.decide(execution_id, wanted, request.principal, "rest")
-        if not outcome.taken and not await _already_decided_so(gateway, request, outcome, wanted):
-            raise refusal_problem(outcome)
+        if not outcome.taken:
+            raise await _refused(gateway, request, outcome, wanted)
     result = await _next(gateway, execution_id, request.principal, wait_ms)
     return ApiResponse(result.structured() | (_refusals(outcome) if outcome.taken else {}))
-
-
-async def _already_decided_so(
-    gateway: Gateway, request: ApiRequest, outcome: DecideOutcome, wanted: Mapping[str, InteractionDecision]
-) -> bool:
-    """Whether another person has already decided the same: then the caller gets the result instead of a refusal."""
-    if set(outcome.refused.values()) != {"needs_another_person"}:
-        return False
-    view = await gateway.show(request.path["executionId"], request.principal)
-    actions = {one.action for one in wanted.values()}
-    return view is not None and {view.decided.get(name) for name in outcome.refused} == actions
 
 
 async def _next(gateway: Gateway, execution_id: str, principal: Principal, wait_ms: int) -> ExecutionResult:
@@ -109,7 +100,7 @@ async def decide(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     wanted = read_decisions(request.body, action_required=True)
     outcome = await gateway.decide(execution_id, wanted, request.principal, "rest")
     if not outcome.taken:
-        raise refusal_problem(outcome)
+        raise await _refused(gateway, request, outcome, wanted)
     after = await gateway.show(execution_id, request.principal) or before
     shown = {"executionId": execution_id, "status": after.status, "decided": dict(outcome.taken)}
     return ApiResponse(shown | _refusals(outcome))
@@ -122,6 +113,18 @@ async def find_execution(gateway: Gateway, request: ApiRequest) -> ExecutionView
     if found is None or session not in (None, found.session_id):
         raise not_found()
     return found
+
+
+async def _refused(
+    gateway: Gateway, request: ApiRequest, outcome: DecideOutcome, wanted: Mapping[str, InteractionDecision]
+) -> ApiProblem:
+    """Why no decision was recorded, and whether a person had decided otherwise before."""
+    problem = refusal_problem(outcome)
+    view = await gateway.show(request.path["executionId"], request.principal)
+    if view is not None and outcome.first_refusal == "already_decided":
+        said: list[ElicitAction] = [view.decided[one] for one in view.by_person & outcome.refused.keys()]
+        problem.message = overruled(said, next(iter(wanted.values())).action) or problem.message
+    return problem
 
 
 def refusal_problem(outcome: DecideOutcome) -> ApiProblem:

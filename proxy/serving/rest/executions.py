@@ -61,6 +61,9 @@ class ExecuteHandler:
             wanted = replace(read_execute(request.body, RUNTIMES, None), keep=True)
         except BadArgument as error:
             raise invalid_argument(str(error)) from None
+        if gateway.elicitation(request.principal).mode != "model":
+            # Over REST no client can be asked: the person decides on the page.
+            wanted = replace(wanted, mode="browser")
         running = _execute(gateway, wanted, request.principal, key)
         result = await (running if key is None else self._detached.run(running))
         return _response(result)

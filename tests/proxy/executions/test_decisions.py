@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from integrations.conversation import ElicitAction
 from policies import Rule
-from proxy.executions import InteractionDecision
+from proxy.config import ElicitationMode
+from proxy.executions import DecisionReport, InteractionDecision, Via
+from proxy.principal import Principal
 from tests.proxy.executions.world import ALICE, BOB, world
 
 ASK = Rule("ask", "demo.org.main.things.create", "require_approval")
@@ -94,3 +99,95 @@ async def test_questions_come_oldest_first_and_only_to_those_who_may_see_them() 
         assert await running.executions.pending(BOB) == ()
     assert sorted(one.execution_id for one in mine) == sorted(ids)
     assert [one.created_at_ms for one in mine] == sorted(one.created_at_ms for one in mine)
+
+
+# ---- a decision made elsewhere counts --------------------------------------------------------------------------------
+HUMAN = Rule("ask", "demo.org.main.things.create", "require_approval", approver="human")
+ONE = "try { return (await tools.demo.org.main.things.create({n: 1})).ok } catch (e) { return e.message }"
+BOSS = replace(ALICE, account_id="key:boss", groups=frozenset({"approvers"}))
+
+
+def is_boss(who: Principal) -> bool:
+    return who.account_id == BOSS.account_id
+
+
+@pytest.mark.parametrize("rule", [ASK, HUMAN], ids=["model", "human"])
+@pytest.mark.parametrize("carried_out", [False, True], ids=["recorded", "carried out"])
+@pytest.mark.parametrize(
+    ("said", "then", "words"),
+    [
+        ("accept", "accept", ""),
+        ("decline", "accept", "A person declined this"),
+        ("cancel", "accept", "A person cancelled this"),
+        ("accept", "decline", "A person approved this"),
+    ],
+)
+async def test_what_a_person_decided_elsewhere_counts(
+    rule: Rule, carried_out: bool, said: ElicitAction, then: str, words: str
+) -> None:
+    async with world(rules=[rule], is_approver=is_boss) as running:
+        execution = (await running.run(ONE)).execution_id
+        await running.executions.decide(execution, {"*": InteractionDecision(said)}, BOSS, "rest")
+        if carried_out:
+            await running.executions.wait(execution, ALICE, 0)
+        result = await running.executions.resume(execution, then, None, None, ALICE)
+        assert words in (result.note or "")
+        assert bool(words) == bool(result.note)
+        assert (result.result is True) == (said == "accept")
+        assert "run the code again" not in result.text().lower()
+        assert (result.recovery, len(running.upstream.sent)) == (None, int(said == "accept"))
+
+
+async def test_ones_own_decision_is_final_and_its_result_is_where_it_was() -> None:
+    async with world(rules=[ASK]) as running:
+        execution = (await running.run(ONE)).execution_id
+        await running.executions.resume(execution, "decline", None, None, ALICE)
+        late = await running.executions.resume(execution, "accept", None, None, ALICE)
+        seen = await running.executions.resume(execution, None, None, None, ALICE)
+    assert (late.status, late.recovery) == ("execution_already_settled", None)
+    assert f'resume with {{"executionId": "{execution}"}} only' in late.text()
+    assert seen.result == "The approval of `demo.org.main.things.create` was declined; the call was not sent."
+
+
+async def test_who_only_agrees_with_a_decision_has_not_made_it() -> None:
+    told: list[DecisionReport] = []
+    async with world(rules=[HUMAN], is_approver=is_boss, on_decision=told.append) as running:
+        execution = (await running.run(ONE)).execution_id
+        await running.executions.decide(execution, {"*": InteractionDecision("accept")}, BOSS, "browser")
+        assert (await running.executions.resume(execution, "accept", None, None, ALICE)).result is True
+    assert [(one.decider.account_id, one.refused) for one in told] == [("key:boss", None)]
+
+
+@pytest.mark.parametrize("mode", ["browser", "native"])
+@pytest.mark.parametrize(
+    ("who", "via", "counts"),
+    [
+        (ALICE, "rest", False),
+        (ALICE, "cli", False),
+        (ALICE, "mcp", False),
+        (BOSS, "mcp", False),
+        (ALICE, "browser", True),
+        (ALICE, "native", True),
+        (BOSS, "rest", True),
+        (BOSS, "browser", True),
+    ],
+)
+@pytest.mark.parametrize("action", ["accept", "decline"])
+async def test_where_a_person_is_to_decide_no_machine_of_the_asking_account_does(
+    mode: ElicitationMode, who: Principal, via: Via, counts: bool, action: ElicitAction
+) -> None:
+    async with world(rules=[ASK], is_approver=is_boss) as running:
+        execution = (await running.run(ONE, mode=mode)).execution_id
+        outcome = await running.executions.decide(execution, {"*": InteractionDecision(action)}, who, via)
+    assert outcome.first_refusal == (None if counts else "needs_approval_page")
+
+
+async def test_what_the_config_wants_holds_for_an_execution_of_another_mode() -> None:
+    async with world(rules=[ASK], is_approver=is_boss, person_decides=lambda _: True) as running:
+        execution = (await running.run(ONE)).execution_id
+        (own,), (others,) = await running.executions.pending(ALICE), await running.executions.pending(BOSS)
+        by_rest = await running.executions.decide(
+            execution, {"*": InteractionDecision("accept")}, ALICE, "rest"
+        )
+    assert by_rest.first_refusal == "needs_approval_page"
+    assert (own.page_only, others.page_only) == (True, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
@@ -18,6 +18,7 @@ from proxy.executions.result import (
     log_section,
 )
 from proxy.executions.result_schema import OUTPUT_SCHEMA
+from tests.proxy.serving.board import question
 
 FAILED = ExecutionError("TypeError", "x is not a function", "    at agent.ts:3:5\n", 3, 5)
 
@@ -142,3 +143,30 @@ def test_lines_are_bounded_for_models_and_for_programs() -> None:
     shown = bounded_logs(lines)
     assert len(shown) < 70
     assert shown[-1]["text"].endswith("more lines")
+
+
+# ---- what waits ------------------------------------------------------------------------------------------------------
+def waiting(*approvers: Literal["model", "human"], **more: Any) -> str:
+    asked = tuple(question("x", number, one) for number, one in enumerate(approvers, 1))
+    return result("waiting_for_interaction", interactions=asked, **more).text().partition("\n")[0]
+
+
+def test_a_pause_that_another_person_decides_does_not_offer_to_accept() -> None:
+    text = waiting("human", "human", approval_url="https://x.example/resume/exec_1")
+    assert "accept" not in text
+    assert (
+        "only another person can approve, at https://x.example/resume/exec_1 or with `executor approvals`"
+        in text
+    )
+    assert text.index('resume with {"executionId": "exec_1"}:') < text.index("decline")
+
+
+def test_a_mixed_pause_says_which_question_is_whose() -> None:
+    text = waiting("human", "model")
+    assert "What [int_1] ask only another person can approve" in text
+    assert '"interactionId": "int_2"' in text
+    assert '"action": "accept"' not in text
+
+
+def test_what_the_model_may_decide_is_offered() -> None:
+    assert '"action": "accept"} or "decline"' in waiting("model")

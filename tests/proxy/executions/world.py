@@ -219,6 +219,10 @@ class Noted:
     def call_started(self, seq: int, path: str) -> None:
         self.events.append(("started", seq, path))
 
+    def undecided(self, addresses: tuple[str, ...]) -> None:
+        if addresses:
+            self.events.append(("undecided", *addresses))
+
     def call_progress(self, seq: int, path: str, text: str) -> None:
         self.events.append(("progress", seq, text))
 

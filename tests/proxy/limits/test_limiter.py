@@ -6,7 +6,7 @@ import pytest
 from limits.errors import StorageError
 
 from policies import PatternError
-from proxy.config.model import DEFAULT_RATE_LIMITS
+from proxy.config.model import DEFAULT_RATE_LIMITS, AppliesTo
 from proxy.limits import (
     Denied,
     LimitRule,
@@ -130,11 +130,29 @@ async def test_tool_calls_are_held_back_as_long_as_the_rule_says() -> None:
     assert len(desk.clock.slept) == 1
 
 
-async def test_requests_are_never_held_back() -> None:
-    desk = Desk(LimitRule("mine", "user", "requests", RateWindow(1, 10), wait_seconds=60.0))
+@pytest.mark.parametrize("applies_to", ["requests", "executions"])
+async def test_a_short_wait_is_no_refusal(applies_to: AppliesTo) -> None:
+    desk = Desk(LimitRule("mine", "user", applies_to, RateWindow(1, 2)))
+    assert await desk.limits.check(applies_to, EVA) is None
+    desk.clock.now += 0.5
+    assert await desk.limits.check(applies_to, EVA) is None
+    assert len(desk.clock.slept) == 1
+    assert 1.5 <= desk.clock.slept[0] < 1.6
+
+
+async def test_what_would_wait_longer_is_refused_at_once() -> None:
+    desk = Desk(LimitRule("mine", "user", "requests", RateWindow(1, 10)))
     assert await desk.request() is None
     assert await desk.request() is not None
     assert desk.clock.slept == []
+
+
+async def test_workspaces_may_have_another_number() -> None:
+    rule = LimitRule("all", "workspace", "requests", RateWindow(1, 60), workspaces={"big": RateWindow(3, 60)})
+    desk = Desk(rule)
+    assert [await desk.request() is None for _ in range(2)] == [True, False]
+    big = replace(EVA, workspace="big")
+    assert [await desk.request(big) is None for _ in range(4)] == [True, True, True, False]
 
 
 async def test_only_so_many_wait() -> None:

@@ -286,6 +286,7 @@ class Board:
             return await self.resume(execution_id, None, None, None, principal)
         try:
             async with asyncio.timeout(seconds):
+                observer.undecided(tuple(one.address for one in paused.open))
                 await paused.given.wait()
         except TimeoutError:
             pass

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from proxy.serving.admission import AdmissionOptions, McpRoute, mcp_route
 from proxy.serving.app import AppOptions
+from proxy.serving.http.errors import RateLimited
 from proxy.telemetry.traces import Traces
 from tests.proxy.serving.support import (
     Board,
@@ -58,14 +59,16 @@ def test_other_paths(path: str) -> None:
     assert mcp_route(path) is None
 
 
-def check(answer: httpx2.Response, status: int, code: int, words: str = "") -> None:
+def check(
+    answer: httpx2.Response, status: int, code: int, words: str = "", id: str | int | None = None
+) -> None:
     """Status, JSON-RPC code, and the exact shape of the body."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()
     assert set(body) == {"jsonrpc", "error", "id"}
     assert body["jsonrpc"] == "2.0"
-    assert body["id"] is None
+    assert body["id"] == id
     assert set(body["error"]) <= {"code", "message", "data"}
     assert body["error"]["code"] == code
     assert words in body["error"]["message"]
@@ -232,11 +235,85 @@ async def test_bad_messages_are_400(body: bytes, code: int) -> None:
 
 async def test_rate_limit_is_429_and_names_the_limit() -> None:
     async with serving(board=Board(limit=1)) as server, server.client() as client:
-        assert (await client.post("/mcp", json=initialize())).status_code == 200
-        answer = await client.post("/mcp", json=initialize())
-        check(answer, 429, -32029, "`per-workspace`")
+        headers = {"mcp-session-id": await open_session(client)}
+        assert (await client.post("/mcp", json=call("return 1", 3), headers=headers)).status_code == 200
+        answer = await client.post("/mcp", json=call("return 1", "four"), headers=headers)
+        check(answer, 429, -32029, "`per-workspace`", "four")
         assert answer.headers["retry-after"] == "12"
         assert answer.json()["error"]["data"] == {"limit": "per-workspace", "retryAfterMs": 11500}
+
+
+class Limited(Board):
+    """Every counted request is one too many."""
+
+    def __init__(self, as_result: bool = False) -> None:
+        super().__init__()
+        self.as_result = as_result
+
+    async def check_request_limit(self, principal: object, ip: str) -> None:
+        raise RateLimited("all", 11.5, as_result=self.as_result)
+
+
+async def test_what_keeps_a_session_going_does_not_count() -> None:
+    async with serving(board=Limited()) as server, server.client() as client:
+        headers = {"mcp-session-id": await open_session(client)}
+        done = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}
+        answer = {"jsonrpc": "2.0", "id": "no-question", "result": {}}
+        for body in (rpc("tools/list"), rpc("ping"), done, answer):
+            assert (await client.post("/mcp", json=body, headers=headers)).status_code in (200, 202)
+        for method in ("tools/list", "server/discover"):
+            listed = await client.post("/mcp", json=envelope(method), headers=modern_headers(method))
+            assert listed.status_code == 200
+        assert (await client.post("/mcp", json=call("return 1"), headers=headers)).status_code == 429
+        garbage = await client.post("/mcp", content=b"{", headers={"content-type": "application/json"})
+        assert garbage.status_code == 429
+        assert (await client.delete("/mcp", headers=headers)).status_code == 204
+
+
+async def test_a_refused_call_can_be_a_tool_result() -> None:
+    async with serving(board=Limited(as_result=True)) as server, server.client() as client:
+        headers = {"mcp-session-id": await open_session(client)}
+        legacy = await client.post("/mcp", json=call("return 1", "a"), headers=headers)
+        modern = await client.post(
+            "/mcp",
+            json=envelope("tools/call", {"name": "execute", "arguments": {"code": "return 1"}}, 7),
+            headers=modern_headers("tools/call", "execute"),
+        )
+        other = await client.post("/mcp", json=rpc("prompts/list", {}, 8), headers=headers)
+    for answer, identifier in ((legacy, "a"), (modern, 7)):
+        body = answer.json()
+        assert (answer.status_code, body["id"], body["result"]["isError"]) == (200, identifier, True)
+        text = body["result"]["content"][0]["text"]
+        assert text == "Rate limit `all` is used up. Try again in 12 s."
+    check(other, 429, -32029, "`all`", 8)
+
+
+async def test_a_limit_that_no_config_names_says_where_it_comes_from() -> None:
+    error = RateLimited("per-workspace", 3, origin="built in: 100 in 60 s per workspace")
+    assert error.sentence("Rate limit") == (
+        "Rate limit `per-workspace` (built in: 100 in 60 s per workspace) is used up. Try again in 3 s."
+    )
+
+
+BIG = "x" * 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "identifier"),
+    [
+        ('{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"code":"%s"}}', 7),
+        ('{"method":"tools/call","params":{"id":1,"code":"%s"},"jsonrpc":"2.0","id":"last"}', "last"),
+        ('{"method":"tools/call","params":{"code":"%s"},"id":8,"jsonrpc":"2.0"}', 8),
+        ('{"method":"tools/call","params":{"code":"%s","id":5}}', None),
+        ('{"method":"tools/call","code":"%s\\"id\\":5}', None),
+        ("%s", None),
+    ],
+)
+async def test_the_id_of_what_is_too_large(body: str, identifier: str | int | None) -> None:
+    headers = {"content-type": "application/json"}
+    async with serving() as server, server.client() as client:
+        answer = await client.post("/mcp", content=(body % BIG).encode(), headers=headers)
+    check(answer, 413, -32600, "1048576", identifier)
 
 
 async def test_defect_is_500_with_eight_digits_and_no_cause(caplog: pytest.LogCaptureFixture) -> None:
@@ -246,7 +323,7 @@ async def test_defect_is_500_with_eight_digits_and_no_cause(caplog: pytest.LogCa
 
     with caplog.at_level(logging.ERROR):
         async with serving(board=Broken()) as server, server.client() as client:
-            answer = await client.post("/mcp", json=initialize())
+            answer = await client.post("/mcp", json=call("return 1"))
     check(answer, 500, -32603, "Internal error [")
     assert "secret" not in answer.text
     reference = answer.json()["error"]["message"].removeprefix("Internal error [").removesuffix("]")
@@ -321,7 +398,7 @@ async def test_request_id_is_taken_when_harmless_and_replaced_when_not() -> None
 async def test_body_limit_is_configurable() -> None:
     options = AppOptions(admission=AdmissionOptions(max_body_bytes=64))
     async with serving(options) as server, server.client() as client:
-        check(await client.post("/mcp", json=initialize()), 413, -32600, "64")
+        check(await client.post("/mcp", json=initialize()), 413, -32600, "64", 0)
 
 
 async def test_handshake_without_capabilities_is_refused_with_its_id() -> None:

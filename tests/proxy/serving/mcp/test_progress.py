@@ -69,7 +69,39 @@ def test_silence_takes_everything() -> None:
     silence.call_started(0, "a")
     silence.call_progress(0, "a", "1 of 2")
     silence.call_finished(0, "a", True, None, 1.0)
+    silence.undecided(("a",))
     silence.log("info", "x")
+
+
+def said(reports: Reports) -> str:
+    """What a client that waits is told now."""
+    reports.still_running()
+    last = ""
+    while reports.queue.statistics().current_buffer_used:
+        last = reports.queue.receive_nowait()[1]["message"]
+    return last
+
+
+def test_progress_says_what_runs() -> None:
+    """Field report 14."""
+    reports = Reports("t", lambda level: False)
+    assert said(reports) == "the code runs"
+    for seq, path in enumerate(("demo.org.main.get", "demo.org.main.get", "demo.org.main.list")):
+        reports.call_started(seq, path)
+    assert said(reports) == "0 of 3 calls done; waiting for demo.org.main.get, demo.org.main.list"
+    for seq in (0, 1):
+        reports.call_finished(seq, "demo.org.main.get", True, None, 1.0)
+    assert said(reports) == "2 of 3 calls done; waiting for demo.org.main.list"
+    reports.undecided(("demo.org.main.write",))
+    assert said(reports) == "waiting for a decision about demo.org.main.write"
+    reports.undecided(())
+    assert said(reports) == "2 of 2 calls done; the code runs"
+    reports.call_started(2, "demo.org.main.list")
+    for seq, path in enumerate(("a", "b", "c"), 3):
+        reports.call_started(seq, path)
+    assert said(reports) == "2 of 6 calls done; waiting for demo.org.main.list, a, b and 1 more"
+    reports.end()
+    reports.queue.close()
 
 
 async def test_a_body_that_waits_shows_that_it_lives_until_it_ends() -> None:
@@ -77,7 +109,7 @@ async def test_a_body_that_waits_shows_that_it_lives_until_it_ends() -> None:
 
     async def notify(method: str, params: Mapping[str, Any] | None) -> None:
         assert params is not None
-        if params["message"] == "waiting for a decision" and params["progress"] >= 2:
+        if params["message"] == "the code runs" and params["progress"] >= 2:
             lives.set()
 
     async with reporting(Reports("t", lambda level: False), notify, 0.001):

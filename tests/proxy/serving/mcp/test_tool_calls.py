@@ -87,7 +87,7 @@ async def test_a_waiting_resume_shows_signs_of_life_and_gets_the_decision(era: s
     alive = asyncio.Event()
 
     async def progressed(progress: float, total: float | None, message: str | None) -> None:
-        if message == "waiting for a decision":
+        if message == "waiting for a decision about demo.org.main.write":
             alive.set()
 
     options = AppOptions(server=ServerOptions(keepalive_seconds=0.01))
@@ -121,7 +121,8 @@ async def test_what_needs_another_person_says_where_and_can_be_waited_for(era: s
         paused = await client.call_tool("execute", {"code": "human one"})
         assert "`executor approvals`" in text(paused)
         refused = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
-        assert "another person approves" in text(refused)
+        assert "another person can approve" in text(refused)
+        assert '"accept"' not in text(paused)
         waiting = group.create_task(client.call_tool("resume", {"executionId": "exec_1"}))
         await server.board.decide("exec_1", {"*": InteractionDecision("accept")}, TOKENS["boss"], "cli")
         assert text(await waiting) == "approved"
