@@ -132,17 +132,20 @@ class HttpInfo:
 @dataclass(frozen=True, slots=True)
 class Success:
     """`data` is plain JSON; binary bodies are `ToolFile` objects (see `tool_file`). `note` is a sentence
-    that the caller should know beside the data.
+    that the caller should know beside the data, `extensions` what a GraphQL server says beside it (section 7.1).
     """
 
     data: Any
     http: HttpInfo | None = None
     note: str | None = None
+    extensions: Any = None
 
     def as_json(self) -> JsonObject:
         out: JsonObject = {"ok": True, "data": self.data}
         if self.http is not None:
             out["http"] = {"status": self.http.status, "headers": dict(self.http.headers)}
+        if self.extensions is not None:
+            out["extensions"] = self.extensions
         if self.note is not None:
             out["note"] = self.note
         return out

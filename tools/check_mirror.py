@@ -25,6 +25,7 @@ SOURCELESS: Mapping[str, str] = {
     "tests/proxy/executions/test_old_journals.py": "executions of earlier versions go through the whole package",
     "tests/integrations/mcp/test_npm.py": "servers from npm through the whole kind, over every transport",
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
+    "tests/integrations/graphql/test_exact.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_exact_types.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_documents.py": "real documents through the whole kind",
     "tests/integrations/openapi/test_exact_requests.py": "small documents through the whole kind, over real HTTP",

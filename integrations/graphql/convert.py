@@ -24,15 +24,31 @@ from graphql import (
     validate,
 )
 from graphql.language import (
+    DefinitionNode,
     DocumentNode,
+    EnumTypeDefinitionNode,
+    EnumTypeExtensionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    InputObjectTypeDefinitionNode,
+    InputObjectTypeExtensionNode,
+    InterfaceTypeDefinitionNode,
+    InterfaceTypeExtensionNode,
+    Node,
+    ObjectTypeDefinitionNode,
+    ObjectTypeExtensionNode,
     OperationDefinitionNode,
     OperationType,
+    ScalarTypeDefinitionNode,
+    ScalarTypeExtensionNode,
     SelectionSetNode,
     Source,
+    TypeDefinitionNode,
+    TypeExtensionNode,
+    UnionTypeDefinitionNode,
+    UnionTypeExtensionNode,
     print_ast,
 )
 from graphql.validation import (
@@ -53,6 +69,16 @@ _MAX_TOKENS = 200_000
 # they do not declare. Only errors that leave the meaning open are refused, with their place.
 _SDL_RULES = [KnownTypeNamesRule, UniqueTypeNamesRule, UniqueOperationTypesRule]
 _RULES = [rule for rule in specified_rules if rule is not NoUnusedFragmentsRule]
+
+
+_BASES: dict[type[Node], type[TypeDefinitionNode]] = {
+    ScalarTypeExtensionNode: ScalarTypeDefinitionNode,
+    ObjectTypeExtensionNode: ObjectTypeDefinitionNode,
+    InterfaceTypeExtensionNode: InterfaceTypeDefinitionNode,
+    UnionTypeExtensionNode: UnionTypeDefinitionNode,
+    EnumTypeExtensionNode: EnumTypeDefinitionNode,
+    InputObjectTypeExtensionNode: InputObjectTypeDefinitionNode,
+}
 
 
 @dataclass(slots=True)
@@ -76,7 +102,7 @@ def schema_from_sdl(content: bytes, name: str) -> bytes:
     """The introspection result `{"__schema": ...}`. Directives that are not declared, and fields
     that are defined twice, are tolerated."""
     try:
-        document = parse(content.decode("utf-8-sig"))
+        document = _with_bases(parse(content.decode("utf-8-sig")))
         for error in validate_sdl(document, rules=_SDL_RULES)[:1]:
             raise error
         return orjson.dumps(introspection_from_schema(build_ast_schema(document, assume_valid_sdl=True)))
@@ -86,6 +112,22 @@ def schema_from_sdl(content: bytes, name: str) -> bytes:
         ) from None
     except (GraphQLError, TypeError) as error:
         raise SourceError(f"{name}{_line(error)}: {_sentence(error)}") from None
+
+
+def _with_bases(document: DocumentNode) -> DocumentNode:
+    """The first extension of a type that nobody defines becomes its definition: parts of a federated schema, and the
+    schemas of some generators, hold nothing but `extend type`.
+    """
+    defined = {one.name.value for one in document.definitions if isinstance(one, TypeDefinitionNode)}
+    out: list[DefinitionNode] = []
+    for one in document.definitions:
+        if isinstance(one, TypeExtensionNode) and one.name.value not in defined:
+            defined.add(one.name.value)
+            base = _BASES[type(one)]
+            out.append(base(**{key: getattr(one, key, None) for key in base.keys}))
+        else:
+            out.append(one)
+    return DocumentNode(definitions=tuple(out), loc=document.loc)
 
 
 def _line(error: Exception) -> str:

@@ -11,6 +11,8 @@ import orjson
 from integrations.base import JsonObject
 from integrations.graphql.scalars import leaf_schema, or_null, reference_to, with_description
 from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, is_name, item_type, nullable
+from integrations.graphql.uploads import UPLOAD
+from integrations.http.toolfile import TOOL_FILE
 
 
 def input_schema(
@@ -55,6 +57,9 @@ class _Builder:
         return here if reference.endswith("!") else or_null(here)
 
     def _named(self, found: Type) -> JsonObject:
+        if found.kind == "SCALAR" and found.name == UPLOAD:
+            self.definitions["ToolFile"] = TOOL_FILE
+            return reference_to("ToolFile")
         if found.kind == "SCALAR":
             return leaf_schema(found)
         if found.name not in self.definitions:
@@ -66,10 +71,15 @@ class _Builder:
     def _definition(self, found: Type) -> JsonObject:
         if found.kind == "ENUM":
             return with_description(leaf_schema(found), found.description.strip())
-        out = self.members(list(found.inputs.values()))
         if found.exclusive:
-            out |= {"minProperties": 1, "maxProperties": 1}
+            out: JsonObject = {"oneOf": [self._alone(value) for value in found.inputs.values()]}
+        else:
+            out = self.members(list(found.inputs.values()))
         return with_description(out, found.description.strip())
+
+    def _alone(self, value: InputValue) -> JsonObject:
+        """The only field of a one-of input object, which must not be null."""
+        return self.members([value._replace(type=f"{nullable(value.type)}!", default=None)])
 
 
 def _with_default(described: JsonObject, default: str | None) -> JsonObject:

@@ -1,14 +1,14 @@
 """Introspection: asking an endpoint for its schema, and reading a schema from a file.
 
-The full query is sent first; servers of older editions of the specification refuse parts of it and get a second query
-with only what the edition of 2018 has.
+The full query is sent first. Servers of older editions of the specification refuse parts of it: they get a second
+query with what the edition of 2021 has, and a third one with only what that of 2018 has.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -20,11 +20,17 @@ from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, 
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 _TIMEOUT_SECONDS = 30.0
-_MAX_TYPE_WRAPPERS = 7
+# As many as graphql-js asks for: four lists of non-null items, as in the coordinates of GeoJSON.
+_MAX_TYPE_WRAPPERS = 9
+Edition = Literal["2025", "2021", "2018"]
+EDITIONS: tuple[Edition, ...] = get_args(Edition)
 
 
-def introspection_query(full: bool) -> str:
-    """`full`: with deprecated arguments, scalar URLs and one-of input objects."""
+def introspection_query(edition: Edition) -> str:
+    """2018: fields, types and directives. 2021: also deprecated arguments, scalar URLs and repeatable directives.
+    2025: also one-of input objects.
+    """
+    full = edition != "2018"
     reference = "kind name"
     for _ in range(_MAX_TYPE_WRAPPERS):
         reference = f"kind name ofType {{ {reference} }}"
@@ -34,11 +40,11 @@ def introspection_query(full: bool) -> str:
     value = f"name description defaultValue type {{ {reference} }} {deprecation if full else ''}"
     return (
         "query IntrospectionQuery { __schema { queryType { name } mutationType { name } subscriptionType { name } "
-        f"types {{ kind name description {'specifiedByURL isOneOf' if full else ''} "
+        f"types {{ kind name description {'specifiedByURL' if full else ''} {'isOneOf' if edition == '2025' else ''} "
         f"fields{all_of} {{ name description {deprecation} type {{ {reference} }} args{old} {{ {value} }} }} "
         f"inputFields{old} {{ {value} }} interfaces {{ name }} "
         f"enumValues{all_of} {{ name description {deprecation} }} possibleTypes {{ name }} }} "
-        f"directives {{ name locations args {{ {value} }} }} }} }}"
+        f"directives {{ name locations {'isRepeatable' if full else ''} args{old} {{ {value} }} }} }} }}"
     )
 
 
@@ -56,8 +62,10 @@ async def ask_schema(
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
         url, sent = addressed(endpoint, headers, credential)
-        for full in (True, False):
-            body = orjson.dumps({"query": introspection_query(full), "operationName": "IntrospectionQuery"})
+        for edition in EDITIONS:
+            body = orjson.dumps(
+                {"query": introspection_query(edition), "operationName": "IntrospectionQuery"}
+            )
             response = await post(
                 http, url, sent, body, deadline=deadline, max_bytes=MAX_SOURCE_BYTES, allow=rules
             )

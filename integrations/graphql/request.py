@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
@@ -12,6 +13,7 @@ from integrations.graphql.nodes import print_nodes
 from integrations.graphql.schema import InputValue, named_type
 from integrations.graphql.tools import GraphQlTool
 from integrations.graphql.toolset import GraphQlToolset
+from integrations.graphql.uploads import files_in, multipart, without_files
 from integrations.graphql.values import coerce_arguments
 from integrations.lossless import typescript
 
@@ -24,15 +26,26 @@ class GraphQlRequest:
     name: str
     query: str
     variables: JsonObject
+    files: tuple[tuple[str, JsonObject], ...] = ()
 
-    def body(self) -> bytes:
-        """GraphQL over HTTP, section 5.4."""
+    def body(self) -> tuple[str, bytes]:
+        """Content-Type and content: JSON (GraphQL over HTTP, section 5.4), or a multipart request with the files."""
         content = {"query": self.query, "operationName": self.name, "variables": self.variables}
-        try:
-            return orjson.dumps(content)
-        except orjson.JSONEncodeError:
-            # Integers beyond 64 bits and lone surrogates are beyond orjson, not beyond JSON.
-            return json.dumps(content, separators=(",", ":")).encode()
+        if not self.files:
+            return "application/json", _json(content)
+        places = {str(index): [path] for index, (path, _) in enumerate(self.files)}
+        operations = _json(
+            {**content, "variables": without_files(self.variables, (path for path, _ in self.files))}
+        )
+        return multipart(operations, _json(places), [file for _, file in self.files])
+
+
+def _json(content: Any) -> bytes:
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:
+        # Integers beyond 64 bits and lone surrogates are beyond orjson, not beyond JSON.
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def build_request(
@@ -49,11 +62,14 @@ def build_request(
     selection = _selection(toolset, entry, select, problems) if entry.field is not None else ""
     if problems:
         raise InvalidArguments(problems)
+    files = tuple(files_in(toolset.schema, entry.arguments, variables))
     is_own = select is not None and selection != print_nodes(toolset.selection(entry.definition.name))
     canonical = {**variables, "select": selection} if is_own else variables
     if entry.operation is not None:
-        return GraphQlRequest(entry.kind, entry.operation.name, entry.operation.text, variables), canonical
-    return _field_request(entry, variables, selection), canonical
+        return GraphQlRequest(
+            entry.kind, entry.operation.name, entry.operation.text, variables, files
+        ), canonical
+    return replace(_field_request(entry, variables, selection), files=files), canonical
 
 
 def _selection(toolset: GraphQlToolset, entry: GraphQlTool, select: object, problems: list[Problem]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.http.responses import interpret, notable_headers, parse_json, wait_asked
+from integrations.http.responses import RETRYABLE, interpret, notable_headers, parse_json, wait_asked
 
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 500
@@ -19,8 +19,9 @@ _RATE_LIMIT_CODES = frozenset({"RATE_LIMITED", "RATE_LIMIT", "THROTTLED", "TOO_M
 def read_response(response: HttpResponse) -> Result:
     """The result agents see. Redirects, refused credentials and failing servers are the same failures as for REST."""
     status = response.status
-    content = parse_json(response.body, response.header("content-type"))
-    if isinstance(content, dict) and _is_answer(content) and status not in (401, 403, 429) and status < 500:
+    declared = response.header("content-type")
+    content = parse_json(response.body, declared)
+    if isinstance(content, dict) and _is_answer(content) and _counts(content, declared, status):
         return _answer(content, response)
     if 200 <= status < 300:
         return Failure("upstream_http_error", _not_graphql(response), status=status)
@@ -35,6 +36,17 @@ def _is_answer(content: JsonObject) -> bool:
     return "data" in content or isinstance(content.get("errors"), list)
 
 
+def _counts(content: JsonObject, declared: str, status: int) -> bool:
+    """`application/graphql-response+json` is an answer whatever the status (GraphQL over HTTP, section 6.4.2). Others
+    are unless the status says that nothing was executed, and always when there is data.
+    """
+    if status < 400 or (content.get("errors") and content.get("data") is not None):
+        return True
+    if declared.split(";")[0].strip().lower() == "application/graphql-response+json":
+        return bool(content.get("errors"))
+    return status not in (401, 403, 429) and status < 500
+
+
 def _not_graphql(response: HttpResponse) -> str:
     kind = response.header("content-type").split(";")[0] or "no content type"
     return f"HTTP {response.status}: the answer is no GraphQL response ({kind}, {len(response.body)} bytes)"
@@ -42,16 +54,20 @@ def _not_graphql(response: HttpResponse) -> str:
 
 def _answer(content: JsonObject, response: HttpResponse) -> Result:
     errors, data = content.get("errors"), content.get("data")
+    extensions = content.get("extensions")
     if not errors:
-        return Success(data, HttpInfo(response.status, notable_headers(response)))
+        return Success(data, HttpInfo(response.status, notable_headers(response)), extensions=extensions)
     listed = errors if isinstance(errors, list) else [errors]
     details: JsonObject = {"errors": listed[:_MAX_ERRORS], "data": data}
     if len(listed) > _MAX_ERRORS:
         details["errorCount"] = len(listed)
+    if extensions is not None:
+        details["extensions"] = extensions
     details |= wait_asked(response)
-    return Failure(
-        "graphql_errors", error_text(listed), any(map(_is_rate_limit, listed)), response.status, details
-    )
+    status = response.status
+    code = "connection_rejected" if status in (401, 403) else "graphql_errors"
+    retryable = status in RETRYABLE or any(map(_is_rate_limit, listed))
+    return Failure(code, error_text(listed), retryable, status, details)
 
 
 def error_text(errors: list[Any]) -> str:

@@ -17,12 +17,13 @@ from integrations.base import Credential, JsonObject, SourceError
 from integrations.child import run_child
 from integrations.graphql.introspection import ask_schema, schema_in_file
 from integrations.graphql.operations import NamedOperation, operation_from
+from integrations.graphql.pruning import pruned
 from integrations.graphql.schema import GraphQlSchema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
-_CONVERTER = "1"
+_CONVERTER = "2"
 _CHILD = "integrations.graphql.convert"
 
 
@@ -65,9 +66,10 @@ async def load_toolset(
     name = source.file.name if source.file is not None else source.endpoint.split("?")[0]
     raw = await _schema_of(source, name, options, http, credential, cache_dir)
     files = [await asyncio.to_thread(_document, path) for path in options.documents]
-    content, schema = await asyncio.to_thread(_read_schema, raw, name)
+    content, schema, left_out = await asyncio.to_thread(_read_schema, raw, name)
     del raw
     operations, warnings = await _operations(content, files, name, strict=source.file is not None)
+    warnings = [*left_out, *warnings]
     digest = hashlib.sha256(content + orjson.dumps([_CONVERTER, files])).hexdigest()
     del content
     # The parser of `select` takes a tenth of a second to import: here, not in the first call.
@@ -75,13 +77,16 @@ async def load_toolset(
     return _made(schema, digest, name, operations, warnings, options)
 
 
-def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema]:
-    """The schema, and its text without the wrapping it came in, so that equal schemas have equal texts."""
+def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema, list[str]]:
+    """The schema, its text without the wrapping it came in (so that equal schemas have equal texts), and what was
+    left out.
+    """
     with gc_paused():
-        schema = read_schema(raw, name)
+        whole, left_out = pruned(raw, name)
+        schema = read_schema(whole, name)
     if not schema.query:
         raise SourceError(f"{name}: the schema has no query type")
-    return orjson.dumps({"__schema": raw}), schema
+    return orjson.dumps({"__schema": whole}), schema, left_out
 
 
 def _made(

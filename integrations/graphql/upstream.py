@@ -12,6 +12,7 @@ from integrations.graphql.exchange import addressed, post
 from integrations.graphql.request import GraphQlRequest, build_request
 from integrations.graphql.responses import read_response
 from integrations.graphql.toolset import GraphQlToolset
+from integrations.graphql.uploads import PREFLIGHT
 from integrations.http import EgressRules, HttpClient, HttpResponse, origin_of
 
 
@@ -59,7 +60,10 @@ class GraphQlUpstream:
             url, headers = addressed(self._endpoint, self._headers, credential)
         except CredentialProblem as problem:
             return problem.failure
-        body = request.body()
+        kind, body = request.body()
+        if request.files:
+            headers = [(name, kind if name.lower() == "content-type" else value) for name, value in headers]
+            headers.append(PREFLIGHT)
 
         async def attempt() -> tuple[Result, HttpResponse]:
             response = await post(

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from integrations.base import JsonObject, Problem
 from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, item_type, nullable
+from integrations.graphql.uploads import UPLOAD
+from integrations.http.toolfile import file_bytes, is_tool_file
 from integrations.lossless import (
     boolean_from,
     integer_from,
@@ -147,10 +149,21 @@ class _Coercion:
         return value
 
     def _scalar(self, name: str, value: Any, pointer: str) -> Any:
+        if name == UPLOAD and not is_tool_file(value):
+            shape = '{_tag: "ToolFile", mimeType: "...", encoding: "base64", data: "..."}'
+            self._refuse(pointer, f"has to be a file, {shape}, not {typescript(value)}")
+        elif name == UPLOAD:
+            self._check_file(value, pointer)
         known, out = _built_in(name, value)
         if not known:
             self._refuse(pointer, f"has to be {_WORDS[name]}, not {typescript(value)}")
         return out
+
+    def _check_file(self, value: JsonObject, pointer: str) -> None:
+        try:
+            file_bytes(value)
+        except ValueError as error:
+            self._refuse(pointer, str(error))
 
 
 def _built_in(name: str, value: Any) -> tuple[bool, Any]:

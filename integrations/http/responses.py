@@ -18,7 +18,7 @@ from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjso
 from integrations.http.retry_after import milliseconds_asked
 from integrations.http.toolfile import tool_file
 
-_RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
+RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 # What code or a model acts on. The rest costs context, and may hold what nobody should see.
 _NOTABLE_HEADERS = frozenset(
     """
@@ -207,7 +207,7 @@ def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     details |= wait_asked(response)
     code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
     said = message or "no further explanation"
-    return Failure(code, f"HTTP {status}: {said}", status in _RETRYABLE, status, details)
+    return Failure(code, f"HTTP {status}: {said}", status in RETRYABLE, status, details)
 
 
 def wait_asked(response: HttpResponse) -> JsonObject:

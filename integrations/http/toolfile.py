@@ -8,6 +8,21 @@ from typing import Any
 
 from integrations.base import JsonObject
 
+TOOL_FILE: JsonObject = {
+    "type": "object",
+    "description": "A file: base64 data with a MIME type",
+    "properties": {
+        "_tag": {"const": "ToolFile"},
+        "name": {"type": "string"},
+        "mimeType": {"type": "string"},
+        "encoding": {"const": "base64"},
+        "data": {"type": "string"},
+        "byteLength": {"type": "integer"},
+    },
+    "required": ["_tag", "mimeType", "encoding", "data"],
+}
+"""The JSON Schema of a file value."""
+
 
 def is_tool_file(value: Any) -> bool:
     return isinstance(value, dict) and value.get("_tag") == "ToolFile"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from integrations.base import JsonObject
+from integrations.http.toolfile import TOOL_FILE
 from integrations.openapi.doc import BrokenReference, Doc
 from integrations.openapi.pointer import BRANCHES, mapping, split_fragment
 
@@ -34,19 +35,6 @@ _MAX_PARTS = 8
 HIDDEN = "x-readOnly"
 """The keyword that names the properties which a request leaves out."""
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
-TOOL_FILE: JsonObject = {
-    "type": "object",
-    "description": "A file: base64 data with a MIME type",
-    "properties": {
-        "_tag": {"const": "ToolFile"},
-        "name": {"type": "string"},
-        "mimeType": {"type": "string"},
-        "encoding": {"const": "base64"},
-        "data": {"type": "string"},
-        "byteLength": {"type": "integer"},
-    },
-    "required": ["_tag", "mimeType", "encoding", "data"],
-}
 
 
 class Definitions(Mapping[str, Any]):

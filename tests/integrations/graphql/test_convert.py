@@ -25,6 +25,21 @@ def test_undeclared_directives_are_tolerated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sdl", "fields"),
+    [
+        ("extend type Query { a: Int }", ["a"]),
+        ("extend type Query { a: Int } extend type Query { b: U } extend scalar U @x", ["a", "b"]),
+        ("type Query { a: Int } extend type Query { b: E } extend enum E { X }", ["a", "b"]),
+        ("extend schema { query: Root } extend type Root { c(i: I): N } extend input I { a: Int } "
+         "extend interface N { a: Int } type M implements N { a: Int } extend union V = M", ["c"]),
+    ],
+)  # fmt: skip
+def test_extensions_of_what_nobody_defines_are_definitions(sdl: str, fields: list[str]) -> None:
+    found = read_schema(orjson.loads(schema_from_sdl(sdl.encode(), "s"))["__schema"], "s")
+    assert list(found.types[found.query].fields) == fields
+
+
+@pytest.mark.parametrize(
     ("sdl", "words"),
     [
         (b"type Query {", r"s:1:13: Syntax Error"),

@@ -5,7 +5,13 @@ import pytest
 from graphql import parse, validate
 
 from integrations.base import Credential, CredentialPart, JsonObject, Secret, SourceError
-from integrations.graphql.introspection import ask_schema, introspection_query, schema_in_file
+from integrations.graphql.introspection import (
+    EDITIONS,
+    Edition,
+    ask_schema,
+    introspection_query,
+    schema_in_file,
+)
 from integrations.http import HttpClient
 from tests.integrations.echo import Reply, Seen, echo_server
 from tests.integrations.graphql.server import executable, graphql_server, introspection
@@ -16,9 +22,9 @@ async def asked(url: str, credential: Credential | None = None) -> JsonObject:
         return await ask_schema(url, http, credential or Credential(), headers={}, egress_allow=())
 
 
-@pytest.mark.parametrize("full", [True, False])
-def test_both_queries_are_valid(full: bool) -> None:
-    assert validate(executable(), parse(introspection_query(full))) == []
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_all_queries_are_valid(edition: Edition) -> None:
+    assert validate(executable(), parse(introspection_query(edition))) == []
 
 
 async def test_the_full_query_is_asked_first() -> None:

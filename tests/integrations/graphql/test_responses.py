@@ -26,6 +26,7 @@ def test_data_without_errors_is_a_success() -> None:
     result = read({"data": {"me": None}, "extensions": {"cost": 1}})
     assert isinstance(result, Success)
     assert result.data == {"me": None}
+    assert result.as_json()["extensions"] == {"cost": 1}
     assert isinstance(read({"data": {"x": 1}, "errors": []}), Success)
 
 
@@ -40,6 +41,37 @@ def test_partial_data_is_kept() -> None:
 def test_request_errors_with_status_400_are_graphql_errors() -> None:
     failure = failed({"errors": [{"message": "bad"}]}, 400, "application/graphql-response+json")
     assert (failure.code, failure.status, failure.details["data"]) == ("graphql_errors", 400, None)
+
+
+RESPONSE, JSON = "application/graphql-response+json; charset=utf-8", "application/json"
+ERRORS = [{"message": "boom"}]
+# Status, type, content, the code of the failure, whether it may be tried again.
+STATUSES: list[tuple[int, str, Any, str, bool]] = [
+    (500, RESPONSE, {"errors": ERRORS, "data": {"a": None}}, "graphql_errors", False),
+    (503, RESPONSE, {"errors": ERRORS}, "graphql_errors", True),
+    (429, RESPONSE, {"errors": ERRORS}, "graphql_errors", True),
+    (401, RESPONSE, {"errors": ERRORS}, "connection_rejected", False),
+    (500, JSON, {"errors": ERRORS, "data": {"a": 1}}, "graphql_errors", False),
+    (500, JSON, {"errors": ERRORS, "data": None}, "upstream_http_error", False),
+    (500, JSON, {"errors": ERRORS}, "upstream_http_error", False),
+    (500, RESPONSE, {"data": {"a": 1}}, "upstream_http_error", False),
+    (403, JSON, {"errors": ERRORS, "data": {"a": 1}}, "connection_rejected", False),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "content", "code", "retryable"), STATUSES)
+def test_an_answer_counts_whatever_the_status(
+    status: int, kind: str, content: Any, code: str, retryable: bool
+) -> None:
+    failure = failed(content, status, kind)
+    assert (failure.code, failure.status, failure.retryable) == (code, status, retryable)
+    if code == "graphql_errors":
+        assert failure.details["data"] == content.get("data")
+
+
+def test_extensions_of_failures_are_kept() -> None:
+    content = {"errors": ERRORS, "data": None, "extensions": {"cost": 1}}
+    assert failed(content).details["extensions"] == {"cost": 1}
 
 
 @pytest.mark.parametrize("error", [{"type": "RATE_LIMITED"}, {"extensions": {"code": "THROTTLED"}}])

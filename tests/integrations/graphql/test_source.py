@@ -73,7 +73,7 @@ async def test_sdl_is_converted_once(tmp_path: Path) -> None:
     second = await loaded(file, cache=cache)
     assert kept.stat().st_mtime_ns == stamp
     assert first.digest == second.digest == (await loaded(file)).digest
-    assert first.schemas("query.userBy").input["$defs"]["Key"]["maxProperties"] == 1
+    assert first.schemas("query.userBy").input["$defs"]["Key"]["oneOf"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_sdl_is_converted_once(tmp_path: Path) -> None:
         ("s.json", '{"data": {}}', "no introspection result"),
         ("s.json", "{", "no introspection result"),
         ("s.json", {"__schema": {"types": [], "queryType": None}}, "no query type"),
-        ("s.json", {"__schema": {"types": [{"kind": "OBJECT"}]}}, "not a GraphQL introspection result"),
+        ("s.json", {"__schema": {"types": [{"kind": "OBJECT"}]}}, "no query type"),
     ],
 )
 async def test_files_that_are_wrong(tmp_path: Path, name: str, content: object, words: str) -> None:
