@@ -247,7 +247,7 @@ class ExecutionResult:
             return waiting_text(self)
         if self.error is not None:
             return self.error.as_text()
-        return self.result_text if self.has_result else "(no result)"
+        return self.result_text if self.has_result else "(no result: use `return`)"
 
 
 def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:

@@ -115,8 +115,8 @@ async def test_structured_content_fits_the_declared_output_schema(shop: Proxy, m
     ("code", "text"),
     [
         ("return 'plain'", "plain"),
-        ("const a = 1", "(no result)"),
-        ("return undefined", "(no result)"),
+        ("const a = 1", "(no result: use `return`)"),
+        ("return undefined", "(no result: use `return`)"),
         ("null", "null"),
     ],
 )

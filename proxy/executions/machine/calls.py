@@ -198,9 +198,10 @@ def outcome_of(resolution: Resolution, address: str) -> bytes:
         return failure("outcome_unknown", text)
     if resolution.action == "expired":
         return failure("approval_expired", f"Nobody approved `{address}` in time; it was not sent.")
-    what = "declined" if resolution.action == "decline" else "cancelled"
     who = (
-        f"A person {what} `{address}`" if resolution.by_person else f"The approval of `{address}` was {what}"
+        f"A person declined `{address}`"
+        if resolution.by_person
+        else f"The approval of `{address}` was declined"
     )
     message = f"{who}; the call was not sent."
     return orjson.dumps({"throw": {"name": "ToolApprovalDeclinedError", "message": message}})

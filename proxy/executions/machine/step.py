@@ -63,6 +63,7 @@ from proxy.executions.machine.events import (
     Judged,
     MachineCommand,
     MachineEvent,
+    Resolution,
     Resumed,
     Settled,
     Started,
@@ -73,7 +74,7 @@ from proxy.executions.machine.events import (
     WorkerLost,
     WriteRecord,
 )
-from proxy.executions.machine.journal import TimerRecord
+from proxy.executions.machine.journal import HoldRecord, Past, TimerRecord, UpstreamQuestion
 from proxy.executions.machine.replay import Diverged, calls_made, restored
 from proxy.executions.machine.state import IllegalEvent, MachineState, Phase, Transition, advanced, without
 from proxy.sandbox.messages import TimerDelivery
@@ -124,7 +125,27 @@ def _resumed(state: MachineState, event: Resumed) -> Transition:
     state = state._replace(
         active_ms=past.active_ms, past=past, resolutions=event.resolutions, alive=event.alive
     )
+    cancelled = _cancelled(past, event.resolutions)
+    if cancelled is not None:
+        message = (
+            f"The approval of `{cancelled}` was cancelled, which ends the execution; the call was not sent."
+        )
+        return stop(state, Ended("canceled", name="CanceledError", message=message))
     return state, (StartWorker(past.start),)
+
+
+def _cancelled(past: Past, resolutions: Mapping[int, Resolution]) -> str | None:
+    """The address of a held call that somebody cancelled: the code is not asked, and nothing further is sent.
+
+    What an upstream asked is no such call: that upstream is told, and its call goes on.
+    """
+    for seq, resolution in resolutions.items():
+        record = past.last.get(seq)
+        if resolution.action != "cancel" or not isinstance(record, HoldRecord):
+            continue
+        if not isinstance(record.question, UpstreamQuestion):
+            return record.question.address
+    return None
 
 
 def _replayed(state: MachineState, event: WorkerBlocked | Finished) -> Transition:

@@ -135,3 +135,20 @@ async def test_what_nobody_drives_is_cancelled_where_it_is_asked_for() -> None:
         assert (
             await both.there.resume(task.result().execution_id, None, None, None, ALICE)
         ).status == "canceled"
+
+
+async def test_cancelling_an_approval_ends_the_execution_and_code_cannot_catch_it() -> None:
+    code = """try { await tools.demo.org.main.things.delete({n: 1}) } catch (e) { return 'caught' }
+      finally { await tools.demo.org.main.things.list({}) }"""
+    async with world(rules=[ASK]) as running:
+        paused = await running.run(code)
+        assert paused.status == "waiting_for_interaction"
+        ended = await running.executions.resume(paused.execution_id, "cancel", None, None, ALICE)
+        assert (ended.status, ended.exit_code, ended.has_result) == ("canceled", 130, False)
+        assert ended.text() == (
+            "CanceledError: The approval of `demo.org.main.things.delete` was cancelled, which ends the execution; "
+            "the call was not sent."
+        )
+        declined = await running.run(code.replace("things.list({})", "things.list({n: 2})"))
+        caught = await running.executions.resume(declined.execution_id, "decline", None, None, ALICE)
+        assert (caught.status, caught.result) == ("completed", "caught")

@@ -82,7 +82,7 @@ def test_structured_content_has_every_field_and_fits_its_schema() -> None:
 def test_null_is_a_result_and_nothing_is_not() -> None:
     assert result(has_result=True, result=None, result_text="null").structured()["result"] is None
     assert "result" not in result().structured()
-    assert result().text() == "(no result)"
+    assert result().text() == "(no result: use `return`)"
 
 
 def test_an_error_shows_its_place() -> None:

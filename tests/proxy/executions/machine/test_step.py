@@ -390,7 +390,6 @@ def test_an_approved_call_is_judged_again_recorded_and_sent() -> None:
     ("action", "word"),
     [
         ("decline", b"ToolApprovalDeclinedError"),
-        ("cancel", b"ToolApprovalDeclinedError"),
         ("expired", b"approval_expired"),
         ("fail", b"outcome_unknown"),
         ("done", b'"ok":true'),
@@ -404,6 +403,14 @@ def test_any_other_decision_settles_the_call_unsent(action: Any, word: bytes) ->
     assert isinstance(write.record, SettleRecord)
     assert word in write.record.outcome
     assert isinstance(deliver, Deliver)
+
+
+def test_a_cancelled_approval_ends_the_execution_before_anything_else_is_sent() -> None:
+    given = {0: Resolution("accept", {}, "int_1", 99.0), 1: Resolution("cancel", {})}
+    _, commands = resumed(records_of(call(0), call(1)), given)
+    assert ended(commands).status == "canceled"
+    assert ended(commands).name == "CanceledError"
+    assert not any(isinstance(one, DispatchCall | WriteRecord) for one in commands)
 
 
 def test_a_partial_decision_pauses_again_for_the_rest() -> None:
