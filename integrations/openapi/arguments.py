@@ -20,6 +20,7 @@ from integrations.openapi.serialize import is_undefined
 from integrations.openapi.wire_names import SuppliedNames, is_supplied
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+_MAX_KEYS = 40
 _CONTAINERS = {
     "path": "path", "query": "query", "header": "header", "cookie": "cookie",
     "pathParams": "path", "queryParams": "query", "params": "query", "headers": "header", "cookies": "cookie",
@@ -141,12 +142,12 @@ def _is_ignored(binding: OperationBinding, name: str) -> bool:
 
 def _hint(name: str, known: Any) -> str:
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1, 0.6)
-    if close:
-        return f"; did you mean `{close[0]}`?"
     if not names:
         return "; this tool takes no such arguments"
-    return f"; known are {', '.join(f'`{n}`' for n in names[:12])}{' ...' if len(names) > 12 else ''}"
+    close = difflib.get_close_matches(name, names, 1, 0.6)
+    meant = f"; did you mean `{close[0]}`?" if close else ";"
+    more = f", ... {len(names) - _MAX_KEYS} more" if len(names) > _MAX_KEYS else ""
+    return f"{meant} known are {', '.join(f'`{n}`' for n in names[:_MAX_KEYS])}{more}"
 
 
 def _check_required(binding: OperationBinding, given: GivenArguments, supplied: SuppliedNames) -> None:

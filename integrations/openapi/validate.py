@@ -1,8 +1,8 @@
 """Argument values against their schemas (JSON Schema 2020-12, formats as annotations).
 
 Parameters, form fields and XML are sent as text, so that `5`, `"5"` and `5.0` are the same value there: a value is
-refused only when neither itself nor its text nor the text read as JSON fits the schema. JSON bodies are compared
-without any conversion.
+refused only when neither itself nor its text nor the text read as JSON fits the schema. In a JSON body a
+value of the wrong type is read as what it means where that loses nothing (`readings`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from jsonschema.exceptions import best_match
 from integrations.base import Problem
 from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_xml
 from integrations.http.toolfile import is_tool_file
+from integrations.lossless import typescript
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
 from integrations.openapi.bodies import takes_parts
@@ -26,6 +27,7 @@ from integrations.openapi.config import Validate
 from integrations.openapi.lenient import LENIENT
 from integrations.openapi.multipart import has_unnamed_parts
 from integrations.openapi.pointer import join_pointer, mapping
+from integrations.openapi.readings import fitting_reading
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
 from integrations.validator import schema_errors
@@ -41,11 +43,13 @@ class _Check:
     closure: Closure
     keywords: Any
 
-    def problems(self, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
+    def errors(self, schema: Any, value: Any) -> list[ValidationError]:
         defs = self.closure.defs
         closed = {"$defs": defs, **schema} if defs and isinstance(schema, dict) else schema
-        for error in islice(schema_errors(closed, value, keywords=self.keywords), _MAX_PROBLEMS):
-            yield _problem(error, pointer)
+        return list(islice(schema_errors(closed, value, keywords=self.keywords), _MAX_PROBLEMS))
+
+    def problems(self, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
+        return (_problem(error, pointer) for error in self.errors(schema, value))
 
 
 def check_values(
@@ -69,6 +73,10 @@ def check_values(
         out += _textual_problems(check, closure.parameters[key], value, given.pointers[key])
     if media is not None and given.body is not MISSING:
         found = _body_problems(check, media, given.body)
+        if found and is_json(media.essence):
+            schema = closure.media.get(media.type, True)
+            given.body = fitting_reading(lambda value: check.errors(schema, value), given.body)
+            found = _body_problems(check, media, given.body)
         fitting = _fitting_type(check, given, media) if found else []
         out += [*found[: _MAX_PROBLEMS - len(fitting)], *fitting]
     return out[:_MAX_PROBLEMS]
@@ -175,5 +183,11 @@ def _problem(error: ValidationError, pointer: str) -> Problem:
 
 
 def _reason(error: ValidationError) -> str:
-    message = error.message
+    """The sentence of the check, with the value as code writes it."""
+    spelled = repr(error.instance)
+    message = (
+        error.message.replace(spelled, typescript(error.instance)) if len(spelled) > 1 else error.message
+    )
+    if error.instance in ("", None) and error.absolute_path:
+        message += "; leave it out if you do not need it"
     return message if len(message) <= 240 else f"{message[:120]} ... {message[-100:]}"

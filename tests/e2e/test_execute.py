@@ -246,7 +246,7 @@ async def test_an_unknown_tool_suggests_what_is_near(shop: Proxy) -> None:
         ("things.get({id: 't1', bogus: 1})", "/bogus"),
         ("things.list({limit: 'many'})", "/limit"),
         ("things.create({body: {}})", "/body"),
-        ("things.create({body: {name: 5}})", "/body/name"),
+        ("things.create({body: {name: {}}})", "/body/name"),
         ("things.create({})", "/body"),
     ],
 )

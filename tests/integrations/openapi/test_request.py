@@ -41,7 +41,7 @@ def test_google_style_reserved_names() -> None:
 def test_missing_and_unknown_arguments_are_all_reported() -> None:
     document = operation("/x/{id}", parameters=[ID, query("limit", type="integer")])
     found = problems_of(document, {"limmit": 1})
-    assert found["/limmit"] == "unknown argument; did you mean `limit`?"
+    assert found["/limmit"] == "unknown argument; did you mean `limit`? known are `id`, `limit`"
     assert "missing" in found["/id"]
 
 

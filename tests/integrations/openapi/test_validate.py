@@ -35,9 +35,16 @@ NODE = {
 }
 
 
-def test_json_bodies_are_compared_as_they_are() -> None:
-    assert problems_of(body("application/json", NODE), {"body": {"n": "1"}}) == {
-        "/body/n": "'1' is not of type 'integer'"
+def test_json_bodies_are_compared_as_they_are_meant() -> None:
+    assert problems_of(body("application/json", NODE), {"body": {"n": "1"}}) == {}
+    assert problems_of(body("application/json", NODE), {"body": {"n": "1x"}}) == {
+        "/body/n": "\"1x\" is not of type 'integer'"
+    }
+    assert problems_of(body("application/json", NODE), {"body": {"n": {"a": True}}}) == {
+        "/body/n": "{a: true} is not of type 'integer'"
+    }
+    assert problems_of(body("application/json", NODE), {"body": {"n": ""}}) == {
+        "/body/n": "\"\" is not of type 'integer'; leave it out if you do not need it"
     }
     assert "/body" in problems_of(body("application/json", NODE), {"body": {}})
     assert problems_of(body("application/json", NODE), {"body": {"n": 1}}) == {}
