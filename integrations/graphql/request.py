@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
-
-import orjson
 
 from integrations.base import InvalidArguments, JsonObject, Problem
 from integrations.graphql.nodes import print_nodes
@@ -15,6 +12,7 @@ from integrations.graphql.tools import GraphQlTool
 from integrations.graphql.toolset import GraphQlToolset
 from integrations.graphql.uploads import files_in, multipart, without_files
 from integrations.graphql.values import coerce_arguments
+from integrations.json_text import write_json
 from integrations.lossless import typescript
 
 
@@ -41,11 +39,7 @@ class GraphQlRequest:
 
 
 def _json(content: Any) -> bytes:
-    try:
-        return orjson.dumps(content)
-    except orjson.JSONEncodeError:
-        # Integers beyond 64 bits and lone surrogates are beyond orjson, not beyond JSON.
-        return json.dumps(content, separators=(",", ":")).encode()
+    return write_json(content)
 
 
 def build_request(

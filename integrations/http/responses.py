@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
-
-import orjson
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
@@ -17,6 +13,7 @@ from integrations.http.disposition import file_name
 from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
 from integrations.http.retry_after import milliseconds_asked
 from integrations.http.toolfile import tool_file
+from integrations.json_text import read_json, write_json
 
 RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 # What code or a model acts on. The rest costs context, and may hold what nobody should see.
@@ -111,8 +108,8 @@ def _data(body: bytes, declared: str) -> Any:
 def _sniff(response: HttpResponse) -> Any:
     """No declared type: JSON if it is JSON, else text if it is UTF-8 without NUL, else bytes."""
     try:
-        return orjson.loads(response.body)
-    except orjson.JSONDecodeError:
+        return read_json(response.body)
+    except ValueError:
         pass
     name = file_name(response.header("content-disposition"))
     try:
@@ -125,21 +122,11 @@ def _sniff(response: HttpResponse) -> Any:
 def parse_json(body: bytes, declared: str) -> Any:
     """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly."""
     try:
-        if says_utf8(body, declared) and _LONG_NUMBER.search(body) is None:
-            return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
-        return json.loads(decode_text(body, declared), parse_float=_number, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+        if says_utf8(body, declared):
+            return read_json(body.removeprefix(b"\xef\xbb\xbf"))
+        return read_json(decode_text(body, declared))
+    except ValueError:
         return decode_text(body, declared)
-
-
-# What orjson rounds or refuses: integers beyond 64 bits, and exponents that may go beyond a double.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}|[0-9][eE]\+?[0-9]{3}")
-
-
-def _number(text: str) -> float | str:
-    """A number that no double holds stays text: it is not infinite, and the rest of the answer is not lost."""
-    value = float(text)
-    return value if isfinite(value) else text
 
 
 def _lines(text: str, truncated: bool) -> list[Any]:
@@ -149,8 +136,8 @@ def _lines(text: str, truncated: bool) -> list[Any]:
         lines.pop()
     for line in lines:
         try:
-            out.append(orjson.loads(line))
-        except orjson.JSONDecodeError:
+            out.append(read_json(line))
+        except ValueError:
             out.append(line)
     return out
 
@@ -163,8 +150,8 @@ def _sequence(text: str, truncated: bool) -> list[Any]:
         texts.pop()
     for each in texts:
         try:
-            out.append(orjson.loads(each))
-        except orjson.JSONDecodeError:
+            out.append(read_json(each))
+        except ValueError:
             out.append(each.strip())
     return out
 
@@ -188,8 +175,8 @@ def _events(text: str, truncated: bool) -> list[JsonObject]:
         if data:
             joined = "\n".join(data)
             try:
-                event["data"] = orjson.loads(joined)
-            except orjson.JSONDecodeError:
+                event["data"] = read_json(joined)
+            except ValueError:
                 event["data"] = joined
             out.append(event)
     return out
@@ -217,10 +204,7 @@ def wait_asked(response: HttpResponse) -> JsonObject:
 
 
 def _bounded(content: Any) -> Any:
-    try:
-        encoded = orjson.dumps(content)
-    except orjson.JSONEncodeError:
-        encoded = json.dumps(content).encode()
+    encoded = write_json(content)
     if len(encoded) <= _MAX_DETAIL_BYTES:
         return content
     return encoded[:_MAX_DETAIL_BYTES].decode("utf-8", "ignore") + " ... (cut)"

@@ -14,7 +14,6 @@ from urllib.parse import quote, urljoin
 
 import httpcore2
 import httpx2
-import orjson
 
 from integrations.base import SourceError
 from integrations.http import EgressDenied, EgressRules, HttpError, TooLarge, Unreachable, origin_of
@@ -31,6 +30,7 @@ from integrations.http.transport import (
     plain_context,
     tls_context,
 )
+from integrations.json_text import read_json, write_json
 from integrations.mcp.errors import McpError, McpErrorKind, OnError, says_session_is_unknown
 from integrations.mcp.servers import ResolveValues
 
@@ -368,15 +368,15 @@ def _header(response: httpcore2.Response, name: bytes) -> bytes:
 
 def _json_rpc_error(content: bytes) -> dict[str, object] | None:
     try:
-        parsed = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        parsed = read_json(content)
+    except ValueError:
         return None
     error = parsed.get("error") if isinstance(parsed, dict) else None
     return error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
 
 
 def _error_body(error: McpError) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error.as_error()})
+    return write_json({"jsonrpc": "2.0", "id": None, "error": error.as_error()})
 
 
 def _reason(error: Exception) -> str:

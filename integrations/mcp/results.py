@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from integrations.base import Failure, JsonObject, Result, Success
+from integrations.json_text import read_json
 from integrations.mcp.repair import BESIDE
 from integrations.mcp.toolset import Method
 
@@ -85,8 +86,8 @@ def _parse(text: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return _NO_VALUE
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return read_json(text)
+    except ValueError:
         return _NO_VALUE
 
 

@@ -7,7 +7,6 @@ array or object with nothing left is undefined and sends nothing (RFC 6570 secti
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -15,8 +14,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote
 
-import orjson
-
+from integrations.json_text import read_json, write_json
 from integrations.openapi.binding import COLLECTIONS, OperationParameter
 from integrations.openapi.pointer import mapping
 
@@ -92,18 +90,15 @@ def _number_text(value: float) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Compact JSON. Integers beyond 64 bits, which orjson refuses, go through the slow way."""
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Compact JSON."""
+    return write_json(value).decode()
 
 
 def parse_text(text: str) -> Any:
     """JSON with integers of any size; the text itself when it is none."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return text
 
 

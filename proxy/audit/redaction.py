@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+from integrations.json_text import read_json
 
 if TYPE_CHECKING:
     from proxy.config.model import ShownArguments
@@ -48,7 +48,7 @@ class Redaction:
             return {}
         shown: dict[str, Any] = {"sha256": sha256, "bytes": len(arguments)}
         if self.mode != "digest" and len(arguments) <= LONGEST:
-            value = orjson.loads(arguments)
+            value = read_json(arguments)
             shown["value"] = value if self.mode == "full" else self._redacted(value, ())
         return shown
 

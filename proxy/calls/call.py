@@ -10,10 +10,9 @@ import time
 import traceback
 from typing import Any, Final
 
-import orjson
-
 from integrations.base import Failure, JsonObject
 from integrations.conversation import InputNeeded
+from integrations.json_text import read_json
 from proxy.calls import outcome
 from proxy.calls.approval import Approval, ApprovalNeeded, CallTrace, Ready
 from proxy.calls.conversation import Talk
@@ -69,7 +68,7 @@ class Calls:
     ) -> Any:
         """The envelope, or a system tool's value. Raises `ToolDefect`, `WrongArgument`."""
         settlement = await self.settle(lease, principal, path, args, context)
-        value = orjson.loads(settlement.body)
+        value = read_json(settlement.body)
         if settlement.code == "internal_error":
             raise ToolDefect(value["throw"]["message"].partition("[")[2].rstrip("]"))
         if settlement.code == "wrong_argument":

@@ -12,16 +12,18 @@ from typing import Any
 
 import orjson
 
+from integrations.json_text import write_json
+
 
 class NotCanonical(ValueError):
-    """A value without a canonical form: nested deeper than 250 levels, or a number beyond 64 bits."""
+    """A value without a canonical form: nested too deep."""
 
 
 def canonical(arguments: Mapping[str, Any]) -> bytes:
     """The one form of equal arguments. Raises `NotCanonical`."""
     try:
-        return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:
+        return write_json(arguments, option=orjson.OPT_SORT_KEYS)
+    except ValueError as error:
         raise NotCanonical(str(error)) from error
 
 

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-import orjson
-
 from integrations.conversation import (
     Conversation,
     ElicitationAnswer,
@@ -26,6 +24,7 @@ from integrations.conversation import (
     OnProgress,
     Reply,
 )
+from integrations.json_text import read_json, write_json
 from integrations.schema_types.text import one_line
 from proxy.calls.scrub import Scrubber
 
@@ -114,8 +113,8 @@ class UpstreamCleaner:
         return self._scrubber.clean_text(text, self._known)
 
     def question(self, question: ElicitationRequest) -> ElicitationRequest:
-        body = self._scrubber.clean(orjson.dumps(asdict(question)), self._known)
-        return ElicitationRequest(**orjson.loads(body))
+        body = self._scrubber.clean(write_json(asdict(question)), self._known)
+        return ElicitationRequest(**read_json(body))
 
     def needed(self, needed: InputNeeded) -> InputNeeded:
         """`state` goes back to the upstream only, and stays as it is."""

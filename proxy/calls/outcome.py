@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import orjson
-
 from integrations.base import Failure, JsonObject, Problem
+from integrations.json_text import write_json
 from policies import Decision
 from proxy.principal import Principal
 
@@ -52,12 +51,12 @@ class PlainValue:
 
 def failed(failure: Failure) -> Settlement:
     """The settlement of an expected failure."""
-    return Settlement(orjson.dumps(failure.as_json()), False, failure.code)
+    return Settlement(write_json(failure.as_json()), False, failure.code)
 
 
 def thrown(name: str, message: str, code: str) -> Settlement:
     """A settlement that rejects the call's promise."""
-    return Settlement(orjson.dumps({"throw": {"name": name, "message": message}}), False, code)
+    return Settlement(write_json({"throw": {"name": name, "message": message}}), False, code)
 
 
 def not_found(path: str, suggestions: Sequence[str]) -> Failure:

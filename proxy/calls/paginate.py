@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from integrations.base import Failure, JsonObject
+from integrations.json_text import read_json
 from proxy.calls.approval import CallTrace
 from proxy.calls.outcome import PlainValue, Settlement
 from proxy.calls.pages import Names, ResultPage, read_page
@@ -75,7 +74,7 @@ async def paginate(
         if size > limits.total_bytes and pages:
             break
         pageable = pageable or tool()
-        page = read_page(orjson.loads(settlement.body), following, pageable.schema, pageable.names)
+        page = read_page(read_json(settlement.body), following, pageable.schema, pageable.names)
         if page.items is None:
             return _no_list() if pages == 0 else PlainValue({"items": items, "pages": pages})
         items += page.items
@@ -90,7 +89,7 @@ def _cut(
     items: list[Any], pages: int, following: JsonObject, settlement: Settlement
 ) -> PlainValue | Settlement:
     """What came before the error is not lost. A defect of ours still throws."""
-    answer = orjson.loads(settlement.body)
+    answer = read_json(settlement.body)
     if "error" not in answer:
         return settlement
     return PlainValue({"items": items, "pages": pages, "next": following, "error": answer["error"]})

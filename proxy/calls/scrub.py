@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
-import orjson
+from integrations.json_text import read_json, write_json
 
 REDACTED: Final = "[redacted]"
 # Removing every "a" or "42" would destroy results and hide nothing.
@@ -45,7 +45,7 @@ class Scrubber:
         if not any(encoding in body for each in encodings for encoding in each.found):
             return body
         texts = sorted({text for each in encodings for text in each.texts}, key=len, reverse=True)
-        return orjson.dumps(_rewritten(orjson.loads(body), texts))
+        return write_json(_rewritten(read_json(body), texts))
 
     def clean_text(self, text: str, secrets: Iterable[str]) -> str:
         """The same for plain text, such as a traceback."""
@@ -66,7 +66,7 @@ def _encodings_of(secret: str) -> _Encodings:
     plain.add(secret.encode().hex().upper())
     escaped = {encoding for text in plain for encoding in _as_json_text(text)}
     texts = tuple(sorted(plain | escaped, key=len, reverse=True))
-    found = {orjson.dumps(text)[1:-1] for text in texts}
+    found = {write_json(text)[1:-1] for text in texts}
     return _Encodings(texts, tuple(found))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import orjson
-
 from integrations.base import Failure, PreparedCall, Result
 from integrations.conversation import SILENT, InputNeeded
+from integrations.json_text import MAX_DEPTH, JsonTooDeep, write_value
 from proxy.calls import outcome
 from proxy.calls.approval import CallTrace, Ready, with_key
 from proxy.calls.conversation import Talk, UpstreamCleaner
@@ -85,13 +84,10 @@ class CallSender:
         """The answer as bytes: small enough, and without the secrets that the call was sent with."""
         address = trace.address or trace.path
         try:
-            body = orjson.dumps(answer.value if isinstance(answer, PlainValue) else answer.as_json())
-        except TypeError as error:
-            if "Recursion" not in str(error):
-                raise
-            message = (
-                f"The result of `{address}` is nested more than 250 levels deep and cannot be passed on."
-            )
+            value, envelope = (answer.value, 0) if isinstance(answer, PlainValue) else (answer.as_json(), 1)
+            body = write_value(value, MAX_DEPTH + envelope)
+        except JsonTooDeep:
+            message = f"The result of `{address}` is nested more than {MAX_DEPTH} levels deep and cannot be passed on."
             return outcome.failed(Failure("upstream_response_too_large", message))
         if len(body) > self.limits.result_bytes:
             return outcome.failed(outcome.too_large(address, len(body), self.limits.result_bytes))

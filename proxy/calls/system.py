@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from integrations.base import Failure, JsonObject
+from integrations.json_text import read_json
 from integrations.lossless import boolean_from, integer_from, object_from, text_from, typescript
 from policies import explain_json
 from proxy.calls.outcome import PlainValue, WrongArgument, not_found, not_ready
@@ -198,7 +197,7 @@ class SystemTools:
         if stored is None:
             message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
             return Failure("result_not_found", message)
-        return PlainValue({"ref": ref, "bytes": len(stored)} | slice_of(orjson.loads(stored), offset, limit))
+        return PlainValue({"ref": ref, "bytes": len(stored)} | slice_of(read_json(stored), offset, limit))
 
 
 def slice_of(value: Any, offset: int, limit: int) -> JsonObject:

@@ -13,6 +13,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from integrations.json_text import write_json
 from proxy.commands.caller import add_caller_option, resolve_caller
 from proxy.commands.common import (
     EXIT_APPROVAL,
@@ -99,13 +100,12 @@ def _decided_on_server(args: argparse.Namespace, remote: Remote, result: dict[st
 
 def code_of(address: str, arguments: dict[str, Any]) -> str:
     """The program that makes one call. Raises `CannotRun` for what is no address."""
-    import orjson
 
     parts = address.removeprefix("tools.").split(".")
     if not all(parts):
         raise CannotRun(f"{address}: expected an address such as github.org.main.repos.get")
-    path = "".join(f"[{orjson.dumps(part).decode()}]" for part in parts)
-    return f"return await tools{path}({orjson.dumps(arguments).decode()})"
+    path = "".join(f"[{write_json(part).decode()}]" for part in parts)
+    return f"return await tools{path}({write_json(arguments).decode()})"
 
 
 async def _call(arguments: dict[str, Any], args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:

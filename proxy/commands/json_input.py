@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from integrations.json_text import read_json
 from proxy.commands.common import CannotRun
 
 
 def read_object(given: str) -> dict[str, Any]:
     """Raises `CannotRun` when it is not a JSON object."""
-    import orjson
 
     try:
         text = (
@@ -21,7 +21,7 @@ def read_object(given: str) -> dict[str, Any]:
             if given.startswith("@")
             else given
         )
-        value = orjson.loads(text)
+        value = read_json(text)
     except OSError as error:
         raise CannotRun(f"{given}: {error.strerror}") from None
     except ValueError as error:

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-import orjson
-
 from integrations.conversation import ElicitAction
+from integrations.json_text import read_json
 from proxy.executions.context import MillisecondClock
 from proxy.executions.interactions import (
     DecideOutcome,
@@ -110,7 +109,7 @@ class Decisions:
         answers: dict[str, ElicitAction] = dict(body_of(record).decided)
         if record.status == "paused":
             for one in await self._store.decisions(record.execution_id, record.owner):
-                answers[one.interaction_id] = orjson.loads(one.body)["action"]
+                answers[one.interaction_id] = read_json(one.body)["action"]
         return answers
 
     async def said_by_people(self, record: ExecutionRecord) -> dict[str, ElicitAction]:
@@ -122,7 +121,7 @@ class Decisions:
         if record.status == "paused":
             for one in await self._store.decisions(record.execution_id, record.owner):
                 if by_person(one):
-                    said[one.interaction_id] = orjson.loads(one.body)["action"]
+                    said[one.interaction_id] = read_json(one.body)["action"]
         return said
 
     def page_only(self, record: ExecutionRecord, decider: Principal, via: Via) -> bool:
@@ -246,7 +245,7 @@ class Decisions:
 
 def _standing(decision: InteractionDecision, stored: DecisionRecord) -> DecisionRefusal | None:
     """A decision about what is decided already. Without content it only has to agree."""
-    kept = orjson.loads(stored.body)
+    kept = read_json(stored.body)
     same = kept["action"] == decision.action and decision.content in ({}, kept["content"])
     return None if same else "already_decided"
 

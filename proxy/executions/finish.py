@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from integrations.json_text import MAX_DEPTH, JsonTooDeep
 from proxy.executions.context import MillisecondClock, RunContext
 from proxy.executions.lease import ExecutionLease, pauses, tell, topic
 from proxy.executions.machine.events import Ended, Pause
 from proxy.executions.open_calls import OpenCalls
-from proxy.executions.output import ShapedValue, TooDeep, blocks, shape
+from proxy.executions.output import UNSAFE_INTEGERS, ShapedValue, blocks, shape
 from proxy.executions.questions import interactions_for
 from proxy.executions.records import (
     ExecutionBody,
@@ -271,6 +272,7 @@ async def ended_with(context: RunContext, run: Run, ended: Ended, store: State) 
     result = replace(shell(context, run, ended.status), error=failure)
     if shaped is None:
         return result
+    result = replace(result, note=UNSAFE_INTEGERS) if shaped.unsafe else result
     return replace(
         result, has_result=True, result=shaped.value, result_text=shaped.text, result_ref=shaped.ref
     )
@@ -296,8 +298,8 @@ async def _shaped(
             max_bytes=limits.shown_result_bytes,
             ttl_seconds=limits.result_ttl_seconds,
         )
-    except TooDeep:
-        message = "The returned value is nested more than 250 levels deep."
+    except JsonTooDeep:
+        message = f"The returned value is nested more than {MAX_DEPTH} levels deep."
         return None, ExecutionError("ResultLimitError", message), Ended("failed", done)
     return shaped, None, ended
 

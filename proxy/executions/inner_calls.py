@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-import orjson
-
 from integrations.conversation import ElicitationRequest, InputNeeded, Reply
+from integrations.json_text import read_json, write_json
 from proxy.calls import Approval, ApprovalNeeded, CallContext, Calls, Ready, Settlement, Talk
 from proxy.calls.approval import ApprovalBinding
 from proxy.executions.context import MillisecondClock, RunContext
@@ -144,7 +143,7 @@ def not_shown(path: str) -> Settlement:
         f"The MCP server behind `{path}` asks for input in a form that cannot be shown; it was not answered."
     )
     error = {"code": "mcp_tool_error", "message": message, "retryable": False}
-    return Settlement(orjson.dumps({"ok": False, "error": error}), False, "mcp_tool_error")
+    return Settlement(write_json({"ok": False, "error": error}), False, "mcp_tool_error")
 
 
 # ---- judged --------------------------------------------------------------------------------------------------------
@@ -287,7 +286,7 @@ def earlier(past: Past | None) -> dict[int, CallEntry]:
 
 def code_of(outcome: bytes) -> str | None:
     """The failure's code in a recorded outcome; None when it went well."""
-    body = orjson.loads(outcome)
+    body = read_json(outcome)
     if not isinstance(body, dict):
         return None
     if "throw" in body:

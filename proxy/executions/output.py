@@ -16,6 +16,13 @@ from urllib.parse import quote
 import orjson
 
 from integrations.base import JsonObject
+from integrations.json_text import (
+    JsonTooDeep,
+    has_unsafe_integers,
+    with_safe_integers,
+    write_json,
+    write_value,
+)
 from proxy.state import Owner, State
 
 _SUMMARY_CHARACTERS: Final = 1000
@@ -65,8 +72,8 @@ def _text(text: str) -> JsonObject:
 
 def _json(value: Any) -> str:
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:
+        return write_json(value, option=orjson.OPT_INDENT_2).decode()
+    except JsonTooDeep:
         return "[a value nested too deeply to be shown]"
 
 
@@ -149,35 +156,41 @@ def _summary(block: JsonObject) -> JsonObject:
 
 
 # ---- the returned value ------------------------------------------------------------------------------------------
+UNSAFE_INTEGERS: Final = (
+    "Note: integers beyond 2^53 - 1 are strings in this result, because JavaScript clients would round them."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ShapedValue:
-    """A returned value as it goes out. `text` is the whole value for people; `ref` is set when it was stored."""
+    """A returned value as it goes out. `text` is the whole value for people; `ref` is set when it was stored; `unsafe`:
+    integers that a JavaScript client would round are strings in it.
+    """
 
     value: Any
     text: str
     ref: str | None = None
-
-
-class TooDeep(ValueError):
-    """A value nested deeper than JSON writers here go (250 levels)."""
+    unsafe: bool = False
 
 
 async def shape(value: Any, state: State, owner: Owner, *, max_bytes: int, ttl_seconds: float) -> ShapedValue:
-    """The value itself, or its preview when its JSON is larger than `max_bytes`. Raises `TooDeep`."""
+    """The value itself, or its preview when its JSON is larger than `max_bytes`. Raises `JsonTooDeep`."""
     body = dumped(value)
+    ref = await state.put_result(owner, body, ttl_seconds) if len(body) > max_bytes else None
+    size, unsafe = len(body), False
+    if has_unsafe_integers(body):
+        safe = with_safe_integers(value)
+        unsafe = safe != value
+        value, body = safe, dumped(safe)
     text = value if isinstance(value, str) else body.decode()
-    if len(body) <= max_bytes:
-        return ShapedValue(value, text)
-    ref = await state.put_result(owner, body, ttl_seconds)
-    return ShapedValue(truncated(value, len(body), ref, min(_PREVIEW_BYTES, max_bytes // 2)), text, ref)
+    if ref is not None:
+        value = truncated(value, size, ref, min(_PREVIEW_BYTES, max_bytes // 2))
+    return ShapedValue(value, text, ref, unsafe)
 
 
 def dumped(value: Any) -> bytes:
-    """JSON. Raises `TooDeep`."""
-    try:
-        return orjson.dumps(value)
-    except TypeError as error:
-        raise TooDeep(str(error)) from error
+    """JSON. Raises `JsonTooDeep`."""
+    return write_value(value)
 
 
 def truncated(value: Any, size: int, ref: str | None, preview_bytes: int) -> JsonObject:
@@ -204,12 +217,12 @@ class _Preview:
             return self._object(value, depth) if depth else {}
         if isinstance(value, list):
             return self._array(value, depth) if depth else []
-        self._left -= len(orjson.dumps(value))
+        self._left -= len(write_json(value))
         return value
 
     def _string(self, text: str) -> str:
         shown = text[: max(0, min(_STRING_CHARACTERS, self._left // 4))]
-        self._left -= len(orjson.dumps(shown))
+        self._left -= len(write_json(shown))
         return shown if len(shown) == len(text) else f"{shown}..."
 
     def _array(self, items: list[Any], depth: int) -> list[Any]:
@@ -224,7 +237,7 @@ class _Preview:
     def _object(self, fields: JsonObject, depth: int) -> JsonObject:
         shown: JsonObject = {}
         for key, item in fields.items():
-            self._left -= len(orjson.dumps(key)) + 2
+            self._left -= len(write_json(key)) + 2
             if self._left <= 0:
                 break
             shown[key] = self.of(item, depth - 1)

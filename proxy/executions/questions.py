@@ -15,10 +15,9 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
+from integrations.json_text import read_json, write_json
 from integrations.schema_types.text import visible
 from proxy.calls import ApprovalNeeded, Ready
 from proxy.calls.canonical import canonical, digest
@@ -85,7 +84,7 @@ def new_id() -> str:
 
 def binding_digest(question: Question) -> str:
     """What a stored decision must have been made about."""
-    return hashlib.sha256(orjson.dumps(question.binding)).hexdigest()
+    return hashlib.sha256(write_json(question.binding)).hexdigest()
 
 
 # ---- shown ---------------------------------------------------------------------------------------------------------
@@ -166,7 +165,7 @@ def _asked_by_upstream(shown: Interaction, words: str) -> str:
         f"The server behind `{shown.address}` asks, in its own words, which nobody has checked:\n{quoted}\n"
     )
     if shown.url is None:
-        schema = orjson.dumps(dict(shown.requested_schema or {})).decode()
+        schema = write_json(dict(shown.requested_schema or {})).decode()
         form = f"requestedSchema: {schema}\n" if len(schema) <= _WORDS_CHARACTERS else ""
         return f"{head}{form}Accept with content that fits requestedSchema, decline, or cancel; that server gets it."
     host = urlsplit(shown.url).netloc
@@ -204,7 +203,7 @@ def resolutions_for(
 
 
 def _resolution(question: Interaction, decision: DecisionRecord) -> Resolution:
-    said = orjson.loads(decision.body)
+    said = read_json(decision.body)
     action = said["action"]
     if question.kind == "outcome_unknown":
         action = said["content"].get("outcome", "fail") if action == "accept" else "fail"
@@ -222,4 +221,4 @@ def chosen(
     resolutions: Mapping[str, Resolution], decisions: Mapping[str, DecisionRecord]
 ) -> dict[str, ElicitAction]:
     """The decisions as they were said, for repeating them."""
-    return {name: orjson.loads(decisions[name].body)["action"] for name in resolutions if name in decisions}
+    return {name: read_json(decisions[name].body)["action"] for name in resolutions if name in decisions}

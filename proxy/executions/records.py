@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
+from integrations.json_text import read_json, write_json
 from proxy.executions.interactions import ExecutionView, Interaction, InteractionDecision, Pending, Via
 from proxy.executions.machine.journal import AskedBy
 from proxy.executions.result import (
@@ -59,7 +58,7 @@ class ExecutionBody:
 
     def encoded(self) -> bytes:
         """As JSON."""
-        return orjson.dumps(self)
+        return write_json(self)
 
     def asked(self) -> tuple[Interaction, ...]:
         """The questions that wait, or waited last."""
@@ -82,7 +81,7 @@ class ExecutionBody:
 
 def body_of(record: ExecutionRecord) -> ExecutionBody:
     """The opposite of `ExecutionBody.encoded`."""
-    raw = orjson.loads(record.body)
+    raw = read_json(record.body)
     lists = {name: tuple(raw.get(name, ())) for name in ("interactions", "by_person")}
     return ExecutionBody(**{**raw, **lists})
 
@@ -248,13 +247,13 @@ def decision_record(
         owner=record.owner,
         binding=question.binding,
         expires_at=min(record.expires_at, (question.expires_at_ms + _GRACE_MS) / 1000),
-        body=orjson.dumps(said),
+        body=write_json(said),
     )
 
 
 def by_person(decision: DecisionRecord) -> bool:
     """Whether a person is known to have decided: on the page, in a dialogue, or with an account that did not ask."""
-    said = orjson.loads(decision.body)
+    said = read_json(decision.body)
     by = said.get("by", decision.owner.account_id)
     return said.get("via") in ("browser", "native") or by != decision.owner.account_id
 

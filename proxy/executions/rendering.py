@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from integrations.json_text import read_json, write_json
 from integrations.schema_types.text import visible
 
 SHOWN_CHARACTERS: Final = 4000
@@ -38,7 +39,7 @@ _ROOMS: Final = (
 
 def render(spelled: bytes) -> str:
     """Canonical JSON as inert text of at most 4,000 characters."""
-    value = orjson.loads(spelled)
+    value = read_json(spelled)
     whole = _text(value, 2)
     if len(whole) <= SHOWN_CHARACTERS:
         return whole
@@ -105,7 +106,7 @@ def _folded(value: Any, room: int) -> str:
 
 
 def _mark(value: Any) -> str:
-    body = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    body = write_json(value, option=orjson.OPT_SORT_KEYS)
     return f"{len(body):,} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
 
 

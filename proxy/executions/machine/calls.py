@@ -9,9 +9,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-import orjson
-
 from integrations.conversation import Reply
+from integrations.json_text import write_json
 from proxy.calls.canonical import NotCanonical, canonical, digest
 from proxy.executions.machine.elicitation import answer_to, answered, next_question
 from proxy.executions.machine.events import (
@@ -66,7 +65,7 @@ def admitted(state: MachineState, calls: tuple[ToolCall, ...]) -> Transition:
 
 def failure(code: str, message: str) -> bytes:
     """An envelope that says no."""
-    return orjson.dumps({"ok": False, "error": {"code": code, "message": message, "retryable": False}})
+    return write_json({"ok": False, "error": {"code": code, "message": message, "retryable": False}})
 
 
 _LIMIT_REACHED: Final = failure(
@@ -192,7 +191,7 @@ def hold(state: MachineState, call: ToolCall, question: Question, uses: str | No
 def outcome_of(resolution: Resolution, address: str) -> bytes:
     """What agent code sees of a call that was not approved, or that a person has settled."""
     if resolution.action == "done":
-        return orjson.dumps({"ok": True, "data": resolution.content.get("data")})
+        return write_json({"ok": True, "data": resolution.content.get("data")})
     if resolution.action == "fail":
         text = f"Whether `{address}` took effect is not known, and a person decided not to repeat it."
         return failure("outcome_unknown", text)
@@ -204,4 +203,4 @@ def outcome_of(resolution: Resolution, address: str) -> bytes:
         else f"The approval of `{address}` was declined"
     )
     message = f"{who}; the call was not sent."
-    return orjson.dumps({"throw": {"name": "ToolApprovalDeclinedError", "message": message}})
+    return write_json({"throw": {"name": "ToolApprovalDeclinedError", "message": message}})

@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import orjson
-
 from integrations.conversation import ElicitationAnswer, ElicitationRequest, InputNeeded
 from integrations.http.egress import parse_target
 from integrations.http.errors import EgressDenied
+from integrations.json_text import write_json
 from integrations.schema_types.text import one_line, visible
 from integrations.validator import schema_errors
 from proxy.executions.machine.events import ResolutionAction
@@ -40,7 +39,7 @@ def presentable(question: ElicitationRequest) -> ElicitationRequest | None:
     schema = _shown(question.schema, _DEPTH)
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return None
-    return None if len(orjson.dumps(schema)) > _SCHEMA_BYTES else ElicitationRequest(question.message, schema)
+    return None if len(write_json(schema)) > _SCHEMA_BYTES else ElicitationRequest(question.message, schema)
 
 
 def _plain(url: str) -> bool:

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Final, Literal, get_args
 import orjson
 
 from integrations.conversation import ElicitationAnswer, ElicitationKind, ElicitationRequest
+from integrations.json_text import read_json, write_json
 from policies.rules import Approver
 from proxy.calls.canonical import canonical, digest
 from proxy.sandbox.messages import Delivery, ResultDelivery, TimerDelivery
@@ -215,16 +216,16 @@ class CorruptJournal(ValueError):
 def encode(record: Record) -> bytes:
     """One record as JSON; an outcome is embedded unread."""
     if isinstance(record, StartRecord):
-        return orjson.dumps({"r": "start", "v": VERSION, **_fields(record)})
+        return write_json({"r": "start", "v": VERSION, **_fields(record)})
     if isinstance(record, DispatchRecord):
-        return orjson.dumps({"r": "call", **_fields(record)})
+        return write_json({"r": "call", **_fields(record)})
     if isinstance(record, HoldRecord):
         call = {"seq": record.seq, "path": record.path, "digest": record.digest}
-        return orjson.dumps({"r": "hold", **call, "ask": _question_json(record.question)})
+        return write_json({"r": "hold", **call, "ask": _question_json(record.question)})
     if isinstance(record, SettleRecord):
         body = {"r": "end", "seq": record.seq, "clock": record.clock}
-        return orjson.dumps({**body, "outcome": orjson.Fragment(record.outcome)})
-    return orjson.dumps({"r": "timer" if isinstance(record, TimerRecord) else "pause", **_fields(record)})
+        return write_json({**body, "outcome": orjson.Fragment(record.outcome)})
+    return write_json({"r": "timer" if isinstance(record, TimerRecord) else "pause", **_fields(record)})
 
 
 def _fields(record: StartRecord | DispatchRecord | TimerRecord | PauseRecord) -> dict[str, Any]:
@@ -266,7 +267,7 @@ def _request_json(request: ElicitationRequest) -> dict[str, Any]:
 def decode(line: bytes) -> Record:
     """Raises `CorruptJournal`."""
     try:
-        body = orjson.loads(line)
+        body = read_json(line)
         return _decoded(body.pop("r"), body)
     except CorruptJournal:
         raise
@@ -290,7 +291,7 @@ def _decoded(kind: str, body: dict[str, Any]) -> Record:
     if kind == "hold":
         return HoldRecord(body["seq"], body["path"], body["digest"], _question(body["ask"]))
     if kind == "end":
-        return SettleRecord(body["seq"], orjson.dumps(body["outcome"]), body["clock"])
+        return SettleRecord(body["seq"], write_json(body["outcome"]), body["clock"])
     if kind not in _PLAIN:
         raise CorruptJournal(f"an unknown record `{kind}`")
     return _PLAIN[kind](**body)

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio
-import orjson
 
 from integrations.base import JsonObject
+from integrations.json_text import read_json
 from proxy.serving.http.errors import RefusalKind, RequestRefusal
 
 AsgiScope = MutableMapping[str, Any]
@@ -193,8 +193,8 @@ def read_object(raw: bytes) -> JsonObject:
     if not raw.strip():
         return {}
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        value = read_json(raw)
+    except ValueError as error:
         raise RequestRefusal("bad_request", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise RequestRefusal("bad_request", "The body must be a JSON object.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -10,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from integrations.base import JsonObject
+from integrations.json_text import read_json, write_json
 from proxy.serving.http.errors import RequestRefusal, error_body
 
 RequestId = str | int
@@ -43,8 +43,8 @@ class JsonRpcMessage:
 def parse(body: bytes) -> JsonRpcMessage:
     """Raises `RequestRefusal`: -32700 for what is not JSON, -32600 for JSON that is not one JSON-RPC message."""
     try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        raw = read_json(body)
+    except ValueError:
         raise RequestRefusal("parse_error", "The body is not valid JSON.") from None
     if not isinstance(raw, dict):
         raise _invalid("must be one JSON-RPC object (batches are not supported)")
@@ -114,11 +114,8 @@ class JsonRpcOutcome:
 
 
 def encode(message: JsonObject) -> bytes:
-    """JSON bytes. Agent code can return lone surrogates, which only the slower encoder can write (as \\uXXXX)."""
-    try:
-        return orjson.dumps(message)
-    except TypeError:
-        return json.dumps(message, separators=(",", ":")).encode("ascii")
+    """JSON bytes."""
+    return write_json(message)
 
 
 def event(message: JsonObject) -> bytes:

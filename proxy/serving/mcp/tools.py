@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
+from integrations.json_text import JsonTooDeep, write_value
 from integrations.lossless import integer_from, object_from, typescript
 from proxy.catalog import PAUSE_RULE
 from proxy.config import ElicitationMode
@@ -113,7 +112,11 @@ def read_execute(
     metadata = object_from(arguments.get("metadata", {}))
     if metadata is None:
         raise BadArgument(_wrong("metadata", "an object", arguments["metadata"]))
-    if len(orjson.dumps(metadata)) > METADATA_BYTES:
+    try:
+        size = len(write_value(metadata))
+    except JsonTooDeep as why:
+        raise BadArgument(f"`metadata` must not be {why}.") from None
+    if size > METADATA_BYTES:
         raise BadArgument(
             f"`metadata` must not be larger than {METADATA_BYTES} bytes; audit records hold it."
         )

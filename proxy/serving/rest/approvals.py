@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
+from integrations.json_text import read_json
 from proxy.executions import (
     REFUSALS,
     DecideOutcome,
@@ -170,8 +169,8 @@ def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, Inte
 def _content(value: object) -> JsonObject:
     if isinstance(value, str):
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            value = read_json(value)
+        except ValueError:
             value = 0
     if value is None:
         return {}

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, cast
 
-import orjson
 from quart import Quart, Response, request
 
+from integrations.json_text import write_json
 from proxy.serving.admission import check_operator
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
@@ -154,4 +154,4 @@ async def _internal(error: Exception) -> Response:
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(body), status, dict(headers or {}), content_type="application/json")
+    return Response(write_json(body), status, dict(headers or {}), content_type="application/json")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
-import orjson
 from quart import Quart, Response, request
 
+from integrations.json_text import write_json
 from proxy.serving.admission import SCOPE_KEY, AdmittedRequest
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
@@ -24,7 +24,7 @@ QuartView = Callable[..., Awaitable[Response]]
 def add_api(app: Quart, gateway: Gateway, drain: Drain) -> None:
     """Add every route of the table, and the document. The views answer only what `ApiAdmission` has let in."""
     table = routes(DetachedTasks())
-    described = orjson.dumps(document(table))
+    described = write_json(document(table))
 
     async def openapi() -> Response:
         return Response(described, content_type="application/json")
@@ -50,9 +50,7 @@ def _view(route: Route, gateway: Gateway, drain: Drain) -> QuartView:
             headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
             return refused(ApiProblem(503, "unavailable", message, headers))
         headers = {"cache-control": "no-store"}
-        return Response(
-            orjson.dumps(response.body), response.status, headers, content_type="application/json"
-        )
+        return Response(write_json(response.body), response.status, headers, content_type="application/json")
 
     return view
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mcp_types import ContentBlock
 from pydantic import TypeAdapter
 
-from proxy.executions.output import TooDeep, blocks, preview, shape, summaries
+from integrations.json_text import JsonTooDeep
+from proxy.executions.output import blocks, preview, shape, summaries
 from proxy.state import MemoryCaps, MemoryState, Owner
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(ContentBlock)
@@ -157,7 +158,7 @@ async def test_an_overdeep_value_is_refused() -> None:
     deep: Any = 1
     for _ in range(300):
         deep = [deep]
-    with pytest.raises(TooDeep):
+    with pytest.raises(JsonTooDeep):
         await shape(deep, MemoryState(), OWNER, max_bytes=1000, ttl_seconds=60)
 
 
@@ -196,3 +197,11 @@ def test_an_array_of_content_blocks_is_emitted_block_by_block(
     assert out == (
         shown or [{"type": "text", "text": orjson.dumps(emitted, option=orjson.OPT_INDENT_2).decode()}]
     )
+
+
+async def test_integers_that_clients_would_round_are_strings_and_said_so() -> None:
+    shaped = await shape({"id": 2**60, "n": [5, 2**70]}, MemoryState(), OWNER, max_bytes=1000, ttl_seconds=60)
+    assert shaped.value == {"id": "1152921504606846976", "n": [5, "1180591620717411303424"]}
+    assert shaped.unsafe
+    plain = await shape({"id": "12345678901234567890"}, MemoryState(), OWNER, max_bytes=1000, ttl_seconds=60)
+    assert not plain.unsafe
