@@ -262,7 +262,7 @@ async def test_t23_errors_are_catchable_and_unawaited_calls_are_in_the_result(
 ) -> None:
     code = """
         let caught = "";
-        try { await tools.search({query: 5}); } catch (error) { caught = error.name; }
+        try { await tools.search({query: {}}); } catch (error) { caught = error.name; }
         tools.shop.org.main.things.get({id: "unawaited"});
         return caught;"""
     answer = await shop.execute(code)
@@ -277,7 +277,7 @@ async def test_t23_errors_are_catchable_and_unawaited_calls_are_in_the_result(
 @pytest.mark.parametrize(
     ("code", "value"),
     [
-        ("return '\\ud800'", "\ufffd"),
+        ("return '\\ud800'", "\ud800"),
         ("return {['\\u0000']: '\\u2028'}", {"\u0000": "\u2028"}),
         ("return [NaN, Infinity, -0]", [None, None, 0]),
         ("return 2n ** 70n", str(2**70)),
