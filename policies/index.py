@@ -1,21 +1,57 @@
 """Which patterns match an address, without trying them all: a trie over segments.
 
 A lookup visits only the nodes that the address can reach: the literal child, the `*` child and the few
-children with a `*` inside a segment. Its cost depends on the address, not on how many rules there are.
+children with a `*` inside a segment. Its cost depends on the address, not on how many rules there are: where many
+segments hold a `*`, only those are tried whose longest literal part stands in the address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from policies.patterns import Pattern, segment_matches
+
+# So few are tried one by one faster than they are looked up.
+_FEW = 8
+
+
+class _Globs:
+    """Children whose segment holds a `*` among letters, filed under the longest literal part of it."""
+
+    __slots__ = ("_by_part", "_lengths", "_nodes")
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self._by_part: dict[str, list[str]] = {}
+        self._lengths: list[int] = []
+
+    def child(self, segment: str) -> _Node:
+        """The node of this segment, made when it is not there."""
+        node = self._nodes.get(segment)
+        if node is None:
+            node = self._nodes[segment] = _Node()
+            part = max(segment.split("*"), key=len)
+            self._by_part.setdefault(part, []).append(segment)
+            if len(part) not in self._lengths:
+                self._lengths.append(len(part))
+        return node
+
+    def reached_by(self, text: str) -> Iterator[_Node]:
+        for glob in self._nodes if len(self._nodes) <= _FEW else self._candidates(text):
+            if segment_matches(glob, text):
+                yield self._nodes[glob]
+
+    def _candidates(self, text: str) -> Iterator[str]:
+        parts = {text[at : at + size] for size in self._lengths for at in range(len(text) - size + 1)}
+        for part in parts:
+            yield from self._by_part.get(part, ())
 
 
 @dataclass(slots=True)
 class _Node:
     literal: dict[str, _Node] = field(default_factory=dict)
-    globs: dict[str, _Node] = field(default_factory=dict)
+    globs: _Globs | None = None
     star: _Node | None = None
     here: list[int] = field(default_factory=list)
     below: list[int] = field(default_factory=list)
@@ -25,7 +61,10 @@ class _Node:
         if segment == "*":
             self.star = self.star or _Node()
             return self.star
-        return (self.globs if "*" in segment else self.literal).setdefault(segment, _Node())
+        if "*" in segment:
+            self.globs = self.globs or _Globs()
+            return self.globs.child(segment)
+        return self.literal.setdefault(segment, _Node())
 
     def reached_by(self, segment: str) -> Iterable[_Node]:
         exact = self.literal.get(segment)
@@ -33,9 +72,8 @@ class _Node:
             yield exact
         if self.star is not None:
             yield self.star
-        for glob, node in self.globs.items():
-            if segment_matches(glob, segment):
-                yield node
+        if self.globs is not None:
+            yield from self.globs.reached_by(segment)
 
 
 class PatternIndex:

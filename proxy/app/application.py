@@ -125,7 +125,7 @@ class Application:
         return self._now.access
 
     def load(self) -> LoadedConfig:
-        return load_config(self.options.paths, env=self.options.env)
+        return load_config(self.options.paths, env=self.options.env, advice=False)
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
@@ -224,7 +224,7 @@ class Application:
 @asynccontextmanager
 async def open_application(options: StartOptions) -> AsyncIterator[Application]:
     """Everything open and the config applied. Raises `InvalidConfig` with the rendered diagnostics."""
-    first = load_config(options.paths, env=options.env)
+    first = load_config(options.paths, env=options.env, advice=False)
     if first.config is None:
         raise InvalidConfig(rendered(first.diagnostics))
     set_logging(first.config, options.env)
@@ -252,6 +252,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
             watcher=watcher,
             references=references,
             on_outcome=application.auditing.reloaded,
+            advise=LoadedConfig.advised,
         )
         application.use_reloader(await stack.enter_async_context(reloader))
         outcome = await reloader.reload("start")

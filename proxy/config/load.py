@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import Any
@@ -60,6 +60,13 @@ class LoadedConfig:
     refused: tuple[str, ...] = ()
     view: ConfigView | None = field(default=None, repr=False, compare=False)
 
+    def advised(self) -> LoadedConfig:
+        """The same with its lint (W6xx), for what was loaded without."""
+        if self.config is None or self.view is None:
+            return self
+        found = diagnose(self.view.root, list(advise(self.view)))
+        return replace(self, diagnostics=tuple(_sorted([*self.diagnostics, *found], self.files)))
+
     def effective(self) -> dict[str, Any] | None:
         """The canonical effective config that `sha256` is of: references only, paths as they are written."""
         return effective(self.view.config) if self.config is not None and self.view is not None else None
@@ -82,11 +89,13 @@ def load_config(
     env: Mapping[str, str] | None,
     stdin: bytes | None = None,
     secrets: bool = True,
+    advice: bool = True,
 ) -> LoadedConfig:
     """Read files and directories, in this order. Never raises for what they hold.
 
     `env` is the environment that is judged (E402 to E405); None judges none. `stdin` is what `-` stands for.
     Without `secrets` only other settings that refer to the environment are judged: no secret has to be there.
+    Without `advice` there is no lint; `advised` adds it.
     """
     read = list(_read(paths, stdin))
     files = tuple(source for source, _ in read)
@@ -100,7 +109,8 @@ def load_config(
     if not usable:
         return LoadedConfig(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
     whole = len(usable) == len(read)
-    return _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
+    loaded = _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
+    return loaded.advised() if advice else loaded
 
 
 def _read(paths: Sequence[FilePath | str], stdin: bytes | None) -> Iterable[tuple[SourceFile, Flaw | None]]:
@@ -167,8 +177,6 @@ def _judge(
         findings += _meaning(view, whole)
     findings = _worth_saying(findings, merged.broken)
     has_errors = bool(flawed) or any(not finding.is_warning for finding in findings)
-    if view is not None and not has_errors:
-        findings += advise(view)
     diagnostics = tuple(_sorted([*flawed, *diagnose(merged.root, findings)], files))
     if has_errors or view is None:
         return LoadedConfig(None, diagnostics, files, "", raw_digest, view=view)

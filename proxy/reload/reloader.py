@@ -4,6 +4,7 @@ Rules:
 - Whatever fails before the swap leaves the running generation untouched.
 - What was validated is what is built: a `Loaded` is never read again, only replaced by a newer one.
 - A reload asked for during a build starts over if the content is newer, and joins the build if it is not.
+- Advice is asked for after the swap, and not at all when something newer is wanted: nothing waits for it.
 - The work belongs to the reloader's task, not to the request that asked: hanging up changes nothing.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -67,8 +68,9 @@ class Reloader(Generic[L, G]):
     `load` blocks, and never raises for bad content. `build(loaded, generation)` makes the new generation
     without touching the running one; it may raise `Rejected`. It is cancelled when newer content
     supersedes it and must then close what it opened. `swap` assigns the pointer, tells the clients and
-    must not fail. `on_outcome` hears how each reload ended, and must not block. `references(config)` are the
-    files whose content belongs to the config (specs). `clock` is monotonic, `now` is Unix time, both in seconds.
+    must not fail. `advise(loaded)` blocks, and adds warnings. `on_outcome` hears how each reload ended, and must not
+    block. `references(config)` are the files whose content belongs to the config (specs). `clock` is monotonic, `now`
+    is Unix time, both in seconds.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Reloader(Generic[L, G]):
         now: Callable[[], float] = time.time,
         remind_seconds: float = REMIND_SECONDS,
         on_outcome: Callable[[ReloadOutcome], None] = lambda outcome: None,
+        advise: Callable[[L], L] | None = None,
     ) -> None:
         self._load, self._build, self._swap = load, build, swap
         self._watcher, self._references = watcher, references
@@ -92,6 +95,7 @@ class Reloader(Generic[L, G]):
         self._log = Logger("config")
         self._started: Any = None
         self._on_outcome = on_outcome
+        self._advise = advise
         self._requests = ReloadRequests()
         self._owner: asyncio.Task[None] | None = None
         self._stopped = False
@@ -170,14 +174,14 @@ class Reloader(Generic[L, G]):
             if step == "reject":
                 return self._rejected(read.loaded.diagnostics, read.loaded, began)
             if step == "keep":
-                return self._outcome("unchanged", read.loaded, began)
+                return await self._advised(self._outcome("unchanged", read.loaded, began), read.loaded)
             number = self._status.generation + 1
             building = asyncio.get_running_loop().create_task(
                 self._build(read.loaded, number), name="config-build"
             )
             newer = await self._superseded(building, read)
             if newer is None:
-                return self._finished(building, read, began)
+                return await self._advised(self._finished(building, read, began), read.loaded)
             if not building.cancelled() and building.exception() is None:
                 # It was done before it could be cancelled: it serves until the newer one does.
                 self._status.note(self._finished(building, read, began))
@@ -218,6 +222,21 @@ class Reloader(Generic[L, G]):
         )
         said = (*read.loaded.diagnostics, *(effects.warnings if effects is not None else ()))
         return self._outcome("applied", read.loaded, began, diagnostics=said, effects=effects)
+
+    async def _advised(self, outcome: ReloadOutcome, loaded: L) -> ReloadOutcome:
+        """The outcome with the lint of what runs now; as it is when it runs not, or something newer is wanted."""
+        if self._advise is None or outcome.result == "rejected":
+            return outcome
+        advising = asyncio.get_running_loop().create_task(
+            asyncio.to_thread(self._advise, loaded), name="config-advice"
+        )
+        try:
+            await self._requests.wanted_or_done(advising)
+        finally:
+            advising.cancel()
+        if not advising.done():
+            return outcome
+        return replace(outcome, diagnostics=(*advising.result().diagnostics, *outcome.effects.warnings))
 
     async def _read(self) -> _Read[L]:
         """Everything that is there now, in one piece: nothing changed between the first byte and the last."""

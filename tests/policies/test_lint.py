@@ -1,8 +1,22 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import Caller, Condition, Layer, Rule, ToolFacts, compile_policies, shadowed
+from policies import (
+    Caller,
+    Condition,
+    Layer,
+    Rule,
+    ToolFacts,
+    compile_policies,
+    index,
+    lint,
+    parse_pattern,
+    shadowed,
+)
+from policies.patterns import segment_matches
 from tests.policies import reference
 
 SOME = {"a": Condition(equals=1)}
@@ -50,3 +64,34 @@ def test_a_hidden_rule_never_decides(
 ) -> None:
     decision = compile_policies([Layer("policies", tuple(rules))]).decide(tool, caller, arguments)
     assert decision.rule_id not in {later.id for later, _ in shadowed(rules)}
+
+
+SHAPES = {
+    "one tool each": lambda n: Rule(f"r{n}", f"api.org.main.tool{n}", "block"),
+    "one glob each": lambda n: Rule(f"r{n}", f"api.*.*.g{10_000 + n}*", "block"),
+    "one principal each": lambda n: Rule(f"r{n}", "api.*", "block", principals=(f"key:k{n}",)),
+    "one integration each": lambda n: Rule(f"r{n}", f"api{n}.*", "block"),
+    "conditions": lambda n: Rule(f"r{n}", "api.*", "block", when=SOME),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_work_grows_with_the_rules_and_not_with_their_pairs(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"parsed": 0, "compared": 0, "tried": 0}
+
+    def counting(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            counts[name] += 1
+            return real(*arguments)
+
+        return call
+
+    monkeypatch.setattr(lint, "parse_pattern", counting("parsed", parse_pattern))
+    monkeypatch.setattr(lint, "_admits_all_of", counting("compared", lint._admits_all_of))
+    monkeypatch.setattr(index, "segment_matches", counting("tried", segment_matches))
+    rules = [SHAPES[shape](n) for n in range(2000)]
+    assert shadowed(rules) == []
+    assert counts["parsed"] == len(rules)
+    assert counts["compared"] + counts["tried"] <= len(rules)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from policies.patterns import covers, parse_pattern
+from policies.lint import hidden
 from proxy.config.callers import AuthConfig
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path, SourceNode
@@ -34,43 +34,20 @@ def advise(view: ConfigView) -> Iterator[Finding]:
 
 def _rules(view: ConfigView) -> Iterator[Finding]:
     for _, rules in view.layers():
-        earlier: dict[str, list[tuple[Path, RuleConfig]]] = {}
         for path, rule in rules:
             yield from _approves_everything(path, rule)
-            hiding = next((p for p, r in _candidates(rule, earlier) if _hides(r, rule)), None)
-            if hiding is not None and not isinstance(rule, PackRule):
-                related = (("the rule that always wins", (*hiding, "pattern")),)
+        for later, earlier in hidden([rule for _, rule in rules]):
+            path, rule = rules[later]
+            if not isinstance(rule, PackRule):
+                related = (("the rule that always wins", (*rules[earlier][0], "pattern")),)
                 message = f"rule `{_name(path, rule)}` can never apply: an earlier rule matches all of it"
                 yield Finding(
                     "W601", (*path, "pattern"), message, "move it up, or remove it", related=related
                 )
-            elif not rule.when:
-                earlier.setdefault(_head(rule.pattern), []).append((path, rule))
-
-
-def _head(pattern: str) -> str:
-    return pattern.removeprefix("tools.").partition(".")[0]
-
-
-def _candidates(
-    rule: RuleConfig, earlier: dict[str, list[tuple[Path, RuleConfig]]]
-) -> list[tuple[Path, RuleConfig]]:
-    """Earlier rules that could hide this one: those of the same integration, and those of all."""
-    head = _head(rule.pattern)
-    return earlier.get("*", []) + (earlier.get(head, []) if head != "*" else [])
 
 
 def _name(path: Path, rule: RuleConfig | PackUse) -> str:
     return rule.id or f"policies[{path[-1]}]"
-
-
-def _hides(earlier: RuleConfig, later: RuleConfig) -> bool:
-    """Whether `earlier` (which has no conditions) applies wherever `later` would."""
-    if earlier.principals is not None and not set(later.principals or ("",)) <= set(earlier.principals):
-        return False
-    if earlier.risk is not None and not set(later.risk or ("",)) <= set(earlier.risk):
-        return False
-    return covers(parse_pattern(earlier.pattern), parse_pattern(later.pattern))
 
 
 def _approves_everything(path: Path, rule: RuleConfig) -> Iterator[Finding]:

@@ -306,3 +306,43 @@ async def test_settings_that_need_a_restart_are_named_until_they_are_back() -> N
         source.text = "listen a"
         assert (await reloader.reload("watch")).restart_required == ()
     assert metrics.value("executor_config_restart_required") == 0
+
+
+class Advised(Text):
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return (Diagnostic("W601", "warning", "never"),)
+
+
+async def test_advice_comes_after_the_swap_and_is_part_of_the_answer() -> None:
+    source = Source()
+    seen: list[int] = []
+
+    def advise(loaded: Text) -> Text:
+        seen.append(len(source.live))
+        return Advised(loaded.text)
+
+    async with reloader_of(source, advise=advise) as reloader:
+        applied, unchanged = await reloader.reload("start"), await reloader.reload("http")
+    assert seen == [1, 1]
+    assert [[one.code for one in outcome.diagnostics] for outcome in (applied, unchanged)] == [["W601"]] * 2
+
+
+async def test_a_newer_reload_does_not_wait_for_advice() -> None:
+    source = Source()
+    advising, gate = threading.Event(), threading.Event()
+
+    def advise(loaded: Text) -> Text:
+        advising.set()
+        if len(source.live) == 1:
+            assert gate.wait(LIMIT_SECONDS)
+        return loaded
+
+    async with reloader_of(source, advise=advise) as reloader, asyncio.TaskGroup() as group:
+        first = group.create_task(reloader.reload("start"))
+        assert await asyncio.to_thread(advising.wait, LIMIT_SECONDS)
+        source.text = "block"
+        second = group.create_task(reloader.reload("watch"))
+        assert [(await soon(first)).result, (await soon(second)).result] == ["applied", "applied"]
+        gate.set()
+    assert source.live == [(1, "one"), (2, "block")]
