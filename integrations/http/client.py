@@ -1,4 +1,4 @@
-"""`HttpClient`: one request in, one bounded response out. Connections are pooled per egress rules and transport."""
+"""`HttpClient`: one request in, one bounded response out. Pools are per owner, egress rules and transport."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from integrations.http.backend import ResolveHost, system_resolve
 from integrations.http.decoding import decoder_for
 from integrations.http.egress import EgressRules, HttpTarget, check_scheme, parse_target
 from integrations.http.errors import EgressDenied, TimedOut, TooLarge, Unreachable
+from integrations.http.leftovers import guarded
 from integrations.http.transport import (
     DIRECT,
     ChooseTransport,
@@ -31,7 +32,7 @@ from integrations.http.transport import (
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN_IN_VALUES = re.compile(r"[\r\n\x00]")
 _CONNECT_SECONDS = 10.0
-_MAX_POOLS = 64
+_MAX_POOLS = 256
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
 
 
@@ -65,15 +66,15 @@ class _Call:
     partial: Collection[str]
 
 
-_PoolKey = tuple[EgressRules, TransportOptions, bool, tuple[object, ...]]
+_PoolKey = tuple[str, EgressRules, TransportOptions, bool, tuple[object, ...]]
 
 
 class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
-    A connection made under one set of egress rules, or over one transport, is never used for another: each pair
-    has its own pools, one for plain http and one for https. `stamp` returns headers that are added to every request
-    (trace context).
+    A connection made for one owner, under one set of egress rules, or over one transport, is never used for another:
+    each has its own pools, one for plain http and one for https. `stamp` returns headers that are added to every
+    request (trace context).
     """
 
     def __init__(
@@ -119,11 +120,12 @@ class HttpClient:
         call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
         return await self._send(call, DIRECT)
 
-    def through(self, choose: ChooseTransport) -> HttpClient:
-        """The same client and its pools, with every request over the transport that `choose` answers."""
-        return _Through(self, choose)
+    def through(self, choose: ChooseTransport, owner: str = "") -> HttpClient:
+        """The same client, with every request over the transport that `choose` answers. Connections that one `owner`
+        has made carry requests of no other."""
+        return _Through(self, choose, owner)
 
-    async def _send(self, call: _Call, transport: TransportOptions) -> HttpResponse:
+    async def _send(self, call: _Call, transport: TransportOptions, owner: str = "") -> HttpResponse:
         target = parse_target(call.url)
         check_scheme(target, call.allow)
         if transport.proxy is not None:
@@ -131,7 +133,7 @@ class HttpClient:
         headers = [*call.headers, *self._stamp()]
         request = _build(call.method, target, headers, call.body, call.timeout_seconds)
         pool = await self._pool(
-            call.allow, transport, target.scheme == "https" or transport.proxy is not None
+            call.allow, transport, target.scheme == "https" or transport.proxy is not None, owner
         )
         reading = _Reading(call.url, call.max_bytes, frozenset(call.partial), call.method.upper() == "HEAD")
         try:
@@ -150,9 +152,9 @@ class HttpClient:
         return reading.response()
 
     async def _pool(
-        self, rules: EgressRules, transport: TransportOptions, secure: bool
+        self, rules: EgressRules, transport: TransportOptions, secure: bool, owner: str
     ) -> httpcore2.AsyncConnectionPool:
-        key = (rules, transport, secure, transport.stamps())
+        key = (owner, rules, transport, secure, transport.stamps())
         pool = self._pools.get(key)
         if pool is None:
             context = self._context(transport, secure)
@@ -187,13 +189,14 @@ class HttpClient:
 class _Through(HttpClient):
     """A view of a client. It owns no connection, so closing it closes none."""
 
-    def __init__(self, owner: HttpClient, choose: ChooseTransport) -> None:
+    def __init__(self, client: HttpClient, choose: ChooseTransport, owner: str) -> None:
         super().__init__()
-        self._owner = owner
+        self._client = client
         self._choose = choose
+        self._owner = owner
 
-    async def _send(self, call: _Call, transport: TransportOptions) -> HttpResponse:
-        return await self._owner._send(call, self._choose())
+    async def _send(self, call: _Call, transport: TransportOptions, owner: str = "") -> HttpResponse:
+        return await self._client._send(call, self._choose(), self._owner)
 
 
 class _Reading:
@@ -210,7 +213,7 @@ class _Reading:
         self._truncated = False
 
     async def run(self, pool: httpcore2.AsyncConnectionPool, request: httpcore2.Request) -> None:
-        response = await pool.handle_async_request(request)
+        response = guarded(await pool.handle_async_request(request))
         try:
             self._status = response.status
             self._headers = [(_text(name), _text(value)) for name, value in response.headers]

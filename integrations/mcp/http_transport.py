@@ -20,6 +20,7 @@ from integrations.http import EgressDenied, EgressRules, HttpError, TooLarge, Un
 from integrations.http.backend import ResolveHost, system_resolve
 from integrations.http.decoding import Decoder, decoder_for
 from integrations.http.egress import HttpTarget, check_scheme, parse_target
+from integrations.http.leftovers import guarded
 from integrations.http.redirects import REDIRECTS
 from integrations.http.retry_after import milliseconds_asked
 from integrations.http.transport import (
@@ -213,7 +214,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 content=body,
                 extensions={"timeout": _TIMEOUTS},
             )
-            return await self._pool.handle_async_request(outgoing)
+            return guarded(await self._pool.handle_async_request(outgoing))
         except EgressDenied as error:
             # Raised by the pool: the address that the name resolved to is not allowed.
             raise McpError("denied", str(error)) from None

@@ -69,6 +69,7 @@ def plan_of(
 
 
 def upstream_of(
+    prefix: str,
     connection: Connection,
     integration: Integration,
     holding: Holding,
@@ -84,7 +85,9 @@ def upstream_of(
     headers = plain_headers(integration.headers)
     retries, allow = integration.retry.attempts - 1, integration.egress.allow
     toolset: Any = loaded.toolset
-    http = client_for(dependencies.http, integration, dependencies.resolver)
+    # An answer that a server mixes up stays with those whose credential it was asked with.
+    owner = key_of(prefix, [], connection.auth, integration.headers)
+    http = client_for(dependencies.http, integration, dependencies.resolver, owner)
     if isinstance(integration, GraphQl):
         return graphql_kind.GraphQlUpstream(
             toolset,
@@ -136,7 +139,9 @@ def _openapi_plan(
     key = source_key(integration, spec, options.root)
 
     def hold() -> Holding:
-        load = openapi_load(spec, options, client_for(dependencies.http, integration, dependencies.resolver))
+        load = openapi_load(
+            spec, options, client_for(dependencies.http, integration, dependencies.resolver, key)
+        )
         return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience))
 
     return ConnectionPlan(
@@ -233,7 +238,7 @@ def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: De
     asked = (endpoint, connection.auth, integration.headers, *transport_settings(integration)) if live else ()
     key = key_of("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
-    http = client_for(dependencies.http, integration, dependencies.resolver)
+    http = client_for(dependencies.http, integration, dependencies.resolver, key)
 
     async def load(cache: Path | None) -> Toolset:
         source = graphql_kind.SchemaSource(endpoint, file)

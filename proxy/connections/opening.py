@@ -188,7 +188,9 @@ class Connections:
             title,
             integration.timeout,
             loaded.digest,
-            None if failure else upstream_of(connection, integration, holding, loaded, self._dependencies),
+            None
+            if failure
+            else upstream_of(prefix, connection, integration, holding, loaded, self._dependencies),
             plan.resolve or Credential,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,

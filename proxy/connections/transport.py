@@ -6,7 +6,7 @@ from pathlib import Path
 
 from integrations import GraphQl, McpRemote, OpenApi
 from integrations.http import HttpClient, TransportOptions, Unreachable
-from integrations.http.transport import ChooseTransport
+from integrations.http.transport import DIRECT, ChooseTransport
 from proxy.config.secrets import Resolver, SecretMissing
 
 RemoteIntegration = OpenApi | GraphQl | McpRemote
@@ -17,11 +17,13 @@ def transport_settings(integration: RemoteIntegration) -> tuple[object, ...]:
     return (integration.proxy, integration.ca_bundle, integration.client_cert)
 
 
-def client_for(http: HttpClient, integration: RemoteIntegration, resolver: Resolver) -> HttpClient:
-    """`http` with the transport of this integration; `http` itself when the config sets none."""
+def client_for(
+    http: HttpClient, integration: RemoteIntegration, resolver: Resolver, owner: str
+) -> HttpClient:
+    """`http` with the transport of this integration, and with connections that nobody but `owner` uses."""
     if not any(transport_settings(integration)):
-        return http
-    return http.through(transport_chooser(integration, resolver))
+        return http.through(lambda: DIRECT, owner)
+    return http.through(transport_chooser(integration, resolver), owner)
 
 
 def transport_chooser(integration: RemoteIntegration, resolver: Resolver) -> ChooseTransport:

@@ -9,9 +9,10 @@ import pytest
 
 from integrations import OpenApi
 from integrations.base import Secret
-from integrations.http import HttpClient, TransportOptions, Unreachable
+from integrations.http import EgressRules, HttpClient, TransportOptions, Unreachable
 from proxy.config.secrets import Resolver
 from proxy.connections.transport import client_for, transport_chooser, transport_settings
+from tests.integrations.echo import echo_server
 
 CERT = {"cert": "/etc/client.pem", "key": {"env": "CLIENT_KEY"}}
 
@@ -25,10 +26,13 @@ def test_without_settings_the_transport_is_direct() -> None:
     assert transport_chooser(api(), Resolver({}))() == TransportOptions()
 
 
-async def test_only_an_integration_with_settings_gets_a_client_of_its_own() -> None:
-    async with HttpClient() as http:
-        assert client_for(http, api(), Resolver({})) is http
-        assert client_for(http, api(proxy="http://proxy.example:3128"), Resolver({})) is not http
+async def test_the_connections_of_a_client_are_its_owners() -> None:
+    async with echo_server() as echo, HttpClient() as http:
+        rules = EgressRules(origins=frozenset({echo.url}))
+        clients = [client_for(http, api(), Resolver({}), owner) for owner in ("one", "two", "one")]
+        for client in clients:
+            await client.request("GET", echo.url, [], None, timeout_seconds=10, max_bytes=10_000, allow=rules)
+        assert sorted(len(pool.connections) for pool in http._pools.values()) == [1, 1]
 
 
 def test_every_setting_is_used() -> None:
