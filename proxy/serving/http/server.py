@@ -10,8 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
+import h11
 import hypercorn.asyncio
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import Framework
 
 from proxy.serving.http.asgi import AsgiApp
@@ -26,6 +28,14 @@ class HttpLimits:
     keep_alive_seconds: float = 75.0
     grace_seconds: float = 5.0
     backlog: int = 512
+
+
+async def _stay_with_http_1(self: H11Protocol, event: h11.Request) -> None:
+    """Upgrades are ignored (RFC 9110 section 7.8 allows it), and the preface of HTTP/2 is a request like any other.
+
+    It repairs Hypercorn, which speaks HTTP/2 over plain TCP to everybody who asks (`Upgrade: h2c`, prior knowledge) and
+    has no setting against it: frames that cost nothing to send, before anybody has authenticated.
+    """
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -55,6 +65,7 @@ async def serve_http(
     `bound` is called with the port once the socket listens. Raises `OSError` when the address cannot be had.
     """
     limits = limits or HttpLimits()
+    setattr(H11Protocol, "_check_protocol", _stay_with_http_1)  # noqa: B010
     with closing(bind(host, port)) as sock:
         sock.listen(limits.backlog)
         if bound is not None:

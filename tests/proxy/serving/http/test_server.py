@@ -105,3 +105,31 @@ async def test_an_app_that_fails_costs_one_answer() -> None:
         async with httpx2.AsyncClient() as client:
             assert (await client.get(f"http://127.0.0.1:{await port}/")).status_code == 500
         shutdown.set()
+
+
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+UPGRADE = (
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "starts"),
+    [
+        (PREFACE + SETTINGS * 10_000, b"HTTP/1.1 4"),
+        (UPGRADE + PREFACE + SETTINGS * 10_000, b"HTTP/1.1 200"),
+    ],
+)
+async def test_http_2_is_not_spoken(sent: bytes, starts: bytes) -> None:
+    async with serving() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        writer.write(sent)
+        async with asyncio.timeout(60):
+            said = await reader.read()
+        writer.close()
+    assert said.startswith(starts)
+    assert SETTINGS[3:] not in said
+    assert b" 101 " not in said
+    assert said.count(b"HTTP/1.1 ") <= 3
