@@ -148,4 +148,6 @@ def with_key(prepared: PreparedCall, context: CallContext) -> PreparedCall:
     if prepared.key_header is None:
         return prepared
     text = f"{context.execution_id}/{context.seq}"
+    if context.page is not None:
+        text += f"/{context.page}"
     return replace(prepared, idempotency_key=hashlib.sha256(text.encode()).hexdigest()[:32])

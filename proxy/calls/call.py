@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 import traceback
+from dataclasses import replace
 from typing import Any, Final
 
 from integrations.base import Failure, JsonObject
@@ -154,9 +156,12 @@ class Calls:
         if path in PARAMETERS:
             raise WrongArgument(f"tools.{PAGINATE}: `path` must be a tool of a connection, not `{path}`")
 
+        pages = itertools.count()
+
         async def page(arguments: JsonObject) -> Settlement:
             advice = ASK_BY_PAGE.format(path=path)
-            return await self.settle(trace.lease, trace.principal, path, arguments, trace.context, advice)
+            context = replace(trace.context, page=next(pages))
+            return await self.settle(trace.lease, trace.principal, path, arguments, context, advice)
 
         limits = PageLimits(values["max"], total_bytes=self._sender.limits.result_bytes)
         answer = await paginate(page, lambda: pageable(trace, path), values["args"], limits)

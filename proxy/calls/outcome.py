@@ -148,11 +148,12 @@ def too_large(address: str, size: int, limit: int) -> Failure:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Where a call comes from. `seq` counts the calls of one execution from 0."""
+    """Where a call comes from. `seq` counts the calls of one execution from 0, `page` those of one pagination."""
 
     execution_id: str = ""
     session_id: str | None = None
     seq: int = 0
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,3 +61,6 @@ def test_the_key_of_a_call_is_the_same_for_every_attempt_and_of_no_other_call() 
     first = with_key(keyed, CONTEXT).idempotency_key
     assert first == with_key(keyed, CONTEXT).idempotency_key
     assert first != with_key(keyed, replace(CONTEXT, seq=4)).idempotency_key
+    pages = [with_key(keyed, replace(CONTEXT, page=page)).idempotency_key for page in (0, 1, 2, 1)]
+    assert len({first, *pages}) == 4
+    assert pages[1] == pages[3]
