@@ -69,9 +69,9 @@ def _file(config: Config, env: Mapping[str, str]) -> Path:
 
 
 class StoreWatch:
-    """Asks the store again and again whether it answers; readiness and a metric say what it answered last.
+    """Asks the store again and again whether it takes a write; readiness and metrics say how it went.
 
-    `trouble` is why the store cannot be used now; None while it answers.
+    `trouble` is why the store cannot be used now; None while it can.
     """
 
     def __init__(self, check: Callable[[], Awaitable[None]], metrics: MetricsRegistry) -> None:
@@ -85,6 +85,7 @@ class StoreWatch:
             await self._check()
         except StateError as error:
             if self.trouble is None:
+                self._metrics.count("executor_state_outages_total")
                 _log.warning("not_ready", reason=f"the state store cannot be used: {error}")
             self.trouble = f"the state store cannot be used: {error}"
         else:

@@ -250,7 +250,7 @@ class Backend(Protocol):
         ...
 
     async def check(self) -> None:
-        """Return if the store answers. For readiness."""
+        """Return if the store takes a write, which is more than an answer. For readiness."""
         ...
 
 

@@ -151,7 +151,10 @@ METRICS: Final[tuple[Metric, ...]] = (
         "executor_state_available",
         "gauge",
         (),
-        "1 if the state store answered when it was last asked, else 0.",
+        "1 if the state store took a write when it was last asked, else 0.",
+    ),
+    Metric(
+        "executor_state_outages_total", "counter", (), "Times that the state store stopped taking writes."
     ),
 )
 

@@ -74,7 +74,7 @@ class RedisState(RedisExecutions, RedisDecisions, RedisResults, RedisSessions, R
         return self._hub.subscribe(topic)
 
     async def check(self) -> None:
-        await self._link.command("PING")
+        await self._link.command("SET", self._link.key("probe"), b"1", "PX", 60_000)
 
 
 @asynccontextmanager

@@ -76,7 +76,9 @@ class SqliteState(
         return None
 
     async def check(self) -> None:
-        await self._database.run(lambda tx: tx.db.execute("SELECT 1 FROM facts LIMIT 1").fetchone())
+        await self._database.run(
+            lambda tx: tx.db.execute("INSERT OR REPLACE INTO facts VALUES ('probe', ?)", (tx.now,))
+        )
 
 
 @asynccontextmanager

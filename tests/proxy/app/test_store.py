@@ -54,11 +54,13 @@ class Store:
             raise StateUnavailable("Redis does not answer: gone.")
 
 
-async def test_trouble_is_told_while_it_lasts() -> None:
+async def test_trouble_is_told_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     store, metrics = Store(), MetricsRegistry()
     watch = StoreWatch(store.check, metrics)
     troubles = [watch.trouble]
     store.up = False
+    await watch.look()
     await watch.look()
     troubles.append(watch.trouble)
     assert b"executor_state_available 0.0" in metrics.render()[0]
@@ -67,3 +69,5 @@ async def test_trouble_is_told_while_it_lasts() -> None:
     troubles.append(watch.trouble)
     assert troubles == [None, "the state store cannot be used: Redis does not answer: gone.", None]
     assert b"executor_state_available 1.0" in metrics.render()[0]
+    assert metrics.value("executor_state_outages_total") == 1
+    assert [line.getMessage().split()[0] for line in caplog.records] == ["not_ready", "ready_again"]

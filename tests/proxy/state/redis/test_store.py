@@ -16,6 +16,7 @@ from integrations.base import Secret
 from proxy.state import Entry, StateUnavailable, StateUnreadable
 from proxy.state.keys import KeyRing
 from proxy.state.redis import RedisOptions, open_redis
+from proxy.state.redis.store import RedisState
 from tests.proxy.state.contract.whole import WholeContract
 from tests.proxy.state.servers import RedisServer, redis_server
 from tests.proxy.state.stores import ALICE, NEW_KEY, OLD_KEY, Clock, RedisStores, record
@@ -225,3 +226,28 @@ async def test_calls_cut_off_do_not_mix_up_the_answers_of_others(stores: RedisSt
             for number, found in enumerate(await asyncio.gather(*reads, return_exceptions=True)):
                 assert isinstance(found, asyncio.CancelledError | Entry)
                 assert isinstance(found, asyncio.CancelledError) or found.value == str(number).encode()
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong", "right"),
+    [
+        (("CONFIG", "SET", "maxmemory"), "1", "0"),
+        (("CONFIG", "SET", "min-replicas-to-write"), "1", "0"),
+        (("REPLICAOF",), "127.0.0.1 9", "NO ONE"),
+    ],
+)
+async def test_a_server_that_takes_no_writes_fails_the_check(
+    setting: tuple[str, ...], wrong: str, right: str
+) -> None:
+    with redis_server() as server:
+        async with RedisStores(server, limit_seconds=0.3).open() as state:
+            await state.check()
+            assert isinstance(state, RedisState)
+            link = state._link
+            words = wrong.split() if setting == ("REPLICAOF",) else [wrong]
+            await link.command(*setting, *words)
+            await link.command("PING")
+            with pytest.raises(StateUnavailable):
+                await state.check()
+            await link.command(*setting, *(right.split() if setting == ("REPLICAOF",) else [right]))
+            await state.check()

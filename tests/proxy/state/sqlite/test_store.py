@@ -309,3 +309,19 @@ async def test_a_closed_store_says_so(stores: SqliteStores) -> None:
 async def test_counters_stay_in_the_process(stores: SqliteStores) -> None:
     async with stores.open() as state:
         assert state.counters is None
+
+
+async def test_the_check_is_a_write(stores: SqliteStores, path: Path) -> None:
+    async with open_sqlite(path, KeyRing([OLD_KEY]), stores.clock, SqliteOptions()) as state:
+        await state.check()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            assert other.execute("SELECT value FROM facts WHERE name = 'probe'").fetchone() is not None
+            refusing = (
+                "CREATE TRIGGER full BEFORE INSERT ON facts BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+            )
+            other.execute(refusing)
+            assert await state.read_journal("e1", ALICE) == ()
+            with pytest.raises(StateUnavailable, match="disk is full"):
+                await state.check()
+            other.execute("DROP TRIGGER full")
+        await state.check()
