@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ def outcome(done: Done) -> Any:
     return f"{error.name}: {error.message}{place}"
 
 
-Table = list[tuple[str, Any]]
+Table = Sequence[tuple[str, Any]]
 
 
 async def check(table: Table, data: Any = None) -> None:
