@@ -6,10 +6,11 @@ Rules:
   spellings of one character differ. 500 equals 500.0: JSON has one number type.
 - A missing argument fails every test but `exists: false`. An argument that is null is there, and nothing else.
 - What a test cannot see is unjudgeable: a rule that approves does not hold, and a rule that asks or blocks cannot be
-  judged, which blocks. That is a path that leads into text, a file or bytes (XML, JSON in a string), or past a name
-  that differs only in case; a file at the end of a path; `at_most` and `at_least` of anything but a number; `matches`
-  of anything but text; and `equals`, `in` and `not_in` of another type that an upstream may read as the same value
-  (`"42"` and 42, `"true"` and true, an object or list where a single value is compared).
+  judged, which blocks. That is a path that leads into text, a file or bytes (XML, JSON in a string), into a list
+  without an index, or past a name that differs only in case; a file at the end of a path; `at_most` and `at_least` of
+  anything but a number; `matches` of anything but text; and `equals`, `in` and `not_in` of another type that an
+  upstream may read as the same value (`"42"` and 42, `"true"` and true, an object or list where a single value is
+  compared).
 - A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
   (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
   be read in more than one way raise, because a caller could show the rule one value and the upstream another.
@@ -137,8 +138,11 @@ class ArgumentTest:
         """Why the path shows nothing that could be judged. A body can be given as bytes."""
         if self._parts[0] == "body" and "body" not in arguments and "bodyBase64" in arguments:
             return "leads into text or bytes"
-        if any(map(_is_opaque, _passed(arguments, self._parts))):
+        ends = tuple(_passed(arguments, self._parts))
+        if any(map(_is_opaque, ends)):
             return "leads into text or bytes"
+        if any(isinstance(end, (list, tuple)) for end in ends):
+            return "leads into a list, whose items it does not name"
         if any(_differs_in_case(*step) for step in _steps(arguments, self._parts)):
             return "is also given in another case, which some servers read as the same name"
         return None
@@ -239,7 +243,9 @@ def _passed(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
             yield value
     elif isinstance(value, (list, tuple)) and parts:
         index = _index(parts[0])
-        if index is not None and index < len(value):
+        if index is None:
+            yield value
+        elif index < len(value):
             yield from _passed(value[index], parts[1:])
     elif parts:
         yield value

@@ -98,6 +98,10 @@ class KnownTools:
     def has_connection(self, integration: str) -> bool:
         return any(head[0] == integration for head in (*self._trees, *self._unknown))
 
+    def has_connection_of(self, pattern: Pattern) -> bool:
+        """Whether there is a connection that the pattern may match, whatever its tools are."""
+        return any(_covers_head(pattern, head) for head in (*self._trees, *self._unknown))
+
     def suggestion(self, pattern: Pattern) -> str | None:
         """A pattern that reaches tools and was probably meant, or None."""
         if pattern.integration is None:

@@ -136,6 +136,27 @@ def test_a_name_in_another_case_hides_the_value(path: str, value: Any, expected:
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("x.amount", [{"amount": 5000}], UNSEEN),
+        ("x.amount", [], UNSEEN),
+        ("x.amount", [[{"amount": 5000}]], UNSEEN),
+        ("x.a.amount", {"a": [{"amount": 5000}]}, UNSEEN),
+        ("x.0.amount", [[{"amount": 5000}]], UNSEEN),
+        ("x.0.amount", [{"amount": 5000}], True),
+        ("x.1.amount", [{"amount": 5000}], False),  # an index that is not there is a missing argument
+    ],
+)
+def test_a_list_that_a_path_does_not_index_hides_its_items(
+    path: str, value: Any, expected: bool | str
+) -> None:
+    """A body that is an object or a list of them does not get past a rule that names the object's member."""
+    assert judged(Condition(at_least=1000), value, path) == expected
+    if expected == UNSEEN:
+        assert judged(Condition(exists=False), value, path) == UNSEEN
+
+
+@pytest.mark.parametrize(
     "condition",
     [
         Condition(equals=None),

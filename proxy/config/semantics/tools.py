@@ -242,7 +242,7 @@ class _Check:
                 else f"it does not use `{integration}`"
             )
         suggest = self._may_suggest()
-        if suggest and self._is_left_out(integration, pattern):
+        if suggest and self._is_left_out(integration, pattern, tools):
             return f"`include` and `exclude` of `{integration}` leave it out"
         meant = tools.suggestion(pattern) if suggest else None
         names = [] if meant else self._known.tools.of(integration)
@@ -254,8 +254,10 @@ class _Check:
             else f"`{integration}` has no tools"
         )
 
-    def _is_left_out(self, integration: str, pattern: Pattern) -> bool:
-        """Whether the source offers it, and the config does not want it."""
+    def _is_left_out(self, integration: str, pattern: Pattern, tools: KnownTools) -> bool:
+        """Whether the source offers it to a connection that the pattern names, and the config does not want it."""
+        if not tools.has_connection_of(pattern):
+            return False
         offered = NameTree(self._known.offered.get(integration, ()))
         return next(offered.matching(pattern.segments[3:], pattern.below), None) is not None
 

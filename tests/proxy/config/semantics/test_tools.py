@@ -55,6 +55,13 @@ def rule(text: str, filters: str = "") -> str:
     return HEAD % filters + f"policies:\n  - {{{text}}}\n"
 
 
+def test_another_owner_is_not_called_left_out() -> None:
+    """The source offers the tool; what is wrong is the owner, not `include`."""
+    only = ToolsAsKnown(KnownTools({"t.org.main": TOOLS}, {}), schema, {"t": TOOLS})
+    (one,) = found(rule("id: r, pattern: t.user.*.repos.delete, action: block"), only)
+    assert (one.code, one.help) == ("W609", "did you mean `t.*.*.repos.delete`?")
+
+
 @pytest.mark.parametrize(
     ("pattern", "help"),
     [
