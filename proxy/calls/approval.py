@@ -133,10 +133,12 @@ def definition_digest(tool: CatalogTool, prepared: PreparedCall) -> str:
         "risk": definition.risk,
         "method": definition.method,
         "path": definition.path,
-        "origin": definition.origin,
         "input": schemas.input,
         "request": prepared.summary,
     }
+    # Where method and path say it already, approvals given before there was an origin stay valid.
+    if definition.origin:
+        body["origin"] = definition.origin
     return digest(canonical(body))
 
 
