@@ -70,7 +70,10 @@ def test_every_example_is_in_the_list() -> None:
 @pytest.mark.parametrize("name", ["quickstart", "teams", "ci", "approvals", "mcp", "graphql"])
 async def test_an_example_has_no_errors_and_no_warnings(name: str) -> None:
     code, said = await command("executor", "validate", "--strict", "--no-env", str(EXAMPLES / name))
-    assert (code, said.startswith("ok: ")) == (0, True), said
+    # What needs a server to be checked is said so; `serve` checks it.
+    told = [line for line in said.splitlines() if line and not line.startswith("not checked: ")]
+    assert code == 0, said
+    assert [line[:4] for line in told] == ["ok: "], said
 
 
 # ---- several files and teams ---------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def test_arguments_that_cannot_be_read_are_exit_2(
 def test_a_wrong_argument_type_of_a_system_tool_is_exit_1(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["call", "search", '{"query": 5}', "--config", config]) == 1
+    assert main(["call", "search", '{"query": {}}', "--config", config]) == 1
     assert "query" in capsys.readouterr().err
 
 

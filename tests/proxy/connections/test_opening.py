@@ -38,9 +38,8 @@ def from_url(echo: Echo, refresh: str = "") -> str:
 
 
 def toolset(opened: Opened, prefix: str = MAIN) -> object:
-    upstream = opened.connections[prefix].upstream
-    assert upstream is not None
-    return upstream.toolset
+    """What was loaded; each connection has a view of it, without what it supplies itself."""
+    return opened.sources[prefix].toolset
 
 
 async def test_a_document_that_is_down_at_first_is_served_when_it_is_there(
