@@ -31,7 +31,8 @@ BODIES = [
     ("openapi.b.bigint-json", b'{"id":9007199254740993,"big":123456789012345678901234567890}'),
     ("openapi.b.uint8array-octets", b"\x00\x01\xff"),
 ]
-NAMES = {case: f"case{number}" for number, case in enumerate([one[0] for one in (*ANSWERS, *BODIES)])}
+CASES = [*(one[0] for one in ANSWERS), *(one[0] for one in BODIES)]
+NAMES = {case: f"case{number}" for number, case in enumerate(CASES)}
 
 
 def read_case(case: str) -> JsonObject:
