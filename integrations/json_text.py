@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -89,10 +90,14 @@ def _encodable(value: Any, levels: int) -> Any:
         return value if _is_whole(value) else orjson.Fragment(json.dumps(value))
     if isinstance(value, int):
         return value if isinstance(value, bool) or value in _BITS_64 else orjson.Fragment(str(value))
+    if is_dataclass(value) and not isinstance(value, type):  # as orjson itself writes them
+        names = (field.name for field in fields(value) if not field.name.startswith("_"))
+        value = {name: getattr(value, name) for name in names}
     if isinstance(value, dict | list | tuple) and levels == 0:
         raise JsonTooDeep
     if isinstance(value, dict):
-        return {_whole(key): _encodable(item, levels - 1) for key, item in value.items()}
+        inner = {key: _encodable(item, levels - 1) for key, item in value.items()}
+        return inner if all(map(_is_whole, filter(_is_text, inner))) else _fragment(inner)
     return [_encodable(item, levels - 1) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -104,8 +109,24 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _whole(key: Any) -> Any:
-    return key if not isinstance(key, str) or _is_whole(key) else key.encode("utf-8", "replace").decode()
+def _is_text(key: Any) -> bool:
+    return isinstance(key, str)
+
+
+def _fragment(value: dict[Any, Any]) -> orjson.Fragment:
+    """An object with half a surrogate pair in a name, in the order of the names."""
+    members = ((key if isinstance(key, str) else str(key), item) for key, item in value.items())
+    return orjson.Fragment(
+        b"{%s}"
+        % b",".join(
+            b"%s:%s" % (json.dumps(key).encode(), orjson.dumps(item))
+            for key, item in sorted(members, key=_name)
+        )
+    )
+
+
+def _name(member: tuple[str, Any]) -> str:
+    return member[0]
 
 
 def _integer(text: str) -> int | str:

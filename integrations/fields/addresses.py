@@ -184,6 +184,24 @@ CidrOrHost = Annotated[
 ]
 
 
+_HOST_NAME = r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(_HOST_NAME, text):
+        raise problem(
+            "E206", f"`{text}` is not a host name", "write for example executor.tools.svc, without a scheme"
+        )
+    return text
+
+
+HostName = Annotated[
+    str,
+    BeforeValidator(of_text(_host_name, "a host name")),
+    string_schema(_HOST_NAME, "executor.tools.svc"),
+]
+
+
 def check_origin(value: str) -> None:
     """A web origin: scheme, host, port, nothing else (RFC 6454, section 6.1)."""
     if re.fullmatch(r"https?://[^/?#@\s*]+", value) and not value.endswith(":"):

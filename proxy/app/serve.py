@@ -157,7 +157,11 @@ class LiveRules:
         server = self._application.config.server
         if self._made is None or self._made[0] is not server:
             rules = HostRules.build(
-                self._listen, server.public_url, (), server.cors.allow_origins, server.trusted_proxies
+                self._listen,
+                server.public_url,
+                server.hosts,
+                server.cors.allow_origins,
+                server.trusted_proxies,
             )
             self._made = (server, rules)
         return self._made[1]

@@ -16,6 +16,7 @@ from integrations.fields import (
     ConnectionKey,
     Duration,
     HeaderFields,
+    HostName,
     IntegrationName,
     Listen,
     ListenField,
@@ -81,6 +82,7 @@ class Server(Model):
 
     listen: ListenField = Listen("127.0.0.1", 8080)
     public_url: Maybe[PublicUrl] = None
+    hosts: Tuple[HostName] = ()
     trusted_proxies: Tuple[Cidr] = ()
     cors: Cors = Cors()
     reload: ReloadConfig = ReloadConfig()

@@ -21,7 +21,7 @@ from proxy.serving.mcp.replicas import ReplicaBus
 from proxy.serving.mcp.server import build_server
 from proxy.serving.mcp.sessions import HandshakeSessions
 from proxy.serving.mcp.tool_calls import ServerOptions
-from proxy.serving.rest.operations import RestOptions, build_rest
+from proxy.serving.rest.operations import HEALTH_PATHS, RestOptions, build_rest
 from proxy.serving.rest.routes import OPEN_PATHS
 from proxy.state.base import Publications
 from proxy.state.base import Sessions as SessionStore
@@ -113,7 +113,8 @@ class ServingApp:
 
 
 class NonMcpApp:
-    """Everything that is not MCP, for callers whose Host and Origin are ours. `api` admits requests of the REST API."""
+    """Everything that is not MCP, for callers whose Host and Origin are ours; health, which tells nothing, for
+    probes by any name. `api` admits requests of the REST API."""
 
     def __init__(self, app: Quart, hosts: OriginRules, api: ApiAdmission | None = None) -> None:
         self._app: Any = app
@@ -128,7 +129,8 @@ class NonMcpApp:
             request = HttpRequest.of(scope)
             try:
                 request.refuse_repeated()
-                self._hosts.check(request)
+                if request.path not in HEALTH_PATHS:
+                    self._hosts.check(request)
             except RequestRefusal as refusal:
                 await HttpReply(send).json(refusal.fault.status, rest_error(refusal), refusal.headers)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -53,6 +54,25 @@ def test_what_is_written_is_read(value: Any) -> None:
 )
 def test_nothing_is_rounded_or_lost(text: str, value: Any) -> None:
     assert read_json(text) == read_json(text.encode()) == value
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record that holds what agents and upstreams said."""
+
+    result: Any
+    _unwritten: int = 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\ud800b", {"\udc00k": 1}, {"a": {"\udc00": ["\ud800"], "": 2}}, 10**30, [{"\ud800": 10**30}]],
+)
+def test_half_pairs_and_long_integers_pass_in_names_and_in_records(value: Any) -> None:
+    """A record with them could not be saved, so that an execution that had run answered an internal error."""
+    assert read_json(write_json(value)) == value
+    assert read_json(write_json(Row(value))) == {"result": value}
+    assert read_json(write_json([Row({"in": Row(value)})])) == [{"result": {"in": {"result": value}}}]
 
 
 def test_halves_of_surrogate_pairs_pass() -> None:

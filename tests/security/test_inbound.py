@@ -65,6 +65,8 @@ async def test_t35_forged_host_is_421_on_every_route(host: str) -> None:
         assert answer.json()["error"]["code"] == -32600
         assert (await client.get("/-/status", headers={"host": host})).status_code == 421
         assert (await client.post("/-/reload", headers={"host": host})).status_code == 421
+        for health in ("/healthz", "/readyz", "/-/healthy", "/-/ready"):  # recipe 11: probes by any name
+            assert (await client.get(health, headers={"host": host})).status_code == 200
     assert server.board.finished == [("mcp", 421)]
 
 

@@ -50,7 +50,7 @@ class HostRules:
         origins: Iterable[str],
         proxies: Iterable[str] = (),
     ) -> HostRules:
-        """From `server.listen`, `server.public_url`, trusted host names, the configured CORS origins, and the
+        """From `server.listen`, `server.public_url`, `server.hosts`, the configured CORS origins, and the
         networks of `server.trusted_proxies`."""
         hosts = {host.lower() for host in trusted}
         allowed = {origin.rstrip("/").lower() for origin in origins}
@@ -84,7 +84,11 @@ class HostRules:
         """The origin to allow in CORS answers, or None when there is none. Raises `RequestRefusal` (421, 403)."""
         host = request.headers.get("host", "").lower()
         if not self._knows(host):
-            raise RequestRefusal("wrong_host", "This server is not known by the name in the Host header.")
+            raise RequestRefusal(
+                "wrong_host",
+                "This server is not known by the name in the Host header. "
+                "Whoever runs it adds the name to `server.hosts`.",
+            )
         origin = request.headers.get("origin")
         if origin is None:
             return None

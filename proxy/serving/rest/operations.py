@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from quart import Quart, Response, request
 
@@ -23,6 +23,10 @@ from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RequestRefusal, internal_error
 from proxy.serving.pages import PageOptions, add_pages
 from proxy.serving.rest.views import QuartView, add_api, refused
+
+ALIVE_PATHS: Final = ("/healthz", "/api/health", "/-/healthy")
+READY_PATHS: Final = ("/readyz", "/-/ready")
+HEALTH_PATHS: Final = frozenset((*ALIVE_PATHS, *READY_PATHS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,9 @@ def _health(app: Quart, gateway: Gateway, drain: Drain) -> None:
             else _json(503, {"status": "unavailable", "reason": reason})
         )
 
-    for path in ("/healthz", "/api/health", "/-/healthy"):
+    for path in ALIVE_PATHS:
         app.add_url_rule(path, path, alive, methods=["GET"])
-    for path in ("/readyz", "/-/ready"):
+    for path in READY_PATHS:
         app.add_url_rule(path, path, ready, methods=["GET"])
 
 

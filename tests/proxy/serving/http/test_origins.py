@@ -12,6 +12,8 @@ LOCAL = HostRules.build(
 OPEN = HostRules.build("0.0.0.0", None, (), ())
 PUBLIC = HostRules.build("0.0.0.0", "https://mcp.example.org", (), ())
 
+NAMED = HostRules.build("0.0.0.0", "https://mcp.example.org", ("executor.tools.svc",), ())
+
 
 def request(host: str, origin: str | None = None) -> HttpRequest:
     headers = [(b"host", host.encode())]
@@ -37,6 +39,9 @@ def request(host: str, origin: str | None = None) -> HttpRequest:
         (LOCAL, "[::1", False),
         (LOCAL, "localhost:x", False),
         (OPEN, "anything.example", True),
+        (NAMED, "Executor.tools.svc:8080", True),
+        (NAMED, "executor", False),
+        (NAMED, "mcp.example.org", True),
         (PUBLIC, "mcp.example.org", True),
         (PUBLIC, "mcp.example.org:8443", True),
         (PUBLIC, "other.example.org", False),
