@@ -179,15 +179,17 @@ def _as_typed(value: Any) -> Any:
 def _problem(error: ValidationError, pointer: str) -> Problem:
     deepest = best_match([error]) or error
     place = pointer + join_pointer(*deepest.absolute_path)
-    return Problem(place, _reason(deepest))
+    return Problem(place, _reason(deepest, pointer not in ("", "/body")))
 
 
-def _reason(error: ValidationError) -> str:
-    """The sentence of the check, with the value as code writes it."""
+def _reason(error: ValidationError, is_argument: bool = False) -> str:
+    """The sentence of the check, with values as code writes them. `is_argument`: of a parameter as a whole."""
     spelled = repr(error.instance)
-    message = (
-        error.message.replace(spelled, typescript(error.instance)) if len(spelled) > 1 else error.message
-    )
-    if error.instance in ("", None) and error.absolute_path:
+    message = error.message
+    if error.validator == "enum" and isinstance(error.validator_value, (list, tuple)):
+        message = f"{typescript(error.instance)} is not one of {typescript(list(error.validator_value), 120)}"
+    elif len(spelled) > 1:
+        message = message.replace(spelled, typescript(error.instance))
+    if error.instance in ("", None) and (error.absolute_path or is_argument):
         message += "; leave it out if you do not need it"
     return message if len(message) <= 240 else f"{message[:120]} ... {message[-100:]}"

@@ -50,6 +50,16 @@ def test_json_bodies_are_compared_as_they_are_meant() -> None:
     assert problems_of(body("application/json", NODE), {"body": {"n": 1}}) == {}
 
 
+def test_choices_are_written_as_code_writes_them() -> None:
+    schema = {"type": "object", "properties": {"kind": {"enum": ["x", True, None]}}}
+    assert problems_of(body("application/json", schema), {"body": {"kind": "z"}}) == {
+        "/body/kind": '"z" is not one of ["x", true, null]'
+    }
+    assert problems_of(body("application/json", schema), {"body": {"kind": ""}}) == {
+        "/body/kind": '"" is not one of ["x", true, null]; leave it out if you do not need it'
+    }
+
+
 def test_forms_are_compared_as_text_and_files_not_at_all() -> None:
     file = {"_tag": "ToolFile", "mimeType": "a/b", "encoding": "base64", "data": ""}
     assert problems_of(body("multipart/form-data", NODE), {"body": {"n": "1", "f": file}}) == {}
