@@ -4,9 +4,10 @@ Only the C extension is loaded: importing the package `dukpy` would bring its in
 `require`, files and `process.env` to scripts. The extension's contract, proven by tests/proxy/sandbox/test_engine.py:
 
 - `create_context()` gives a capsule with its own heap (128 MiB at most) and stack (1 MiB at most).
-- `eval_string(holder, code, jsvars, as_module, name)` evaluates a global script, runs every pending job, and returns
-  the value of the script as JSON. It raises `JSRuntimeError` for an uncaught error *and* for a promise that is rejected
-  while nobody listens (one of them, where there are several); the second is no error of the execution but a log line.
+- `eval_string(holder, code, jsvars, as_module, name)` collects garbage, evaluates a global script, runs every pending
+  job, and then turns the value of the script into JSON, so that its `toJSON` sees what the jobs did. Before that it
+  raises `JSRuntimeError` for an uncaught error *and* for a promise that is rejected while nobody listens (one of them,
+  where there are several); the second is no error of the execution but a log line.
 - A job that throws (only memory exhaustion can, the prelude guards the rest) makes the context unusable.
 - The code may call `holder._call_python(name, arguments)`, which is how the prelude fetches a frame.
 """
@@ -84,33 +85,29 @@ class JsContext:
         """
         self._frame = events
         step = self._code[0]
-        while True:
-            # An evaluation is dear, so the prelude says when it need not be asked for an answer yet.
-            if not self._run(step):
-                answer = self._collect()
-                if answer is not None:
-                    return answer
+        while (answer := self._run(step)) is None:
             step = self._code[1]
+        return answer
 
-    def _run(self, code: bytes) -> bool:
-        """Whether there are certainly more events to take."""
+    def _run(self, code: bytes) -> str | None:
+        """The frame to send, None while there is more to do."""
+        # An evaluation is dear, so one does it all unless it raises.
         try:
-            more: object = self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
-            return more in _TRUE
+            raw = self._native.eval_string(self, code, _NO_VARIABLES, False, "run")
         except self._native.error as error:
-            # A floating promise's rejection or a broken context; `_collect` tells them apart, because a broken
-            # context refuses that too.
-            self._frame = json.dumps(str(error).rstrip()).encode()
-            with suppress(self._native.error):
-                self._native.eval_string(self, self._code[4], _NO_VARIABLES, False, "run")
-        return False
+            raw = self._collect(str(error))
+        return None if raw in _TRUE else json.loads(raw)
 
-    def _collect(self) -> str | None:
+    def _collect(self, raised: str) -> bytes | str:
+        # A floating promise's rejection or a broken context: a broken context refuses the second question too.
+        self._frame = json.dumps(raised.rstrip()).encode()
+        with suppress(self._native.error):
+            self._native.eval_string(self, self._code[4], _NO_VARIABLES, False, "run")
         try:
-            raw = self._native.eval_string(self, self._code[2], _NO_VARIABLES, False, "run")
+            raw: bytes | str = self._native.eval_string(self, self._code[2], _NO_VARIABLES, False, "run")
         except self._native.error as error:
             raise EngineFailed(str(error)) from error
-        return None if raw is None else json.loads(raw)
+        return raw
 
     def _check_exported_function_exists(self, name: bytes) -> bool:
         return name == b"io"

@@ -228,28 +228,41 @@ function finishWithError(kind, name, message, stack, place, near, by) {
     `${by ? `,"by":${stringify(cut(by))}` : ""}${near ? `,"near":[${near}]` : ""}}`;
 }
 
-// ---- the exchange: the worker calls step(0) for a new frame, step(1) for its next event, step(2) to collect -------
-// The first two say true while the frame certainly holds more events; else step(2) says what comes next.
+// ---- the exchange: the worker calls step(0) for a new frame and step(1) for its next event ------------------------
+// Both give `answer`: the engine turns it into JSON after the micro-tasks, so that one evaluation, which begins with a
+// garbage collection over all there is, does both. When the engine raised instead, step(4) logs that and step(2) asks.
 // step(3) rehearses: it does what an execution does, without effect, so that the pages it touches are a worker's own
 // before anybody waits for them.
+const answer = { __proto__: null, toJSON: collect };
+let asked = false;
+
 function step(what) {
-  deleteProperty(globalThis, "dukpy");        // the engine puts both back before every evaluation
-  deleteProperty(globalThis, "call_python");
+  removeBridge();                             // the engine puts it back before every evaluation
   if (what === 2) return collect();
   if (what === 3) return rehearse();
   if (what === 4) return writeLog("error", `A promise was rejected and nothing handled it: ${io("io")}`);
   if (what === 0) { events = io("io"); cursor = 0; }
-  if (outcome !== null) return false;         // reached by a micro-task of the event before
-  if (isDue(newestTimer)) { fireOne(newestTimer); return cursor < events.length; }
-  if (cursor >= events.length) return false;  // a timer that was due has been cleared
+  asked = false;
+  advance();
+  return answer;
+}
+
+function removeBridge() {
+  const gone = deleteProperty(globalThis, "dukpy") && deleteProperty(globalThis, "call_python");
+  if (!gone || !isExtensible(globalThis)) throw new TypeError("the next evaluation could not put the bridge back");
+}
+
+function advance() {
+  if (outcome !== null) return;               // reached by a micro-task of the event before
+  if (isDue(newestTimer)) return fireOne(newestTimer);
+  if (cursor >= events.length) return;        // a timer that was due has been cleared
   const event = events[cursor];
-  events[cursor++] = null;                    // every evaluation ends in a garbage collection over what is left
+  events[cursor++] = null;                    // every evaluation begins with a garbage collection over what is left
   newestTimer = 0;
   if (event.now > now && !own(event, "source")) ({ now } = event);
   if (own(event, "source")) begin(event);
   else if (own(event, "timer")) { newestTimer = lastTimer; fireOne(newestTimer); }
   else { if (own(event, "big")) restoreBigInts(event); settle(event); }
-  return cursor < events.length;
 }
 
 function rehearse() {
@@ -257,10 +270,14 @@ function rehearse() {
   return slice(stringify(io("io")), 0, 0);
 }
 
-// undefined: there is more to do before the worker may answer. A string: the frame to send.
+// true: there is more to do before the worker may answer. A string: the frame to send. What a collection took is gone
+// if the engine then had no memory to hand it over: asking again would lose calls in silence.
 function collect() {
+  if (asked) throw new InternalError("out of memory");
+  asked = true;
+  removeBridge();
   if (needsTransform) { needsTransform = false; return '{"t":"transform"}'; }
-  if (outcome === null && (cursor < events.length || isDue(newestTimer))) return undefined;
+  if (outcome === null && (cursor < events.length || isDue(newestTimer))) return true;
   if (outcome === null && outstanding() === 0 && timers.length === 0) {
     const why = "The code waits for something that can never happen: no call and no timer is pending.";
     finishWithError("error", "Error", why, "", null);
