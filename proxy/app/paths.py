@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
 
+class NoDirectory(OSError):
+    """Neither the environment nor the account names a directory to keep things in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            0,
+            "HOME is not set and this user has no home: set EXECUTOR_STATE_DIR to a directory that can be written",
+        )
+
+
 def state_dir(env: Mapping[str, str]) -> Path:
-    """`EXECUTOR_STATE_DIR`, else `executor` under XDG_STATE_HOME (XDG Base Directory Specification)."""
+    """`EXECUTOR_STATE_DIR`, else `executor` under XDG_STATE_HOME (XDG Base Directory Specification). Raises
+    `NoDirectory`."""
     if named := env.get("EXECUTOR_STATE_DIR"):
         return Path(named)
     return _base(env, "XDG_STATE_HOME", ".local/state") / "executor"
@@ -30,4 +43,15 @@ def _base(env: Mapping[str, str], variable: str, fallback: str) -> Path:
     # The specification tells us to ignore relative paths.
     if Path(named).is_absolute():
         return Path(named)
-    return Path(env.get("HOME") or ".") / fallback
+    return _home(env) / fallback
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    """`HOME`, else the account's own; never the working directory, which may be a checkout that tokens would be
+    committed to. Raises `NoDirectory`."""
+    if home := env.get("HOME"):
+        return Path(home)
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        raise NoDirectory() from None

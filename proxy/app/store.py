@@ -15,7 +15,7 @@ from typing import Final
 
 from integrations.base import Secret
 from proxy.app.options import CannotServe, InvalidConfig
-from proxy.app.paths import state_dir
+from proxy.app.paths import NoDirectory, state_dir
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.state import State, StateError
@@ -28,18 +28,23 @@ _EVERY_SECONDS: Final = 2.0
 
 FILE_NAME = "state.db"
 KEY_NAME = "state.key"
+WRITABLE = "set EXECUTOR_STATE_DIR or `state.path` to a place that can be written (in a pod, an emptyDir)"
 
 
 @asynccontextmanager
 async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[State]:
     """Raises `InvalidConfig` for what no later start would mend, `CannotServe` when the store itself is the reason."""
     asked = config.state
-    path = _file(config, env)
     try:
+        # A store without a file needs no place for one.
+        path = _file(config, env) if asked.backend == "sqlite" else Path()
         keys = store_keys(config, env)
         url = Resolver(env).resolve(asked.url) if asked.url is not None else None
-    except (SecretMissing, OSError) as error:
+    except SecretMissing as error:
         raise InvalidConfig(f"state: {error}") from error
+    except OSError as error:
+        said = error.strerror if isinstance(error, NoDirectory) else f"{error}; {WRITABLE}"
+        raise InvalidConfig(f"state: {said}") from error
     if asked.backend == "redis" and url is None:
         raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")
     opening = open_state(asked.backend, path=path, url=url, keys=keys)

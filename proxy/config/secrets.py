@@ -13,7 +13,7 @@ from integrations.base import Secret
 from integrations.fields import SecretRef
 from integrations.fields.settings import UNKNOWN
 
-__all__ = ["UNKNOWN", "Resolver", "SecretMissing", "read_secret_file"]
+__all__ = ["UNKNOWN", "Resolver", "SecretMissing", "clean_secret", "read_secret_file", "repeats_scheme"]
 
 LARGEST_SECRET_BYTES = 1024 * 1024
 
@@ -38,8 +38,8 @@ class _Read:
 class Resolver:
     """References to secrets. `directory` is what relative paths are relative to.
 
-    A file is read again when its inode, size or modification time changed; one trailing newline is stripped.
-    `NAME_FILE` is honoured for `{env: NAME}`, as container images do.
+    A file is read again when its inode, size or modification time changed. White space around a secret never belongs
+    to it (see `clean_secret`). `NAME_FILE` is honoured for `{env: NAME}`, as container images do.
     """
 
     def __init__(self, environment: Mapping[str, str], directory: Path | None = None) -> None:
@@ -54,7 +54,10 @@ class Resolver:
         assert ref.env is not None
         value = self._environment.get(ref.env)
         if value:
-            return Secret(value)
+            text, why = clean_secret(value)
+            if why:
+                raise SecretMissing(ref.env, why)
+            return Secret(text)
         by_file = self._environment.get(f"{ref.env}_FILE")
         if by_file:
             return Secret(self._file(by_file))
@@ -78,8 +81,24 @@ class Resolver:
         return text
 
 
+def clean_secret(text: str) -> tuple[str, str]:
+    """A secret without the white space around it, which editors, `echo` and copying leave there, and why it cannot be
+    used ("is empty")."""
+    if text.startswith("\ufeff"):
+        return "", "begins with a byte order mark (U+FEFF): store it without one"
+    stripped = text.strip()
+    return (stripped, "") if stripped else ("", "is empty")
+
+
+def repeats_scheme(text: str) -> str:
+    """Why a bearer token is none, or nothing: whoever copied the whole header would send `Bearer Bearer ...`."""
+    if text[:7].lower() == "bearer ":
+        return 'begins with "Bearer ", which is added by itself: store the token alone'
+    return ""
+
+
 def read_secret_file(path: Path) -> tuple[str, str]:
-    """The content without one trailing newline, and why there is none ("which does not exist")."""
+    """The secret, and why there is none ("which does not exist")."""
     try:
         if path.stat().st_size > LARGEST_SECRET_BYTES:
             return "", "which is larger than 1 MiB"
@@ -90,5 +109,5 @@ def read_secret_file(path: Path) -> tuple[str, str]:
         return "", "which is not UTF-8"
     except OSError:
         return "", "which is a directory" if path.is_dir() else "which cannot be read"
-    stripped = text.removesuffix("\n").removesuffix("\r")
-    return (stripped, "") if stripped.strip() else ("", "which is empty")
+    stripped, why = clean_secret(text)
+    return stripped, f"which {why}" if why else ""

@@ -19,7 +19,7 @@ from proxy.config.connection import (
     SchemeLogin,
     SchemesAuth,
 )
-from proxy.config.secrets import Resolver
+from proxy.config.secrets import Resolver, SecretMissing, repeats_scheme
 
 Simple = BearerAuth | BasicAuth | HeaderAuth | QueryAuth | CookieAuth
 
@@ -71,7 +71,7 @@ def _simple(auth: Auth) -> tuple[Simple, ...]:
 
 def _part(auth: Simple, resolver: Resolver) -> CredentialPart:
     if isinstance(auth, BearerAuth):
-        return CredentialPart("bearer", resolver.resolve(auth.token))
+        return CredentialPart("bearer", _token(auth.token, resolver))
     if isinstance(auth, BasicAuth):
         return CredentialPart(
             "basic", resolver.resolve(auth.password), username=_text(auth.username, resolver)
@@ -79,6 +79,13 @@ def _part(auth: Simple, resolver: Resolver) -> CredentialPart:
     value = resolver.resolve(auth.value)
     prefix = auth.prefix if isinstance(auth, HeaderAuth) else ""
     return CredentialPart(auth.kind, value, auth.name, prefix=prefix)
+
+
+def _token(ref: SecretRef, resolver: Resolver) -> Secret:
+    token = resolver.resolve(ref)
+    if why := repeats_scheme(token.reveal()):
+        raise SecretMissing(str(ref.env or ref.file), why)
+    return token
 
 
 def _text(value: str | SecretRef, resolver: Resolver) -> Secret:

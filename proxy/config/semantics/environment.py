@@ -1,4 +1,4 @@
-"""Secrets that must be there: variables set, files readable (E402, E403, E404, E405)."""
+"""Secrets that must be there, and be secrets: variables set, files readable (E402 to E405, E407)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
-from proxy.config.secrets import UNKNOWN, read_secret_file
+from proxy.config.secrets import UNKNOWN, clean_secret, read_secret_file, repeats_scheme
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
 
@@ -30,7 +30,8 @@ def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str,
         message = f"{name} and {name}_FILE are both set"
         yield Finding("E405", at, message, "unset one of them")
     elif by_file and by_file != UNKNOWN:
-        why = read_secret_file(view.directory(path) / by_file)[1]
+        text, why = read_secret_file(view.directory(path) / by_file)
+        yield from _odd(at, f"the secret of {name}_FILE", path, text)
         if why:
             yield Finding(
                 "E404", at, f"{name}_FILE points to `{by_file}`, {why}", "unset it, or create the file"
@@ -39,6 +40,11 @@ def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str,
         yield Finding(
             "E403", at, f"environment variable {name} is empty", f"set {name}, or {name}_FILE to a path"
         )
+    elif value and value != UNKNOWN:
+        text, why = clean_secret(value)
+        if why:
+            yield Finding("E407", at, f"environment variable {name} {why}")
+        yield from _odd(at, f"environment variable {name}", path, text)
     elif value is None and not by_file:
         yield Finding("E402", at, f"environment variable {name} is not set", _help(name, environment))
 
@@ -50,8 +56,15 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
     return f"set {name}, or {name}_FILE to a path, or use {{file: PATH}}"
 
 
+def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
+    """A bearer token that is a whole header."""
+    if path[-1:] == ("token",) and (why := repeats_scheme(text)):
+        yield Finding("E407", at, f"{what} {why}")
+
+
 def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
-    why = read_secret_file(view.directory(path) / name)[1]
+    text, why = read_secret_file(view.directory(path) / name)
+    yield from _odd((*path, "file"), f"secret file `{name}`", path, text)
     if why:
         yield Finding(
             "E404",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from proxy.app.paths import cache_dir, state_dir
+
+# Without HOME things are kept in the account's home, never in the working directory (field recipe 24).
+OWN = pwd.getpwuid(os.getuid()).pw_dir
 
 
 @pytest.mark.parametrize(
@@ -20,8 +25,8 @@ from proxy.app.paths import cache_dir, state_dir
             "/h/.local/state/executor",
             "/h/.cache/executor",
         ),
-        ({}, ".local/state/executor", ".cache/executor"),
-        ({"HOME": ""}, ".local/state/executor", ".cache/executor"),
+        ({}, f"{OWN}/.local/state/executor", f"{OWN}/.cache/executor"),
+        ({"HOME": ""}, f"{OWN}/.local/state/executor", f"{OWN}/.cache/executor"),
     ],
 )
 def test_places(env: dict[str, str], state: str, cache: str) -> None:

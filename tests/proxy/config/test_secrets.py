@@ -5,7 +5,13 @@ import pytest
 
 from integrations.base import Secret
 from integrations.fields import SecretRef
-from proxy.config.secrets import LARGEST_SECRET_BYTES, Resolver, SecretMissing, read_secret_file
+from proxy.config.secrets import (
+    LARGEST_SECRET_BYTES,
+    Resolver,
+    SecretMissing,
+    read_secret_file,
+    repeats_scheme,
+)
 
 
 def ref(**where: str) -> SecretRef:
@@ -26,12 +32,26 @@ def test_a_variable_may_be_given_by_a_file(tmp_path: Path) -> None:
     assert Resolver({"A_FILE": str(tmp_path / "a")}).resolve(ref(env="A")) == Secret("from file")
 
 
-def test_one_trailing_newline_is_stripped(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"  x \n\n")
-    (tmp_path / "b").write_bytes(b"x\r\n")
-    resolver = Resolver({}, tmp_path)
-    assert resolver.resolve(ref(file="a")).reveal() == "  x \n"
-    assert resolver.resolve(ref(file="b")).reveal() == "x"
+@pytest.mark.parametrize("text", ["x y", " x y ", "x y\n", "x y\r\n", "\tx y\n\n"])
+def test_white_space_around_a_secret_is_no_part_of_it(tmp_path: Path, text: str) -> None:
+    """Field recipe 15: what is sent is what is redacted."""
+    (tmp_path / "a").write_bytes(text.encode())
+    resolver = Resolver({"A": text}, tmp_path)
+    assert resolver.resolve(ref(file="a")).reveal() == "x y"
+    assert resolver.resolve(ref(env="A")).reveal() == "x y"
+
+
+def test_a_byte_order_mark_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("\ufeffsecret")
+    resolver = Resolver({"A": "\ufeffsecret"}, tmp_path)
+    for one in (ref(file="a"), ref(env="A")):
+        with pytest.raises(SecretMissing, match=r"begins with a byte order mark .*store it without one"):
+            resolver.resolve(one)
+
+
+def test_a_bearer_token_is_no_header() -> None:
+    assert repeats_scheme("Bearer abc") == repeats_scheme("bearer abc") != ""
+    assert repeats_scheme("bearerabc") == ""
 
 
 def test_files_are_read_again_when_they_change(tmp_path: Path) -> None:
