@@ -60,6 +60,7 @@ async def ask_schema(
     name = endpoint.split("?")[0]
     rules = EgressRules(egress_allow, frozenset({origin_of(endpoint)} - {""}))
     deadline = time.monotonic() + _TIMEOUT_SECONDS
+    refusal = ""
     try:
         url, sent = addressed(endpoint, headers, credential)
         for edition in EDITIONS:
@@ -72,11 +73,12 @@ async def ask_schema(
             found = _schema_in(response)
             if found is not None:
                 return found
+            refusal = _refusal(response)
     except CredentialProblem as problem:
         raise SourceError(f"{name}: {problem}") from None
     except HttpError as error:
         raise SourceError(f"{name}: {error}") from None
-    raise SourceError(f"{name}: {_refusal(response)}")
+    raise SourceError(f"{name}: {refusal}")
 
 
 def _schema_in(response: HttpResponse) -> JsonObject | None:
