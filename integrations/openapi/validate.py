@@ -191,5 +191,5 @@ def _reason(error: ValidationError, is_argument: bool = False) -> str:
     elif len(spelled) > 1:
         message = message.replace(spelled, typescript(error.instance))
     if error.instance in ("", None) and (error.absolute_path or is_argument):
-        message += "; leave it out if you do not need it"
+        message += "; leave it out unless it is required"
     return message if len(message) <= 240 else f"{message[:120]} ... {message[-100:]}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from integrations.base import JsonObject
 from proxy.calls.scrub import SHORTEST_SECRET
 from proxy.connections import HealthReport, OpenConnection
 from proxy.workspace import Generation
+
+# Longer words are rare in texts.
+_LONGEST_WORD: Final = 12
 
 
 def never_probed(prefix: str) -> HealthReport | None:
@@ -41,11 +45,21 @@ def _warnings(one: OpenConnection) -> list[str]:
     """What was left out of its tools, and what is not protected as it should be."""
     said = list(one.upstream.toolset.warnings) if one.upstream is not None else []
     said += [one.note] if one.note else []
-    if any(len(secret) < SHORTEST_SECRET for secret in one.known_secrets()):
+    secrets = one.known_secrets()
+    if any(is_wordlike(secret) for secret in secrets):
+        said.append(
+            "a secret is short and all letters, like an ordinary word: it is replaced wherever it occurs in results"
+        )
+    if any(len(secret) < SHORTEST_SECRET for secret in secrets):
         said.append(
             f"a secret of fewer than {SHORTEST_SECRET} characters is not redacted from what upstreams answer"
         )
     return said
+
+
+def is_wordlike(secret: str) -> bool:
+    """Whether redacting it will hit text that has nothing to do with it: `main`, `admin`, `test`."""
+    return SHORTEST_SECRET <= len(secret) <= _LONGEST_WORD and secret.isalpha()
 
 
 def _health(report: HealthReport | None) -> JsonObject:

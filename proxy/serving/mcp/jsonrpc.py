@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from integrations.base import JsonObject
-from integrations.json_text import read_json, write_json
+from integrations.json_text import JsonTooDeep, read_json, write_json
 from proxy.serving.http.errors import RequestRefusal, error_body
 
 RequestId = str | int
@@ -44,6 +44,8 @@ def parse(body: bytes) -> JsonRpcMessage:
     """Raises `RequestRefusal`: -32700 for what is not JSON, -32600 for JSON that is not one JSON-RPC message."""
     try:
         raw = read_json(body)
+    except JsonTooDeep as deep:
+        raise RequestRefusal("parse_error", f"The JSON of the body is {deep}.") from None
     except ValueError:
         raise RequestRefusal("parse_error", "The body is not valid JSON.") from None
     if not isinstance(raw, dict):

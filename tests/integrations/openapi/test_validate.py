@@ -44,7 +44,7 @@ def test_json_bodies_are_compared_as_they_are_meant() -> None:
         "/body/n": "{a: true} is not of type 'integer'"
     }
     assert problems_of(body("application/json", NODE), {"body": {"n": ""}}) == {
-        "/body/n": "\"\" is not of type 'integer'; leave it out if you do not need it"
+        "/body/n": "\"\" is not of type 'integer'; leave it out unless it is required"
     }
     assert "/body" in problems_of(body("application/json", NODE), {"body": {}})
     assert problems_of(body("application/json", NODE), {"body": {"n": 1}}) == {}
@@ -56,7 +56,7 @@ def test_choices_are_written_as_code_writes_them() -> None:
         "/body/kind": '"z" is not one of ["x", true, null]'
     }
     assert problems_of(body("application/json", schema), {"body": {"kind": ""}}) == {
-        "/body/kind": '"" is not one of ["x", true, null]; leave it out if you do not need it'
+        "/body/kind": '"" is not one of ["x", true, null]; leave it out unless it is required'
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from proxy.app.listing import connection_rows
 from tests.proxy.support import DOWN_ERROR, DOWN_URL, config_text, generation_of, inline, shop
 
@@ -62,9 +64,23 @@ async def test_a_secret_too_short_to_be_redacted_is_said(tmp_path: Path, env: Ma
     assert short["warnings"] == [
         "a secret of fewer than 4 characters is not redacted from what upstreams answer"
     ]
-    pin.write_text("abcd")
+    pin.write_text("abc4")
     (long,) = connection_rows(await generation_of(tmp_path, text, env))
     assert long["warnings"] == []
+
+
+@pytest.mark.parametrize("secret", ["main", "admin", "passwort"])
+async def test_a_secret_like_an_ordinary_word_is_said(
+    tmp_path: Path, env: Mapping[str, str], secret: str
+) -> None:
+    """Field recipe 16: redacting it mangles every result."""
+    word = tmp_path / "word"
+    word.write_text(secret)
+    text = config_text(connection=f"{{auth: {{kind: bearer, token: {{file: {word}}}}}}}")
+    (row,) = connection_rows(await generation_of(tmp_path, text, env))
+    assert row["warnings"] == [
+        "a secret is short and all letters, like an ordinary word: it is replaced wherever it occurs in results"
+    ]
 
 
 async def test_needs_auth_stands_without_an_error_of_ours(tmp_path: Path, env: Mapping[str, str]) -> None:

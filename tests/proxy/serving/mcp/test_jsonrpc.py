@@ -61,3 +61,8 @@ def test_an_event_is_one_data_line() -> None:
     assert lines[0] == "event: message"
     assert lines[1].startswith("data: {")
     assert lines[2:] == ["", ""]
+
+
+def test_a_body_that_is_nested_too_deep_says_so() -> None:
+    with pytest.raises(RequestRefusal, match="The JSON of the body is nested more than 180 levels deep"):
+        parse(b'{"jsonrpc":"2.0","method":"x","params":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
