@@ -48,15 +48,17 @@ def integrations(folder: Path, echo: Echo, mcp: RawHttp) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Echo, RawHttp]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Echo, dict[str, RawHttp]]]:
     folder = tmp_path_factory.mktemp("agents")
-    with echo_thread() as echo, echo_thread() as other:
-        mcp = RawHttp(other)
+    # A server of its own for each MCP connection: this one knows a single session.
+    with echo_thread() as echo, echo_thread() as plain_mcp, echo_thread() as own_mcp:
+        servers = {"mcp": RawHttp(plain_mcp), "mcp_own": RawHttp(own_mcp)}
         echo.replies["/graphql"] = [
             Reply(200, [("Content-Type", "application/json")], b'{"data": {"hello": "x"}}')
         ]
-        plain = integrations(folder, echo, mcp)
-        own = {f"{kind}_own": {**one, "headers": {"user-agent": "mine/1"}} for kind, one in plain.items()}
+        plain = integrations(folder, echo, servers["mcp"])
+        others = integrations(folder, echo, servers["mcp_own"])
+        own = {f"{kind}_own": {**one, "headers": {"user-agent": "mine/1"}} for kind, one in others.items()}
         config = {
             "version": 1,
             "integrations": {**plain, **own},
@@ -64,17 +66,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, E
         }
         path = configs.write(folder / "executor.yaml", config)
         with serving(path, folder / "state", env={}) as proxy:
-            yield proxy, echo, mcp
+            yield proxy, echo, servers
 
 
 @pytest.mark.parametrize("kind", CALLS)
 @pytest.mark.parametrize(("ending", "agent"), [("", OURS), ("_own", "mine/1")])
 async def test_every_kind_says_who_sends_it(
-    running: tuple[Proxy, Echo, RawHttp], kind: str, ending: str, agent: str
+    running: tuple[Proxy, Echo, dict[str, RawHttp]], kind: str, ending: str, agent: str
 ) -> None:
-    proxy, echo, mcp = running
-    seen = mcp.echo.log if kind == "mcp" else echo.log
+    proxy, echo, servers = running
+    seen = servers[kind + ending].echo.log if kind == "mcp" else echo.log
     before = len(seen)
-    answer = await proxy.execute(f"return (await {CALLS[kind].format(name=kind + ending)}).ok")
+    answer = await proxy.execute(
+        f"const r = await {CALLS[kind].format(name=kind + ending)}; return r.ok || r.error"
+    )
     assert answer.value is True
     assert {one.header("user-agent") for one in seen[before:]} == {agent}

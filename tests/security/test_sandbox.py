@@ -120,8 +120,10 @@ async def test_t19_a_hostile_program_costs_only_itself(name: str) -> None:
         neighbours = [await value(pool, f"return {n}") for n in range(5)]
         (result,) = await hostile
         if isinstance(result, WorkerGone):
-            # Where CPU time runs out first, on a slow machine, that is as good an end.
-            assert result.reason in (expected, "cpu"), result
+            # Where CPU time runs out first, on a slow machine, that is as good an end; and an engine that runs out of
+            # memory in C code may abort, which costs its process and nothing else.
+            ends = (expected, "cpu", "crash") if expected == "MemoryLimitError" else (expected, "cpu")
+            assert result.reason in ends, result
         else:
             assert isinstance(result, Done)
             assert result.error is not None
