@@ -176,13 +176,18 @@ class Application:
                 # A reload was faster, and took the new documents along or will be told of them.
                 self._connections.release(built.opened.keys)
 
+    @property
+    def address(self) -> str | None:
+        """Where people and agents reach this server, without a slash at the end; None before it listens."""
+        base = self.config.server.public_url or self.base_url
+        return str(base).rstrip("/") if base is not None else None
+
     def approval_url(self, execution_id: str, session_id: str | None) -> str | None:
         """The page where a person decides; None when nothing serves pages."""
-        base = self.config.server.public_url or self.base_url
-        if base is None or not self.config.console.enabled:
+        if self.address is None or not self.config.console.enabled:
             return None
         session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
-        return f"{str(base).rstrip('/')}/resume/{execution_id}{session}"
+        return f"{self.address}/resume/{execution_id}{session}"
 
     @property
     def reloader(self) -> Reloader[LoadedConfig, Built]:

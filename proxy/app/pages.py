@@ -73,4 +73,7 @@ def page_options(
     def public_url() -> str | None:
         return application.config.server.public_url if public else None
 
-    return PageOptions(hosts, seals, public_url, files)
+    def endpoint() -> str | None:
+        return f"{application.address}/mcp" if public and application.address else None
+
+    return PageOptions(hosts, seals, public_url, files, endpoint)

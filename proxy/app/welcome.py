@@ -1,11 +1,12 @@
-"""What `executor serve` prints when it listens: where, with what token, and commands to paste."""
+"""What `executor serve` prints when it listens. On a terminal: where, with what token, and commands to paste; elsewhere
+one line of JSON."""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from proxy.app.application import Application
@@ -14,9 +15,9 @@ from proxy.app.listing import connection_rows
 _VERSION = "2026-07-28"
 
 
-def welcome(application: Application, url: str) -> str:
+def welcome(application: Application, url: str, command: str = "executor") -> str:
     """Plain text, for a person at a terminal. The agents' token is shown only when this process minted it, the
-    approver's never."""
+    approver's never. `command` is how another terminal runs this program."""
     endpoint, token = f"{url}/mcp", application.access.local_token
     lines = [f"Executor serves {endpoint}"]
     lines += [f"  {_row(row)}" for row in connection_rows(application.live.current)]
@@ -37,11 +38,22 @@ def welcome(application: Application, url: str) -> str:
             f"  {add}",
             "",
             "Approve what agents ask for, in another terminal or on the page that a waiting call names:",
-            f"  {_approvals(application)} --server {url}",
+            f"  {state_prefix(application.options.env)}{command} approvals ls --server {url}",
             f"  The page asks for a token: it is in {application.access.approver_file} (never give it to an agent).",
             "",
         ]
     )
+
+
+def listening(application: Application, url: str) -> str:
+    """One line of JSON, for whoever reads the output of a service: paths of token files, and no token."""
+    rows = connection_rows(application.live.current)
+    access = application.access
+    said: dict[str, object] = {"event": "listening", "url": f"{url}/mcp"}
+    said["connections"] = {str(row["connection"]): row["status"] for row in rows}
+    if access.local_token is not None:
+        said |= {"token_file": str(access.token_file), "approver_token_file": str(access.approver_file)}
+    return json.dumps(said)
 
 
 def _row(row: dict[str, object]) -> str:
@@ -49,11 +61,10 @@ def _row(row: dict[str, object]) -> str:
     return f"{row['connection']}  {row['status']}{error}  {row['tools']} tools"
 
 
-def _approvals(application: Application) -> str:
-    """The command, told where the approver's token is when that is not the usual place."""
-    moved = application.options.env.get("EXECUTOR_STATE_DIR")
-    where = f"EXECUTOR_STATE_DIR={shlex.quote(os.path.abspath(moved))} " if moved else ""
-    return f"{where}executor approvals ls"
+def state_prefix(env: Mapping[str, str]) -> str:
+    """What a command must be told so that it finds this process's tokens, when they are not in the usual place."""
+    moved = env.get("EXECUTOR_STATE_DIR")
+    return f"EXECUTOR_STATE_DIR={shlex.quote(os.path.abspath(moved))} " if moved else ""
 
 
 def _first_code(application: Application) -> str:

@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import errno
 import os
+import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from proxy.commands.common import (
     load_valid,
 )
 from proxy.commands.common import config_paths as find_paths
+from proxy.commands.own_command import own_command
 from proxy.config import Diagnostic
 
 DESCRIPTION = """\
@@ -100,16 +102,21 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         from proxy.app.application import open_application
         from proxy.app.options import InvalidConfig
         from proxy.app.serve import Bound, StopSignals, run_http
-        from proxy.app.welcome import welcome
+        from proxy.app.welcome import listening, welcome
 
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
         try:
             async with open_application(options) as application:
 
                 def ready(bound: Bound) -> None:
-                    print(welcome(application, bound.url), flush=True)
+                    # Audit lines that go to stdout have it for themselves.
+                    out = sys.stderr if application.config.audit.sink == "stdout" else sys.stdout
+                    if not (args.demo or out.isatty()):
+                        print(listening(application, bound.url), file=out, flush=True)
+                        return
+                    print(welcome(application, bound.url, own_command()), file=out, flush=True)
                     if args.demo:
-                        print(_demo_lines(environment), flush=True)
+                        print(_demo_lines(environment, paths), file=out, flush=True)
 
                 await run_http(application, ready, StopSignals())
         except InvalidConfig as error:
@@ -118,12 +125,16 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         return EXIT_OK
 
 
-def _demo_lines(environment: Mapping[str, str]) -> str:
-    """The token opens nothing but a toy API on this machine, until this process ends."""
+def _demo_lines(environment: Mapping[str, str], paths: Sequence[Path]) -> str:
+    """One line to paste. The token opens nothing but a toy API on this machine, until this process ends."""
     from proxy.commands.demo_server import demo_environment
 
     variables = " ".join(f"{name}={environment[name]}" for name in demo_environment("", ""))
-    return f"Use the demo API from another terminal (`executor tools list`, `explain`, `call`):\n  export {variables}\n"
+    config = " ".join(f"--config {shlex.quote(os.path.abspath(path))}" for path in paths)
+    return (
+        "Use the demo API from another terminal (then also `explain` and `call`):\n"
+        f"  export {variables}; {own_command()} tools ls {config}\n"
+    )
 
 
 def _demo_hint(found: Diagnostic) -> Diagnostic:

@@ -102,7 +102,7 @@ class Answer:
 
 
 class Proxy:
-    """A running server. `token` is the one it printed, if it minted one."""
+    """A running server. `token` is the one it minted, if it did."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -114,17 +114,22 @@ class Proxy:
         self.token: str | None = None
 
     def ready(self) -> None:
-        """Wait until it has printed where it listens and with what token."""
+        """Wait until it has said where it listens; read the token where it keeps one."""
         try:
-            first = self.out.wait(lambda line: line.startswith("Executor serves "))
+            first = self.out.wait(lambda line: line.startswith(("Executor serves ", '{"event": "listening"')))
         except AssertionError:
             raise AssertionError(f"the server did not start; it said:\n{self.err.text}") from None
+        # Where callers bring their own keys: one with the admin role, for the operations routes.
+        self.admin: str | None = None
+        if first.startswith("{"):
+            said = _entry(first)
+            self.url = said["url"].removesuffix("/mcp")
+            self.token = Path(said["token_file"]).read_text().strip() if "token_file" in said else None
+            return
         self.url = first.removeprefix("Executor serves ").removesuffix("/mcp")
         self.out.wait(lambda line: "npx add-mcp" in line or "Callers bring their own keys" in line)
         found = re.search(r"Token: (\S+)", self.out.text)
         self.token = found[1] if found else None
-        # Where callers bring their own keys: one with the admin role, for the operations routes.
-        self.admin: str | None = None
 
     def logged(self, event: str, since: int = 0, **fields: Any) -> JsonObject:
         """Wait for a log line with this event and these fields."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -51,8 +52,13 @@ def printed(demo: Proxy, start: str) -> str:
 
 
 async def bash(line: str) -> str:
+    """In a new shell somewhere else, as if pasted into another terminal."""
     process = await asyncio.create_subprocess_exec(
-        "bash", "-c", line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *("bash", "-c", line),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd="/",
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
     )
     out, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert process.returncode == 0, err.decode()
@@ -90,14 +96,26 @@ def test_the_printed_connect_line_has_the_url_and_the_header(demo: Proxy) -> Non
     assert f"--header 'Authorization: Bearer {demo.token}'" in line
 
 
-async def test_the_printed_export_line_lets_other_commands_reach_the_demo(demo: Proxy) -> None:
-    exports = demo.out.wait(lambda line: line.strip().startswith("export ")).strip()
-    executor = f"{exports}; cd {ROOT}; {sys.executable} -m proxy"
-    explained = await bash(f"{executor} explain inventory.org.main.items.delete --config examples/quickstart")
+async def test_every_printed_command_works_from_anywhere(demo: Proxy) -> None:
+    """As it stands, in another directory, in a shell that knows nothing of the server's environment."""
+    assert await bash(printed(demo, "EXECUTOR_STATE_DIR=")) == "nothing waits for approval\n"
+    line = printed(demo, "export ")
+    assert "inventory.org.main.items.delete" in await bash(line)
+    exports, _, executor = line.partition("; ")
+    executor, _, config = executor.partition(" tools ls ")
+    explained = await bash(f"{exports}; {executor} explain inventory.org.main.items.delete {config}")
     assert "deleting-asks" in explained
     assert "executor.yaml:" in explained
-    called = await bash(f"{executor} call inventory.org.main.items.list --config examples/quickstart")
-    assert "Hex bolt M8" in called
+    assert "Hex bolt M8" in await bash(f"{exports}; {executor} call inventory.org.main.items.list {config}")
+
+
+async def test_the_root_path_leads_a_browser_to_a_page_and_tells_curl(demo: Proxy) -> None:
+    async with demo.client() as client:
+        told = await client.get("/")
+        led = await client.get("/", headers={"accept": "text/html,*/*"})
+    assert f"{demo.url}/mcp" in told.text
+    assert told.headers["content-type"].startswith("text/plain")
+    assert (led.status_code, led.headers["location"]) == (303, "/approvals")
 
 
 @ERAS

@@ -9,6 +9,7 @@ Rules that hold for every page:
 """
 
 from proxy.serving.pages.options import LocalFiles, PageOptions
+from proxy.serving.pages.sign_in import LIST_PATH
 from proxy.serving.pages.views import add_pages
 
-__all__ = ["LocalFiles", "PageOptions", "add_pages"]
+__all__ = ["LIST_PATH", "LocalFiles", "PageOptions", "add_pages"]

@@ -203,6 +203,7 @@ class _Pages:
             groups=groups(pending, self._options.clock() * 1000),
             approver=self._gateway.is_approver(reader.principal),
             digest=list_digest(pending),
+            endpoint=self._options.endpoint(),
             watch=f"{LIST_PATH}/state",
         )
 

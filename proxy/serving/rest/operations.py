@@ -21,7 +21,8 @@ from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RequestRefusal, internal_error
-from proxy.serving.pages import PageOptions, add_pages
+from proxy.serving.pages import LIST_PATH, PageOptions, add_pages
+from proxy.serving.rest.front import PublicAddress, add_front
 from proxy.serving.rest.views import QuartView, add_api, refused
 
 ALIVE_PATHS: Final = ("/healthz", "/api/health", "/-/healthy")
@@ -32,12 +33,14 @@ HEALTH_PATHS: Final = frozenset((*ALIVE_PATHS, *READY_PATHS))
 @dataclass(frozen=True, slots=True)
 class RestOptions:
     """`admin_open`: whether everybody who reaches the listener directly is an operator, asked for each request.
-    `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: no approval pages. `settings` go to Quart."""
+    `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: no approval pages. `address`: how callers reach
+    this server, for what `GET /` prints. `settings` go to Quart."""
 
     admin_open: Callable[[], bool] = lambda: False
     metrics: bool = True
     api: bool = True
     pages: PageOptions | None = None
+    address: PublicAddress = lambda: None
     settings: Mapping[str, Any] = field(default_factory=lambda: {"MAX_CONTENT_LENGTH": 64 * 1024})
 
 
@@ -50,6 +53,7 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
         add_api(app, gateway, drain)
     if options.pages is not None:
         add_pages(app, gateway, options.pages)
+    add_front(app, options.address, LIST_PATH if options.pages is not None else None)
     return app
 
 

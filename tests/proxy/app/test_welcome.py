@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.app.welcome import curl_line, welcome
+from proxy.app.welcome import curl_line, listening, welcome
 from proxy.auth import hash_key
 from tests.proxy.app.started import application_of
 from tests.proxy.support import DOWN_ERROR, config_text, inline, shop, with_a_connection_down
@@ -83,6 +83,27 @@ async def test_what_is_not_ready_says_why(tmp_path: Path, env: Mapping[str, str]
     line = next(line for line in text.splitlines() if "crm.org.main" in line)
     assert line.startswith(f"  crm.org.main  failed: {DOWN_ERROR}")
     assert line.endswith("  0 tools")
+
+
+async def test_a_service_says_one_line_and_no_token(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        line = listening(application, URL)
+    assert "\n" not in line
+    said = json.loads(line)
+    folder = Path(env["EXECUTOR_STATE_DIR"])
+    assert said == {
+        "event": "listening",
+        "url": f"{URL}/mcp",
+        "connections": {"shop.org.main": "connected"},
+        "token_file": str(folder / "local-token"),
+        "approver_token_file": str(folder / "approver.token"),
+    }
+
+
+async def test_the_command_is_the_one_that_was_started(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        text = welcome(application, URL, "/opt/x/executor")
+    assert f"/opt/x/executor approvals ls --server {URL}" in text
 
 
 def test_the_curl_line_is_one_stateless_call() -> None:
