@@ -105,8 +105,9 @@ class McpError(Exception):
         if not safe:
             details["outcome"] = "unknown"
             message += "; the call was sent and may have taken effect, so it was not sent again"
+        kind = "unauthorized" if self.kind == "session" and self.status in (401, 403) else self.kind
         return Failure(
-            _FAILURE_CODES.get(self.kind, "mcp_connection_failed"),
+            _FAILURE_CODES.get(kind, "mcp_connection_failed"),
             message,
             retryable=safe and self.kind not in _PERMANENT,
             status=self.status,

@@ -31,8 +31,17 @@ from integrations.http.transport import (
     plain_context,
     tls_context,
 )
-from integrations.json_text import read_json, write_json
-from integrations.mcp.errors import McpError, McpErrorKind, OnError, says_session_is_unknown
+from integrations.json_text import write_json
+from integrations.mcp.answers import (
+    checked_message,
+    error_in,
+    is_plain_result,
+    lost_session,
+    reason_in,
+    request_in,
+    session_is_unknown,
+)
+from integrations.mcp.errors import McpError, McpErrorKind, OnError
 from integrations.mcp.servers import ResolveValues
 
 _SESSION_HEADER = "mcp-session-id"
@@ -143,16 +152,17 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         response = await self._send_following(request, body)
         try:
             if response.status >= 400:
-                raise await self._refusal(request, response)
+                raise await self._refusal(request, body, response)
             if _content_type(response) != b"text/event-stream":
-                return await self._read_bounded(response)
+                return await self._read_bounded(request, body, response)
             decoder = _decoder(response)
         except BaseException:
             await response.aclose()
             raise
         ended = self._stream_ended if notifications else None
         stream = _EventStream(response, decoder, self._max_bytes, ended)
-        return httpx2.Response(response.status, headers=_decoded_headers(response), stream=stream)
+        # Events are an answer; the SDK reads none with the status 202.
+        return httpx2.Response(200, headers=_decoded_headers(response), stream=stream)
 
     async def _send_following(self, request: httpx2.Request, body: bytes) -> httpcore2.Response:
         """Send; 307 and 308 are followed within the origin, and remembered. Anything else that redirects would take the
@@ -233,21 +243,33 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise McpError("denied", str(error)) from None
         return target
 
-    async def _read_bounded(self, response: httpcore2.Response) -> httpx2.Response:
-        """A body that is no stream of events. It is read here, so that its size has a limit."""
+    async def _read_bounded(
+        self, request: httpx2.Request, body: bytes, response: httpcore2.Response
+    ) -> httpx2.Response:
+        """A body that is no stream of events. It is read here, so that its size has a limit, and so that something
+        else than a message is told as what it is.
+        """
         content = await _read(response, self._max_bytes)
         await response.aclose()
-        return httpx2.Response(response.status, headers=_decoded_headers(response), content=content)
+        status, headers, kind = response.status, _decoded_headers(response), _content_type(response)
+        plain = status == 200 and kind == b"application/json" and is_plain_result(content)
+        asked = None if plain or self._events or request.method != "POST" else request_in(body)
+        if asked is not None:
+            content = checked_message(content, asked, status, kind.decode("latin-1"))
+            headers = [(key, value) for key, value in headers if key.lower() != b"content-type"]
+            status, headers = 200, [*headers, (b"content-type", b"application/json")]
+        return httpx2.Response(status, headers=headers, content=content)
 
-    async def _refusal(self, request: httpx2.Request, response: httpcore2.Response) -> Exception:
+    async def _refusal(self, request: httpx2.Request, body: bytes, response: httpcore2.Response) -> Exception:
         """The refusal as an error: `_JsonRpcRefusal` when the server gave its reason in JSON-RPC."""
         status = response.status
         content = await _read(response, _ERROR_BYTES)
-        error = _json_rpc_error(content)
-        reason = str(error.get("message", "")) if error else content.decode("utf-8", "replace")
-        if _SESSION_HEADER in request.headers and _session_is_unknown(status, reason):
-            said = f": {reason.strip()[:200]}" if reason.strip() else ""
-            return McpError("session", f"the server no longer knows the session{said}", status=status)
+        error = error_in(content)
+        reason = reason_in(error) if error else content.decode("utf-8", "replace")
+        asked = request_in(body)
+        has_session = self._events or _SESSION_HEADER in request.headers
+        if asked and not asked.opens and session_is_unknown(status, reason, has_session=has_session):
+            return lost_session(reason, status)
         if status in (401, 403):
             kind: McpErrorKind = "unauthorized" if status == 401 else "forbidden"
             message = f"the server answered {status}: the credential is missing or refused"
@@ -346,13 +368,6 @@ def _decoded_headers(response: httpcore2.Response) -> list[tuple[bytes, bytes]]:
     return [(key, value) for key, value in response.headers if key.lower() not in _OF_THE_ENCODING]
 
 
-def _session_is_unknown(status: int, reason: str) -> bool:
-    """404 is the specification's sign of it; others do as well, and servers in the field say it with any status."""
-    if status in (401, 403):
-        return "session id" in reason.lower() and says_session_is_unknown(reason)
-    return status in (404, 410) or says_session_is_unknown(reason)
-
-
 def _content_type(response: httpcore2.Response) -> bytes:
     return _header(response, b"content-type").split(b";")[0].strip().lower()
 
@@ -365,15 +380,6 @@ def _challenge(response: httpcore2.Response) -> str:
 
 def _header(response: httpcore2.Response, name: bytes) -> bytes:
     return bytes(next((value for key, value in response.headers if key.lower() == name), b""))
-
-
-def _json_rpc_error(content: bytes) -> dict[str, object] | None:
-    try:
-        parsed = read_json(content)
-    except ValueError:
-        return None
-    error = parsed.get("error") if isinstance(parsed, dict) else None
-    return error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
 
 
 def _error_body(error: McpError) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from integrations.conversation import ElicitationRequest, OnElicit
 from integrations.http import user_agent
 from integrations.http.backend import ResolveHost, system_resolve
+from integrations.mcp.answers import lost_session, reason_of
 from integrations.mcp.child import StderrTail
 from integrations.mcp.errors import (
     McpError,
@@ -54,8 +56,9 @@ from integrations.mcp.transport import (
 _ABOUT_CONTENT = ("too_large", "protocol")
 # The statuses with which a server refuses streamable HTTP, so that `auto` goes on to SSE.
 _NOT_STREAMABLE = frozenset({400, 404, 405})
-# Codes with which servers refuse a request that they have not run; -32001 is "session not found" in the field.
-_REFUSALS = frozenset({-32001, -32000, types.INVALID_REQUEST})
+# Codes of errors about the call itself: what they say of a session is about an argument of the tool.
+_ABOUT_THE_CALL = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND})
+_QUOTED = re.compile(r"input_value=(.+?), input_type=")
 NOBODY_TO_ASK = "nobody can be asked during this call"
 
 
@@ -114,6 +117,10 @@ class McpSession:
     def server_name(self) -> str:
         info = self._client.server_info
         return (info.title or info.name) if info is not None else ""
+
+    @property
+    def over_http(self) -> bool:
+        return self.transport != "stdio"
 
     @property
     def has_id(self) -> bool:
@@ -316,8 +323,11 @@ def connection_error(error: SdkError, session: McpSession) -> McpError | None:
     wrapped = wrapped_error(error)
     if wrapped is not None:
         return wrapped
-    if session.has_id and error.code in _REFUSALS and says_session_is_unknown(error.message):
-        return McpError("session", f"the server no longer knows the session: {error.message[:200]}")
+    if _made_by_sdk(error) and error.code == types.PARSE_ERROR:
+        return _unreadable(error.message)
+    reason = reason_of(error.message, error.data)
+    if session.over_http and error.code not in _ABOUT_THE_CALL and says_session_is_unknown(reason):
+        return lost_session(reason)
     if error.code == types.CONNECTION_CLOSED and (session.error is not None or _made_by_sdk(error)):
         # The request was under way when the connection ended, so it counts as sent whatever ended the connection.
         ending = session.error
@@ -327,5 +337,21 @@ def connection_error(error: SdkError, session: McpSession) -> McpError | None:
 
 
 def _made_by_sdk(error: SdkError) -> bool:
-    """Whether the SDK itself made this error, for a stream that ended without an answer (the messages of mcp 2.3)."""
-    return error.data is None and ("SSE stream" in error.message or error.message == "Connection closed")
+    """Whether the SDK itself made this error, for a stream that ended without an answer or an answer that it cannot
+    read (the messages of mcp 2.3).
+    """
+    return error.data is None and (
+        "SSE stream" in error.message
+        or error.message == "Connection closed"
+        or error.message.startswith(("Failed to parse SSE message", "Failed to parse JSON response"))
+    )
+
+
+def _unreadable(message: str) -> McpError:
+    """An answer that is no message. The SDK quotes its beginning; nothing else may be concluded from what it says than
+    that a new session may help, because a part of a result may say the same.
+    """
+    kind: McpErrorKind = "session" if says_session_is_unknown(message) else "protocol"
+    quoted = _QUOTED.search(message)
+    said = f": {quoted[1][:200]}" if quoted is not None else ""
+    return McpError(kind, f"the server's answer is no message of MCP{said}", sent=True)

@@ -30,6 +30,7 @@ log = logging.getLogger("executor.mcp")
 _STABLE_SECONDS = 30.0
 _MAX_REFUSALS = 3
 _TOO_MANY_REQUESTS = 429
+_ABOUT_CALL_OR_SESSION = frozenset({"http", "protocol", "unauthorized", "forbidden"})
 
 
 class ConnectAttempt:
@@ -151,16 +152,17 @@ class SessionSupervisor:
             return
         if error.reconnectable:
             self._end(session, error)
-        elif error.kind == "http" and error.status != _TOO_MANY_REQUESTS:
-            # Whether it is about this call or about the whole session: listing the tools tells which.
+        elif error.status == _TOO_MANY_REQUESTS:
+            return
+        elif error.kind in _ABOUT_CALL_OR_SESSION:
+            # Whether it is about this call or about everything: listing the tools tells which.
             self.request_probe()
-        elif error.kind == "unauthorized":
-            # The credential may be refused for this tool only, or for everything: listing the tools tells which.
-            self.request_probe()
+            self.call_settled(session, refused=True)
 
     def call_settled(self, session: McpSession, *, refused: bool) -> None:
-        """A call was answered, with an error of the protocol if `refused`. After some of those in a row the session is
-        opened anew: the server may have lost it without a word, and if it has not, that costs one handshake.
+        """A call was answered, with an error of the server and not of the tool if `refused`. After some of those in a
+        row the session is opened anew: the server may have lost it without a word, and if it has not, that costs one
+        handshake.
         """
         self._refusals = self._refusals + 1 if refused else 0
         if self._refusals == 1 and session.has_id:
@@ -400,7 +402,7 @@ class SessionSupervisor:
                 self._changed()
         except McpError as error:
             if error.kind in ("unauthorized", "session", "unreachable") or (
-                probe and error.kind in ("http", "protocol") and error.status != _TOO_MANY_REQUESTS
+                probe and error.kind in _ABOUT_CALL_OR_SESSION and error.status != _TOO_MANY_REQUESTS
             ):
                 session.error = session.error or error
                 return

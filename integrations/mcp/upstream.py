@@ -34,6 +34,8 @@ _MAX_PROBLEMS = 20
 _MAX_REASON = 240
 # JSON-RPC errors that are about the server and not about the arguments: "internal error", and the server's own range.
 _SERVER_ERRORS = frozenset({-32603, *range(-32099, -31999)})
+# The statuses that mean our session, whatever the words (the specification, and its neighbour).
+_NO_SESSION = frozenset({404, 410})
 
 
 def _no_values() -> Mapping[str, str]:
@@ -203,7 +205,7 @@ class McpUpstream:
             except McpError as error:
                 if (
                     error.kind == "session"
-                    and error.status is None
+                    and error.status not in _NO_SESSION
                     and (last or plan.name in self._own_sessions)
                 ):
                     # To this tool a new session is as unknown as the old one: it means a session of its own.

@@ -18,6 +18,7 @@ TOOLS = [
     {"name": "write", "inputSchema": {"type": "object"}},
     {"name": "read", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
 ]
+_CACHEABLE = {"resultType": "complete", "ttlMs": 600_000, "cacheScope": "private"}
 
 
 class RawHttp:
@@ -34,6 +35,7 @@ class RawHttp:
         self.result: Any = None
         self.capabilities: dict[str, Any] = {"tools": {}}
         self.unknown_session = Reply(404)
+        self.modern = False
         self.refuse: Callable[[str, Seen], Reply | None] = lambda method, seen: None
         echo.answer = self.answer
 
@@ -53,14 +55,26 @@ class RawHttp:
         if refused is not None:
             return refused
         if method == "server/discover":
-            return Reply(400)
+            return self._discover(message)
         if method == "initialize":
             return self._initialize(message)
-        if seen.header("mcp-session-id") != self.current:
+        if not self._knows(seen):
             return _to_this(message, self.unknown_session)
         if "id" not in message:
             return Reply(202)
         return answer_to(message, self._result(method))
+
+    def _knows(self, seen: Seen) -> bool:
+        """Nobody has a session in the era of 2026-07-28; one who forgets wants to be discovered anew."""
+        return bool(self.current) and (self.modern or seen.header("mcp-session-id") == self.current)
+
+    def _discover(self, message: Any) -> Reply:
+        if not self.modern:
+            return Reply(400)
+        self.sessions += 1
+        self.current = f"session-{self.sessions}"
+        result = {"supportedVersions": ["2026-07-28"], "capabilities": self.capabilities}
+        return answer_to(message, {**result, **_CACHEABLE})
 
     def _initialize(self, message: Any) -> Reply:
         self.sessions += 1
@@ -76,14 +90,14 @@ class RawHttp:
 
     def _result(self, method: str) -> Any:
         if method == "tools/list":
-            return {"tools": self.tools, **self.more}
+            return {"tools": self.tools, **(_CACHEABLE if self.modern else {}), **self.more}
         self.calls += 1
-        return self.result or {"content": [{"type": "text", "text": self.text}]}
+        return self.result or {"content": [{"type": "text", "text": self.text}], "resultType": "complete"}
 
 
 def _to_this(message: Any, reply: Reply) -> Reply:
     """An answer with status 200 is to the request that it answers, whoever made it."""
-    if reply.status != 200 or "id" not in message:
+    if reply.status != 200 or "id" not in message or b'"id": 0' not in reply.body:
         return reply
     return replace(reply, body=json.dumps({**json.loads(reply.body), "id": message["id"]}).encode())
 
@@ -100,7 +114,9 @@ def answer_error(seen: Seen, code: int, words: str) -> Reply:
 
 
 def error_reply(status: int, code: int, words: str) -> Reply:
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": words}}).encode()
+    """With status 200 the error has the id of the request; otherwise the server has not read that."""
+    number = 0 if status == 200 else None
+    body = json.dumps({"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": words}}).encode()
     return Reply(status, [JSON], body)
 
 
