@@ -21,7 +21,7 @@ from proxy.app.builder import Builder, Built
 from proxy.app.effects import gone
 from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
-from proxy.app.options import InvalidConfig, StartOptions, references, rendered, watcher_of
+from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.paths import cache_dir, origins_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.store import StoreWatch, open_store
@@ -214,21 +214,19 @@ class Application:
         self._listener = listen
 
     def local_principal(self, workspace: str | None) -> Principal:
-        """Who speaks over stdio: the person who started the process. Raises `InvalidConfig`."""
+        """Who speaks over stdio: the person who started the process. Raises `CannotServe`."""
         known = self.live.current.workspaces
         if workspace is None and len(known) > 1:
-            raise InvalidConfig(
-                f"there are several workspaces: name one with --workspace ({', '.join(known)})"
-            )
+            raise CannotServe(f"there are several workspaces: name one with --workspace ({', '.join(known)})")
         name = workspace or next(iter(known))
         if name not in known:
-            raise InvalidConfig(f"--workspace {name}: no such workspace; there are: {', '.join(known)}")
+            raise CannotServe(f"--workspace {name}: no such workspace; there are: {', '.join(known)}")
         return Principal(name, "local", "local")
 
 
 @asynccontextmanager
 async def open_application(options: StartOptions) -> AsyncIterator[Application]:
-    """Everything open and the config applied. Raises `InvalidConfig` with the rendered diagnostics."""
+    """Everything open and the config applied. Raises `InvalidConfig` with the rendered diagnostics, `CannotServe`."""
     first = load_config(options.paths, env=options.env, advice=False)
     if first.config is None:
         raise InvalidConfig(rendered(first.diagnostics))
@@ -262,7 +260,9 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         application.use_reloader(await stack.enter_async_context(reloader))
         outcome = await reloader.reload("start")
         if outcome.result == "rejected":
-            raise InvalidConfig(outcome.error or rendered(outcome.diagnostics))
+            if outcome.error is not None:
+                raise CannotServe(outcome.error)
+            raise InvalidConfig(rendered(outcome.diagnostics))
         Logger("sandbox").info(sandboxes.pool.hardening.line())
         webhooks = WebhookSender(
             application.live, state, http, resolver, application.approval_url, application.metrics

@@ -103,8 +103,10 @@ class Builder:
         generation = build_generation(loaded, opened, number)
         try:
             access = build_access(loaded, self._options.env, self._storage)
-        except (SecretMissing, LocalTokenError) as error:
+        except SecretMissing as error:
             raise Rejected([problem_at(loaded, "auth", "E402", str(error), None)]) from None
+        except LocalTokenError as error:
+            raise _machine(loaded, "auth", "E402", error) from None
         old = self._live.current if self._live.serving else None
         generation = await asyncio.to_thread(with_moved_names, old, generation)
         effects = await asyncio.to_thread(effects_of, old, generation)
@@ -124,14 +126,19 @@ class Builder:
         try:
             self._auditing.prepare(loaded.config.audit)
         except AuditError as error:
-            raise Rejected([problem_at(loaded, "audit.sink", "E304", str(error), None)]) from None
+            raise _machine(loaded, "audit.sink", "E304", error) from None
 
     async def _prepare_sandbox(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None
         try:
             await self._sandboxes.prepare(loaded.config.sandbox)
         except (HardeningMissing, PoolUnavailable) as error:
-            raise Rejected([problem_at(loaded, "sandbox", "E501", str(error), None)]) from None
+            raise _machine(loaded, "sandbox", "E501", error) from None
+
+
+def _machine(loaded: LoadedConfig, path: str, code: str, error: Exception) -> Rejected:
+    """For what this machine refuses now."""
+    return Rejected([problem_at(loaded, path, code, str(error), None)], error=str(error))
 
 
 def _refusal(loaded: LoadedConfig, path: str) -> Diagnostic:

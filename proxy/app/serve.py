@@ -15,7 +15,7 @@ from importlib import metadata
 from typing import cast
 
 from proxy.app.application import Application
-from proxy.app.options import InvalidConfig
+from proxy.app.options import CannotServe
 from proxy.app.pages import LocalPages, page_options
 from proxy.app.store import store_keys
 from proxy.config import ElicitationMode
@@ -92,6 +92,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     listen = application.listen
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
+    failed: Exception | None = None
     dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
@@ -118,9 +119,12 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             hints = group.create_task(dispatch.run(), name="hints between replicas")
             group.create_task(_drained(application, stopping, drain, shutdown, hints), name="drain")
     except* OSError as problems:
-        raise problems.exceptions[0] from None
+        # Raised below: Python 3.11.0 to 3.11.3 wrap what is raised in here.
+        failed = problems.exceptions[0]
     finally:
         dispatch.close()
+    if failed is not None:
+        raise failed
 
 
 async def _drained(
@@ -194,7 +198,7 @@ def _seals(application: Application) -> Seals:
 
 async def run_stdio(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
     """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
-    asks for. Raises `InvalidConfig` when the config does not let it choose."""
+    asks for. Raises `CannotServe` when the config does not let it choose."""
     _check_wish(application, principal, wish)
     stopping = StopSignals()
     async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
@@ -219,7 +223,7 @@ def _check_wish(application: Application, principal: Principal, wish: Elicitatio
     try:
         choose(application.gateway.elicitation(principal), wish)
     except RequestRefusal as refusal:
-        raise InvalidConfig(f"--elicitation-mode {wish}: {refusal.message}") from None
+        raise CannotServe(f"--elicitation-mode {wish}: {refusal.message}") from None
 
 
 def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:

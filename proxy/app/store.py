@@ -44,7 +44,7 @@ async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[St
         raise InvalidConfig(f"state: {error}") from error
     except OSError as error:
         said = error.strerror if isinstance(error, NoDirectory) else f"{error}; {WRITABLE}"
-        raise InvalidConfig(f"state: {said}") from error
+        raise CannotServe(f"state: {said}") from error
     if asked.backend == "redis" and url is None:
         raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")
     opening = open_state(asked.backend, path=path, url=url, keys=keys)

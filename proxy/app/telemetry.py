@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from integrations.http import EgressRules, HttpClient, HttpError
 from integrations.http.egress import origin_of
-from proxy.app.options import InvalidConfig
+from proxy.app.options import CannotServe, InvalidConfig
 from proxy.calls import CallReport
 from proxy.config import Config
 from proxy.config.model import Otlp
@@ -77,7 +77,7 @@ class Counts:
 
 @asynccontextmanager
 async def open_spans(config: Config, env: Mapping[str, str]) -> AsyncIterator[Spans]:
-    """Spans that go to the collector, or nowhere without one. Raises `InvalidConfig`."""
+    """Spans that go to the collector, or nowhere without one. Raises `InvalidConfig`, `CannotServe`."""
     otlp = config.telemetry.otlp
     if otlp is None:
         yield NoSpans()
@@ -85,7 +85,7 @@ async def open_spans(config: Config, env: Mapping[str, str]) -> AsyncIterator[Sp
     try:
         from proxy.telemetry.traces import Traces
     except ImportError:
-        raise InvalidConfig(_EXTRA) from None
+        raise CannotServe(_EXTRA) from None
     async with HttpClient() as http:
         collector = _Collector(http, otlp, env)
         traces = Traces(collector.post, metadata.version("executor-proxy"))

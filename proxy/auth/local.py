@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -81,9 +82,11 @@ def _write(path: Path) -> None:
 
 def _read(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(file.fileno()))
-        text = file.read(1024).decode("ascii", "replace").strip()
+    try:
+        _check(path, os.fstat(descriptor))
+        text = os.read(descriptor, 1024).decode("ascii", "replace").strip()
+    finally:
+        os.close(descriptor)
     if not _TOKEN.fullmatch(text):
         raise LocalTokenError(f"{path} holds no token: delete it, a new one is made at the next start")
     return text
@@ -94,6 +97,11 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise LocalTokenError(f"{path} is not a regular file: remove it")
     if status.st_uid != os.geteuid():
         raise LocalTokenError(f"{path} belongs to another user: delete it, or use another state directory")
-    if status.st_mode & 0o077:
+    if open_to_others(status.st_mode, status.st_gid, (os.getegid(), *os.getgroups())):
         mode = stat.S_IMODE(status.st_mode)
         raise LocalTokenError(f"{path} is open to other users (mode {mode:04o}): delete it, or chmod 600 it")
+
+
+def open_to_others(mode: int, group: int, own_groups: Collection[int]) -> bool:
+    """A pod's fsGroup opens everything in a volume to a group that the process itself is in: that is not others."""
+    return bool(mode & (0o007 if group in own_groups else 0o077))

@@ -82,6 +82,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E405": "NAME and NAME_FILE both set",
         "E406": "${X} in a secret field is taken literally",
         "E407": "secret that begins with what does not belong to it",
+        "E408": "encryption key too short",
         "E501": "unsafe exposure",
         "E502": "credentials over plain http",
         "W601": "rule can never apply",

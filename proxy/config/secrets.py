@@ -13,8 +13,17 @@ from integrations.base import Secret
 from integrations.fields import SecretRef
 from integrations.fields.settings import UNKNOWN
 
-__all__ = ["UNKNOWN", "Resolver", "SecretMissing", "clean_secret", "read_secret_file", "repeats_scheme"]
+__all__ = [
+    "UNKNOWN",
+    "Resolver",
+    "SecretMissing",
+    "clean_secret",
+    "encryption_keys",
+    "read_secret_file",
+    "repeats_scheme",
+]
 
+MIN_ENCRYPTION_KEY_CHARACTERS = 16
 LARGEST_SECRET_BYTES = 1024 * 1024
 
 
@@ -88,6 +97,11 @@ def clean_secret(text: str) -> tuple[str, str]:
         return "", "begins with a byte order mark (U+FEFF): store it without one"
     stripped = text.strip()
     return (stripped, "") if stripped else ("", "is empty")
+
+
+def encryption_keys(text: str) -> tuple[str, ...]:
+    """The keys of `state.encryption_key`: one a line, the first one seals."""
+    return tuple(line for line in map(str.strip, text.splitlines()) if line)
 
 
 def repeats_scheme(text: str) -> str:

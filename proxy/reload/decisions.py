@@ -46,11 +46,14 @@ class Loaded(Protocol):
 
 
 class Rejected(Exception):
-    """Raised by a build for what only shows there, such as a spec file that cannot be read."""
+    """Raised by a build for what only shows there, such as a spec file that cannot be read.
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    `error` is set when not the config is to blame but this machine, and a later try may succeed."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], error: str | None = None) -> None:
         super().__init__("; ".join(map(one_line, diagnostics)))
         self.diagnostics = tuple(diagnostics)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,8 @@ class Reloader(Generic[L, G]):
         try:
             generation = building.result()
         except Rejected as rejected:
-            return self._rejected((*read.loaded.diagnostics, *rejected.diagnostics), read.loaded, began)
+            said = (*read.loaded.diagnostics, *rejected.diagnostics)
+            return self._rejected(said, read.loaded, began, rejected.error)
         effects = self._swap(generation)
         if self._started is None:
             self._started = read.loaded.config
@@ -259,9 +260,11 @@ class Reloader(Generic[L, G]):
             await self._watcher.refer(files)
         return await asyncio.to_thread(content_digest, files)
 
-    def _rejected(self, diagnostics: Sequence[Diagnostic], loaded: L, began: float) -> ReloadOutcome:
+    def _rejected(
+        self, diagnostics: Sequence[Diagnostic], loaded: L, began: float, error: str | None = None
+    ) -> ReloadOutcome:
         told = for_a_running_process(diagnostics) if self._status.running else tuple(diagnostics)
-        return self._outcome("rejected", loaded, began, diagnostics=told)
+        return self._outcome("rejected", loaded, began, diagnostics=told, error=error)
 
     def _gave_up(self, error: str, began: float) -> ReloadOutcome:
         return self._outcome("rejected", None, began, error=error)

@@ -26,9 +26,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from integrations.base import Secret
+from proxy.config.secrets import MIN_ENCRYPTION_KEY_CHARACTERS, encryption_keys
 from proxy.state.records import StateUnreadable
-
-MIN_SECRET_CHARACTERS: Final = 16
 
 _VERSION: Final = b"\x01"
 _ID_BYTES: Final = 4
@@ -105,7 +104,7 @@ def key_id(sealed: bytes) -> bytes:
 
 def split_keys(secret: Secret) -> tuple[Secret, ...]:
     """The keys in one secret: one a line, the first one seals."""
-    return tuple(Secret(line) for line in map(str.strip, secret.reveal().splitlines()) if line)
+    return tuple(map(Secret, encryption_keys(secret.reveal())))
 
 
 def minted_key(path: Path) -> Secret:
@@ -132,8 +131,8 @@ def minted_key(path: Path) -> Secret:
 
 def _derived(secret: Secret) -> tuple[bytes, AESGCM]:
     text = secret.reveal()
-    if len(text) < MIN_SECRET_CHARACTERS:
-        raise ValueError(f"an encryption key has at least {MIN_SECRET_CHARACTERS} characters")
+    if len(text) < MIN_ENCRYPTION_KEY_CHARACTERS:
+        raise ValueError(f"an encryption key has at least {MIN_ENCRYPTION_KEY_CHARACTERS} characters")
     return _expand(text, b"key id", _ID_BYTES), AESGCM(_expand(text, b"aes-256-gcm", 32))
 
 

@@ -201,7 +201,7 @@ def test_stdio_with_several_workspaces_asks_for_one(api: Upstream, tmp_path: Pat
         (("--workspace", "ws_c"), "no such workspace"),
     ):
         proxy = spawn("mcp", "--config", str(file), *arguments, state=tmp_path / "state", env=configs.ENV)
-        assert proxy.wait() == 78
+        assert proxy.wait() == 2
         last = proxy.err.text.splitlines()[-1]
         assert says in last
         assert "ws_a, ws_b" in last
@@ -225,6 +225,6 @@ async def test_an_open_token_file_is_refused(api: Upstream, tmp_path: Path) -> N
     os.chmod(state / "local-token", 0o644)
     file = configs.write(tmp_path / "executor.yaml", configs.base(api))
     proxy = spawn("serve", "--config", str(file), "--listen", "127.0.0.1:0", state=state, env=configs.ENV)
-    assert await asyncio.to_thread(proxy.wait) == 78
+    assert await asyncio.to_thread(proxy.wait) == 2
     assert "local-token" in proxy.err.text
     assert "chmod 600" in proxy.err.text

@@ -1,4 +1,4 @@
-"""Secrets that must be there, and be secrets: variables set, files readable (E402 to E405, E407)."""
+"""Secrets that must be there, and be secrets: variables set, files readable (E402 to E405, E407, E408)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
-from proxy.config.secrets import UNKNOWN, clean_secret, read_secret_file, repeats_scheme
+from proxy.config.secrets import (
+    MIN_ENCRYPTION_KEY_CHARACTERS,
+    UNKNOWN,
+    clean_secret,
+    encryption_keys,
+    read_secret_file,
+    repeats_scheme,
+)
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
 
@@ -57,9 +64,14 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
-    """A bearer token that is a whole header."""
+    """A bearer token that is a whole header; an encryption key that can be guessed."""
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
+    if path == ("state", "encryption_key"):
+        short = min((len(key) for key in encryption_keys(text)), default=MIN_ENCRYPTION_KEY_CHARACTERS)
+        if short < MIN_ENCRYPTION_KEY_CHARACTERS:
+            message = f"{what} holds a key of {short} characters; at least {MIN_ENCRYPTION_KEY_CHARACTERS} are needed"
+            yield Finding("E408", at, message, "make one with `openssl rand -base64 32`")
 
 
 def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:

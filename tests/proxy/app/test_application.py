@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.app.application import Application, open_application
-from proxy.app.options import InvalidConfig, StartOptions
+from proxy.app.options import CannotServe, InvalidConfig, StartOptions
 from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
 from tests.integrations.echo import Reply, echo_server
@@ -71,8 +71,9 @@ async def test_a_token_file_that_cannot_be_trusted_is_refused(tmp_path: Path) ->
     state.mkdir()
     (state / "local-token").write_text("x" * 43)
     (state / "local-token").chmod(0o644)
-    said = await refused(tmp_path, config_text(), {"EXECUTOR_STATE_DIR": str(state)})
-    assert "chmod 600" in said
+    with pytest.raises(CannotServe, match="chmod 600"):
+        async with application_of(tmp_path, config_text(), {"EXECUTOR_STATE_DIR": str(state)}):
+            raise AssertionError("it started")
 
 
 async def test_a_rejected_reload_leaves_everything_as_it_was(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -141,12 +142,12 @@ async def test_who_speaks_over_stdio(tmp_path: Path, env: Mapping[str, str]) -> 
     async with application_of(tmp_path, config_text(), env) as application:
         assert application.local_principal(None) == LOCAL
         assert application.local_principal("default") == LOCAL
-        with pytest.raises(InvalidConfig, match="--workspace other: no such workspace; there are: default"):
+        with pytest.raises(CannotServe, match="--workspace other: no such workspace; there are: default"):
             application.local_principal("other")
     several = config_text(more="workspaces: {ws_a: {}, ws_b: {}}\n")
     async with application_of(tmp_path, several, env) as application:
         assert application.local_principal("ws_b").workspace_id == "ws_b"
-        with pytest.raises(InvalidConfig, match=r"name one with --workspace \(ws_a, ws_b\)"):
+        with pytest.raises(CannotServe, match=r"name one with --workspace \(ws_a, ws_b\)"):
             application.local_principal(None)
 
 

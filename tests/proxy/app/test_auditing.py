@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.app.application import Application
-from proxy.app.options import InvalidConfig
+from proxy.app.options import CannotServe
 from proxy.audit import FileSink, verify
 from proxy.auth import AuthError
 from proxy.executions import SILENT, ExecutionRequest, InteractionDecision
@@ -106,7 +106,7 @@ async def test_a_reload_moves_the_trail_and_a_rejected_one_does_not(
 
 
 async def test_a_trail_that_cannot_be_written_is_no_start(tmp_path: Path, env: Mapping[str, str]) -> None:
-    with pytest.raises(InvalidConfig, match=r"E304.*audit file.*must exist"):
+    with pytest.raises(CannotServe, match=r"audit file.*must exist"):
         async with application_of(tmp_path, config_text(more=audit(tmp_path / "none" / "a.jsonl")), env):
             raise AssertionError("it started")
 

@@ -41,7 +41,7 @@ async def test_a_missing_key_names_its_variable(tmp_path: Path) -> None:
 
 async def test_a_place_that_cannot_be_written_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidConfig, match=r"set EXECUTOR_STATE_DIR or `state\.path`"):
+    with pytest.raises(CannotServe, match=r"set EXECUTOR_STATE_DIR or `state\.path`"):
         async with open_store(config(), {"EXECUTOR_STATE_DIR": str(tmp_path / "file" / "below")}):
             raise AssertionError("it must not open")
 

@@ -126,14 +126,14 @@ def test_the_package_is_needed_only_by_who_wants_traces() -> None:
         "import sys; sys.modules['opentelemetry.sdk'] = None\n"
         "import asyncio\n"
         "from proxy.config import load_config\n"
-        "from proxy.app.options import InvalidConfig\n"
+        "from proxy.app.options import CannotServe\n"
         "from proxy.app.telemetry import open_spans\n"
         "text = b'version: 1\\ntelemetry: {otlp: {endpoint: https://otel.example.com}}\\n'\n"
         "config = load_config(['-'], env={}, stdin=text).config\n"
         "async def main():\n"
         "    async with open_spans(config, {}): pass\n"
         "try: asyncio.run(main())\n"
-        "except InvalidConfig as error: print(error)\n"
+        "except CannotServe as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "install `executor-proxy[otlp]`" in done.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.auth import LocalTokenError, approver_token, local_token, read_token
-from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME, open_to_others
 
 
 def test_it_is_minted_once_and_kept(tmp_path: Path) -> None:
@@ -31,12 +31,27 @@ def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [FILE_NAME]
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o602])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o606, 0o664, 0o602])
 def test_a_file_that_others_can_open_is_refused(tmp_path: Path, mode: int) -> None:
     local_token(tmp_path)
     (tmp_path / FILE_NAME).chmod(mode)
     with pytest.raises(LocalTokenError, match=f"mode {mode:04o}.*chmod 600"):
         local_token(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "others"),
+    [
+        (0o600, 7, False),
+        (0o640, 2000, False),
+        (0o660, 2000, False),
+        (0o640, 7, True),
+        (0o660, 7, True),
+        (0o604, 2000, True),
+    ],
+)
+def test_the_groups_of_this_process_are_not_others(mode: int, group: int, others: bool) -> None:
+    assert open_to_others(mode, group, (0, 2000)) is others
 
 
 @pytest.mark.parametrize("content", ["", "short", "a" * 42, "token with spaces " * 4, "\x00" * 64])
@@ -55,7 +70,7 @@ def test_links_and_folders_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(LocalTokenError):
         local_token(tmp_path)
     (tmp_path / "b" / FILE_NAME).mkdir(parents=True)
-    with pytest.raises(LocalTokenError, match="local-token: "):
+    with pytest.raises(LocalTokenError, match="not a regular file"):
         local_token(tmp_path / "b")
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "c").mkdir()

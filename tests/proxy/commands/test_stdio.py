@@ -23,11 +23,11 @@ def test_an_invalid_config_in_the_scope_is_78_on_stderr(run: Run, tmp_path: Path
     assert "executor.yaml:1:" in ran.err
 
 
-def test_a_workspace_that_does_not_exist_is_78(run: Run, tmp_path: Path) -> None:
+def test_a_workspace_that_does_not_exist_is_2(run: Run, tmp_path: Path) -> None:
     written(tmp_path, config_text())
     ran = run("mcp", "--scope", str(tmp_path), "--workspace", "other")
-    assert (ran.code, ran.out) == (78, "")
-    assert ran.err.splitlines()[-1] == "--workspace other: no such workspace; there are: default"
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1] == "executor: --workspace other: no such workspace; there are: default"
 
 
 def test_unknown_elicitation_modes_are_refused(run: Run) -> None:
@@ -36,8 +36,8 @@ def test_unknown_elicitation_modes_are_refused(run: Run) -> None:
     assert ended.value.code == 2
 
 
-def test_a_mode_that_the_config_does_not_grant_is_78(run: Run, tmp_path: Path) -> None:
+def test_a_mode_that_the_config_does_not_grant_is_2(run: Run, tmp_path: Path) -> None:
     written(tmp_path, config_text() + "elicitation: {client_may_choose: false}\n")
     ran = run("mcp", "--scope", str(tmp_path), "--elicitation-mode", "browser")
-    assert (ran.code, ran.out) == (78, "")
+    assert (ran.code, ran.out) == (2, "")
     assert "elicitation mode `browser` was asked for" in ran.err.splitlines()[-1]
