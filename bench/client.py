@@ -16,7 +16,7 @@ class Response:
 
 
 class Client:
-    """Keeps connections to one address and reuses them; understands Content-Length only."""
+    """Keeps connections to one address and reuses them."""
 
     def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
         self._port = port
@@ -47,7 +47,10 @@ class Client:
             head = await reader.readuntil(b"\r\n\r\n")
             lines = head.decode("latin-1").split("\r\n")
             fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-            body = await reader.readexactly(int(fields.get("content-length", "0")))
+            if "chunked" in fields.get("transfer-encoding", ""):
+                body = await _chunks(reader)
+            else:
+                body = await reader.readexactly(int(fields.get("content-length", "0")))
         except BaseException:
             writer.close()
             raise
@@ -64,3 +67,12 @@ class Client:
             if not writer.is_closing() and not reader.at_eof():
                 return reader, writer
         return await asyncio.open_connection("127.0.0.1", self._port, limit=64 * 1024 * 1024)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    parts: list[bytes] = []
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readuntil(b"\r\n")
+    return b"".join(parts)

@@ -28,6 +28,11 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
 
+    @property
+    def account(self) -> str:
+        """What shares are counted by: an account of one workspace. Callers without a name share one."""
+        return f"{self.workspace_id}/{self.account_id}"
+
     def caller(self) -> Caller:
         """The same person as policies see them: one word each."""
         name = self.account_id.partition(":")[2] or self.account_id

@@ -37,6 +37,7 @@ def pool_options(config: SandboxConfig) -> PoolOptions:
         require=frozenset(MECHANISMS.get(name, name) for name in config.require),
         reuse=config.reuse,
         running=max(RUNNING, config.workers),
+        running_per_account=config.max_running_per_account,
     )
 
 
@@ -93,14 +94,16 @@ class Sandboxes:
             self._next = None
 
     @asynccontextmanager
-    async def worker(self, workspace_id: str, deadline_seconds: float) -> AsyncIterator[Worker]:
+    async def worker(
+        self, workspace_id: str, deadline_seconds: float, account: str = ""
+    ) -> AsyncIterator[Worker]:
         """Lease a worker of the current pool; its pool stays open until the lease ends."""
         slot = self._slot
         assert slot is not None, "a config was applied"
         slot.leases += 1
         slot.idle.clear()
         try:
-            async with slot.pool.worker(workspace_id, deadline_seconds) as worker:
+            async with slot.pool.worker(workspace_id, deadline_seconds, account) as worker:
                 yield worker
         finally:
             slot.leases -= 1

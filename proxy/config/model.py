@@ -155,9 +155,11 @@ DEFAULT_RATE_LIMITS = {"per-workspace": RateLimit(per="workspace", limit=RateVal
 
 
 class SandboxConfig(Model):
-    """Where agent code runs, and how much it may use."""
+    """Where agent code runs, and how much it may use. One account runs at most `max_running_per_account` executions at
+    once, without it half of what runs at all (64, or `workers` if that is more); what is beyond waits its turn."""
 
     workers: Annotated[int, Field(ge=1, le=256)] = 2
+    max_running_per_account: Maybe[Annotated[int, Field(ge=1, le=256)]] = None
     timeout: Duration = 300.0
     max_timeout: Duration = 600.0
     memory: Size = 128 * MIB

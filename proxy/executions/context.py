@@ -21,7 +21,7 @@ from proxy.executions.records import ExecutionBody, body_of, new_body, new_recor
 from proxy.executions.result import ExecutionRequest, Observer
 from proxy.live import Live
 from proxy.principal import Principal
-from proxy.sandbox import SandboxLimits, StartMessage, Worker
+from proxy.sandbox import MOST_CALLS, SandboxLimits, StartMessage, Worker
 from proxy.state import Owner, State
 from proxy.telemetry.spans import NoSpans, Spans
 from proxy.workspace import Generation
@@ -96,8 +96,10 @@ def within(milliseconds: float) -> asyncio.Timeout:
 class Workers(Protocol):
     """Where workers come from: `proxy.sandbox.Pool`, or whatever picks the pool of the current config."""
 
-    def worker(self, workspace_id: str, deadline_seconds: float) -> AbstractAsyncContextManager[Worker]:
-        """Lease one; it is killed at the deadline. Raises `PoolBusy`, `PoolUnavailable`."""
+    def worker(
+        self, workspace_id: str, deadline_seconds: float, account: str
+    ) -> AbstractAsyncContextManager[Worker]:
+        """Lease one for an account; it is killed at the deadline. Raises `PoolBusy`, `PoolUnavailable`."""
         ...
 
 
@@ -248,11 +250,11 @@ def next_run(
 
 def start_message(start: StartRecord) -> StartMessage:
     """The first word to a worker."""
-    # The machine keeps the limit of parallel calls; the worker shows every call at once, so that calls which are
-    # never awaited are known too.
+    # The machine keeps the limit of parallel calls; the worker shows every call at once (as many as a frame may hold),
+    # so that calls which are never awaited are known too.
     limits = SandboxLimits(
         calls=start.calls,
-        parallel=start.calls,
+        parallel=min(start.calls, MOST_CALLS),
         log_bytes=start.log_bytes,
         emit_bytes=start.emit_bytes,
         argument_bytes=start.argument_bytes,

@@ -121,7 +121,8 @@ class Run:
         """
         try:
             lifetime = self._context.machine.lifetime_ms / 1000 + _POOL_GRACE_SECONDS
-            async with self._pool.worker(self._context.principal.workspace_id, lifetime) as worker:
+            who = self._context.principal
+            async with self._pool.worker(who.workspace_id, lifetime, who.account) as worker:
                 await self._drive(worker)
         except (PoolBusy, PoolUnavailable) as error:
             self._lose("unavailable", str(error))

@@ -1,6 +1,7 @@
 """Runs agent code in worker processes that hold nothing worth stealing."""
 
 from proxy.sandbox.messages import (
+    MOST_CALLS,
     Blocked,
     Delivery,
     Done,
@@ -24,6 +25,7 @@ from proxy.sandbox.pool import Pool
 from proxy.sandbox.remote import Worker, WorkerGone
 
 __all__ = [
+    "MOST_CALLS",
     "Blocked",
     "Delivery",
     "Done",

@@ -26,6 +26,24 @@ def pack(payload: bytes) -> bytes:
     return len(payload).to_bytes(HEADER_BYTES, "big") + payload
 
 
+class FrameRate:
+    """How fast one worker may speak: `burst` frames at once, after that `per_second`."""
+
+    __slots__ = ("_burst", "_last", "_left", "_per_second")
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._burst = self._left = float(burst)
+        self._per_second = per_second
+        self._last: float | None = None
+
+    def wait_seconds(self, now: float) -> float:
+        """Count a frame that came at `now`; how long to wait before it is looked at."""
+        passed = 0.0 if self._last is None else max(0.0, now - self._last)
+        self._last = now
+        self._left = min(self._burst, self._left + passed * self._per_second) - 1
+        return max(0.0, -self._left / self._per_second)
+
+
 class FrameReader:
     """Bytes in, whole payloads out. Raises `FrameTooLarge` as soon as a header announces too much."""
 

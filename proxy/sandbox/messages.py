@@ -1,7 +1,8 @@
 """What the execution machine and a worker say to each other, as values.
 
 A worker speaks exactly once for each message it is sent: `Blocked` when nothing can progress inside, `Done` at the
-end. It is treated as hostile: everything it says is checked here, and a wrong word raises `ProtocolError`."""
+end. It is treated as hostile: everything it says is checked here, and a wrong word raises `ProtocolError`. What it was
+told to keep (`SandboxLimits`) is counted here again: a worker that runs other code than ours keeps no limit."""
 
 from __future__ import annotations
 
@@ -17,6 +18,11 @@ _LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
 _KINDS = frozenset(("syntax", "error", "limit"))
 # Characters. No address is longer, and journals, results and audit lines name the path of every call.
 _LONGEST_PATH = 1000
+MOST_CALLS = 10_000
+"""Calls that one frame may hold, whatever the limits of its execution are."""
+# A worker counts the text that JavaScript made; the same values written here may be a little longer.
+_SLACK = 2
+_SPARE_BYTES = 65_536
 
 
 class ProtocolError(Exception):
@@ -158,13 +164,17 @@ def _event(delivery: Delivery) -> dict[str, Any]:
     return {"now": delivery.now, "seq": delivery.seq, "result": body}
 
 
-def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
-    """Check a worker's frame. Raises ProtocolError."""
+def decode_message(
+    payload: bytes, limits: SandboxLimits = SandboxLimits(), made: int = 0
+) -> WorkerMessage | NeedsTransform:
+    """Check a worker's frame, after `made` calls in earlier ones. Raises ProtocolError."""
     try:
         body = read_json(payload)
         if b"\\ud" in payload:
             _print_safely(body)
         kind = body["t"]
+        if kind != "transform":
+            _keeps(payload, body, limits, made)
         if kind == "transform":
             return NeedsTransform()
         if kind == "blocked":
@@ -174,6 +184,27 @@ def decode_message(payload: bytes) -> WorkerMessage | NeedsTransform:
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"a malformed message: {error}") from error
     raise ProtocolError("an unknown message")
+
+
+def _keeps(payload: bytes, body: dict[str, Any], limits: SandboxLimits, made: int) -> None:
+    """Raises ValueError when there is more in the frame than the worker was told to send."""
+    calls: list[Any] = body["calls"]
+    logs, emits = body["logs"], body["emits"]
+    _require(type(calls) is list and type(logs) is list and type(emits) is list, "lists")
+    _require(len(calls) <= min(limits.calls - made, MOST_CALLS), f"{len(calls)} calls after {made}")
+    _require(len(logs) <= limits.log_bytes + _SPARE_BYTES, f"{len(logs)} lines of the console")
+    # Nothing in a small frame is too large: nearly all of them end here.
+    if len(payload) > limits.argument_bytes:
+        for call in calls:
+            _require(_fits(call["args"], limits.argument_bytes), "arguments of a call")
+    if len(payload) > limits.emit_bytes:
+        _require(_fits(emits, limits.emit_bytes), "emitted values")
+    if len(payload) > limits.result_bytes and "value" in body:
+        _require(_fits(body["value"], limits.result_bytes), "result")
+
+
+def _fits(value: Any, limit: int) -> bool:
+    return len(write_json(value)) <= _SLACK * limit + _SPARE_BYTES
 
 
 def _print_safely(body: dict[str, Any]) -> None:

@@ -32,7 +32,8 @@ class HardeningMissing(Exception):
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
     """`workers`: how many are kept warm. `running`: how many may be leased at once; beyond that up to `queue`
-    callers wait at most `wait_seconds`. `memory_bytes`: address space a worker may take beyond its start (the
+    callers wait at most `wait_seconds`; one account has at most `running_per_account` (None: half of `running`).
+    `memory_bytes`: address space a worker may take beyond its start (the
     JavaScript heap itself ends at 128 MiB). `reuse`: "never", or "workspace": up to `runs` successful
     executions of one workspace in one process, each in a fresh context. `prepare_typescript_seconds`: how
     long after start the TypeScript transform is compiled in the background (about 0.6 s of CPU, once); None
@@ -46,6 +47,7 @@ class PoolOptions:
     reuse: EngineReuse = "never"
     runs: int = 20
     running: int = 32
+    running_per_account: int | None = None
     queue: int = 256
     wait_seconds: float = 10.0
     prepare_typescript_seconds: float | None = 2.0

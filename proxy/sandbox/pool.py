@@ -19,6 +19,7 @@ from proxy.sandbox.options import (
     PoolUnavailable,
 )
 from proxy.sandbox.remote import Worker
+from proxy.sandbox.seats import Seats
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
 from proxy.sandbox.typescript import TypeScript
 
@@ -37,9 +38,9 @@ class Pool:
         self._options = options
         self._warm: deque[Worker] = deque()
         self._idle: dict[str, list[Worker]] = {}
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        per_account = options.running_per_account or max(1, options.running // 2)
+        self._seats = Seats(options.running, per_account, options.queue)
         self._counts: Counter[str] = Counter()
-        self._busy = 0
         self._generation = 0
         self._up = asyncio.Event()
         self._hardening = HardeningReport(MappingProxyType({}))
@@ -94,8 +95,8 @@ class Pool:
         counts = self._counts
         return PoolStats(
             warm=len(self._warm) + idle,
-            busy=self._busy,
-            waiting=len(self._waiters),
+            busy=self._seats.busy,
+            waiting=self._seats.waiting,
             spawned=counts["spawned"],
             reused=counts["reused"],
             zygote_restarts=counts["restarts"],
@@ -108,9 +109,11 @@ class Pool:
         self._refill()
 
     @asynccontextmanager
-    async def worker(self, workspace_id: str, deadline_seconds: float) -> AsyncIterator[Worker]:
-        """Lease a worker; it is killed when the deadline passes. Raises PoolBusy, PoolUnavailable."""
-        await self._enter()
+    async def worker(
+        self, workspace_id: str, deadline_seconds: float, account: str = ""
+    ) -> AsyncIterator[Worker]:
+        """Lease a worker for an account; it is killed when the deadline passes. Raises PoolBusy, PoolUnavailable."""
+        await self._enter(account)
         worker: Worker | None = None
         generation = self._generation
         try:
@@ -120,43 +123,31 @@ class Pool:
         finally:
             if worker is not None:
                 self._give_back(worker, workspace_id, generation)
-            self._leave()
+            self._seats.leave(account)
             # Refilled after this execution's caller went on, so that forking is not on its path.
             asyncio.get_running_loop().call_soon(self._refill)
 
-    # ---- places --------------------------------------------------------------------------------------------
-    async def _enter(self) -> None:
-        if self._busy < self._options.running:
-            self._busy += 1
+    async def _enter(self, account: str) -> None:
+        seats = self._seats
+        place = seats.take(account)
+        if place.done():
             return
-        if len(self._waiters) >= self._options.queue:
-            raise PoolBusy("too many executions are waiting for a sandbox worker")
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(place)
         try:
             async with asyncio.timeout(self._options.wait_seconds):
-                await self._hold(place)
+                await asyncio.shield(place)
         except TimeoutError:
-            raise PoolBusy(f"no sandbox worker came free in {self._options.wait_seconds:g} s") from None
-        finally:
-            if place in self._waiters:
-                self._waiters.remove(place)
-
-    async def _hold(self, place: asyncio.Future[None]) -> None:
-        try:
-            await place
+            seats.withdraw(account, place)
+            raise PoolBusy(self._still_waiting(account)) from None
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._leave()  # given to us just as we stopped waiting: pass it on
+            seats.withdraw(account, place)
             raise
 
-    def _leave(self) -> None:
-        while self._waiters:
-            place = self._waiters.popleft()
-            if not place.done():
-                place.set_result(None)  # the place goes over; `_busy` stays
-                return
-        self._busy -= 1
+    def _still_waiting(self, account: str) -> str:
+        why = f"no sandbox worker came free in {self._options.wait_seconds:g} s"
+        if not self._seats.is_full(account):
+            return why
+        running = self._seats.taken(account)
+        return f"{why}: {running} executions of this account are running (sandbox.max_running_per_account)"
 
     # ---- workers -------------------------------------------------------------------------------------------
     async def _take(self, workspace_id: str) -> Worker:

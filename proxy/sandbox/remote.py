@@ -1,7 +1,8 @@
 """The pool's end of one worker process.
 
-The worker is hostile: it may speak once for each message it was sent, within the size limit, in known words.
-Anything else ends it. Errors: `WorkerGone` is the only one that leaves this module.
+The worker is hostile: it may speak once for each message it was sent, within the size limit, in known words, with no
+more calls than it was told; anything else ends it. Frames that come too fast wait before they are read. Errors:
+`WorkerGone` is the only one that leaves this module.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from proxy.sandbox.frames import FrameReader, FrameTooLarge, pack
+from proxy.sandbox.frames import FrameRate, FrameReader, FrameTooLarge, pack
 from proxy.sandbox.messages import (
     Delivery,
     Done,
     NeedsTransform,
     ProtocolError,
+    SandboxLimits,
     StartMessage,
     WorkerMessage,
     decode_message,
@@ -32,6 +34,9 @@ GoneReason = Literal["memory", "cpu", "crash", "protocol", "killed"]
 Transform = Callable[[str], Awaitable[bytes]]
 _READ_BYTES = 1 << 18
 _EXIT_WAIT_SECONDS = 5.0
+# Code that awaits a timer over and over makes thousands of frames a second, and each costs the event loop its time.
+_FRAMES_AT_ONCE = 2000
+_FRAMES_PER_SECOND = 1000.0
 _NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
 
 
@@ -61,6 +66,9 @@ class Worker:
         self._verdict: WorkerGone | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._code = ""
+        self._limits = SandboxLimits()
+        self._made = 0
+        self._rate = FrameRate(_FRAMES_AT_ONCE, _FRAMES_PER_SECOND)
         self._pidfd: int | None = None
         self.pid: int | None = None
         self.finished = False  # the last execution ended with a successful Done
@@ -69,7 +77,8 @@ class Worker:
     # ---- what the machine uses -----------------------------------------------------------------------------
     async def start(self, message: StartMessage) -> None:
         """Send the code. Follow with `receive`."""
-        self._code = message.code
+        self._code, self._limits, self._made = message.code, message.limits, 0
+        self._rate = FrameRate(_FRAMES_AT_ONCE, _FRAMES_PER_SECOND)
         self._transformed = self.finished = False
         self.runs += 1
         await self._send(encode_start(message))
@@ -77,8 +86,13 @@ class Worker:
     async def receive(self) -> WorkerMessage:
         """The answer to what was last sent. Raises WorkerGone."""
         while True:
-            message = self._decode(await self._next_payload())
+            payload = await self._next_payload()
+            early = self._rate.wait_seconds(self._loop.time())
+            if early:
+                await asyncio.sleep(early)
+            message = self._decode(payload)
             if not isinstance(message, NeedsTransform):
+                self._made += len(message.calls)
                 self.finished = isinstance(message, Done) and message.ok
                 return message
             if self._transformed:
@@ -199,7 +213,7 @@ class Worker:
 
     def _decode(self, payload: bytes) -> WorkerMessage | NeedsTransform:
         try:
-            return decode_message(payload)
+            return decode_message(payload, self._limits, self._made)
         except ProtocolError as error:
             raise self._condemn("protocol", str(error)) from error
 

@@ -262,7 +262,7 @@ class OneWorker:
         self.given = worker
 
     @asynccontextmanager
-    async def worker(self, workspace_id: str, deadline_seconds: float) -> AsyncIterator[Worker]:
+    async def worker(self, workspace_id: str, deadline_seconds: float, account: str) -> AsyncIterator[Worker]:
         if isinstance(self.given, Exception):
             raise self.given
         yield cast(Worker, self.given)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.sandbox.frames import FrameReader, FrameTooLarge, pack, read_frame, write_frame
+from proxy.sandbox.frames import FrameRate, FrameReader, FrameTooLarge, pack, read_frame, write_frame
 
 
 @given(payloads=st.lists(st.binary(max_size=50)), cut=st.integers(1, 7))
@@ -39,3 +39,14 @@ def test_the_end_inside_a_frame_is_the_end() -> None:
     os.close(writing)
     assert read_frame(reading, 10) is None
     os.close(reading)
+
+
+def test_who_speaks_too_fast_waits_the_longer_the_more_it_says() -> None:
+    rate = FrameRate(burst=3, per_second=10)
+    assert [rate.wait_seconds(0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert rate.wait_seconds(0.3) == 0.0  # three came due meanwhile: two that were owed, and this one
+    assert rate.wait_seconds(100.0) == 0.0
+    assert [rate.wait_seconds(100.0) for _ in range(3)] == pytest.approx(
+        [0, 0, 0.1]
+    )  # no more than a burst is saved
+    assert rate.wait_seconds(50.0) == pytest.approx(0.2)  # a clock that went back saves nothing

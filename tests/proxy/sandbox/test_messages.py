@@ -6,11 +6,13 @@ import orjson
 import pytest
 
 from proxy.sandbox.messages import (
+    MOST_CALLS,
     Blocked,
     Done,
     NeedsTransform,
     ProtocolError,
     ResultDelivery,
+    SandboxLimits,
     StartMessage,
     TimerDelivery,
     ToolCall,
@@ -95,3 +97,53 @@ def test_t22_the_path_of_a_call_is_cut_to_what_an_address_may_be() -> None:
         t="blocked", wake=None, **{**TAIL, "calls": [{"seq": 0, "path": "x" * 9999, "args": {}}]}
     )
     assert understood.calls == (ToolCall(0, "x" * 1000 + "...", {}),)
+
+
+SMALL = SandboxLimits(calls=5, log_bytes=100, emit_bytes=100, argument_bytes=100, result_bytes=100)
+WIDE = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "made"),
+    [
+        ("calls", {"calls": [{"seq": n, "path": "a", "args": {}} for n in range(6)]}, 0),
+        ("calls", {"calls": [{"seq": n, "path": "a", "args": {}} for n in range(3)]}, 3),
+        ("arguments", {"calls": [{"seq": 0, "path": "a", "args": {"x": WIDE}}]}, 0),
+        ("arguments", {"calls": [{"seq": 0, "path": "a", "args": {str(n): n for n in range(30_000)}}]}, 0),
+        ("emitted", {"emits": [WIDE]}, 0),
+        ("emitted", {"emits": [[] for _ in range(90_000)]}, 0),
+        ("lines", {"logs": [["log", ""]] * 90_000}, 0),
+        ("result", {"t": "done", "ok": True, "value": WIDE}, 0),
+    ],
+)
+def test_a_worker_that_keeps_no_limit_is_found_out(what: str, body: dict[str, Any], made: int) -> None:
+    """Only other code than ours sends these: the worker refuses them first."""
+    with pytest.raises(ProtocolError, match=what):
+        decode_message(orjson.dumps({"t": "blocked", "wake": None, **TAIL, **body}), SMALL, made)
+
+
+def test_a_frame_holds_no_more_calls_than_a_frame_may_whatever_the_execution_may_make() -> None:
+    generous = SandboxLimits(calls=1_000_000)
+    for count, fine in ((MOST_CALLS, True), (200_000, False)):
+        calls = [{"seq": n, "path": "a", "args": {}} for n in range(count)]
+        payload = orjson.dumps({"t": "blocked", "wake": None, **TAIL, "calls": calls})
+        if fine:
+            decode_message(payload, generous)
+        else:
+            with pytest.raises(ProtocolError, match="200000 calls"):
+                decode_message(payload, generous)
+
+
+def test_what_an_honest_worker_sends_at_its_limits_is_understood() -> None:
+    calls = [{"seq": n, "path": "a", "args": {"x": "y" * 80}} for n in range(5)]
+    body = {
+        "t": "done",
+        "ok": True,
+        "value": "v" * 98,
+        "calls": calls,
+        "logs": [["log", "l" * 100]],
+        "emits": ["e" * 98],
+    }
+    understood = decode_message(orjson.dumps(body), SMALL)
+    assert isinstance(understood, Done)
+    assert len(understood.calls) == 5

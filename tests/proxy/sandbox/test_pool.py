@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -27,8 +28,8 @@ def start(code: str) -> StartMessage:
     return StartMessage(code, SEED, 1000.0)
 
 
-async def run(pool: Pool, code: str, workspace: str = "ws") -> Done:
-    async with pool.worker(workspace, 30) as worker:
+async def run(pool: Pool, code: str, workspace: str = "ws", account: str = "") -> Done:
+    async with pool.worker(workspace, 30, account) as worker:
         await worker.start(start(code))
         message = await worker.receive()
         assert isinstance(message, Done)
@@ -184,10 +185,24 @@ async def test_a_place_given_to_someone_who_left_is_passed_on() -> None:
             first = tasks.create_task(run(pool, "return 1"))
             second = tasks.create_task(run(pool, "return 2"))
             await asyncio.sleep(0)
-            pool._leave()  # the first waiter holds the place now, but is cancelled before it knows
+            pool._seats.leave("")  # the first waiter holds the place now, but is cancelled before it knows
             first.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await first
             assert (await second).value == 2
-            pool._busy += 1  # what the lease around this will give back
+            pool._seats.take("")  # what the lease around this will give back
         assert pool.stats().busy == 0
+
+
+async def test_an_account_that_takes_all_it_can_get_leaves_room_for_others() -> None:
+    """Half of the places are the most for one account; it is told which key says so."""
+    async with Pool(PoolOptions(running=4, wait_seconds=0.05)) as pool, AsyncExitStack() as held:
+        for _ in range(2):
+            await held.enter_async_context(pool.worker("ws", 30, "ws/greedy"))
+        with pytest.raises(PoolBusy, match=r"2 executions of this account.*sandbox\.max_running_per_account"):
+            await run(pool, "1", account="ws/greedy")
+        assert (await run(pool, "return 1", account="ws/modest")).value == 1
+    async with Pool(PoolOptions(running=4, running_per_account=1, wait_seconds=0.05)) as pool:
+        async with pool.worker("ws", 30, "ws/greedy"):
+            with pytest.raises(PoolBusy, match="1 executions of this account"):
+                await run(pool, "1", account="ws/greedy")

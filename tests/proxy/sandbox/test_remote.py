@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from proxy.sandbox.frames import pack
-from proxy.sandbox.messages import StartMessage
+from proxy.sandbox.messages import SandboxLimits, StartMessage
 from proxy.sandbox.remote import Worker, WorkerGone, explain_exit
 
 DONE = b'{"t":"done","ok":true,"calls":[],"logs":[],"emits":[]}'
@@ -72,6 +72,25 @@ async def test_a_good_answer() -> None:
 )
 async def test_a_wrong_word_ends_the_worker(data: bytes) -> None:
     assert await reason_after(data) == "protocol"
+
+
+async def test_calls_are_counted_over_all_frames() -> None:
+    """A compromised worker that makes more calls than it was told, in one frame or in many, is ended."""
+    start = StartMessage("1", "00" * 32, 0.0, SandboxLimits(calls=3))
+    worker, theirs = opened()
+    with theirs:
+        for turn in range(2):
+            calls = ",".join(f'{{"seq":{2 * turn + n},"path":"a","args":{{}}}}' for n in range(2))
+            await (worker.deliver([]) if turn else worker.start(start))
+            theirs.sendall(
+                pack(f'{{"t":"blocked","wake":null,"calls":[{calls}],"logs":[],"emits":[]}}'.encode())
+            )
+            if turn == 0:
+                await worker.receive()
+        with pytest.raises(WorkerGone, match="2 calls after 2"):
+            await worker.receive()
+        worker.exited()
+        worker.close()
 
 
 async def test_speaking_unasked_ends_the_worker() -> None:
