@@ -94,6 +94,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W608": "a role names nobody",
         "W609": "pattern matches no tool",
         "W610": "no matched tool has the argument of a condition",
+        "W611": "integration without a connection",
         "W690": "not supported yet",
     }
 )

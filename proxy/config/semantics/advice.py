@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from integrations import McpLocal
 from policies.lint import hidden
 from proxy.config.callers import AuthConfig
 from proxy.config.locations import Finding
@@ -26,6 +27,7 @@ def advise(view: ConfigView) -> Iterator[Finding]:
             yield from _dead_principals(view, path, entry)
     yield from _roles(view)
     yield from idle_overrides(view)
+    yield from _unconnected(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
@@ -98,6 +100,25 @@ def _asking(view: ConfigView) -> Iterator[tuple[Path, RuleConfig]]:
     """Rules that want a person. A pack's share the place that names the pack, which is reported once."""
     found = {path: rule for _, rules in view.layers() for path, rule in rules if rule.approver == "human"}
     yield from found.items()
+
+
+def _unconnected(view: ConfigView) -> Iterator[Finding]:
+    """Agents reach an integration through its connections, also where it needs no credential."""
+    connected = {key.partition(".")[0] for key in view.config.connections}
+    for name, integration in view.config.integrations.items():
+        if name in connected or not getattr(integration, "enabled", True):
+            continue
+        local = isinstance(integration, McpLocal)
+        auth = "" if local else f"auth: {{kind: bearer, token: {{env: {_variable(name)}}}}}"
+        help = f"add one under `connections`, such as `{name}.org.main: {{{auth}}}`"
+        if not local:
+            help += f", or `{name}.org.main: {{}}` when it needs no credential"
+        message = f"integration `{name}` has no connection, so agents get none of its tools"
+        yield Finding("W611", ("integrations", name), message, help, "key")
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_TOKEN"
 
 
 _TEMPLATE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|\{\{.*?\}\}")

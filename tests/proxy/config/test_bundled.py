@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from proxy.config.bundled import PACKS, PRESETS, BundledFiles
-from tests.proxy.config.texts import valid
 
 PAGE = Path(__file__).parents[3] / "docs" / "presets.md"
 
@@ -38,8 +37,3 @@ def test_the_page_describes_every_file(shelf: BundledFiles) -> None:
     assert [(name, shelf.read(name)["description"]) for name in shelf.names()] == [
         one for one in described if one[0] in shelf.names()
     ]
-
-
-def test_the_examples_of_the_page_are_valid() -> None:
-    integrations, policies = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    valid(f"version: 1\n{integrations}{policies}")

@@ -53,6 +53,7 @@ def test_a_rule_that_approves_everything() -> None:
 
 def test_text_that_looks_like_a_template() -> None:
     text = "version: 1\nintegrations:\n  a: {kind: mcp, type: local, command: [x, '%s'], description: '${HOME}'}\n"
+    text += "connections: {a.org.main: {}}\n"
     assert codes(text % "${HOME}/x") == ["W603"]
     assert codes(text % "{{ home }}") == ["W603"]
     assert codes(text % "$5 {} ${") == []

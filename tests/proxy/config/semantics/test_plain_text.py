@@ -4,7 +4,7 @@ from tests.proxy.config.texts import codes, load
 
 
 def mcp(line: str) -> str:
-    return f"version: 1\nintegrations:\n  a: {{kind: mcp, type: local, {line}}}\n"
+    return f"version: 1\nintegrations:\n  a: {{kind: mcp, type: local, {line}}}\nconnections: {{a.org.main: {{}}}}\n"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_ordinary_values(line: str) -> None:
 def test_headers_by_name(header: str) -> None:
     url = "spec: {url: https://x.example.com}"
     text = f"version: 1\nintegrations:\n  a: {{kind: openapi, {url}, headers: {{{header}: %s}}}}\n"
+    text += "connections: {a.org.main: {}}\n"
     assert codes(text % "hunter2") == ["E401"]
     assert codes(text % "'${TOKEN}'") == ["E406"]
     assert codes(text % "${TOKEN}") == ["E101"]

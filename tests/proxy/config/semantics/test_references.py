@@ -54,7 +54,7 @@ def test_files_beside_the_config(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "api.json").write_text("{}")
     config = tmp_path / "executor.yaml"
-    text = "version: 1\nintegrations: {a: {kind: openapi, spec: {file: specs/%s}}}\n"
+    text = "version: 1\nintegrations: {a: {kind: openapi, spec: {file: specs/%s}}}\nconnections: {a.org.main: {}}\n"
     config.write_text(text % "api.json")
     assert load_config([config], env=None).diagnostics == ()
     config.write_text(text % "apy.json")
@@ -64,5 +64,6 @@ def test_files_beside_the_config(tmp_path: Path) -> None:
 
 def test_an_example_names_files_of_whoever_copies_it(tmp_path: Path) -> None:
     config = tmp_path / "executor.yaml.example"
-    config.write_text("version: 1\nintegrations: {a: {kind: openapi, spec: {file: no.json}}}\n")
+    text = "version: 1\nintegrations: {a: {kind: openapi, spec: {file: no.json}}}\nconnections: {a.org.main: {}}\n"
+    config.write_text(text)
     assert load_config([config], env=None).diagnostics == ()

@@ -48,6 +48,7 @@ def test_credentials_do_not_travel_over_plain_http() -> None:
 
 def test_headers_with_secrets_count_as_credentials() -> None:
     text = "version: 1\nintegrations:\n  a: {kind: mcp, type: remote, url: http://x.example.com, headers: {A: %s}}\n"
+    text += "connections: {a.org.main: {}}\n"
     assert codes(text % "{env: T}") == ["E502"]
     assert codes(text % "plain") == []
 
