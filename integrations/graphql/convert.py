@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from graphql import (
@@ -61,6 +62,7 @@ from graphql.validation.validate import validate_sdl
 
 from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
+from integrations.graphql.missing import without_missing
 from integrations.graphql.operations import NamedOperation, operation_json
 from integrations.graphql.schema import InputValue
 
@@ -99,13 +101,16 @@ def work(request: JsonObject, content: bytes) -> bytes:
 
 
 def schema_from_sdl(content: bytes, name: str) -> bytes:
-    """The introspection result `{"__schema": ...}`. Directives that are not declared, and fields
-    that are defined twice, are tolerated."""
+    """The introspection result `{"__schema": ...}`. Directives that are not declared, and fields that are defined
+    twice, are tolerated. Types that are not defined are missing in the result too.
+    """
     try:
-        document = _with_bases(parse(content.decode("utf-8-sig")))
+        document, missing = without_missing(_with_bases(parse(content.decode("utf-8-sig"))))
         for error in validate_sdl(document, rules=_SDL_RULES)[:1]:
             raise error
-        return orjson.dumps(introspection_from_schema(build_ast_schema(document, assume_valid_sdl=True)))
+        found: Any = introspection_from_schema(build_ast_schema(document, assume_valid_sdl=True))
+        missing.restore(found["__schema"])
+        return orjson.dumps(found)
     except UnicodeDecodeError:
         raise SourceError(
             f"{name}: neither introspection JSON nor GraphQL SDL (it is not UTF-8 text)"

@@ -104,7 +104,7 @@ class _Pruning:
             }
         for key in ("possibleTypes", "interfaces"):
             if isinstance(one.get(key), list):
-                kept = self._kept(one[key], f"in `{key}` of {name}: ", self._unknown)
+                kept = self._kept(one[key], f"{name}.{key}: ", self._unknown)
                 if key == "possibleTypes" and one.get("kind") == "UNION" and not kept:
                     return "none of its types is left"
                 self.types[name] = one = {**one, key: kept}

@@ -23,7 +23,7 @@ from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
-_CONVERTER = "2"
+_CONVERTER = "3"
 _CHILD = "integrations.graphql.convert"
 
 
@@ -83,7 +83,10 @@ def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema, list
     """
     with gc_paused():
         whole, left_out = pruned(raw, name)
-        schema = read_schema(whole, name)
+        try:
+            schema = read_schema(whole, name)
+        except SourceError as error:
+            raise SourceError(f"{error} ({left_out[0]})" if left_out else str(error)) from None
     if not schema.query:
         raise SourceError(f"{name}: the schema has no query type")
     return orjson.dumps({"__schema": whole}), schema, left_out

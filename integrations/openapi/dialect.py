@@ -83,6 +83,7 @@ class Dialect:
         self._names: dict[str, str] = {}
         self._taken = {"ToolFile"}
         self._hidden_around: list[frozenset[str]] = []
+        self._component: tuple[str, Any] = ("", None)
         self.defs = Definitions(self._target)
 
     def convert(self, schema: Any) -> Any:
@@ -91,9 +92,11 @@ class Dialect:
 
     def _target(self, reference: str) -> Any:
         try:
-            return self._schema(self._doc.get(reference))
+            schema = self._doc.get(reference)
         except BrokenReference:
             return True
+        self._component = (reference, schema)
+        return self._schema(schema)
 
     def use_tool_file(self) -> JsonObject:
         """A reference to the definition of a file value."""
@@ -168,7 +171,9 @@ class Dialect:
             out["required"] = list(dict.fromkeys(kept))
 
     def discriminator(self, out: JsonObject, key: str, value: Any, schema: JsonObject) -> None:
-        """Every value that names a schema; those that no mapping names go by the names of the components."""
+        """Every value that names a schema; those that no mapping names go by the names of the components: the choices,
+        or else the schemas that extend this one.
+        """
         if isinstance(value, str):
             value = {"propertyName": value}
         if not isinstance(value, dict) or not isinstance(value.get("propertyName"), str):
@@ -180,6 +185,9 @@ class Dialect:
             if isinstance(one, dict) and isinstance(one.get("$ref"), str) and "/" in one["$ref"]
         }
         named |= {name: _component(one) for name, one in mapping(value.get("mapping")).items()}
+        reference, component = self._component
+        if not named and component is schema:
+            named = dict(self._doc.descendants.get(reference, {}))
         found = {str(name): f"#/$defs/{self._name(one)}" for name, one in named.items() if one[:2] == "#/"}
         out[key] = {"propertyName": value["propertyName"], **({"mapping": found} if found else {})}
 

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import mmap
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from integrations.base import JsonObject, SourceError
+from integrations.openapi.inheritance import descendants
 from integrations.openapi.pointer import join_pointer, split_fragment, walk
 
 MAGIC = b"EXOAPI01"
 _CACHED_SLICES = 256
 _CACHED_BYTES = 4 * 1024 * 1024
 _MAX_CHAIN = 32
+_SCHEMAS = ("/components/schemas/", "/definitions/")
+_ALL_OF = b'"allOf"'
 
 
 class BrokenReference(LookupError):
@@ -82,6 +87,19 @@ class Doc:
             if len(tokens) >= length and key in self._slices:
                 return self._walk(self._slice(key), tokens[length:], reference)
         return self._walk(self.root, tokens, reference)
+
+    @cached_property
+    def descendants(self) -> Mapping[str, Mapping[str, str]]:
+        """By reference of a component: what `inheritance` finds."""
+        return descendants(self._schemas_with(_ALL_OF))
+
+    def _schemas_with(self, word: bytes) -> Iterator[tuple[str, JsonObject]]:
+        """References to the components whose JSON text holds `word`, and their schemas."""
+        for key, (offset, size) in self._slices.items():
+            if key.startswith(_SCHEMAS):
+                content = self._blob[self._start + offset : self._start + offset + size]
+                if word in content and isinstance(value := orjson.loads(content), dict):
+                    yield "#" + key, value
 
     def deref(self, value: Any) -> Any:
         """The object behind any chain of references. Siblings of a reference are dropped, as 3.0 asks for."""

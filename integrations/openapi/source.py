@@ -27,7 +27,7 @@ from integrations.sources import MAX_SOURCE_BYTES
 
 _MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
-_COMPILER = "7"
+_COMPILER = "8"
 """Part of every key, so that a file compiled by another version of the compiler is never opened."""
 
 

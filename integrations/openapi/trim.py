@@ -15,7 +15,7 @@ _NAME_MAPS = frozenset({
 })  # fmt: skip
 _DATA = frozenset({"default", "enum", "const", "required", "scopes", "security", "tags"})
 _DROPPED = frozenset({"example", "examples", "externalDocs", "callbacks", "links", "x-examples"})
-_KEPT_EXTENSIONS = frozenset({"x-nullable", "x-executor-toolPath"})
+_KEPT_EXTENSIONS = frozenset({"x-nullable", "x-executor-toolPath", "x-ms-discriminator-value"})
 
 
 def trim(node: Any, references: set[str]) -> None:

@@ -44,7 +44,7 @@ def test_extensions_of_what_nobody_defines_are_definitions(sdl: str, fields: lis
     [
         (b"type Query {", r"s:1:13: Syntax Error"),
         (b"\xff", "not UTF-8"),
-        (b"type Query { a: B }", "s:1:17: Unknown type 'B'"),
+        (b"schema { query: B }", "s:1:17: Unknown type 'B'"),
         (b"type Query { a: Int } type Query { b: Int }", "s:1:6: There can be only one type named"),
         (b"interface A { a: Int } type Query implements A { b: Int }", "s"),
     ],

@@ -79,7 +79,7 @@ async def test_sdl_is_converted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("s.graphql", "type Query { me: Nope }", "s.graphql:1:18: Unknown type 'Nope'"),
+        ("s.graphql", "type Query { me: Nope }", "`Query.me` is left out: the type `Nope` is not defined"),
         ("s.graphql", "type Query {\n  me Nope }", "s.graphql:2:6: Syntax Error"),
         ("s.graphql", "type Other { id: ID }", "s.graphql"),
         ("s.json", '{"data": {}}', "no introspection result"),
