@@ -28,11 +28,15 @@ OnProgress = Callable[[float, float | None, str | None], None]
 
 @dataclass(frozen=True, slots=True)
 class ElicitationRequest:
-    """What a server asks of the user in the middle of a call: a form (`schema`) or a visit to `url`."""
+    """What a server asks of the user in the middle of a call: a form (`schema`) or a visit to `url`.
+
+    `ours`: not the server asks but this program does, whose words can be trusted.
+    """
 
     message: str
     schema: JsonObject | None = None
     url: str | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

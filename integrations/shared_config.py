@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from integrations.fields import (
     CidrOrHost,
@@ -14,6 +14,7 @@ from integrations.fields import (
     Model,
     SecretRef,
     Text,
+    TextOrSecret,
     Tuple,
     Url,
     problem,
@@ -99,6 +100,62 @@ class ClientCert(Model):
     key: SecretRef
 
 
+def _switch_or_url(value: object) -> str:
+    return "=switch" if isinstance(value, bool) else "=url"
+
+
+ResourceField = Annotated[
+    Annotated[bool, Tag("=switch")] | Annotated[Url, Tag("=url")], Discriminator(_switch_or_url)
+]
+Registration = Literal["dynamic", "metadata_document", "off"]
+ClientAuthChoice = Literal["basic", "post"]
+
+
+class OAuthOptions(Model):
+    """How Executor signs in to an authorization server. What is left out is found out: the server from the upstream's
+    metadata (RFC 9728), its endpoints from its own (RFC 8414), the client by registration (RFC 7591).
+
+    `issuer`: the authorization server, whatever the upstream says. `authorization_url` and `token_url` together skip
+    discovery. `client_auth`: where the secret goes. `private_key` (PEM) signs assertions instead (RFC 7523), with
+    `key_id` and `algorithm`. `resource: false` sends no resource indicator (RFC 8707), a URL sends another one.
+    `audience` and `authorization_params` are added to the authorization request. `registration`: how an unknown client
+    makes itself known. `redirect_port`: the port of `executor auth login` on this machine.
+    """
+
+    issuer: Maybe[Url] = None
+    authorization_url: Maybe[Url] = None
+    token_url: Maybe[Url] = None
+    client_id: Maybe[TextOrSecret] = None
+    client_secret: Maybe[SecretRef] = None
+    client_auth: Maybe[ClientAuthChoice] = None
+    private_key: Maybe[SecretRef] = None
+    key_id: Maybe[Text] = None
+    algorithm: Text = "RS256"
+    scopes: Tuple[Text] = ()
+    audience: Maybe[Text] = None
+    resource: ResourceField = True
+    authorization_params: dict[Text, Text] = Field(default_factory=dict)
+    registration: Maybe[Registration] = None
+    redirect_port: Maybe[Annotated[int, Field(ge=1, le=65535)]] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_server(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        urls = {"authorization_url", "token_url"} & set(value)
+        if len(urls) not in ((0,) if "issuer" in value else (0, 2)) and not _misspelt(cls, value):
+            raise problem("E209", "set exactly one of `issuer`, or `authorization_url` and `token_url`")
+        if "client_secret" in value and "private_key" in value:
+            raise problem("E209", "set at most one of `client_secret`, `private_key`")
+        return value
+
+
+def _misspelt(model: type[Model], value: dict[str, object]) -> bool:
+    """An unknown key is the better error: it probably is the missing one, misspelt."""
+    return not set(value) <= set(model.model_fields)
+
+
 class Described(Model):
     """Every integration."""
 
@@ -118,3 +175,4 @@ class HttpIntegration(Described):
     retry: Retry = Retry()
     pagination: Maybe[Pagination] = None
     health: Maybe[Health] = None
+    oauth: Maybe[OAuthOptions] = None

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -55,7 +55,7 @@ async def load_toolset(
     source: SchemaSource,
     options: GraphQlOptions,
     http: HttpClient,
-    credential: Callable[[], Credential] | None,
+    credential: Callable[[], Awaitable[Credential]] | None,
     cache_dir: Path | None,
 ) -> GraphQlToolset:
     """Read or ask for the schema, check the named operations, pick the tools. Raises `SourceError`.
@@ -112,11 +112,11 @@ async def _schema_of(
     name: str,
     options: GraphQlOptions,
     http: HttpClient,
-    credential: Callable[[], Credential] | None,
+    credential: Callable[[], Awaitable[Credential]] | None,
     cache_dir: Path | None,
 ) -> JsonObject:
     if source.file is None:
-        resolved = credential() if credential is not None else Credential()
+        resolved = await credential() if credential is not None else Credential()
         return await ask_schema(
             source.endpoint, http, resolved, headers=dict(options.headers), egress_allow=options.egress_allow
         )

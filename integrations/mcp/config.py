@@ -11,15 +11,13 @@ from integrations.fields import (
     HeaderFields,
     Maybe,
     MillisecondsOrDuration,
-    Model,
     NonEmptyTuple,
-    SecretRef,
     Text,
     TextOrSecret,
     Tuple,
     Url,
 )
-from integrations.shared_config import ApproveByDefault, ClientCert, Described, Egress, Health
+from integrations.shared_config import ApproveByDefault, ClientCert, Described, Egress, Health, OAuthOptions
 
 RemoteTransport = Literal["auto", "streamable-http", "sse"]
 
@@ -44,12 +42,13 @@ class McpLocal(_Mcp):
     start_timeout: MillisecondsOrDuration = 120.0
 
 
-class McpOauth(Model):
-    """How to sign in to a remote MCP server; without `client_id` the client is registered dynamically."""
+class McpOauth(OAuthOptions):
+    """How to sign in to a remote MCP server; without `client_id` the client is registered dynamically.
+
+    `scope` is the same as `scopes`, as one text.
+    """
 
     scope: Maybe[Text] = None
-    client_id: Maybe[Text] = None
-    client_secret: Maybe[SecretRef] = None
 
 
 def _switch_or_options(value: object) -> str:

@@ -42,7 +42,7 @@ class RemoteServer:
 
     `choose` gives proxy, certificates and client key, and is called before every session; it may raise an `HttpError`.
     `auto` tries streamable HTTP, then HTTP with SSE (the transport of 2024-11-05) if the server refuses the first.
-    `detect_oauth`: whether a 401 starts OAuth discovery (`sign_in`), which is needless with a `client_id`.
+    `detect_oauth`: whether a 401 starts OAuth discovery (`sign_in`), needless when the config names the client.
     """
 
     url: str
@@ -52,7 +52,7 @@ class RemoteServer:
     egress: EgressRules = field(default_factory=EgressRules)
     choose: ChooseTransport = _direct
     detect_oauth: bool = True
-    client_id: str | None = None
+    has_client: bool = False
 
     def egress_rules(self) -> EgressRules:
         """The configured rules, and the origin of `url` besides."""

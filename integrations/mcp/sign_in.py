@@ -58,7 +58,7 @@ class OAuthDiscovery:
         """The published status after this error. Does not raise, whatever a server answers."""
         server = self._server
         wanted = error.kind == "unauthorized" and isinstance(server, RemoteServer) and server.detect_oauth
-        if not wanted or not isinstance(server, RemoteServer) or server.client_id is not None:
+        if not wanted or not isinstance(server, RemoteServer) or server.has_client:
             return status_of(error)
         cached = self._cached
         if cached is not None and cached.challenge == error.challenge and time.monotonic() < cached.until:

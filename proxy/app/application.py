@@ -237,13 +237,18 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         # The application is made around its parts; the callback reaches it once it exists.
         changed = asyncio.Event()
         resolver = Resolver(options.env)
+        state = await stack.enter_async_context(open_store(first.config, options.env))
         connections = await stack.enter_async_context(
             Connections(
-                http, resolver, cache_dir(options.env), changed.set, origins_dir=origins_dir(options.env)
+                http,
+                resolver,
+                cache_dir(options.env),
+                changed.set,
+                origins_dir=origins_dir(options.env),
+                state=state,
             )
         )
         sandboxes = await stack.enter_async_context(Sandboxes())
-        state = await stack.enter_async_context(open_store(first.config, options.env))
         application = Application(options, connections, sandboxes, changed, state, spans)
         stack.callback(application.auditing.close)
         watcher = await stack.enter_async_context(watcher_of(options, first.config))

@@ -221,4 +221,4 @@ def _known_secrets(trace: CallTrace) -> list[str]:
     if workspace is None or trace.address is None:
         return []
     connection = workspace.connections.get(".".join(trace.address.split(".")[:3]))
-    return connection.known_secrets() if connection is not None else []
+    return connection.known_secrets(trace.principal) if connection is not None else []

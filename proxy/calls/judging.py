@@ -55,7 +55,7 @@ class CallJudge:
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
             if found.connection is not None:
-                status = workspace.connections[found.connection].status
+                status = workspace.connections[found.connection].status_for(principal)
                 return outcome.failed(outcome.not_ready(found.connection, status))
             return outcome.failed(outcome.not_found(trace.path, found.suggestions))
         if isinstance(found, Ambiguous):

@@ -49,13 +49,13 @@ class CallSender:
         refused = await self._limited(tool, trace)
         if refused is not None:
             return outcome.failed(refused)
-        known = connection.known_secrets()
+        known = connection.known_secrets(trace.principal)
         cleaner = UpstreamCleaner(self._scrubber, tuple(known))
-        result = await self._invoked(connection, with_key(prepared, trace.context), talk, cleaner)
+        result = await self._invoked(trace, connection, with_key(prepared, trace.context), talk, cleaner)
         if isinstance(result, InputNeeded):
             return cleaner.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
-        return self.bounded(trace, result, (*known, *connection.known_secrets()))
+        return self.bounded(trace, result, (*known, *connection.known_secrets(trace.principal)))
 
     async def _limited(self, tool: CatalogTool, trace: CallTrace) -> Failure | None:
         session = trace.context.session_id
@@ -68,14 +68,20 @@ class CallSender:
         return Failure("rate_limited", message, True, details=details)
 
     async def _invoked(
-        self, connection: OpenConnection, prepared: PreparedCall, talk: Talk | None, cleaner: UpstreamCleaner
+        self,
+        trace: CallTrace,
+        connection: OpenConnection,
+        prepared: PreparedCall,
+        talk: Talk | None,
+        cleaner: UpstreamCleaner,
     ) -> Result | InputNeeded:
         seconds = self.limits.timeout_seconds
         try:
             async with asyncio.timeout(seconds + self.limits.grace_seconds) as limit:
                 if talk is None or not connection.talks:
-                    return await connection.converse(prepared, seconds, SILENT)
-                return await connection.converse(prepared, seconds, cleaner.conversation(talk, limit))
+                    return await connection.converse(prepared, seconds, SILENT, trace.principal)
+                conversation = cleaner.conversation(talk, limit)
+                return await connection.converse(prepared, seconds, conversation, trace.principal)
         except TimeoutError:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."
             return Failure("upstream_timeout", message, prepared.tool.idempotent)

@@ -255,7 +255,7 @@ def _connection_rows(call: _SystemCall) -> list[JsonObject]:
     """Inventory with the status of this moment: a secret may have gone missing since the snapshot was made."""
     rows: list[JsonObject] = []
     for space in call.workspace.catalog.namespaces(call.visible):
-        live = call.workspace.connections[space["namespace"]].status
+        live = call.workspace.connections[space["namespace"]].status_for(call.principal)
         kept = {key: space[key] for key in ("integration", "owner", "kind", "title", "toolCount")}
         rows.append({"connection": space["namespace"], **kept, **live})
     return rows

@@ -18,6 +18,7 @@ from integrations.fields import (
     Url,
     problem,
 )
+from integrations.shared_config import ClientAuthChoice, OAuthOptions, ResourceField
 
 
 class NoAuth(Model):
@@ -129,58 +130,47 @@ class SchemesAuth(Model):
 
 
 class ClientCredentials(Model):
-    """OAuth 2.0 client credentials: Executor itself signs in (RFC 6749, section 4.4)."""
+    """OAuth 2.0 client credentials: Executor itself signs in (RFC 6749, section 4.4).
+
+    The client proves itself by `client_secret`, or by `private_key` (PEM): signed assertions (RFC 7523).
+    """
 
     kind: Literal["oauth2"]
     grant: Literal["client_credentials"]
     issuer: Maybe[Url] = None
     token_url: Maybe[Url] = None
     client_id: TextOrSecret
-    client_secret: SecretRef
+    client_secret: Maybe[SecretRef] = None
+    client_auth: Maybe[ClientAuthChoice] = None
+    private_key: Maybe[SecretRef] = None
+    key_id: Maybe[Text] = None
+    algorithm: Text = "RS256"
     scopes: Tuple[Text] = ()
     audience: Maybe[Text] = None
+    resource: ResourceField = False
 
     @model_validator(mode="before")
     @classmethod
     def _source(cls, value: object) -> object:
-        if isinstance(value, dict) and ("issuer" in value) == ("token_url" in value) and not _misspelt(value):
+        # An unknown key is the better error: it probably is the missing one, misspelt.
+        if not isinstance(value, dict) or not set(value) <= set(cls.model_fields):
+            return value
+        if ("issuer" in value) == ("token_url" in value):
             raise problem("E209", "set exactly one of `issuer`, `token_url`")
+        if ("client_secret" in value) == ("private_key" in value):
+            raise problem("E209", "set exactly one of `client_secret`, `private_key`")
         return value
 
 
-class AuthorizationCode(Model):
+class AuthorizationCode(OAuthOptions):
     """OAuth 2.0 authorization code with PKCE: a person signs in (RFC 6749, section 4.1; RFC 7636).
 
-    Without `client_id` the client is registered dynamically (RFC 7591).
+    What is left out is taken from the integration's `oauth`, and else found out. Without `client_id` the client makes
+    itself known to the server: by a document that describes it, or by dynamic registration (RFC 7591).
     """
 
     kind: Literal["oauth2"]
     grant: Literal["authorization_code"]
-    issuer: Maybe[Url] = None
-    authorization_url: Maybe[Url] = None
-    token_url: Maybe[Url] = None
-    client_id: Maybe[TextOrSecret] = None
-    client_secret: Maybe[SecretRef] = None
-    scopes: Tuple[Text] = ()
-    audience: Maybe[Text] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _source(cls, value: object) -> object:
-        if not isinstance(value, dict) or _misspelt(value):
-            return value
-        urls = {"authorization_url", "token_url"} & set(value)
-        if len(urls) != (0 if "issuer" in value else 2):
-            raise problem("E209", "set exactly one of `issuer`, or `authorization_url` and `token_url`")
-        return value
-
-
-_OAUTH_KEYS = frozenset({*ClientCredentials.__annotations__, *AuthorizationCode.__annotations__})
-
-
-def _misspelt(value: dict[str, object]) -> bool:
-    """An unknown key is the better error: it probably is the missing one, misspelt."""
-    return not set(value) <= _OAUTH_KEYS
 
 
 Oauth2Auth = Annotated[ClientCredentials | AuthorizationCode, Field(discriminator="grant")]

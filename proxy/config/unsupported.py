@@ -53,7 +53,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
     Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
-    Gap("connections.*.auth.kind", "the connection is listed as needs_auth", _is("oauth2")),
+    Gap("connections.*.auth.grant", "the connection is listed as needs_auth", _is("authorization_code")),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),

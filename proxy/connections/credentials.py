@@ -9,11 +9,12 @@ from integrations.fields import SecretRef
 from integrations.openapi import CredentialPlaces
 from proxy.config.connection import (
     Auth,
+    AuthorizationCode,
     BasicAuth,
     BearerAuth,
+    ClientCredentials,
     CookieAuth,
     HeaderAuth,
-    NoAuth,
     PartsAuth,
     QueryAuth,
     SchemeLogin,
@@ -26,14 +27,12 @@ Simple = BearerAuth | BasicAuth | HeaderAuth | QueryAuth | CookieAuth
 
 def credential_source(
     auth: Auth, headers: Mapping[str, str | SecretRef], resolver: Resolver
-) -> Callable[[], Credential] | None:
-    """A function that resolves everything anew, or None for kinds that this release does not support.
+) -> Callable[[], Credential]:
+    """A function that resolves everything anew, but for OAuth tokens, which are no part of the config.
 
     The function raises `SecretMissing` (from `proxy.config.secrets`), naming the variable or file.
     """
     secret_headers = {name: value for name, value in headers.items() if isinstance(value, SecretRef)}
-    if not isinstance(auth, NoAuth | Simple | PartsAuth | SchemesAuth):
-        return None
 
     def resolve() -> Credential:
         parts = [
@@ -54,6 +53,8 @@ def credential_places(auth: Auth, headers: Mapping[str, str | SecretRef]) -> Cre
         ("header", "Authorization") if isinstance(one, BearerAuth | BasicAuth) else (one.kind, one.name)
         for one in _simple(auth)
     }
+    if isinstance(auth, ClientCredentials | AuthorizationCode):
+        places.add(("header", "Authorization"))
     schemes = frozenset(auth.schemes) if isinstance(auth, SchemesAuth) else frozenset[str]()
     return CredentialPlaces(frozenset(places), schemes)
 

@@ -18,16 +18,22 @@ from integrations.base import Credential, Toolset, Upstream
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
-from proxy.config.connection import Connection
+from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection
 from proxy.config.secrets import Resolver
 from proxy.connections.connection import ResolveCredential
 from proxy.connections.credentials import credential_places, credential_source, plain_headers
 from proxy.connections.digests import key_of
 from proxy.connections.holding import Changed, DocumentHolding, Holding, McpHolding
 from proxy.connections.mcp_servers import server_of, session_values
+from proxy.connections.oauth.access import with_token
+from proxy.connections.oauth.plan import oauth_plan
+from proxy.connections.oauth.registry import OAuthRegistry
+from proxy.connections.oauth.tokens import ConnectionTokens
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
 from proxy.connections.transport import client_for, transport_settings
+
+Oauth = AuthorizationCode | ClientCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,26 @@ class Dependencies:
     shared: Callable[[], mcp_kind.Shared]
     changed: Changed
     origins: KnownOrigins
+    oauth: OAuthRegistry
+
+    def tokens(
+        self, prefix: str, connection: Connection, integration: Integration
+    ) -> ConnectionTokens | None:
+        """None for a connection without OAuth."""
+        plan = oauth_plan(prefix, connection, integration)
+        if plan is None or isinstance(integration, McpLocal):
+            return None
+        http = client_for(self.http, integration, self.resolver, f"oauth {prefix}")
+        return self.oauth.tokens(plan, http)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """One connection before it is open. Equal `key`s share one holding. `resolve` is None for unsupported auth."""
+    """One connection before it is open. Equal `key`s share one holding."""
 
     key: str
     hold: Callable[[], Holding]
-    resolve: ResolveCredential | None
+    resolve: ResolveCredential
     refresh_seconds: float | None = None
 
 
@@ -64,7 +81,7 @@ def plan_of(
     if isinstance(integration, OpenApi):
         return _openapi_plan(connection, integration, dependencies, directories)
     if isinstance(integration, GraphQl):
-        return _graphql_plan(connection, integration, dependencies)
+        return _graphql_plan(prefix, connection, integration, dependencies)
     return _mcp_plan(prefix, connection, integration, dependencies)
 
 
@@ -113,12 +130,12 @@ def upstream_of(
 
 def _resolving(
     connection: Connection, integration: Integration, dependencies: Dependencies
-) -> ResolveCredential | None:
+) -> ResolveCredential:
     """The credential; what is missing of it, or of the client's key, makes the connection `needs_secret`."""
     secrets = integration.environment if isinstance(integration, McpLocal) else integration.headers
     resolve = credential_source(connection.auth, secrets, dependencies.resolver)
     cert = None if isinstance(integration, McpLocal) else integration.client_cert
-    if resolve is None or cert is None:
+    if cert is None:
         return resolve
 
     def both() -> Credential:
@@ -218,7 +235,9 @@ def source_key(integration: OpenApi, spec: SpecSource, root: Path | None = None)
 # ---- GraphQL ------------------------------------------------------------------------------------------------------
 
 
-def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: Dependencies) -> ConnectionPlan:
+def _graphql_plan(
+    prefix: str, connection: Connection, integration: GraphQl, dependencies: Dependencies
+) -> ConnectionPlan:
     """A schema from a file belongs to the integration; a live one is asked for with the connection's credential."""
     resolve = _resolving(connection, integration, dependencies)
     live = integration.introspection == "live"
@@ -236,13 +255,19 @@ def _graphql_plan(connection: Connection, integration: GraphQl, dependencies: De
     )
     files = [*documents, *([file] if file is not None else [])]
     asked = (endpoint, connection.auth, integration.headers, *transport_settings(integration)) if live else ()
+    # With OAuth it is somebody's schema: of whoever has signed in to this very connection.
+    asked = (*asked, prefix) if live and isinstance(connection.auth, Oauth) else asked
     key = key_of("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
     http = client_for(dependencies.http, integration, dependencies.resolver, key)
+    tokens = dependencies.tokens(prefix, connection, integration)
+
+    async def whole() -> Credential:
+        return resolve() if tokens is None else await with_token(resolve(), tokens)
 
     async def load(cache: Path | None) -> Toolset:
         source = graphql_kind.SchemaSource(endpoint, file)
-        return await graphql_kind.load_toolset(source, options, http, resolve, cache)
+        return await graphql_kind.load_toolset(source, options, http, whole, cache)
 
     def hold() -> Holding:
         return DocumentHolding(

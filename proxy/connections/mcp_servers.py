@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations import McpLocal, McpRemote
 from integrations import mcp as mcp_kind
-from integrations.base import Credential, SourceError
+from integrations.base import SourceError
 from integrations.fields import SecretRef
 from integrations.http import EgressRules
 from proxy.config.connection import Connection
@@ -41,7 +41,7 @@ def server_of(
         egress,
         choose,
         detect_oauth=oauth is not False,
-        client_id=None if isinstance(oauth, bool) else oauth.client_id,
+        has_client=not isinstance(oauth, bool) and oauth.client_id is not None,
     )
 
 
@@ -57,7 +57,7 @@ def session_values(
             for name, value in named.items()
             if isinstance(value, SecretRef)
         }
-        credential = own() if own is not None else Credential()
+        credential = own()
     except SecretMissing as missing:
         raise SourceError(str(missing)) from None
     return (

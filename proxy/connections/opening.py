@@ -16,7 +16,7 @@ from types import TracebackType
 
 from integrations import Integration
 from integrations import mcp as mcp_kind
-from integrations.base import Credential, SourceError, Titled
+from integrations.base import SourceError, Titled
 from integrations.http import HttpClient
 from proxy.config import Config
 from proxy.config.connection import Connection
@@ -25,6 +25,9 @@ from proxy.connections.connection import OpenConnection
 from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
 from proxy.connections.kinds import ConnectionPlan, Dependencies, origin_change, plan_of, upstream_of
+from proxy.connections.oauth.access import OAuthAccess, SignInUrl
+from proxy.connections.oauth.registry import OAuthRegistry
+from proxy.connections.oauth.storage import SHARED, OAuthState
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 
@@ -55,7 +58,8 @@ class _Held:
 class Connections:
     """Every open upstream of this process. `changed` is called when the tools or the status of one changed.
 
-    `origins_dir` outlives the process: it holds where fetched documents may send calls (see `origins`).
+    `origins_dir` outlives the process: it holds where fetched documents may send calls (see `origins`). `state` keeps
+    OAuth tokens; None: they live as long as the process.
     """
 
     def __init__(
@@ -66,11 +70,17 @@ class Connections:
         changed: Callable[[], None] = lambda: None,
         patience: Patience = USUAL_PATIENCE,
         origins_dir: Path | None = None,
+        state: OAuthState | None = None,
+        sign_in_page: SignInUrl = lambda prefix: None,
     ) -> None:
         origins = KnownOrigins(origins_dir)
-        self._dependencies = Dependencies(http, resolver, cache_dir, patience, _shared(), changed, origins)
         self._held: dict[str, _Held] = {}
         self._tasks = asyncio.TaskGroup()
+        oauth = OAuthRegistry(state, resolver, self._tasks, changed)
+        self._dependencies = Dependencies(
+            http, resolver, cache_dir, patience, _shared(), changed, origins, oauth
+        )
+        self._sign_in_page = sign_in_page
         self._health = HealthChecks(self._tasks)
 
     async def __aenter__(self) -> Connections:
@@ -118,6 +128,9 @@ class Connections:
             )
             for prefix, one in config.connections.items()
         }
+        for one in connections.values():
+            if one.oauth is not None and not one.oauth.per_user:
+                await one.oauth.tokens.look(SHARED)
         return Opened(sources, connections, keys)
 
     def watch(self, opened: Opened, config: Config) -> None:
@@ -173,10 +186,7 @@ class Connections:
         )
         holding = self._held[plan.key].holding
         failure: dict[str, str] | None = None
-        note: str | None = None
-        if plan.resolve is None:
-            failure, note = {"status": "needs_auth"}, f"auth kind {connection.auth.kind} is not supported yet"
-        elif loaded.toolset is None and not isinstance(holding, McpHolding):
+        if loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
         elif objection := origin_change(connection, integration, loaded, self._dependencies):
             failure = {"status": "failed", "error": objection}
@@ -191,11 +201,15 @@ class Connections:
             None
             if failure
             else upstream_of(prefix, connection, integration, holding, loaded, self._dependencies),
-            plan.resolve or Credential,
+            plan.resolve,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,
-            note,
+            oauth=self._access(prefix, connection, integration),
         )
+
+    def _access(self, prefix: str, connection: Connection, integration: Integration) -> OAuthAccess | None:
+        tokens = self._dependencies.tokens(prefix, connection, integration)
+        return OAuthAccess(tokens, self._sign_in_page) if tokens is not None else None
 
 
 def _shared() -> Callable[[], mcp_kind.Shared]:

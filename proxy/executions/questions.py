@@ -143,6 +143,10 @@ def _message(shown: Interaction, question: Question) -> str:
             )
         case ApprovalQuestion():
             first = f"Send `{shown.address}`{times}?"
+        case UpstreamQuestion() if question.request.ours:
+            first = (
+                f"{question.request.message}\nOpen {shown.url} for it: a page of this server, in a browser."
+            )
         case UpstreamQuestion():
             first = _asked_by_upstream(shown, question.request.message)
     rule = shown.rule

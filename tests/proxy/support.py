@@ -17,8 +17,11 @@ from proxy.app.paths import cache_dir
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections, OpenConnection, Opened
+from proxy.connections.oauth.access import SignInUrl
 from proxy.connections.sources import Patience
 from proxy.live import Live
+from proxy.principal import Principal
+from proxy.state import State
 from proxy.workspace import Generation
 
 # Far beyond what anything takes: machines that run tests are busy.
@@ -159,20 +162,29 @@ async def connections_in(
     patience: Patience = IMPATIENT,
     secrets: Mapping[str, str] | None = None,
     origins: Path | None = None,
+    state: State | None = None,
+    page: SignInUrl = lambda prefix: None,
 ) -> AsyncIterator[Connections]:
+    heard = changed or Notice()
     async with (
         HttpClient() as http,
         Connections(
-            http, Resolver(secrets or {}), cache_dir(env), changed or Notice(), patience, origins
+            http, Resolver(secrets or {}), cache_dir(env), heard, patience, origins, state, page
         ) as opened,
     ):
         yield opened
 
 
-async def call(connection: OpenConnection, tool: str, arguments: JsonObject | None = None) -> Result:
+async def call(
+    connection: OpenConnection,
+    tool: str,
+    arguments: JsonObject | None = None,
+    principal: Principal | None = None,
+) -> Result:
     """Prepare and invoke, as `proxy.calls` does."""
     assert connection.upstream is not None, connection.status
-    return await connection.invoke(connection.upstream.prepare(tool, arguments or {}), LIMIT_SECONDS)
+    prepared = connection.upstream.prepare(tool, arguments or {})
+    return await connection.invoke(prepared, LIMIT_SECONDS, principal)
 
 
 def data_of(result: Result) -> Any:

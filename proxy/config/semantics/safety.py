@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations.fields import SecretRef, is_local_host
+from integrations.shared_config import OAuthOptions
 from proxy.config.callers import AuthConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
+from proxy.config.semantics.oauth import SERVER_KEYS, check_oauth
 from proxy.config.semantics.view import ConfigView
 
 
@@ -21,6 +23,7 @@ def check_exposure(view: ConfigView) -> Iterator[Finding]:
     for key, connection in view.config.connections.items():
         if key.split(".")[1] == "user":
             yield from _shared_credential(view, key, connection)
+        yield from check_oauth(view, key, connection)
 
 
 def _shared_credential(view: ConfigView, key: str, connection: Connection) -> Iterator[Finding]:
@@ -88,11 +91,12 @@ def check_plain_http(view: ConfigView) -> Iterator[Finding]:
     with_credentials = _with_credentials(view.config.connections)
     for name, integration in view.config.integrations.items():
         yield from _integration(name, integration, name in with_credentials)
+        yield from _token_endpoints(getattr(integration, "oauth", None), ("integrations", name, "oauth"))
     for key, connection in view.config.connections.items():
         path: Path = ("connections", key)
         if connection.base_url and not isinstance(connection.auth, NoAuth):
             yield from _plain((*path, "base_url"), connection.base_url, "the connection's credentials")
-        yield from _token_endpoints(connection, (*path, "auth"))
+        yield from _token_endpoints(connection.auth, (*path, "auth"))
     otlp = view.config.telemetry.otlp
     if otlp and _has_secrets(otlp.headers):
         yield from _plain(("telemetry", "otlp", "endpoint"), otlp.endpoint, "its headers")
@@ -150,12 +154,11 @@ def _urls(integration: OpenApi | GraphQl | McpRemote) -> Iterator[tuple[Path, st
         yield ("url",), integration.url
 
 
-def _token_endpoints(connection: Connection, path: Path) -> Iterator[Finding]:
-    auth = connection.auth
-    if not isinstance(auth, ClientCredentials | AuthorizationCode):
+def _token_endpoints(options: object, path: Path) -> Iterator[Finding]:
+    if not isinstance(options, ClientCredentials | OAuthOptions):
         return
-    for key in ("issuer", "token_url", "authorization_url"):
-        url = getattr(auth, key, None)
+    for key in SERVER_KEYS:
+        url = getattr(options, key, None)
         if url:
             yield from _plain((*path, key), url, "the client's credentials")
 

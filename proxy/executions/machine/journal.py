@@ -261,7 +261,8 @@ def _question_json(question: Question) -> dict[str, Any]:
 
 
 def _request_json(request: ElicitationRequest) -> dict[str, Any]:
-    return {"message": request.message, "schema": request.schema, "url": request.url}
+    whole = {"message": request.message, "schema": request.schema, "url": request.url}
+    return {**whole, "ours": True} if request.ours else whole
 
 
 def decode(line: bytes) -> Record:

@@ -43,7 +43,7 @@ def written(directory: Path, name: str, content: object) -> Path:
 async def test_live_introspection_with_the_credential() -> None:
     async with graphql_server() as served, HttpClient() as http:
 
-        def credential() -> Credential:
+        async def credential() -> Credential:
             return Credential((CredentialPart("header", Secret("s3"), "X-Key"),))
 
         options = GraphQlOptions(headers=(("X-Team", "a"),), include=("query.*",))
@@ -128,7 +128,7 @@ async def test_operations_that_do_not_fit(tmp_path: Path) -> None:
 
 
 async def test_what_the_credential_raises_passes_through() -> None:
-    def missing() -> Credential:
+    async def missing() -> Credential:
         raise LookupError("no such variable")
 
     async with echo_server() as echo, HttpClient() as http:

@@ -85,8 +85,9 @@ async def test_a_secret_like_an_ordinary_word_is_said(
 
 async def test_needs_auth_stands_without_an_error_of_ours(tmp_path: Path, env: Mapping[str, str]) -> None:
     """`needs_auth` is a bare word in a status; the reason stands with the warnings."""
-    client = "client_id: x, client_secret: {env: S}, token_url: https://i.example.com/t"
-    text = config_text(connection=f"{{auth: {{kind: oauth2, grant: client_credentials, {client}}}}}")
+    text = config_text(
+        connection="{auth: {kind: oauth2, grant: authorization_code, issuer: https://i.example.com}}"
+    )
     (row,) = connection_rows(await generation_of(tmp_path, text, env))
     assert (row["status"], "error" in row) == ("needs_auth", False)
-    assert row["warnings"] == ["auth kind oauth2 is not supported yet"]
+    assert row["warnings"] == ["nobody has signed in: run `executor auth login shop.org.main`"]

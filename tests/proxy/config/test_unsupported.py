@@ -45,9 +45,9 @@ def test_every_gap_is_a_key_of_the_language() -> None:
 def test_gaps_reach_into_lists_and_maps() -> None:
     data = {
         "server": {"reload": {"last_good": True}},
-        "connections": {"a.org.b": {"auth": {"kind": "oauth2"}}},
+        "connections": {"a.org.b": {"auth": {"grant": "authorization_code"}}},
     }
     assert [path for _, path, _ in gaps_in(data)] == [
         ("server", "reload", "last_good"),
-        ("connections", "a.org.b", "auth", "kind"),
+        ("connections", "a.org.b", "auth", "grant"),
     ]

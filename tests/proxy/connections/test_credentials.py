@@ -105,10 +105,3 @@ def test_text_headers_are_not_secret(tmp_path: Path) -> None:
 def test_a_missing_secret_is_named(tmp_path: Path, auth: str, headers: str) -> None:
     with pytest.raises(SecretMissing, match="TOKEN is not set"):
         resolved(tmp_path, auth, headers, {"PASSWORD": "pw"})
-
-
-def test_kinds_that_sign_in_are_not_supported(tmp_path: Path) -> None:
-    client = "client_id: x, client_secret: {env: TOKEN}"
-    auth = f"{{kind: oauth2, grant: client_credentials, token_url: https://i.example.com/t, {client}}}"
-    config = config_of(tmp_path, config_text(connection=f"{{auth: {auth}}}"))
-    assert credential_source(config.connections["shop.org.main"].auth, {}, Resolver(SECRETS)) is None

@@ -239,21 +239,6 @@ async def test_integrations_without_a_connection_are_not_loaded(
     assert list(opened.sources) == [MAIN]
 
 
-async def test_what_is_not_supported_yet_has_a_status(tmp_path: Path, env: Mapping[str, str]) -> None:
-    client = "client_id: x, client_secret: {env: S}"
-    auth = (
-        f"{{auth: {{kind: oauth2, grant: client_credentials, token_url: https://i.example.com/t, {client}}}}}"
-    )
-    async with connections_in(env) as connections:
-        opened = await connections.open(config_of(tmp_path, config_text(connection=auth)))
-    signed_in = opened.connections[MAIN]
-    assert (signed_in.status, signed_in.note) == (
-        {"status": "needs_auth"},
-        "auth kind oauth2 is not supported yet",
-    )
-    assert (signed_in.upstream, signed_in.known_secrets()) == (None, [])
-
-
 async def test_private_servers_of_a_remote_document_need_leave(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:

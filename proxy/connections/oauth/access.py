@@ -1,0 +1,137 @@
+"""Calls with a token: whose it is, what happens when there is none, and what a refusal by the upstream leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from integrations.base import Credential, CredentialPart, Failure, JsonObject, Result, Secret, SourceError
+from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
+from proxy.connections.oauth.records import TokenRecord
+from proxy.connections.oauth.storage import SHARED, TokenHolder
+from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnavailable
+from proxy.principal import Principal
+
+SendWith = Callable[[Credential], Awaitable[Result]]
+SignInUrl = Callable[[str], str | None]
+"""The page where somebody signs in to the connection of this prefix; None when nothing serves pages."""
+_KEY: Final = "sign_in"
+_MAX_ROUNDS: Final = 5
+_UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthAccess:
+    """The tokens of one connection, as its calls use them."""
+
+    tokens: ConnectionTokens
+    page: SignInUrl
+
+    @property
+    def asks(self) -> bool:
+        """Whether a call may end with the wish that somebody signs in."""
+        return self.tokens.plan.grant == "authorization_code"
+
+    @property
+    def per_user(self) -> bool:
+        return self.tokens.plan.per_user
+
+    def holder(self, principal: Principal | None) -> TokenHolder | None:
+        """Whose token a call of this caller takes; None for callers that have no account."""
+        if not self.per_user:
+            return SHARED
+        if principal is None or principal.kind == "anonymous":
+            return None
+        return TokenHolder(principal.workspace_id, principal.account_id)
+
+    def status(self, principal: Principal | None) -> JsonObject:
+        """Raises `SecretMissing` when the config's client lacks its secret."""
+        client = self.tokens.plan.client
+        if client is not None:
+            client.resolved(self.tokens.parts.resolver, None)
+        holder = self.holder(principal)
+        if holder is not None:
+            return self.tokens.status(holder)
+        # Of nobody in particular: whoever has signed in is connected. Who has no account never is.
+        return {"status": "connected" if principal is None else "needs_auth"}
+
+    @property
+    def note(self) -> str | None:
+        """Why a shared connection is not connected, and where it is mended."""
+        if self.per_user:
+            return None
+        why = self.tokens.trouble(SHARED)
+        return f"{why}: {self._place()}" if why else None
+
+    def secrets(self, principal: Principal | None) -> list[str]:
+        holder = self.holder(principal)
+        return self.tokens.secrets(holder) if holder is not None else []
+
+    async def send(
+        self, send: SendWith, credential: Credential, conversation: Conversation, principal: Principal | None
+    ) -> Result | InputNeeded:
+        """Send with the caller's token. One that the upstream refuses is refreshed once; a refused call has not run."""
+        holder = self.holder(principal)
+        if holder is None:
+            return Failure(
+                "oauth_reauth_required", f"{self._prefix}: callers without an account cannot sign in"
+            )
+        if conversation.reply is not None:
+            # Somebody says that the sign-in is done, perhaps on another replica.
+            await self.tokens.look(holder)
+        try:
+            record = await self.tokens.access(holder)
+            result = await send(_with(credential, record))
+            if isinstance(result, Failure) and result.status == _UNAUTHORIZED:
+                record = await self.tokens.after_refusal(holder, record.access_token)
+                result = await send(_with(credential, record))
+        except NoToken as missing:
+            return self._sign_in(conversation, principal, str(missing))
+        except TokenUnavailable as error:
+            return Failure(error.code, f"{self._prefix}: {error}", error.retryable)
+        return result
+
+    @property
+    def _prefix(self) -> str:
+        return self.tokens.plan.prefix
+
+    def _place(self) -> str:
+        url = self.page(self._prefix)
+        return f"open {url}" if url is not None else f"run `executor auth login {self._prefix}`"
+
+    def _sign_in(
+        self, conversation: Conversation, principal: Principal | None, why: str
+    ) -> Failure | InputNeeded:
+        """Ask for it where somebody can be asked; else say where."""
+        reply, url = conversation.reply, self.page(self._prefix)
+        account = principal.account_id if self.per_user and principal is not None else None
+        who = f"`{account}`" if account else "an operator"
+        rounds = reply.rounds if reply is not None else 0
+        declined = reply is not None and any(one.action != "accept" for one in reply.answers.values())
+        if url is not None and conversation.party and rounds < _MAX_ROUNDS and not declined:
+            message = f"{who} has to sign in to `{self._prefix}` ({why}). Accept once that is done."
+            return InputNeeded({_KEY: ElicitationRequest(message, url=url, ours=True)}, None, rounds + 1)
+        details = {
+            "connection": self._prefix,
+            **({"account": account} if account else {}),
+            **({"url": url} if url else {}),
+        }
+        message = f"{self._prefix}: {why}; {who} has to sign in: {self._place()}."
+        return Failure("oauth_reauth_required", message, details=details)
+
+
+def _with(credential: Credential, record: TokenRecord) -> Credential:
+    return replace(
+        credential, parts=(*credential.parts, CredentialPart("bearer", Secret(record.access_token)))
+    )
+
+
+async def with_token(credential: Credential, tokens: ConnectionTokens) -> Credential:
+    """The credential of a connection that everybody shares. Raises `SourceError` without a token."""
+    if tokens.plan.per_user:
+        raise SourceError("a live schema cannot be asked for with the token of one user: name a file")
+    try:
+        return _with(credential, await tokens.access(SHARED))
+    except (NoToken, TokenUnavailable) as error:
+        raise SourceError(str(error)) from None
