@@ -29,6 +29,7 @@ McpErrorKind = Literal[
     "timeout",  # no answer in time
     "denied",  # the egress guard
     "too_large",
+    "too_deep",  # an answer beyond the depth limit for JSON
     "protocol",  # an answer that breaks the protocol
     "busy",  # our own bound on parallel calls
     "secret",  # a header or variable has no value
@@ -45,6 +46,7 @@ _FAILURE_CODES = {
     "timeout": "upstream_timeout",
     "denied": "egress_denied",
     "too_large": "upstream_response_too_large",
+    "too_deep": "upstream_response_too_deep",
     "secret": "connection_value_missing",
 }
 _LONGEST_REASON = 1000
@@ -53,7 +55,7 @@ _UNKNOWN = re.compile(
     r"|unrecogni[sz]ed|not initiali[sz]ed|not recogni[sz]ed|required",
     re.IGNORECASE,
 )
-_PERMANENT = frozenset({"denied", "too_large", "protocol", "forbidden", "unauthorized", "secret"})
+_PERMANENT = frozenset({"denied", "too_large", "too_deep", "protocol", "forbidden", "unauthorized", "secret"})
 _RECONNECTABLE = frozenset({"unreachable", "closed", "session"})
 
 

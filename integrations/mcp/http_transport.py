@@ -42,6 +42,7 @@ from integrations.mcp.answers import (
     session_is_unknown,
 )
 from integrations.mcp.errors import McpError, McpErrorKind, OnError
+from integrations.mcp.messages import EventRepair, for_sdk, for_server
 from integrations.mcp.servers import ResolveValues
 
 _SESSION_HEADER = "mcp-session-id"
@@ -132,7 +133,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._pool = open_pool(rules, resolve, transport, context, _MAX_CONNECTIONS)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        body = await request.aread()
+        body = _as_sent(request, await request.aread())
         one_way = request.method == "DELETE" or body.startswith(_NOTIFICATION)
         try:
             async with asyncio.timeout(self._one_way_seconds if one_way else None):
@@ -160,7 +161,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             await response.aclose()
             raise
         ended = self._stream_ended if notifications else None
-        stream = _EventStream(response, decoder, self._max_bytes, ended)
+        # Over SSE an answer without an id reaches no caller, so that the session has to end.
+        repair = EventRepair(self._max_bytes, self._on_error if self._events else None)
+        stream = _EventStream(response, decoder, self._max_bytes, ended, repair)
         # Events are an answer; the SDK reads none with the status 202.
         return httpx2.Response(200, headers=_decoded_headers(response), stream=stream)
 
@@ -258,6 +261,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             content = checked_message(content, asked, status, kind.decode("latin-1"))
             headers = [(key, value) for key, value in headers if key.lower() != b"content-type"]
             status, headers = 200, [*headers, (b"content-type", b"application/json")]
+        if plain or asked is not None:
+            content = for_sdk(content)
         return httpx2.Response(status, headers=headers, content=content)
 
     async def _refusal(self, request: httpx2.Request, body: bytes, response: httpcore2.Response) -> Exception:
@@ -275,7 +280,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             message = f"the server answered {status}: the credential is missing or refused"
             return McpError(kind, message, status=status, challenge=_challenge(response))
         if error is not None:
-            return _JsonRpcRefusal(status, content)
+            return _JsonRpcRefusal(status, for_sdk(content))
         # With these statuses a gateway did not reach the server, or the server did not run the call (RFC 9110).
         return McpError(
             "http",
@@ -319,7 +324,9 @@ class _EventStream(httpx2.AsyncByteStream):
         decoder: Decoder,
         max_bytes: int,
         ended: Callable[[float], None] | None,
+        repair: EventRepair,
     ) -> None:
+        self._repair = repair
         self._response = response
         self._decoder = decoder
         self._max_bytes = max_bytes
@@ -329,7 +336,8 @@ class _EventStream(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.aiter_stream():
-                yield self._decoder.feed(chunk, self._max_bytes)
+                yield self._repair.feed(self._decoder.feed(chunk, self._max_bytes))
+            yield self._repair.finish()
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, HttpError):
             return
 
@@ -338,6 +346,14 @@ class _EventStream(httpx2.AsyncByteStream):
             self._ended(time.monotonic() - self._since)
             self._ended = None
         await self._response.aclose()
+
+
+def _as_sent(request: httpx2.Request, body: bytes) -> bytes:
+    """The body as the server gets it."""
+    sent = for_server(body)
+    if sent is not body:
+        request.headers["Content-Length"] = str(len(sent))
+    return sent
 
 
 async def _read(response: httpcore2.Response, limit: int) -> bytes:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCResponse, methods
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from integrations.base import JsonObject
+from integrations.json_text import write_json
 
 LEFT_OUT = "executor/left-out"
 BESIDE = "executor/structured-content"
@@ -134,7 +134,7 @@ def _is_block(block: Any) -> bool:
 def _as_text(block: Any) -> JsonObject:
     return {
         "type": "text",
-        "text": block if isinstance(block, str) else orjson.dumps(block, default=str).decode(),
+        "text": block if isinstance(block, str) else write_json(block).decode(),
     }
 
 

@@ -18,6 +18,7 @@ from pydantic import RootModel, ValidationError
 from integrations.base import JsonObject, Result
 from integrations.conversation import SILENT, Conversation, InputNeeded, OnProgress, Reply
 from integrations.mcp.errors import McpError
+from integrations.mcp.messages import hidden_if_needed, hide, restore, restore_if_needed
 from integrations.mcp.results import interpret, names_unknown_tool, protocol_error, unknown_tool
 from integrations.mcp.session import McpSession, connection_error, elicitation_of
 from integrations.mcp.tool_cache import relist
@@ -53,12 +54,14 @@ async def send_request(
             raise lost from None
         if error.code in _TOOL_ERRORS and names_unknown_tool(error.message, plan.name):
             return unknown_tool(plan.name)
-        return protocol_error(error.code, error.message, error.data)
+        return protocol_error(error.code, restore(error.message), restore(error.data))
     except ValidationError as error:
         raise McpError(
             "protocol", f"the server's answer breaks the protocol: {_places(error)}", sent=True
         ) from None
-    return answer if isinstance(answer, InputNeeded) else interpret(plan.method, answer, plan.name)
+    if isinstance(answer, InputNeeded):
+        return answer
+    return interpret(plan.method, restore_if_needed(answer), plan.name)
 
 
 async def _with_fresh_schema(
@@ -117,7 +120,8 @@ def _needed(asked: types.InputRequiredResult, number: int) -> InputNeeded | None
 
 def _responses(reply: Reply) -> types.InputResponses | None:
     return {
-        key: types.ElicitResult(action=one.action, content=one.content) for key, one in reply.answers.items()
+        key: types.ElicitResult(action=one.action, content=hidden_if_needed(one.content))
+        for key, one in reply.answers.items()
     } or None
 
 
@@ -146,7 +150,7 @@ async def _once(
 
 def _progress(report: OnProgress) -> Any:
     async def pass_on(progress: float, total: float | None, message: str | None) -> None:
-        report(progress, total, message)
+        report(progress, total, restore(message))
 
     return pass_on
 
@@ -158,9 +162,10 @@ def _request(
     again: Any = (
         {} if responses is None and state is None else {"input_responses": responses, "request_state": state}
     )
+    arguments = hidden_if_needed(arguments)
     if plan.method == "tools/call":
         return types.CallToolRequest(
-            params=types.CallToolRequestParams(name=plan.name, arguments=arguments, **again)
+            params=types.CallToolRequestParams(name=hide(plan.name), arguments=arguments, **again)
         )
     if plan.method == "resources/read":
         return types.ReadResourceRequest(

@@ -13,10 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from integrations.base import Failure, JsonObject, Result, Success
-from integrations.json_text import read_json
+from integrations.json_text import read_json, write_json
 from integrations.mcp.repair import BESIDE
 from integrations.mcp.toolset import Method
 
@@ -114,7 +112,7 @@ def names_unknown_tool(message: str, name: str) -> bool:
 def protocol_error(code: int, message: str, data: Any) -> Failure:
     """A JSON-RPC error of the server itself."""
     details: JsonObject = {"code": code}
-    if data is not None and len(orjson.dumps(data, default=str)) <= _MAX_MESSAGE:
+    if data is not None and len(write_json(data)) <= _MAX_MESSAGE:
         details["data"] = data
     return Failure(
         "mcp_tool_error", _truncate(message) or f"the MCP server answered with error {code}", details=details

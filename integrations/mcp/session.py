@@ -34,6 +34,7 @@ from integrations.mcp.errors import (
     wrapped_error,
 )
 from integrations.mcp.http_transport import HeaderRenewal
+from integrations.mcp.messages import hidden_if_needed, restore
 from integrations.mcp.repair import AnswerRepair
 from integrations.mcp.servers import (
     ChildSlots,
@@ -53,7 +54,7 @@ from integrations.mcp.transport import (
 )
 
 # Errors about what the server sent. A call that was under way is told so, because reconnecting would not help it.
-_ABOUT_CONTENT = ("too_large", "protocol")
+_ABOUT_CONTENT = ("too_large", "too_deep", "protocol")
 # The statuses with which a server refuses streamable HTTP, so that `auto` goes on to SSE.
 _NOT_STREAMABLE = frozenset({400, 404, 405})
 # Codes of errors about the call itself: what they say of a session is about an argument of the tool.
@@ -116,7 +117,7 @@ class McpSession:
     @property
     def server_name(self) -> str:
         info = self._client.server_info
-        return (info.title or info.name) if info is not None else ""
+        return restore(info.title or info.name) if info is not None else ""
 
     @property
     def over_http(self) -> bool:
@@ -286,7 +287,7 @@ def _client(transport: SessionTransport, legacy: bool, listeners: Listeners, sha
             listeners.on_tools_changed()
 
     async def on_log(params: types.LoggingMessageNotificationParams) -> None:
-        listeners.on_log(params.level, params.data)
+        listeners.on_log(params.level, restore(params.data))
 
     return Client(
         transport,
@@ -306,16 +307,17 @@ def _elicitation(ask: OnElicit) -> Any:
         given = await ask(elicitation_of(params))
         if given is None:
             return types.ErrorData(code=types.INVALID_REQUEST, message=NOBODY_TO_ASK)
-        return types.ElicitResult(action=given.action, content=given.content)
+        return types.ElicitResult(action=given.action, content=hidden_if_needed(given.content))
 
     return answer
 
 
 def elicitation_of(params: types.ElicitRequestParams) -> ElicitationRequest:
     """The question as a type of ours."""
+    message = restore(params.message)
     if isinstance(params, types.ElicitRequestURLParams):
-        return ElicitationRequest(params.message, url=params.url)
-    return ElicitationRequest(params.message, schema=dict(params.requested_schema))
+        return ElicitationRequest(message, url=params.url)
+    return ElicitationRequest(message, schema=restore(dict(params.requested_schema)))
 
 
 def connection_error(error: SdkError, session: McpSession) -> McpError | None:

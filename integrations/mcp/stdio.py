@@ -14,10 +14,12 @@ from collections.abc import AsyncIterator, Mapping
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
+from integrations.json_text import write_json
 from integrations.mcp.child import Child, StderrTail, child_process
 from integrations.mcp.errors import McpError, OnError
+from integrations.mcp.messages import error_for, for_server, read_message
 from integrations.mcp.servers import ChildSlots, LocalServer, McpLimits
 from integrations.mcp.transport import MessageOrError, MessageStreams
 
@@ -113,16 +115,15 @@ class _Pipes:
         await self._report_exit()
 
     async def _deliver(self, line: bytes, out: MemoryObjectSendStream[MessageOrError]) -> None:
-        try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
+        message = _read(line)
+        if message is None:
             self._stray += 1
             if self._stray > self._limits.stray_lines:
                 raise McpError(
                     "protocol",
                     f"the server wrote {self._stray} lines to stdout that are no JSON-RPC",
                     sent=True,
-                ) from None
+                )
             log.debug("a line on stdout of process %d is no JSON-RPC (%d bytes)", self._child.pid, len(line))
             return
         await out.send(SessionMessage(message))
@@ -132,9 +133,28 @@ class _Pipes:
         async with messages:
             with contextlib.suppress(OSError, RuntimeError):
                 async for one in messages:
-                    text = one.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    self._child.stdin.write(text.encode("utf-8") + b"\n")
+                    text = write_json(one.message.model_dump(by_alias=True, mode="json", exclude_unset=True))
+                    self._child.stdin.write(for_server(text) + b"\n")
                     await self._child.stdin.drain()
+
+
+def _read(line: bytes) -> JSONRPCMessage | None:
+    """One message; None for a line that is none. An answer that is nested too deep is the error of its request, and
+    where nobody can tell which that is, of all: raises `McpError`."""
+    try:
+        message = read_message(line)
+    except McpError as error:
+        if error.kind != "too_deep":
+            return None
+        message = error_for(line, error)
+        if message["id"] is None:
+            raise
+    except ValueError:
+        return None
+    try:
+        return jsonrpc_message_adapter.validate_python(message, by_name=False)
+    except ValueError:
+        return None
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError as SdkError
 from pydantic import ValidationError
 
 from integrations.mcp.errors import McpError
+from integrations.mcp.messages import hide, restore, restore_if_needed
 from integrations.mcp.redact import Redactor
 from integrations.mcp.repair import LEFT_OUT
 from integrations.mcp.servers import McpLimits
@@ -142,7 +143,7 @@ async def _list_tools(
     for _ in range(limits.pages):
         page = await _page(session, cursor)
         found += map(_as_listed, page.tools)
-        warnings += (page.meta or {}).get(LEFT_OUT, ())
+        warnings += restore((page.meta or {}).get(LEFT_OUT, []))
         if session.modern and page.ttl_ms > 0:
             ttl = min(page.ttl_ms / 1000, ttl or page.ttl_ms / 1000)
         cursor = page.next_cursor
@@ -159,7 +160,7 @@ async def relist(session: McpSession, name: str) -> None:
     for _ in range(_MAX_RELISTED_PAGES):
         page = await _page(session, cursor)
         cursor = page.next_cursor
-        if cursor is None or any(tool.name == name for tool in page.tools):
+        if cursor is None or any(tool.name == hide(name) for tool in page.tools):
             return
 
 
@@ -173,12 +174,12 @@ def _as_listed(tool: types.Tool) -> ListedTool:
         tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations is not None else {}
     )
     return ListedTool(
-        name=tool.name,
-        title=tool.title or str(annotations.get("title") or ""),
-        description=tool.description or "",
-        input=tool.input_schema,
-        output=tool.output_schema,
-        annotations=annotations,
+        name=restore(tool.name),
+        title=restore(tool.title or str(annotations.get("title") or "")),
+        description=restore(tool.description or ""),
+        input=restore_if_needed(tool.input_schema),
+        output=restore_if_needed(tool.output_schema),
+        annotations=restore(annotations),
         needs_task=tool.execution is not None and tool.execution.task_support == "required",
     )
 

@@ -23,6 +23,7 @@ from typing import Final
 import anyio
 
 from integrations.base import JsonObject
+from integrations.json_rpc import id_at
 from proxy.auth import AuthError
 from proxy.principal import Principal
 from proxy.serving.gateway import Callers, Gateway
@@ -52,7 +53,7 @@ from proxy.serving.http.errors import (
 )
 from proxy.serving.http.origins import HostRules, OriginRules
 from proxy.serving.mcp import sdk
-from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId, id_at, parse
+from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId, parse
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ModernEndpoint
 from proxy.serving.mcp.tool_calls import text_error

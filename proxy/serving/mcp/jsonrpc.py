@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-
-import orjson
 
 from integrations.base import JsonObject
 from integrations.json_text import JsonTooDeep, read_json, write_json
@@ -17,11 +14,6 @@ RequestId = str | int
 _UNCOUNTED: Final = frozenset(
     {"initialize", "ping", "tools/list", "server/discover", "subscriptions/listen", "logging/setLevel"}
 )
-_ID: Final = rb'("(?:[^"\\]|\\.){0,256}"|-?\d{1,18})\s*'
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
-_MEMBER: Final = re.compile(rb"\s*:\s*" + _ID + rb"[,}]")
-# The closing brace right behind it is that of the message, because it is the last one.
-_LAST_MEMBER: Final = re.compile(rb'[,{]\s*"id"\s*:\s*' + _ID + rb'(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +61,6 @@ def _call(raw: JsonObject) -> JsonRpcMessage:
     if isinstance(identifier, bool) or not isinstance(identifier, str | int):
         raise _invalid("needs an `id` that is a string or an integer")
     return JsonRpcMessage("request", method, identifier, params, raw)
-
-
-def id_at(start: bytes, end: bytes) -> RequestId | None:
-    """The id of a request whose body is too large to be read, from its first and last bytes; None where it stands in
-    between. Clients write it at one of the two ends."""
-    depth = 0
-    for token in _TOKEN.finditer(start):
-        if token[0] in (b"{", b"["):
-            depth += 1
-        elif token[0] in (b"}", b"]"):
-            depth -= 1
-        elif depth == 1 and token[0] == b'"id"':
-            found = _MEMBER.match(start, token.end())
-            if found is not None:
-                return _read_id(found[1])
-    last = _LAST_MEMBER.search(end)
-    return _read_id(last[1]) if last is not None else None
-
-
-def _read_id(text: bytes) -> RequestId | None:
-    try:
-        found: RequestId = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return found
 
 
 def _invalid(what: str) -> RequestRefusal:

@@ -46,6 +46,7 @@ class Server:
         self.lists = 0
         self.waiting: Any = None
         self.asked_by: Any = None
+        self.line = ""
 
     def tools(self) -> list[Json]:
         if self.emptied:
@@ -168,6 +169,15 @@ class Server:
     def tool_malformed(self, number: Any, given: Json) -> Json:
         return {"content": "not a list"}
 
+    def tool_raw(self, number: Any, given: Json) -> None:
+        """Writes its result as it is given, whatever JSON that is."""
+        sys.stdout.write(f'{{"jsonrpc":"2.0","id":{json.dumps(number)},"result":{given["result"]}}}\n')
+        sys.stdout.flush()
+
+    def tool_line(self, number: Any, given: Json) -> Json:
+        """The very line that the call came in."""
+        return text(self.line.strip())
+
     def tool_progress(self, number: Any, given: Json) -> Json:
         for step in (1, 2, 3):
             notify("notifications/progress", {"progressToken": given["token"], "progress": step, "total": 3})
@@ -252,6 +262,7 @@ def main(behaviour: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = Server(behaviour)
     for line in sys.stdin:
+        server.line = line
         message = json.loads(line)
         if behaviour == "strict" and message["method"] == "server/discover":
             sys.exit(1)
