@@ -70,6 +70,15 @@ def write_value(value: Any, levels: int = MAX_DEPTH) -> bytes:
         return orjson.dumps(_encodable(value, levels))
 
 
+def is_too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a value that comes in from outside is nested deeper than `levels`."""
+    try:
+        write_value(value, levels)
+    except JsonTooDeep:
+        return True
+    return False
+
+
 def has_unsafe_integers(text: bytes) -> bool:
     """Whether JSON text may hold integers beyond 2^53 - 1. False is certain."""
     return _UNSAFE_NUMBER in text.translate(_AS_ZERO)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from integrations.json_text import read_json
+
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,399})(?:\.0+)?")
 # A double keeps fifteen significant digits of any decimal number.
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?(?:[eE][-+]?[0-9]{1,2})?")
@@ -86,8 +88,8 @@ def _parsed(value: Any, first: str) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(first):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return read_json(value)
+    except ValueError:
         return None
 
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.graphql.scalars import leaf_schema, or_null, reference_to, with_description
 from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, is_name, item_type, nullable
 from integrations.graphql.uploads import UPLOAD
 from integrations.http.toolfile import TOOL_FILE
+from integrations.json_text import read_json
 
 
 def input_schema(
@@ -87,8 +86,8 @@ def _with_default(described: JsonObject, default: str | None) -> JsonObject:
     if default is None or default == "null":
         return described
     try:
-        return {**described, "default": orjson.loads(default)}
-    except orjson.JSONDecodeError:
+        return {**described, "default": read_json(default)}
+    except ValueError:
         pass
     if is_name(default):
         return {**described, "default": default}

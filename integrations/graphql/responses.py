@@ -8,7 +8,15 @@ from typing import Any
 
 from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
-from integrations.http.responses import RETRYABLE, interpret, notable_headers, parse_json, wait_asked
+from integrations.http.responses import (
+    RETRYABLE,
+    interpret,
+    notable_headers,
+    parse_json,
+    too_deep,
+    wait_asked,
+)
+from integrations.json_text import JsonTooDeep
 
 _MAX_ERRORS = 50
 _MAX_MESSAGE = 500
@@ -20,7 +28,10 @@ def read_response(response: HttpResponse) -> Result:
     """The result agents see. Redirects, refused credentials and failing servers are the same failures as for REST."""
     status = response.status
     declared = response.header("content-type")
-    content = parse_json(response.body, declared)
+    try:
+        content = parse_json(response.body, declared)
+    except JsonTooDeep:
+        return too_deep(status) if 200 <= status < 300 else interpret(response, "POST")
     if isinstance(content, dict) and _is_answer(content) and _counts(content, declared, status):
         return _answer(content, response)
     if 200 <= status < 300:

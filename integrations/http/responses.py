@@ -13,7 +13,7 @@ from integrations.http.disposition import file_name
 from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
 from integrations.http.retry_after import milliseconds_asked
 from integrations.http.toolfile import tool_file
-from integrations.json_text import read_json, write_json
+from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, write_json, write_value
 
 RETRYABLE = frozenset({408, 425, 429, 502, 503, 504})
 # What code or a model acts on. The rest costs context, and may hold what nobody should see.
@@ -25,6 +25,7 @@ _NOTABLE_HEADERS = frozenset(
 )
 _NOTABLE_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _MAX_HEADERS = 64
+_NO_JSON = object()
 _MAX_DETAIL_BYTES = 16 * 1024
 _HTML_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_KEYS = (
@@ -48,8 +49,20 @@ def interpret(response: HttpResponse, method: str, *, structured: bool = False) 
     """
     info = HttpInfo(response.status, notable_headers(response))
     if 200 <= response.status < 300:
-        return Success(read_body(response, method, structured=structured), info)
+        try:
+            return Success(read_body(response, method, structured=structured), info)
+        except JsonTooDeep:
+            return too_deep(response.status)
     return _failure(response, method, structured)
+
+
+def too_deep(status: int) -> Failure:
+    """A success with JSON beyond the depth limit."""
+    message = (
+        f"HTTP {status}: the answer is JSON nested more than {MAX_DEPTH} levels deep, and cannot be passed on; the "
+        "call was sent and may have taken effect"
+    )
+    return Failure("upstream_response_too_deep", message, status=status, details={"sent": True})
 
 
 def notable_headers(response: HttpResponse) -> dict[str, str]:
@@ -67,7 +80,7 @@ def notable_headers(response: HttpResponse) -> dict[str, str]:
 
 def read_body(response: HttpResponse, method: str, *, structured: bool = False) -> Any:
     """JSON parsed (unparsable JSON stays text), NDJSON, SSE and JSON sequences as lists, text as text, the rest as
-    `ToolFile`. What is declared as data is data where it is JSON, whatever its type is called.
+    `ToolFile`. What is declared as data is data where it is JSON, whatever its type is called. Raises `JsonTooDeep`.
     """
     body = response.body
     if not body or response.status in (204, 205) or method == "HEAD":
@@ -107,10 +120,9 @@ def _data(body: bytes, declared: str) -> Any:
 
 def _sniff(response: HttpResponse) -> Any:
     """No declared type: JSON if it is JSON, else text if it is UTF-8 without NUL, else bytes."""
-    try:
-        return read_json(response.body)
-    except ValueError:
-        pass
+    data = _json_or(response.body, _NO_JSON)
+    if data is not _NO_JSON:
+        return data
     name = file_name(response.header("content-disposition"))
     try:
         text = response.body.decode("utf-8")
@@ -120,40 +132,35 @@ def _sniff(response: HttpResponse) -> Any:
 
 
 def parse_json(body: bytes, declared: str) -> Any:
-    """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly."""
+    """RFC 8259 JSON in UTF-8 or its declared charset. Integers of any size are kept exactly. Raises `JsonTooDeep`."""
+    utf8 = says_utf8(body, declared)
+    found = _json_or(body.removeprefix(b"\xef\xbb\xbf") if utf8 else decode_text(body, declared), _NO_JSON)
+    return decode_text(body, declared) if found is _NO_JSON else found
+
+
+def _json_or(text: bytes | str, otherwise: Any) -> Any:
+    """The value of this JSON, or `otherwise` where it is none. Raises `JsonTooDeep`."""
     try:
-        if says_utf8(body, declared):
-            return read_json(body.removeprefix(b"\xef\xbb\xbf"))
-        return read_json(decode_text(body, declared))
+        return read_json(text)
+    except JsonTooDeep:
+        raise
     except ValueError:
-        return decode_text(body, declared)
+        return otherwise
 
 
 def _lines(text: str, truncated: bool) -> list[Any]:
-    out: list[Any] = []
     lines = [line for line in text.splitlines() if line.strip()]
     if truncated and lines and not text.endswith("\n"):
         lines.pop()
-    for line in lines:
-        try:
-            out.append(read_json(line))
-        except ValueError:
-            out.append(line)
-    return out
+    return [_json_or(line, line) for line in lines]
 
 
 def _sequence(text: str, truncated: bool) -> list[Any]:
     """RFC 7464: each text between record separators. A number or word without the line feed after it may be cut."""
-    out: list[Any] = []
     texts = [each for each in text.split("\x1e") if each.strip()]
     if truncated and texts and not texts[-1].endswith("\n"):
         texts.pop()
-    for each in texts:
-        try:
-            out.append(read_json(each))
-        except ValueError:
-            out.append(each.strip())
-    return out
+    return [_json_or(each, each.strip()) for each in texts]
 
 
 def _events(text: str, truncated: bool) -> list[JsonObject]:
@@ -174,17 +181,14 @@ def _events(text: str, truncated: bool) -> list[JsonObject]:
                 event[field] = value
         if data:
             joined = "\n".join(data)
-            try:
-                event["data"] = read_json(joined)
-            except ValueError:
-                event["data"] = joined
+            event["data"] = _json_or(joined, joined)
             out.append(event)
     return out
 
 
 def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     status = response.status
-    content = read_body(response, method, structured=structured)
+    content = _error_body(response, method, structured)
     message = error_message(content)
     details: JsonObject = {}
     if headers := notable_headers(response):
@@ -195,6 +199,16 @@ def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
     said = message or "no further explanation"
     return Failure(code, f"HTTP {status}: {said}", status in RETRYABLE, status, details)
+
+
+def _error_body(response: HttpResponse, method: str, structured: bool) -> Any:
+    """The body; as text where it is JSON beyond the depth limit."""
+    try:
+        content = read_body(response, method, structured=structured)
+        write_value(content)
+    except JsonTooDeep:
+        return decode_text(response.body, response.header("content-type"))
+    return content
 
 
 def wait_asked(response: HttpResponse) -> JsonObject:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from integrations.base import Failure, JsonObject, Result, Success
-from integrations.json_text import read_json, write_json
+from integrations.json_text import is_too_deep, read_json, write_json
 from integrations.mcp.repair import BESIDE
 from integrations.mcp.toolset import Method
 
@@ -84,9 +84,10 @@ def _parse(text: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return _NO_VALUE
     try:
-        return read_json(text)
+        found = read_json(text)
     except ValueError:
         return _NO_VALUE
+    return _NO_VALUE if is_too_deep(found) else found
 
 
 def tool_error(texts: Sequence[str], data: Any, name: str) -> Failure:

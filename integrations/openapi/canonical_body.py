@@ -7,7 +7,6 @@ bytes and its `contentType`. Only text that stands for XML stays opaque: rules c
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from integrations.http.media import (
     is_xml,
 )
 from integrations.http.toolfile import decode_base64, file_bytes, is_tool_file, tool_file
+from integrations.json_text import read_json
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
 from integrations.openapi.bodies import form_parameter, has_style, media_of_file, structured_body
@@ -124,8 +124,8 @@ def _text(media: Media, content: bytes) -> str | None:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         raise ValueError("is no JSON") from None
 
 

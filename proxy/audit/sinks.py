@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
-import orjson
-
+from integrations.json_text import read_json
 from proxy.audit.chain import Chain, digest_of
 
 _BLOCK: Final = 65_536
@@ -133,8 +132,8 @@ def _continued(file: int, path: Path) -> Chain:
 
 def _number(line: bytes) -> int | None:
     try:
-        record: Any = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        record: Any = read_json(line)
+    except ValueError:
         return None
     number = record.get("seq") if isinstance(record, dict) else None
     return number if type(number) is int else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from integrations.base import Failure, JsonObject, Problem
-from integrations.json_text import write_json
+from integrations.json_text import MAX_DEPTH, write_json
 from policies import Decision
 from proxy.principal import Principal
 
@@ -141,6 +141,19 @@ def too_large(address: str, size: int, limit: int) -> Failure:
         "a filter, fewer fields."
     )
     return Failure("upstream_response_too_large", message, details={"bytes": size, "limit": limit})
+
+
+def too_deep(address: str, *, sent: bool) -> Failure:
+    message = (
+        f"The result of `{address}` is nested more than {MAX_DEPTH} levels deep, and cannot be passed on"
+    )
+    if not sent:
+        return Failure("upstream_response_too_deep", f"{message}.")
+    return Failure(
+        "upstream_response_too_deep",
+        f"{message}; the call was sent and may have taken effect",
+        details={"sent": True},
+    )
 
 
 # ---- reports and limits ------------------------------------------------------------------------------------------

@@ -93,8 +93,7 @@ class CallSender:
             value, envelope = (answer.value, 0) if isinstance(answer, PlainValue) else (answer.as_json(), 1)
             body = write_value(value, MAX_DEPTH + envelope)
         except JsonTooDeep:
-            message = f"The result of `{address}` is nested more than {MAX_DEPTH} levels deep and cannot be passed on."
-            return outcome.failed(Failure("upstream_response_too_large", message))
+            return outcome.failed(outcome.too_deep(address, sent=not isinstance(answer, PlainValue)))
         if len(body) > self.limits.result_bytes:
             return outcome.failed(outcome.too_large(address, len(body), self.limits.result_bytes))
         code = answer.code if isinstance(answer, Failure) else None

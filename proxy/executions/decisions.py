@@ -14,11 +14,11 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from integrations.conversation import ElicitAction
-from integrations.json_text import read_json
+from integrations.json_text import is_too_deep, read_json
 from proxy.executions.context import MillisecondClock
 from proxy.executions.interactions import (
     DecideOutcome,
@@ -29,7 +29,7 @@ from proxy.executions.interactions import (
     Pending,
     Via,
 )
-from proxy.executions.machine.elicitation import problem_of
+from proxy.executions.machine.elicitation import problem_of, read_content
 from proxy.executions.machine.events import LOST_CALL_OUTCOMES
 from proxy.executions.records import (
     ExecutionBody,
@@ -208,6 +208,8 @@ class Decisions:
         decider: Principal,
         via: Via,
     ) -> DecisionRefusal | None:
+        if question.kind == "form":
+            decision = replace(decision, content=read_content(question.requested_schema, decision.content))
         refusal = self._why_not(record, question, decision, decider, via)
         if refusal is not None:
             return refusal
@@ -228,6 +230,8 @@ class Decisions:
             return "expired"
         if self.page_only(record, decider, via):
             return "needs_approval_page"
+        if is_too_deep(dict(decision.content)):
+            return "wrong_content"
         if decision.action != "accept":
             return None
         if question.kind == "form" and problem_of(question.requested_schema, decision.content):

@@ -272,7 +272,7 @@ async def ended_with(context: RunContext, run: Run, ended: Ended, store: State) 
     result = replace(shell(context, run, ended.status), error=failure)
     if shaped is None:
         return result
-    result = replace(result, note=UNSAFE_INTEGERS) if shaped.unsafe else result
+    result = result.with_note(UNSAFE_INTEGERS) if shaped.unsafe else result
     return replace(
         result, has_result=True, result=shaped.value, result_text=shaped.text, result_ref=shaped.ref
     )

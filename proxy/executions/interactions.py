@@ -18,12 +18,17 @@ from typing import Any, Final, Literal, get_args
 
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction, ElicitationKind
+from integrations.json_text import with_safe_integers
 from policies.rules import Approver
 from proxy.executions.machine.journal import AskedBy
 
 Via = Literal["mcp", "browser", "native", "rest", "cli"]
 QuestionKind = Literal["approval", "outcome_unknown"] | ElicitationKind
 ELICIT_ACTIONS: Final[tuple[ElicitAction, ...]] = get_args(ElicitAction)
+UNSAFE_SCHEMA: Final = (
+    "Integers beyond 2^53 - 1 are strings in requestedSchema, because JavaScript clients would round them; content may "
+    "hold them as strings, too."
+)
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -68,7 +73,10 @@ class Interaction:
             "expiresAt": iso(self.expires_at_ms),
         }
         if self.requested_schema is not None:
-            body["requestedSchema"] = dict(self.requested_schema)
+            schema = dict(self.requested_schema)
+            body["requestedSchema"] = with_safe_integers(schema)
+            if body["requestedSchema"] != schema:
+                body["note"] = UNSAFE_SCHEMA
         if self.url is not None:
             body["url"] = self.url
         return body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -185,6 +185,12 @@ class ExecutionResult:
     def waiting(self) -> bool:
         """Whether it waits for a decision."""
         return self.status in WAITING
+
+    def with_note(self, text: str) -> ExecutionResult:
+        """The result with one more note: what was said before is not lost."""
+        if self.note is None or text in self.note:
+            return replace(self, note=self.note or text)
+        return replace(self, note=f"{text}\n{self.note}")
 
     @property
     def is_error(self) -> bool:

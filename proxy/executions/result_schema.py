@@ -53,6 +53,7 @@ _INTERACTION: Final = _object(
         "approver": {"type": "string", "enum": list(get_args(Approver))},
         "calls": {"type": "integer"},
         "requestedSchema": {"type": "object"},
+        "note": _TEXT,
         "url": _TEXT,
         "expiresAt": _TEXT,
     },

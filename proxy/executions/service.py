@@ -205,19 +205,19 @@ class Executions:
             return refused(execution_id, principal, DecideOutcome(why="not_found"), None)
         if interaction_id is None and not await self._delivered.has(record, principal):
             result = await self._waiter.next(execution_id, principal, observer)
-            return replace(result, note=_NOT_DELIVERED) if result.waiting else result
+            return result.with_note(_NOT_DELIVERED) if result.waiting else result
         decision = InteractionDecision(chosen, content or {})
         outcome = await self._decide(record, {interaction_id or ALL: decision}, principal, via)
         if outcome.first_refusal is not None and not outcome.taken:
             said = await self._decisions.said_by_people(record)
             told = overruled((said[one] for one in outcome.refused if one in said), chosen)
             if outcome.first_refusal == "already_decided" and told is not None:
-                return replace(await self._waiter.next(execution_id, principal, observer), note=told)
+                return (await self._waiter.next(execution_id, principal, observer)).with_note(told)
             record = await self._decisions.find(execution_id, principal)
             standing = as_it_stands(record) if record is not None and record.status == "paused" else None
             return refused(execution_id, principal, outcome, standing)
         result = await self._waiter.next(execution_id, principal, observer)
-        return replace(result, note=outcome.message()) if outcome.refused and result.waiting else result
+        return result.with_note(outcome.message()) if outcome.refused and result.waiting else result
 
     async def wait(
         self, execution_id: str, principal: Principal, seconds: float, observer: Observer = SILENT
@@ -351,6 +351,6 @@ def refused(
     refusal = outcome.first_refusal or "not_found"
     status = _STATUS_OF.get(refusal)
     if status is None and standing is not None:
-        return replace(standing, note=REFUSALS[refusal])
+        return standing.with_note(REFUSALS[refusal])
     owner = Owner(principal.workspace_id, principal.account_id)
     return unavailable(status or "execution_not_found", execution_id, owner)

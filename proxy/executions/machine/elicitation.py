@@ -19,6 +19,7 @@ from integrations.conversation import ElicitationAnswer, ElicitationRequest, Inp
 from integrations.http.egress import parse_target
 from integrations.http.errors import EgressDenied
 from integrations.json_text import write_json
+from integrations.lossless import read_as
 from integrations.schema_types.text import one_line, visible
 from integrations.validator import schema_errors
 from proxy.executions.machine.events import ResolutionAction
@@ -113,6 +114,23 @@ def next_question(
         rest=tuple(rest),
         answers=answers,
     )
+
+
+def read_content(schema: Mapping[str, Any] | None, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content with its texts as the numbers and truth values that the form asks for, where they are those: clients
+    send integers that they cannot hold as strings."""
+    properties = (schema or {}).get("properties")
+    if not isinstance(properties, Mapping):
+        return dict(content)
+    return {name: _as_asked(properties.get(name), value) for name, value in content.items()}
+
+
+def _as_asked(field: Any, value: Any) -> Any:
+    wanted = field.get("type") if isinstance(field, Mapping) else None
+    if not isinstance(value, str) or wanted not in ("integer", "number", "boolean"):
+        return value
+    found = read_as(value, wanted)
+    return value if found is None else found
 
 
 def problem_of(schema: Mapping[str, Any] | None, content: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from integrations.base import JsonObject
-from integrations.json_text import read_json
+from integrations.json_text import MAX_DEPTH, JsonTooDeep, is_too_deep, read_json
 from proxy.serving.http.errors import RefusalKind, RequestRefusal
 
 AsgiScope = MutableMapping[str, Any]
@@ -194,8 +194,12 @@ def read_object(raw: bytes) -> JsonObject:
         return {}
     try:
         value = read_json(raw)
+    except JsonTooDeep as deep:
+        raise RequestRefusal("bad_request", f"The JSON of the body is {deep}.") from None
     except ValueError as error:
         raise RequestRefusal("bad_request", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise RequestRefusal("bad_request", "The body must be a JSON object.")
+    if is_too_deep(value, MAX_DEPTH + 2):  # what a body holds is bounded, not what is around it
+        raise RequestRefusal("bad_request", f"The JSON of the body is {JsonTooDeep()}.")
     return value

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -65,7 +65,7 @@ class Pauses:
         if results:
             return results[0]
         result = await self.current_result(execution_id, client, observer)
-        return replace(result, note=DRAINING) if result.waiting else result
+        return result.with_note(DRAINING) if result.waiting else result
 
     async def current_result(
         self, execution_id: str, client: ClientContext, observer: Observer
@@ -120,7 +120,7 @@ class Pauses:
                     result.execution_id, client, observer, max(seconds, _SLACK_SECONDS)
                 )
                 group.cancel_scope.cancel()
-        return replace(after, note=notes[0]) if notes else after
+        return after.with_note(notes[0]) if notes else after
 
     async def _ask(
         self,

@@ -99,8 +99,9 @@ class ToolCalls:
                 # The request itself was within its limit, so this is told where the model reads it.
                 return text_error(f"rate_limited: {error.sentence('the limit')}")
             if path.mode == "native":
-                # Its note says that executions cannot ask the client; that is done here.
-                return await self._ask_natively(context, replace(result, note=None), path, observer)
+                # The note of a pause says that executions cannot ask the client; that is done here.
+                result = replace(result, note=None) if result.waiting else result
+                return await self._ask_natively(context, result, path, observer)
         return await self._answer(context, result, path)
 
     async def resume(self, context: McpContext, arguments: JsonObject) -> JsonObject:
@@ -134,9 +135,9 @@ class ToolCalls:
                 )
         result = await self._pauses.current_result(wanted.execution_id, client, observer)
         if result.waiting:
-            return replace(result, note=PERSON_DECIDES)
+            return result.with_note(PERSON_DECIDES)
         told = overruled(_said_by_people(view), wanted.action or "") if view is not None else None
-        return replace(result, note=told) if told is not None else result
+        return result.with_note(told) if told is not None else result
 
     async def retried(self, context: McpContext, state: str | None) -> JsonObject:
         """A 2026-07-28 request with the answers to what its first attempt asked."""

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
-from integrations.json_text import JsonTooDeep, write_value
+from integrations.json_text import JsonTooDeep, is_too_deep, write_value
 from integrations.lossless import integer_from, object_from, typescript
 from proxy.catalog import PAUSE_RULE
 from proxy.config import ElicitationMode
@@ -204,4 +204,6 @@ def _content(value: Any) -> JsonObject | None:
     if content is None and value is not None:
         what = "an object, or a string that holds a JSON object"
         raise BadArgument(_wrong("content", what, value))
+    if is_too_deep(content):
+        raise BadArgument(f"`content` must not be {JsonTooDeep()}.")
     return content

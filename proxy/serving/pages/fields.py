@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from integrations.lossless import integer_from, number_from
+
 FIELDS: Final = 40
 OPTIONS: Final = 200
 _TEXT: Final = 8000
@@ -175,21 +177,26 @@ def _read_choices(field: FormField, given: tuple[str, ...]) -> tuple[Any, str]:
 
 
 def _read_number(field: FormField, text: str) -> tuple[Any, str]:
-    try:
-        value = int(text[:40]) if field.kind == "integer" else float(text[:40])
-    except ValueError:
-        return None, "A whole number, please." if field.kind == "integer" else "A number, please."
-    if not math.isfinite(value):
-        return None, "A number, please."
+    value = integer_from(text.strip())
+    if value is None and field.kind == "integer":
+        return None, "A whole number, please."
+    if value is None:
+        value = number_from(text.strip())
+    if value is None:
+        return None, "A number with at most 15 digits, please."
     return value, _range_error(field, value, "")
 
 
 def _range_error(field: FormField, size: float, unit: str) -> str:
     if field.low is not None and size < field.low:
-        return f"At least {field.low:g} {unit}".rstrip() + "."
+        return f"At least {_digits(field.low)} {unit}".rstrip() + "."
     if field.high is not None and size > field.high:
-        return f"At most {field.high:g} {unit}".rstrip() + "."
+        return f"At most {_digits(field.high)} {unit}".rstrip() + "."
     return ""
+
+
+def _digits(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _index(field: FormField, text: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
-from integrations.json_text import read_json
+from integrations.json_text import JsonTooDeep, is_too_deep, read_json
 from proxy.executions import (
     REFUSALS,
     DecideOutcome,
@@ -176,6 +176,8 @@ def _content(value: object) -> JsonObject:
         return {}
     if not isinstance(value, dict):
         raise invalid_argument("`content` must be an object, or a string that holds a JSON object.")
+    if is_too_deep(value):
+        raise invalid_argument(f"`content` must not be {JsonTooDeep()}.")
     return value
 
 

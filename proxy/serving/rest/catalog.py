@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from integrations.base import Failure, JsonObject
+from integrations.json_text import read_json
 from proxy.calls import WrongArgument
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument
@@ -61,8 +60,8 @@ def _arguments(text: str | None) -> JsonObject | None:
     if text is None:
         return None
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = read_json(text)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise invalid_argument("`arguments` must be a JSON object.")

@@ -60,6 +60,14 @@ def test_a_line_that_lacks_only_its_newline_counts(path: Path) -> None:
     assert (verdict.lines, verdict.torn, verdict.fault) == (3, 0, None)
 
 
+def test_a_line_with_half_a_surrogate_pair_is_one(path: Path) -> None:
+    sink = FileSink(path)
+    sink.write(sink.chain().line(0, "call", {"tool": "a\ud83d"}) + b"\n")
+    sink.close()
+    write(path)
+    assert verify(lines(path)).lines == 2
+
+
 def test_long_lines_are_found_again(path: Path) -> None:
     sink = FileSink(path)
     chain = sink.chain()

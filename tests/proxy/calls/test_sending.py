@@ -60,7 +60,9 @@ async def test_an_overdeep_result_is_a_failure_not_a_defect() -> None:
         deep = [deep]
 
     desk = Desk(shelf(get=lambda arguments: Success(deep)))
-    assert await desk.code(GET) == "upstream_response_too_large"
+    answer = await desk.call(GET)
+    assert answer["error"]["code"] == "upstream_response_too_deep"
+    assert answer["error"]["message"].endswith("the call was sent and may have taken effect")
 
 
 async def test_a_secret_that_an_upstream_reflects_is_redacted() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.executions.interactions import DecideOutcome, ExecutionView, Interaction, iso
+from dataclasses import replace
+
+from proxy.executions.interactions import UNSAFE_SCHEMA, DecideOutcome, ExecutionView, Interaction, iso
 from proxy.executions.machine.journal import AskedBy
 
 QUESTION = Interaction(
@@ -28,6 +30,15 @@ def test_clients_see_times_in_utc_and_how_many_calls_it_stands_for() -> None:
     assert shown["calls"] == 2
     assert shown["rule"] == {"id": "ask", "source": "executor.yaml:7"}
     assert "url" not in shown
+
+
+def test_integers_that_clients_would_round_are_strings_in_a_form_and_it_says_so() -> None:
+    number = {"type": "integer", "default": 9007199254740993, "minimum": 5}
+    asked = replace(QUESTION, requested_schema={"type": "object", "properties": {"n": number}})
+    shown = asked.as_json()
+    assert shown["requestedSchema"]["properties"]["n"] == number | {"default": "9007199254740993"}
+    assert shown["note"] == UNSAFE_SCHEMA
+    assert "note" not in replace(QUESTION, requested_schema={"type": "object"}).as_json()
 
 
 def test_an_outcome_says_why_something_was_not_taken() -> None:

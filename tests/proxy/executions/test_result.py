@@ -45,6 +45,13 @@ def test_errors_and_exit_codes_by_status(status: str, is_error: bool, code: int 
     assert shown.structured().get("exitCode") == code
 
 
+def test_a_further_note_loses_none() -> None:
+    plain = ExecutionResult("exec_1", "completed", "ws", "key:a")
+    both = plain.with_note("first").with_note("second")
+    assert both.note == "second\nfirst"
+    assert both.with_note("first") == both
+
+
 def test_structured_content_has_every_field_and_fits_its_schema() -> None:
     shown = result(
         session_id="mcp_1",

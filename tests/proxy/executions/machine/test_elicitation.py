@@ -14,6 +14,7 @@ from proxy.executions.machine.elicitation import (
     next_question,
     presentable,
     problem_of,
+    read_content,
 )
 from proxy.executions.machine.events import (
     CallAsked,
@@ -140,6 +141,16 @@ def test_whoever_does_not_accept_sends_no_content(action: Any, said: Any) -> Non
 def test_content_is_held_against_the_schema(content: dict[str, Any], words: str | None) -> None:
     problem = problem_of(FORM, content)
     assert (problem is None) if words is None else (words in (problem or ""))
+
+
+def test_texts_are_read_as_what_the_form_asks_for() -> None:
+    fields = {name: {"type": name} for name in ("integer", "number", "boolean", "string")}
+    given = {"integer": "9007199254740993", "number": "1.5", "boolean": "true", "string": "5", "other": "5"}
+    asked = {"type": "object", "properties": fields}
+    expected = {"integer": 9007199254740993, "number": 1.5, "boolean": True, "string": "5", "other": "5"}
+    assert read_content(asked, given) == expected
+    assert read_content(asked, {"integer": "1.5"}) == {"integer": "1.5"}
+    assert read_content(None, given) == given
 
 
 # ---- in the machine ----------------------------------------------------------------------------------------
