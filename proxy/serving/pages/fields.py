@@ -177,7 +177,7 @@ def _read_choices(field: FormField, given: tuple[str, ...]) -> tuple[Any, str]:
 
 
 def _read_number(field: FormField, text: str) -> tuple[Any, str]:
-    value = integer_from(text.strip())
+    value: int | float | None = integer_from(text.strip())
     if value is None and field.kind == "integer":
         return None, "A whole number, please."
     if value is None:
