@@ -13,9 +13,11 @@ from typing import Any
 
 from integrations.fields import JsonSchema, format_duration, format_size
 from proxy.config.bundled import PRESETS
+from proxy.config.meanings import TOP_LEVEL, meaning
 from proxy.config.model import Config
 from proxy.config.presets import KEY as PRESET
 
+ID = "urn:executor-proxy:schema:executor.yaml:1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {
     "OpenApi": "openapi-integration",
@@ -38,9 +40,27 @@ def config_schema() -> JsonSchema:
     names = {name: _NAMES.get(name, _kebab(name)) for name in made.get("$defs", {})}
     schema: JsonSchema = _clean(made, names)
     _add_presets(schema)
+    _explain(schema, TOP_LEVEL)
+    for name, definition in schema["$defs"].items():
+        _explain(definition, names.get(name, name))
     schema["$defs"] = dict(sorted((names.get(name, name), one) for name, one in schema["$defs"].items()))
     schema["patternProperties"] = {"^x-": {"description": "ignored; a place for YAML anchors"}}
-    return {"$schema": DIALECT, **schema}
+    return {"$schema": DIALECT, "$id": ID, **schema}
+
+
+def _explain(value: Any, definition: str) -> None:
+    """Give every property its meaning, which editors show on hover; what has one keeps it."""
+    if isinstance(value, list):
+        for item in value:
+            _explain(item, definition)
+    elif isinstance(value, dict):
+        for key, described in value.get("properties", {}).items():
+            line = meaning(definition, key)
+            if line is not None and isinstance(described, dict):
+                described.setdefault("description", line)
+        for name, inner in value.items():
+            if name != "$defs":
+                _explain(inner, definition)
 
 
 def _add_presets(schema: JsonSchema) -> None:
