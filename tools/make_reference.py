@@ -19,6 +19,7 @@ from proxy.config.diagnostic import CODES
 from proxy.config.unsupported import GAPS
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import routes
+from proxy.tasks import ESSENTIAL, TASKS
 from proxy.telemetry import METRICS, Metric
 from tools.check_prose import wrapped
 
@@ -73,6 +74,12 @@ def page() -> str:
         ),
         "## Diagnostic codes",
         table(("code", "meaning"), CODES.items()),
+        "## Background tasks",
+        "The label `task` of `executor_task_failures_total`. Those marked **ends** end the process when they fail.",
+        table(
+            ("task", "what it does"),
+            ((n, f"{w} **ends**" if n in ESSENTIAL else w) for n, w in TASKS.items()),
+        ),
         "## Metrics",
         table(("metric", "kind", "labels", "meaning"), map(_metric, METRICS)),
     ]

@@ -1,8 +1,8 @@
 """`McpUpstream`: one connection to one MCP server, with its tools, status and calls.
 
-Who owns what: `start(tasks)` makes one task in the caller's TaskGroup, the supervisor, which alone opens and closes
+Who owns what: `start(keep)` has the caller keep one task running, the supervisor, which alone opens and closes
 sessions. `aclose()` cancels it and waits until the session is closed and the process group of a local server is dead.
-Cancelling the TaskGroup does the same. Calls run in the tasks of their callers.
+Cancelling the task does the same. Calls run in the tasks of their callers.
 
 Arguments are checked against the tool's input schema before anything is sent. The schema comes from the server:
 `integrations.validator` makes sure that the check ends soon and fetches nothing, and what it cannot judge is sent.
@@ -11,7 +11,7 @@ Arguments are checked against the tool's input schema before anything is sent. T
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from jsonschema import ValidationError
@@ -36,6 +36,10 @@ _MAX_REASON = 240
 _SERVER_ERRORS = frozenset({-32603, *range(-32099, -31999)})
 # The statuses that mean our session, whatever the words (the specification, and its neighbour).
 _NO_SESSION = frozenset({404, 410})
+
+
+KeepRunning = Callable[[Callable[[], Coroutine[Any, Any, None]]], asyncio.Task[None]]
+"""Runs work in a task of its own until that is cancelled; work that fails is run again."""
 
 
 def _no_values() -> Mapping[str, str]:
@@ -112,10 +116,10 @@ class McpUpstream:
         """
         return dict(self._supervisor.status) if self._enabled else {"status": "disabled"}
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin to connect. The supervisor runs in `tasks` until `aclose`. Call this once only."""
+    def start(self, keep: KeepRunning) -> None:
+        """Begin to connect. The supervisor is kept running until `aclose`. Call this once only."""
         if self._enabled:
-            self._task = tasks.create_task(self._supervisor.run(), name=f"mcp {self._name}")
+            self._task = keep(self._supervisor.run)
 
     async def settled(self, timeout_seconds: float) -> bool:
         """Wait for the outcome of the attempt to connect that is under way. False when it takes longer."""

@@ -35,7 +35,8 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
 from proxy.state import State
-from proxy.telemetry import Logger, MetricsRegistry
+from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 from proxy.telemetry.spans import Spans
 from proxy.webhooks import WebhookSender
 from proxy.workspace import Generation
@@ -52,9 +53,11 @@ class Application:
         sources_changed: asyncio.Event,
         state: State,
         spans: Spans,
+        tasks: TaskSupervisor,
     ) -> None:
         self.options = options
-        self.metrics = MetricsRegistry()
+        self.tasks = tasks
+        self.metrics = tasks.metrics
         self.live = Live(self._release)
         self.spans = spans
         stdout = sys.stderr.buffer if options.protocol_on_stdout else sys.stdout.buffer
@@ -225,19 +228,24 @@ class Application:
 
 
 @asynccontextmanager
-async def open_application(options: StartOptions) -> AsyncIterator[Application]:
-    """Everything open and the config applied. Raises `InvalidConfig` with the rendered diagnostics, `CannotServe`."""
+async def open_application(
+    options: StartOptions, tasks: TaskSupervisor | None = None
+) -> AsyncIterator[Application]:
+    """Everything open and the config applied, its tasks owned by `tasks`. Raises `InvalidConfig` with the rendered
+    diagnostics, `CannotServe`."""
+    tasks = tasks or TaskSupervisor()
     first = load_config(options.paths, env=options.env, advice=False)
     if first.config is None:
         raise InvalidConfig(rendered(first.diagnostics))
     set_logging(first.config, options.env)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(tasks.close)
         spans = await stack.enter_async_context(open_spans(first.config, options.env))
         http = await stack.enter_async_context(HttpClient(stamp=spans.headers))
         # The application is made around its parts; the callback reaches it once it exists.
         changed = asyncio.Event()
         resolver = Resolver(options.env)
-        state = await stack.enter_async_context(open_store(first.config, options.env))
+        state = await stack.enter_async_context(open_store(first.config, options.env, tasks))
         connections = await stack.enter_async_context(
             Connections(
                 http,
@@ -246,12 +254,13 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
                 changed.set,
                 origins_dir=origins_dir(options.env),
                 state=state,
+                tasks=tasks,
             )
         )
-        sandboxes = await stack.enter_async_context(Sandboxes())
-        application = Application(options, connections, sandboxes, changed, state, spans)
+        sandboxes = await stack.enter_async_context(Sandboxes(tasks))
+        application = Application(options, connections, sandboxes, changed, state, spans, tasks)
         stack.callback(application.auditing.close)
-        watcher = await stack.enter_async_context(watcher_of(options, first.config))
+        watcher = await stack.enter_async_context(watcher_of(options, first.config, tasks))
         reloader = Reloader(
             application.load,
             application.build,
@@ -261,6 +270,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
             references=references,
             on_outcome=application.auditing.reloaded,
             advise=LoadedConfig.advised,
+            tasks=tasks,
         )
         application.use_reloader(await stack.enter_async_context(reloader))
         outcome = await reloader.reload("start")
@@ -274,6 +284,7 @@ async def open_application(options: StartOptions) -> AsyncIterator[Application]:
         )
         await stack.enter_async_context(
             background(
+                tasks,
                 watcher,
                 reloader,
                 application.executions,

@@ -11,6 +11,7 @@ from proxy.config import Config, Diagnostic
 from proxy.config.report import Summary, render
 from proxy.config.watch import Watcher
 from proxy.connections.kinds import document_files
+from proxy.tasks import TaskSupervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def _files_of(integration: Integration) -> Iterator[Path]:
         yield from document_files(integration.documents)
 
 
-def watcher_of(options: StartOptions, config: Config) -> Watcher:
+def watcher_of(options: StartOptions, config: Config, tasks: TaskSupervisor) -> Watcher:
     """Watches unless the command line or the config says not to; opened with `async with`."""
     reload = config.server.reload
     return Watcher(
@@ -60,6 +61,7 @@ def watcher_of(options: StartOptions, config: Config) -> Watcher:
         poll_interval_seconds=reload.poll_interval,
         settle_seconds=reload.settle,
         watch=options.watch and reload.watch,
+        tasks=tasks,
     )
 
 

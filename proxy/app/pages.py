@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 from proxy.app.application import Application
@@ -15,13 +16,15 @@ from proxy.serving.http.origins import OriginRules
 from proxy.serving.http.server import serve_http
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import LocalFiles, PageOptions
+from proxy.tasks import TaskSupervisor
 
 
 class LocalPages:
-    """Serves `app` on a free port of 127.0.0.1, in `group`. `told` gets the origin once it is bound."""
+    """Serves `app` on a free port of 127.0.0.1, in a task of `tasks`. `told` gets the origin once it is bound."""
 
-    def __init__(self, group: asyncio.TaskGroup, app: AsgiApp, told: Callable[[str], None]) -> None:
-        self._group = group
+    def __init__(self, tasks: TaskSupervisor, app: AsgiApp, told: Callable[[str], None]) -> None:
+        self._tasks = tasks
+        self._listener: asyncio.Task[None] | None = None
         self._app = app
         self._told = told
         self._shutdown = asyncio.Event()
@@ -31,7 +34,7 @@ class LocalPages:
         """Where a person decides about this execution. None when no address can be had."""
         if self._bound is None:
             self._bound = asyncio.get_running_loop().create_future()
-            self._group.create_task(self._serve(self._bound), name="approval page")
+            self._listener = self._tasks.keep("approval page", partial(self._serve, self._bound))
         try:
             port = await asyncio.shield(self._bound)
         except OSError:
@@ -39,16 +42,22 @@ class LocalPages:
         session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
         return f"{_origin(port)}/resume/{execution_id}{session}"
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Let open requests end, and return when the listener is closed."""
         self._shutdown.set()
+        if self._listener is not None:
+            await asyncio.wait([self._listener])
 
     async def _serve(self, bound: asyncio.Future[int]) -> None:
         def told(port: int) -> None:
-            self._told(_origin(port))
-            bound.set_result(port)
+            if not bound.done():
+                self._told(_origin(port))
+                bound.set_result(port)
 
         try:
-            await serve_http(self._app, host="127.0.0.1", port=0, shutdown=self._shutdown, bound=told)
+            # Started again, it keeps its port: people have the links.
+            port = bound.result() if bound.done() else 0
+            await serve_http(self._app, host="127.0.0.1", port=port, shutdown=self._shutdown, bound=told)
         except OSError as error:
             if bound.done():
                 raise

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 from proxy.config.model import SandboxConfig
-from proxy.sandbox import Pool, PoolOptions, Worker
+from proxy.sandbox import Pool, PoolOptions, PoolUnavailable, Worker
+from proxy.tasks import TaskSupervisor
 
 CPU_SECONDS = 30.0
 RUNNING = 64
@@ -44,14 +46,14 @@ def pool_options(config: SandboxConfig) -> PoolOptions:
 class Sandboxes:
     """Looks like a `Pool` to those who lease workers."""
 
-    def __init__(self) -> None:
-        self._tasks = asyncio.TaskGroup()
+    def __init__(self, tasks: TaskSupervisor | None = None) -> None:
+        self._tasks = tasks or TaskSupervisor()
+        self._pools: set[asyncio.Task[None]] = set()
         self._slot: _Slot | None = None
         self._options: PoolOptions | None = None
         self._next: tuple[PoolOptions, _Slot] | None = None
 
     async def __aenter__(self) -> Sandboxes:
-        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
@@ -60,8 +62,8 @@ class Sandboxes:
         self._drop_next()
         if self._slot is not None:
             self._slot.retired.set()
-        # The body's own error goes on as it is: given to the group it would come out wrapped in one.
-        await self._tasks.__aexit__(None, None, None)
+        if self._pools:
+            await asyncio.wait(self._pools)
 
     @property
     def pool(self) -> Pool:
@@ -75,8 +77,15 @@ class Sandboxes:
         if options == self._options:
             return
         started: asyncio.Future[_Slot] = asyncio.get_running_loop().create_future()
-        self._tasks.create_task(_keep(options, started), name="sandbox pool")
+        pool = self._tasks.keep("sandbox pool", lambda: _keep(options, started, self._tasks), restart=False)
+        self._pools.add(pool)
+        pool.add_done_callback(partial(self._ended, started))
         self._next = (options, await started)
+
+    def _ended(self, started: asyncio.Future[_Slot], pool: asyncio.Task[None]) -> None:
+        self._pools.discard(pool)
+        if not started.done():
+            started.set_exception(PoolUnavailable("the sandbox did not start; the server's log says why"))
 
     def adopt(self) -> None:
         """Serve with what was prepared; without it, only drop warm workers made under the older config."""
@@ -111,10 +120,10 @@ class Sandboxes:
                 slot.idle.set()
 
 
-async def _keep(options: PoolOptions, started: asyncio.Future[_Slot]) -> None:
+async def _keep(options: PoolOptions, started: asyncio.Future[_Slot], tasks: TaskSupervisor) -> None:
     """Owns one pool. Its executions are bounded by their own lifetime, so the wait for them ends."""
     try:
-        async with Pool(options) as pool:
+        async with Pool(options, tasks) as pool:
             slot = _Slot(pool)
             slot.idle.set()
             if started.cancelled():

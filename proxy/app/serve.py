@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
-from typing import cast
+from typing import Any, cast
 
+from integrations.fields import Listen
 from proxy.app.application import Application
 from proxy.app.options import CannotServe
 from proxy.app.pages import LocalPages, page_options
@@ -34,12 +36,15 @@ from proxy.serving.mcp.stdio import serve_stdio
 from proxy.serving.mcp.tool_calls import ApprovalPageUrl, ServerOptions
 from proxy.serving.modes import choose
 from proxy.serving.rest.operations import RestOptions, build_metrics, build_rest
+from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger
 
 _log = Logger("serve")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # For calls that are under way at the end and must not be sent twice.
 _GRACE_SECONDS = 5.0
+# A listener ends open requests within its own, shorter limits; one that waits to be started again is not waited for.
+_CLOSE_SECONDS = 10.0
 
 
 class StopSignals:
@@ -87,12 +92,12 @@ class Bound:
 async def run_http(application: Application, ready: Callable[[Bound], None], stopping: StopSignals) -> None:
     """Serve until a signal or `stopping.stop`, then drain.
 
-    Raises `OSError` when the address cannot be had, `InvalidConfig` when nobody should be let in through it.
+    Raises `OSError` when the address cannot be had, `InvalidConfig` when nobody should be let in through it, and
+    `EssentialTaskFailed` when it cannot serve any more.
     """
     listen = application.listen
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
-    failed: Exception | None = None
     dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
@@ -100,47 +105,72 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
         application.base_url = address.url
         ready(address)
 
+    tasks = application.tasks
+    listeners: list[asyncio.Task[None]] = []
+    hints: asyncio.Task[None] | None = None
     try:
-        async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
-            group.create_task(
-                serve_http(dispatch, host=listen.host, port=listen.port, shutdown=shutdown, bound=bound),
-                name="http",
-            )
+        async with _signals(stopping, application.request_reload):
             metrics = application.config.telemetry.metrics
             if metrics.enabled and metrics.listen is not None:
-                operations = build_metrics(application.gateway, drain)
-                address = metrics.listen
-                group.create_task(
-                    serve_http(
-                        cast(AsgiApp, operations), host=address.host, port=address.port, shutdown=shutdown
-                    ),
-                    name="metrics",
-                )
-            hints = group.create_task(dispatch.run(), name="hints between replicas")
-            group.create_task(_drained(application, stopping, drain, shutdown, hints), name="drain")
-    except* OSError as problems:
-        # Raised below: Python 3.11.0 to 3.11.3 wrap what is raised in here.
-        failed = problems.exceptions[0]
+                operations = cast(AsgiApp, build_metrics(application.gateway, drain))
+                listeners.append(await _listening(tasks, "metrics", metrics.listen, operations, shutdown))
+            listeners.append(await _listening(tasks, "http", listen, dispatch, shutdown, bound))
+            hints = tasks.keep("hints", dispatch.run)
+            await _until_stopped(tasks, stopping)
+            await _drained(application, stopping, drain)
+            await tasks.stop(hints)
+            shutdown.set()
+            await asyncio.wait(listeners, timeout=_CLOSE_SECONDS)
     finally:
+        await tasks.stop(hints, *listeners)
         dispatch.close()
-    if failed is not None:
-        raise failed
+    tasks.check()
 
 
-async def _drained(
-    application: Application,
-    stopping: StopSignals,
-    drain: Drain,
+async def _listening(
+    tasks: TaskSupervisor,
+    name: str,
+    listen: Listen,
+    app: AsgiApp,
     shutdown: asyncio.Event,
-    hints: asyncio.Task[None],
-) -> None:
-    await stopping.stop.wait()
+    bound: Callable[[int], None] = lambda port: None,
+) -> asyncio.Task[None]:
+    """A listener, once it is bound. What keeps it from that is raised here; what happens later is the supervisor's."""
+    first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def told(port: int) -> None:
+        if not first.done():
+            bound(port)
+            first.set_result(port)
+
+    async def serve() -> None:
+        try:
+            await serve_http(app, host=listen.host, port=listen.port, shutdown=shutdown, bound=told)
+        except Exception as error:
+            if first.done():
+                raise
+            first.set_exception(error)
+
+    task = tasks.keep(name, serve)
+    await _either(asyncio.wait([first]), tasks.failed())
+    tasks.check()
+    await first
+    return task
+
+
+async def _until_stopped(tasks: TaskSupervisor, stopping: StopSignals) -> None:
+    """Returns when a signal says stop, or when nothing is served any more: then there is nothing to wait for."""
+    await _either(stopping.stop.wait(), tasks.failed())
+    if tasks.failure is not None:
+        stopping.stop.set()
+        stopping.at_once.set()
+
+
+async def _drained(application: Application, stopping: StopSignals, drain: Drain) -> None:
     drain.begin()
     seconds = application.config.server.reload.drain_timeout
     _log.info("draining", executions=application.executions.running, limit_seconds=seconds)
     await finish_executions(application.executions, seconds, stopping.at_once)
-    hints.cancel()
-    shutdown.set()
 
 
 class LiveRules:
@@ -198,25 +228,28 @@ def _seals(application: Application) -> Seals:
 
 async def run_stdio(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
     """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
-    asks for. Raises `CannotServe` when the config does not let it choose."""
+    asks for. Raises `InvalidConfig` when the config does not let it choose, `EssentialTaskFailed` when it cannot serve
+    any more."""
     _check_wish(application, principal, wish)
     stopping = StopSignals()
-    async with _signals(stopping, application.request_reload), asyncio.TaskGroup() as group:
-        pages = _pages(application, group)
+    tasks = application.tasks
+    async with _signals(stopping, application.request_reload), _pages(application) as pages:
         redis = application.config.state.backend == "redis"
         elsewhere = (redis and application.config.server.public_url) or not application.config.console.enabled
-        serve = serve_stdio(
+        serve = partial(
+            serve_stdio,
             application.gateway,
             principal,
             _server_options(None if elsewhere else pages.page),
             requested_mode=wish,
             seals=_seals(application),
         )
-        serving = group.create_task(serve, name="stdio")
-        watching = group.create_task(_cancelled_by(stopping, serving), name="stdio signals")
-        await asyncio.wait([serving])
-        watching.cancel()
-        pages.close()
+        serving = tasks.keep("stdio", serve)
+        try:
+            await _either(asyncio.wait([serving]), stopping.stop.wait())
+        finally:
+            await tasks.stop(serving)
+    tasks.check()
 
 
 def _check_wish(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
@@ -226,7 +259,8 @@ def _check_wish(application: Application, principal: Principal, wish: Elicitatio
         raise CannotServe(f"--elicitation-mode {wish}: {refusal.message}") from None
 
 
-def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
+@asynccontextmanager
+async def _pages(application: Application) -> AsyncIterator[LocalPages]:
     """A person at this machine decides here, whatever `public_url` says: that server has another store (unless both
     share one Redis, and then its page is as good)."""
 
@@ -240,21 +274,26 @@ def _pages(application: Application, group: asyncio.TaskGroup) -> LocalPages:
     options = page_options(application, hosts, _seals(application), public=False)
     app = build_rest(application.gateway, Drain(), RestOptions(metrics=False, pages=options))
     front = NonMcpApp(app, hosts, ApiAdmission(application.gateway, hosts, cast(AsgiApp, app)))
-    return LocalPages(group, front, bound)
-
-
-async def _cancelled_by(stopping: StopSignals, serving: asyncio.Task[None]) -> None:
-    await stopping.stop.wait()
-    serving.cancel()
+    pages = LocalPages(application.tasks, front, bound)
+    try:
+        yield pages
+    finally:
+        await pages.close()
 
 
 async def finish_executions(executions: Executions, seconds: float, at_once: asyncio.Event) -> None:
     """Wait for running executions, at most `seconds` or until `at_once`; then hand over what is left."""
-    idle = asyncio.ensure_future(executions.idle())  # noqa: TID251 - awaited and cancelled right here
-    hurry = asyncio.ensure_future(at_once.wait())  # noqa: TID251 - as above
-    try:
-        await asyncio.wait([idle, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        idle.cancel()
-        hurry.cancel()
+    await _either(executions.idle(), at_once.wait(), seconds)
     await executions.hand_over(0.0 if at_once.is_set() else _GRACE_SECONDS)
+
+
+async def _either(
+    one: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object], seconds: float | None = None
+) -> None:
+    """Returns when one of them has, or the time is over."""
+    both = [asyncio.ensure_future(one), asyncio.ensure_future(other)]  # noqa: TID251 - cancelled right here
+    try:
+        await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in both:
+            task.cancel()

@@ -21,6 +21,7 @@ from proxy.config.secrets import Resolver, SecretMissing
 from proxy.state import State, StateError
 from proxy.state.keys import minted_key, split_keys
 from proxy.state.opening import open_state
+from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger, MetricsRegistry
 
 _log = Logger("app")
@@ -32,7 +33,9 @@ WRITABLE = "set EXECUTOR_STATE_DIR or `state.path` to a place that can be writte
 
 
 @asynccontextmanager
-async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[State]:
+async def open_store(
+    config: Config, env: Mapping[str, str], tasks: TaskSupervisor | None = None
+) -> AsyncIterator[State]:
     """Raises `InvalidConfig` for what no later start would mend, `CannotServe` when the store itself is the reason."""
     asked = config.state
     try:
@@ -47,7 +50,7 @@ async def open_store(config: Config, env: Mapping[str, str]) -> AsyncIterator[St
         raise CannotServe(f"state: {said}") from error
     if asked.backend == "redis" and url is None:
         raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")
-    opening = open_state(asked.backend, path=path, url=url, keys=keys)
+    opening = open_state(asked.backend, path=path, url=url, keys=keys, tasks=tasks)
     try:
         store = await opening.__aenter__()
     except StateError as error:

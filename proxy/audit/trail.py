@@ -93,7 +93,12 @@ class AuditTrail:
             while len(batch) < _BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             ended = None in batch
-            self._write_batch([one for one in batch if one is not None])
+            lines = [one for one in batch if one is not None]
+            try:
+                self._write_batch(lines)
+            # A boundary: whatever is wrong with these lines, the thread goes on for the next ones.
+            except Exception as error:
+                self._lose(len(lines), f"{type(error).__name__}: {error}")
         self._sink.close()
 
     def _write_batch(self, batch: list[QueuedLine]) -> None:

@@ -19,6 +19,7 @@ from proxy.app.options import StartOptions
 from proxy.commands.common import (
     EXIT_CONFIG,
     EXIT_OK,
+    EXIT_TASK_FAILED,
     CannotRun,
     add_config_option,
     cannot_run,
@@ -27,6 +28,7 @@ from proxy.commands.common import (
 from proxy.commands.common import config_paths as find_paths
 from proxy.commands.own_command import own_command
 from proxy.config import Diagnostic
+from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
 DESCRIPTION = """\
 Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
@@ -40,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
         help="serve the MCP endpoint over HTTP",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit codes: 0 stopped, 2 could not run, 78 invalid config.",
+        epilog="Exit codes: 0 stopped, 2 could not run, 70 what serves has failed, 78 invalid config.",
     )
     add_config_option(parser)
     parser.add_argument(
@@ -73,7 +75,7 @@ def _address(text: str) -> str:
 def run(args: argparse.Namespace) -> int:
     try:
         paths = find_paths(args.config)
-        return run_loop(_serve(args, paths))
+        return run_loop(serve(args, paths, TaskSupervisor()))
     except (CannotRun, OSError) as error:
         return cannot_run(error, "use another one: --listen 127.0.0.1:0" if _port_taken(error) else None)
 
@@ -92,9 +94,10 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
-async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
+async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervisor) -> int:
+    """The exit code, once it has stopped."""
     environment = dict(os.environ)
-    async with _demo(args.demo, environment):
+    async with demo_beside(args.demo, environment, tasks):
         loaded = load_valid(paths, environment, hint=_demo_hint)
         if loaded is None:
             return EXIT_CONFIG
@@ -106,7 +109,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
 
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
         try:
-            async with open_application(options) as application:
+            async with open_application(options, tasks) as application:
 
                 def ready(bound: Bound) -> None:
                     # Audit lines that go to stdout have it for themselves.
@@ -122,6 +125,9 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         except InvalidConfig as error:
             print(error, file=sys.stderr)
             return EXIT_CONFIG
+        except EssentialTaskFailed as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_TASK_FAILED
         return EXIT_OK
 
 
@@ -147,24 +153,30 @@ def _demo_hint(found: Diagnostic) -> Diagnostic:
 
 
 @asynccontextmanager
-async def _demo(wanted: bool, environment: dict[str, str]) -> AsyncIterator[None]:
+async def demo_beside(
+    wanted: bool, environment: dict[str, str], tasks: TaskSupervisor
+) -> AsyncIterator[None]:
     """The demo API on a free loopback port, and the variables that the quickstart's config refers to."""
     if not wanted:
         yield
         return
-    from proxy.app.background import companions
     from proxy.commands.demo_server import bind_demo, demo_environment, demo_token, run_demo
 
     listener, token = bind_demo("127.0.0.1", 0), demo_token()
     port: int = listener.getsockname()[1]
     environment |= demo_environment(f"http://127.0.0.1:{port}", token)
     ready, shutdown = asyncio.Event(), asyncio.Event()
-    async with companions() as group:
-        group.create_task(
-            run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener), name="demo"
-        )
-        await ready.wait()
-        try:
-            yield
-        finally:
-            shutdown.set()
+    listeners = [listener]
+
+    async def listen() -> None:
+        # Started again, it binds the same port anew: the config has its address.
+        listener = listeners.pop() if listeners else bind_demo("127.0.0.1", port)
+        await run_demo("127.0.0.1", port, ready, shutdown, token=token, listener=listener)
+
+    demo = tasks.keep("demo", listen)
+    await ready.wait()
+    try:
+        yield
+    finally:
+        shutdown.set()
+        await asyncio.wait([demo])

@@ -12,6 +12,7 @@ from proxy.app.options import StartOptions
 from proxy.commands.common import (
     EXIT_CONFIG,
     EXIT_OK,
+    EXIT_TASK_FAILED,
     CannotRun,
     add_config_option,
     cannot_run,
@@ -20,6 +21,7 @@ from proxy.commands.common import (
 )
 from proxy.commands.serve import run_loop
 from proxy.config import ELICITATION_MODES
+from proxy.tasks import EssentialTaskFailed
 
 DESCRIPTION = """\
 Serves MCP on stdin and stdout. Only JSON-RPC is written to stdout; logs and config errors go to stderr. The config is
@@ -32,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         help="serve MCP over stdio, for clients that start their servers",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit codes: 0 the client left, 2 could not run, 78 invalid config.",
+        epilog="Exit codes: 0 the client left, 2 could not run, 70 what serves has failed, 78 invalid config.",
     )
     add_config_option(parser)
     parser.add_argument("--scope", metavar="DIR", type=Path, help="find executor.yaml in this directory")
@@ -69,4 +71,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     except InvalidConfig as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
+    except EssentialTaskFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_TASK_FAILED
     return EXIT_OK

@@ -29,6 +29,7 @@ from proxy.config.footprint import (
     single_file_mounts,
     watched_places,
 )
+from proxy.tasks import TaskSupervisor
 
 REARM_SECONDS: Final = 30
 _DEBOUNCE_MS: Final = 200
@@ -83,7 +84,7 @@ class Watcher:
     """`async with Watcher(...) as watcher: async for digest in watcher.changes(): ...`
 
     Make it before the config is read for the first time, so that no edit falls between. With `watch=False`
-    no change is ever reported. The object owns one task, from enter to exit; `changes` has one reader.
+    no change is ever reported. One task hears of events, from enter to exit; `changes` has one reader.
     """
 
     def __init__(
@@ -93,7 +94,9 @@ class Watcher:
         poll_interval_seconds: float,
         settle_seconds: float,
         watch: bool = True,
+        tasks: TaskSupervisor | None = None,
     ) -> None:
+        self._tasks = tasks or TaskSupervisor()
         self._paths = tuple(Path(path) for path in paths)
         self._references: tuple[Path, ...] = ()
         self._poll_interval_seconds = poll_interval_seconds
@@ -108,16 +111,13 @@ class Watcher:
     async def __aenter__(self) -> Self:
         if self._watch:
             self._warn_of_mounts()
-            loop = asyncio.get_running_loop()
-            self._listener = loop.create_task(self._listen(), name="config-watch")
+            self._listener = self._tasks.keep("file events", self._listen)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.wait([self._listener])
+        await self._tasks.stop(self._listener)
 
     async def refer(self, paths: Iterable[Path]) -> None:
         """Also watch these files, which the config names (specs). Their present content counts as known."""
@@ -156,9 +156,7 @@ class Watcher:
                 yield digest
 
     async def _next_look(self, seconds: float) -> None:
-        """Waits for a hint, at most `seconds`. Raises what ended the listener."""
-        if self._listener is not None and self._listener.done():
-            self._listener.result()
+        """Waits for a hint, at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hint.wait()

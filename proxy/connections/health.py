@@ -23,6 +23,7 @@ from integrations.paths import dig
 from integrations.shared_config import Health
 from proxy.config import Config
 from proxy.connections.connection import OpenConnection
+from proxy.tasks import TaskSupervisor
 
 AT_ONCE: Final = 8
 PROBE_SECONDS: Final = 10.0
@@ -141,7 +142,7 @@ class HealthChecks:
 
     def __init__(
         self,
-        tasks: asyncio.TaskGroup,
+        tasks: TaskSupervisor,
         reported: Reported = log_change,
         first_seconds: float = FIRST_SECONDS,
     ) -> None:
@@ -170,12 +171,14 @@ class HealthChecks:
                 known.changed.set()
             known.target = target
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        tasks = [watched.task for watched in self._watched.values()]
         self.watch(())
+        await self._tasks.stop(*tasks)
 
     def _begin(self, prefix: str, target: ProbeTarget) -> None:
         watched = self._watched[prefix] = _Watched(target, asyncio.Event())
-        watched.task = self._tasks.create_task(self._keep(prefix, watched), name=f"health {prefix}")
+        watched.task = self._tasks.keep("health", lambda: self._keep(prefix, watched), about=prefix)
 
     def _forget(self, prefix: str) -> None:
         task = self._watched.pop(prefix).task

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.catalog import build_index
 from proxy.connections.sources import LoadedSource, Source
+from proxy.tasks import TaskSupervisor
 
 if TYPE_CHECKING:
     from integrations.mcp import McpUpstream
@@ -25,11 +26,11 @@ class Holding(Protocol):
         """Its tools now. Another object whenever they were loaded anew."""
         ...
 
-    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+    async def first(self, tasks: TaskSupervisor, limit_seconds: float) -> None:
         """Load unless that was done; what is remote gets only so long. Raises `SourceError` for a wrong file."""
         ...
 
-    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+    def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         """Retry and refresh in the background; may be called again with another interval."""
         ...
 
@@ -49,7 +50,7 @@ class DocumentHolding:
     def loaded(self) -> LoadedSource:
         return self._source.loaded
 
-    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+    async def first(self, tasks: TaskSupervisor, limit_seconds: float) -> None:
         async with self._loading:
             if self.loaded.toolset is not None:
                 return
@@ -59,7 +60,7 @@ class DocumentHolding:
             except TimeoutError:
                 log.warning("source is slow, going on without it url=%s", self._source.remote)
 
-    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+    def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         if not self._source.remote:
             return
         if self._keeper is not None and not self._keeper.done():
@@ -67,19 +68,22 @@ class DocumentHolding:
                 return
             self._keeper.cancel()
         self._refresh_seconds = refresh_seconds
-        name = f"keep {self._source.key[:8]}"
-        self._keeper = tasks.create_task(self._source.keep(refresh_seconds, changed), name=name)
+        self._keeper = tasks.keep(
+            "refresh", lambda: self._source.keep(refresh_seconds, changed), about=self._source.key[:8]
+        )
 
     async def stop(self) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
+            await asyncio.wait([self._keeper])
 
 
 class McpHolding:
     """An MCP server: the upstream keeps itself connected and its tools fresh, and says when either changed."""
 
-    def __init__(self, key: str, upstream: McpUpstream) -> None:
+    def __init__(self, key: str, upstream: McpUpstream, name: str = "") -> None:
         self.upstream = upstream
+        self._name = name
         self._key = key
         self._started = False
         self._loaded = LoadedSource(key, error="not connected yet")
@@ -96,13 +100,13 @@ class McpHolding:
             self._loaded = LoadedSource(self._key, toolset, build_index(toolset))
         return self._loaded
 
-    async def first(self, tasks: asyncio.TaskGroup, limit_seconds: float) -> None:
+    async def first(self, tasks: TaskSupervisor, limit_seconds: float) -> None:
         if not self._started:
             self._started = True
-            self.upstream.start(tasks)
+            self.upstream.start(lambda work: tasks.keep("mcp", work, about=self._name))
         await self.upstream.settled(limit_seconds)
 
-    def keep(self, tasks: asyncio.TaskGroup, refresh_seconds: float | None, changed: Changed) -> None:
+    def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         """Nothing to do: the upstream's own task does it."""
 
     async def stop(self) -> None:

@@ -312,6 +312,6 @@ def _mcp_plan(
             asks=True,
             shared=dependencies.shared(),
         )
-        return McpHolding(key, upstream)
+        return McpHolding(key, upstream, prefix)
 
     return ConnectionPlan(key, hold, resolve)

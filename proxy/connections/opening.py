@@ -1,7 +1,7 @@
 """Opens what a config asks for, shares what did not change, closes what nobody holds.
 
 Ownership: `Connections` is opened by `async with` in the task that also closes it; the tasks that retry, refresh and
-keep sessions live in its TaskGroup. A holding is kept while any generation uses it.
+keep sessions belong to the supervisor of tasks. A holding is kept while any generation uses it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from proxy.connections.oauth.registry import OAuthRegistry
 from proxy.connections.oauth.storage import SHARED, OAuthState
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
+from proxy.tasks import TaskSupervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ class Connections:
         origins_dir: Path | None = None,
         state: OAuthState | None = None,
         sign_in_page: SignInUrl = lambda prefix: None,
+        tasks: TaskSupervisor | None = None,
     ) -> None:
         origins = KnownOrigins(origins_dir)
         self._held: dict[str, _Held] = {}
-        self._tasks = asyncio.TaskGroup()
-        oauth = OAuthRegistry(state, resolver, self._tasks, changed)
+        self._tasks = tasks or TaskSupervisor()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._oauth = oauth = OAuthRegistry(state, resolver, self._tasks, changed)
         self._dependencies = Dependencies(
             http, resolver, cache_dir, patience, _shared(), changed, origins, oauth
         )
@@ -84,17 +87,17 @@ class Connections:
         self._health = HealthChecks(self._tasks)
 
     async def __aenter__(self) -> Connections:
-        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._health.stop()
+        await self._health.stop()
         for held in self._held.values():
             await held.holding.stop()
-        # The body's own error goes on as it is: given to the group it would come out wrapped in one.
-        await self._tasks.__aexit__(None, None, None)
+        if self._closing:
+            await asyncio.wait(self._closing)
+        await self._oauth.close()
 
     async def open(self, config: Config, directories: Sequence[Path] = ()) -> Opened:
         """Open every connection. Raises `WrongSource`; what a remote one does is its status.
@@ -156,7 +159,12 @@ class Connections:
             held.users -= 1
             if held.users == 0:
                 del self._held[key]
-                self._tasks.create_task(held.holding.stop(), name=f"stop {key[:8]}")
+                self._close(key, held.holding)
+
+    def _close(self, key: str, holding: Holding) -> None:
+        closing = self._tasks.keep("closing", holding.stop, about=key[:8], restart=False)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _hold(self, plan: ConnectionPlan) -> None:
         if plan.key not in self._held:

@@ -217,7 +217,10 @@ class _Waiting:
                 return await self._open_calls.wait(self._record, self._renew)
             except StateError as error:
                 _log.warning("parked_call_unwatched", execution=self._record.execution_id, reason=str(error))
-                await asyncio.sleep(POLL_SECONDS)
+            # A boundary: one execution that cannot be driven now must not be forgotten without a word.
+            except Exception as error:
+                _log.exception("parked_call_unwatched", error, execution=self._record.execution_id)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _renew(self) -> bool:
         """Whether the lease is ours still."""

@@ -37,6 +37,7 @@ from proxy.reload.decisions import (
 )
 from proxy.reload.requests import ReloadRequests
 from proxy.reload.status import ReloadStatus
+from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger, MetricsRegistry, new_correlation_id
 
 # A rejected config is said again, so that the line is still among the last lines somebody reads.
@@ -87,7 +88,9 @@ class Reloader(Generic[L, G]):
         remind_seconds: float = REMIND_SECONDS,
         on_outcome: Callable[[ReloadOutcome], None] = lambda outcome: None,
         advise: Callable[[L], L] | None = None,
+        tasks: TaskSupervisor | None = None,
     ) -> None:
+        self._tasks = tasks or TaskSupervisor()
         self._load, self._build, self._swap = load, build, swap
         self._watcher, self._references = watcher, references
         self._clock = clock
@@ -101,16 +104,14 @@ class Reloader(Generic[L, G]):
         self._stopped = False
 
     async def __aenter__(self) -> Self:
-        self._owner = asyncio.get_running_loop().create_task(self._serve(), name="config-reload")
+        self._owner = self._tasks.keep("reload", self._serve)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped = True
-        if self._owner is not None:
-            self._owner.cancel()
-            await asyncio.wait([self._owner])
+        await self._tasks.stop(self._owner)
         self._requests.stop()
 
     def request(self, trigger: Trigger) -> None:
@@ -147,9 +148,12 @@ class Reloader(Generic[L, G]):
         while True:
             if await self._requests.wanted_within(self._status.remind_in()):
                 outcome = await self._guarded()
-                self._status.note(outcome)
-                self._on_outcome(outcome)
-                self._requests.answer(outcome)
+                try:
+                    self._status.note(outcome)
+                    self._on_outcome(outcome)
+                finally:
+                    # Whoever waits gets the outcome, whatever happened to those who only hear of it.
+                    self._requests.answer(outcome)
             else:
                 # A rejection is repeated until it is mended.
                 self._status.say()

@@ -22,6 +22,7 @@ from proxy.sandbox.remote import Worker
 from proxy.sandbox.seats import Seats
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
 from proxy.sandbox.typescript import TypeScript
+from proxy.tasks import TaskSupervisor
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _RESTART_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 class Pool:
     """`async with Pool(options) as pool: async with pool.worker(workspace, deadline) as worker: ...`"""
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: PoolOptions, tasks: TaskSupervisor | None = None) -> None:
         unknown = options.require - set(MECHANISMS)
         if unknown:
             raise HardeningMissing(f"unknown mechanism {sorted(unknown)}; known: {', '.join(MECHANISMS)}")
@@ -46,7 +47,7 @@ class Pool:
         self._hardening = HardeningReport(MappingProxyType({}))
         self._typescript = TypeScript()
         self._supervisor: Supervisor | None = None
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = tasks or TaskSupervisor()
         self._keepers: tuple[asyncio.Task[None], ...] = ()
 
     async def __aenter__(self) -> Pool:
@@ -55,20 +56,17 @@ class Pool:
         except BaseException:
             self._typescript.close()
             raise
-        await self._tasks.__aenter__()
         self._keepers = (
-            self._tasks.create_task(self._keep_zygote(), name="sandbox zygote keeper"),
-            self._tasks.create_task(self._prepare_typescript(), name="sandbox transform"),
+            self._tasks.keep("zygote", self._keep_zygote),
+            self._tasks.keep("transform", self._prepare_typescript),
         )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
         try:
-            await self._tasks.__aexit__(None, None, None)
+            await self._tasks.stop(*self._keepers)
         finally:
             self._typescript.close()
             self._drop_warm()

@@ -13,6 +13,7 @@ from proxy.state.base import State
 from proxy.state.keys import KeyRing
 from proxy.state.memory import MemoryState
 from proxy.state.records import StateUnavailable
+from proxy.tasks import TaskSupervisor
 
 if TYPE_CHECKING:
     from proxy.config.model import StateBackend
@@ -26,12 +27,13 @@ async def open_state(
     url: Secret | None = None,
     keys: Sequence[Secret] = (),
     clock: Callable[[], float] | None = None,
+    tasks: TaskSupervisor | None = None,
 ) -> AsyncIterator[State]:
     """The store, until the end of the block. Raises `StateUnavailable` when it cannot be used, and says why.
 
     `path` is sqlite's file, `url` Redis. `keys`, newest first: both need at least one; see `keys.split_keys` for
     several in one secret and `keys.minted_key` for one in a file beside the store. `clock` gives seconds since
-    1970; None: the system's, or with redis the server's.
+    1970; None: the system's, or with redis the server's. `tasks` owns what the store runs in the background.
     """
     if backend == "memory":
         yield MemoryState(clock=clock or time.time)
@@ -48,7 +50,7 @@ async def open_state(
     from proxy.state.redis import RedisOptions, open_redis
 
     assert url is not None
-    async with open_redis(url, ring, RedisOptions(), clock) as state:
+    async with open_redis(url, ring, RedisOptions(), clock, tasks) as state:
         yield state
 
 

@@ -126,6 +126,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("outcome",),
         "Lines of the audit trail (written, lost: the sink did not take them).",
     ),
+    Metric(
+        "executor_task_failures_total",
+        "counter",
+        ("task",),
+        "Failures of tasks that live as long as the server; each was logged, and the task started again.",
+    ),
     # The sandbox.
     Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
     Metric(

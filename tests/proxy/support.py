@@ -22,6 +22,7 @@ from proxy.connections.sources import Patience
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State
+from proxy.tasks import TaskSupervisor
 from proxy.workspace import Generation
 
 # Far beyond what anything takes: machines that run tests are busy.
@@ -31,6 +32,16 @@ IMPATIENT = Patience(first_load_seconds=LIMIT_SECONDS, first_retry_seconds=0.01,
 
 _ITEM = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+@asynccontextmanager
+async def supervised() -> AsyncIterator[TaskSupervisor]:
+    """A supervisor whose tasks end with the block."""
+    tasks = TaskSupervisor()
+    try:
+        yield tasks
+    finally:
+        await tasks.close()
 
 
 def _answers(schema: JsonObject | None = None) -> JsonObject:
@@ -164,12 +175,13 @@ async def connections_in(
     origins: Path | None = None,
     state: State | None = None,
     page: SignInUrl = lambda prefix: None,
+    tasks: TaskSupervisor | None = None,
 ) -> AsyncIterator[Connections]:
     heard = changed or Notice()
     async with (
         HttpClient() as http,
         Connections(
-            http, Resolver(secrets or {}), cache_dir(env), heard, patience, origins, state, page
+            http, Resolver(secrets or {}), cache_dir(env), heard, patience, origins, state, page, tasks
         ) as opened,
     ):
         yield opened

@@ -12,8 +12,9 @@ from proxy.config.secrets import Resolver
 from proxy.connections.oauth.plan import OAuthPlan
 from proxy.connections.oauth.records import TokenRecord
 from proxy.connections.oauth.storage import OAuthState, TokenStore
-from proxy.connections.oauth.tokens import ConnectionTokens, OAuthParts
+from proxy.connections.oauth.tokens import ConnectionTokens, OAuthParts, TokenUnavailable
 from proxy.state import MemoryState
+from proxy.tasks import TaskSupervisor
 
 
 class OAuthRegistry:
@@ -23,7 +24,7 @@ class OAuthRegistry:
         self,
         state: OAuthState | None,
         resolver: Resolver,
-        tasks: asyncio.TaskGroup,
+        tasks: TaskSupervisor,
         changed: Callable[[], None],
     ) -> None:
         self._state = state
@@ -31,6 +32,7 @@ class OAuthRegistry:
         self._tasks = tasks
         self._changed = changed
         self._by_prefix: dict[str, ConnectionTokens] = {}
+        self._requests: set[asyncio.Task[None]] = set()
 
     def tokens(self, plan: OAuthPlan, http: HttpClient) -> ConnectionTokens:
         """The same object for the same settings, so that a reload forgets nothing and asks nothing again."""
@@ -50,8 +52,22 @@ class OAuthRegistry:
         outcome: asyncio.Future[TokenRecord] = asyncio.get_running_loop().create_future()
         # An outcome that nobody waits for any more is no error.
         outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._tasks.create_task(_told(work, outcome), name=name)
+        request = self._tasks.keep("token", lambda: _told(work, outcome), about=name, restart=False)
+        self._requests.add(request)
+
+        def ended(request: asyncio.Task[None]) -> None:
+            self._requests.discard(request)
+            work.close()
+            if not outcome.done():
+                outcome.set_exception(TokenUnavailable("the request for a token was not made"))
+
+        request.add_done_callback(ended)
         return outcome
+
+    async def close(self) -> None:
+        """Wait for requests under way: what a server has answered must be stored. They have limits of their own."""
+        if self._requests:
+            await asyncio.wait(self._requests)
 
 
 async def _told(work: Coroutine[Any, Any, TokenRecord], outcome: asyncio.Future[TokenRecord]) -> None:

@@ -17,6 +17,7 @@ from proxy.state.keys import Cipher
 from proxy.state.publications import Hub
 from proxy.state.records import StateUnreadable
 from proxy.state.redis.link import Link
+from proxy.tasks import TaskSupervisor
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
@@ -30,7 +31,10 @@ class Listener:
     After `quiet_seconds` without a message the server is asked for a sign of life, and has as long to give it.
     """
 
-    def __init__(self, link: Link, cipher: Cipher, hub: Hub, quiet_seconds: float) -> None:
+    def __init__(
+        self, link: Link, cipher: Cipher, hub: Hub, quiet_seconds: float, tasks: TaskSupervisor
+    ) -> None:
+        self._tasks = tasks
         self._quiet_seconds = quiet_seconds
         self._link = link
         self._cipher = cipher
@@ -43,15 +47,13 @@ class Listener:
 
     async def start(self, limit_seconds: float) -> None:
         """Return when messages are heard. Raises `TimeoutError`."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="state messages")
+        self._task = self._tasks.keep("state messages", self._run)
         async with asyncio.timeout(limit_seconds):
             await self._listening.wait()
 
     async def stop(self) -> None:
         """Safe to call when it never started."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._tasks.stop(self._task)
 
     async def publish(self, topic: str, message: bytes) -> None:
         """To all replicas, this one too. Raises `StateUnavailable`."""

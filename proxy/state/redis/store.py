@@ -27,6 +27,7 @@ from proxy.state.redis.link import Link
 from proxy.state.redis.listener import Listener
 from proxy.state.redis.results import RedisResults
 from proxy.state.redis.sessions import RedisSessions
+from proxy.tasks import TaskSupervisor
 
 SCHEMA: Final = 1
 _PROOF: Final = b"this key opens this store"
@@ -79,7 +80,11 @@ class RedisState(RedisExecutions, RedisDecisions, RedisResults, RedisSessions, R
 
 @asynccontextmanager
 async def open_redis(
-    url: Secret, keys: KeyRing, options: RedisOptions, clock: Callable[[], float] | None = None
+    url: Secret,
+    keys: KeyRing,
+    options: RedisOptions,
+    clock: Callable[[], float] | None = None,
+    tasks: TaskSupervisor | None = None,
 ) -> AsyncIterator[RedisState]:
     """The store behind this URL (`redis://`, `rediss://`, `unix://`). Raises `StateUnavailable`.
 
@@ -89,7 +94,7 @@ async def open_redis(
         link = Link(client, options.prefix, clock, options.limit_seconds)
         await _prepare(link, keys)
         hub = Hub()
-        listener = Listener(link, keys, hub, options.quiet_seconds)
+        listener = Listener(link, keys, hub, options.quiet_seconds, tasks or TaskSupervisor())
         try:
             await listener.start(options.limit_seconds)
             yield RedisState(link, keys, options.caps, listener, hub, _counters(client, options))

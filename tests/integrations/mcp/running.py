@@ -100,7 +100,7 @@ async def running(server: McpServer, *, limits: McpLimits = QUICK, **options: An
     async with asyncio.TaskGroup() as tasks:
         patient = replace(server, timeout_seconds=PATIENCE)
         upstream = McpUpstream(patient, changed=changes, limits=limits, **options)
-        upstream.start(tasks)
+        upstream.start(lambda work: tasks.create_task(work()))
         try:
             assert await upstream.settled(PATIENCE)
             yield Running(upstream, changes)

@@ -50,7 +50,7 @@ async def test_include_and_exclude_pick_the_tools() -> None:
 async def test_a_disabled_upstream_does_nothing() -> None:
     async with asyncio.TaskGroup() as tasks:
         upstream = McpUpstream(LocalServer(("no such program",)), enabled=False)
-        upstream.start(tasks)
+        upstream.start(lambda work: tasks.create_task(work()))
         assert await upstream.settled(1)
         assert upstream.status == {"status": "disabled"}
         await upstream.aclose()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from proxy.app.options import StartOptions, references, rendered, watcher_of
 from proxy.config import load_config
+from proxy.tasks import TaskSupervisor
 from tests.proxy.support import config_of, config_text, shop, written
 
 
@@ -37,7 +38,7 @@ def test_errors_are_told_like_validate_tells_them(tmp_path: Path) -> None:
 async def test_unwatched_files_are_still_looked_at_when_asked(tmp_path: Path) -> None:
     path = written(tmp_path, config_text())
     config = config_of(tmp_path, config_text())
-    async with watcher_of(StartOptions((path,), {}, watch=False), config) as watcher:
+    async with watcher_of(StartOptions((path,), {}, watch=False), config, TaskSupervisor()) as watcher:
         before = watcher.digest()
         written(tmp_path, config_text() + "rate_limits: {}\n")
         assert watcher.digest() != before

@@ -14,6 +14,8 @@ from proxy.app.pages import LocalPages, page_options
 from proxy.serving.http.origins import HostRules
 from proxy.serving.mcp.elicitation import Seals
 from tests.proxy.app.started import MEMORY, application_of
+from tests.proxy.failing import FailingSupervisor
+from tests.proxy.support import supervised
 
 HOSTS = HostRules(loopback=True)
 
@@ -26,8 +28,8 @@ async def shown(scope: Any, receive: Any, send: Any) -> None:
 
 async def test_it_is_served_from_the_first_question_to_the_end() -> None:
     told: list[str] = []
-    async with asyncio.TaskGroup() as group:
-        pages = LocalPages(group, shown, told.append)
+    async with supervised() as tasks:
+        pages = LocalPages(tasks, shown, told.append)
         assert told == []
         first, second = await asyncio.gather(pages.page("exec_1", None), pages.page("exec_2", "mcp&1"))
         assert [first, second] == [
@@ -37,14 +39,14 @@ async def test_it_is_served_from_the_first_question_to_the_end() -> None:
         assert len(told) == 1
         async with httpx2.AsyncClient() as client:
             assert (await client.get(first or "")).text == "ok"
-        pages.close()
+        await pages.close()
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(first or "")
 
 
 async def test_without_a_pause_nothing_is_bound() -> None:
-    async with asyncio.TaskGroup() as group:
-        LocalPages(group, shown, lambda origin: pytest.fail(origin)).close()
+    async with supervised() as tasks:
+        await LocalPages(tasks, shown, lambda origin: pytest.fail(origin)).close()
 
 
 async def test_a_server_without_auth_names_both_token_files(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -71,3 +73,14 @@ async def test_a_server_with_keys_names_none_and_knows_its_address(
         assert options.local_files() is None
         assert options.public_url() == "https://executor.example"
         assert page_options(application, HOSTS, Seals(), public=False).public_url() is None
+
+
+async def test_a_listener_that_fails_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    tasks = FailingSupervisor("approval page")
+    pages = LocalPages(tasks, shown, told.append)
+    page = await pages.page("exec_1", None)
+    assert tasks.failures == 1.0
+    async with httpx2.AsyncClient() as client:
+        assert (await client.get(page or "")).text == "ok"
+    await pages.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from proxy.commands.serve import run_loop
+from proxy.commands.serve import add_parser, demo_beside, run_loop, serve
 from tests.proxy.commands.running import Run
+from tests.proxy.failing import FailingSupervisor
 from tests.proxy.support import config_text, written
 
 
@@ -92,3 +95,25 @@ async def _answer() -> int:
 
 def test_the_loop_returns_the_exit_code() -> None:
     assert run_loop(_answer()) == 42
+
+
+async def test_what_serves_has_failed_is_70_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EXECUTOR_STATE_DIR", str(tmp_path / "state"))
+    path = written(tmp_path, config_text())
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    args = parser.parse_args(["serve", "--config", str(path), "--listen", "127.0.0.1:0"])
+    assert await serve(args, [path], FailingSupervisor("http")) == 70
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: the task `http` failed, without which nothing is served: OSError: [Errno 24] Too many open files"
+    )
+
+
+async def test_a_demo_that_fails_is_started_again() -> None:
+    environment: dict[str, str] = {}
+    tasks = FailingSupervisor("demo")
+    async with demo_beside(True, environment, tasks), httpx2.AsyncClient() as client:
+        assert (await client.get(f"{environment['INVENTORY_URL']}/health")).status_code == 200
+    assert tasks.failures == 1.0

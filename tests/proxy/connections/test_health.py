@@ -25,7 +25,15 @@ from proxy.connections.health import (
     targets_of,
 )
 from tests.integrations.echo import Echo, Reply, echo_server
-from tests.proxy.support import LIMIT_SECONDS, config_of, config_text, connections_in, inline, shop
+from tests.proxy.support import (
+    LIMIT_SECONDS,
+    config_of,
+    config_text,
+    connections_in,
+    inline,
+    shop,
+    supervised,
+)
 
 TOKEN = "{auth: {kind: bearer, token: {env: TOKEN}}}"
 CANARY = "canary-b7d1"
@@ -151,7 +159,7 @@ async def test_what_is_watched_is_probed_again_when_it_changed(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
     reports = Reports()
-    async with opened(tmp_path, env) as (echo, connection), asyncio.TaskGroup() as tasks:
+    async with opened(tmp_path, env) as (echo, connection), supervised() as tasks:
         checks = HealthChecks(tasks, reports, first_seconds=0)
         checks.watch([ProbeTarget(connection, health(arguments={"id": "1"}))])
         assert (await reports.next()).healthy
@@ -162,19 +170,19 @@ async def test_what_is_watched_is_probed_again_when_it_changed(
         remembered = checks.report("shop.org.main")
         assert remembered is not None
         assert remembered.healthy is None
-        checks.stop()
+        await checks.stop()
         assert checks.report("shop.org.main") is None
 
 
 async def test_probes_go_on_at_their_interval(tmp_path: Path, env: Mapping[str, str]) -> None:
     reports = Reports()
     often = health(arguments={"id": "1"}).model_copy(update={"interval": 0.01})
-    async with opened(tmp_path, env) as (echo, connection), asyncio.TaskGroup() as tasks:
+    async with opened(tmp_path, env) as (echo, connection), supervised() as tasks:
         checks = HealthChecks(tasks, reports, first_seconds=0)
         echo.replies["/items/1"] = [Reply(500), named("Ann")]
         checks.watch([ProbeTarget(connection, often)])
         assert [(await reports.next()).healthy for _ in range(3)][-1]
-        checks.stop()
+        await checks.stop()
 
 
 class Broken:
@@ -195,14 +203,14 @@ async def test_a_defect_ends_neither_the_task_nor_the_server(
     tmp_path: Path, env: Mapping[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     reports = Reports()
-    async with opened(tmp_path, env) as (_, connection), asyncio.TaskGroup() as tasks:
+    async with opened(tmp_path, env) as (_, connection), supervised() as tasks:
         from dataclasses import replace
 
         broken = replace(connection, upstream=Broken(connection.upstream))
         checks = HealthChecks(tasks, reports, first_seconds=0)
         checks.watch([ProbeTarget(broken, health(arguments={"id": "1"}))])
         report = await reports.next()
-        checks.stop()
+        await checks.stop()
     assert (report.healthy, report.error) == (None, "internal_error")
     assert "RuntimeError" in caplog.text
     assert CANARY not in caplog.text

@@ -10,7 +10,7 @@ from pathlib import Path
 from integrations.mcp import LocalServer, McpUpstream
 from proxy.connections.holding import DocumentHolding, McpHolding
 from proxy.connections.sources import LoadedSource, Source
-from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice
+from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, supervised
 
 
 async def unreachable(cache: Path | None) -> None:
@@ -23,7 +23,7 @@ def down() -> DocumentHolding:
 
 async def test_a_document_that_is_down_is_kept_by_one_task_at_a_time() -> None:
     holding = down()
-    async with asyncio.TaskGroup() as tasks:
+    async with supervised() as tasks:
         await holding.first(tasks, LIMIT_SECONDS)
         assert "nobody listens" in (holding.loaded.error or "")
         before = asyncio.all_tasks()
@@ -35,7 +35,7 @@ async def test_a_document_that_is_down_is_kept_by_one_task_at_a_time() -> None:
 
 async def test_an_mcp_server_that_cannot_start_says_why() -> None:
     holding = McpHolding("key", McpUpstream(LocalServer(("/nonexistent/server",)), name="x.org.main"))
-    async with asyncio.TaskGroup() as tasks:
+    async with supervised() as tasks:
         await holding.first(tasks, LIMIT_SECONDS)
         loaded = holding.loaded
         assert loaded.toolset is None
@@ -47,7 +47,7 @@ async def test_an_mcp_server_that_cannot_start_says_why() -> None:
 async def test_a_disabled_mcp_server_is_never_started(env: Mapping[str, str]) -> None:
     server = LocalServer((sys.executable, "-c", "raise SystemExit(1)"))
     holding = McpHolding("key", McpUpstream(server, name="x.org.main", enabled=False))
-    async with asyncio.TaskGroup() as tasks:
+    async with supervised() as tasks:
         await holding.first(tasks, LIMIT_SECONDS)
         assert holding.upstream.status == {"status": "disabled"}
         assert holding.loaded == LoadedSource("key", error="disabled")

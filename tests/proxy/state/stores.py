@@ -14,6 +14,7 @@ from proxy.state import Caps, ExecutionRecord, MemoryCaps, MemoryState, Owner, S
 from proxy.state.keys import KeyRing
 from proxy.state.redis import RedisOptions, open_redis
 from proxy.state.sqlite import SqliteOptions, open_sqlite
+from proxy.tasks import TaskSupervisor
 from tests.proxy.state.servers import RedisServer
 
 ALICE = Owner("one", "key:alice")
@@ -79,13 +80,15 @@ class RedisStores:
     prefix: str = field(default_factory=lambda: f"test-{secrets.token_hex(6)}")
     limit_seconds: float = 10.0
     quiet_seconds: float = 5.0
+    tasks: TaskSupervisor | None = None
 
     @asynccontextmanager
     async def open(self, caps: Caps | None = None) -> AsyncIterator[State]:
         options = RedisOptions(
             self.prefix, self.limit_seconds, quiet_seconds=self.quiet_seconds, caps=caps or Caps()
         )
-        async with open_redis(Secret(self.server.url), KeyRing(self.keys), options, self.clock) as state:
+        keys = KeyRing(self.keys)
+        async with open_redis(Secret(self.server.url), keys, options, self.clock, self.tasks) as state:
             yield state
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from proxy.connections import OpenConnection
 from proxy.state import MemoryState
+from proxy.tasks import TaskSupervisor
 from tests.integrations.oauth.server import AuthServer, Quirks, auth_server
+from tests.proxy.failing import FailingSupervisor
 from tests.proxy.support import (
     call,
     config_of,
@@ -35,6 +37,7 @@ async def opened(
     server: AuthServer,
     state: MemoryState | None = None,
     secrets: Mapping[str, str] | None = None,
+    tasks: TaskSupervisor | None = None,
     **options: Any,
 ) -> AsyncIterator[OpenConnection]:
     auth = {
@@ -50,7 +53,7 @@ async def opened(
     spec = f"{inline(shop())}\n    base_url: {server.url}/api"
     text = config_text(spec, connection=json.dumps({"auth": auth}))
     given = SECRETS if secrets is None else secrets
-    async with connections_in(env, secrets=given, state=state) as connections:
+    async with connections_in(env, secrets=given, state=state, tasks=tasks) as connections:
         yield (await connections.open(config_of(folder, text))).connections["shop.org.main"]
 
 
@@ -151,3 +154,13 @@ async def test_short_lives_are_renewed_before_their_end(tmp_path: Path, env: Map
         record = await connection.oauth.tokens.access(connection.oauth.holder(None))  # type: ignore[arg-type]
         assert record.expires_at is not None
         assert record.expires_at - record.obtained_at == pytest.approx(4)
+
+
+async def test_a_request_that_cannot_be_made_fails_its_call_only(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    tasks = FailingSupervisor("token")
+    async with auth_server() as server, opened(tmp_path, env, server, tasks=tasks) as connection:
+        assert failure_of(await call(connection, "items.list")).code == "oauth_refresh_failed"
+        assert data_of(await call(connection, "items.list"))["account"] == "client:robot"
+    assert tasks.failures == 1.0

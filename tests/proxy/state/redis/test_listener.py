@@ -8,6 +8,7 @@ import pytest
 
 from proxy.state import StateUnavailable
 from proxy.state.redis.store import RedisState
+from tests.proxy.failing import FailingSupervisor
 from tests.proxy.state.servers import redis_server
 from tests.proxy.state.stores import NEW_KEY, RedisStores
 
@@ -82,3 +83,13 @@ async def test_a_connection_that_is_open_and_dead_is_noticed() -> None:
             await state.publish("t", b"1")
             while await subscription.receive() is None:
                 await state.publish("t", b"2")
+
+
+async def test_a_listener_with_a_defect_is_started_again() -> None:
+    tasks = FailingSupervisor("state messages")
+    with redis_server() as server:
+        stores = RedisStores(server, tasks=tasks)
+        async with stores.open() as state, asyncio.timeout(60), state.subscribe("t") as subscription:
+            await state.publish("t", b"1")
+            assert await subscription.receive() == b"1"
+    assert tasks.failures == 1.0
