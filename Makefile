@@ -5,6 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RUNTIME := $(VENV)/.runtime
 BROWSER := $(VENV)/.browser
 PYTHON ?=
 
@@ -14,6 +15,11 @@ help: ## Say what there is
 install: $(STAMP) $(BROWSER) ## Create .venv with everything for running and testing
 
 $(STAMP): pyproject.toml requirements.lock tools/make_venv.sh
+	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV) test
+	@touch $@ $(RUNTIME)
+
+# What running needs: a quarter of what the tests need. A full installation has it as well.
+$(RUNTIME): pyproject.toml requirements.lock tools/make_venv.sh
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV)
 	@touch $@
 
@@ -21,7 +27,7 @@ $(STAMP): pyproject.toml requirements.lock tools/make_venv.sh
 $(BROWSER): tools/get_chromium.sh | $(STAMP)
 	@if sh tools/get_chromium.sh $(VENV); then touch $@; fi
 
-run: $(STAMP) ## Serve examples/quickstart with its demo API; prints lines to paste
+run: $(RUNTIME) ## Serve examples/quickstart with its demo API; prints lines to paste
 	@EXECUTOR_STATE_DIR="$${EXECUTOR_STATE_DIR:-.executor}" $(BIN)/executor serve --demo --config examples/quickstart
 
 test: install ## Run the tests
@@ -84,7 +90,7 @@ schema: install ## Write schema/executor.schema.json from the config models
 	@mv schema/executor.schema.json.new schema/executor.schema.json
 
 lock: ## Take the newest versions that pyproject.toml allows into requirements.lock
-	@PYTHON="$(PYTHON)" UNLOCKED=1 sh tools/make_venv.sh .venv-lock
+	@PYTHON="$(PYTHON)" UNLOCKED=1 sh tools/make_venv.sh .venv-lock test
 	@.venv-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	@rm -rf .venv-lock
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# make_venv.sh DIR: a virtual environment with the project (editable) and its test tools, in the versions of
-# requirements.lock. UNLOCKED=1 takes the newest allowed versions instead. PYTHON names the interpreter to use.
+# make_venv.sh DIR [EXTRA]: a virtual environment with the project (editable) and the packages of EXTRA (`test`), in
+# the versions of requirements.lock. UNLOCKED=1 takes the newest allowed versions instead. PYTHON names the interpreter.
 set -eu
 
 directory=$1
+project=.${2:+[$2]}
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 
 find_python() {
@@ -29,8 +30,10 @@ if ! [ -x "$directory/bin/python" ] || ! "$directory/bin/python" -c "$fits" 2>/d
     fi
 fi
 
-echo "Installing into $directory"
-set -- --quiet --disable-pip-version-check --no-input --editable ".[test]"
+echo "Installing into $directory (once, about a minute)"
+# On a terminal pip shows what it does; elsewhere only what goes wrong.
+if [ -t 1 ]; then set --; else set -- --quiet; fi
+set -- "$@" --disable-pip-version-check --no-input --editable "$project"
 if [ -z "${UNLOCKED:-}" ]; then
     set -- "$@" --constraint requirements.lock
 fi

@@ -30,7 +30,7 @@ from proxy.serving.drain import Drain
 from proxy.serving.http.asgi import AsgiApp, HttpRequest
 from proxy.serving.http.errors import RequestRefusal
 from proxy.serving.http.origins import HostRules
-from proxy.serving.http.server import serve_http
+from proxy.serving.http.server import bind, serve_http
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.stdio import serve_stdio
 from proxy.serving.mcp.tool_calls import ApprovalPageUrl, ServerOptions
@@ -87,6 +87,12 @@ class Bound:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         host = f"[{reachable}]" if ":" in reachable else reachable
         return f"http://{host}:{self.port}"
+
+
+def check_free(listen: Listen) -> None:
+    """Bind once and let go, before anything is opened: a taken port should cost nobody a minute. Raises `OSError`."""
+    if listen.port:
+        bind(listen.host, listen.port).close()
 
 
 async def run_http(application: Application, ready: Callable[[Bound], None], stopping: StopSignals) -> None:

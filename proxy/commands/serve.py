@@ -77,7 +77,14 @@ def run(args: argparse.Namespace) -> int:
         paths = find_paths(args.config)
         return run_loop(serve(args, paths, TaskSupervisor()))
     except (CannotRun, OSError) as error:
-        return cannot_run(error, "use another one: --listen 127.0.0.1:0" if _port_taken(error) else None)
+        return cannot_run(error, _other_port(args.demo) if _port_taken(error) else None)
+
+
+def _other_port(demo: bool) -> str:
+    """What works where the command was typed: `make run` passes no options on."""
+    return "use another one: --listen 127.0.0.1:0" + (
+        " (with make: EXECUTOR_LISTEN=127.0.0.1:0 make run)" if demo else ""
+    )
 
 
 def _port_taken(error: Exception) -> bool:
@@ -102,11 +109,14 @@ async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervis
         if loaded is None:
             return EXIT_CONFIG
         # The server's own parts are imported late: they cost more than a second.
+        from integrations.fields import parse_listen
         from proxy.app.application import open_application
         from proxy.app.options import InvalidConfig
-        from proxy.app.serve import Bound, StopSignals, run_http
+        from proxy.app.serve import Bound, StopSignals, check_free, run_http
         from proxy.app.welcome import listening, welcome
 
+        assert loaded.config is not None
+        check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
         try:
             async with open_application(options, tasks) as application:
