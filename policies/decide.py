@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -112,7 +113,8 @@ class PolicySet:
         """For each layer the rules whose pattern matches, in order."""
         known = self._memo.get(address)
         if known is not None:
-            self._memo.move_to_end(address)
+            with suppress(KeyError):  # another thread may have let go of it just now
+                self._memo.move_to_end(address)
             return known
         segments = address.split(".")
         found = tuple(

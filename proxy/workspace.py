@@ -70,7 +70,7 @@ class Workspace:
         known = self._visible.get(caller)
         if known is None:
             if len(self._visible) >= _CALLERS_REMEMBERED:
-                self._visible.pop(next(iter(self._visible)))
+                self._visible.pop(next(iter(self._visible)), None)
             known = self._visible[caller] = self._made_visible(caller)
         return known
 

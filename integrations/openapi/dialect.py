@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
 from typing import Any, Literal
 
 from integrations.base import JsonObject
@@ -47,6 +48,8 @@ class Definitions(Mapping[str, Any]):
         self._convert = convert
         self._references: dict[str, str] = {}
         self._made: JsonObject = {}
+        # Calls are prepared in the event loop while types are rendered in the catalog's thread.
+        self._lock = RLock()
 
     def add(self, name: str, reference: str) -> None:
         self._references[name] = reference
@@ -57,7 +60,9 @@ class Definitions(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = self._convert(self._references[name])
+            with self._lock:
+                if name not in self._made:
+                    self._made[name] = self._convert(self._references[name])
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

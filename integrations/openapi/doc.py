@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -45,6 +46,7 @@ class Doc:
         self._slices: dict[str, list[int]] = header.pop("slices")
         self._cache: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._held = 0
+        self._lock = Lock()
         self.rows: list[list[Any]] = header.pop("rows")
         self.root: JsonObject = header["root"]
         self.version: str = header["version"]
@@ -119,18 +121,21 @@ class Doc:
             raise BrokenReference(f"{reference}: there is no {error.args[0]!r}") from None
 
     def _slice(self, key: str) -> Any:
-        hit = self._cache.get(key)
-        if hit is not None:
-            self._cache.move_to_end(key)
-            return hit[0]
+        with self._lock:
+            hit = self._cache.get(key)
+            if hit is not None:
+                self._cache.move_to_end(key)
+                return hit[0]
         place = self._slices.get(key)
         if place is None:
             raise BrokenReference(f"#{key} does not exist")
         offset, size = place
         value = orjson.loads(self._blob[self._start + offset : self._start + offset + size])
-        self._cache[key] = (value, size)
-        self._held += size
-        while len(self._cache) > _CACHED_SLICES or (self._held > _CACHED_BYTES and len(self._cache) > 1):
-            _, (_, freed) = self._cache.popitem(last=False)
-            self._held -= freed
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = (value, size)
+                self._held += size
+            while len(self._cache) > _CACHED_SLICES or (self._held > _CACHED_BYTES and len(self._cache) > 1):
+                _, (_, freed) = self._cache.popitem(last=False)
+                self._held -= freed
         return value

@@ -6,6 +6,7 @@ import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -149,7 +150,8 @@ def _remember(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
         if len(kept) > _CACHED:
             kept.popitem(last=False)
     else:
-        kept.move_to_end(key)
+        with suppress(KeyError):  # the catalog's thread may have let go of it just now
+            kept.move_to_end(key)
     return value
 
 

@@ -199,7 +199,7 @@ class AppGateway:
         workspace = self._workspace(principal)
         visible = workspace.visible_for(principal.caller())
         operator = self.is_admin(principal)
-        tool = workspace.catalog.find(address, visible)
+        tool = workspace.catalog.find(address, visible, suggest=False)
         if isinstance(tool, Ambiguous):
             return ambiguous(address, tool.addresses)
         if not isinstance(tool, CatalogTool) or not (operator or visible(tool)):

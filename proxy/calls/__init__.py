@@ -2,6 +2,7 @@
 
 from proxy.calls.approval import Approval, ApprovalNeeded, Ready
 from proxy.calls.call import Calls
+from proxy.calls.catalog_thread import WorkBudget
 from proxy.calls.conversation import Talk
 from proxy.calls.outcome import (
     CallContext,
@@ -35,5 +36,6 @@ __all__ = [
     "SystemTools",
     "Talk",
     "ToolDefect",
+    "WorkBudget",
     "WrongArgument",
 ]

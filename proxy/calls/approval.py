@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,7 +45,8 @@ class CallTrace:
 class Ready:
     """May be sent now. `repeatable`: sending it twice does no more than sending it once.
 
-    System tools have no `tool`.
+    System tools have no `tool`. `suggest` is set where the path names none that the caller may know of: nothing is
+    sent then, and it says what may have been meant.
     """
 
     trace: CallTrace
@@ -53,6 +55,7 @@ class Ready:
     tool: CatalogTool | None = None
     connection: OpenConnection | None = None
     prepared: PreparedCall | None = None
+    suggest: Callable[[], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from proxy.calls.outcome import (
     CallReport,
     NoLimits,
     OnCall,
+    PlainValue,
     Settlement,
     ToolDefect,
     WrongArgument,
@@ -33,7 +34,7 @@ from proxy.calls.paginate import ASK_BY_PAGE, PageLimits, pageable, paginate
 from proxy.calls.paginate import NAME as PAGINATE
 from proxy.calls.scrub import Scrubber
 from proxy.calls.sending import CallLimits, CallSender
-from proxy.calls.system import PARAMETERS, SystemTools, read_arguments
+from proxy.calls.system import PARAMETERS, SYSTEM, SystemTools, read_arguments
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State
@@ -172,9 +173,19 @@ class Calls:
         if trace.path == PAGINATE:
             return await self._paginated(trace, ready.args)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
-            answer = await self._system.run(trace.path, ready.args, trace.principal)
-            return self._sender.bounded(trace, answer, ())
+            return self._sender.bounded(trace, await self._looked_up(ready), ())
         return await self._sender.send(ready, ready.tool, ready.connection, ready.prepared, talk)
+
+    async def _looked_up(self, ready: Ready) -> PlainValue | Failure:
+        """What is answered here: by a system tool, or about a path that names no tool."""
+        trace = ready.trace
+        if ready.suggest is not None:
+            meant = await self._system.suggest(ready.suggest, trace.principal, trace.context.budget)
+            return outcome.not_found(trace.path, meant)
+        refused = await self._sender.limited(trace, SYSTEM, "", f"{SYSTEM}.{trace.path}")
+        if refused is not None:
+            return refused
+        return await self._system.run(trace.path, ready.args, trace.principal, trace.context.budget)
 
     def _report(self, trace: CallTrace, settlement: Settlement) -> None:
         if self._on_call is not None:

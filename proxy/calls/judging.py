@@ -50,20 +50,21 @@ class CallJudge:
         workspace = lease.workspace(principal.workspace_id)
         if gate is None or workspace is None:
             return outcome.failed(outcome.not_found(trace.path, ()))
-        found = workspace.catalog.find(trace.path, gate.visible)
+        found = workspace.catalog.find(trace.path, gate.visible, suggest=False)
         if isinstance(found, Missing):
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
             if found.connection is not None:
                 status = workspace.connections[found.connection].status_for(principal)
                 return outcome.failed(outcome.not_ready(found.connection, status))
-            return outcome.failed(outcome.not_found(trace.path, found.suggestions))
+            return _unknown(trace, args, workspace, gate)
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
         trace.address, trace.integration = found.address, found.integration
         if not gate.visible(found):
             trace.decision = gate.hiding(found)
-            return outcome.failed(_hidden(trace, workspace.catalog.suggestions(trace.path, gate.visible)))
+            blocked = _explained(trace)
+            return outcome.failed(blocked) if blocked is not None else _unknown(trace, args, workspace, gate)
         return self._known(gate, workspace.connections[found.prefix], found, trace, args, approval)
 
     def _known(
@@ -120,7 +121,7 @@ def _reads(trace: CallTrace, args: JsonObject) -> bool:
     if workspace is None or not isinstance(path, str):
         return True
     tool = workspace.catalog.find(
-        path.removeprefix("tools."), workspace.visible_for(trace.principal.caller())
+        path.removeprefix("tools."), workspace.visible_for(trace.principal.caller()), suggest=False
     )
     return not isinstance(tool, CatalogTool) or tool.definition.idempotent
 
@@ -153,14 +154,22 @@ def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -
         return Failure("tool_definition_changed", f"`{tool.address}` is no longer offered by its upstream.")
 
 
-def _hidden(trace: CallTrace, suggestions: tuple[str, ...]) -> Failure:
+def _unknown(trace: CallTrace, args: JsonObject, workspace: Workspace, gate: Gate) -> Ready:
+    """There is no such tool, or the caller may not know of it. What may have been meant takes a search to say, so it is
+    said where calls are sent.
+    """
+    path, catalog, visible = trace.path, workspace.catalog, gate.visible
+    return Ready(trace, True, args, suggest=lambda: catalog.suggestions(path, visible))
+
+
+def _explained(trace: CallTrace) -> Failure | None:
     """A rule with a reason explains itself to callers of its own workspace; any other hides the tool (T9)."""
     decision = trace.decision
     assert decision is not None
     assert trace.address is not None
     if decision.action == "block" and decision.reason and decision.disclose and decision.error is None:
         return outcome.blocked(trace.address, decision)
-    return outcome.not_found(trace.path, suggestions)
+    return None
 
 
 class ConnectionRemoved(Exception):
@@ -229,7 +238,7 @@ class Gate:
         current = self._current
         if current is None or tool.prefix not in current.connections:
             raise ConnectionRemoved(tool.prefix)
-        today = current.catalog.find(tool.address)
+        today = current.catalog.find(tool.address, suggest=False)
         if isinstance(today, CatalogTool) and today.address == tool.address:
             return current.policies, current.facts(today)
         # The operation left the document, or the document is down: the old facts under today's default.

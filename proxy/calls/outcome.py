@@ -9,12 +9,13 @@ Everything else is a value: `{ok: true, data}` or `{ok: false, error}`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from integrations.base import Failure, JsonObject, Problem
 from integrations.json_text import MAX_DEPTH, write_json
 from policies import Decision
+from proxy.calls.catalog_thread import WorkBudget
 from proxy.principal import Principal
 
 
@@ -161,12 +162,16 @@ def too_deep(address: str, *, sent: bool) -> Failure:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Where a call comes from. `seq` counts the calls of one execution from 0, `page` those of one pagination."""
+    """Where a call comes from. `seq` counts the calls of one execution from 0, `page` those of one pagination.
+
+    `budget` is what the execution may still ask of the catalog; a call that belongs to none has its own.
+    """
 
     execution_id: str = ""
     session_id: str | None = None
     seq: int = 0
     page: int | None = None
+    budget: WorkBudget = field(default_factory=WorkBudget, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class CallSender:
     ) -> Settlement | InputNeeded:
         """One call of a connection's tool; rate limits count it. With `talk` it may end with questions."""
         trace = ready.trace
-        refused = await self._limited(tool, trace)
+        refused = await self.limited(trace, tool.integration, tool.prefix, tool.address)
         if refused is not None:
             return outcome.failed(refused)
         known = connection.known_secrets(trace.principal)
@@ -57,9 +57,12 @@ class CallSender:
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
         return self.bounded(trace, result, (*known, *connection.known_secrets(trace.principal)))
 
-    async def _limited(self, tool: CatalogTool, trace: CallTrace) -> Failure | None:
+    async def limited(
+        self, trace: CallTrace, integration: str, connection: str, address: str
+    ) -> Failure | None:
+        """Count the call towards the rate limits that fit it; a failure when one of them is used up."""
         session = trace.context.session_id
-        subject = CallSubject(trace.principal, session, tool.integration, tool.prefix, tool.address)
+        subject = CallSubject(trace.principal, session, integration, connection, address)
         refusal = await self._limiter.admit(subject)
         if refusal is None:
             return None

@@ -1,12 +1,13 @@
 """The system tools: always against the live snapshot, never a secret, never anything the caller may not see.
 
 They answer plain values, not envelopes. A wrong argument type throws, because it is a mistake in the code that no
-retry or branch repairs.
+retry or branch repairs. They work in the catalog's thread, in steps, within the budget of their execution: rates of
+inner calls count them like any other call, under `system.<tool>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,15 +15,26 @@ from integrations.base import Failure, JsonObject
 from integrations.json_text import read_json
 from integrations.lossless import boolean_from, integer_from, object_from, text_from, typescript
 from policies import explain_json
+from proxy.calls.catalog_thread import BUDGET_UNITS, BudgetUsedUp, CatalogThread, WorkBudget
 from proxy.calls.outcome import PlainValue, WrongArgument, not_found, not_ready
-from proxy.catalog import CatalogTool, Missing, Visible
+from proxy.catalog import SEARCH_UNITS, TYPES_UNITS, CatalogSteps, CatalogTool, Missing, Visible
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import Owner, State
 from proxy.workspace import Workspace
 
+SYSTEM: Final = "system"
+"""What stands for an integration where a call is no connection's."""
 _LARGEST_PAGE: Final = 200
 _MOST_ITEMS: Final = 10_000
+_BYTES_A_UNIT: Final = 64 * 1024
+_USED_UP: Final = Failure(
+    "call_limit_exceeded",
+    f"The system tools of this execution have used up their budget of {BUDGET_UNITS:,} units of work: a search costs "
+    f"{SEARCH_UNITS}, the types of a tool {TYPES_UNITS}. Ask for less (a smaller `limit`, no `includeSchemas`), or "
+    "split the work over several executions.",
+)
+READ_RESULT: Final = "executor.results.read"
 _LARGEST_COUNT: Final = 2**31
 
 
@@ -91,7 +103,8 @@ class SystemTools:
     def __init__(self, live: Live, state: State) -> None:
         self._live = live
         self._state = state
-        self._tools: Mapping[str, Callable[[_SystemCall], Awaitable[PlainValue | Failure]]] = {
+        self._thread = CatalogThread()
+        self._tools: Mapping[str, Callable[[_SystemCall], CatalogSteps[PlainValue | Failure]]] = {
             "search": self._search,
             "describe.tool": self._describe,
             "catalog.namespaces": self._namespaces,
@@ -99,34 +112,52 @@ class SystemTools:
             "discover": self._discover,
             "executor.integrations.list": self._integrations,
             "executor.connections.list": self._connections,
-            "executor.results.read": self._read_result,
         }
 
     def __contains__(self, name: str) -> bool:
-        return name in self._tools
+        return name in self._tools or name == READ_RESULT
 
-    async def run(self, name: str, arguments: JsonObject, principal: Principal) -> PlainValue | Failure:
-        """Raises `WrongArgument`."""
+    async def run(
+        self, name: str, arguments: JsonObject, principal: Principal, budget: WorkBudget | None = None
+    ) -> PlainValue | Failure:
+        """`budget` is that of the execution that calls; without one the call has its own. Raises `WrongArgument`."""
         values = read_arguments(name, arguments)
         workspace = self._live.current.workspace(principal.workspace_id)
         if workspace is None:
             return Failure("connection_removed", "This workspace is no longer configured.")
         visible = workspace.visible_for(principal.caller())
-        return await self._tools[name](_SystemCall(principal, workspace, visible, values))
+        call = _SystemCall(principal, workspace, visible, values)
+        steps = await self._read_result(call) if name == READ_RESULT else self._tools[name](call)
+        try:
+            return await self._thread.run(principal.account, steps, budget or WorkBudget())
+        except BudgetUsedUp:
+            return _USED_UP
 
-    async def _search(self, call: _SystemCall) -> PlainValue:
+    async def suggest(
+        self, suggest: Callable[[], tuple[str, ...]], principal: Principal, budget: WorkBudget
+    ) -> tuple[str, ...]:
+        """What may have been meant; nothing once the budget is used up."""
+        try:
+            return await self._thread.run(principal.account, _suggested(suggest), budget)
+        except BudgetUsedUp:
+            return ()
+
+    def _search(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
+        yield SEARCH_UNITS
         v = call.values
         found = call.workspace.catalog.search_json(
             v["query"], v["namespace"], v["limit"], v["offset"], call.visible
         )
         return PlainValue(found)
 
-    async def _describe(self, call: _SystemCall) -> PlainValue | Failure:
+    def _describe(self, call: _SystemCall) -> CatalogSteps[PlainValue | Failure]:
+        yield TYPES_UNITS
         path, catalog = call.values["path"], call.workspace.catalog
-        tool = catalog.find(path, call.visible)
+        tool = catalog.find(path, call.visible, suggest=False)
         if isinstance(tool, Missing) and tool.connection is not None:
             return not_ready(tool.connection, call.workspace.connections[tool.connection].status)
         if not isinstance(tool, CatalogTool) or not call.visible(tool):
+            yield SEARCH_UNITS
             return not_found(path, catalog.suggestions(path, call.visible))
         budget = self._live.current.config.execute.describe_bytes
         return PlainValue(catalog.describe(tool, self._policy(call, tool), budget))
@@ -139,35 +170,35 @@ class SystemTools:
         kept = ("action", "rule", "default", "reason", "approver", "conditional")
         return {name: shown[name] for name in kept if shown[name] is not None and shown[name] is not False}
 
-    async def _namespaces(self, call: _SystemCall) -> PlainValue:
+    def _namespaces(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
+        yield TYPES_UNITS
         return PlainValue(call.workspace.catalog.namespaces(call.visible))
 
-    async def _catalog(self, call: _SystemCall) -> PlainValue:
+    def _catalog(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
         v = call.values
-        return PlainValue(
-            call.workspace.catalog.tools(
-                v["namespace"],
-                v["query"],
-                v["limit"],
-                v["offset"],
-                call.visible,
-                include_schemas=v["includeSchemas"],
-            )
+        found = yield from call.workspace.catalog.tools(
+            v["namespace"],
+            v["query"],
+            v["limit"],
+            v["offset"],
+            call.visible,
+            include_schemas=v["includeSchemas"],
         )
+        return PlainValue(found)
 
-    async def _discover(self, call: _SystemCall) -> PlainValue:
+    def _discover(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
         v = call.values
-        return PlainValue(
-            call.workspace.catalog.discover(
-                v["query"],
-                v["limit"],
-                call.visible,
-                compact=v["compact"],
-                include_schemas=v["includeSchemas"],
-            )
+        found = yield from call.workspace.catalog.discover(
+            v["query"],
+            v["limit"],
+            call.visible,
+            compact=v["compact"],
+            include_schemas=v["includeSchemas"],
         )
+        return PlainValue(found)
 
-    async def _integrations(self, call: _SystemCall) -> PlainValue:
+    def _integrations(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
+        yield TYPES_UNITS
         grouped: dict[str, JsonObject] = {}
         for row in _connection_rows(call):
             seen = grouped.setdefault(
@@ -186,18 +217,30 @@ class SystemTools:
         rows = [row for row in grouped.values() if _mentions(row, words)]
         return PlainValue(_paged(rows, call.values["limit"], call.values["offset"]))
 
-    async def _connections(self, call: _SystemCall) -> PlainValue:
+    def _connections(self, call: _SystemCall) -> CatalogSteps[PlainValue]:
+        yield TYPES_UNITS
         wanted = call.values["integration"]
         return PlainValue([row for row in _connection_rows(call) if wanted in ("", row["integration"])])
 
-    async def _read_result(self, call: _SystemCall) -> PlainValue | Failure:
+    async def _read_result(self, call: _SystemCall) -> CatalogSteps[PlainValue | Failure]:
         ref, offset, limit = (call.values[name] for name in ("ref", "offset", "limit"))
         owner = Owner(call.principal.workspace_id, call.principal.account_id)
         stored = await self._state.get_result(owner, ref)
-        if stored is None:
-            message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
-            return Failure("result_not_found", message)
-        return PlainValue({"ref": ref, "bytes": len(stored)} | slice_of(read_json(stored), offset, limit))
+        return _part_of(ref, stored, offset, limit)
+
+
+def _part_of(ref: str, stored: bytes | None, offset: int, limit: int) -> CatalogSteps[PlainValue | Failure]:
+    if stored is None:
+        yield TYPES_UNITS
+        message = f"There is no result `{ref[:64]}`, or it has expired. Run the code that made it again."
+        return Failure("result_not_found", message)
+    yield TYPES_UNITS * (1 + len(stored) // _BYTES_A_UNIT)
+    return PlainValue({"ref": ref, "bytes": len(stored)} | slice_of(read_json(stored), offset, limit))
+
+
+def _suggested(suggest: Callable[[], tuple[str, ...]]) -> CatalogSteps[tuple[str, ...]]:
+    yield SEARCH_UNITS
+    return suggest()
 
 
 def slice_of(value: Any, offset: int, limit: int) -> JsonObject:

@@ -13,12 +13,16 @@ from proxy.catalog.entries import (
     everything,
 )
 from proxy.catalog.index import ToolIndex, build_index
+from proxy.catalog.steps import SEARCH_UNITS, TYPES_UNITS, CatalogSteps, finished
 
 __all__ = [
     "PAUSE_RULE",
+    "SEARCH_UNITS",
+    "TYPES_UNITS",
     "Ambiguous",
     "Catalog",
     "CatalogConnection",
+    "CatalogSteps",
     "CatalogTool",
     "Found",
     "Missing",
@@ -27,4 +31,5 @@ __all__ = [
     "Visible",
     "build_index",
     "everything",
+    "finished",
 ]

@@ -32,6 +32,7 @@ from proxy.catalog.entries import (
 from proxy.catalog.index import ToolIndex
 from proxy.catalog.prose import SUMMARY_CHARACTERS, summary
 from proxy.catalog.search import listed, page, search
+from proxy.catalog.steps import SEARCH_UNITS, TYPES_UNITS, CatalogSteps
 
 # Types in listings are a help, not the whole story: `describe` has a budget of its own.
 _LISTED_TYPES_BYTES = 1_024
@@ -79,13 +80,16 @@ class Catalog:
         """Every tool, by connection prefix, then in source order."""
         return listed((branch, "") for branch in self._branches.values())
 
-    def find(self, path: str, visible: Visible = everything) -> CatalogTool | Ambiguous | Missing:
+    def find(
+        self, path: str, visible: Visible = everything, *, suggest: bool = True
+    ) -> CatalogTool | Ambiguous | Missing:
         """The tool of a path, with or without `tools.`, in full or in short form.
 
         `visible` limits which connections a short form may mean and what is suggested; a full address is
-        found in any case, and whether to admit that is the caller's decision.
+        found in any case, and whether to admit that is the caller's decision. Without `suggest` nothing is suggested,
+        which takes as long as a search.
         """
-        return lookup.find(self._branches, self._by_integration, path, visible)
+        return lookup.find(self._branches, self._by_integration, path, visible, suggest)
 
     def suggestions(self, path: str, visible: Visible) -> tuple[str, ...]:
         """At most five visible addresses close to `path`, for a tool that must be reported as missing."""
@@ -114,8 +118,9 @@ class Catalog:
         visible: Visible,
         *,
         include_schemas: bool = False,
-    ) -> JsonObject:
+    ) -> CatalogSteps[JsonObject]:
         """What `tools.catalog.tools` answers: a page of tools in order, or of matches if there is a query."""
+        yield SEARCH_UNITS
         if query.strip():
             found = self.search(query, namespace, limit, offset, visible)
         else:
@@ -124,6 +129,8 @@ class Catalog:
             found = page(
                 (Found(tool, 0.0) for tool in listed(chosen)), max(limit, 0), max(offset, 0), visible
             )
+        if include_schemas:
+            yield from self._rendered(found.items)
         listing = found.as_json(lambda each: self._listed(each.tool, include_schemas))
         return listing | self._not_ready(namespace, offset)
 
@@ -144,12 +151,15 @@ class Catalog:
 
     def discover(
         self, query: str, limit: int, visible: Visible, *, compact: bool = True, include_schemas: bool = False
-    ) -> JsonObject:
+    ) -> CatalogSteps[JsonObject]:
         """What `tools.discover` answers: `{bestPath, results, total}`; `bestPath` is null unless one clearly wins.
 
         The same tool of another connection of one integration is no rival: it is named in `alternatives`.
         """
+        yield SEARCH_UNITS
         found = self.search(query, "", max(limit, _TWINS), 0, visible)
+        if include_schemas:
+            yield from self._rendered(found.items[: max(limit, 0)])
         results: list[JsonObject] = []
         for each in found.items[: max(limit, 0)]:
             item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
@@ -198,6 +208,12 @@ class Catalog:
         index = self._branches[tool.prefix].index
         assert index is not None, "a tool exists only where there is an index"
         return index
+
+    def _rendered(self, found: Iterable[Found]) -> CatalogSteps[None]:
+        """Types are remembered once they are rendered, so that the answer is then put together at once."""
+        for each in found:
+            yield TYPES_UNITS
+            self._types(each.tool)
 
     def _listed(self, tool: CatalogTool, include_schemas: bool) -> JsonObject:
         item = _search_item(Found(tool, 0.0)) | _facts(tool)

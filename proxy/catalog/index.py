@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from math import log
 
 from integrations.base import ToolDefinition, Toolset
+from integrations.schema_types import ToolTypes
 from proxy.catalog.actions import actions_of, generation_of
 from proxy.catalog.lru import Lru
 from proxy.catalog.words import split_identifier, split_prose, stem, without_markup
@@ -35,7 +36,9 @@ _COMMON_VERBS = frozenset(
 
 _PREFIX_AT_LEAST = 3
 _MAX_EXPANSIONS = 40
-_TYPES_KEPT = 64
+# All types of a large document in listings, and the fuller ones of those that were described last.
+_TYPES_BYTES = 6 * 1024 * 1024
+_ENTRY_BYTES = 500
 _LINES_KEPT = 1_024
 
 
@@ -68,7 +71,7 @@ class ToolIndex:
     postings: Mapping[str, Postings]
     vocabulary: tuple[str, ...]
     rarest: float
-    types: Lru = field(default_factory=lambda: Lru(_TYPES_KEPT))
+    types: Lru = field(default_factory=lambda: Lru(_TYPES_BYTES, _weight))
     lines: Lru = field(default_factory=lambda: Lru(_LINES_KEPT))
 
     def with_prefix(self, start: str) -> list[str]:
@@ -96,6 +99,10 @@ class ToolIndex:
             if not word.startswith(start):
                 return
             yield word
+
+
+def _weight(types: ToolTypes) -> int:
+    return _ENTRY_BYTES + sum(map(len, (types.input, types.output, types.definitions)))
 
 
 def build_index(toolset: Toolset) -> ToolIndex:

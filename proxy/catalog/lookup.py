@@ -21,6 +21,9 @@ from proxy.catalog.words import split_identifier
 _SUGGESTIONS = 5
 _CONSIDERED = 24
 _LONGEST_PATH = 512
+# No longer part of a path is compared with addresses, and no more words of it are searched for.
+_LONGEST_LIKENED = 160
+_MOST_WORDS = 8
 # Beside likeness of spelling (0..1), what shared words are worth.
 _SHARED_WORDS = 0.5
 _WORDS_ALONE = 4
@@ -37,6 +40,7 @@ def find(
     by_integration: Mapping[str, Sequence[Branch]],
     path: str,
     visible: Visible,
+    suggesting: bool = True,
 ) -> CatalogTool | Ambiguous | Missing:
     """See the module's text. A tool found by its full address is returned even if it is not visible."""
     path = normalise(path)
@@ -49,9 +53,11 @@ def find(
             return tool
     integration, _, name = path.partition(".")
     own = by_integration.get(integration, ())
-    return _short(own, name, visible) or Missing(
-        suggest(branches, path, visible), _without_tools(branches.get(".".join(parts[:3])), own)
-    )
+    found = _short(own, name, visible)
+    if found is not None:
+        return found
+    meant = suggest(branches, path, visible) if suggesting else ()
+    return Missing(meant, _without_tools(branches.get(".".join(parts[:3])), own))
 
 
 def _without_tools(meant: Branch | None, own: Sequence[Branch]) -> str | None:
@@ -72,10 +78,14 @@ def _short(branches: Sequence[Branch], name: str, visible: Visible) -> CatalogTo
 
 
 def suggest(branches: Mapping[str, Branch], path: str, visible: Visible) -> tuple[str, ...]:
-    """Up to five visible addresses that share words with `path`, typing errors forgiven, closest first."""
+    """Up to five visible addresses that share words with `path`, typing errors forgiven, closest first.
+
+    What a path costs does not grow with it: so many characters of it are read, so many words searched for.
+    """
+    path = path[:_LONGEST_LIKENED]
     integration, _, rest = path.partition(".")
     own = [branch for branch in branches.values() if branch.connection.integration == integration]
-    words = split_identifier((rest if own else path)[:_LONGEST_PATH])
+    words = split_identifier(rest if own else path)[:_MOST_WORDS]
     for known in ("org", "user", *(branch.connection.connection.lower() for branch in own)):
         if known in words and len(words) > 1:
             words.remove(known)

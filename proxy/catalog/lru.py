@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 
 class Lru:
-    """At most `limit` entries. Used from one event loop; two loads of one key at a time are harmless."""
+    """Entries that weigh at most `limit` together; without `weigh` each weighs 1.
 
-    __slots__ = ("_entries", "_limit")
+    Used from the event loop and from the catalog's thread; two loads of one key at a time are harmless.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_entries", "_limit", "_lock", "_weigh", "_weight")
+
+    def __init__(self, limit: int, weigh: Callable[[Any], int] = lambda value: 1) -> None:
         self._limit = limit
+        self._weigh = weigh
+        self._weight = 0
         self._entries: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: Any) -> Any | None:
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
+        with self._lock:
+            value = self._entries.get(key)
+            if value is not None:
+                self._entries.move_to_end(key)
+            return value
 
     def put(self, key: Any, value: Any) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
+        with self._lock:
+            if key in self._entries:
+                self._weight -= self._weigh(self._entries.pop(key))
+            self._entries[key] = value
+            self._weight += self._weigh(value)
+            while self._weight > self._limit and len(self._entries) > 1:
+                self._weight -= self._weigh(self._entries.popitem(last=False)[1])
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -8,7 +8,7 @@ from typing import cast
 
 from integrations.conversation import ElicitationRequest, InputNeeded, Reply
 from integrations.json_text import read_json, write_json
-from proxy.calls import Approval, ApprovalNeeded, CallContext, Calls, Ready, Settlement, Talk
+from proxy.calls import Approval, ApprovalNeeded, CallContext, Calls, Ready, Settlement, Talk, WorkBudget
 from proxy.calls.approval import ApprovalBinding
 from proxy.executions.context import MillisecondClock, RunContext
 from proxy.executions.machine.elicitation import answer_to, first_question
@@ -153,6 +153,7 @@ class CallAdmission:
     def __init__(self, context: RunContext, calls: Calls) -> None:
         self._context = context
         self._calls = calls
+        self._budget = WorkBudget()
         self._ready: dict[int, Ready] = {}
         self._guarded: set[int] = set()
         self._sent: dict[int, tuple[Judgement, Ready]] = {}
@@ -171,7 +172,8 @@ class CallAdmission:
             approval = Approval(
                 cast(ApprovalBinding, approved.binding), approved.approved_until_ms, judgement.again
             )
-        about = CallContext(context.execution_id, context.request.session_id, call.seq)
+        session = context.request.session_id
+        about = CallContext(context.execution_id, session, call.seq, budget=self._budget)
         found = self._calls.judge(
             context.generation, context.principal, call.path, call.args, about, approval
         )

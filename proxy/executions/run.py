@@ -21,6 +21,7 @@ from proxy.executions.context import (
 )
 from proxy.executions.inner_calls import InnerCalls
 from proxy.executions.machine.events import (
+    CallVerdict,
     CancelRequested,
     DeadlineReached,
     Deliver,
@@ -57,6 +58,7 @@ from proxy.telemetry import Logger
 _log = Logger("executions")
 # The pool's own deadline is a second line of defence behind the machine's, so it lies a little later.
 _POOL_GRACE_SECONDS = 10.0
+_SLICE_MS = 2.0
 _AWAY: Final = "the state store does not answer; try again shortly"
 NOT_KEPT: Final = "The record of this execution could not be kept, so it was stopped."
 
@@ -166,11 +168,22 @@ class Run:
         if isinstance(event, WorkerLost):
             self.lost = event.reason
         while judge := next((one for one in commands if isinstance(one, Judge)), None):
-            verdicts = tuple((one.call.seq, self._calls.judge(one)) for one in judge.calls)
+            verdicts = await self._judged(judge)
             self._state, more = step(self._state, Judged(event.at, verdicts))
             commands = (*(one for one in commands if one is not judge), *more)
         self._conclude(commands)
         await self._carry_out(commands, worker, group)
+
+    async def _judged(self, judge: Judge) -> tuple[tuple[int, CallVerdict], ...]:
+        """Calls made at once are judged one after another; in between, others may use the event loop."""
+        verdicts: list[tuple[int, CallVerdict]] = []
+        until = self._clock() + _SLICE_MS
+        for one in judge.calls:
+            if self._clock() >= until:
+                await asyncio.sleep(0)
+                until = self._clock() + _SLICE_MS
+            verdicts.append((one.call.seq, self._calls.judge(one)))
+        return tuple(verdicts)
 
     def _lose(self, reason: LostReason, detail: str) -> None:
         self.lost = reason

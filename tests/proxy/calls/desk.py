@@ -7,7 +7,7 @@ from typing import Any
 
 from integrations.base import JsonObject
 from policies import Rule
-from proxy.calls import CallContext, CallReport, Calls
+from proxy.calls import CallContext, CallReport, Calls, CallSubject, LimitRefusal
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import MemoryState
@@ -42,3 +42,15 @@ class Desk:
     async def code(self, path: str, **args: Any) -> str | None:
         answer = await self.call(path, **args)
         return None if answer["ok"] else answer["error"]["code"]
+
+
+class Turnstile:
+    """A limiter that lets `room` calls through."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.seen: list[CallSubject] = []
+
+    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
+        self.seen.append(subject)
+        return None if len(self.seen) <= self.room else LimitRefusal("per-tool", 1500)

@@ -9,26 +9,13 @@ from policies import Rule
 from proxy.calls import (
     CallLimits,
     CallSubject,
-    LimitRefusal,
 )
-from tests.proxy.calls.desk import DELETE, GET, Desk
+from tests.proxy.calls.desk import DELETE, GET, Desk, Turnstile
 from tests.proxy.executions.world import (
     ALICE,
     TOKEN,
     shelf,
 )
-
-
-class Turnstile:
-    """A limiter that lets `room` calls through."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.seen: list[CallSubject] = []
-
-    async def admit(self, subject: CallSubject) -> LimitRefusal | None:
-        self.seen.append(subject)
-        return None if len(self.seen) <= self.room else LimitRefusal("per-tool", 1500)
 
 
 async def test_rate_limits_count_what_policies_let_through() -> None:

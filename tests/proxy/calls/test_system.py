@@ -8,11 +8,13 @@ import pytest
 
 from integrations.base import Failure
 from policies import Rule
-from proxy.calls.outcome import PlainValue, WrongArgument
+from proxy.calls.catalog_thread import WorkBudget
+from proxy.calls.outcome import CallContext, PlainValue, WrongArgument
 from proxy.calls.system import PARAMETERS, SystemTools, read_arguments, slice_of
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import MemoryState, Owner
+from tests.proxy.calls.desk import Desk, Turnstile
 from tests.proxy.executions.world import ALICE, BOB, connection, generation, live_with, shelf, workspace
 
 HIDE = Rule("hide", "demo.org.main.things.delete", "block", source="f:1")
@@ -197,3 +199,52 @@ def test_every_system_tool_is_in_the_table() -> None:
     tools = SystemTools(live(), MemoryState())
     assert all(name in tools for name in PARAMETERS if name != "executor.paginate")
     assert "fetch" not in tools
+
+
+# ---- what they may cost ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "arguments", "units"),
+    [
+        ("search", {"query": "thing"}, 10),
+        ("discover", {"query": "thing"}, 10),
+        ("discover", {"query": "thing", "limit": 2, "includeSchemas": True}, 10 + 2),
+        ("catalog.tools", {}, 10),
+        ("catalog.tools", {"limit": 2, "includeSchemas": True}, 10 + 2),
+        ("describe.tool", {"path": "demo.org.main.things.get"}, 1),
+        ("describe.tool", {"path": "demo.org.main.thngs"}, 1 + 10),
+        ("catalog.namespaces", {}, 1),
+        ("executor.integrations.list", {}, 1),
+        ("executor.connections.list", {}, 1),
+        ("executor.results.read", {"ref": "res_none"}, 1),
+    ],
+)
+async def test_every_system_tool_costs_units_and_ends_with_them(
+    name: str, arguments: dict[str, Any], units: int
+) -> None:
+    tools, budget = SystemTools(live(), MemoryState()), WorkBudget(units)
+    first = await tools.run(name, arguments, ALICE, budget)
+    assert not (isinstance(first, Failure) and first.code == "call_limit_exceeded")
+    assert budget.left == 0
+    refused = await tools.run(name, arguments, ALICE, budget)
+    assert isinstance(refused, Failure)
+    assert refused.code == "call_limit_exceeded"
+    assert "includeSchemas" in refused.message
+
+
+async def test_a_path_that_does_not_exist_costs_a_search_and_is_told_without_one_too() -> None:
+    desk, budget = Desk(), WorkBudget(10)
+    context = CallContext("exec_1", None, 0, budget=budget)
+    first, second = [
+        await desk.calls.call(desk.lease, ALICE, "demo.org.main.things.gt", {}, context) for _ in range(2)
+    ]
+    assert "demo.org.main.things.get" in first["error"]["details"]["suggestions"]
+    assert (second["error"]["code"], second["error"].get("details")) == ("tool_not_found", None)
+    assert budget.left == 0
+
+
+async def test_rates_of_inner_calls_count_system_tools() -> None:
+    turnstile = Turnstile(1)
+    desk = Desk(limiter=turnstile)
+    assert "items" in await desk.call("search", query="thing")
+    assert await desk.code("search", query="thing") == "rate_limited"
+    assert [subject.address for subject in turnstile.seen] == ["system.search", "system.search"]

@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.catalog import Catalog, Missing, everything
+from proxy.catalog import Catalog, Missing, everything, finished
 from tests.proxy.catalog.samples import Tools, catalog, connection, github, tool
 
 TOOLS = Tools((tool("things.get", "Get a thing"), tool("things.delete", "Delete a thing", "destructive")))
@@ -73,35 +73,35 @@ def test_search_items_have_the_documented_shape() -> None:
 
 
 def test_tools_are_listed_in_order_and_by_page() -> None:
-    first = mixed().tools("", "", 3, 0, everything)
+    first = finished(mixed().tools("", "", 3, 0, everything))
     assert [item["path"] for item in first["items"]] == [
         "b.org.main.things.get",
         "b.org.main.things.delete",
         "c.user.bob.things.get",
     ]
     assert first["nextOffset"] == 3
-    rest = mixed().tools("", "", 3, 3, everything)
+    rest = finished(mixed().tools("", "", 3, 3, everything))
     assert [item["path"] for item in rest["items"]] == ["c.user.bob.things.delete"]
     assert not rest["hasMore"]
     assert rest["items"][0]["risk"] == "destructive"
 
 
 def test_tools_can_be_searched_and_come_with_types() -> None:
-    (item,) = mixed().tools("tools.c", "delete", 5, 0, everything, include_schemas=True)["items"]
+    (item,) = finished(mixed().tools("tools.c", "delete", 5, 0, everything, include_schemas=True))["items"]
     assert item["path"] == "c.user.bob.things.delete"
     assert item["inputTypeScript"] == "{}"
     assert item["typeScriptDefinitions"] == ""
 
 
 def test_discover_names_a_best_path_only_if_it_clearly_wins() -> None:
-    one = github().discover("latest release", 3, everything)
+    one = finished(github().discover("latest release", 3, everything))
     assert one["bestPath"] == "github.org.main.repos.getLatestRelease"
     assert set(one["results"][0]) == {"path", "description"}
     assert len(one["results"]) <= 3
-    equal = mixed().discover("get thing", 5, everything)
+    equal = finished(mixed().discover("get thing", 5, everything))
     assert equal["bestPath"] is None
     assert equal["total"] == 4
-    none = mixed().discover("zzz", 5, everything)
+    none = finished(mixed().discover("zzz", 5, everything))
     assert none["bestPath"] is None
     assert (none["results"], none["total"]) == ([], 0)
 
@@ -110,9 +110,9 @@ def test_what_is_not_ready_stands_where_its_tools_would_be() -> None:
     reason = {"namespace": "a.org.main", "status": "needs_auth"}
     some = mixed()
     assert some.search_json("thing", "", 5, 0, everything)["notReady"] == [reason]
-    assert some.tools("a", "", 5, 0, everything)["notReady"] == [reason]
-    assert some.discover("thing", 5, everything)["notReady"] == [reason]
-    assert "notReady" not in some.tools("c", "", 5, 0, everything)
+    assert finished(some.tools("a", "", 5, 0, everything))["notReady"] == [reason]
+    assert finished(some.discover("thing", 5, everything))["notReady"] == [reason]
+    assert "notReady" not in finished(some.tools("c", "", 5, 0, everything))
     assert "notReady" not in some.search_json("thing", "", 5, 1, everything)
 
 
@@ -131,15 +131,17 @@ def test_a_tool_of_a_connection_without_tools_is_missing_because_of_it() -> None
 
 def test_the_same_tool_of_another_connection_is_an_alternative_and_no_rival() -> None:
     two = catalog(connection("b.org.main", TOOLS), connection("b.org.sandbox", TOOLS))
-    found = two.discover("get thing", 5, everything)
+    found = finished(two.discover("get thing", 5, everything))
     assert found["bestPath"] == "b.org.main.things.get"
     assert found["alternatives"] == ["b.org.sandbox.things.get"]
-    allowed = two.discover("get thing", 5, lambda each: each.prefix == "b.org.sandbox")
+    allowed = finished(two.discover("get thing", 5, lambda each: each.prefix == "b.org.sandbox"))
     assert (allowed["bestPath"], "alternatives" in allowed) == ("b.org.sandbox.things.get", False)
 
 
 def test_discover_in_full() -> None:
-    (item,) = mixed().discover("delete", 1, everything, compact=False, include_schemas=True)["results"]
+    (item,) = finished(mixed().discover("delete", 1, everything, compact=False, include_schemas=True))[
+        "results"
+    ]
     assert {"path", "name", "integration", "score", "risk", "inputTypeScript"} <= item.keys()
 
 
@@ -150,4 +152,4 @@ def test_suggestions_for_a_hidden_tool_are_those_for_an_absent_one() -> None:
 
 
 def test_negative_pages_are_the_first_page() -> None:
-    assert mixed().tools("", "", -1, -5, everything)["items"] == []
+    assert finished(mixed().tools("", "", -1, -5, everything))["items"] == []

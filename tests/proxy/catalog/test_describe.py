@@ -2,6 +2,7 @@ import pytest
 
 from integrations.base import UnknownTool
 from proxy.catalog import Catalog, CatalogTool
+from proxy.catalog.lru import Lru
 from tests.proxy.catalog.samples import Tools, catalog, connection, tool
 
 SCHEMA = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
@@ -44,13 +45,16 @@ def test_a_tool_without_declared_output_gives_unknown() -> None:
 
 
 def test_rendered_types_are_kept_and_bounded() -> None:
+    """All of a large document, by weight and not by number: what was rendered once is not rendered again."""
     many = Tools(tuple(tool(f"t{n}") for n in range(200)))
     where = catalog(connection("a.org.main", many))
     for each in where.all():
         where.describe(each, {}, 1_000)
     index = where.connections[0].index
     assert index is not None
-    assert 0 < len(index.types) <= 64
+    assert len(index.types) == 200
+    where.describe(next(iter(where.all())), {}, 1_000)
+    assert len(index.types) == 200
 
 
 def test_a_tool_that_its_toolset_denies_is_an_error() -> None:
@@ -61,3 +65,17 @@ def test_a_tool_that_its_toolset_denies_is_an_error() -> None:
     )
     with pytest.raises(UnknownTool):
         where.describe(stranger, {}, 1_000)
+
+
+def test_a_cache_by_weight_lets_go_of_what_was_not_used_for_longest() -> None:
+    kept = Lru(10, len)
+    for word in ("aaaa", "bbbb"):
+        kept.put(word, word)
+    assert kept.get("aaaa") == "aaaa"
+    kept.put("cccc", "cccc")
+    assert (kept.get("bbbb"), kept.get("aaaa"), len(kept)) == (None, "aaaa", 2)
+    kept.put("aaaa", "a")
+    kept.put("dddd", "dddd")
+    assert len(kept) == 3
+    kept.put("large", "x" * 100)
+    assert len(kept) == 1

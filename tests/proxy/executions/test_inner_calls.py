@@ -124,10 +124,11 @@ def test_its_failure_is_a_settlement_like_any_other() -> None:
 
 
 ASK = Rule("ask", "demo.org.main.things.delete", "require_approval")
+BLOCK = Rule("no", "demo.*.*.things.create", "block", reason="not here", source="f:2")
 
 
-def admission() -> CallAdmission:
-    live = live_with(workspace([connection("demo.org.main", shelf())], [ASK]))
+def admission(*rules: Rule) -> CallAdmission:
+    live = live_with(workspace([connection("demo.org.main", shelf())], [ASK, *rules]))
     new = NewExecution("exec_1", ExecutionRequest("code"), ALICE, Noted())
     context = first_run(new, live.current, ExecutionLimits(), MemoryState(), 1.0)
     return CallAdmission(context, Calls(live, MemoryState()))
@@ -147,14 +148,17 @@ def test_what_may_go_out_is_remembered_until_it_is_sent() -> None:
 
 
 def test_what_may_not_go_out_is_asked_about_or_refused() -> None:
-    judge = admission()
+    judge = admission(BLOCK)
     held, _ = judge.verdict(Judgement(call(0, "delete")))
     assert isinstance(held, Hold)
     assert isinstance(held.question, ApprovalQuestion)
-    refused, settlement = judge.verdict(Judgement(call(1, "absent")))
+    refused, settlement = judge.verdict(Judgement(call(1, "create")))
     assert isinstance(refused, Refuse)
     assert settlement is not None
-    assert settlement.code == "tool_not_found"
+    assert settlement.code == "tool_blocked"
+    # What a wrong path may have meant takes a search: it is said where calls are sent, and nothing is.
+    assert judge.verdict(Judgement(call(3, "absent"))) == (MaySend(True), None)
+    assert judge.sendable(3).suggest is not None
     lost, _ = judge.verdict(Judgement(call(2, "create"), lost=True))
     assert isinstance(lost, Hold)
     assert isinstance(lost.question, LostCallQuestion)
