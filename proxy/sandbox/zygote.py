@@ -13,7 +13,6 @@ import time
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
 from signal import (
     SIG_BLOCK,
-    SIG_DFL,
     SIG_IGN,
     SIG_SETMASK,
     SIGCHLD,
@@ -27,7 +26,7 @@ from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
-from proxy.sandbox.worker import EXIT_HARDENING, WorkerLoop
+from proxy.sandbox.worker import EXIT_HARDENING, WorkerLoop, rehearse
 
 # pool -> zygote: FORK + token, with the worker's socket.
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
@@ -48,14 +47,15 @@ class Zygote:
             options["memory_bytes"], options["cpu_seconds"] * options["runs"], parent=os.getpid()
         )
         # Made before the fork and used after it: a worker never pays for a context. One for each run it may serve.
-        native, secret = Native(options["extension"]), "_" + os.urandom(16).hex()
-        self._contexts = [JsContext(native, options["prelude"], secret) for _ in range(options["runs"])]
+        native = Native(options["extension"])
+        self._contexts = [JsContext(native, options["prelude"]) for _ in range(options["runs"])]
 
     def run(self) -> None:
         """Serve until the pool closes its end."""
         os.nice(_NICE)
         network = self._hardener.isolate_network()
         failed = self._probe()
+        rehearse(self._contexts[0])
         gc.collect()
         gc.freeze()
         # A terminal's Ctrl-C and a service manager's stop reach the whole group; only the pool ends workers, so that
@@ -106,7 +106,7 @@ class Zygote:
             self._control.send(EXITED + token + (255).to_bytes(4, "big"))
             pid = -1
         if pid == 0:
-            self._become_worker(fd, before)
+            self._become_worker(fd)  # with SIGCHLD blocked: it has no children
         os.close(fd)
         if pid > 0:
             self._tokens[pid] = token
@@ -123,11 +123,9 @@ class Zygote:
         self._control.sendmsg([message], [(SOL_SOCKET, SCM_RIGHTS, pidfd.to_bytes(4, "little"))])
         os.close(pidfd)
 
-    def _become_worker(self, fd: int, mask: Any) -> None:
+    def _become_worker(self, fd: int) -> None:
         status = EXIT_HARDENING
         try:
-            signal(SIGCHLD, SIG_DFL)
-            pthread_sigmask(SIG_SETMASK, mask)
             if set(self._hardener.harden(fd)) <= set(self._refused):
                 options = self._options
                 worker = WorkerLoop(

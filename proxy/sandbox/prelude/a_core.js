@@ -1,7 +1,7 @@
-// Everything in prelude/*.js is joined, in name order, into one strict function called with the native bridge
-// `io`. Agent code never sees that function's scope. Built-ins are captured first, so that code which later
-// replaces prototypes changes only its own view, not what this file does.
-const { apply, construct, deleteProperty, defineProperty, ownKeys, getPrototypeOf, isExtensible } = Reflect;
+// Everything in prelude/*.js is joined, in name order, into one strict function, which returns `step`. Agent code never
+// sees that function's scope. Built-ins are captured first, so that code which later replaces prototypes changes only
+// its own view, not what this file does.
+const { apply, construct, deleteProperty, defineProperty, ownKeys, getPrototypeOf } = Reflect;
 const { setPrototypeOf } = Object;
 const stringify = JSON.stringify;
 const RealDate = Date;

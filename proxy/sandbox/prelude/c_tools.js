@@ -193,7 +193,3 @@ function adviceFor(message) {
   const found = exec(/^'?([\w$]+)'? is not defined$/, message);
   return found && ADVICE[found[1]] ? `${found[1]} is not available. ${ADVICE[found[1]]}` : null;
 }
-const REMOVED = ["call_python", "dukpy"];
-for (const name of REMOVED) {
-  deleteProperty(globalThis, name);
-}

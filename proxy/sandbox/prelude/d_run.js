@@ -69,8 +69,9 @@ function prepareStack(error, sites) {
   let top = 0;
   while (top < sites.length && !isAgents(sites[top])) top++;
   const isNear = top < sites.length && isVague(error, top);
-  if (startsWith(`${error && error.message}`, "Failed to normalize module")) {
+  if (startsWith(`${error && error.message}`, "could not load module")) {
     define(error, "message", "import() is not available. " + INSTEAD);
+    setPrototypeOf(error, InternalError.prototype);  // a ReferenceError is about a name
   } else explain(error);
   if (top > 0 && error instanceof RealError) setNear(throwers, error, sites[0].getFunctionName());
   if (isNear) setNear(nearPlaces, error, position(sites[top].getLineNumber(), sites[top].getColumnNumber()));
@@ -228,28 +229,30 @@ function finishWithError(kind, name, message, stack, place, near, by) {
     `${by ? `,"by":${stringify(cut(by))}` : ""}${near ? `,"near":[${near}]` : ""}}`;
 }
 
-// ---- the exchange: the worker calls step(0) for a new frame and step(1) for its next event ------------------------
-// Both give `answer`: the engine turns it into JSON after the micro-tasks, so that one evaluation, which begins with a
-// garbage collection over all there is, does both. When the engine raised instead, step(4) logs that and step(2) asks.
-// step(3) rehearses: it does what an execution does, without effect, so that the pages it touches are a worker's own
-// before anybody waits for them.
-const answer = { __proto__: null, toJSON: collect };
-let asked = false;
-
-function step(what) {
-  removeBridge();                             // the engine puts it back before every evaluation
+// ---- the exchange: the worker calls step(0, events) for a new frame and step(1) for its next event, runs the jobs, and asks
+// with step(2) for the answer. step(3) rehearses: it does what an execution does, without effect, so that the pages it
+// touches are a worker's own before anybody waits for them. step(4) logs what a promise was rejected with.
+function step(what, given) {
+  removeReserved();
   if (what === 2) return collect();
-  if (what === 3) return rehearse();
-  if (what === 4) return writeLog("error", `A promise was rejected and nothing handled it: ${io("io")}`);
-  if (what === 0) { events = io("io"); cursor = 0; }
-  asked = false;
-  advance();
-  return answer;
+  if (what === 3) return rehearse(given);
+  if (what === 4) return logRejection(given);
+  if (what === 0) { events = given; cursor = 0; }
+  return advance();
 }
 
-function removeBridge() {
-  const gone = deleteProperty(globalThis, "dukpy") && deleteProperty(globalThis, "call_python");
-  if (!gone || !isExtensible(globalThis)) throw new TypeError("the next evaluation could not put the bridge back");
+// The names under which this engine's extension would offer a way out, were it used whole. Nothing else stands there:
+// code that makes sure of it ends here.
+function removeReserved() {
+  if (!deleteProperty(globalThis, "dukpy") || !deleteProperty(globalThis, "call_python")) {
+    throw new TypeError("the names dukpy and call_python are taken");
+  }
+}
+
+function logRejection(reason) {
+  let text = "a value that cannot be shown";
+  try { text = describeText(reason); } catch { /* said already */ }
+  writeLog("error", `A promise was rejected and nothing handled it: ${text}`);
 }
 
 function advance() {
@@ -257,7 +260,7 @@ function advance() {
   if (isDue(newestTimer)) return fireOne(newestTimer);
   if (cursor >= events.length) return;        // a timer that was due has been cleared
   const event = events[cursor];
-  events[cursor++] = null;                    // every evaluation begins with a garbage collection over what is left
+  events[cursor++] = null;                    // what was delivered is the code's alone from now on
   newestTimer = 0;
   if (event.now > now && !own(event, "source")) ({ now } = event);
   if (own(event, "source")) begin(event);
@@ -265,17 +268,14 @@ function advance() {
   else { if (own(event, "big")) restoreBigInts(event); settle(event); }
 }
 
-function rehearse() {
+function rehearse(given) {
   then(compile("1").run(), (value) => toJson({ value }));
-  return slice(stringify(io("io")), 0, 0);
+  return slice(stringify(given), 0, 0);
 }
 
-// true: there is more to do before the worker may answer. A string: the frame to send. What a collection took is gone
-// if the engine then had no memory to hand it over: asking again would lose calls in silence.
+// true: there is more to do before the worker may answer. A string: the frame to send. It is asked for once: what it took
+// is gone if the engine then has no memory to hand it over, and asking again would lose calls in silence.
 function collect() {
-  if (asked) throw new InternalError("out of memory");
-  asked = true;
-  removeBridge();
   if (needsTransform) { needsTransform = false; return '{"t":"transform"}'; }
   if (outcome === null && (cursor < events.length || isDue(newestTimer))) return true;
   if (outcome === null && outstanding() === 0 && timers.length === 0) {

@@ -37,7 +37,7 @@ def native() -> Native:
 @pytest.fixture(scope="session")
 def new_context(native: Native) -> Callable[[], JsContext]:
     script = prelude()
-    return lambda: JsContext(native, script, "_entry")
+    return lambda: JsContext(native, script)
 
 
 @pytest.fixture(scope="session")
