@@ -100,8 +100,7 @@ class Server:
 
     def memory(self) -> tuple[float, float]:
         """Proportional set size of the whole process tree, and the largest single process, in MB."""
-        sizes = [_pss(pid) for pid in _tree(self.process.pid)]
-        return sum(sizes) / 1e3, max(sizes) / 1e3
+        return tree_memory(self.process.pid)
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +140,12 @@ async def _ready(client: Client, process: subprocess.Popen[bytes], folder: Path)
                 return
         await asyncio.sleep(0.005)
     raise RuntimeError("the server did not become ready in 60 s")
+
+
+def tree_memory(pid: int) -> tuple[float, float]:
+    """Proportional set size of a process and its children, and of the largest of them, in MB."""
+    sizes = [_pss(one) for one in _tree(pid)]
+    return sum(sizes) / 1e3, max(sizes) / 1e3
 
 
 def _tree(pid: int) -> list[int]:

@@ -18,6 +18,7 @@ from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
 from proxy.app.auditing import Auditing
 from proxy.app.background import background
 from proxy.app.builder import Builder, Built
+from proxy.app.clients import Clients
 from proxy.app.effects import gone
 from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
@@ -75,6 +76,7 @@ class Application:
         self.state = state
         self.store_watch = StoreWatch(state.check, self.metrics)
         self.base_url: str | None = None
+        self.clients = Clients(lambda: self.config.server, self.metrics)
         counts = Counts(self.metrics)
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
         calls = Calls(
@@ -106,6 +108,7 @@ class Application:
             self._connections.health,
             lambda: self.store_watch.trouble,
             lambda: self.executions.running,
+            self.clients,
         )
         return AppGateway(
             self.live,

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from integrations.base import JsonObject
+from proxy.app.clients import Clients
 from proxy.app.listing import connection_rows, never_probed
 from proxy.connections import HealthReport
 from proxy.live import Live
@@ -28,6 +29,7 @@ class Operations:
         health: Callable[[str], HealthReport | None] = never_probed,
         store_trouble: Callable[[], str | None] = lambda: None,
         running: Callable[[], int] = lambda: 0,
+        clients: Clients | None = None,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -36,6 +38,7 @@ class Operations:
         self._health = health
         self._store_trouble = store_trouble
         self._running = running
+        self._clients = clients
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -67,6 +70,7 @@ class Operations:
                 "typescript": self._pool().typescript,
             },
             "leases": self._live.leases(),
+            **(self._clients.status() if self._clients is not None else {}),
         }
 
     def config(self) -> tuple[JsonObject, str]:
@@ -84,6 +88,8 @@ class Operations:
         self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
         self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
         self._metrics.set("executor_executions_running", self._running())
+        if self._clients is not None:
+            self._clients.measure()
         self._metrics.clear("executor_connection_healthy")
         if self._live.serving:
             for one in self._live.current.connections:

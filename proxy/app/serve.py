@@ -30,6 +30,7 @@ from proxy.serving.app import AppOptions, NonMcpApp, ServingApp
 from proxy.serving.drain import Drain
 from proxy.serving.http.asgi import AsgiApp, HttpRequest
 from proxy.serving.http.errors import RequestRefusal
+from proxy.serving.http.held import HeldConnections
 from proxy.serving.http.origins import HostRules
 from proxy.serving.http.server import bind, serve_http
 from proxy.serving.mcp.elicitation import Seals
@@ -125,7 +126,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             if metrics.enabled and metrics.listen is not None:
                 operations = cast(AsgiApp, build_metrics(application.gateway, drain))
                 listeners.append(await _listening(tasks, "metrics", metrics.listen, operations, shutdown))
-            listeners.append(await _listening(tasks, "http", listen, dispatch, shutdown, bound))
+            held = application.clients.held
+            listeners.append(await _listening(tasks, "http", listen, dispatch, shutdown, bound, held))
             hints = tasks.keep("hints", dispatch.run)
             await _until_stopped(tasks, stopping)
             await _drained(application, stopping, drain)
@@ -145,6 +147,7 @@ async def _listening(
     app: AsgiApp,
     shutdown: asyncio.Event,
     bound: Callable[[int], None] = lambda port: None,
+    held: HeldConnections | None = None,
 ) -> asyncio.Task[None]:
     """A listener, once it is bound. What keeps it from that is raised here; what happens later is the supervisor's."""
     first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -156,7 +159,9 @@ async def _listening(
 
     async def serve() -> None:
         try:
-            await serve_http(app, host=listen.host, port=listen.port, shutdown=shutdown, bound=told)
+            await serve_http(
+                app, host=listen.host, port=listen.port, shutdown=shutdown, bound=told, held=held
+            )
         except Exception as error:
             if first.done():
                 raise

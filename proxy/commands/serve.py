@@ -28,6 +28,8 @@ from proxy.commands.common import (
 from proxy.commands.common import config_paths as find_paths
 from proxy.commands.own_command import own_command
 from proxy.config import Diagnostic
+from proxy.descriptors import raise_limit
+from proxy.memory import return_freed_memory
 from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
 DESCRIPTION = """\
@@ -92,8 +94,13 @@ def _port_taken(error: Exception) -> bool:
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where it can be imported. Until the reload handler is set, SIGHUP must not end the process."""
+    """Run on uvloop where it can be imported, with all the descriptors that the system allows.
+
+    Until the reload handler is set, SIGHUP must not end the process.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise_limit()
+    return_freed_memory()
     try:
         import uvloop
     except ImportError:

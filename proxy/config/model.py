@@ -77,6 +77,19 @@ class ReloadConfig(Model):
     last_good: Maybe[Text] = None
 
 
+class ServerLimits(Model):
+    """What clients may hold of the listener at a time. Where there is no room for a new connection, the one that has
+    been idle or slow for longest ends. Addresses of `trusted_proxies` are counted as what they forward. `unread` are
+    bytes of answers that a client does not read; such an answer ends after `write_timeout` without progress."""
+
+    connections: Annotated[int, Field(ge=8, le=1_000_000)] = 1024
+    connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 512
+    requests_per_account: Annotated[int, Field(ge=1, le=1_000_000)] = 512
+    write_timeout: Duration = 30.0
+    unread: Size = 8 * MIB
+    unread_per_account: Size = 32 * MIB
+
+
 class Server(Model):
     """The listener that agents connect to."""
 
@@ -85,6 +98,7 @@ class Server(Model):
     hosts: Tuple[HostName] = ()
     trusted_proxies: Tuple[Cidr] = ()
     cors: Cors = Cors()
+    limits: ServerLimits = ServerLimits()
     reload: ReloadConfig = ReloadConfig()
 
 

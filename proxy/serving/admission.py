@@ -77,6 +77,7 @@ _FORWARDED: Final = frozenset(
 _WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?")
 _AUTH_KINDS: Final[dict[int, RefusalKind]] = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
 API_ROUTE: Final = "api"
+_BUSY_SECONDS: Final = 1
 ErrorEncoder = Callable[[RequestRefusal], bytes]
 AdmittedHandler = Callable[[HttpRequest, HttpReceiver, HttpReply], Awaitable[None]]
 """Serves one request; what it raises is answered by `Admission`."""
@@ -163,7 +164,14 @@ class Admission:
         return self._options.hosts.check(request)
 
     def caller(self, request: HttpRequest, route: McpRoute | None = None) -> Principal:
-        return authenticate(self._gateway, request, self._options.hosts.client_ip(request), route)
+        """Who asks; the request counts for their address and account until it is answered."""
+        ip, held = self._options.hosts.client_ip(request), request.held
+        if held is not None:
+            _refuse_too_many(held.comes_from(ip))
+        principal = authenticate(self._gateway, request, ip, route)
+        if held is not None:
+            _refuse_too_many(held.belongs_to(f"{principal.workspace_id}/{principal.account_id}"))
+        return principal
 
     async def count(self, principal: Principal, request: HttpRequest) -> None:
         try:
@@ -345,6 +353,12 @@ def authenticate(gateway: Callers, request: HttpRequest, ip: str, route: McpRout
         raise _not_let_in(error, request) from None
     except RateLimited as error:
         raise rate_limited(error) from None
+
+
+def _refuse_too_many(reason: str | None) -> None:
+    if reason is not None:
+        message = f"{reason}. Try again in {_BUSY_SECONDS} s."
+        raise RequestRefusal("rate_limited", message, headers={"retry-after": str(_BUSY_SECONDS)})
 
 
 def check_json(request: HttpRequest) -> None:

@@ -81,6 +81,17 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("limit",),
         "Requests, executions and tool calls refused by a rate limit, by its name.",
     ),
+    Metric(
+        "executor_http_connections", "gauge", ("state",), "Connections of clients by state (idle, slow, ...)."
+    ),
+    Metric(
+        "executor_http_connections_ended_total",
+        "counter",
+        ("reason",),
+        "Connections that were refused or ended because they were too many or too slow, by reason.",
+    ),
+    Metric("executor_http_unread_bytes", "gauge", (), "Bytes of answers that clients have not read yet."),
+    Metric("executor_descriptors", "gauge", ("kind",), "File descriptors of the process (used, limit)."),
     # Executions and what they call.
     Metric(
         "executor_executions_total",

@@ -228,9 +228,13 @@ def environment(state: Path, extra: Mapping[str, str] | None = None) -> dict[str
     return {**os.environ, "EXECUTOR_STATE_DIR": str(state), **(extra or {})}
 
 
-def spawn(*arguments: str, state: Path, env: Mapping[str, str] | None = None) -> Proxy:
-    """`executor ARGUMENTS`, with both outputs being read."""
+def spawn(
+    *arguments: str, state: Path, env: Mapping[str, str] | None = None, descriptors: int | None = None
+) -> Proxy:
+    """`executor ARGUMENTS`, with both outputs being read. `descriptors` is how many it may open."""
     command = [sys.executable, "-m", "proxy", *arguments]
+    if descriptors is not None:
+        command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -246,12 +250,15 @@ def spawn(*arguments: str, state: Path, env: Mapping[str, str] | None = None) ->
 
 @contextmanager
 def serving(
-    config: Path, state: Path, *arguments: str, env: Mapping[str, str] | None = None
+    config: Path,
+    state: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[Proxy]:
     """A server on a free port until the block ends."""
-    proxy = spawn(
-        "serve", "--config", str(config), "--listen", "127.0.0.1:0", *arguments, state=state, env=env
-    )
+    listen = ("serve", "--config", str(config), "--listen", "127.0.0.1:0")
+    proxy = spawn(*listen, *arguments, state=state, env=env, descriptors=descriptors)
     try:
         proxy.ready()
         yield proxy

@@ -14,6 +14,7 @@ import anyio
 from integrations.base import JsonObject
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, is_too_deep, read_json
 from proxy.serving.http.errors import RefusalKind, RequestRefusal
+from proxy.serving.http.held import STATE_KEY, HeldConnection
 
 AsgiScope = MutableMapping[str, Any]
 AsgiMessage = MutableMapping[str, Any]
@@ -33,7 +34,8 @@ _SINGLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names."""
+    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names. `held` is
+    the connection that it came on."""
 
     method: str
     path: str
@@ -42,6 +44,7 @@ class HttpRequest:
     query: Mapping[str, str]
     peer_ip: str
     request_id: str
+    held: HeldConnection | None = None
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
@@ -55,6 +58,7 @@ class HttpRequest:
             repeated=repeated,
             query=_query(scope.get("query_string", b"")),
             peer_ip=client[0] or "",
+            held=scope.get("state", {}).get(STATE_KEY),
             request_id=given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
         )
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RequestRefusal
 
-Network = IPv4Network | IPv6Network
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -32,6 +31,25 @@ class OriginRules(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Networks:
+    """Those of `server.trusted_proxies`."""
+
+    all: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Networks:
+        return cls(tuple(ip_network(one) for one in texts))
+
+    def have(self, address: str) -> bool:
+        """Whether this address is in one of them; an IPv4 address inside IPv6 is the IPv4 address."""
+        if not self.all or not _is_address(address):
+            return False
+        known = ip_address(address.strip("[]"))
+        mapped = known.ipv4_mapped if isinstance(known, IPv6Address) else None
+        return any((mapped or known) in network for network in self.all)
+
+
+@dataclass(frozen=True, slots=True)
 class HostRules:
     """`hosts` are the names we are known by (`name` or `name:port`); empty together with `loopback=False` means that
     nobody told us, and any host is answered (such a listener needs a bearer, which a rebinding page has not)."""
@@ -39,7 +57,7 @@ class HostRules:
     loopback: bool
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
-    proxies: tuple[Network, ...] = ()
+    proxies: Networks = Networks()
 
     @classmethod
     def build(
@@ -58,8 +76,7 @@ class HostRules:
             parts = urlsplit(public_url)
             hosts.add(parts.netloc.lower().rpartition("@")[2])
             allowed.add(f"{parts.scheme}://{parts.netloc}".lower())
-        networks = tuple(ip_network(one) for one in proxies)
-        return cls(is_loopback(listen_host), frozenset(hosts), frozenset(allowed), networks)
+        return cls(is_loopback(listen_host), frozenset(hosts), frozenset(allowed), Networks.of(proxies))
 
     def client_ip(self, request: HttpRequest) -> str:
         """The last address of X-Forwarded-For that no trusted proxy of ours has; the socket's without one.
@@ -68,17 +85,12 @@ class HostRules:
         """
         client = request.peer_ip
         hops = request.headers.get("x-forwarded-for", "").split(",")
-        while hops and self._is_proxy(client):
+        while hops and self.proxies.have(client):
             hop = hops.pop().strip()
             if not _is_address(hop):
                 break
             client = hop
         return client
-
-    def _is_proxy(self, address: str) -> bool:
-        return _is_address(address) and any(
-            ip_address(address.strip("[]")) in network for network in self.proxies
-        )
 
     def check(self, request: HttpRequest) -> str | None:
         """The origin to allow in CORS answers, or None when there is none. Raises `RequestRefusal` (421, 403)."""

@@ -1,33 +1,59 @@
-"""Hypercorn, run inside our own task tree on a socket that we bind, so that port 0 works and its number is known."""
+"""Hypercorn's protocol on connections that we accept, inside our own task tree.
+
+The socket is ours, so that port 0 works and its number is known; so is the loop that accepts, so that connections are
+counted before anything is read from them (`held`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
+import struct
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import h11
-import hypercorn.asyncio
+from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import Framework
+from hypercorn.utils import wrap_app
 
+from proxy import descriptors
 from proxy.serving.http.asgi import AsgiApp
+from proxy.serving.http.connection import ClientConnection
+from proxy.serving.http.held import STATE_KEY, HeldConnection, HeldConnections
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Seconds: `keep_alive` for idle connections, `grace` for what still runs after shutdown was asked for."""
+    """Seconds: `keep_alive` for idle connections, `grace` for what still runs after shutdown was asked for, `sweep`
+    between two looks for connections that are too slow."""
 
     keep_alive_seconds: float = 75.0
     grace_seconds: float = 5.0
+    sweep_seconds: float = 1.0
     backlog: int = 512
+
+
+FULL: Final = (
+    b'{"error":{"code":"unavailable","message":"All connections of this server are in use. '
+    b'Try again in a moment."}}'
+)
+_FULL_HEADERS: Final = (
+    b"content-type: application/json\r\ncontent-length: %d\r\nretry-after: 2\r\nconnection: close\r\n"
+    % len(FULL)
+)
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_RELIEVED: Final = 16
+_RETRY_SECONDS: Final = 0.1
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 async def _stay_with_http_1(self: H11Protocol, event: h11.Request) -> None:
@@ -59,38 +85,139 @@ async def serve_http(
     shutdown: asyncio.Event,
     bound: Callable[[int], None] | None = None,
     limits: HttpLimits | None = None,
+    held: HeldConnections | None = None,
 ) -> None:
     """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and return.
 
-    `bound` is called with the port once the socket listens. Raises `OSError` when the address cannot be had.
+    `bound` is called with the port once the socket listens. Listeners may share `held`. Raises `OSError` when the
+    address cannot be had.
     """
     limits = limits or HttpLimits()
     setattr(H11Protocol, "_check_protocol", _stay_with_http_1)  # noqa: B010
     with closing(bind(host, port)) as sock:
         sock.listen(limits.backlog)
+        sock.setblocking(False)
         if bound is not None:
             bound(sock.getsockname()[1])
-        # Hypercorn closes the descriptor it is given; ours stays ours.
-        await _serve(app, _config(sock.dup(), limits), shutdown, limits)
+        await _Listener(app, sock, limits, HeldConnections() if held is None else held).run(shutdown)
 
 
-async def _serve(app: AsgiApp, config: Config, shutdown: asyncio.Event, limits: HttpLimits) -> None:
-    """Requests are cancelled by us: from Python 3.12 on, `Server.wait_closed` waits for every connection, so
-    Hypercorn would come to its own limit only when nothing is left to cancel. Ours for the whole is a second later."""
-    requests = _Requests(app)
-    framework = cast(Framework, requests)
-    async with asyncio.TaskGroup() as group:
-        limit = asyncio.timeout(None)
-        ending = group.create_task(
-            _end(shutdown, requests, limit, limits.grace_seconds), name="http-deadline"
-        )
+class _Listener:
+    """Accepts connections and serves them. Hypercorn's own loop takes whatever comes, and as many at a time as the
+    backlog holds, before anybody can count them."""
+
+    def __init__(self, app: AsgiApp, sock: socket.socket, limits: HttpLimits, held: HeldConnections) -> None:
+        self._requests = _Requests(app)
+        self._app = wrap_app(cast(Framework, self._requests), 0, "asgi")
+        self._sock = sock
+        self._limits = limits
+        self._held = held
+        self._config = _config(limits)
+        self._context = WorkerContext(None)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, shutdown: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(self._accept(group), name="http-accept")
+            sweeping = group.create_task(self._sweep(), name="http-sweep")
+            await shutdown.wait()
+            accepting.cancel()
+            await asyncio.wait([accepting])
+            self._sock.close()
+            await self._context.terminated.set()
+            await self._drain()
+            sweeping.cancel()
+
+    async def _drain(self) -> None:
+        if await self._ended(self._limits.grace_seconds):
+            return
+        self._requests.cancel()
+        if await self._ended(1.0):
+            return
+        log.warning("http connections were still open %s s after shutdown", self._limits.grace_seconds + 1.0)
+        for task in self._tasks:
+            task.cancel()
+
+    async def _ended(self, seconds: float) -> bool:
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+        return not self._tasks
+
+    async def _accept(self, group: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, peer = await loop.sock_accept(self._sock)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    ended = self._held.relieve(_RELIEVED)
+                    log.warning(
+                        "no connection can be accepted: %s; %d idle ones ended", error.strerror, ended
+                    )
+                    await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._take(sock, peer[0], group)
+            await asyncio.sleep(0)
+
+    def _take(self, sock: socket.socket, peer: str, group: asyncio.TaskGroup) -> None:
+        ending = _Ending(sock)
+        held = self._held.admit(peer, ending, scarce=descriptors.scarce(sock.fileno()))
+        if held is None:
+            _refuse(sock)
+            return
+        task = group.create_task(self._serve(sock, held, ending), name="http-connection")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, sock: socket.socket, held: HeldConnection, ending: _Ending) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
-            async with limit:
-                await hypercorn.asyncio.serve(framework, config, shutdown_trigger=shutdown.wait, mode="asgi")
-        except TimeoutError:
-            log.warning("http connections were still open %s s after shutdown", limits.grace_seconds + 1.0)
+            if held.ended is None:
+                transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+                ending.transport = transport
+                writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+                await ClientConnection(
+                    self._app, self._config, self._context, held, self._held, reader, writer
+                ).serve()
+        except Exception as error:  # one connection must not end the others
+            log.error("a connection failed", exc_info=error)
         finally:
-            ending.cancel()
+            self._held.gone(held)
+            ending()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.sweep_seconds)
+            self._held.sweep()
+            if descriptors.are_scarce():
+                self._held.relieve(_RELIEVED)
+
+
+class _Ending:
+    """Closes a connection at once, however far it has come: what the system still holds for the client goes too."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.transport: asyncio.WriteTransport | None = None
+
+    def __call__(self) -> None:
+        if self.transport is None:
+            self._sock.close()
+        elif not self.transport.is_closing() or self.transport.get_write_buffer_size():
+            with suppress(OSError):
+                self.transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE
+                )
+            self.transport.abort()
+
+
+def _refuse(sock: socket.socket) -> None:
+    with closing(sock), suppress(OSError):
+        sock.setblocking(False)
+        sock.send(b"HTTP/1.1 503 \r\n" + _FULL_HEADERS + b"\r\n" + FULL)
+        sock.shutdown(socket.SHUT_WR)
 
 
 class _Requests:
@@ -101,8 +228,11 @@ class _Requests:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        held: HeldConnection | None = scope.get("state", {}).get(STATE_KEY)
+        if held is not None and not held.serves(scope["path"]):
+            return await _answer_full(send)
         task = asyncio.current_task()
-        if scope["type"] == "lifespan" or task is None:
+        if task is None:
             return await self._app(scope, receive, send)
         self._tasks.add(task)
         try:
@@ -115,21 +245,16 @@ class _Requests:
             task.cancel()
 
 
-async def _end(
-    shutdown: asyncio.Event, requests: _Requests, limit: asyncio.Timeout, grace_seconds: float
-) -> None:
-    await shutdown.wait()
-    limit.reschedule(asyncio.get_running_loop().time() + grace_seconds + 1.0)
-    await asyncio.sleep(grace_seconds)
-    requests.cancel()
+async def _answer_full(send: Any) -> None:
+    headers = [tuple(line.split(b": ")) for line in _FULL_HEADERS.split(b"\r\n") if line]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": FULL})
 
 
-def _config(sock: socket.socket, limits: HttpLimits) -> Config:
+def _config(limits: HttpLimits) -> Config:
     config = Config()
-    config.bind = [f"fd://{sock.detach()}"]
     config.keep_alive_timeout = limits.keep_alive_seconds
     config.graceful_timeout = limits.grace_seconds
-    config.backlog = limits.backlog
     config.accesslog = None
     config.errorlog = _quiet_logger()
     config.include_server_header = False

@@ -28,6 +28,8 @@ from proxy.serving.rest.views import QuartView, add_api, refused
 ALIVE_PATHS: Final = ("/healthz", "/api/health", "/-/healthy")
 READY_PATHS: Final = ("/readyz", "/-/ready")
 HEALTH_PATHS: Final = frozenset((*ALIVE_PATHS, *READY_PATHS))
+ESSENTIAL_PATHS: Final = HEALTH_PATHS | {"/metrics", "/-/status", "/-/config", "/-/reload"}
+"""What still works when all connections are in use."""
 
 
 @dataclass(frozen=True, slots=True)
