@@ -33,16 +33,16 @@ from tools.sweep_specs import documents_in
 
 # A reason holds -> the kind it is counted as; the first that fits.
 KINDS = (
-    (r"^null is not", "null"),
-    (r"valid under each of", "several fit"),
-    (r"dditional properties|nevaluated properties", "closed"),
-    (r"is a required property", "required"),
-    (r"is not one of|was expected", "enum"),
-    (r"is not of type", "type"),
-    (r"does not match", "pattern"),
-    (r"not valid under any", "none fits"),
-    (r"too (long|short|many|few)|non-empty|empty|unique", "size"),
-    (r"(minimum|maximum|greater|less|multiple)", "number"),
+    (r"^has to be .*, not null(;|$)", "null"),
+    (r"more than one of the choices", "several fit"),
+    (r"not known here", "closed"),
+    (r"` is missing", "required"),
+    (r"has to be one of", "enum"),
+    (r"has to be (at|more|less|a multiple)", "number"),
+    (r"has to match", "pattern"),
+    (r"has to have|once only", "size"),
+    (r"has to be (an?|true|null|\")", "type"),
+    (r"none of the choices|has to be", "none fits"),
 )
 
 

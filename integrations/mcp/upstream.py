@@ -14,9 +14,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from jsonschema import ValidationError
-from jsonschema.exceptions import best_match
-
 from integrations.base import Credential, Failure, InvalidArguments, JsonObject, PreparedCall, Problem, Result
 from integrations.conversation import SILENT, Conversation, InputNeeded, OnElicit
 from integrations.mcp.elicitation import ElicitationRouter
@@ -27,11 +24,11 @@ from integrations.mcp.session import McpSession, Shared
 from integrations.mcp.supervisor import SessionSupervisor
 from integrations.mcp.toolset import McpToolset, Offer, RequestPlan, make_toolset
 from integrations.validator import schema_errors
+from integrations.value_errors import problem_of
 
 # A child process gets `grace_seconds` twice and is then killed; nothing else takes long.
 _CLOSE_SECONDS = 15.0
 _MAX_PROBLEMS = 20
-_MAX_REASON = 240
 # JSON-RPC errors that are about the server and not about the arguments: "internal error", and the server's own range.
 _SERVER_ERRORS = frozenset({-32603, *range(-32099, -31999)})
 # The statuses that mean our session, whatever the words (the specification, and its neighbour).
@@ -285,19 +282,8 @@ def check_arguments(schema: JsonObject, arguments: JsonObject) -> None:
     """Raises `InvalidArguments` with at most twenty problems, each with its JSON Pointer (RFC 6901)."""
     problems: list[Problem] = []
     for error in schema_errors(schema, arguments):
-        problems.append(_problem(error))
+        problems.append(problem_of(schema, error))
         if len(problems) >= _MAX_PROBLEMS:
             break
     if problems:
         raise InvalidArguments(problems)
-
-
-def _problem(error: ValidationError) -> Problem:
-    deepest = best_match([error]) or error
-    place = "".join("/" + _escaped(str(part)) for part in deepest.absolute_path)
-    reason = deepest.message
-    return Problem(place, reason if len(reason) <= _MAX_REASON else f"{reason[:120]} ... {reason[-100:]}")
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

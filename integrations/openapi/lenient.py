@@ -26,6 +26,7 @@ from integrations.openapi.dialect import HIDDEN
 from integrations.openapi.pointer import BRANCHES, mapping
 from integrations.openapi.serialize import scalar_text
 from integrations.validator import Steps, with_keywords
+from integrations.value_errors import unknown_keys
 
 _CONDITIONAL: Final = ("if", "then", "else")
 # Beside a reference these say nothing about a value.
@@ -193,8 +194,7 @@ def _closed(validator: Any, allowed: Any, instance: Any, schema: Any) -> Errors:
         for name in extra:
             yield from validator.descend(instance[name], allowed, path=name)
     elif allowed is False and extra:
-        shown = ", ".join(repr(str(name)[:80]) for name in extra[:8])
-        yield ValidationError(f"Additional properties are not allowed ({shown})")
+        yield ValidationError(unknown_keys(list(map(str, extra))))
 
 
 def _properties(validator: Any, properties: Any, instance: Any, schema: Any) -> Errors:

@@ -14,12 +14,10 @@ from itertools import islice
 from typing import Any
 
 from jsonschema import ValidationError
-from jsonschema.exceptions import best_match
 
 from integrations.base import Problem
 from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_xml
 from integrations.http.toolfile import is_tool_file
-from integrations.lossless import typescript
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
 from integrations.openapi.bodies import takes_parts
@@ -31,6 +29,7 @@ from integrations.openapi.readings import fitting_reading
 from integrations.openapi.schema import Closure
 from integrations.openapi.serialize import scalar_text
 from integrations.validator import schema_errors
+from integrations.value_errors import problem_of
 
 _MAX_PROBLEMS = 20
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -44,12 +43,16 @@ class _Check:
     keywords: Any
 
     def errors(self, schema: Any, value: Any) -> list[ValidationError]:
-        defs = self.closure.defs
-        closed = {"$defs": defs, **schema} if defs and isinstance(schema, dict) else schema
-        return list(islice(schema_errors(closed, value, keywords=self.keywords), _MAX_PROBLEMS))
+        return list(islice(schema_errors(self._closed(schema), value, keywords=self.keywords), _MAX_PROBLEMS))
 
-    def problems(self, schema: Any, value: Any, pointer: str) -> Iterator[Problem]:
-        return (_problem(error, pointer) for error in self.errors(schema, value))
+    def problems(self, schema: Any, value: Any, pointer: str, *, optional: bool = False) -> Iterator[Problem]:
+        """`optional`: whether the value as a whole may be left out."""
+        root = self._closed(schema)
+        return (problem_of(root, error, pointer, optional=optional) for error in self.errors(schema, value))
+
+    def _closed(self, schema: Any) -> Any:
+        defs = self.closure.defs
+        return {"$defs": defs, **schema} if defs and isinstance(schema, dict) else schema
 
 
 def check_values(
@@ -70,7 +73,8 @@ def check_values(
             continue
         if parameter.allow_empty and value == "":
             continue
-        out += _textual_problems(check, closure.parameters[key], value, given.pointers[key])
+        schema, pointer = closure.parameters[key], given.pointers[key]
+        out += _textual_problems(check, schema, value, pointer, optional=not parameter.required)
     if media is not None and given.body is not MISSING:
         found = _body_problems(check, media, given.body)
         if found and is_json(media.essence):
@@ -139,14 +143,20 @@ def _is_free(media: Media, name: str, value: Any) -> bool:
 
 
 def _textual_problems(
-    check: _Check, schema: Any, value: Any, pointer: str, files: frozenset[str] = frozenset()
+    check: _Check,
+    schema: Any,
+    value: Any,
+    pointer: str,
+    files: frozenset[str] = frozenset(),
+    *,
+    optional: bool = False,
 ) -> list[Problem]:
     """Problems of the value as given, unless its text or its typed form fits. `files` are pointers to ignore."""
     first: list[Problem] | None = None
     for reading in (value, _as_text(value), _as_typed(value)):
         found = [
             problem
-            for problem in check.problems(schema, reading, pointer)
+            for problem in check.problems(schema, reading, pointer, optional=optional)
             if "/".join(problem.pointer.split("/")[:3]) not in files
         ]
         if not found:
@@ -174,22 +184,3 @@ def _as_typed(value: Any) -> Any:
         if _NUMBER.fullmatch(value) and len(value) < 400:
             return int(value) if value.lstrip("-").isdecimal() else float(value)
     return value
-
-
-def _problem(error: ValidationError, pointer: str) -> Problem:
-    deepest = best_match([error]) or error
-    place = pointer + join_pointer(*deepest.absolute_path)
-    return Problem(place, _reason(deepest, pointer not in ("", "/body")))
-
-
-def _reason(error: ValidationError, is_argument: bool = False) -> str:
-    """The sentence of the check, with values as code writes them. `is_argument`: of a parameter as a whole."""
-    spelled = repr(error.instance)
-    message = error.message
-    if error.validator == "enum" and isinstance(error.validator_value, (list, tuple)):
-        message = f"{typescript(error.instance)} is not one of {typescript(list(error.validator_value), 120)}"
-    elif len(spelled) > 1:
-        message = message.replace(spelled, typescript(error.instance))
-    if error.instance in ("", None) and (error.absolute_path or is_argument):
-        message += "; leave it out unless it is required"
-    return message if len(message) <= 240 else f"{message[:120]} ... {message[-100:]}"

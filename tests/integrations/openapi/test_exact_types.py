@@ -145,7 +145,7 @@ def test_a_body_that_fits_another_type_is_told_which() -> None:
     with pytest.raises(InvalidArguments) as refused:
         upstream.prepare(only_tool(toolset), {"body": {"file": "text"}})
     assert [(one.pointer, one.reason) for one in refused.value.problems] == [
-        ("/body", "'url' is a required property"),
+        ("/body", "`url` is missing; known are `url`"),
         ("/contentType", 'the body fits another type: give contentType: "multipart/form-data"'),
     ]
 
