@@ -229,7 +229,9 @@ def _options(application: Application) -> AppOptions:
         config = application.config
         return loopback and config.auth is None and config.server.public_url is None
 
-    rest = RestOptions(admin_open, metrics=metrics, pages=pages, address=lambda: application.address)
+    rest = RestOptions(
+        admin_open, rules.client_ip, metrics=metrics, pages=pages, address=lambda: application.address
+    )
     return AppOptions(AdmissionOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
 
 

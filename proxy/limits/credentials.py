@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from proxy.limits.addresses import address_group
 from proxy.limits.limiter import Denied
 from proxy.limits.rules import LimitRule, RateWindow
 
@@ -39,7 +40,7 @@ class BadCredentials:
 
     def refuses(self, ip: str, credential: bytes, rules: Sequence[LimitRule]) -> Denied | None:
         """Whether this address has to wait before another credential of it is looked at."""
-        times = self._times.get(ip)
+        times = self._times.get(address_group(ip))
         if not times or credential in self._good:
             return None
         rule = guessing_rule(rules)
@@ -53,8 +54,9 @@ class BadCredentials:
 
     def bad(self, ip: str, credential: bytes, rules: Sequence[LimitRule]) -> None:
         self._good.pop(credential, None)
-        times = self._times.setdefault(ip, deque())
-        self._times.move_to_end(ip)
+        group = address_group(ip)
+        times = self._times.setdefault(group, deque())
+        self._times.move_to_end(group)
         times.append(self._clock())
         while len(times) > guessing_rule(rules).window().count:
             times.popleft()

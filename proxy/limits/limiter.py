@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,11 +28,14 @@ from limits.errors import StorageError
 
 from policies import parse_pattern
 from proxy.config.model import AppliesTo, Per
-from proxy.limits.rules import LimitRule, LimitSubject, RateWindow
+from proxy.limits.rules import LimitRule, LimitSubject, RateWindow, owner
 
 STORE_TIMEOUT_SECONDS: Final = 1.0
 MAX_WAITING: Final = 256
 """How many requests, executions and tool calls one set of limits holds back at a time; more are refused at once."""
+
+MAX_WAITING_PER_ACCOUNT: Final = MAX_WAITING // 2
+"""How many of them may be of one account, so that it does not take the place of all."""
 
 _STORE_RETRY_MS: Final = 1_000
 _log = logging.getLogger(__name__)
@@ -114,20 +118,26 @@ class RateLimiter:
         self._windows = MovingWindowRateLimiter(storage)
         self._clock = clock
         self._sleep = sleep
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
         self._away_until: float | None = None
 
     async def check(self, applies_to: AppliesTo, subject: LimitSubject) -> Denied | None:
         """Count one, or say which limit refuses it. It may be held back here, see `LimitRule`."""
         fitting = self._fitting(applies_to, subject)
         denied = await self._count(fitting)
-        if denied is None or denied.store_failed or self._waiting >= MAX_WAITING:
+        account = owner(subject)
+        if denied is None or denied.store_failed or not self._may_wait(account):
             return denied
-        self._waiting += 1
+        self._waiting[account] += 1
         try:
             return await self._wait(fitting, denied)
         finally:
-            self._waiting -= 1
+            self._waiting[account] -= 1
+            if not self._waiting[account]:
+                del self._waiting[account]
+
+    def _may_wait(self, account: str) -> bool:
+        return self._waiting.total() < MAX_WAITING and self._waiting[account] < MAX_WAITING_PER_ACCOUNT
 
     def applying(self, applies_to: AppliesTo, subject: LimitSubject) -> list[LimitRule]:
         """The rules that would count this subject, for explanations."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from proxy.config.model import AppliesTo, OnStoreFailure, Per
+from proxy.limits.addresses import address_group
 from proxy.principal import Principal
 
 SHORT_WAIT_SECONDS: Final = 2.0
@@ -95,10 +96,14 @@ class LimitSubject:
         return _BUCKETS[per](self)
 
 
+def owner(subject: LimitSubject) -> str:
+    """The account whose share it is."""
+    return f"{subject.workspace or ''}|{subject.account() or 'anonymous'}"
+
+
 def _session(subject: LimitSubject) -> str | None:
     """Outside a session a caller counts as one session, so that leaving the id out is no way around."""
-    owner = f"{subject.workspace or ''}|{subject.account() or 'anonymous'}"
-    return f"{owner}|{subject.session or ''}"
+    return f"{owner(subject)}|{subject.session or ''}"
 
 
 _BUCKETS: Final[Mapping[Per, Callable[[LimitSubject], str | None]]] = MappingProxyType(
@@ -111,6 +116,6 @@ _BUCKETS: Final[Mapping[Per, Callable[[LimitSubject], str | None]]] = MappingPro
         "integration": lambda subject: subject.integration,
         "connection": lambda subject: subject.connection,
         "tool": lambda subject: subject.tool,
-        "ip": lambda subject: subject.ip,
+        "ip": lambda subject: None if subject.ip is None else address_group(subject.ip),
     }
 )

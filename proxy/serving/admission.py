@@ -335,12 +335,12 @@ class ApiAdmission:
         return AdmittedRequest(principal, read_object(raw))
 
 
-def check_operator(gateway: Callers, request: HttpRequest, *, open_here: bool) -> None:
-    """Raises `RequestRefusal` for whoever is no operator. Where the listener is `open_here`, everybody who reaches it
-    directly is one: no header says that the request was passed on."""
+def check_operator(gateway: Callers, request: HttpRequest, ip: str, *, open_here: bool) -> None:
+    """Raises `RequestRefusal` for whoever is no operator. `ip` is the caller's, as trusted proxies say it. Where the
+    listener is `open_here`, everybody who reaches it directly is one: no header says that the request was passed on."""
     if open_here and not _FORWARDED & request.headers.keys():
         return
-    if not gateway.is_admin(authenticate(gateway, request, request.peer_ip)):
+    if not gateway.is_admin(authenticate(gateway, request, ip)):
         raise RequestRefusal("forbidden", "This needs a caller with the admin role.")
 
 

@@ -354,6 +354,29 @@ async def test_bad_keys_count_by_address_and_good_ones_go_on(
             assert (await client.get("/api/connections")).status_code == 429
 
 
+async def test_behind_a_trusted_proxy_who_guesses_locks_out_nobody_else(
+    api: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("behind")
+    keys = {one: {"hash": f"sha256:{hash_key(KEYS[one])}"} for one in ("red", "blue")}
+    auth = {"api_keys": {"keys": keys}, "roles": {"admin": ["key:blue"]}}
+    server = {"trusted_proxies": ["127.0.0.1/32"]}
+    config = configs.write(folder / "executor.yaml", configs.base(api, auth=auth, server=server))
+    with serving(config, folder / "state", env=configs.ENV) as proxy:
+        # What a guesser writes into the header itself comes before what the proxy adds; an IPv6 /64 is one address.
+        for number in range(100):
+            sender = f"198.51.100.{number}, 2001:db8::{number:x}"
+            async with proxy.client(f"guess-{number}", **{"x-forwarded-for": sender}) as client:
+                refused = await client.get("/-/status" if number % 2 else "/api/connections")
+            assert refused.status_code == (401 if number < 30 else 429), number
+        async with proxy.client(KEYS["blue"], **{"x-forwarded-for": "192.0.2.7"}) as client:
+            assert (await client.get("/api/connections")).status_code == 200
+            assert (await client.get("/-/status")).status_code == 200
+            assert (await post(client, "execute", {"code": "return 1"})).status_code == 200
+        async with proxy.client(KEYS["red"], **{"x-forwarded-for": "2001:db8::ffff"}) as client:
+            assert (await client.get("/api/connections")).status_code == 429
+
+
 async def test_anonymous_callers_are_let_in_where_the_config_says_so(limited: Proxy) -> None:
     async with limited.client() as client:
         unnamed = await post(client, "execute", {"code": WHO})

@@ -36,9 +36,11 @@ ESSENTIAL_PATHS: Final = HEALTH_PATHS | {"/metrics", "/-/status", "/-/config", "
 class RestOptions:
     """`admin_open`: whether everybody who reaches the listener directly is an operator, asked for each request.
     `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: no approval pages. `address`: how callers reach
-    this server, for what `GET /` prints. `settings` go to Quart."""
+    this server, for what `GET /` prints. `client_ip`: the address of whoever sent a request. `settings` go to
+    Quart."""
 
     admin_open: Callable[[], bool] = lambda: False
+    client_ip: Callable[[HttpRequest], str] = lambda request: request.peer_ip
     metrics: bool = True
     api: bool = True
     pages: PageOptions | None = None
@@ -143,7 +145,8 @@ class _Guard:
     def _refusal(self) -> Response | None:
         try:
             asked = HttpRequest.of(cast(Any, request.scope))
-            check_operator(self._gateway, asked, open_here=self.options.admin_open())
+            ip = self.options.client_ip(asked)
+            check_operator(self._gateway, asked, ip, open_here=self.options.admin_open())
         except RequestRefusal as refusal:
             return refused(refusal)
         return None

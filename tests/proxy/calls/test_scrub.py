@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrations.http.toolfile import file_bytes, tool_file
 from proxy.calls.scrub import REDACTED, Scrubber
 
 SECRET = 'p@ss/w"rd+é\\1 x'
@@ -41,6 +43,24 @@ def test_a_result_without_secrets_is_handed_through_untouched() -> None:
         json.dumps({"echo": SECRET}, ensure_ascii=False),
         json.dumps({"echo": SECRET}).replace("/", "\\/"),
         SECRET.encode().hex(),
+        "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+        "".join(f"%{byte:02x}" for byte in SECRET.encode()),
+        "".join(f"%{ord(c):02x}" if c.isascii() and n % 2 else c for n, c in enumerate(SECRET)),
+        html.escape(SECRET),
+        "".join(f"&#{ord(c)};" for c in SECRET),
+        "".join(f"&#x{ord(c):04X};" for c in SECRET),
+        "p&commat;ss&sol;w&quot;rd&plus;&eacute;&bsol;1 x",
+        base64.encodebytes(b"-" * 50 + SECRET.encode() + b"-" * 50).decode(),
+        base64.encodebytes(b"-" * 51 + SECRET.encode() + b"-" * 50).decode().replace("\n", "\r\n"),
+        base64.encodebytes(b"-" * 52 + SECRET.encode() + b"-" * 50).decode().replace("\n", "\r\n\t"),
+        base64.b32encode(SECRET.encode()).decode(),
+        base64.b32encode(b"user:" + SECRET.encode()).decode().lower(),
+        base64.b32encode(b"u:" + SECRET.encode() + b"more").decode(),
+        SECRET.encode("utf-16-le").decode("latin-1"),
+        SECRET.encode("utf-16-be").decode("latin-1"),
+        base64.b64encode(("user:" + SECRET).encode("utf-16-le")).decode(),
+        base64.b64encode(SECRET.encode("utf-16-be")).decode(),
+        SECRET.encode("utf-16-le").hex(),
     ],
 )
 def test_a_reflected_secret_is_redacted_in_every_spelling(text: str) -> None:
@@ -92,3 +112,38 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(600):
         scrubber.clean(b"[]", [f"secret-{number}"])
     assert len(scrubber._known) == 512
+
+
+@pytest.mark.parametrize("before", [b"", b"x", b"xy", b"\xff\xfe\x00"])
+def test_a_file_that_holds_a_secret_stays_a_file(before: bytes) -> None:
+    content = before + f"Authorization: Bearer {PLAIN}\r\n".encode() + b"\xff\x00"
+    (shown,) = cleaned([tool_file(content, "text/plain", f"{PLAIN}.txt")], PLAIN)
+    kept = file_bytes(shown)
+    assert kept == before + f"Authorization: Bearer {REDACTED}\r\n".encode() + b"\xff\x00"
+    assert shown["byteLength"] == len(kept)
+    assert shown["name"] == f"{REDACTED}.txt"
+    assert shown["mimeType"] == "text/plain"
+
+
+def test_a_file_beside_a_secret_is_left_as_it_is() -> None:
+    file = tool_file(b"\x00\x01 nothing in here", "image/png")
+    assert cleaned([PLAIN, file], PLAIN) == [REDACTED, file]
+
+
+def test_what_only_calls_itself_a_file_is_text() -> None:
+    shown = cleaned({"_tag": "ToolFile", "data": f"not base64: {PLAIN}"}, PLAIN)
+    assert shown == {"_tag": "ToolFile", "data": f"not base64: {REDACTED}"}
+
+
+def test_long_secrets_are_found_in_the_usual_encodings() -> None:
+    key = "-----BEGIN KEY-----" + "Ab/+" * 600
+    for text in (key, quote(key, safe=""), base64.b64encode(key.encode()).decode(), key.encode().hex()):
+        assert REDACTED in cleaned([text], key)[0]
+
+
+@pytest.mark.parametrize("filler", ["%", "&", "&#", "%67%68", "&#103;&#104;", "g", "Z2hw\n", "\\u0000"])
+def test_hostile_text_is_read_in_bounded_steps(filler: str) -> None:
+    """A megabyte of beginnings of the secret, which is also there, for twenty secrets at once."""
+    text = filler * (1_000_000 // len(filler)) + PLAIN
+    (shown,) = cleaned([text], PLAIN, *(f"{PLAIN}{number}" for number in range(20)))
+    assert shown.endswith(REDACTED)

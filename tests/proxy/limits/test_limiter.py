@@ -16,7 +16,7 @@ from proxy.limits import (
     RateWindow,
     limit_rules,
 )
-from proxy.limits.limiter import MAX_WAITING
+from proxy.limits.limiter import MAX_WAITING_PER_ACCOUNT
 from tests.proxy.limits.clock import Clock
 
 EVA = LimitSubject("ws", user="eva", ip="10.0.0.1")
@@ -163,15 +163,20 @@ async def test_only_so_many_wait() -> None:
         clock.now += seconds
 
     limits = RateLimiter([replace(CALLS, wait_seconds=60.0)], MemoryWindows(clock), clock=clock, sleep=sleep)
-    call = EVA.calling("github.org.main.repos.get")
-    assert await limits.check("tool_calls", call) is None
+    calls = [replace(EVA, user=name).calling("github.org.main.repos.get") for name in ("eva", "bob", "kim")]
+    assert await limits.check("tool_calls", calls[0]) is None
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        waiting = [group.create_task(limits.check("tool_calls", call)) for _ in range(MAX_WAITING)]
-        await asyncio.sleep(0)
-        assert await limits.check("tool_calls", call) is not None
+        waiting = []
+        for call in calls[:2]:
+            for _ in range(MAX_WAITING_PER_ACCOUNT):
+                waiting.append(group.create_task(limits.check("tool_calls", call)))
+            await asyncio.sleep(0)
+            # Its own share is used up; those of others are not, until all wait.
+            assert await limits.check("tool_calls", call) is not None
+        assert await limits.check("tool_calls", calls[2]) is not None
         released.set()
     assert any(task.result() is None for task in waiting)
-    assert limits._waiting == 0
+    assert not limits._waiting
 
 
 @pytest.mark.parametrize("mode", ["allow", "deny"])
