@@ -121,9 +121,9 @@ async def _measured(
     one: Account, code: str, count: int, stop: asyncio.Event | None = None
 ) -> dict[str, float]:
     taken = []
-    for _ in range(count):
+    for number in range(count):
         began = time.perf_counter()
-        await one.run(code)
+        await one.run(f"{code} // {number}")  # compiled anew each time
         taken.append((time.perf_counter() - began) * 1e3)
         if stop is not None and stop.is_set():
             break

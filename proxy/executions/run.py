@@ -31,6 +31,7 @@ from proxy.executions.machine.events import (
     Finished,
     HandOver,
     HandOverRequested,
+    HeldUp,
     Judge,
     Judged,
     KillWorker,
@@ -72,7 +73,7 @@ class Run:
         self._pool = environment.pool
         self._clock = clock if past is None else not_before(clock, past.clock)
         self._state = MachineState(context.machine)
-        self._events = EventQueue(context.machine.parallel + 8, self._clock)
+        self._events = EventQueue(context.machine.parallel + 16, self._clock)
         self._calls = InnerCalls(context, environment.calls, open_calls, self._clock, self._events.put)
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled = self._leaving = False
@@ -269,6 +270,7 @@ class Run:
     # ---- tasks --------------------------------------------------------------------------------------------------
     async def _exchange(self, worker: Worker, deliveries: list[Delivery] | None) -> None:
         """Say one thing, the start or these deliveries, and hear the answer."""
+        worker.on_wait = lambda waits: self._events.put(HeldUp(self._clock(), waits))
         try:
             if deliveries is None:
                 await worker.start(start_message(self._context.start))

@@ -116,7 +116,7 @@ class Pool:
         generation = self._generation
         try:
             worker = await self._take(workspace_id)
-            worker.open(deadline_seconds)
+            worker.open(deadline_seconds, account)
             yield worker
         finally:
             if worker is not None:

@@ -31,7 +31,8 @@ from proxy.sandbox.messages import (
 from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL
 
 GoneReason = Literal["memory", "cpu", "crash", "protocol", "killed"]
-Transform = Callable[[str], Awaitable[bytes]]
+Transform = Callable[[str, str], Awaitable[bytes]]
+"""Code and whose it is: gives the payload that answers `NeedsTransform`."""
 _READ_BYTES = 1 << 18
 _EXIT_WAIT_SECONDS = 5.0
 # Code that awaits a timer over and over makes thousands of frames a second, and each costs the event loop its time.
@@ -73,6 +74,9 @@ class Worker:
         self.pid: int | None = None
         self.finished = False  # the last execution ended with a successful Done
         self.runs = 0
+        self.account = ""
+        # Hears when the code begins and ends to wait for something that is not its own work.
+        self.on_wait: Callable[[bool], None] = lambda waits: None
 
     # ---- what the machine uses -----------------------------------------------------------------------------
     async def start(self, message: StartMessage) -> None:
@@ -98,7 +102,7 @@ class Worker:
             if self._transformed:
                 raise self._condemn("protocol", "asked for a second transform")
             self._transformed = True
-            await self._send(await self._transform(self._code))
+            await self._send(await self._transformed_code())
 
     async def deliver(self, deliveries: list[Delivery]) -> None:
         """Send results and timer ticks, in this order. Follow with `receive`."""
@@ -116,14 +120,16 @@ class Worker:
         """False once the process is known to be ending."""
         return not (self._exit.done() or self._ended or self._verdict)
 
-    def open(self, deadline_seconds: float) -> None:
-        """Begin a lease: listen to the socket, and kill the process when the deadline passes."""
+    def open(self, deadline_seconds: float, account: str = "") -> None:
+        """Begin a lease for an account: listen to the socket, and kill the process when the deadline passes."""
+        self.account = account
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
         detail = f"the deadline of {deadline_seconds:g} s passed"
         self._deadline = self._loop.call_later(deadline_seconds, self.kill, detail)
 
     def rest(self) -> None:
         """End a lease but keep the process."""
+        self.on_wait = lambda waits: None
         self._loop.remove_reader(self._sock.fileno())
         if self._deadline is not None:
             self._deadline.cancel()
@@ -170,6 +176,13 @@ class Worker:
         if sent < len(data):
             with suppress(OSError):
                 await self._loop.sock_sendall(self._sock, memoryview(data)[sent:])
+
+    async def _transformed_code(self) -> bytes:
+        self.on_wait(True)
+        try:
+            return await self._transform(self._code, self.account)
+        finally:
+            self.on_wait(False)
 
     async def _next_payload(self) -> bytes:
         while self._payload is None:

@@ -1,45 +1,53 @@
-"""The transform's process, supervised: started when first needed, bounded in time, replaced when it fails.
-
-Nothing of the transform runs in the proxy's own process. Only the compiled form of it is kept here, as a
-memory file that is sealed before any agent code is read."""
+"""The transform as workers use it: in turn, bounded in time and size, remembered, and replaced when it fails."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import hashlib
 import os
-import socket
-import subprocess
-import sys
+import time
+from collections import OrderedDict
 from contextlib import suppress
-from pathlib import Path
 
 import orjson
 
+from proxy.fair import FairQueue
 from proxy.sandbox.executable_memory import may_execute_memory
-from proxy.sandbox.frames import FrameReader, FrameTooLarge, pack
+from proxy.sandbox.frames import FrameTooLarge
+from proxy.sandbox.transform_process import NO_MEMORY, TransformProcess
 
-_DIRECTORY = Path(__file__).parent
-_REQUEST_SECONDS = 5.0
+_REQUEST_SECONDS = 3.0
+_SECONDS_A_CHARACTER = 30e-6
 _START_SECONDS = 20.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_KNOWN_BYTES = 4 * 1024 * 1024
+# Compiled in some milliseconds; long code takes seconds.
+_SHORT_CHARACTERS = 8_192
+_MANY_WAITING = 4
+_IDLE_SECONDS = 60.0
 _SAMPLE = "const one: number = 1"
-_NO_MEMORY = (
-    "memory may not become executable here, which WebAssembly needs; allow it for this service "
-    "(systemd: MemoryDenyWriteExecute=no; else see PR_SET_MDWE, SELinux execmem)"
-)
+_Turn = asyncio.Future[TransformProcess]
 
 
 class TypeScript:
-    """`transform(code)` gives the payload of the `source` message for a worker. Requests are served in turn."""
+    """`transform(code, account)` gives the payload of the `source` message for a worker.
+
+    Rules:
+    - Accounts take turns, by the time that their code has taken.
+    - Long code waits for long code: a second process, started when it is needed and ended when it was idle for a
+      while, compiles short code only.
+    - What code may take, and what may come of it, is in proportion to its length.
+    - An account that sends the same code again gets the same answer, without a process.
+    """
 
     def __init__(self, *, request_seconds: float = _REQUEST_SECONDS) -> None:
         self._request_seconds = request_seconds
         self._artifact = os.memfd_create("transform", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._turn = asyncio.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._sock: socket.socket | None = None
-        self._answered = False
+        self._first, self._second = TransformProcess(self._artifact), TransformProcess(self._artifact)
+        self._long: FairQueue[_Turn] = FairQueue()
+        self._short: FairQueue[_Turn] = FairQueue()
+        self._known = KnownAnswers(_KNOWN_BYTES)
+        self._closing: asyncio.TimerHandle | None = None
         self._tried = False
         self._trouble: str | None = None
 
@@ -48,100 +56,152 @@ class TypeScript:
         """`not tried yet`, `ok`, or why the last code was not compiled."""
         return self._trouble or ("ok" if self._tried else "not tried yet")
 
-    async def transform(self, code: str) -> bytes:
+    async def transform(self, code: str, account: str = "") -> bytes:
         """Never raises for bad code or a broken transform: those are answers too. The worker is told why there is no
         code, so that its caller does not look for the mistake in it."""
-        async with self._turn:
-            limit = self._request_seconds if self._answered else _START_SECONDS
-            self._tried = True
-            try:
-                async with asyncio.timeout(limit):
-                    answer = await self._ask(orjson.dumps({"code": code}))
-            except (TimeoutError, OSError, FrameTooLarge) as error:
-                self.stop()
-                self._trouble = _reason(error, limit)
-                return orjson.dumps({"t": "source", "unavailable": self._trouble})
-            self._answered, self._trouble = True, None
-            return answer
+        known = self._known.get(code, account)
+        if known is not None:
+            return known
+        process = await self._turn(code, account)
+        began = time.perf_counter()
+        try:
+            answer = await self._compiled(process, code)
+        finally:
+            queue = self._long if process.long else self._short
+            queue.charge(account, time.perf_counter() - began)
+            self._free(process)
+        if self._trouble is None:
+            self._known.put(code, account, answer)
+        return answer
 
+    async def _compiled(self, process: TransformProcess, code: str) -> bytes:
+        seconds = self._request_seconds + _SECONDS_A_CHARACTER * len(code)
+        limit = seconds if process.answered else max(seconds, _START_SECONDS)
+        self._tried = True
+        try:
+            async with asyncio.timeout(limit):
+                answer = await process.ask(orjson.dumps({"code": code}), _most_bytes(code))
+        except (TimeoutError, OSError, FrameTooLarge) as error:
+            process.stop()
+            self._trouble = _reason(error, limit)
+            return orjson.dumps({"t": "source", "unavailable": self._trouble})
+        self._trouble = None
+        return answer
+
+    # ---- turns ----------------------------------------------------------------------------------------------
+    async def _turn(self, code: str, account: str) -> TransformProcess:
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        (self._long if len(code) > _SHORT_CHARACTERS else self._short).push(account, turn)
+        self._assign()
+        try:
+            return await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._free(turn.result())  # given to us just as we stopped waiting
+            turn.cancel()
+            raise
+
+    def _assign(self) -> None:
+        """Give each free process what is next for it."""
+        if not self._first.busy and not self._give(self._first, self._long, long=True):
+            self._give(self._first, self._short)
+        needed = self._first.long or len(self._short) >= _MANY_WAITING
+        if self._first.busy and needed and not self._second.busy and self._give(self._second, self._short):
+            self._close_later()
+
+    def _give(self, process: TransformProcess, queue: FairQueue[_Turn], *, long: bool = False) -> bool:
+        while (following := queue.pop()) is not None:
+            if not following[1].done():
+                process.busy, process.long = True, long
+                following[1].set_result(process)
+                return True
+        return False
+
+    def _free(self, process: TransformProcess) -> None:
+        process.busy = process.long = False
+        self._assign()
+
+    def _close_later(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+        loop = asyncio.get_running_loop()
+        self._closing = loop.call_later(_IDLE_SECONDS, self._close_second)
+
+    def _close_second(self) -> None:
+        if self._second.busy:
+            self._close_later()
+        else:
+            self._second.stop()
+
+    # ---- the life of the processes --------------------------------------------------------------------------
     async def check(self) -> str | None:
         """Compile a line of TypeScript. Why that does not work, or None. A process that was not there is ended."""
-        was_idle = self._process is None
+        was_idle = not self._first.running
+        self._known.forget(_SAMPLE, "")
         await self.transform(_SAMPLE)
-        if was_idle:
-            async with self._turn:
-                self.stop()
+        if was_idle and not self._first.busy:
+            self._first.stop()
         return self._trouble
 
     async def prepare(self) -> None:
         """Compile the transform ahead of the first use, in a process that ends when it is done."""
-        async with self._turn:
+        process = await self._turn("", "")
+        try:
             if os.fstat(self._artifact).st_size or not may_execute_memory():
                 return
-            process = self._launch(-1)
-            try:
-                with suppress(subprocess.TimeoutExpired):
-                    await asyncio.to_thread(process.wait, _START_SECONDS)
-            finally:
-                process.kill()
-                process.wait()
-
-    def stop(self) -> None:
-        """End the process; the next request starts another."""
-        self._answered = False
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+            await process.compile(_START_SECONDS)
+        finally:
+            self._free(process)
 
     def close(self) -> None:
-        """End the process and forget the compiled transform."""
-        self.stop()
+        """End the processes and forget the compiled transform."""
+        if self._closing is not None:
+            self._closing.cancel()
+        self._first.stop()
+        self._second.stop()
         with suppress(OSError):
             os.close(self._artifact)
 
-    async def _ask(self, request: bytes) -> bytes:
-        loop = asyncio.get_running_loop()
-        sock = self._sock or self._start()
-        await loop.sock_sendall(sock, pack(request))
-        reader = FrameReader(_MAX_ANSWER_BYTES)
-        while True:
-            data = await loop.sock_recv(sock, 1 << 18)
-            if not data:
-                raise ConnectionError("the transform ended")
-            for payload in reader.feed(data):
-                return payload
 
-    def _start(self) -> socket.socket:
-        if not may_execute_memory():
-            raise PermissionError(errno.EACCES, _NO_MEMORY)
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        try:
-            self._process = self._launch(theirs.fileno())
-        finally:
-            theirs.close()
-        self._sock = ours
-        return ours
+def _most_bytes(code: str) -> int:
+    """What may come of code: an enum becomes six times as long, and JSON may double that."""
+    return min(_MAX_ANSWER_BYTES, 64 * 1024 + 16 * len(code.encode("utf-8", "replace")))
 
-    def _launch(self, fd: int) -> subprocess.Popen[bytes]:
-        places = [place for place in sys.path if place.endswith("-packages")]
-        command = [
-            sys.executable, "-I", "-S", str(_DIRECTORY / "bootstrap.py"), str(_DIRECTORY), "transform",
-            str(fd), str(self._artifact), *places,
-        ]  # fmt: skip
-        fds = (self._artifact,) if fd < 0 else (self._artifact, fd)
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and file, no shell
-            command, env={}, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
-        )
+
+class KnownAnswers:
+    """Answers by the digest of their code and whose it is, those used last, so many bytes of them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._answers: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def get(self, code: str, account: str) -> bytes | None:
+        """The answer to exactly this code."""
+        key = _digest(code, account)
+        answer = self._answers.get(key)
+        if answer is not None:
+            self._answers.move_to_end(key)
+        return answer
+
+    def put(self, code: str, account: str, answer: bytes) -> None:
+        self.forget(code, account)
+        self._answers[_digest(code, account)] = answer
+        self._bytes += len(answer)
+        while self._bytes > self._most_bytes:
+            self._bytes -= len(self._answers.popitem(last=False)[1])
+
+    def forget(self, code: str, account: str) -> None:
+        self._bytes -= len(self._answers.pop(_digest(code, account), b""))
+
+
+def _digest(code: str, account: str) -> bytes:
+    return hashlib.sha256(f"{len(account)} {account}{code}".encode("utf-8", "replace")).digest()
 
 
 def _reason(error: Exception, limit_seconds: float) -> str:
-    if isinstance(error, PermissionError) and error.strerror == _NO_MEMORY:
-        return _NO_MEMORY
+    if isinstance(error, PermissionError) and error.strerror == NO_MEMORY:
+        return NO_MEMORY
     if isinstance(error, TimeoutError):
         return f"it took longer than {limit_seconds:g} s"
     if isinstance(error, FrameTooLarge):

@@ -14,6 +14,7 @@ from proxy.executions.machine.events import (
     Finished,
     HandOver,
     HandOverRequested,
+    HeldUp,
     KillWorker,
     LostReason,
     MachineCommand,
@@ -91,7 +92,7 @@ def leave(state: MachineState, commands: tuple[MachineCommand, ...]) -> Transiti
     return close(state, "paused"), (*commands, WriteRecord(PauseRecord(state.active_ms)), HandOver())
 
 
-def ignore(state: MachineState, event: WorkerBlocked | Finished | WorkerLost) -> Transition:
+def ignore(state: MachineState, event: WorkerBlocked | Finished | WorkerLost | HeldUp) -> Transition:
     """What a killed worker says is dropped; but an execution that was lost to another process is not handed over."""
     if isinstance(event, WorkerLost) and event.reason == "store":
         return lose(state, event)

@@ -123,6 +123,14 @@ class CallAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUp:
+    """The worker begins or ends to wait for something that is not its own work: its code waits to be compiled."""
+
+    at: float
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TimerDue:
     """The time asked for by `WaitTimer` has come."""
 
@@ -175,6 +183,7 @@ MachineEvent = (
     | WorkerBlocked
     | Settled
     | CallAsked
+    | HeldUp
     | TimerDue
     | Finished
     | WorkerLost

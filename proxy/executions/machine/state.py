@@ -43,11 +43,11 @@ class MachineLimits:
 class MachineState(NamedTuple):
     """Everything the machine knows. `at` is the time of the last event, `clock` the virtual clock last recorded.
 
-    `judging` are calls being judged; `flying` those sent and not settled, by number; `once` those of them that must
-    not be sent twice; `held` those that need a decision; `queue` those that wait for a place; `inbox` what settled and
-    was not delivered yet; `dropped` what code made and will never be sent. While replaying, `past` is the journal,
-    `replayed` how many of its deliveries were made, `made` the calls that the code has made again, and `alive` those
-    that are under way still.
+    `waiting`: the worker is held up by other work than its own. `judging` are calls being judged; `flying` those sent
+    and not settled, by number; `once` those of them that must not be sent twice; `held` those that need a decision;
+    `queue` those that wait for a place; `inbox` what settled and was not delivered yet; `dropped` what code made and
+    will never be sent. While replaying, `past` is the journal, `replayed` how many of its deliveries were made,
+    `made` the calls that the code has made again, and `alive` those that are under way still.
     """
 
     limits: MachineLimits
@@ -62,6 +62,7 @@ class MachineState(NamedTuple):
     timers: int = 0
     outcome_bytes: int = 0
     wake: float | None = None
+    waiting: bool = False
     flying: Mapping[int, ToolCall] = NO_CALLS
     once: frozenset[int] = frozenset()
     judging: Mapping[int, Judgement] = NO_JUDGED
@@ -79,7 +80,8 @@ class MachineState(NamedTuple):
     @property
     def active(self) -> bool:
         """Whether time counts against the caller's timeout now."""
-        return self.phase == "running" or (self.phase == "blocked" and not self.flying)
+        computes = self.phase == "running" and not self.waiting
+        return computes or (self.phase == "blocked" and not self.flying)
 
     @property
     def quiet(self) -> bool:

@@ -13,7 +13,7 @@ Rules:
 - Results reach the code in the order in which calls settled, each with its own clock; the clock never goes back.
 - Every record is written before its effect: `WriteRecord` stands before the `DispatchCall` or `Deliver` it is about.
 - Active time runs while the worker computes, and while it waits for nothing but timers. It stands still while the code
-  waits for an inner call.
+  waits for an inner call, and while it waits to be compiled.
 - Calls beyond `parallel` wait here; calls beyond `calls` settle at once with `call_limit_exceeded`.
 - Nobody is asked any more for code that has thrown: a call that asks is then cut off, and reported as `unsettled`.
 - Calls that the code made but did not await: when the code returns they are still sent, and the execution ends when
@@ -60,6 +60,7 @@ from proxy.executions.machine.events import (
     Ended,
     Finished,
     HandOverRequested,
+    HeldUp,
     Judged,
     MachineCommand,
     MachineEvent,
@@ -223,6 +224,10 @@ def _asked(state: MachineState, event: CallAsked) -> Transition:
     return _progressed(state, (*commands, *judge))
 
 
+def _held_up(state: MachineState, event: HeldUp) -> Transition:
+    return state._replace(waiting=event.waits), ()
+
+
 # ---- deliveries --------------------------------------------------------------------------------------------------
 def _progressed(state: MachineState, commands: tuple[MachineCommand, ...]) -> Transition:
     """Whatever has settled is delivered before any timer: records are delivered in the order of writing."""
@@ -263,6 +268,9 @@ _HANDLERS: Final[Mapping[tuple[Phase, type], Callable[[MachineState, Any], Trans
     ("running", WorkerLost): lose,
     ("running", DeadlineReached): time_out,
     ("running", CancelRequested): cancel,
+    ("running", HeldUp): _held_up,
+    ("replaying", HeldUp): _held_up,
+    ("leaving", HeldUp): ignore,
     ("blocked", Judged): _judged,
     ("blocked", Settled): _settled,
     ("blocked", CallAsked): _asked,

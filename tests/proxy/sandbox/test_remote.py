@@ -15,7 +15,7 @@ DONE = b'{"t":"done","ok":true,"calls":[],"logs":[],"emits":[]}'
 START = StartMessage("1", "00" * 32, 0.0)
 
 
-async def transform(code: str) -> bytes:
+async def transform(code: str, account: str) -> bytes:
     return b'{"t":"source"}'
 
 

@@ -5,7 +5,7 @@ import pytest
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, prelude, zygote_options
 
 
-async def transform(code: str) -> bytes:
+async def transform(code: str, account: str) -> bytes:
     return b""
 
 

@@ -18,6 +18,7 @@ from proxy.executions.machine.events import (
     Ended,
     Finish,
     Finished,
+    HeldUp,
     Hold,
     Judge,
     Judged,
@@ -447,3 +448,13 @@ def test_recorded_deliveries_are_made_many_in_one_frame() -> None:
     records += [SettleRecord(1, OK, 1002.0), SettleRecord(0, OK, 1003.0)]
     _, commands = resumed(records, {}, WorkerBlocked(9001, (call(0), call(1)), None))
     assert commands == (Deliver((ResultDelivery(1002.0, 1, OK), ResultDelivery(1003.0, 0, OK))),)
+
+
+def test_waiting_to_be_compiled_is_no_active_time() -> None:
+    limits = MachineLimits(active_ms=100.0)
+    state, _ = after(HeldUp(1040, waits=True), limits=limits)
+    assert deadline(state) == state.began + limits.lifetime_ms
+    state, _ = step(state, HeldUp(9000, waits=False))
+    assert (state.active_ms, deadline(state)) == (40.0, 9060.0)
+    state, commands = step(state, DeadlineReached(9060))
+    assert ended(commands).name == "TimeoutError"
