@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from proxy.telemetry import Logger, MetricsRegistry
 
@@ -35,6 +35,7 @@ TASKS: Final[Mapping[str, str]] = MappingProxyType(
         "health": "probes one connection",
         "refresh": "loads one document again",
         "mcp": "keeps one session with an MCP server",
+        "issuer": "asks an authorization server about the tokens of callers",
         "token": "asks an authorization server for one token",
         "closing": "closes what no config uses any more",
         "demo": "the upstream of `executor serve --demo`",
@@ -55,6 +56,7 @@ class EssentialTaskFailed(Exception):
     """A task without which the process cannot serve has failed. The text is the reason."""
 
 
+T = TypeVar("T")
 TaskWork = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -84,6 +86,24 @@ class TaskSupervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def ask(
+        self, name: str, work: Callable[[], Coroutine[Any, Any, T]], *, about: str = ""
+    ) -> asyncio.Future[T]:
+        """Run `work` once, for everybody who waits for the future: they get its result or its error, and none of them
+        can stop it by leaving."""
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # An outcome that nobody waits for any more is no error.
+        outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+        async def told() -> None:
+            try:
+                outcome.set_result(await work())
+            except Exception as error:
+                outcome.set_exception(error)
+
+        self.keep(name, told, about=about, restart=False).add_done_callback(lambda _: outcome.cancel())
+        return outcome
 
     async def stop(self, *tasks: asyncio.Task[None] | None) -> None:
         """Cancel them, and return when they have ended."""

@@ -20,7 +20,17 @@ from integrations.fields.addresses import (
     is_local_host,
     parse_listen,
 )
-from integrations.fields.base import JsonSchema, Maybe, Model, NonEmptyTuple, Text, Tuple, problem
+from integrations.fields.base import (
+    JsonSchema,
+    Maybe,
+    Model,
+    NonEmptyTuple,
+    Text,
+    Tuple,
+    of_text,
+    problem,
+    string_schema,
+)
 from integrations.fields.names import OWNERS, RESERVED, ConnectionKey, IntegrationName, Name
 from integrations.fields.scalars import Expiry, KeyHash, PrincipalName, Regex, RoleHolder, parse_expiry
 from integrations.fields.secrets import (
@@ -89,6 +99,7 @@ __all__ = [
     "looks_like_a_secret",
     "mask_secrets",
     "names_a_secret",
+    "of_text",
     "parse_duration",
     "parse_expiry",
     "parse_listen",
@@ -96,4 +107,5 @@ __all__ = [
     "parse_size",
     "problem",
     "setting",
+    "string_schema",
 ]

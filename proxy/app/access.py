@@ -12,7 +12,18 @@ from limits.aio.storage import Storage
 from integrations.base import Secret
 from integrations.fields import Listen
 from proxy.app.paths import state_dir
-from proxy.auth import Authenticator, Keyring, RoleGroups, approver_token, key_records, local_token
+from proxy.auth import (
+    Authenticator,
+    IssuerPool,
+    IssuerSource,
+    Keyring,
+    OauthCallers,
+    RoleGroups,
+    approver_token,
+    key_records,
+    local_token,
+    oauth_callers,
+)
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
@@ -36,17 +47,23 @@ class Access:
     token_file: Path
     approver_token: Secret | None
     approver_file: Path
+    oauth: OauthCallers | None = None
+    first_issuer: IssuerSource | None = None
 
 
-def build_access(loaded: LoadedConfig, env: Mapping[str, str], storage: Storage) -> Access:
+def build_access(
+    loaded: LoadedConfig, env: Mapping[str, str], storage: Storage, issuers: IssuerPool
+) -> Access:
     """Raises `SecretMissing` for a key's missing value, `LocalTokenError` for a token file that cannot be trusted."""
     config = loaded.config
     assert config is not None
+    resolver = Resolver(env)
     folder = state_dir(env)
     token = local_token(folder) if config.auth is None else None
     approver = approver_token(folder) if config.auth is None else None
-    keys = key_records(config, Resolver(env).resolve, lambda path: str(loaded.location(path)))
+    keys = key_records(config, resolver.resolve, lambda path: str(loaded.location(path)))
     auth = config.auth
+    oauth = oauth_callers(config, issuers, resolver)
     authenticator = Authenticator(
         "local" if auth is None else "keys",
         Keyring(keys),
@@ -54,11 +71,14 @@ def build_access(loaded: LoadedConfig, env: Mapping[str, str], storage: Storage)
         tuple(config.workspaces) or (DEFAULT_WORKSPACE,),
         anonymous=auth is not None and auth.anonymous,
         approver_token=approver,
+        oauth=oauth,
     )
     roles = RoleGroups(auth.roles.admin, auth.roles.approver) if auth is not None else RoleGroups()
     limits = RateLimiter(rules_of(config), storage)
     files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
-    return Access(authenticator, roles, limits, token, files[0], approver, files[1])
+    entries = auth.oauth_entries() if auth is not None else ()
+    first = issuers.source(entries[0], entries[0].issuers()[0]) if entries else None
+    return Access(authenticator, roles, limits, token, files[0], approver, files[1], oauth, first)
 
 
 def exposure(listen: Listen, config: Config) -> str | None:

@@ -27,6 +27,7 @@ from proxy.app.paths import cache_dir, origins_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.store import StoreWatch, open_store
 from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
+from proxy.auth import IssuerPool
 from proxy.calls import Calls, SystemTools
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
@@ -55,6 +56,7 @@ class Application:
         state: State,
         spans: Spans,
         tasks: TaskSupervisor,
+        issuers: IssuerPool,
     ) -> None:
         self.options = options
         self.tasks = tasks
@@ -67,7 +69,14 @@ class Application:
         self._connections = connections
         self._sandboxes = sandboxes
         self._builder = Builder(
-            options, connections, sandboxes, self.auditing, self.live, lambda: self._listener, state.counters
+            options,
+            connections,
+            sandboxes,
+            self.auditing,
+            self.live,
+            lambda: self._listener,
+            state.counters,
+            issuers,
         )
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
@@ -261,7 +270,8 @@ async def open_application(
             )
         )
         sandboxes = await stack.enter_async_context(Sandboxes(tasks))
-        application = Application(options, connections, sandboxes, changed, state, spans, tasks)
+        issuers = IssuerPool(http, tasks)
+        application = Application(options, connections, sandboxes, changed, state, spans, tasks, issuers)
         stack.callback(application.auditing.close)
         watcher = await stack.enter_async_context(watcher_of(options, first.config, tasks))
         reloader = Reloader(

@@ -23,7 +23,7 @@ from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.source_check import problem_at, wrong_source
 from proxy.audit import AuditError
-from proxy.auth import LocalTokenError
+from proxy.auth import IssuerPool, LocalTokenError
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.secrets import SecretMissing
 from proxy.connections import Connections, Opened
@@ -59,6 +59,7 @@ class Builder:
         live: Live,
         listener: Callable[[], Listen | None],
         counters: Storage | None,
+        issuers: IssuerPool,
     ) -> None:
         self._options = options
         self._connections = connections
@@ -67,6 +68,7 @@ class Builder:
         self._live = live
         self._listener = listener
         self._storage = counters if counters is not None else open_storage()
+        self._issuers = issuers
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
@@ -102,7 +104,7 @@ class Builder:
     async def _assembled(self, loaded: LoadedConfig, opened: Opened, number: int) -> Built:
         generation = build_generation(loaded, opened, number)
         try:
-            access = build_access(loaded, self._options.env, self._storage)
+            access = build_access(loaded, self._options.env, self._storage, self._issuers)
         except SecretMissing as error:
             raise Rejected([problem_at(loaded, "auth", "E402", str(error), None)]) from None
         except LocalTokenError as error:

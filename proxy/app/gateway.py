@@ -30,6 +30,7 @@ from proxy.workspace import Generation, Workspace
 NotAdmittedListener = Callable[[int, str, str, str | None], None]
 """Hears of callers who are refused: status, why, address, and the workspace in the path."""
 # What everybody may know about a decision; places in files and the whole list of rules are for operators.
+_CREDENTIAL_HEADERS: Final = ("authorization", "x-api-key")
 _TOLD: Final = ("tool", "action", "rule", "default", "reason", "approver", "conditional")
 
 
@@ -44,10 +45,10 @@ def mode_rules(config: Config, workspace_id: str) -> ModeRules:
     )
 
 
-def _shown(headers: Mapping[str, str]) -> bytes | None:
+def _shown(request: AuthRequest) -> bytes | None:
     """A digest of the credential that a request presents, good or not."""
-    given = headers.get("authorization"), headers.get("x-api-key")
-    return hashlib.sha256(repr(given).encode()).digest() if any(given) else None
+    given = sorted((name, value) for name, value in request.headers if name in _CREDENTIAL_HEADERS and value)
+    return hashlib.sha256(repr(given).encode()).digest() if given else None
 
 
 def _origin(rule: LimitRule) -> str:
@@ -92,35 +93,30 @@ class AppGateway:
 
     # Callers
 
-    def authenticate(
-        self,
-        headers: Mapping[str, str],
-        query: Mapping[str, str],
-        path_workspace: str | None,
-        peer_ip: str,
-        anonymous_path: bool,
-    ) -> Principal:
-        """See `Callers.authenticate`. `peer_ip` is for limits only: no address is a credential."""
-        asked = AuthRequest(
-            tuple(headers.items()),
-            {name: (value,) for name, value in query.items()},
-            path_workspace,
-            anonymous_path,
-        )
-        access, shown = self._access(), _shown(headers)
+    async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+        """See `Callers.authenticate`."""
+        access, shown = self._access(), _shown(request)
         rules = access.limits.rules
         if shown is not None:
             self._refuse(self._bad_credentials.refuses(peer_ip, shown, rules))
         try:
-            principal = access.authenticator.authenticate(asked)
+            principal = await access.authenticator.authenticate(request)
         except AuthError as error:
-            if shown is not None and error.status == 401:
+            if shown is not None and error.guessed:
                 self._bad_credentials.bad(peer_ip, shown, rules)
-            self._not_admitted(error.status, error.message, peer_ip, path_workspace)
+            self._not_admitted(error.status, error.message, peer_ip, request.path_workspace)
             raise
         if shown is not None:
             self._bad_credentials.good(shown)
         return principal
+
+    def protected_resource(self, path: str, query: Mapping[str, str]) -> JsonObject | None:
+        oauth = self._access().oauth
+        return oauth.resource.document(path, query) if oauth is not None else None
+
+    async def authorization_server(self) -> JsonObject | None:
+        first = self._access().first_issuer
+        return await first.metadata() if first is not None else None
 
     def is_admin(self, principal: Principal) -> bool:
         return self._access().roles.is_admin(principal)

@@ -1,11 +1,13 @@
-"""Who calls: keys by hash, the local bearer tokens, anonymous callers."""
+"""Who calls: keys by hash, tokens of authorization servers, the local bearer tokens, anonymous callers."""
 
 from proxy.auth.authenticate import Authenticator, AuthMode
-from proxy.auth.configured import key_records
+from proxy.auth.configured import key_records, oauth_callers
 from proxy.auth.create import create_key
 from proxy.auth.errors import AuthError
+from proxy.auth.issuer import IssuerSource
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LocalTokenError, approver_token, local_token, read_token
+from proxy.auth.oauth import IssuerPool, OauthCallers
 from proxy.auth.request import AuthRequest
 from proxy.auth.roles import RoleGroups
 
@@ -16,14 +18,18 @@ __all__ = [
     "AuthRequest",
     "Authenticator",
     "Expired",
+    "IssuerPool",
+    "IssuerSource",
     "KeyRecord",
     "Keyring",
     "LocalTokenError",
+    "OauthCallers",
     "RoleGroups",
     "approver_token",
     "create_key",
     "hash_key",
     "key_records",
     "local_token",
+    "oauth_callers",
     "read_token",
 ]

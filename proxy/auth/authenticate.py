@@ -19,6 +19,7 @@ from integrations.base import Secret
 from proxy.auth.errors import AuthError, bad_request, credential_invalid, credential_missing, not_admitted
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LOCAL_ACCOUNT
+from proxy.auth.oauth import OauthCallers
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
 from proxy.principal import DEFAULT_WORKSPACE, Principal
 
@@ -40,6 +41,7 @@ class Authenticator:
         workspaces: Sequence[str],
         anonymous: bool = False,
         approver_token: Secret | None = None,
+        oauth: OauthCallers | None = None,
     ) -> None:
         if mode == "local" and local_token is None:
             raise ValueError("local mode needs a token")
@@ -49,9 +51,18 @@ class Authenticator:
         self._local = tuple((hash_key(token.reveal()), who) for who, token in minted if token is not None)
         self._workspaces = tuple(workspaces)
         self._anonymous = anonymous
+        self._oauth = oauth
 
-    def authenticate(self, request: AuthRequest) -> Principal:
+    async def authenticate(self, request: AuthRequest) -> Principal:
         """The caller of this request. Raises `AuthError`."""
+        try:
+            return await self._caller(request)
+        except AuthError as error:
+            if error.status == 401 and self._oauth is not None and not request.anonymous_path:
+                error.www_authenticate = self._oauth.challenge(request, error)
+            raise
+
+    async def _caller(self, request: AuthRequest) -> Principal:
         presented = credential(request)
         wanted = wanted_workspace(request)
         if presented is None:
@@ -59,7 +70,24 @@ class Authenticator:
         account = self._local_account(presented)
         if account is not None:
             return Principal(self._chosen(wanted, known=True), account, "local")
-        return self._by_key(presented, wanted)
+        record = self._keyring.match(presented)
+        if record is not None:
+            return self._by_key(record, wanted)
+        if self._oauth is None:
+            raise credential_invalid("This key or token is not known here")
+        if request.anonymous_path:
+            raise await self._no_key(self._oauth, presented, request, wanted)
+        return await self._oauth.principal(presented, request, wanted)
+
+    async def _no_key(
+        self, oauth: OauthCallers, presented: str, request: AuthRequest, wanted: str | None
+    ) -> AuthError:
+        """Why a token is not let in where keys are: it is no good, or its account signs in."""
+        try:
+            await oauth.principal(presented, request, wanted)
+        except AuthError as error:
+            return error
+        return not_admitted("Key authentication is not enabled for this account: it signs in, so call /mcp.")
 
     def refresh(self, principal: Principal) -> Principal | None:
         """The same caller with the groups of this config; None when it is not admitted any more.
@@ -69,6 +97,9 @@ class Authenticator:
         """
         if principal.kind == "anonymous":
             return principal if self._anonymous else None
+        if principal.kind == "user":
+            admitted = self._oauth is not None and self._oauth.still_admits(principal)
+            return principal if admitted else None
         if principal.kind != "key":
             return principal
         record = self._keyring.named(principal.account_id.removeprefix("key:"))
@@ -92,16 +123,15 @@ class Authenticator:
             raise credential_missing(
                 "Send the bearer token that `executor serve` printed: `Authorization: Bearer <token>`."
                 if self._mode == "local"
+                else "Sign in, or send a key: `Authorization: Bearer <token or key>`."
+                if self._oauth is not None
                 else "Send a key: `Authorization: Bearer <key>` or `x-api-key: <key>`."
             )
         return Principal(self._chosen(wanted, known=False), "anonymous", "anonymous")
 
-    def _by_key(self, presented: str, wanted: str | None) -> Principal:
-        record = self._keyring.match(presented)
+    def _by_key(self, record: KeyRecord | Expired, wanted: str | None) -> Principal:
         if isinstance(record, Expired):
-            raise credential_invalid("This key has expired")
-        if record is None:
-            raise credential_invalid("This key or token is not known here")
+            raise credential_invalid("This key has expired", guessed=False)
         return Principal(self._of_key(record, wanted), f"key:{record.name}", "key", record.groups)
 
     def _of_key(self, record: KeyRecord, wanted: str | None) -> str:

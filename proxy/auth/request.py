@@ -32,13 +32,20 @@ class AuthRequest:
     """Headers as they came (names in any case, repeats included), the parsed query, and what the route says.
 
     `path_workspace` is the first segment of `/<workspaceId>/mcp`; `anonymous_path` is true on
-    `/mcp/anonymous` and `/v1/mcp/anonymous`, which take the workspace from the query only.
+    `/mcp/anonymous` and `/v1/mcp/anonymous`, which take the workspace from the query only. `resource_path` is the
+    MCP path as it is published (`/mcp`, `/v1/mcp`, `/<workspaceId>/mcp`), empty for every other route.
     """
 
     headers: Sequence[tuple[str, str]]
     query: Mapping[str, Sequence[str]]
     path_workspace: str | None = None
     anonymous_path: bool = False
+    resource_path: str = ""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], query: Mapping[str, str]) -> AuthRequest:
+        """Of headers and a query whose names occur once."""
+        return cls(tuple(headers.items()), {name: (value,) for name, value in query.items()})
 
 
 def credential(request: AuthRequest) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from integrations.fields import (
     Duration,
@@ -19,8 +20,28 @@ from integrations.fields import (
     Text,
     Tuple,
     Url,
+    of_text,
     problem,
+    string_schema,
 )
+from integrations.shared_config import Egress
+
+TokenAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]
+TOKEN_ALGORITHMS: Final[tuple[TokenAlgorithm, ...]] = get_args(TokenAlgorithm)
+"""Signatures with a key pair only: with a shared secret whoever verifies could sign."""
+
+_SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
+
+
+def _scope(value: str) -> str:
+    if not re.fullmatch(_SCOPE, value):
+        raise problem("E206", "not a scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)")
+    return value
+
+
+Scope = Annotated[str, BeforeValidator(of_text(_scope, "a scope")), string_schema(f"^{_SCOPE}$", "executor")]
 
 
 class ApiKey(Model):
@@ -75,19 +96,68 @@ class ApiKeys(Model):
 
 
 class Claims(Model):
-    """Which token claim holds what."""
+    """Which token claim holds what: a name as it stands in the token, or a path with dots into nested claims."""
 
     user: Text = "sub"
     groups: Text = "groups"
     workspace: Text = "org_id"
 
 
-class OauthServer(Model):
-    """Executor as an OAuth resource server: tokens of these issuers are accepted (RFC 9728)."""
+class Introspection(Model):
+    """Opaque tokens are asked about at the issuer (RFC 7662), as this client. Without `url` its metadata says where."""
 
-    authorization_servers: NonEmptyTuple[Url]
-    required_scopes: Tuple[Text] = ()
+    client_id: Text
+    client_secret: SecretRef
+    url: Maybe[Url] = None
+
+
+class OauthIssuer(Model):
+    """Executor as an OAuth resource server: tokens of this issuer are accepted (RFC 9728, RFC 9068).
+
+    `audiences` beside this server's own URL; `token_issuers` are other spellings of the issuer in tokens.
+    """
+
+    issuer: Maybe[Url] = None
+    authorization_servers: Tuple[Url] = ()
+    token_issuers: Tuple[Text] = ()
+    audiences: Tuple[Text] = ()
+    allow_missing_audience: bool = False
+    jwks_uri: Maybe[Url] = None
+    algorithms: NonEmptyTuple[TokenAlgorithm] = TOKEN_ALGORITHMS
+    required_scopes: Tuple[Scope] = ()
     claims: Claims = Claims()
+    introspection: Maybe[Introspection] = None
+    egress: Egress = Egress()
+
+    @model_validator(mode="after")
+    def _one_name(self) -> OauthIssuer:
+        if (self.issuer is None) == (not self.authorization_servers):
+            raise problem(
+                "E209",
+                "set exactly one of `issuer`, `authorization_servers`",
+                "issuer: https://login.example.com, or a list of issuers that differ in nothing else",
+            )
+        if len(self.authorization_servers) > 1:
+            for key in ("jwks_uri", "token_issuers", "introspection"):
+                if key in self.model_fields_set:
+                    raise problem(
+                        "E209", f"`{key}` belongs to one issuer", "make a list: oauth: [{issuer: ...}]", key
+                    )
+        return self
+
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers that this entry stands for, as they are written."""
+        return (self.issuer,) if self.issuer is not None else self.authorization_servers
+
+
+def _one_or_list(value: object) -> str:
+    return "=list" if isinstance(value, list | tuple) else "=one"
+
+
+OauthField = Annotated[
+    Annotated[OauthIssuer, Tag("=one")] | Annotated[NonEmptyTuple[OauthIssuer], Tag("=list")],
+    Discriminator(_one_or_list),
+]
 
 
 class Roles(Model):
@@ -103,5 +173,11 @@ class AuthConfig(Model):
     anonymous: bool = False
     anonymous_tokens: bool = False
     api_keys: Maybe[ApiKeys] = None
-    oauth: Maybe[OauthServer] = None
+    oauth: Maybe[OauthField] = None
     roles: Roles = Roles()
+
+    def oauth_entries(self) -> tuple[OauthIssuer, ...]:
+        """The entries of `oauth`, whether it is one or a list."""
+        if self.oauth is None:
+            return ()
+        return (self.oauth,) if isinstance(self.oauth, OauthIssuer) else self.oauth

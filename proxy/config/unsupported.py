@@ -50,7 +50,6 @@ def _enforces(value: object) -> bool:
 GAPS: tuple[Gap, ...] = (
     Gap("server.reload.last_good", "an invalid config at the start ends the process"),
     Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
-    Gap("auth.oauth", "OAuth tokens are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
     Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
     Gap("connections.*.auth.grant", "the connection is listed as needs_auth", _is("authorization_code")),

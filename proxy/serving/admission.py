@@ -17,14 +17,14 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
 
 from integrations.base import JsonObject
 from integrations.json_rpc import id_at
-from proxy.auth import AuthError
+from proxy.auth import AuthError, AuthRequest
 from proxy.principal import Principal
 from proxy.serving.gateway import Callers, Gateway
 from proxy.serving.http.asgi import (
@@ -90,11 +90,13 @@ class McpRoute:
     name: str
     workspace: str | None = None
     anonymous: bool = False
+    resource_path: str = ""
+    """As it is published (RFC 9728); empty where no tokens are accepted."""
 
 
 _FIXED = {
-    "/mcp": McpRoute("mcp"),
-    "/v1/mcp": McpRoute("v1"),
+    "/mcp": McpRoute("mcp", resource_path="/mcp"),
+    "/v1/mcp": McpRoute("v1", resource_path="/v1/mcp"),
     "/mcp/anonymous": McpRoute("anonymous", anonymous=True),
     "/v1/mcp/anonymous": McpRoute("anonymous", anonymous=True),
 }
@@ -106,7 +108,9 @@ def mcp_route(path: str) -> McpRoute | None:
     if fixed is not None:
         return fixed
     match = _WORKSPACE.fullmatch(path)
-    return McpRoute("workspace", workspace=match["workspace"]) if match else None
+    if match is None:
+        return None
+    return McpRoute("workspace", workspace=match["workspace"], resource_path=f"/{match['workspace']}/mcp")
 
 
 def is_api(path: str) -> bool:
@@ -163,12 +167,12 @@ class Admission:
         request.refuse_repeated()
         return self._options.hosts.check(request)
 
-    def caller(self, request: HttpRequest, route: McpRoute | None = None) -> Principal:
+    async def caller(self, request: HttpRequest, route: McpRoute | None = None) -> Principal:
         """Who asks; the request counts for their address and account until it is answered."""
         ip, held = self._options.hosts.client_ip(request), request.held
         if held is not None:
             _refuse_too_many(held.comes_from(ip))
-        principal = authenticate(self._gateway, request, ip, route)
+        principal = await authenticate(self._gateway, request, ip, route)
         if held is not None:
             _refuse_too_many(held.belongs_to(f"{principal.workspace_id}/{principal.account_id}"))
         return principal
@@ -240,7 +244,7 @@ class McpAdmission:
             raise RequestRefusal(
                 "method_not_allowed", "Method not allowed.", headers={"allow": ", ".join(METHODS)}
             )
-        principal = self._steps.caller(request, route)
+        principal = await self._steps.caller(request, route)
         if request.method == "POST":
             await self._post(request, principal, receive, reply)
         elif sdk.is_modern(request.headers):
@@ -322,7 +326,7 @@ class ApiAdmission:
         await self._steps.serve(API_ROUTE, request, HttpReply(send), HttpReceiver(receive), handle)
 
     async def _admit(self, request: HttpRequest, inbox: HttpReceiver) -> AdmittedRequest:
-        principal = self._steps.caller(request)
+        principal = await self._steps.caller(request)
         if principal.kind == "anonymous":
             message = "This API needs a credential: `Authorization: Bearer <key>` or `x-api-key: <key>`."
             raise _not_let_in(AuthError(401, -32001, message), request)
@@ -335,20 +339,29 @@ class ApiAdmission:
         return AdmittedRequest(principal, read_object(raw))
 
 
-def check_operator(gateway: Callers, request: HttpRequest, ip: str, *, open_here: bool) -> None:
+async def check_operator(gateway: Callers, request: HttpRequest, ip: str, *, open_here: bool) -> None:
     """Raises `RequestRefusal` for whoever is no operator. `ip` is the caller's, as trusted proxies say it. Where the
     listener is `open_here`, everybody who reaches it directly is one: no header says that the request was passed on."""
     if open_here and not _FORWARDED & request.headers.keys():
         return
-    if not gateway.is_admin(authenticate(gateway, request, ip)):
+    if not gateway.is_admin(await authenticate(gateway, request, ip)):
         raise RequestRefusal("forbidden", "This needs a caller with the admin role.")
 
 
-def authenticate(gateway: Callers, request: HttpRequest, ip: str, route: McpRoute | None = None) -> Principal:
+async def authenticate(
+    gateway: Callers, request: HttpRequest, ip: str, route: McpRoute | None = None
+) -> Principal:
     """The caller. Raises `RequestRefusal`."""
-    workspace, anonymous = (route.workspace, route.anonymous) if route is not None else (None, False)
+    asked = AuthRequest.of(request.headers, request.query)
+    if route is not None:
+        asked = replace(
+            asked,
+            path_workspace=route.workspace,
+            anonymous_path=route.anonymous,
+            resource_path=route.resource_path,
+        )
     try:
-        return gateway.authenticate(request.headers, request.query, workspace, ip, anonymous)
+        return await gateway.authenticate(asked, ip)
     except AuthError as error:
         raise _not_let_in(error, request) from None
     except RateLimited as error:
@@ -371,10 +384,13 @@ def check_json(request: HttpRequest) -> None:
 def _not_let_in(error: AuthError, request: HttpRequest) -> RequestRefusal:
     """With the challenge that RFC 6750 section 3 asks for."""
     challenge = error.www_authenticate or (_challenge(request) if error.status == 401 else None)
+    headers = {"www-authenticate": challenge} if challenge else {}
+    if error.retry_seconds is not None:
+        headers["retry-after"] = str(error.retry_seconds)
     return RequestRefusal(
         _AUTH_KINDS.get(error.status, "unavailable"),
         error.message,
-        headers={"www-authenticate": challenge} if challenge else {},
+        headers=headers,
         fault=Fault(error.status, error.code),
     )
 

@@ -21,6 +21,7 @@ from proxy.serving.mcp.replicas import ReplicaBus
 from proxy.serving.mcp.server import build_server
 from proxy.serving.mcp.sessions import HandshakeSessions
 from proxy.serving.mcp.tool_calls import ServerOptions
+from proxy.serving.rest.discovery import is_discovery
 from proxy.serving.rest.operations import HEALTH_PATHS, RestOptions, build_rest
 from proxy.serving.rest.routes import OPEN_PATHS
 from proxy.state.base import Publications
@@ -113,8 +114,8 @@ class ServingApp:
 
 
 class NonMcpApp:
-    """Everything that is not MCP, for callers whose Host and Origin are ours; health, which tells nothing, for
-    probes by any name. `api` admits requests of the REST API."""
+    """Everything that is not MCP, for callers whose Host and Origin are ours; health and discovery, which tell
+    nothing, by any name. `api` admits requests of the REST API."""
 
     def __init__(self, app: Quart, hosts: OriginRules, api: ApiAdmission | None = None) -> None:
         self._app: Any = app
@@ -129,7 +130,7 @@ class NonMcpApp:
             request = HttpRequest.of(scope)
             try:
                 request.refuse_repeated()
-                if request.path not in HEALTH_PATHS:
+                if request.path not in HEALTH_PATHS and not is_discovery(request.path):
                     self._hosts.check(request)
             except RequestRefusal as refusal:
                 await HttpReply(send).json(refusal.fault.status, rest_error(refusal), refusal.headers)

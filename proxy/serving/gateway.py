@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from integrations.base import Failure, JsonObject
+from proxy.auth import AuthRequest
 from proxy.calls import PlainValue
 from proxy.executions import (
     DecideOutcome,
@@ -32,6 +33,7 @@ __all__ = [
     "Callers",
     "Catalogue",
     "Control",
+    "Discovery",
     "Engine",
     "Gateway",
     "History",
@@ -56,15 +58,8 @@ class ReloadReport:
 class Callers(Protocol):
     """Who may come in. Called once per HTTP request, before the body is read."""
 
-    def authenticate(
-        self,
-        headers: Mapping[str, str],
-        query: Mapping[str, str],
-        path_workspace: str | None,
-        peer_ip: str,
-        anonymous_path: bool,
-    ) -> Principal:
-        """The caller. Header names are lower case. Raises `proxy.auth.AuthError`."""
+    async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+        """The caller. Raises `proxy.auth.AuthError`. `peer_ip` is for limits only: no address is a credential."""
         ...
 
     def is_admin(self, principal: Principal) -> bool:
@@ -73,6 +68,18 @@ class Callers(Protocol):
 
     async def check_request_limit(self, principal: Principal, ip: str) -> None:
         """Count one request. Raises `http.errors.RateLimited`."""
+        ...
+
+
+class Discovery(Protocol):
+    """What clients find out before they may come in."""
+
+    def protected_resource(self, path: str, query: Mapping[str, str]) -> JsonObject | None:
+        """The metadata of the resource at an MCP path ("" is the root); None for what is none of ours."""
+        ...
+
+    async def authorization_server(self) -> JsonObject | None:
+        """The metadata of the first issuer; None when tokens of none are accepted. Raises `DiscoveryFailed`."""
         ...
 
 
@@ -214,5 +221,7 @@ class Control(Protocol):
         ...
 
 
-class Gateway(Callers, Engine, PendingApprovals, History, Catalogue, ServerStatus, Control, Protocol):
+class Gateway(
+    Callers, Discovery, Engine, PendingApprovals, History, Catalogue, ServerStatus, Control, Protocol
+):
     """Everything serving needs."""

@@ -119,3 +119,27 @@ async def test_all_are_stopped_at_the_end() -> None:
 
 def test_only_known_tasks_are_essential() -> None:
     assert TASKS.keys() >= ESSENTIAL
+
+
+async def test_who_waits_for_what_was_asked_gets_its_outcome_and_stops_nothing() -> None:
+    tasks, gate = TaskSupervisor(), asyncio.Event()
+
+    async def answer() -> int:
+        await gate.wait()
+        return 5
+
+    async def wrong() -> int:
+        raise ValueError("wrong")
+
+    asked = tasks.ask("issuer", answer, about="one")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await asyncio.shield(asked)
+    gate.set()
+    assert await asked == 5
+    with pytest.raises(ValueError, match="wrong"):
+        await tasks.ask("issuer", wrong)
+    gate.clear()
+    last = tasks.ask("issuer", answer)
+    await tasks.close()
+    assert last.cancelled()

@@ -175,20 +175,20 @@ def authenticator(*keys: tuple[str, str]) -> Authenticator:
     return Authenticator("keys", Keyring(key_records(config, Resolver({}).resolve, str)), None, ["ws"])
 
 
-def enter(who: Authenticator, key: str) -> str | int:
+async def enter(who: Authenticator, key: str) -> str | int:
     try:
-        return who.authenticate(AuthRequest([("x-api-key", key)], {})).account_id
+        return (await who.authenticate(AuthRequest([("x-api-key", key)], {}))).account_id
     except AuthError as error:
         return error.status
 
 
-def test_t36_a_key_that_left_the_files_is_revoked_and_a_new_one_works() -> None:
+async def test_t36_a_key_that_left_the_files_is_revoked_and_a_new_one_works() -> None:
     old, _ = create_key("bot", "ws")
     new, _ = create_key("bot", "ws")
     before = authenticator(("bot", old), ("other", "exk_other"))
     after = authenticator(("bot", new), ("other", "exk_other"))
-    assert [enter(before, key) for key in (old, new, "exk_other")] == ["key:bot", 401, "key:other"]
-    assert [enter(after, key) for key in (old, new, "exk_other")] == [401, "key:bot", "key:other"]
+    assert [await enter(before, key) for key in (old, new, "exk_other")] == ["key:bot", 401, "key:other"]
+    assert [await enter(after, key) for key in (old, new, "exk_other")] == [401, "key:bot", "key:other"]
 
 
 def test_t36_every_key_is_compared_also_after_a_match() -> None:
@@ -207,11 +207,11 @@ def test_t36_nothing_that_is_kept_holds_a_key() -> None:
 @pytest.mark.parametrize(
     "name", ["api_key", "apikey", "x-api-key", "token", "access_token", "key", "Authorization"]
 )
-def test_t36_keys_in_the_url_are_refused_even_when_they_are_good(name: str) -> None:
+async def test_t36_keys_in_the_url_are_refused_even_when_they_are_good(name: str) -> None:
     who = authenticator(("bot", "exk_good"))
     for headers in ([], [("x-api-key", "exk_good")]):
         with pytest.raises(AuthError, match="Credentials in the URL are refused") as caught:
-            who.authenticate(AuthRequest(headers, {name: ["exk_good"]}))
+            await who.authenticate(AuthRequest(headers, {name: ["exk_good"]}))
         assert caught.value.status == 400
         assert "exk_good" not in str(caught.value)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations.fields import SecretRef, is_local_host
 from integrations.shared_config import OAuthOptions
-from proxy.config.callers import AuthConfig
+from proxy.config.callers import AuthConfig, OauthIssuer
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection, NoAuth
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
@@ -111,10 +111,23 @@ def _own_url(view: ConfigView) -> Iterator[Finding]:
     config = view.config
     if config.auth is None or config.auth.oauth is None:
         return
-    for index, issuer in enumerate(config.auth.oauth.authorization_servers):
-        yield from _plain(("auth", "oauth", "authorization_servers", index), issuer, "sign-in")
+    path: Path = ("auth", "oauth")
+    for index, entry in enumerate(config.auth.oauth_entries()):
+        yield from _issuer((*path, index) if isinstance(config.auth.oauth, tuple) else path, entry)
     if config.server.public_url:
         yield from _plain(("server", "public_url"), config.server.public_url, "tokens")
+
+
+def _issuer(path: Path, entry: OauthIssuer) -> Iterator[Finding]:
+    """Whoever could change the answers on their way would decide who may call."""
+    if entry.issuer is not None:
+        yield from _plain((*path, "issuer"), entry.issuer, "sign-in")
+    for index, issuer in enumerate(entry.authorization_servers):
+        yield from _plain((*path, "authorization_servers", index), issuer, "sign-in")
+    if entry.jwks_uri is not None:
+        yield from _plain((*path, "jwks_uri"), entry.jwks_uri, "keys")
+    if entry.introspection is not None and entry.introspection.url is not None:
+        yield from _plain((*path, "introspection", "url"), entry.introspection.url, "tokens")
 
 
 def _has_secrets(headers: Mapping[str, str | SecretRef]) -> bool:

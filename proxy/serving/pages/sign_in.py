@@ -11,7 +11,7 @@ from urllib.parse import quote
 from quart import Response
 from quart import request as quart_request
 
-from proxy.auth import AuthError
+from proxy.auth import AuthError, AuthRequest
 from proxy.principal import Principal
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
@@ -79,16 +79,16 @@ class PageAuth:
         if sign_in is None:
             ended = self._cookie.is_sent(request)
             raise SignInNeeded("Your sign-in has ended." if ended else "", ended=ended)
-        principal = self._principal(request, sign_in.credential, sign_in.workspace)
+        principal = await self._principal(request, sign_in.credential, sign_in.workspace)
         await self._views.admit(f"{principal.workspace_id}/{principal.account_id}")
         return Reader(request, sign_in, principal)
 
-    def _principal(self, request: HttpRequest, credential: str, workspace: str | None) -> Principal:
+    async def _principal(self, request: HttpRequest, credential: str, workspace: str | None) -> Principal:
         headers = {"authorization": f"Bearer {credential}"}
         ip = self._hosts.client_ip(request)
         query = {"workspaceId": workspace} if workspace else {}
         try:
-            return self._gateway.authenticate(headers, query, None, ip, False)
+            return await self._gateway.authenticate(AuthRequest.of(headers, query), ip)
         except AuthError as error:
             if error.status >= 500:
                 raise unavailable(
@@ -121,7 +121,7 @@ class PageAuth:
         ).strip()
         workspace = first_value(form, "workspace").strip() or None
         try:
-            self._check_credential(request, credential, workspace)
+            await self._check_credential(request, credential, workspace)
         except SignInNeeded as refused:
             log.info("pages: sign-in refused ip=%s", ip)
             return self.login_page(
@@ -130,7 +130,7 @@ class PageAuth:
         cookie = self._cookie.set_header(request, self._cookie.new_sign_in(credential, workspace))
         return redirect(safe_next(first_value(form, "next")), {"set-cookie": cookie})
 
-    def _check_credential(self, request: HttpRequest, credential: str, workspace: str | None) -> None:
+    async def _check_credential(self, request: HttpRequest, credential: str, workspace: str | None) -> None:
         """Raises `SignInNeeded` with the reason."""
         if not credential:
             raise SignInNeeded("Please paste a token or key.")
@@ -138,7 +138,7 @@ class PageAuth:
             raise SignInNeeded("This is longer than a browser's cookie can hold.")
         if len(workspace or "") > 200:
             raise SignInNeeded("There is no workspace of such a name.")
-        self._principal(request, credential, workspace)
+        await self._principal(request, credential, workspace)
 
     async def sign_out(self, request: HttpRequest) -> Response:
         form = await self.read_form(request)

@@ -22,6 +22,7 @@ from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RequestRefusal, internal_error
 from proxy.serving.pages import LIST_PATH, PageOptions, add_pages
+from proxy.serving.rest.discovery import add_discovery
 from proxy.serving.rest.front import PublicAddress, add_front
 from proxy.serving.rest.views import QuartView, add_api, refused
 
@@ -53,6 +54,7 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
     app = _app(options.settings)
     _health(app, gateway, drain)
     _operations(app, gateway, _Guard(gateway, options))
+    add_discovery(app, gateway)
     if options.api:
         add_api(app, gateway, drain)
     if options.pages is not None:
@@ -138,15 +140,15 @@ class _Guard:
     def __call__(self, view: QuartView) -> QuartView:
         @wraps(view)
         async def guarded() -> Response:
-            return self._refusal() or await view()
+            return await self._refusal() or await view()
 
         return guarded
 
-    def _refusal(self) -> Response | None:
+    async def _refusal(self) -> Response | None:
         try:
             asked = HttpRequest.of(cast(Any, request.scope))
             ip = self.options.client_ip(asked)
-            check_operator(self._gateway, asked, ip, open_here=self.options.admin_open())
+            await check_operator(self._gateway, asked, ip, open_here=self.options.admin_open())
         except RequestRefusal as refusal:
             return refused(refusal)
         return None

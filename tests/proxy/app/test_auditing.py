@@ -12,7 +12,7 @@ import pytest
 from proxy.app.application import Application
 from proxy.app.options import CannotServe
 from proxy.audit import FileSink, verify
-from proxy.auth import AuthError
+from proxy.auth import AuthError, AuthRequest
 from proxy.executions import SILENT, ExecutionRequest, InteractionDecision
 from proxy.principal import Principal
 from tests.integrations.echo import echo_server
@@ -116,7 +116,7 @@ async def test_who_was_not_let_in_is_told(tmp_path: Path, env: Mapping[str, str]
     async with application_of(tmp_path, config_text(more=audit(path)), env) as application:
         presented = {"authorization": "Bearer exk_not-a-key"}
         with pytest.raises(AuthError):
-            application.gateway.authenticate(presented, {}, None, "203.0.113.9", False)
+            await application.gateway.authenticate(AuthRequest.of(presented, {}), "203.0.113.9")
     failure = read(path)[-1]
     assert (failure["event"], failure["status"], failure["peer"]) == ("auth_failure", 401, "203.0.113.9")
     assert b"exk_not-a-key" not in path.read_bytes()

@@ -13,7 +13,7 @@ import pytest
 
 from integrations.base import Failure
 from proxy.app.application import Application
-from proxy.auth import AuthError, hash_key
+from proxy.auth import AuthError, AuthRequest, hash_key
 from proxy.calls import PlainValue
 from proxy.catalog import PAUSE_RULE
 from proxy.executions import SILENT, ExecutionRequest
@@ -59,10 +59,10 @@ def hearing(words: str) -> Iterator[Notice]:
         logger.removeHandler(handler)
 
 
-def known(
+async def known(
     application: Application, headers: dict[str, str], query: dict[str, str] | None = None
 ) -> Principal:
-    return application.gateway.authenticate(headers, query or {}, None, "127.0.0.1", False)
+    return await application.gateway.authenticate(AuthRequest.of(headers, query or {}), "127.0.0.1")
 
 
 async def reload(application: Application, folder: Path, text: str) -> str:
@@ -81,37 +81,37 @@ async def test_the_local_token(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with application_of(tmp_path, config_text(), env) as application:
         token = application.access.local_token
         assert token is not None
-        local = known(application, {"authorization": f"Bearer {token.reveal()}"})
+        local = await known(application, {"authorization": f"Bearer {token.reveal()}"})
         assert local == LOCAL
         assert application.gateway.is_admin(local)
         with pytest.raises(AuthError) as caught:
-            known(application, {})
+            await known(application, {})
     assert (caught.value.status, caught.value.code) == (401, -32001)
     assert caught.value.www_authenticate == 'Bearer realm="executor"'
 
 
 async def test_keys_and_workspaces(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with application_of(tmp_path, config_text(more=KEYS), env) as application:
-        bot = known(application, {"x-api-key": "k3y"})
+        bot = await known(application, {"x-api-key": "k3y"})
         assert bot == Principal("a", "key:bot", "key", frozenset({"ops"}))
         assert application.gateway.is_admin(bot)
-        guest = known(application, {}, {"workspaceId": "b"})
+        guest = await known(application, {}, {"workspaceId": "b"})
         assert guest == Principal("b", "anonymous", "anonymous")
         assert not application.gateway.is_admin(guest)
         with pytest.raises(AuthError) as caught:
-            known(application, {"x-api-key": "k3y"}, {"workspaceId": "b"})
+            await known(application, {"x-api-key": "k3y"}, {"workspaceId": "b"})
     assert (caught.value.status, caught.value.www_authenticate) == (403, None)
 
 
 async def test_a_key_that_a_reload_removed_is_refused(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with application_of(tmp_path, config_text(more=KEYS), env) as application:
-        known(application, {"x-api-key": "k3y"})
+        await known(application, {"x-api-key": "k3y"})
         assert (
             await reload(application, tmp_path, config_text(more=KEYS.replace(hash_key("k3y"), "0" * 64)))
             == "applied"
         )
         with pytest.raises(AuthError) as caught:
-            known(application, {"x-api-key": "k3y"})
+            await known(application, {"x-api-key": "k3y"})
     assert caught.value.status == 401
 
 

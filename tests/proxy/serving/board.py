@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from integrations.base import Failure
 from integrations.conversation import ElicitAction
-from proxy.auth import AuthError
+from integrations.oauth.errors import DiscoveryFailed
+from proxy.auth import AuthError, AuthRequest
 from proxy.calls import PlainValue, WrongArgument
 from proxy.executions import (
     AskedBy,
@@ -113,6 +114,7 @@ class Board:
     modes: ModeRules = field(default_factory=ModeRules)
     limit: int = 1000
     auth_down: bool = False
+    has_oauth: bool = False
     is_ready: bool = True
     rejects: bool = False
     requests: list[ExecutionRequest] = field(default_factory=list)
@@ -125,27 +127,29 @@ class Board:
     paused: dict[str, Paused] = field(default_factory=dict)
     keys: dict[str, tuple[str, ExecutionResult]] = field(default_factory=dict)
 
-    def authenticate(
-        self,
-        headers: Mapping[str, str],
-        query: Mapping[str, str],
-        path_workspace: str | None,
-        peer_ip: str,
-        anonymous_path: bool,
-    ) -> Principal:
+    async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+        headers, query = dict(request.headers), request.query
         if self.auth_down:
             raise AuthError(503, -32001, "The auth provider does not answer.")
         token = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
         if token not in TOKENS:
             raise AuthError(401, -32001, "A valid bearer token is needed.")
-        if anonymous_path and "workspaceId" not in query:
+        if request.anonymous_path and "workspaceId" not in query:
             raise AuthError(
                 400, -32000, "The query parameter workspaceId is missing: /mcp/anonymous?workspaceId=..."
             )
         principal = TOKENS[token]
-        if path_workspace not in (None, principal.workspace_id):
+        if request.path_workspace not in (None, principal.workspace_id):
             raise AuthError(403, -32001, "This key belongs to another workspace.")
         return principal
+
+    def protected_resource(self, path: str, query: Mapping[str, str]) -> JsonObject | None:
+        return {"resource": f"https://board.example{path}"} if self.has_oauth else None
+
+    async def authorization_server(self) -> JsonObject | None:
+        if self.auth_down:
+            raise DiscoveryFailed("down")
+        return {"issuer": "https://login.example"} if self.has_oauth else None
 
     def is_admin(self, principal: Principal) -> bool:
         return "admins" in principal.groups

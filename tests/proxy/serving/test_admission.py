@@ -29,12 +29,12 @@ from tests.proxy.serving.support import (
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("/mcp", McpRoute("mcp")),
-        ("/mcp/", McpRoute("mcp")),
-        ("/v1/mcp", McpRoute("v1")),
+        ("/mcp", McpRoute("mcp", resource_path="/mcp")),
+        ("/mcp/", McpRoute("mcp", resource_path="/mcp")),
+        ("/v1/mcp", McpRoute("v1", resource_path="/v1/mcp")),
         ("/mcp/anonymous", McpRoute("anonymous", anonymous=True)),
         ("/v1/mcp/anonymous", McpRoute("anonymous", anonymous=True)),
-        ("/ws_team-1.x/mcp", McpRoute("workspace", workspace="ws_team-1.x")),
+        ("/ws_team-1.x/mcp", McpRoute("workspace", "ws_team-1.x", resource_path="/ws_team-1.x/mcp")),
     ],
 )
 def test_mcp_paths(path: str, route: McpRoute) -> None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.auth import AuthRequest
+from proxy.principal import Principal
 from proxy.serving.admission import AdmissionOptions, is_api
 from proxy.serving.app import AppOptions
 from proxy.serving.http.origins import HostRules
-from tests.proxy.serving.board import TOKENS, Board
+from tests.proxy.serving.board import Board
 from tests.proxy.serving.support import serving
 
 BODY_BYTES = AdmissionOptions().max_body_bytes
@@ -38,8 +40,8 @@ async def test_keys_come_in_either_header_and_a_wrong_workspace_is_refused() -> 
 
 async def test_anonymous_callers_share_an_account_and_see_nothing_here() -> None:
     class Open(Board):
-        def authenticate(self, *_: object) -> object:  # type: ignore[override]
-            return type(TOKENS["bob"])("ws_one", "anonymous", "anonymous")
+        async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+            return Principal("ws_one", "anonymous", "anonymous")
 
     async with serving(board=Open()) as server, server.client(None) as client:
         answer = await client.get("/api/executions")

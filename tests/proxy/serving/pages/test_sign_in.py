@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from proxy.auth import AuthRequest
+from proxy.principal import Principal
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import LocalFiles
 from tests.proxy.serving.board import TOKENS, Board
@@ -82,9 +85,9 @@ async def test_a_key_that_is_gone_is_out_with_the_next_request() -> None:
     class Revoking(Board):
         gone = False
 
-        def authenticate(self, headers, query, path_workspace, peer_ip, anonymous_path):  # type: ignore[no-untyped-def]
-            headers = {} if self.gone else headers
-            return super().authenticate(headers, query, path_workspace, peer_ip, anonymous_path)
+        async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+            asked = replace(request, headers=()) if self.gone else request
+            return await super().authenticate(asked, peer_ip)
 
     board = Revoking()
     here = site(board=board)
@@ -225,8 +228,8 @@ async def test_the_workspace_is_kept_with_the_sign_in() -> None:
     asked_for: list[str | None] = []
 
     class Spaces(Board):
-        def authenticate(self, headers, query, path_workspace, peer_ip, anonymous_path):  # type: ignore[no-untyped-def]
-            asked_for.append(query.get("workspaceId"))
+        async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
+            asked_for.append(dict(request.query).get("workspaceId", [None])[0])
             return TOKENS["bob"]
 
     async with site(board=Spaces()).browser() as browser:

@@ -1,0 +1,1 @@
+"""OAuth servers that tests talk to."""
