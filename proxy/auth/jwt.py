@@ -17,11 +17,13 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, Key, OctKey, OKPKey, RSAKey
+
+from integrations.oauth.client import KeyType
 
 LONGEST_TOKEN: Final = 16_384
 """Characters. Tokens with hundreds of groups have about half of that."""
@@ -196,7 +198,7 @@ def public_keys(document: Mapping[str, Any]) -> tuple[Key, ...]:
 
 
 def _public_key(entry: Any) -> Key | None:
-    if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
+    if not isinstance(entry, dict) or entry.get("kty") not in get_args(KeyType):
         return None
     # What a set wrongly publishes of a private key is not kept.
     shown = {name: value for name, value in entry.items() if name not in _PRIVATE}
