@@ -180,6 +180,7 @@ class PreparedCall:
     `arguments` is the canonical form that policies judge and people approve: exactly what will be sent.
     `summary` is one line for people (`PATCH https://api.example.com/repos/o/r`). `plan` is private to the kind.
     `key_header`: the call may be repeated when every attempt sends the same `idempotency_key` in this header.
+    `tenant`: for whom it is sent; calls of different tenants never share a connection to the upstream.
     """
 
     tool: ToolDefinition
@@ -188,6 +189,7 @@ class PreparedCall:
     plan: Any
     key_header: str | None = None
     idempotency_key: str | None = None
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ async def post(
     deadline: float,
     max_bytes: int,
     allow: EgressRules,
+    tenant: str = "",
 ) -> HttpResponse:
     """The answer. 307 and 308 within the origin are followed, at most five times; any other redirect is the
     answer itself. `deadline` is a reading of `time.monotonic()`. Raises `HttpError`.
@@ -46,7 +47,14 @@ async def post(
         if remaining <= 0:
             raise TimedOut("the deadline passed", sent=True)
         response = await http.request(
-            "POST", url, headers, body, timeout_seconds=remaining, max_bytes=max_bytes, allow=allow
+            "POST",
+            url,
+            headers,
+            body,
+            timeout_seconds=remaining,
+            max_bytes=max_bytes,
+            allow=allow,
+            tenant=tenant,
         )
         target = redirected(response)
         followed += 1

@@ -74,6 +74,7 @@ class GraphQlUpstream:
                 deadline=deadline,
                 max_bytes=self._max_bytes,
                 allow=self._egress,
+                tenant=call.tenant,
             )
             return read_response(response), response
 

@@ -1,4 +1,4 @@
-"""`HttpClient`: one request in, one bounded response out. Pools are per owner, egress rules and transport."""
+"""`HttpClient`: one request in, one bounded response out. Pools are per owner, tenant, egress rules and transport."""
 
 from __future__ import annotations
 
@@ -64,17 +64,18 @@ class _Call:
     max_bytes: int
     allow: EgressRules
     partial: Collection[str]
+    tenant: str
 
 
-_PoolKey = tuple[str, EgressRules, TransportOptions, bool, tuple[object, ...]]
+_PoolKey = tuple[str, str, EgressRules, TransportOptions, bool, tuple[object, ...]]
 
 
 class HttpClient:
     """The guarded client. Opened and closed by the composition root with `async with`; safe for many tasks.
 
-    A connection made for one owner, under one set of egress rules, or over one transport, is never used for another:
-    each has its own pools, one for plain http and one for https. `stamp` returns headers that are added to every
-    request (trace context).
+    A connection made for one owner or tenant, under one set of egress rules, or over one transport, is never used for
+    another: each has its own pools, one for plain http and one for https. `stamp` returns headers that are added to
+    every request (trace context).
     """
 
     def __init__(
@@ -111,13 +112,15 @@ class HttpClient:
         max_bytes: int,
         allow: EgressRules,
         partial: Collection[str] = (),
+        tenant: str = "",
     ) -> HttpResponse:
         """Send one request and read the whole answer. Raises the `HttpError` tree; follows no redirect.
 
         `partial`: media types (without parameters) for which a limit of time or size ends the reading and
-        keeps what has arrived, instead of failing: streams that may never end.
+        keeps what has arrived, instead of failing: streams that may never end. Connections that were made for one
+        `tenant` carry requests of no other.
         """
-        call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial)
+        call = _Call(method, url, headers, body, timeout_seconds, max_bytes, allow, partial, tenant)
         return await self._send(call, DIRECT)
 
     def through(self, choose: ChooseTransport, owner: str = "") -> HttpClient:
@@ -133,7 +136,10 @@ class HttpClient:
         headers = [*call.headers, *self._stamp()]
         request = _build(call.method, target, headers, call.body, call.timeout_seconds)
         pool = await self._pool(
-            call.allow, transport, target.scheme == "https" or transport.proxy is not None, owner
+            call.allow,
+            transport,
+            target.scheme == "https" or transport.proxy is not None,
+            (owner, call.tenant),
         )
         reading = _Reading(call.url, call.max_bytes, frozenset(call.partial), call.method.upper() == "HEAD")
         try:
@@ -152,9 +158,9 @@ class HttpClient:
         return reading.response()
 
     async def _pool(
-        self, rules: EgressRules, transport: TransportOptions, secure: bool, owner: str
+        self, rules: EgressRules, transport: TransportOptions, secure: bool, whose: tuple[str, str]
     ) -> httpcore2.AsyncConnectionPool:
-        key = (owner, rules, transport, secure, transport.stamps())
+        key = (*whose, rules, transport, secure, transport.stamps())
         pool = self._pools.get(key)
         if pool is None:
             context = self._context(transport, secure)

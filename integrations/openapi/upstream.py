@@ -113,7 +113,7 @@ class OpenApiUpstream:
             return problem.failure
 
         async def attempt() -> tuple[Result, HttpResponse]:
-            response, refusal = await self._send(ready, deadline)
+            response, refusal = await self._send(ready, deadline, call.tenant)
             if refusal is not None:
                 return refusal, response
             kind = response.header("content-type")
@@ -137,7 +137,9 @@ class OpenApiUpstream:
             return _naming(failure, error.problems, self._validate)
         return failure
 
-    async def _send(self, request: OutgoingRequest, deadline: float) -> tuple[HttpResponse, Failure | None]:
+    async def _send(
+        self, request: OutgoingRequest, deadline: float, tenant: str
+    ) -> tuple[HttpResponse, Failure | None]:
         """Follow at most five redirects, none to another tool: it would run unjudged. Bodies and credentials never
         travel to another origin.
         """
@@ -151,7 +153,7 @@ class OpenApiUpstream:
                 raise TimedOut("the deadline passed", sent=True)
             response = await self._http.request(
                 method, url, headers, body,
-                timeout_seconds=remaining, max_bytes=self._max_bytes, allow=rules, partial=STREAMS,
+                timeout_seconds=remaining, max_bytes=self._max_bytes, allow=rules, partial=STREAMS, tenant=tenant,
             )  # fmt: skip
             target = redirected(response)
             if target is None or left == 0:

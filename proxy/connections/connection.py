@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from integrations.base import Credential, Failure, JsonObject, PreparedCall, Result, Upstream
@@ -107,6 +107,8 @@ class OpenConnection:
         except SecretMissing as missing:
             return Failure("connection_value_missing", f"{self.prefix}: {missing}")
         seconds = min(timeout_seconds, self.timeout_seconds)
+        if principal is not None:
+            call = replace(call, tenant=principal.workspace_id)
         if self.session is not None:
             return await self.session.converse(call, seconds, conversation)
         if self.oauth is None:

@@ -43,9 +43,11 @@ async def sending(answer: bytes) -> AsyncIterator[tuple[int, list[int]]]:
         yield server.sockets[0].getsockname()[1], counts
 
 
-async def ask(http: HttpClient, url: str) -> bytes:
+async def ask(http: HttpClient, url: str, tenant: str = "") -> bytes:
     rules = EgressRules(origins=frozenset({url}))
-    answer = await http.request("GET", f"{url}/", [], None, timeout_seconds=10, max_bytes=100, allow=rules)
+    answer = await http.request(
+        "GET", f"{url}/", [], None, timeout_seconds=10, max_bytes=100, allow=rules, tenant=tenant
+    )
     return answer.body
 
 
@@ -109,4 +111,12 @@ async def test_connections_are_kept_for_their_owner_only() -> None:
         ann, ben = (http.through(TransportOptions, owner) for owner in ("ann", "ben"))
         for client in (ann, ben, ann, ben, http.through(TransportOptions, "ann")):
             assert await ask(client, f"http://127.0.0.1:{port}") == b"mine"
+        assert counts == [3, 2]
+
+
+async def test_connections_are_kept_for_their_tenant_only() -> None:
+    async with sending(HONEST) as (port, counts), HttpClient() as http:
+        client = http.through(TransportOptions, "ann")
+        for tenant in ("red", "blue", "red", "blue", "red"):
+            assert await ask(client, f"http://127.0.0.1:{port}", tenant) == b"mine"
         assert counts == [3, 2]

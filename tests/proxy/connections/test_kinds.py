@@ -10,6 +10,7 @@ import orjson
 from integrations.base import JsonObject
 from integrations.openapi.config import OpenApi
 from proxy.connections.kinds import document_files, source_key, spec_source
+from proxy.principal import Principal
 from tests.integrations.echo import Reply, echo_server
 from tests.integrations.http.test_leftovers import HONEST, sending
 from tests.integrations.tls import Authority, forward_proxy, tls_in_front_of
@@ -208,4 +209,16 @@ async def test_two_connections_of_an_integration_do_not_share_an_upstream_connec
             opened = await connections.open(config_of(tmp_path, text))
             for name in ("main", "two", "main", "two", "main"):
                 await call(opened.connections[f"shop.org.{name}"], "items.get", {"id": "1"})
+        assert counts == [3, 2]
+
+
+async def test_workspaces_share_no_connection_to_an_upstream(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with sending(HONEST) as (port, counts):
+        text = config_text(inline(shop(f"http://127.0.0.1:{port}")))
+        text = text.replace("  shop.org.main:", "  shop.org.two: {}\n  shop.org.main:")
+        async with connections_in(env) as connections:
+            opened = await connections.open(config_of(tmp_path, text))
+            for space in ("red", "blue", "red", "blue", "red"):
+                caller = Principal(space, "key:ann", "key")
+                await call(opened.connections["shop.org.main"], "items.get", {"id": "1"}, caller)
         assert counts == [3, 2]
