@@ -29,9 +29,11 @@ _CONTAINERS = {
 
 @dataclass(slots=True)
 class GivenArguments:
-    """Arguments sorted by where they go. `pointers` says where each parameter value stood, for messages."""
+    """Arguments sorted by where they go. `pointers` says where each parameter value stood, and `originals` what it was
+    before it took the form in which it is sent: both for messages."""
 
     values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    originals: dict[tuple[str, str], Any] = field(default_factory=dict)
     pointers: dict[tuple[str, str], str] = field(default_factory=dict)
     body: Any = MISSING
     body_base64: Any = MISSING

@@ -105,6 +105,7 @@ def _settle(closure: Closure, given: GivenArguments, media: Media | None) -> Med
         reserved = parameter.location == "path" and "{+" + parameter.name + "}" in closure.binding.path
         with _Refusing(given, given.pointers[key]):
             schema = closure.text_schema(*key)
+            given.originals[key] = given.values[key]
             given.values[key] = parameter_value(parameter, schema, given.values[key], reserved=reserved)
         if is_nothing(parameter, given.values[key]):
             del given.values[key]

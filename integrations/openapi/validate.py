@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from jsonschema import ValidationError
 from integrations.base import Problem
 from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_xml
 from integrations.http.toolfile import is_tool_file
+from integrations.lossless import typescript
 from integrations.openapi.arguments import MISSING, GivenArguments
 from integrations.openapi.binding import Media
 from integrations.openapi.bodies import takes_parts
@@ -74,7 +75,8 @@ def check_values(
         if parameter.allow_empty and value == "":
             continue
         schema, pointer = closure.parameters[key], given.pointers[key]
-        out += _textual_problems(check, schema, value, pointer, optional=not parameter.required)
+        found = _textual_problems(check, schema, value, pointer, optional=not parameter.required)
+        out += [_as_given(one, given, key) for one in found]
     if media is not None and given.body is not MISSING:
         found = _body_problems(check, media, given.body)
         if found and is_json(media.essence):
@@ -84,6 +86,15 @@ def check_values(
         fitting = _fitting_type(check, given, media) if found else []
         out += [*found[: _MAX_PROBLEMS - len(fitting)], *fitting]
     return out[:_MAX_PROBLEMS]
+
+
+def _as_given(problem: Problem, given: GivenArguments, key: tuple[str, str]) -> Problem:
+    """The problem with the value as it was given, before it took the form of its text."""
+    value, original = given.values[key], given.originals.get(key)
+    if original is None or problem.pointer != given.pointers[key]:
+        return problem
+    before, found, after = problem.reason.rpartition(typescript(value))
+    return replace(problem, reason=f"{before}{typescript(original)}{after}") if found else problem
 
 
 def _fitting_type(check: _Check, given: GivenArguments, media: Media) -> list[Problem]:

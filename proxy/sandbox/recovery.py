@@ -32,7 +32,10 @@ from proxy.sandbox.tokens import Token, Tokens
 _FENCE = re.compile(r"^[ \t]*```[ \t]*[\w+.-]*[ \t]*\r?$", re.MULTILINE)
 _FENCE_END = re.compile(r"^[ \t]*```", re.MULTILINE)
 _ONE_LINE_FENCE = re.compile(r"\s*```(?:(?:js|javascript|ts|typescript|jsx|tsx)\b)?(.*?)```\s*", re.DOTALL)
-_LONG_LITERAL = re.compile(r"\d[\d_]{15}|0[xXoObB][\d_a-fA-F]{14}")
+_LONG_LITERAL = re.compile(r"\d[\d_.]{15}|0[xXoObB][\d_a-fA-F]{14}")
+_POINTED = re.compile(
+    r"(?P<digits>\d{1,40})(?P<point>\.)?(?P<fraction>\d{1,40})?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
+)
 _MODULES = re.compile(r"\b(?:import|export)\b")
 _UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b")
 _SAFE_INTEGER = 2**53 - 1
@@ -131,9 +134,15 @@ def _exact_integers(source: str, tokens: Tokens) -> tuple[str, tuple[tuple[int, 
     shifts: list[tuple[int, int, int]] = []
     done = 0
     for kind, text, at in tokens.items:
-        if kind != "number" or len(text) < 16 or not _is_unsafe(text):
+        if kind != "number" or len(text) < 16:
             continue
         end = at + len(text)
+        if (whole := _whole(text)) is not None:
+            parts += (source[done:at], f"{whole}n".ljust(len(text)))
+            done = end
+            continue
+        if not _is_unsafe(text):
+            continue
         line, column = place_at(source, end)
         column += sum(width for row, _, width in shifts if row == line)
         shifts.append((line, column, 1))
@@ -147,6 +156,22 @@ def _is_unsafe(literal: str) -> bool:
         return int(literal, 0) > _SAFE_INTEGER
     except ValueError:  # a fraction, an exponent, a BigInt already, or more digits than Python reads
         return literal.isdigit()
+
+
+def _whole(literal: str) -> str | None:
+    """The digits of a literal with a point or an exponent that writes each digit of an integer beyond 2^53 - 1, such as
+    `9007199254740993.0`, where a number would be another one. Trailing zeros that only an exponent makes are a size,
+    and no id: `6.02214076e23` stays a number.
+    """
+    found = _POINTED.fullmatch(literal.replace("_", ""))
+    if found is None or not (found["point"] or found["exponent"]):
+        return None
+    fraction = (found["fraction"] or "").rstrip("0")
+    digits, exponent = found["digits"] + fraction, int(found["exponent"] or 0)
+    if exponent != len(fraction) or int(digits) <= _SAFE_INTEGER:
+        return None
+    whole = str(int(digits))
+    return whole if int(float(literal.replace("_", ""))) != int(whole) else None
 
 
 def unfence(code: str) -> str:

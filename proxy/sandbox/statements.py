@@ -109,11 +109,21 @@ def is_declaration(items: list[Token], index: int) -> bool:
     return index > 0 and _word(items, index - 1) in ("function", "class", "*") and items[index][0] == "name"
 
 
+def _declares_function(items: list[Token], index: int) -> bool:
+    index += _word(items, index) == "async"
+    if _word(items, index) != "function":
+        return False
+    index += 2 if _word(items, index + 1) == "*" else 1
+    return index < len(items) and items[index][0] == "name"
+
+
 def last_expression(items: list[Token], begins: list[int]) -> int | None:
-    """The offset at which the last of several statements begins, if it looks like an expression."""
+    """The offset at which the last of several statements begins, if it looks like an expression. Functions declared
+    behind it were there before, so they do not count.
+    """
     if len(begins) < 2:
         return None
-    index = begins[-1]
+    index = next((one for one in reversed(begins) if not _declares_function(items, one)), begins[-1])
     kind, word, at = items[index]
     following = items[index + 1] if index + 1 < len(items) else ("", "", 0)
     if word in _NO_EXPRESSION or word in ("{", "}", "@") or following[1] == ":":
@@ -209,7 +219,10 @@ def _without_default(text: str, items: list[Token], index: int) -> tuple[str, st
     name = index + 2
     while _word(items, name) in ("async", "function", "class", "abstract", "*"):
         name += 1
-    if name > index + 2 and name < len(items) and items[name][0] == "name" and items[name - 1][1] != "async":
+    named = (
+        name < len(items) and items[name][0] == "name" and _word(items, name) not in ("extends", "implements")
+    )
+    if name > index + 2 and named and items[name - 1][1] != "async":
         return _blanked(text, at, end), items[name][1]
     return text[:at] + _DEFAULT + blank(text[at + len(_DEFAULT) : end]) + text[end:], "$default"
 

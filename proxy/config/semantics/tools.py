@@ -32,7 +32,7 @@ MOST_SUGGESTIONS: Final = 50
 """Beyond so many patterns that reach nothing the rest get none: each costs a walk through the names."""
 
 MOST_SCHEMAS: Final = 400
-"""So many schemas are looked into for conditions; of what is then still open nothing is claimed."""
+"""So many schemas are looked into for conditions; of what is then still open nothing is claimed, and that is said."""
 
 _NAMED: Final = 4
 
@@ -207,6 +207,10 @@ class _Check:
         if known is None and self._schemas > 0:
             self._schemas -= 1
             known = self._read[tool] = DeclaredArguments(self._known.schema_of(*tool))
+        if known is None:
+            self.unchecked[tool[0]] = (
+                f"conditions were compared with the arguments of {MOST_SCHEMAS} tools only"
+            )
         return known
 
     # ---- rate limits -----------------------------------------------------------------------------------------------

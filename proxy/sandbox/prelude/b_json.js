@@ -36,14 +36,16 @@ function restoreBigInts(event) {
 
 // The reader of agent code keeps them too: JSON.parse of an id beyond 2^53 gives a BigInt, never another id.
 const realParse = JSON.parse;
-const LONG_NUMBER = /\d{16}/;
+const LONG_NUMBER = /\d{16}|[eE]\+?\d{3}/;
 const JSON_ATOM = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const isUnsafe = (text) => test(/^-?\d{16,}$/, text) && !Number.isSafeInteger(+text);
+
+const isBeyond = (text) => text[0] !== '"' && (+text === Infinity || +text === -Infinity);  // of a double: stays as it is written
 
 define(JSON, "parse", function parse(text, reviver) {
   if (typeof text !== "string" || !test(LONG_NUMBER, text)) return realParse(text, reviver);
   realParse(text);
-  const marked = replace(text, JSON_ATOM, (atom) => (isUnsafe(atom) ? `"\\u0001big:${atom}"` : atom));
+  const marked = replace(text, JSON_ATOM, (atom) => (isUnsafe(atom) ? `"\\u0001big:${atom}"` : isBeyond(atom) ? `"${atom}"` : atom));
   return realParse(marked, function (key, value) {
     const held = typeof value === "string" && startsWith(value, BIG_MARK) ? BigInt(slice(value, BIG_MARK.length)) : value;
     return typeof reviver === "function" ? apply(reviver, this, [key, held]) : held;
@@ -83,7 +85,7 @@ const signOf = (result) => (typeof result === "bigint" ? (result < 0n ? -1 : res
 // The same value with every integer as BigInt, or (`exact` false) with every BigInt as the nearest number.
 function view(value, exact) {
   if (typeof value === "number") return exact && Number.isInteger(value) ? BigInt(value) : value;
-  if (typeof value === "bigint") return exact ? value : Number(value);
+  if (typeof value === "bigint") return exact ? value : RealNumber(value);
   const plain = value !== null && typeof value === "object" && (isArray(value) || getPrototypeOf(value) === Object.prototype);
   return plain ? new Proxy({}, { get: (_, key) => view(value[key], exact) }) : value;
 }

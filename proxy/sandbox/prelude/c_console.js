@@ -20,11 +20,16 @@ function takeLogs() { const taken = logs; logs = ""; return taken; }
 function describeText(value) {
   if (typeof value === "string") return value;
   if (typeof value === "bigint") return bigToString(value) + "n";
-  if (typeof value === "function") return toolPaths.has(value) ? `[tool ${toolPaths.get(value)}]` : `[Function ${value.name}]`;
+  if (typeof value === "function") return toolPaths.has(value) ? `[tool ${toolPaths.get(value)}]` : nameOf(value);
   if (value === null || typeof value !== "object") return String(value);
   if (value instanceof RealPromise) return unfinished(value);
   if (value instanceof RealError) return `${value.name}: ${value.message}\n${value.stack}`.trimEnd();
   try { return stringify(value, showInside) ?? "[object]"; } catch { return describeOpaque(value); }
+}
+
+function nameOf(value) {
+  const name = typeof value.name === "string" && value.name !== "$default" ? value.name : "";
+  return `[${isClass(value) ? "class" : "Function"}${name ? " " : ""}${name}]`;
 }
 
 function describeOpaque(value) {

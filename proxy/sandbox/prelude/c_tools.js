@@ -6,6 +6,7 @@ define(globalThis, "emit", function emit(value) {
   const text = toJson(value);
   if (text === undefined) throw new TypeError("emit needs a value that can be written as JSON");
   if (sawPromise) throw new TypeError("emit: the value contains a promise: await it first");
+  noteLost("What was emitted", value, text);
   emitted += byteLength(text, limits.emitBytes);
   if (emitted > limits.emitBytes) throw new RangeError(`emit: more than ${limits.emitBytes} bytes in one execution`);
   emits += (emits ? "," : "") + text;
@@ -40,6 +41,7 @@ function callTool(path, args) {
     throw new TypeError(`tools.${path}: the argument must be one object, such as {id: 1}; got ${got}`);
   }
   const text = toArguments(input);
+  checkArguments(path, input, text);
   if (sawPromise) throw new TypeError(`tools.${path}: the argument contains a promise: await it first`);
   if (typeof text !== "string" || text[0] !== "{") {
     throw new TypeError(`tools.${path}: the argument must be a plain object`);

@@ -173,9 +173,12 @@ function begin(start) {
 function launch(compiled, callIt) {
   let result = compiled.run();
   if (callIt && compiled.expression) result = then(result, (value) => value());
-  else if (callDefault) result = then(result, (value) => (typeof value === "function" ? value() : value));
+  else if (callDefault) result = then(result, (value) => (typeof value === "function" && !isClass(value) ? value() : value));
   then(result, finish, fail);
 }
+
+const isClass = (value) => startsWith(functionText(value), "class");
+const functionText = uncurry(Function.prototype.toString);
 
 // ---- outcome ---------------------------------------------------------------------------------------------------
 function finish(value) {
@@ -183,6 +186,7 @@ function finish(value) {
   try {
     text = toJson(value);
     if (sawPromise) return void then(awaitInside(value), finish, fail);
+    noteLost("The result", value, text);
     if (text === undefined && value !== undefined) writeLog("warn", `The result is lost: ${describeText(value)} is no JSON. Return its value.`);
   } catch (error) {
     if (isMemory(error)) return fail(error);
@@ -196,16 +200,22 @@ function finish(value) {
   outcome = `"ok":true${text === undefined ? "" : `,"value":${text}`}`;
 }
 
+// Without memory for an error the engine throws null, and without memory for its text an empty message. Code that
+// throws null itself says so.
+const THROWS_NULL = /\bthrow\s+null\b|\breject\s*\(\s*null\b/;
+function threwNull() {
+  for (let i = 0; i < sourceLines.length; i++) if (test(THROWS_NULL, sourceLines[i])) return true;
+  return false;
+}
+
 function isMemory(error) {
-  // What is thrown when not even the text can be made has an empty message.
-  return error === null || (error instanceof InternalError && (error.message === "out of memory" || error.message === ""));
+  return (error === null && !threwNull()) || (error instanceof InternalError && (error.message === "out of memory" || error.message === ""));
 }
 const { InternalError } = globalThis;
 
 function fail(error) {
   if (isMemory(error)) {
-    const why = error === null ? `${MEMORY_MESSAGE} (Or it threw null.)` : MEMORY_MESSAGE;
-    return finishWithError("limit", "MemoryLimitError", why, stackOf(error), error && placeOf(error));
+    return finishWithError("limit", "MemoryLimitError", MEMORY_MESSAGE, stackOf(error), error && placeOf(error));
   }
   let name = "Error";
   let message;
@@ -213,9 +223,9 @@ function fail(error) {
     if (error instanceof RealError) { name = `${error.name}`; message = `${error.message}`; }
     else message = describeText(error);
   } catch { message = "a value that cannot be shown was thrown"; }
-  const near = typeof error === "object" ? getNear(nearPlaces, error) : undefined;
+  const near = typeof error === "object" && error !== null ? getNear(nearPlaces, error) : undefined;
   finishWithError("error", name, message, stackOf(error), near ? null : placeOf(error), near,
-    (typeof error === "object" && getNear(throwers, error)) || name);
+    (typeof error === "object" && error !== null && getNear(throwers, error)) || name);
 }
 
 function stackOf(error) {

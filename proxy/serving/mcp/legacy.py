@@ -141,10 +141,12 @@ class LegacyEndpoint:
             raise RequestRefusal("bad_request", "Invalid request: this session is initialized already.")
         self._drain.refuse_new_work()
         requested_mode = requested_mode_of(request.query)
-        choose(self._gateway.elicitation(principal), requested_mode)
+        mode = choose(self._gateway.elicitation(principal), requested_mode).mode
+        if mode == "native" and not _can_be_asked(call):
+            mode = "model"
         options = self._server.create_initialization_options(NotificationOptions(tools_changed=True))
         options = options.model_copy(
-            update={"instructions": instructions(self._gateway, ClientContext(principal))}
+            update={"instructions": instructions(self._gateway, ClientContext(principal), mode)}
         )
         outcome, handshake = await sdk.serve_initialize(
             self._server, call, options, ClientContext(principal, requested_mode=requested_mode)
@@ -246,6 +248,11 @@ def _hand_over(session: HandshakeSession, identifier: Any, raw: JsonObject) -> b
         return False
     waiting.set_result(raw)
     return True
+
+
+def _can_be_asked(call: JsonRpcMessage) -> bool:
+    capabilities = (call.params or {}).get("capabilities")
+    return isinstance(capabilities, dict) and capabilities.get("elicitation") is not None
 
 
 def _cancel(session: HandshakeSession, identifier: RequestId) -> bool:

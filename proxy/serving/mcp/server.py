@@ -21,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 
 from integrations.base import JsonObject
 from integrations.lossless import object_from
+from proxy.config import ElicitationMode
 from proxy.executions import OUTPUT_SCHEMA
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import FAULTS, RequestRefusal, internal_error
@@ -102,16 +103,17 @@ def _caller(context: ServerRequestContext[Any, Any]) -> str:
     return f"{principal.workspace_id}\n{principal.account_id}"
 
 
-def instructions(gateway: Gateway, client: ClientContext) -> str:
+def instructions(gateway: Gateway, client: ClientContext, mode: ElicitationMode = "model") -> str:
     """The server's `instructions` for one caller, made anew at each handshake or discovery: how to begin, and what the
-    description of `execute` had no room for."""
-    _, revision = gateway.description(client.principal)
+    description of `execute`, which says who is asked in this mode, had no room for."""
+    rule = tools.PAUSE_RULES[mode]
+    _, revision = gateway.description(client.principal, rule)
     text = (
         "This server runs JavaScript against the integrations of one workspace. Call `execute`; its "
         "description lists what is connected. Inside the code, `tools.search` and `tools.describe.tool` "
         f"always show what is current. Workspace {client.principal.workspace_id}, catalog revision {revision}."
     )
-    more = gateway.continuation(client.principal)
+    more = gateway.continuation(client.principal, rule)
     return f"{text}\n\n{more}" if more else text
 
 
@@ -159,7 +161,8 @@ class Handlers:
             tools=types.ToolsCapability(list_changed=True), logging=types.LoggingCapability()
         )
         with _only_mcp_errors():
-            text = instructions(self._gateway, context.lifespan_context)
+            mode = self._tool_calls.elicitation_path(context).mode
+            text = instructions(self._gateway, context.lifespan_context, mode)
         return types.DiscoverResult(
             supported_versions=list(sdk.MODERN_VERSIONS), capabilities=server_capabilities, instructions=text
         )

@@ -26,12 +26,14 @@ from proxy.config import ElicitationMode
 from proxy.principal import Principal
 from proxy.serving.drain import Drain
 from proxy.serving.gateway import Gateway
+from proxy.serving.http.errors import RequestRefusal
 from proxy.serving.mcp.client import ClientContext
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.modern import ChangeStreams
 from proxy.serving.mcp.pauses import Pauses
 from proxy.serving.mcp.server import build_server, instructions
 from proxy.serving.mcp.tool_calls import ServerOptions
+from proxy.serving.modes import choose
 
 
 async def serve_stdio(
@@ -48,7 +50,9 @@ async def serve_stdio(
     # The client's leaving ends everything, so there is nothing to drain.
     pauses = Pauses(gateway, seals or Seals(), Drain())
     server = build_server(gateway, changes, pauses, options or ServerOptions(), client)
-    server.instructions = instructions(gateway, client)
+    with suppress(RequestRefusal):  # a mode that is not granted is told in every answer
+        mode = choose(gateway.elicitation(principal), requested_mode).mode
+        server.instructions = instructions(gateway, client, mode)
     try:
         async with (
             _stdin() as lines,

@@ -16,6 +16,8 @@ MODULES: Table = [
         7,
     ),
     ("export async function main() { return 7 }", 7),
+    ("export default class A { m() { return 1 } }", NOTHING),
+    ("export default class extends Map {}", NOTHING),
     (
         "export const a = 1;\nexport class B {}\nexport enum C { D }\nreturn [a, typeof B, C.D]",
         [1, "function", 0],
@@ -71,6 +73,16 @@ LAST: Table = [
     ("a: for (;;) { break a }", NOTHING),
     ("const x = 1; return x; x", 1),
     ("if (true) return 2; 'other'", 2),
+    # A function declared behind the last expression was there before it.
+    ("main()\nasync function main() { return 5 }", 5),
+    ("await main();\nasync function main() { return 5 }", 5),
+    ("const x = 5;\nmain();\nfunction main() { return x }\nfunction* other() {}", 5),
+    ("x();\ntype X = 5;\nfunction x(): X { return 5 }", 5),
+    ("main();\ninterface A {}\nasync function main() { return 3 }", 3),
+    ("console.log(1)\nfunction f() {}", NOTHING),
+    ("f();\nlet a = 1;\nfunction f() { return 2 }", NOTHING),
+    ("function f() { return 1 }\nfunction g() { return 2 }", NOTHING),
+    ("if (1) f()\nfunction f() { return 1 }", NOTHING),
 ]
 
 

@@ -166,7 +166,7 @@ class Board:
         return f"Runs code. Connected: demo (revision {self.revision}). {pause_rule}", f"r{self.revision}"
 
     def continuation(self, principal: Principal, pause_rule: str = "") -> str:
-        return "More tools: demo.list()"
+        return f"More tools: demo.list(). {pause_rule}"
 
     def elicitation(self, principal: Principal) -> ModeRules:
         return self.modes

@@ -17,8 +17,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
+from proxy.config import ElicitationMode
 from proxy.serving.app import AppOptions, ServingApp
 from proxy.serving.drain import Drain
+from proxy.serving.mcp.tools import PAUSE_RULES
+from proxy.serving.modes import ModeRules
 from proxy.state.memory import MemoryState
 from tests.proxy.serving.support import (
     Board,
@@ -87,6 +90,28 @@ async def test_capabilities_and_instructions(mode: str) -> None:
         assert client.server_capabilities.tools.list_changed is True
         assert client.server_capabilities.logging is not None
         assert "catalog revision r1.\n\nMore tools: demo.list()" in (client.instructions or "")
+
+
+# What the config says, where the client connects, and which mode it gets: it cannot be asked.
+MODES: list[tuple[ElicitationMode, str, ElicitationMode]] = [
+    ("model", "/mcp", "model"),
+    ("browser", "/mcp", "browser"),
+    ("model", "/mcp?elicitation_mode=browser", "browser"),
+    ("native", "/mcp", "model"),
+]
+
+
+@ERAS
+async def test_instructions_go_on_from_the_description_of_the_same_mode(mode: str) -> None:
+    """A rule of another length would end that elsewhere, and lose or repeat tools."""
+    for rules, path, word in MODES:
+        async with (
+            serving(board=Board(modes=ModeRules(rules))) as server,
+            connected(server, "auto" if mode == MODERN else mode, path=path) as client,
+        ):
+            description = (await client.list_tools()).tools[0].description or ""
+            assert PAUSE_RULES[word] in description
+            assert PAUSE_RULES[word] in (client.instructions or "")
 
 
 @ERAS

@@ -9,7 +9,7 @@ import pytest
 
 from policies import KnownTools
 from proxy.config.locations import Finding
-from proxy.config.semantics.tools import MOST_SUGGESTIONS, ToolsAsKnown, check_tools
+from proxy.config.semantics.tools import MOST_SCHEMAS, MOST_SUGGESTIONS, ToolsAsKnown, check_tools
 from tests.proxy.config.texts import valid
 
 HEAD = """version: 1
@@ -108,6 +108,15 @@ def test_what_was_not_checked_is_told() -> None:
         assert unchecked(rule(text)) == {"m.org.main": "not started"}
     filters = HEAD.replace("command: [m]", "command: [m], include: [x]") % ""
     assert unchecked(filters) == {"m.org.main": "not started"}
+
+
+def test_conditions_over_more_tools_than_are_looked_into_are_told() -> None:
+    view = valid(rule("pattern: 't.*', action: block, when: {zzz: {equals: 5}}")).view
+    assert view is not None
+    many = [f"t.n{number}" for number in range(MOST_SCHEMAS + 1)]
+    told = check_tools(view, known(many)).unchecked
+    assert set(told) <= {"t.org.main", "t.user.me"}
+    assert told["t.org.main"] == "conditions were compared with the arguments of 400 tools only"
 
 
 def test_rules_of_a_workspace_see_its_tools() -> None:

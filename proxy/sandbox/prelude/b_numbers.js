@@ -1,0 +1,97 @@
+// Numbers are exact up to 2^53 - 1. What makes another number of a text says so; what it made is not sent to a tool: it
+// would name another record. What JSON has no number for is not sent either.
+const RealNumber = Number;
+const { isSafeInteger } = Number;
+const DIGITS = /^\s*([+-]?)0*(\d{16,4300})(?:\.0*)?\s*$/;
+const LEADING_DIGITS = /^\s*([+-]?)0*(\d{16,4300})/;
+const MANY_DIGITS = /\d{16}/;
+const rounded = new RealMap();  // a number that stands for another one: the text that was read, and what read it
+const MOST_ROUNDED = 100_000;
+let notedRounding = false;
+
+function noteRounding(text, pattern, value, reader) {
+  const found = typeof text === "string" && text.length > 15 && isLarge(value) ? exec(pattern, text) : null;
+  if (found === null) return value;
+  const digits = (found[1] === "-" ? "-" : "") + found[2];
+  if (BigInt(digits) === BigInt(value)) return value;
+  noteOther(value, `${reader}("${digits}")`, `BigInt("${digits}")`);
+  if (!notedRounding) writeLog("warn", `${reader}("${digits}") gave ${value}: numbers are exact up to 2^53 - 1. BigInt("${digits}") keeps it.`);
+  notedRounding = true;
+  return value;
+}
+
+// Whoever writes Number(id) of a BigInt means the rounding, for arithmetic: only as an argument it is refused.
+function noteOther(value, read, exact) {
+  if (rounded.size < MOST_ROUNDED) mapSet(rounded, value, { read, exact });
+}
+const isLarge = (value) => typeof value === "number" && value - value === 0 && !isSafeInteger(value) && (value > 2 ** 53 - 1 || value < 1 - 2 ** 53);
+
+function ExactNumber(...given) {
+  const value = given.length ? RealNumber(given[0]) : 0;
+  if (typeof given[0] !== "bigint") noteRounding(given[0], DIGITS, value, "Number");
+  else if (isLarge(value) && BigInt(value) !== given[0]) noteOther(value, `Number(${given[0]}n)`, `${given[0]}n`);
+  return new.target === undefined ? value : construct(RealNumber, [value], new.target);
+}
+for (const key of ownKeys(RealNumber)) {
+  if (key !== "prototype") defineProperty(ExactNumber, key, Object.getOwnPropertyDescriptor(RealNumber, key));
+}
+defineProperty(ExactNumber, "prototype", { value: RealNumber.prototype, writable: false });
+define(RealNumber.prototype, "constructor", ExactNumber);
+define(globalThis, "Number", ExactNumber);
+
+const realParseInt = parseInt;
+const realParseFloat = parseFloat;
+const readers = {
+  parseInt(text, radix) {
+    const value = realParseInt(text, radix);
+    return radix === undefined || +radix === 10 || +radix === 0 ? noteRounding(text, LEADING_DIGITS, value, "parseInt") : value;
+  },
+  parseFloat(text) { return noteRounding(text, DIGITS, realParseFloat(text), "parseFloat"); },
+};
+for (const name of ["parseInt", "parseFloat"]) {
+  define(globalThis, name, readers[name]);
+  define(ExactNumber, name, readers[name]);
+}
+
+// ---- what leaves the sandbox ----------------------------------------------------------------------------------------
+// What stringify turned into null though it is a value, and numbers that may stand for others; looked for only where
+// the text has one of either.
+const SUSPECT = /\d{16}|null/;
+let notedLoss = false;
+let notedLarge = false;
+
+function findLost(value, told) {
+  stringify(value, function (key, item) {
+    if (typeof item === "number") {
+      if (item - item !== 0) told(`${item}`, "lost");
+      else if (!isSafeInteger(item) && isLarge(item) && mapGet(rounded, item) !== undefined) told(item, "rounded");
+      else if (isLarge(item) && test(MANY_DIGITS, significant(item))) told(item, "large");
+    } else if (item === null && this[key] instanceof RealDate) told("an invalid Date", "lost");
+    return item;
+  });
+}
+const significant = (number) => replace(`${number}`, /(?:0+|e\+\d+)$/, "");
+
+function checkArguments(path, input, text) {
+  if (typeof text !== "string" || !test(SUSPECT, text)) return;
+  const told = (what, why) => {
+    if (why === "lost") throw new TypeError(`tools.${path}: the argument holds ${what}, which JSON has no value for: leave it out, or give null`);
+    if (why === "rounded") {
+      const { read, exact } = mapGet(rounded, what);
+      throw new TypeError(`tools.${path}: the argument holds ${what}, which ${read} rounded: give ${exact}, or the text`);
+    }
+    if (!notedLarge) writeLog("warn", `tools.${path}: the argument holds the number ${what}. Numbers are exact up to 2^53 - 1: write an id with n behind its digits, as BigInt("...") or as text.`);
+    notedLarge = true;
+  };
+  sending = true;  // bytes are looked at as the files that they become
+  try { findLost(input, told); } finally { sending = false; }
+}
+
+function noteLost(where, value, text) {
+  if (notedLoss || typeof text !== "string" || !includes(text, "null")) return;
+  findLost(value, (what, why) => {
+    if (why !== "lost" || notedLoss) return;
+    notedLoss = true;
+    writeLog("warn", `${where} holds ${what}, which JSON has no value for: it is null there.`);
+  });
+}
