@@ -21,6 +21,7 @@ from proxy.config.secrets import Resolver
 from proxy.config.semantics.tools import is_readable, reasons
 from proxy.config.tool_report import tool_report
 from proxy.connections import Connections, Opened
+from proxy.connections.kinds import document_files
 from proxy.connections.opening import WrongSource
 
 # How the loader names the operation of `overrides` that does not fit.
@@ -78,10 +79,20 @@ def _both(one: Opened, other: Opened) -> Opened:
 def wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
     """A local document that cannot be turned into tools (E206), at the key that is to blame."""
     assert loaded.config is not None
+    integration = loaded.config.integrations[error.integration]
     patch = _PATCH.search(str(error))
-    graphql = isinstance(loaded.config.integrations[error.integration], GraphQl)
-    key = patch[0] if patch else "introspection" if graphql else "spec"
+    if patch:
+        key = patch[0]
+    elif isinstance(integration, GraphQl):
+        key = "documents" if _names_an_operation(integration, str(error)) else "introspection"
+    else:
+        key = "spec"
     return problem_at(loaded, f"integrations.{error.integration}.{key}", "E206", f"`{key}`: {error}")
+
+
+def _names_an_operation(integration: GraphQl, message: str) -> bool:
+    """Whether the place in a message is in a file of `documents`: the loader reads them and the schema as one."""
+    return any(f"{file.name}:" in message for file in document_files(integration.documents))
 
 
 def problem_at(

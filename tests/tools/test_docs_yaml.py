@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import load_config
+from tests.integrations.tls import Authority
 
 ROOT = Path(__file__).parents[2]
 TEXTS = sorted(
@@ -38,11 +39,12 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize(("place", "text"), BLOCKS, ids=[place for place, _ in BLOCKS])
 def test_a_block_is_a_whole_config(place: str, text: str, tmp_path: Path) -> None:
-    """Files that it names are there, empty: they are the reader's own."""
+    """Files that it names are there, empty or a certificate: they are the reader's own."""
+    certificate = Authority(tmp_path).bundle.read_bytes()
     named = [*NAMED.findall(text), *(f"{folder}/some.graphql" for folder in PATTERN.findall(text))]
     for name in named:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(certificate if name.endswith(".pem") else b"")
     file = tmp_path / "executor.yaml"
     file.write_text(text)
     loaded = load_config([file], env=None)

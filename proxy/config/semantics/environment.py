@@ -17,6 +17,8 @@ from proxy.config.secrets import (
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
 
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
 
 def check_environment(view: ConfigView) -> Iterator[Finding]:
     """Without an environment nothing is judged; with one, every reference to a secret in the config is."""
@@ -67,6 +69,11 @@ def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
     """A bearer token that is a whole header; an encryption key that can be guessed."""
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
+    if path == ("state", "url") and text and not text.startswith(REDIS_SCHEMES):
+        # Nothing of the text is shown: it may hold a password.
+        yield Finding(
+            "E206", at, f"{what} is not a Redis URL", "such as redis://HOST:PORT/0, or rediss:// for TLS"
+        )
     if path == ("state", "encryption_key"):
         short = min((len(key) for key in encryption_keys(text)), default=MIN_ENCRYPTION_KEY_CHARACTERS)
         if short < MIN_ENCRYPTION_KEY_CHARACTERS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 
@@ -12,6 +14,8 @@ from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
+
+LARGEST_PEM_BYTES = 1024 * 1024
 
 
 def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: bool = False) -> Finding:
@@ -131,9 +135,13 @@ def check_files(view: ConfigView) -> Iterator[Finding]:
             yield from _file(view, (*path, "introspection", "file"), integration.introspection.file)
         if not isinstance(integration, McpLocal):
             if integration.ca_bundle:
-                yield from _file(view, (*path, "ca_bundle"), integration.ca_bundle)
+                yield from _certificates(view, (*path, "ca_bundle"), integration.ca_bundle)
             if integration.client_cert:
-                yield from _file(view, (*path, "client_cert", "cert"), integration.client_cert.cert)
+                yield from _certificates(view, (*path, "client_cert", "cert"), integration.client_cert.cert)
+        else:
+            yield from _program(view, (*path, "command", 0), integration.command[0])
+            if integration.cwd:
+                yield from _folder(view, (*path, "cwd"), integration.cwd)
         if isinstance(integration, GraphQl):
             for index, pattern in enumerate(integration.documents):
                 yield from _glob(view, (*path, "documents", index), pattern)
@@ -151,6 +159,43 @@ def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     if file.is_file():
         return
     yield Finding("E304", path, f"file `{name}` does not exist", _similar(file))
+
+
+def _certificates(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
+    missing = list(_file(view, path, name))
+    yield from missing
+    if missing or _is_example(view, path):
+        return
+    file = view.directory(path) / name
+    try:
+        # The name of a PEM block (RFC 7468); what is inside is OpenSSL's to judge.
+        found = b"-----BEGIN CERTIFICATE-----" in file.read_bytes()[:LARGEST_PEM_BYTES]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if found:
+            context.load_verify_locations(cafile=str(file))
+    except (OSError, ssl.SSLError) as error:
+        yield Finding("E206", path, f"`{name}` cannot be used as a certificate: {error.strerror or error}")
+    else:
+        if not found:
+            help = "it needs a block that begins with -----BEGIN CERTIFICATE-----"
+            yield Finding("E206", path, f"`{name}` holds no PEM certificate", help)
+
+
+def _program(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
+    """A program beside the config. One that is found by `PATH` belongs to the machine that serves."""
+    if "/" not in name or FilePath(name).is_absolute() or _is_example(view, path):
+        return
+    file = view.directory(path) / name
+    if not file.is_file():
+        yield Finding("E304", path, f"program `{name}` does not exist", _similar(file))
+    elif not os.access(file, os.X_OK):
+        yield Finding("E206", path, f"program `{name}` is not executable", f"chmod +x {name}")
+
+
+def _folder(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
+    if FilePath(name).is_absolute() or _is_example(view, path) or (view.directory(path) / name).is_dir():
+        return
+    yield Finding("E304", path, f"directory `{name}` does not exist", "the path is relative to this file")
 
 
 def _similar(file: FilePath) -> str:

@@ -55,3 +55,10 @@ def test_settings_are_read_from_the_environment() -> None:
     found = only(text, {"L": "hunter2"})
     assert found.code == "E206"
     assert "hunter2" not in f"{found.message}{found.help}"
+
+
+def test_a_redis_url_has_its_form() -> None:
+    text = "version: 1\nstate: {backend: redis, url: {env: U}, encryption_key: {env: K}}\n"
+    found = only(text, {"U": "http://user:hunter2@h", "K": "k" * 16})
+    assert (found.code, "hunter2" in str(found)) == ("E206", False)
+    assert codes(text, {"U": "rediss://h:6379/0", "K": "k" * 16}) == []
