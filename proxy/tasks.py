@@ -32,6 +32,8 @@ TASKS: Final[Mapping[str, str]] = MappingProxyType(
         "sandbox pool": "holds one pool of workers",
         "zygote": "starts the process that makes workers again when it ended",
         "transform": "compiles the TypeScript transform ahead of the first use",
+        "garbage": "collects what an older config left behind, when nothing runs",
+        "pauses": "measures how long the event loop stood still",
         "health": "probes one connection",
         "refresh": "loads one document again",
         "mcp": "keeps one session with an MCP server",

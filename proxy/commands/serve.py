@@ -118,6 +118,7 @@ async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervis
         # The server's own parts are imported late: they cost more than a second.
         from integrations.fields import parse_listen
         from proxy.app.application import open_application
+        from proxy.app.garbage import Garbage
         from proxy.app.options import InvalidConfig
         from proxy.app.serve import Bound, StopSignals, check_free, run_http
         from proxy.app.welcome import listening, welcome
@@ -126,7 +127,8 @@ async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervis
         check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
         options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
         try:
-            async with open_application(options, tasks) as application:
+            async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
+                garbage.follow(application.live, lambda: application.executions.running)
 
                 def ready(bound: Bound) -> None:
                     # Audit lines that go to stdout have it for themselves.

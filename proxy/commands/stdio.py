@@ -21,7 +21,7 @@ from proxy.commands.common import (
 )
 from proxy.commands.serve import run_loop
 from proxy.config import ELICITATION_MODES
-from proxy.tasks import EssentialTaskFailed
+from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
 DESCRIPTION = """\
 Serves MCP on stdin and stdout. Only JSON-RPC is written to stdout; logs and config errors go to stderr. The config is
@@ -61,12 +61,15 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     if load_valid(paths, environment) is None:
         return EXIT_CONFIG
     from proxy.app.application import open_application
+    from proxy.app.garbage import Garbage
     from proxy.app.options import InvalidConfig
     from proxy.app.serve import run_stdio
 
     options = StartOptions(tuple(paths), environment, workspace=args.workspace, protocol_on_stdout=True)
     try:
-        async with open_application(options) as application:
+        tasks = TaskSupervisor()
+        async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
+            garbage.follow(application.live, lambda: application.executions.running)
             await run_stdio(application, application.local_principal(args.workspace), args.elicitation_mode)
     except InvalidConfig as error:
         print(error, file=sys.stderr)

@@ -143,6 +143,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("task",),
         "Failures of tasks that live as long as the server; each was logged, and the task started again.",
     ),
+    Metric(
+        "executor_loop_pause_seconds",
+        "gauge",
+        (),
+        "Longest time in the last half minute (a minute at most) in which the event loop answered nobody.",
+    ),
     # The sandbox.
     Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
     Metric(

@@ -28,7 +28,7 @@ from tests.proxy.webhooks.test_signature import SECRET, verified
 LOCAL = Principal("default", "local", "local")
 # Begun by a reload, or by a person's page: each has a test of its own below. Those elsewhere: in their own files.
 LATER = {"sandbox pool", "closing", "approval page"}
-ELSEWHERE = {"state messages", "demo", "token"}
+ELSEWHERE = {"state messages", "demo", "token", "garbage", "pauses"}
 SERVED = sorted(TASKS.keys() - ESSENTIAL - LATER - ELSEWHERE)
 QUICK = MEMORY + "server: {reload: {poll_interval: 100ms, settle: 10ms}}\n"
 
