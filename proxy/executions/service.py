@@ -214,6 +214,9 @@ class Executions:
             if outcome.first_refusal == "already_decided" and told is not None:
                 return (await self._waiter.next(execution_id, principal, observer)).with_note(told)
             record = await self._decisions.find(execution_id, principal)
+            if record is not None and record.status != "paused" and outcome.first_refusal == "not_found":
+                # It was cancelled, or went on, while this was on its way: what became of it is the answer.
+                return await self._waiter.next(execution_id, principal, observer)
             standing = as_it_stands(record) if record is not None and record.status == "paused" else None
             return refused(execution_id, principal, outcome, standing)
         result = await self._waiter.next(execution_id, principal, observer)
@@ -350,7 +353,7 @@ def refused(
     """What to answer to a decision that was not taken. `standing` is the pause, if there is one."""
     refusal = outcome.first_refusal or "not_found"
     status = _STATUS_OF.get(refusal)
-    if status is None and standing is not None:
+    if standing is not None and (status is None or refusal == "not_found"):
         return standing.with_note(REFUSALS[refusal])
     owner = Owner(principal.workspace_id, principal.account_id)
     return unavailable(status or "execution_not_found", execution_id, owner)

@@ -112,6 +112,51 @@ async def test_a_decision_is_final_and_may_be_repeated() -> None:
         assert len(running.upstream.sent) == 1
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("cancel_first", [True, False])
+async def test_a_race_of_accept_and_cancel_never_says_run_the_code_again(
+    named: bool, cancel_first: bool
+) -> None:
+    async with world(rules=[ASK]) as running:
+        for _ in range(10):
+            before = len(running.upstream.sent)
+            first = await running.run(CREATE)
+            name = first.interactions[0].id if named else None
+            accepting = running.executions.resume(first.execution_id, "accept", None, name, ALICE)
+            canceling = running.executions.cancel(first.execution_id, ALICE)
+            async with asyncio.TaskGroup() as group:
+                if cancel_first:
+                    canceled, accepted = group.create_task(canceling), group.create_task(accepting)
+                else:
+                    accepted, canceled = group.create_task(accepting), group.create_task(canceling)
+            ended = accepted.result()
+            assert ended.status in ("completed", "canceled", "execution_already_settled")
+            assert ended.recovery != "re_execute"
+            assert "Run the code again" not in (ended.error.as_text() if ended.error is not None else "")
+            if ended.status == "completed":
+                assert not canceled.result()
+                assert len(running.upstream.sent) == before + 1
+
+
+async def test_accepting_what_was_cancelled_says_that_it_was() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(CREATE)
+        assert await running.executions.cancel(first.execution_id, ALICE)
+        name = first.interactions[0].id
+        late = await running.executions.resume(first.execution_id, "accept", None, name, ALICE)
+        assert (late.status, late.recovery) == ("canceled", None)
+        assert running.upstream.sent == []
+
+
+async def test_a_question_that_is_not_there_leaves_the_pause_as_it_is() -> None:
+    async with world(rules=[ASK]) as running:
+        first = await running.run(CREATE)
+        wrong = await running.executions.resume(first.execution_id, "accept", None, "int_none", ALICE)
+        assert wrong.status == first.status
+        assert [one.id for one in wrong.interactions] == [one.id for one in first.interactions]
+        assert "There is no such execution or interaction." in wrong.text()
+
+
 async def test_strangers_learn_nothing() -> None:
     async with world(rules=[ASK]) as running:
         first = await running.run(CREATE)
