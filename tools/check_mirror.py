@@ -24,6 +24,7 @@ SOURCELESS: Mapping[str, str] = {
     "tests/proxy/executions/machine/test_histories.py": "random histories go through all of the machine's modules",
     "tests/proxy/executions/test_old_journals.py": "executions of earlier versions go through the whole package",
     "tests/proxy/sandbox/test_engine_contract.py": "the extension that engine.py loads, without the prelude",
+    "tests/proxy/sandbox/test_numbers.py": "prelude/b_numbers.js, which is no Python",
     "tests/integrations/mcp/test_npm.py": "servers from npm through the whole kind, over every transport",
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/graphql/test_exact.py": "acceptance cases through the whole kind, over real HTTP",

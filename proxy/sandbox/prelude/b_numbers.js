@@ -74,17 +74,20 @@ const significant = (number) => replace(`${number}`, /(?:0+|e\+\d+)$/, "");
 
 function checkArguments(path, input, text) {
   if (typeof text !== "string" || !test(SUSPECT, text)) return;
+  let refusal = null;  // thrown from here: the engine keeps ten frames of a stack, and the agent's has to be among them
   const told = (what, why) => {
-    if (why === "lost") throw new TypeError(`tools.${path}: the argument holds ${what}, which JSON has no value for: leave it out, or give null`);
+    if (refusal !== null) return;
+    if (why === "lost") refusal = `tools.${path}: the argument holds ${what}, which JSON has no value for: leave it out, or give null`;
     if (why === "rounded") {
       const { read, exact } = mapGet(rounded, what);
-      throw new TypeError(`tools.${path}: the argument holds ${what}, which ${read} rounded: give ${exact}, or the text`);
+      refusal = `tools.${path}: the argument holds ${what}, which ${read} rounded: give ${exact}, or the text`;
     }
-    if (!notedLarge) writeLog("warn", `tools.${path}: the argument holds the number ${what}. Numbers are exact up to 2^53 - 1: write an id with n behind its digits, as BigInt("...") or as text.`);
-    notedLarge = true;
+    if (why === "large" && !notedLarge) writeLog("warn", `tools.${path}: the argument holds the number ${what}. Numbers are exact up to 2^53 - 1: write an id with n behind its digits, as BigInt("...") or as text.`);
+    notedLarge = notedLarge || why === "large";
   };
   sending = true;  // bytes are looked at as the files that they become
   try { findLost(input, told); } finally { sending = false; }
+  if (refusal !== null) throw new TypeError(refusal);
 }
 
 function noteLost(where, value, text) {
