@@ -2,7 +2,7 @@
 
 This works on text, line by line, because most of what it must hide stands in files that do not parse.
 It errs on the side of hiding: after a key that looks like a secret's, everything up to the end of the line is
-replaced unless it is a reference (`{env: ...}`, `{file: ...}`), a switch or null.
+replaced unless it is a reference (`{env: ...}`, `{file: ...}`), a switch, null or the digest of a key.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _SECRET_VALUE = re.compile(
     r"(?!(?:true|false|null|~|\{\})\s*(?:[,}#\]]|$))\S.*)$",
     re.IGNORECASE,
 )
+# The digest of a key is no secret, and the place of a mistake in it should be seen.
+_DIGEST = re.compile(r"([\"']?)sha256:[0-9a-f]{64}\1(?=\s*(?:[,}#]|$))")
 _AUTH_WORD = re.compile(r"\b(Bearer|Basic|Token)(\s+)(?![a-z]{1,12}\b)[\w.~+/=-]{8,}")
 _BLOCK_KEY = re.compile(
     rf"^(?P<indent>\s*)(?:- )?[\"']?(?:{_KEY})[\"']?\s*:\s*[|>\"'][^\"']*$", re.IGNORECASE
@@ -34,9 +36,14 @@ _PEM_END = re.compile(r"-----END ")
 
 def mask_line(line: str) -> str:
     """One line without what could be a secret."""
-    found = _SECRET_VALUE.search(line)
-    if found:
-        line = line[: found.start("value")] + MASK
+    start = 0
+    while found := _SECRET_VALUE.search(line, start):
+        begin = found.start("value")
+        digest = _DIGEST.match(line, begin)
+        if digest is None:
+            line = line[:begin] + MASK
+            break
+        start = digest.end()
     return mask_text(line)
 
 

@@ -14,6 +14,7 @@ from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
+from proxy.principal import DEFAULT_WORKSPACE
 
 LARGEST_PEM_BYTES = 1024 * 1024
 
@@ -75,9 +76,10 @@ def _keys(view: ConfigView) -> Iterator[Finding]:
     workspaces = view.names("workspaces")
     for name, key in (auth.api_keys.keys if auth and auth.api_keys else {}).items():
         path: Path = ("auth", "api_keys", "keys", name)
-        if key.workspace is not None and key.workspace not in workspaces:
+        declared = workspaces or [DEFAULT_WORKSPACE]
+        if key.workspace is not None and key.workspace not in declared:
             yield unknown(
-                (*path, "workspace"), f"key `{name}` names unknown workspace", key.workspace, workspaces
+                (*path, "workspace"), f"key `{name}` names unknown workspace", key.workspace, declared
             )
         if key.workspace is None and len(workspaces) > 1:
             help = f"one of: {', '.join(sorted(workspaces)[:8])}"

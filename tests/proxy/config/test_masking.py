@@ -22,6 +22,9 @@ from proxy.config.source import read_text
         "note: use Bearer hunter2-hunter2 here",
         "- ghp_hunter2hunter2hunter2",
         "cookie: a=hunter2",
+        "hash: hunter2",
+        'hash: "sha256:%s", value: hunter2' % ("0a" * 32),
+        'hash: "sha256:%shunter2"' % ("0a" * 32),
     ],
 )
 def test_secrets_are_hidden(line: str) -> None:
@@ -41,6 +44,8 @@ def test_secrets_are_hidden(line: str) -> None:
         "pattern: github.*.*.actions.secrets.*",
         "url: https://example.com/a@b",
         "token:",
+        'a: {hash: "sha256:%s", workspace: default}' % ("0a" * 32),
+        "hash: sha256:" + "0a" * 32,
     ],
 )
 def test_the_rest_stays_readable(line: str) -> None:

@@ -102,3 +102,12 @@ def test_certificates_are_read(tmp_path: Path, content: str, says: str) -> None:
     assert says in found.message
     Authority(tmp_path)
     assert load_config([config], env=None).diagnostics == ()
+
+
+def test_the_default_workspace_may_be_named_while_there_are_no_others() -> None:
+    digest = "0a" * 32
+    text = (
+        f'version: 1\nauth: {{api_keys: {{keys: {{a: {{hash: "sha256:{digest}", workspace: default}}}}}}}}\n'
+    )
+    assert codes(text) == []
+    assert codes(text + "workspaces: {ws: {}}\n") == ["E301"]
