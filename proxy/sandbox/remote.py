@@ -8,6 +8,7 @@ more calls than it was told; anything else ends it. Frames that come too fast wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -28,8 +29,10 @@ from proxy.sandbox.messages import (
     encode_deliver,
     encode_start,
 )
-from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL
+from proxy.sandbox.system_limits import limits_hit
+from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL, NO_FORK
 
+_log = logging.getLogger(__name__)
 GoneReason = Literal["memory", "cpu", "crash", "protocol", "killed"]
 Transform = Callable[[str, str], Awaitable[bytes]]
 """Code and whose it is: gives the payload that answers `NeedsTransform`."""
@@ -241,6 +244,8 @@ class Worker:
             try:
                 status = await asyncio.wait_for(asyncio.shield(self._exit), _EXIT_WAIT_SECONDS)
                 self._verdict = explain_exit(status)
+                if by_the_system(status):
+                    _log.warning("%s; limits hit so far: %s", self._verdict, limits_hit() or "none is known")
             except TimeoutError:
                 self._condemn("crash", "the worker closed its socket and did not end")
         assert self._verdict is not None
@@ -260,8 +265,18 @@ _BY_SIGNAL: dict[int, tuple[GoneReason, str]] = {
 }
 
 
+def by_the_system(status: int) -> bool:
+    """Whether it was the system that ended the worker, or kept it from starting."""
+    killed = status >= 0 and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return status == NO_FORK or killed
+
+
 def explain_exit(status: int) -> WorkerGone:
     """A wait status in words."""
+    if status == NO_FORK:
+        return WorkerGone(
+            "crash", "the system lets no further process start (a limit of processes or memory)"
+        )
     if status == _NO_ZYGOTE:
         return WorkerGone("crash", "the process that makes workers ended")
     if os.WIFSIGNALED(status):

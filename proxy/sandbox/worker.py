@@ -21,6 +21,8 @@ EXIT_DONE = 0
 EXIT_MEMORY = 78
 EXIT_HARDENING = 79
 EXIT_PROTOCOL = 80
+# In place of a wait status, and none: the system did not let the zygote fork.
+NO_FORK = 0x10000
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")

@@ -26,7 +26,7 @@ from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
-from proxy.sandbox.worker import EXIT_HARDENING, WorkerLoop, rehearse
+from proxy.sandbox.worker import EXIT_HARDENING, NO_FORK, WorkerLoop, rehearse
 
 # pool -> zygote: FORK + token, with the worker's socket.
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
@@ -103,7 +103,7 @@ class Zygote:
         try:
             pid = os.fork()
         except OSError:
-            self._control.send(EXITED + token + (255).to_bytes(4, "big"))
+            self._control.send(EXITED + token + NO_FORK.to_bytes(4, "big"))
             pid = -1
         if pid == 0:
             self._become_worker(fd)  # with SIGCHLD blocked: it has no children

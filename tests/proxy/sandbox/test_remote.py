@@ -9,7 +9,8 @@ import pytest
 
 from proxy.sandbox.frames import pack
 from proxy.sandbox.messages import SandboxLimits, StartMessage
-from proxy.sandbox.remote import Worker, WorkerGone, explain_exit
+from proxy.sandbox.remote import Worker, WorkerGone, by_the_system, explain_exit
+from proxy.sandbox.worker import NO_FORK
 
 DONE = b'{"t":"done","ok":true,"calls":[],"logs":[],"emits":[]}'
 START = StartMessage("1", "00" * 32, 0.0)
@@ -144,3 +145,14 @@ def read_two(sock: socket.socket) -> None:
 )
 def test_exits_are_explained(status: int, reason: str) -> None:
     assert explain_exit(int(status)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "system"), [(9, True), (NO_FORK, True), (0, False), (11, False), (-1, False)]
+)
+def test_what_the_system_ended(status: int, system: bool) -> None:
+    assert by_the_system(status) is system
+
+
+def test_a_fork_that_the_system_refuses_says_so() -> None:
+    assert "a limit of processes or memory" in explain_exit(NO_FORK).detail
