@@ -9,9 +9,12 @@ from typing import Final
 from urllib.parse import urlencode
 
 from integrations.oauth.discovery import same_issuer
-from integrations.oauth.errors import OAuthAnswerWrong, OAuthRefused
+from integrations.oauth.errors import OAuthAnswerWrong, OAuthRefused, OtherIssuer
 from integrations.schema_types.text import one_line
 
+CALLBACK_PATH: Final = "/oauth/callback"
+CALLBACK_PARAMETERS: Final = ("code", "state", "iss", "error", "error_description")
+"""What of a callback is looked at, and nothing else."""
 # What a request is made of. `authorization_params` of the config add to these and replace none.
 RESERVED: Final = frozenset(
     {
@@ -71,13 +74,11 @@ def check_callback(parameters: Mapping[str, str], issuer: str | None, names_itse
     """
     given = parameters.get("iss")
     if given is None and names_itself:
-        raise OAuthAnswerWrong(
+        raise OtherIssuer(
             "the callback does not name its issuer, which the authorization server promises to do"
         )
     if given is not None and issuer is not None and given != issuer and not same_issuer(given, issuer):
-        raise OAuthAnswerWrong(
-            "the callback comes from another authorization server than the one that was asked"
-        )
+        raise OtherIssuer("the callback comes from another authorization server than the one that was asked")
     if error := parameters.get("error"):
         raise OAuthRefused(one_line(error, 64), one_line(parameters.get("error_description", ""), 200))
     code = parameters.get("code")

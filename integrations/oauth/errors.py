@@ -4,6 +4,7 @@ OAuthError
 |-- OAuthRefused       the server said no (RFC 6749 section 5.2): `code` is its word, such as `invalid_grant`
 |-- OAuthUnavailable   no answer, or one that says "later" (429, 5xx): nothing is known, trying again makes sense
 |-- OAuthAnswerWrong   an answer that is no token, no metadata, or none that may be used; trying again does not help
+|   `-- OtherIssuer    a callback from another server than the one that was asked (RFC 9207)
 `-- DiscoveryFailed    no authorization server was found, or none that fits; the text says what to configure
 """
 
@@ -32,6 +33,10 @@ class OAuthUnavailable(OAuthError):
 
 class OAuthAnswerWrong(OAuthError):
     """Not what the protocol says."""
+
+
+class OtherIssuer(OAuthAnswerWrong):
+    """A mix-up, by accident or by intent: the code is given to nobody."""
 
 
 class DiscoveryFailed(OAuthError):

@@ -27,6 +27,8 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _LONGEST_SECONDS: Final = 10 * 365 * 86_400.0
 _DESCRIPTION: Final = 200
+# Slack calls its bearer tokens by whose they are.
+_BEARER: Final = frozenset({"bearer", "user", "bot"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def refuse(status: int, found: JsonObject, sent: Iterable[str] = ()) -> None:
     code = found.get("error")
     if not code and status < 400:
         kind = found.get("token_type")
-        if isinstance(kind, str) and kind.lower() != "bearer":
+        if isinstance(kind, str) and kind.lower() not in _BEARER:
             raise OAuthAnswerWrong("the token is of another type than Bearer, which is not supported")
         return
     text = code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else f"http_{status}"

@@ -32,6 +32,9 @@ from proxy.calls import Calls, SystemTools
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
+from proxy.connections.oauth.access import OAuthAccess
+from proxy.connections.oauth.sign_in import SignIns
+from proxy.connections.oauth.storage import TokenStore
 from proxy.executions import ExecutionOptions, Executions
 from proxy.live import Live
 from proxy.principal import Principal
@@ -126,6 +129,7 @@ class Application:
             operations,
             self.metrics,
             SystemTools(self.live, self.state),
+            SignIns(self._oauth_of, TokenStore(self.state), self.page_base),
             self.auditing.not_admitted,
         )
 
@@ -204,6 +208,24 @@ class Application:
         session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
         return f"{self.address}/resume/{execution_id}{session}"
 
+    def sign_in_url(self, prefix: str, account: str | None) -> str | None:
+        """The page where this account signs in to a connection; None when nothing serves pages."""
+        base = self.page_base()
+        if base is None or not self.config.console.enabled:
+            return None
+        who = f"?account={quote(account, safe='')}" if account else ""
+        return f"{base.rstrip('/')}/sign-in/{prefix}{who}"
+
+    def page_base(self) -> str | None:
+        """Where people's browsers reach this server."""
+        base = self.config.server.public_url or self.base_url
+        return str(base) if base is not None else None
+
+    def _oauth_of(self, workspace_id: str, prefix: str) -> OAuthAccess | None:
+        workspace = self.live.current.workspace(workspace_id)
+        connection = workspace.connections.get(prefix) if workspace is not None else None
+        return connection.oauth if connection is not None else None
+
     @property
     def reloader(self) -> Reloader[LoadedConfig, Built]:
         assert self._reloader is not None
@@ -267,6 +289,7 @@ async def open_application(
                 origins_dir=origins_dir(options.env),
                 state=state,
                 tasks=tasks,
+                sign_in_page=lambda prefix, account: application.sign_in_url(prefix, account),
             )
         )
         sandboxes = await stack.enter_async_context(Sandboxes(tasks))

@@ -17,6 +17,7 @@ from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
 from proxy.config import Config
+from proxy.connections.oauth.sign_in import BegunSignIn, SignIns, SignInState
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
 from proxy.limits import BadCredentials, Denied, LimitRule, LimitSubject
 from proxy.live import Live
@@ -68,12 +69,15 @@ class AppGateway:
         operations: Operations,
         metrics: MetricsRegistry,
         system: SystemTools,
+        sign_ins: SignIns,
         not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
     ) -> None:
         self._live = live
         self._access = access
         self._executions = executions
         self._metrics = metrics
+        self._sign_ins = sign_ins
+        self.client_document = sign_ins.document
         self._revisions = Revisions()
         self._not_admitted = not_admitted
         self._bad_credentials = BadCredentials()
@@ -213,6 +217,26 @@ class AppGateway:
         if workspace is None:
             raise AuthError(403, -32001, "This workspace is no longer configured.")
         return workspace
+
+    # Sign-ins
+
+    async def begin_sign_in(
+        self, connection: str, principal: Principal, redirect_uri: str | None = None
+    ) -> BegunSignIn:
+        operator = self.is_admin(principal)
+        return await self._sign_ins.begin(connection, principal, operator=operator, redirect_uri=redirect_uri)
+
+    async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
+        operator = self.is_admin(principal)
+        return await self._sign_ins.complete(parameters, principal, operator=operator)
+
+    async def sign_out(self, connection: str, principal: Principal) -> bool:
+        return await self._sign_ins.sign_out(connection, principal, operator=self.is_admin(principal))
+
+    async def sign_ins(self, principal: Principal) -> tuple[SignInState, ...]:
+        return await self._sign_ins.states(
+            self._workspace(principal).connections, principal, operator=self.is_admin(principal)
+        )
 
     # Operations
 

@@ -39,10 +39,6 @@ def _is_true(value: object) -> bool:
     return value is True
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _enforces(value: object) -> bool:
     return isinstance(value, dict) and value.get("mode", "enforce") == "enforce"
 
@@ -51,8 +47,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("server.reload.last_good", "an invalid config at the start ends the process"),
     Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
     Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
-    Gap("integrations.*.oauth", "a server that wants a sign-in is listed as needs_auth", _is_mapping),
-    Gap("connections.*.auth.grant", "the connection is listed as needs_auth", _is("authorization_code")),
+    Gap("integrations.*.oauth.scope", "a server that wants a sign-in is listed as needs_auth"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),

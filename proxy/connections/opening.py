@@ -72,7 +72,7 @@ class Connections:
         patience: Patience = USUAL_PATIENCE,
         origins_dir: Path | None = None,
         state: OAuthState | None = None,
-        sign_in_page: SignInUrl = lambda prefix: None,
+        sign_in_page: SignInUrl = lambda prefix, account: None,
         tasks: TaskSupervisor | None = None,
     ) -> None:
         origins = KnownOrigins(origins_dir)

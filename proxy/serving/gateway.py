@@ -12,6 +12,7 @@ from typing import Protocol
 from integrations.base import Failure, JsonObject
 from proxy.auth import AuthRequest
 from proxy.calls import PlainValue
+from proxy.connections.oauth.sign_in import BegunSignIn, SignInState
 from proxy.executions import (
     DecideOutcome,
     ExecutionPage,
@@ -41,6 +42,7 @@ __all__ = [
     "ReloadReport",
     "ServerStatus",
     "ToolsListener",
+    "UpstreamSignIns",
 ]
 
 
@@ -221,7 +223,42 @@ class Control(Protocol):
         ...
 
 
+class UpstreamSignIns(Protocol):
+    """Signing in to connections. Every method but the last may raise `SignInProblem`, `StateError`."""
+
+    async def begin_sign_in(
+        self, connection: str, principal: Principal, redirect_uri: str | None = None
+    ) -> BegunSignIn:
+        """Where the caller's browser goes."""
+        ...
+
+    async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
+        """Redeem what the browser brought back from there; the connection that is signed in now."""
+        ...
+
+    async def sign_out(self, connection: str, principal: Principal) -> bool:
+        """Whether there was anything to forget."""
+        ...
+
+    async def sign_ins(self, principal: Principal) -> tuple[SignInState, ...]:
+        """Every connection of the caller's workspace that people sign in to."""
+        ...
+
+    def client_document(self) -> JsonObject | None:
+        """What an authorization server may read of us at `/oauth/client.json`; None without a public https URL."""
+        ...
+
+
 class Gateway(
-    Callers, Discovery, Engine, PendingApprovals, History, Catalogue, ServerStatus, Control, Protocol
+    Callers,
+    Discovery,
+    Engine,
+    PendingApprovals,
+    History,
+    Catalogue,
+    UpstreamSignIns,
+    ServerStatus,
+    Control,
+    Protocol,
 ):
     """Everything serving needs."""

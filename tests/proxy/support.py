@@ -174,8 +174,8 @@ async def connections_in(
     secrets: Mapping[str, str] | None = None,
     origins: Path | None = None,
     state: State | None = None,
-    page: SignInUrl = lambda prefix: None,
     tasks: TaskSupervisor | None = None,
+    page: SignInUrl = lambda prefix, account: None,
 ) -> AsyncIterator[Connections]:
     heard = changed or Notice()
     async with (

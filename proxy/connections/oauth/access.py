@@ -14,8 +14,9 @@ from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnava
 from proxy.principal import Principal
 
 SendWith = Callable[[Credential], Awaitable[Result]]
-SignInUrl = Callable[[str], str | None]
-"""The page where somebody signs in to the connection of this prefix; None when nothing serves pages."""
+SignInUrl = Callable[[str, str | None], str | None]
+"""The page where somebody signs in to the connection of this prefix, as this account if it is not a shared one; None
+when nothing serves pages."""
 _KEY: Final = "sign_in"
 _MAX_ROUNDS: Final = 5
 _UNAUTHORIZED: Final = 401
@@ -62,7 +63,7 @@ class OAuthAccess:
         if self.per_user:
             return None
         why = self.tokens.trouble(SHARED)
-        return f"{why}: {self._place()}" if why else None
+        return f"{why}: {self._place(None)}" if why else None
 
     def secrets(self, principal: Principal | None) -> list[str]:
         holder = self.holder(principal)
@@ -96,16 +97,16 @@ class OAuthAccess:
     def _prefix(self) -> str:
         return self.tokens.plan.prefix
 
-    def _place(self) -> str:
-        url = self.page(self._prefix)
+    def _place(self, account: str | None) -> str:
+        url = self.page(self._prefix, account)
         return f"open {url}" if url is not None else f"run `executor auth login {self._prefix}`"
 
     def _sign_in(
         self, conversation: Conversation, principal: Principal | None, why: str
     ) -> Failure | InputNeeded:
         """Ask for it where somebody can be asked; else say where."""
-        reply, url = conversation.reply, self.page(self._prefix)
         account = principal.account_id if self.per_user and principal is not None else None
+        reply, url = conversation.reply, self.page(self._prefix, account)
         who = f"`{account}`" if account else "an operator"
         rounds = reply.rounds if reply is not None else 0
         declined = reply is not None and any(one.action != "accept" for one in reply.answers.values())
@@ -117,7 +118,7 @@ class OAuthAccess:
             **({"account": account} if account else {}),
             **({"url": url} if url else {}),
         }
-        message = f"{self._prefix}: {why}; {who} has to sign in: {self._place()}."
+        message = f"{self._prefix}: {why}; {who} has to sign in: {self._place(account)}."
         return Failure("oauth_reauth_required", message, details=details)
 
 

@@ -112,4 +112,5 @@ class PendingSignIn(_Stored):
     revocation_endpoint: str | None = None
     client_auths: tuple[str, ...] | None = None
     resource: str | None = None
+    began_in: str = ""
     began_by: str = ""

@@ -20,11 +20,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from integrations.base import JsonObject
+from integrations.base import JsonObject, Secret
 from integrations.oauth.client import OAuthClient
 from integrations.oauth.errors import OAuthAnswerWrong, OAuthError, OAuthRefused, OAuthUnavailable
 from integrations.oauth.http import OAuthHttp
-from integrations.oauth.token import TokenAnswer, TokenEndpoint, request_token
+from integrations.oauth.token import TokenAnswer, TokenEndpoint, request_token, revoke_token
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.connections.oauth.plan import OAuthPlan
 from proxy.connections.oauth.records import ClientRecord, TokenRecord
@@ -97,6 +97,10 @@ class ConnectionTokens:
         self.servers = OAuthServers(plan, parts.http)
         self._known: dict[TokenHolder, _Known] = {}
         self._secrets: dict[TokenHolder, deque[str]] = {}
+        self._missing: dict[TokenHolder, tuple[str, ...]] = {}
+        self.listeners: list[Callable[[], None]] = []
+        self.challenge = ""
+        """`WWW-Authenticate` of the last refusal by an MCP server: discovery begins with it."""
 
     # ---- for calls ----------------------------------------------------------------------------------------------
     async def access(self, holder: TokenHolder) -> TokenRecord:
@@ -173,6 +177,10 @@ class ConnectionTokens:
         """Every token of this holder that may still appear somewhere."""
         return list(self._secrets.get(holder, ()))
 
+    def missing_scopes(self, holder: TokenHolder) -> tuple[str, ...]:
+        """What the upstream has found missing since this process started."""
+        return self._missing.get(holder, ())
+
     # ---- changes ------------------------------------------------------------------------------------------------
     async def keep(self, holder: TokenHolder, record: TokenRecord) -> None:
         """Store the token of a new sign-in, whatever was there before. Raises `StateError`."""
@@ -188,7 +196,8 @@ class ConnectionTokens:
             except Conflict:
                 continue
             self._remember(holder, known, written)
-            self.parts.changed()
+            self._missing.pop(holder, None)
+            self._tell()
             return
         raise StateError("the token of this connection changes all the time")
 
@@ -199,7 +208,27 @@ class ConnectionTokens:
         if stored is not None:
             await self.parts.store.drop(stored.entry)
         self._lost(known, _NOBODY)
+        self._tell()
         return stored.record if stored is not None else None
+
+    async def revoke(self, record: TokenRecord) -> None:
+        """Tell the server to forget a token (RFC 7009). Raises nothing: it is forgotten here in any case."""
+        url = record.revocation_endpoint
+        if url is None:
+            return
+        kinds = (("refresh_token", record.refresh_token), ("access_token", record.access_token))
+        try:
+            client = self._client(record)
+            for hint, token in kinds:
+                if token:
+                    await revoke_token(self.parts.http, url, client, Secret(token), hint)
+        except (OAuthError, SecretMissing) as error:
+            log.info("token not revoked connection=%s error=%s", self.plan.prefix, error)
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
+        self.parts.changed()
 
     # ---- refreshing ---------------------------------------------------------------------------------------------
     async def _renewed(self, holder: TokenHolder, generation: int | None) -> TokenRecord:
@@ -277,7 +306,7 @@ class ConnectionTokens:
         self._remember(holder, known, stored)
         log.info("token renewed connection=%s generation=%s", self.plan.prefix, fresh.generation)
         if before is None:
-            self.parts.changed()
+            self._tell()
         return fresh
 
     async def _asked(self, record: TokenRecord | None) -> tuple[TokenAnswer, TokenRecord]:
@@ -352,7 +381,7 @@ class ConnectionTokens:
         if stored is not None and stored.record.generation == generation:
             await self.parts.store.drop(stored.entry)
         self._lost(known, why)
-        self.parts.changed()
+        self._tell()
 
     async def _postpone(self, holder: TokenHolder, error: OAuthUnavailable) -> None:
         """Write down for all replicas when to ask again."""

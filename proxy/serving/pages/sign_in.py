@@ -35,9 +35,12 @@ log = logging.getLogger(__name__)
 SIGN_INS_PER_MINUTE: Final = 30
 VIEWS_PER_MINUTE: Final = 240
 LIST_PATH: Final = "/approvals"
+CONNECTIONS_PATH: Final = "/connections"
+_KEPT: Final = ("mcp_session_id", "account")
 # Where a sign-in may redirect to: our own pages, in exactly our spelling. Anything else could lead to another site.
 _OWN_PAGES: Final = re.compile(
-    r"/approvals|/resume/[A-Za-z0-9_-]{1,100}(\?mcp_session_id=[A-Za-z0-9_.~%-]{1,200})?"
+    r"/approvals|/connections|/resume/[A-Za-z0-9_-]{1,100}(\?mcp_session_id=[A-Za-z0-9_.~%-]{1,200})?"
+    r"|/sign-in/[a-zA-Z0-9_]{1,100}\.(org|user)\.[a-zA-Z0-9_]{1,100}(\?account=[A-Za-z0-9_.~%-]{1,600})?"
 )
 
 
@@ -147,8 +150,8 @@ class PageAuth:
             check_token(form, sign_in)
         return redirect("/login", {"set-cookie": self._cookie.clear_header(request)})
 
-    def same_site_reload(self, request: HttpRequest) -> Response | None:
-        """A page that reloads itself at once, when a link on another site led here; else None.
+    def same_site_reload(self, request: HttpRequest, place: str | None = None) -> Response | None:
+        """A page that reloads itself (or `place`) at once, when a link on another site led here; else None.
 
         For such a link (in a chat, say) the browser withholds our Strict cookie. It sends the cookie with the reload,
         which comes from our own page, so nobody who is signed in has to sign in again.
@@ -156,7 +159,7 @@ class PageAuth:
         foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if not foreign or self._cookie.is_sent(request) or "again" in request.query:
             return None
-        place = _requested_page(request)
+        place = place or _requested_page(request)
         return page(200, "again.html", place=f"{place}{'&' if '?' in place else '?'}again=1")
 
     def login_page(
@@ -182,8 +185,10 @@ class PageAuth:
 
 def _requested_page(request: HttpRequest) -> str:
     """The URL to return to after signing in: that of the requested page."""
-    session = request.query.get("mcp_session_id", "")
-    return safe_next(request.path + (f"?mcp_session_id={quote(session, safe='')}" if session else ""))
+    for name in _KEPT:
+        if value := request.query.get(name, ""):
+            return safe_next(f"{request.path}?{name}={quote(value, safe='')}")
+    return safe_next(request.path)
 
 
 def safe_next(place: str) -> str:

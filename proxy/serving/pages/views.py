@@ -17,6 +17,8 @@ from quart import Quart, Response
 from quart import request as quart_request
 from werkzeug.exceptions import HTTPException
 
+from integrations.oauth.authorization import CALLBACK_PATH
+from proxy.connections.oauth.sign_in import DOCUMENT_PATH
 from proxy.executions import (
     ELICIT_ACTIONS,
     LOST_CALL_OUTCOMES,
@@ -27,6 +29,7 @@ from proxy.executions import (
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RateLimited, log_defect
+from proxy.serving.pages.connections import ConnectionPages
 from proxy.serving.pages.fields import FormField, fields_of, read_fields
 from proxy.serving.pages.guard import (
     Form,
@@ -41,7 +44,7 @@ from proxy.serving.pages.guard import (
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.presenting import ShownExecution, groups, list_digest, path_of, present
 from proxy.serving.pages.rendering import FILES_PATH, asset, page, plain, redirect
-from proxy.serving.pages.sign_in import LIST_PATH, PageAuth, Reader, SignInNeeded
+from proxy.serving.pages.sign_in import CONNECTIONS_PATH, LIST_PATH, PageAuth, Reader, SignInNeeded
 from proxy.state import StateError
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ _DECISIONS: Final[Mapping[str, InteractionDecision]] = {
 def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
     """Add the pages to the Quart app that serves everything but MCP."""
     pages = _Pages(gateway, options)
+    connections = ConnectionPages(gateway, pages.auth)
     routes: tuple[tuple[str, str, PageView], ...] = (
         ("GET", "/resume/<execution_id>", pages.show_execution),
         ("POST", "/resume/<execution_id>", pages.decide),
@@ -70,6 +74,12 @@ def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
         ("GET", "/login", pages.auth.show_login),
         ("POST", "/login", pages.auth.sign_in),
         ("POST", "/logout", pages.auth.sign_out),
+        ("GET", CONNECTIONS_PATH, connections.show_list),
+        ("GET", "/sign-in/<connection>", connections.show_sign_in),
+        ("POST", "/sign-in/<connection>", connections.begin),
+        ("POST", "/sign-out/<connection>", connections.sign_out),
+        ("GET", CALLBACK_PATH, connections.callback),
+        ("GET", DOCUMENT_PATH, connections.client_document),
         ("GET", f"{FILES_PATH}<name>", pages.file),
     )
     for method, path, view in routes:

@@ -8,6 +8,8 @@ from importlib import metadata
 from typing import Final, get_args
 
 from integrations.base import JsonObject
+from integrations.fields import OWNERS
+from integrations.oauth.authorization import CALLBACK_PARAMETERS
 from policies.rules import Action
 from proxy.executions import ELICIT_ACTIONS, OUTPUT_SCHEMA
 from proxy.serving.mcp.tools import execute_schema
@@ -26,10 +28,12 @@ _DESCRIPTIONS: Final = {
     410: "It has expired.",
     413: "The body is too large.",
     415: "The body is not application/json.",
+    502: "The authorization server cannot be used; the message says why.",
     422: "A parameter or property has a wrong value; the message names it.",
     429: "A rate limit is used up; see Retry-After.",
     503: "The server is shutting down, or its state store does not answer; see Retry-After.",
 }
+_OPTIONAL: Final = frozenset({"ResumeRequest", "SignInRequest"})
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TEXT: Final[JsonObject] = {"type": "string"}
 
@@ -81,7 +85,7 @@ def _operation(route: Route) -> JsonObject:
         "responses": answers | {str(status): _content(_DESCRIPTIONS[status], "Error") for status in errors},
     }
     if route.body is not None:
-        required = route.body != "ResumeRequest"
+        required = route.body not in _OPTIONAL
         operation["requestBody"] = {
             "required": required,
             "content": {"application/json": {"schema": _ref(route.body)}},
@@ -121,6 +125,7 @@ def _schemas() -> JsonObject:
         **_decision_schemas(),
         **_execution_schemas(),
         **_catalog_schemas(),
+        **_sign_in_schemas(),
     }
 
 
@@ -219,4 +224,47 @@ def _catalog_schemas() -> JsonObject:
         "Tool": {"type": "object", "properties": {"path": _TEXT}},
         "ConnectionList": _object({"items": _list(_object(connection, connection))}, ("items",)),
         "Explanation": _object(explanation, explanation),
+    }
+
+
+def _sign_in_schemas() -> JsonObject:
+    number: JsonObject = {"type": "integer"}
+    state = {
+        "connection": _TEXT,
+        "title": _TEXT,
+        "owner": {"type": "string", "enum": list(OWNERS)},
+        "maySignIn": {"type": "boolean"},
+        "status": _TEXT,
+    }
+    begun = {
+        "authorizationUrl": _TEXT,
+        "state": _TEXT,
+        "redirectUri": _TEXT,
+        "expiresAtMs": {"type": "integer"},
+    }
+    callback = dict.fromkeys(CALLBACK_PARAMETERS, _TEXT)
+    return {
+        "SignInList": _object(
+            {
+                "items": _list(
+                    _object({**state, "expiresAt": number, "reason": _TEXT, "redirectPort": number}, state)
+                )
+            },
+            ("items",),
+        ),
+        "SignInRequest": _object(
+            {
+                "redirectUri": {
+                    "type": "string",
+                    "description": "`/oauth/callback` on a loopback address; default: this server's own.",
+                }
+            }
+        )
+        | {"additionalProperties": False},
+        "BegunSignIn": _object(begun, begun),
+        "SignInCallback": _object(callback, ("state",)) | {"additionalProperties": False},
+        "SignedIn": _object({"connection": _TEXT, "status": _TEXT}, ("connection", "status")),
+        "SignedOut": _object(
+            {"connection": _TEXT, "signedOut": {"type": "boolean"}}, ("connection", "signedOut")
+        ),
     }

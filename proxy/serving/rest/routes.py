@@ -20,6 +20,7 @@ from proxy.serving.rest.executions import (
     executions,
 )
 from proxy.serving.rest.request import ApiRequest, ApiResponse
+from proxy.serving.rest.sign_ins import begin, complete, end, sign_ins
 
 Handler = Callable[[Gateway, ApiRequest], Awaitable[ApiResponse]]
 ParameterSchema = Mapping[str, Any]
@@ -53,7 +54,7 @@ class Route:
 
 def routes(detached: DetachedTasks) -> tuple[Route, ...]:
     """Every route but health and the document itself."""
-    return (*_executions(detached), *_execution_actions(), *_approvals(), *_catalog())
+    return (*_executions(detached), *_execution_actions(), *_approvals(), *_catalog(), *_sign_ins())
 
 
 def _executions(detached: DetachedTasks) -> tuple[Route, ...]:
@@ -209,5 +210,48 @@ def _catalog() -> tuple[Route, ...]:
             },
             required=("tool",),
             errors=(404, 409),
+        ),
+    )
+
+
+def _sign_ins() -> tuple[Route, ...]:
+    one = "/api/connections/{connection}/sign-in"
+    return (
+        Route(
+            "GET",
+            "/api/sign-ins",
+            "listSignIns",
+            "Every connection that people sign in to, with your own status.",
+            sign_ins,
+            "SignInList",
+        ),
+        Route(
+            "POST",
+            one,
+            "beginSignIn",
+            "Begin to sign in to a connection: open the answer's URL in a browser.",
+            begin,
+            "BegunSignIn",
+            body="SignInRequest",
+            errors=(404, 409, 502),
+        ),
+        Route(
+            "POST",
+            f"{one}/complete",
+            "completeSignIn",
+            "Finish your own sign-in with what the browser brought back.",
+            complete,
+            "SignedIn",
+            body="SignInCallback",
+            errors=(404, 409),
+        ),
+        Route(
+            "POST",
+            "/api/connections/{connection}/sign-out",
+            "signOut",
+            "Forget your token, here and at the authorization server.",
+            end,
+            "SignedOut",
+            errors=(404,),
         ),
     )

@@ -10,13 +10,13 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
-from tests.integrations.echo import Echo, Reply, Seen, echo_server
+from tests.integrations.echo import Echo, Reply, Seen, echo_server, echo_thread
 
 JSON = ("Content-Type", "application/json")
 PROTECTED = "/.well-known/oauth-protected-resource"
@@ -290,6 +290,15 @@ def _redirect(place: str, parameters: dict[str, str]) -> Reply:
 @asynccontextmanager
 async def auth_server(quirks: Quirks | None = None) -> AsyncIterator[AuthServer]:
     async with echo_server() as echo:
+        server = AuthServer(echo, quirks or Quirks())
+        echo.answer = server.answer
+        yield server
+
+
+@contextmanager
+def auth_thread(quirks: Quirks | None = None) -> Iterator[AuthServer]:
+    """The same in a thread, for tests that wait for processes."""
+    with echo_thread() as echo:
         server = AuthServer(echo, quirks or Quirks())
         echo.answer = server.answer
         yield server

@@ -71,6 +71,13 @@ def test_refusals(status: int, body: Any, error: type[OAuthError], words: str) -
         read(status, body)
 
 
+def test_slacks_words_for_bearer_tokens() -> None:
+    assert (
+        read(200, {"ok": True, "access_token": "xoxp-1", "token_type": "user"}).access_token.reveal()
+        == "xoxp-1"
+    )
+
+
 def test_what_was_sent_is_cut_out_of_what_comes_back() -> None:
     body = {"error": "invalid_grant", "error_description": "the code s3cret-code\u202e is unknown"}
     with pytest.raises(OAuthRefused) as caught:

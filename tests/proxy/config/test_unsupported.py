@@ -45,9 +45,9 @@ def test_every_gap_is_a_key_of_the_language() -> None:
 def test_gaps_reach_into_lists_and_maps() -> None:
     data = {
         "server": {"reload": {"last_good": True}},
-        "connections": {"a.org.b": {"auth": {"grant": "authorization_code"}}},
+        "integrations": {"a": {"oauth": {"scope": "b"}}},
     }
     assert [path for _, path, _ in gaps_in(data)] == [
         ("server", "reload", "last_good"),
-        ("connections", "a.org.b", "auth", "grant"),
+        ("integrations", "a", "oauth", "scope"),
     ]

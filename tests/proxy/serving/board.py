@@ -14,6 +14,7 @@ from integrations.conversation import ElicitAction
 from integrations.oauth.errors import DiscoveryFailed
 from proxy.auth import AuthError, AuthRequest
 from proxy.calls import PlainValue, WrongArgument
+from proxy.connections.oauth.sign_in import BegunSignIn, SignInProblem, SignInState
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
@@ -437,6 +438,23 @@ class Board:
 
     def config_sha256(self) -> str:
         return "ab12"
+
+    async def begin_sign_in(
+        self, connection: str, principal: Principal, redirect_uri: str | None = None
+    ) -> BegunSignIn:
+        raise SignInProblem(404, "not_found", f"there is no connection `{connection}` that people sign in to")
+
+    async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
+        raise SignInProblem(400, "state_mismatch", "this sign-in is not known here")
+
+    async def sign_out(self, connection: str, principal: Principal) -> bool:
+        raise SignInProblem(404, "not_found", f"there is no connection `{connection}` that people sign in to")
+
+    async def sign_ins(self, principal: Principal) -> tuple[SignInState, ...]:
+        return ()
+
+    def client_document(self) -> JsonObject | None:
+        return None
 
     def subscribe(self, listener: ToolsListener) -> Callable[[], None]:
         self.listeners.append(listener)
