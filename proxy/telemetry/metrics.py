@@ -101,6 +101,12 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("executor_execution_seconds", "histogram", (), "Time of an execution, waiting included.", LONG),
     Metric(
+        "executor_event_loop_tasks",
+        "gauge",
+        (),
+        "asyncio tasks of this process; a number that only grows is a leak.",
+    ),
+    Metric(
         "executor_executions_running",
         "gauge",
         (),
