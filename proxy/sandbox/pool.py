@@ -168,6 +168,7 @@ class Pool:
         keep = (
             self._options.reuse == "workspace"
             and worker.finished
+            and not worker.background
             and worker.alive
             and worker.runs < self._options.runs
             and generation == self._generation

@@ -206,3 +206,23 @@ async def test_an_account_that_takes_all_it_can_get_leaves_room_for_others() -> 
         async with pool.worker("ws", 30, "ws/greedy"):
             with pytest.raises(PoolBusy, match="1 executions of this account"):
                 await run(pool, "1", account="ws/greedy")
+
+
+async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_used_again() -> None:
+    """By the CPU time that an answer took; waiting for calls is none."""
+    async with Pool(PoolOptions(reuse="workspace")) as pool:
+        async with pool.worker("ws", 60) as worker:
+            await worker.start(start("let n = 0; while (n < 6e7) n++; return n"))
+            await worker.receive()
+            assert worker.background
+            assert worker.pid is not None
+            lowered = os.getpriority(os.PRIO_PROCESS, worker.pid)
+        async with pool.worker("ws", 30) as worker:
+            await worker.start(start("return (await tools.a.b({})).data"))
+            await worker.receive()
+            assert worker.pid is not None
+            assert os.getpriority(os.PRIO_PROCESS, worker.pid) < lowered
+            await worker.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
+            await worker.receive()
+            assert not worker.background
+        assert pool.stats().reused == 0
