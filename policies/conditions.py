@@ -7,10 +7,10 @@ Rules:
 - A missing argument fails every test but `exists: false`. An argument that is null is there, and nothing else.
 - What a test cannot see is unjudgeable: a rule that approves does not hold, and a rule that asks or blocks cannot be
   judged, which blocks. That is a path that leads into text, a file or bytes (XML, JSON in a string), into a list
-  without an index, or past a name that differs only in case; a file at the end of a path; `at_most` and `at_least` of
-  anything but a number; `matches` of anything but text; and `equals`, `in` and `not_in` of another type that an
-  upstream may read as the same value (`"42"` and 42, `"true"` and true, an object or list where a single value is
-  compared).
+  without an index, or past a name that differs only in case, in blanks around it or in `[]` behind it; a file at the
+  end of a path; `at_most` and `at_least` of anything but a number; `matches` of anything but text; and `equals`, `in`
+  and `not_in` of another type that an upstream may read as the same value (`"42"` and 42, `"true"` or 1 and true, an
+  object or list where a single value is compared).
 - A path is names joined by dots; a number indexes an array. A key that contains a dot is found too
   (`filter.name` finds both `{"filter": {"name": 1}}` and `{"filter.name": 1}`); arguments in which a path can
   be read in more than one way raise, because a caller could show the rule one value and the upstream another.
@@ -34,6 +34,9 @@ MAX_MATCH_CHARACTERS: Final = 65_536
 """Longer values are not matched against a regular expression: the rule then fails closed."""
 
 MAX_PATH_PARTS: Final = 16
+# What libraries of forms and queries read as true and false.
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "on"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "off", ""})
 MAX_NUMBER_CHARACTERS: Final = 400
 """Longer texts may be read as any number."""
 
@@ -143,8 +146,8 @@ class ArgumentTest:
             return "leads into text or bytes"
         if any(isinstance(end, (list, tuple)) for end in ends):
             return "leads into a list, whose items it does not name"
-        if any(_differs_in_case(*step) for step in _steps(arguments, self._parts)):
-            return "is also given in another case, which some servers read as the same name"
+        if any(_differs_in_spelling(*step) for step in _steps(arguments, self._parts)):
+            return "is also given in another spelling, which some servers read as the same name"
         return None
 
     def _all(self, value: Any) -> bool | Unjudgeable:
@@ -265,10 +268,16 @@ def _steps(value: Any, parts: tuple[str, ...]) -> Iterator[tuple[Mapping[Any, An
             yield from _steps(value[index], parts[1:])
 
 
-def _differs_in_case(value: Mapping[Any, Any], name: str) -> bool:
-    """Does the object hold the name in another case? Some JSON libraries take the two for one."""
-    folded = name.casefold()
-    return any(key != name and isinstance(key, str) and key.casefold() == folded for key in value)
+def _differs_in_spelling(value: Mapping[Any, Any], name: str) -> bool:
+    """Does the object hold the name in another case, with blanks around, or as a list (`name[]`)? Some libraries take
+    the two for one.
+    """
+    folded = _folded(name)
+    return any(key != name and isinstance(key, str) and _folded(key) == folded for key in value)
+
+
+def _folded(name: str) -> str:
+    return name.strip().removesuffix("[]").strip().casefold()
 
 
 def _is_opaque(value: Any) -> bool:
@@ -326,12 +335,14 @@ def _every(results: Iterable[bool | None]) -> bool | None:
 
 
 def _reads_as(text: Any, value: Any) -> bool:
-    """Could an upstream read this text as that number or boolean?"""
+    """Could an upstream read this text or number as that number or boolean?"""
+    if isinstance(value, bool) and is_number(text):
+        return text == value
     if not isinstance(text, str) or isinstance(value, str):
         return False
     plain = text.strip().casefold()
     if isinstance(value, bool):
-        return plain == ("true" if value else "false")
+        return plain in (_TRUE if value else _FALSE) or _reads_as(plain, int(value))
     if len(plain) > MAX_NUMBER_CHARACTERS:
         return True
     for read in (float, _integer):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.base import JsonObject
-from integrations.http.media import is_binary, is_multipart, is_text, is_xml
+from integrations.http.media import in_range, is_binary, is_multipart, is_text, is_xml
 from integrations.openapi.binding import LOCATIONS, Media, OperationBinding, OperationParameter
 from integrations.openapi.bodies import accepts_string
 from integrations.openapi.dialect import Definitions, Dialect
@@ -42,11 +42,21 @@ class Closure:
 
     def text_schema(self, location: str, name: str) -> TextSchema:
         """What the text of a parameter, or of a body of that media type (location `body`), stands for."""
-        key = (location, name)
+        key = (location, self._declared(name) if location == "body" else name)
         if key not in self.texts:
-            schema = self.media.get(name, True) if location == "body" else self.parameters[key]
+            schema = self.body_schema(name) if location == "body" else self.parameters[key]
             self.texts[key] = TextSchema([schema], self.defs)
         return self.texts[key]
+
+    def body_schema(self, media_type: str) -> Any:
+        """The schema of a body of that type, which may be a concrete one within a declared range."""
+        return self.media.get(self._declared(media_type), True)
+
+    def _declared(self, media_type: str) -> str:
+        if media_type in self.media:
+            return media_type
+        essence = media_type.split(";")[0].strip().lower()
+        return next((one for one in self.media if in_range(essence, one.split(";")[0].strip().lower())), "")
 
     def wire_names(
         self, location: str, supplied: SuppliedNames = frozenset(), fixed: tuple[str, ...] = ()

@@ -20,7 +20,8 @@ from integrations.openapi.pointer import mapping
 
 Encode = Callable[[str], str]
 # Reserved characters that may stand in a query without changing where it ends or how it is cut (Appendix E).
-_QUERY_RESERVED = ":/?@!$'()*,;="
+# Without `;`, which some servers read as `&`: a value would become another parameter.
+_QUERY_RESERVED = ":/?@!$'()*,="
 _PATH_RESERVED = ":/@!$&'()*+,;="
 _SEGMENT_RESERVED = _PATH_RESERVED.replace("/", "")
 # What stands in URLs that documents write themselves, besides letters and digits; triplets stay as they are.

@@ -80,7 +80,7 @@ def check_values(
     if media is not None and given.body is not MISSING:
         found = _body_problems(check, media, given.body)
         if found and is_json(media.essence):
-            schema = closure.media.get(media.type, True)
+            schema = closure.body_schema(media.type)
             given.body = fitting_reading(lambda value: check.errors(schema, value), given.body)
             found = _body_problems(check, media, given.body)
         fitting = _fitting_type(check, given, media) if found else []
@@ -119,7 +119,7 @@ def _check(closure: Closure, validate: Validate) -> _Check:
 
 
 def _body_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
-    schema = check.closure.media.get(media.type, True)
+    schema = check.closure.body_schema(media.type)
     if is_json(media.essence):
         return list(check.problems(schema, body, "/body"))
     if is_multipart(media.essence) and not (isinstance(body, dict) and takes_parts(check.closure.doc, media)):
@@ -142,7 +142,7 @@ def _parts_problems(check: _Check, media: Media, body: Any) -> list[Problem]:
     """Parts without names are compared with the schema; a form of one file takes it under any name."""
     if isinstance(body, list) and has_unnamed_parts(media):
         files = frozenset(join_pointer("body", n) for n, value in enumerate(body) if is_tool_file(value))
-        return _textual_problems(check, check.closure.media.get(media.type, True), body, "/body", files)
+        return _textual_problems(check, check.closure.body_schema(media.type), body, "/body", files)
     return [] if isinstance(body, dict) else [Problem("/body", "has to be an object of form fields")]
 
 

@@ -11,6 +11,8 @@ from proxy.config.suggestions import nearest_name
 # Who speaks over stdio, also where HTTP callers have keys. Defined in `proxy.auth.local`, which is above.
 LOCAL_ACCOUNT: Final = "local"
 
+_NO_AUTH: Final = "without an `auth` section every caller is `user:local`"
+
 
 def absent(auth: AuthConfig | None, principal: str) -> tuple[str, str] | None:
     """Why no caller is this principal, and the remedy; None when one may be.
@@ -18,8 +20,8 @@ def absent(auth: AuthConfig | None, principal: str) -> tuple[str, str] | None:
     Tokens and signed keys name users and groups that no file knows, so with either everybody is possible.
     """
     if auth is None:
-        # The same policies may serve another start: here nobody but local callers comes in.
-        return None
+        here = principal in ("anonymous", f"user:{LOCAL_ACCOUNT}")
+        return None if here else (_NO_AUTH, "add `auth`, or remove it")
     keys = auth.api_keys
     if auth.oauth is not None or (keys is not None and keys.signing is not None):
         return None

@@ -32,6 +32,8 @@ TEXTS = [
     "a|b",
     "a=b",
     "a;b",
+    "1;a=5",
+    "%3B",
     "a&b=1",
     " a",
     "a b",
@@ -50,7 +52,25 @@ TEXTS = [
     "0.10",
     "12345678901234567890123",
 ]
-NAMES = ["a", "b", "A", "a[b]", "a[]", "0", "p", "q", "a b"]
+NAMES = [
+    "a",
+    "b",
+    "A",
+    "a[b]",
+    "a[]",
+    "0",
+    "p",
+    "q",
+    "a b",
+    "a ",
+    " a",
+    "a;b",
+    "a=1",
+    "%61",
+    "é",
+    "a.b",
+    "a,b",
+]
 SCALARS = st.one_of(
     st.sampled_from(TEXTS),
     st.sampled_from([0, 1, 5, 5.0, -0.0, 0.1, 1e21, 10**21, 10**30]),
@@ -150,11 +170,9 @@ STYLES = {
 def parameters(draw: st.DrawFn, location: str, name: str) -> JsonObject:
     schema = draw(SCHEMAS)
     out: JsonObject = {"name": name, "in": location, "required": location == "path"}
-    if draw(st.integers(0, 9)) == 0:
-        return {
-            **out,
-            "content": {draw(st.sampled_from(["application/json", "text/plain"])): {"schema": schema}},
-        }
+    if draw(st.integers(0, 5)) == 0:
+        media_type = draw(st.sampled_from(["application/json", "text/plain", "application/a+json"]))
+        return {**out, "content": {media_type: {"schema": schema}}}
     out |= {
         "style": draw(st.sampled_from(STYLES[location])),
         "explode": draw(st.booleans()),
@@ -206,7 +224,7 @@ def operations(draw: st.DrawFn) -> OpenApiToolset:
     listed = [draw(parameters("path", name)) for name in ("p", "q") if name + "}" in path]
     for location in ("query", "header", "cookie"):
         for name in draw(
-            st.lists(st.sampled_from(NAMES[:5]), max_size=2 if location == "query" else 1, unique=True)
+            st.lists(st.sampled_from(NAMES), max_size=2 if location == "query" else 1, unique=True)
         ):
             if location == "query" or name in ("a", "b", "A"):
                 listed.append(draw(parameters(location, name)))

@@ -26,11 +26,18 @@ def auth(**more: object) -> AuthConfig:
 )
 def test_who_cannot_call(principal: str, why: tuple[str, str] | None) -> None:
     assert absent(auth(), principal) == why
-    assert absent(None, principal) is None
     signing = {"algorithm": "HS256", "secret": {"env": "S"}}
     assert absent(AuthConfig.model_validate({"api_keys": {"signing": signing}}), principal) is None
     oauth = {"authorization_servers": ["https://l.example.com"]}
     assert absent(auth(oauth=oauth), principal) is None
+
+
+@pytest.mark.parametrize("principal", ["group:nobody", "key:k", "user:ann"])
+def test_without_auth_only_local_callers_come_in(principal: str) -> None:
+    said = "without an `auth` section every caller is `user:local`"
+    assert absent(None, principal) == (said, "add `auth`, or remove it")
+    assert absent(None, "user:local") is None
+    assert absent(None, "anonymous") is None
 
 
 def test_anonymous_callers_where_they_are_admitted() -> None:
