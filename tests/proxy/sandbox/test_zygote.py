@@ -12,7 +12,7 @@ from proxy.sandbox.remote import Worker
 from proxy.sandbox.supervisor import Supervisor, zygote_options
 
 
-async def transform(code: str) -> bytes:
+async def transform(code: str, account: str) -> bytes:
     return b'{"t":"source"}'
 
 
