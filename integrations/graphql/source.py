@@ -15,13 +15,14 @@ import orjson
 
 from integrations.base import Credential, JsonObject, SourceError
 from integrations.child import run_child
+from integrations.files import DOCUMENT, READER
 from integrations.graphql.introspection import ask_schema, schema_in_file
 from integrations.graphql.operations import NamedOperation, operation_from
 from integrations.graphql.pruning import pruned
 from integrations.graphql.schema import GraphQlSchema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
-from integrations.sources import MAX_SOURCE_BYTES, gc_paused
+from integrations.sources import gc_paused
 
 _CONVERTER = "3"
 _CHILD = "integrations.graphql.convert"
@@ -130,9 +131,7 @@ async def _schema_of(
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_SOURCE_BYTES:
-            raise SourceError(f"{path.name}: larger than the {MAX_SOURCE_BYTES} bytes allowed")
-        return path.read_bytes()
+        return READER.read(path, DOCUMENT)
     except OSError as error:
         raise SourceError(f"{path.name}: {error.strerror or error}") from None
 

@@ -11,18 +11,18 @@ Rules
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpcore2
 
 from integrations.base import Secret
+from integrations.held_files import PEM_FILES, pem_file
 from integrations.http.backend import PinnedBackend, ResolveHost
 from integrations.http.egress import Address, EgressRules, HttpTarget, origin_of, parse_address, permits
 from integrations.http.errors import EgressDenied, Unreachable
@@ -56,10 +56,9 @@ ChooseTransport = Callable[[], TransportOptions]
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        return PEM_FILES.get(file).stamp
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def check_proxied(target: HttpTarget, rules: EgressRules) -> None:
@@ -121,11 +120,12 @@ def tls_context(transport: TransportOptions) -> ssl.SSLContext:
     """Verifies names and certificates, always. Raises `Unreachable` naming the file that cannot be used."""
     context = httpcore2.default_ssl_context()
     if transport.ca_bundle is not None:
-        with _naming("ca_bundle", transport.ca_bundle):
-            context.load_verify_locations(transport.ca_bundle)
+        with _naming("ca_bundle", transport.ca_bundle), _pem(transport.ca_bundle) as bundle:
+            context.load_verify_locations(bundle)
     if transport.client_cert is not None and transport.client_key is not None:
-        with _naming("client_cert", transport.client_cert), _as_file(transport.client_key) as key:
-            context.load_cert_chain(transport.client_cert, key, password=_no_password)
+        with _naming("client_cert", transport.client_cert), _pem(transport.client_cert) as cert:
+            with pem_file(transport.client_key.reveal().encode()) as key:
+                context.load_cert_chain(cert, key, password=_no_password)
     return context
 
 
@@ -148,12 +148,6 @@ def _naming(what: str, file: Path) -> Iterator[None]:
         raise Unreachable(f"{what} {file.name} cannot be used: {reason}") from None
 
 
-@contextmanager
-def _as_file(key: Secret) -> Iterator[str]:
-    """OpenSSL wants a path: one into memory, which only this process can open and which ends with the block."""
-    descriptor = os.memfd_create("client-key", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, key.reveal().encode())
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
+def _pem(file: Path) -> AbstractContextManager[str]:
+    """OpenSSL does not read the file itself: it would wait for one that does not answer."""
+    return pem_file(PEM_FILES.get(file).content)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from integrations.base import JsonObject, SourceError
+from integrations.files import DOCUMENT, READER
 from integrations.openapi.load import parse_source
 
 _MAX_FILES = 2_000
@@ -55,14 +56,17 @@ class Files:
     def locate(self, name: str, place: str) -> str:
         if "://" in name or name.startswith("//"):
             raise SourceError("is another host's, and only files are read for a document from a file")
-        path = (Path(place).parent / unquote(name)).resolve()
+        try:
+            path = READER.look(Path(place).parent / unquote(name), Path.resolve)
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror or error}") from None
         if not path.is_relative_to(self._root):
             raise SourceError("is outside the configuration directory and is not read")
         return str(path)
 
     def read(self, place: str) -> bytes:
         try:
-            return Path(place).read_bytes()
+            return READER.read(Path(place), DOCUMENT)
         except OSError as error:
             raise SourceError(error.strerror or type(error).__name__) from None
 

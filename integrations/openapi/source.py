@@ -19,6 +19,7 @@ import orjson
 
 from integrations.base import JsonObject, SourceError
 from integrations.child import run_child
+from integrations.files import DOCUMENT, READER
 from integrations.http import HttpClient, origin_of
 from integrations.openapi.doc import Doc
 from integrations.openapi.fetch import Fetcher
@@ -153,24 +154,29 @@ async def _load_inline(
 
 
 async def _load_file(file: Path, options: OpenApiOptions, cache: CompiledCache) -> tuple[Doc, str]:
-    root = options.root.resolve() if options.root else None
-    doc, key = await asyncio.to_thread(_find_file, file, options, root, cache)
-    if doc is not None:
-        return doc, key
-    content = await asyncio.to_thread(_read, file)
-    key = _file_key(hashlib.sha256(content).hexdigest(), file, options, root)
-    return await _compile(content, file.name, key, options, cache, _beside(file, root)), key
+    try:
+        root = await asyncio.to_thread(_resolved, options.root) if options.root else None
+        place = await asyncio.to_thread(_resolved, file)
+        doc, key = await asyncio.to_thread(_find_file, place, options, root, cache)
+        if doc is not None:
+            return doc, key
+        content = await asyncio.to_thread(READER.read, file, DOCUMENT)
+    except OSError as error:
+        raise SourceError(f"{file.name}: {error.strerror or error}") from None
+    key = _file_key(hashlib.sha256(content).hexdigest(), place, options, root)
+    return await _compile(content, file.name, key, options, cache, _beside(place, root)), key
+
+
+def _resolved(path: Path) -> Path:
+    """Without links. Raises `OSError` when the file system does not answer."""
+    return READER.look(path, Path.resolve)
 
 
 def _find_file(
     file: Path, options: OpenApiOptions, root: Path | None, cache: CompiledCache
 ) -> tuple[Doc | None, str]:
-    """The compiled form of an unchanged file; the file itself is not read into memory."""
-    try:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"{file.name}: {error.strerror or error}") from None
+    """The compiled form of an unchanged file; the file itself is not read into memory. Raises `OSError`."""
+    sha256 = READER.digest(file, DOCUMENT)
     key = _file_key(sha256, file, options, root)
     doc = cache.find(key)
     return (doc if doc is not None and _files_are_current(doc, root) else None), key
@@ -178,30 +184,20 @@ def _find_file(
 
 def _files_are_current(doc: Doc, root: Path | None) -> bool:
     """Are the external files that went into a compiled document the ones that are there now?"""
-    try:
-        return all(
-            root is not None and hashlib.sha256((root / name).read_bytes()).hexdigest() == sha256
-            for name, sha256 in doc.dependencies
-        )
-    except OSError:
-        return False
+    if root is None:
+        return not doc.dependencies
+    now = READER.digests([root / name for name, _ in doc.dependencies], DOCUMENT)
+    return now == [sha256 for _, sha256 in doc.dependencies]
 
 
 def _file_key(sha256: str, file: Path, options: OpenApiOptions, root: Path | None) -> str:
     """The bytes, the overrides, and the place that relative references start from."""
-    return digest_of(sha256, options.overrides, os.path.relpath(file.resolve(), root) if root else None)
+    return digest_of(sha256, options.overrides, os.path.relpath(file, root) if root else None)
 
 
 def _beside(file: Path, root: Path | None) -> JsonObject:
     """What the compiler has to know to read the files that this one refers to."""
-    return {"root": str(root), "base": str(file.resolve())} if root else {}
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise SourceError(f"{file.name}: {error.strerror or error}") from None
+    return {"root": str(root), "base": str(file)} if root else {}
 
 
 class _Remote:

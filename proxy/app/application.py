@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote
 
 from integrations.fields import Listen, parse_listen
+from integrations.files import READER
 from integrations.http import HttpClient
 from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
 from proxy.app.auditing import Auditing
@@ -296,6 +297,7 @@ async def open_application(
         issuers = IssuerPool(http, tasks)
         application = Application(options, connections, sandboxes, changed, state, spans, tasks, issuers)
         stack.callback(application.auditing.close)
+        stack.enter_context(READER.reports_to(Counts(tasks.metrics).file_trouble))
         watcher = await stack.enter_async_context(watcher_of(options, first.config, tasks))
         reloader = Reloader(
             application.load,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from integrations import GraphQl, Integration, OpenApi
+from integrations.base import SourceError
 from proxy.config import Config, Diagnostic
 from proxy.config.report import Summary, render
 from proxy.config.watch import Watcher
@@ -39,7 +41,7 @@ class CannotServe(OSError):
 
 
 def references(config: Config) -> list[Path]:
-    """Files whose content belongs to the config: they are watched, and a change is a reload."""
+    """Files whose content belongs to the config: they are watched, and a change is a reload. Blocks."""
     return [path for one in config.integrations.values() for path in _files_of(one)]
 
 
@@ -50,7 +52,9 @@ def _files_of(integration: Integration) -> Iterator[Path]:
     if isinstance(integration, GraphQl):
         if not isinstance(integration.introspection, str):
             yield Path(integration.introspection.file)
-        yield from document_files(integration.documents)
+        # Patterns that cannot be followed now are an error of the build, which says so.
+        with suppress(SourceError):
+            yield from document_files(integration.documents)
 
 
 def watcher_of(options: StartOptions, config: Config, tasks: TaskSupervisor) -> Watcher:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Final, TypeVar
 
+from integrations.files import FileTrouble
 from integrations.http import EgressRules, HttpClient, HttpError
 from integrations.http.egress import origin_of
 from proxy.app.options import CannotServe, InvalidConfig
@@ -64,6 +65,12 @@ class Counts:
     def decided(self, report: DecisionReport) -> None:
         outcome = report.refused or "taken"
         self._metrics.count("executor_approval_decisions_total", action=report.action, outcome=outcome)
+
+    def file_trouble(self, trouble: FileTrouble | None, stuck: int) -> None:
+        """May be called in any thread."""
+        if trouble is not None:
+            self._metrics.count("executor_file_read_failures_total", reason=trouble)
+        self._metrics.set("executor_file_reads_stuck", stuck)
 
     def called(self, report: CallReport) -> None:
         integration = report.integration or "unknown"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from integrations.files import READER
 from proxy.config import Diagnostic, LoadedConfig, load_config
 from proxy.config.report import Summary, render
 
@@ -60,9 +61,16 @@ def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[
     for path in paths:
         if str(path) == "-":
             raise CannotRun("--config - cannot be reloaded; name a file or a directory")
-        if not path.exists():
+        if not _is_there(path):
             raise CannotRun(f"{path}: no such file or directory")
     return paths
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return READER.look(path, Path.exists)
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror or error}") from None
 
 
 def load_valid(

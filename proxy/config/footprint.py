@@ -1,8 +1,8 @@
 """What a set of config paths looks like from outside: its files, their digest, and where changes will show.
 
 All functions read the file system and never raise for what they find there: a missing or unreadable file is
-part of the picture (its digest differs from that of any content), not an error. They block; call them in a
-thread.
+part of the picture (its digest differs from that of any content), not an error. They block, within the limits of
+`integrations.files`; call them in a thread.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from integrations.files import DOCUMENT, READER
+
 # The kernel gives up after as many links (path_resolution(7)).
 MAX_LINKS: Final = 40
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
 Identity = tuple[int, int]
+# Documents are watched like the config.
+LARGEST: Final = DOCUMENT
 # Files of other programs that live beside a config by their well-known names.
 _OTHERS: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
@@ -31,10 +35,10 @@ def config_files(path: Path) -> list[Path]:
     the `kustomization.yaml` that makes a ConfigMap of its neighbours.
     """
     try:
-        names = sorted(os.listdir(path))
+        names = READER.look(path, os.listdir)
     except OSError:
         return [path]
-    return [path / name for name in names if _is_config_name(name)]
+    return [path / name for name in sorted(names) if _is_config_name(name)]
 
 
 def _is_config_name(name: str) -> bool:
@@ -46,18 +50,11 @@ def _is_config_name(name: str) -> bool:
 def content_digest(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents of all config files below `paths`, hexadecimal."""
     total = hashlib.sha256()
-    for path in paths:
-        for file in config_files(path):
-            total.update(os.fsencode(file) + b"\0" + _state(file))
+    files = _files(paths)
+    for file, found in zip(files, READER.digests(files, LARGEST), strict=True):
+        state = b"unreadable %d" % (found.errno or 0) if isinstance(found, OSError) else found.encode()
+        total.update(os.fsencode(file) + b"\0" + state)
     return total.hexdigest()
-
-
-def _state(file: Path) -> bytes:
-    try:
-        with open(file, "rb") as content:
-            return hashlib.file_digest(content, "sha256").digest()
-    except OSError as problem:
-        return b"unreadable %d" % (problem.errno or 0)
 
 
 def watched_places(paths: Iterable[Path]) -> Mapping[Path, Identity]:
@@ -67,23 +64,28 @@ def watched_places(paths: Iterable[Path]) -> Mapping[Path, Identity]:
     git-sync swaps), and each regular file itself (bind mounts of one file send nothing to the directory).
     A missing path is represented by its nearest existing ancestor, where it will appear.
     """
+    asked = list(paths)
     places: dict[Path, Identity] = {}
-    for path in paths:
-        for place in _places_of(path):
-            found = _identity(place)
-            if found is not None:
-                places[place] = found
+    # What does not answer is not watched: setting up a watch would hang as well.
+    for found in (*READER.looks(asked, _directory_places), *READER.looks(_files(asked), _file_places)):
+        if not isinstance(found, OSError):
+            places |= found
     return places
 
 
-def _places_of(path: Path) -> Iterator[Path]:
-    yield from _link_parents(path)
-    for file in config_files(path):
-        yield from _link_parents(file)
-        yield file if file.exists() else _nearest_existing(file)
-        yield file.parent
-    if path.is_dir():
-        yield path
+def _directory_places(path: Path) -> dict[Path, Identity]:
+    return _identities([*_link_parents(path), *([path] if path.is_dir() else [])])
+
+
+def _file_places(file: Path) -> dict[Path, Identity]:
+    return _identities(
+        [*_link_parents(file), file if file.exists() else _nearest_existing(file), file.parent]
+    )
+
+
+def _identities(places: Iterable[Path]) -> dict[Path, Identity]:
+    found = {place: _identity(place) for place in places}
+    return {place: identity for place, identity in found.items() if identity is not None}
 
 
 def _nearest_existing(path: Path) -> Path:
@@ -132,7 +134,9 @@ def single_file_mounts(paths: Iterable[Path], mountinfo: str) -> list[Path]:
     /proc/self/mountinfo (proc_pid_mountinfo(5)).
     """
     points = {_unescaped(line.split(" ")[4]) for line in mountinfo.splitlines() if line.count(" ") > 4}
-    return [file for file in _files(paths) if os.path.realpath(file) in points and file.is_file()]
+    files = _files(paths)
+    found = READER.looks(files, lambda file: os.path.realpath(file) in points and file.is_file())
+    return [file for file, is_point in zip(files, found, strict=True) if is_point is True]
 
 
 def read_mounts(path: Path = MOUNTS) -> str:
@@ -150,7 +154,8 @@ def _unescaped(field: str) -> str:
 
 def replaced_behind_us(paths: Iterable[Path]) -> list[Path]:
     """Regular files without a name left: a bind mount that still shows what the host has replaced."""
-    return [file for file in _files(paths) if _link_count(file) == 0]
+    files = _files(paths)
+    return [file for file, count in zip(files, READER.looks(files, _link_count), strict=True) if count == 0]
 
 
 def _link_count(file: Path) -> int | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from integrations.files import CONFIG, READER, UnreadableFile
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.footprint import config_files
 from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
@@ -124,12 +125,12 @@ def _read(paths: Sequence[FilePath | str], stdin: bytes | None) -> Iterable[tupl
 
 def _read_file(file: FilePath) -> tuple[SourceFile, Flaw | None]:
     try:
-        return read_text(str(file), file.read_bytes())
+        return read_text(str(file), READER.read(file, CONFIG))
     except OSError as error:
-        words = f"{(error.strerror or 'cannot be read').lower()}"
-        flaw = Flaw(
-            "E304", f"config file cannot be read: {words}", "a missing file is never taken for the defaults"
-        )
+        words = error.strerror or "cannot be read"
+        words = words if isinstance(error, UnreadableFile) else words.lower()
+        help = "a missing file is never taken for the defaults"
+        flaw = Flaw("E304", f"config file cannot be read: {words}", help)
         return SourceFile(str(file), f"unreadable {error.errno or 0}"), flaw
 
 

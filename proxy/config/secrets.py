@@ -6,12 +6,13 @@ SecretMissing   the variable is not set, the file is missing or empty: never an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.base import Secret
 from integrations.fields import SecretRef
 from integrations.fields.settings import UNKNOWN
+from integrations.files import READER, SECRET, UnreadableFile
+from integrations.held_files import HeldFile, HeldFiles
 
 __all__ = [
     "UNKNOWN",
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 MIN_ENCRYPTION_KEY_CHARACTERS = 16
-LARGEST_SECRET_BYTES = 1024 * 1024
 
 
 class SecretMissing(Exception):
@@ -36,25 +36,19 @@ class SecretMissing(Exception):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A file's content and what it looked like when it was read."""
-
-    stamp: tuple[int, int, int]
-    text: str
-
-
 class Resolver:
     """References to secrets. `directory` is what relative paths are relative to.
 
-    A file is read again when its inode, size or modification time changed. White space around a secret never belongs
-    to it (see `clean_secret`). `NAME_FILE` is honoured for `{env: NAME}`, as container images do.
+    A file is read again when its inode, size or modification time changed; one that does not answer keeps the secret
+    that was read last. White space around a secret never belongs to it (see `clean_secret`). `NAME_FILE` is honoured
+    for `{env: NAME}`, as container images do.
     """
 
     def __init__(self, environment: Mapping[str, str], directory: Path | None = None) -> None:
         self._environment = environment
         self._directory = directory or Path()
-        self._files: dict[Path, _Read] = {}
+        self._files = HeldFiles(SECRET)
+        self._texts: dict[Path, tuple[HeldFile, str, str]] = {}
 
     def resolve(self, ref: SecretRef) -> Secret:
         """The secret. Raises `SecretMissing`."""
@@ -75,18 +69,18 @@ class Resolver:
     def _file(self, name: str) -> str:
         path = self._directory / name
         try:
-            status = path.stat()
+            held = self._files.get(path)
+        except UnreadableFile as error:
+            raise SecretMissing(name, str(error.strerror)) from None
         except OSError:
-            self._files.pop(path, None)
             raise SecretMissing(name, "does not exist or cannot be read") from None
-        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        held = self._files.get(path)
-        if held is not None and held.stamp == stamp:
-            return held.text
-        text, why = read_secret_file(path)
+        known = self._texts.get(path)
+        if known is None or known[0] is not held:
+            text, why = secret_text(held.content)
+            known = self._texts[path] = (held, text, why)
+        _, text, why = known
         if why:
-            raise SecretMissing(name, why.removeprefix("which "))
-        self._files[path] = _Read(stamp, text)
+            raise SecretMissing(name, why)
         return text
 
 
@@ -114,14 +108,19 @@ def repeats_scheme(text: str) -> str:
 def read_secret_file(path: Path) -> tuple[str, str]:
     """The secret, and why there is none ("which does not exist")."""
     try:
-        if path.stat().st_size > LARGEST_SECRET_BYTES:
-            return "", "which is larger than 1 MiB"
-        text = path.read_bytes().decode()
+        text, why = secret_text(READER.read(path, SECRET))
     except FileNotFoundError:
         return "", "which does not exist"
-    except UnicodeDecodeError:
-        return "", "which is not UTF-8"
+    except UnreadableFile as error:
+        return "", f"which {error.strerror}"
     except OSError:
-        return "", "which is a directory" if path.is_dir() else "which cannot be read"
-    stripped, why = clean_secret(text)
-    return stripped, f"which {why}" if why else ""
+        return "", "which cannot be read"
+    return text, f"which {why}" if why else ""
+
+
+def secret_text(content: bytes) -> tuple[str, str]:
+    """The secret in a file, and why there is none ("is empty")."""
+    try:
+        return clean_secret(content.decode())
+    except UnicodeDecodeError:
+        return "", "is not UTF-8"

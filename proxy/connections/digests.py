@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
 from pydantic import BaseModel
 
+from integrations.files import READER
+
 
 def key_of(kind: str, files: Sequence[Path], *seen: object) -> str:
     """A digest of what a holding depends on: config by its words, files by their identity."""
-    words = [kind, *map(_words, seen), *([str(file), *_identity(file)] for file in files)]
+    words = [kind, *map(_words, seen), *_identified(files)]
     return hashlib.sha256(orjson.dumps(words, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -26,9 +29,10 @@ def _words(value: object) -> object:
     return value
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return ()
-    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+def _identified(files: Sequence[Path]) -> list[list[object]]:
+    found = READER.looks(files, os.stat)
+    return [[str(file), *_identity(one)] for file, one in zip(files, found, strict=True)]
+
+
+def _identity(found: os.stat_result | OSError) -> tuple[int, ...]:
+    return () if isinstance(found, OSError) else (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -14,7 +14,8 @@ from typing import Any
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
 from integrations import graphql as graphql_kind
 from integrations import mcp as mcp_kind
-from integrations.base import Credential, Toolset, Upstream
+from integrations.base import Credential, SourceError, Toolset, Upstream
+from integrations.files import READER
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
@@ -278,13 +279,19 @@ def _graphql_plan(
 
 
 def document_files(patterns: Sequence[str]) -> tuple[Path, ...]:
-    """The files of `documents`, by name; the config loader made the patterns absolute."""
+    """The files of `documents`, by name; the config loader made the patterns absolute. Raises `SourceError`."""
     found: dict[Path, None] = {}
     for pattern in patterns:
-        path = Path(pattern)
-        for file in sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-            found[file] = None
+        try:
+            files = READER.look(Path(pattern), _matching)
+        except OSError as error:
+            raise SourceError(f"documents {pattern}: {error.strerror or error}") from None
+        found |= dict.fromkeys(files)
     return tuple(found)
+
+
+def _matching(pattern: Path) -> list[Path]:
+    return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
 # ---- MCP ----------------------------------------------------------------------------------------------------------

@@ -104,12 +104,8 @@ class Connections:
 
         `directories` are those of the config's files.
         """
-        plans = {
-            prefix: plan_of(
-                prefix, one, config.integrations[prefix.partition(".")[0]], self._dependencies, directories
-            )
-            for prefix, one in config.connections.items()
-        }
+        # Plans look at files, which may take their time to answer.
+        plans = await asyncio.to_thread(self._plans, config, directories)
         for plan in plans.values():
             self._hold(plan)
         keys = tuple(plan.key for plan in plans.values())
@@ -135,6 +131,18 @@ class Connections:
             if one.oauth is not None and not one.oauth.per_user:
                 await one.oauth.tokens.look(SHARED)
         return Opened(sources, connections, keys)
+
+    def _plans(self, config: Config, directories: Sequence[Path]) -> dict[str, ConnectionPlan]:
+        plans: dict[str, ConnectionPlan] = {}
+        for prefix, one in config.connections.items():
+            name = prefix.partition(".")[0]
+            try:
+                plans[prefix] = plan_of(
+                    prefix, one, config.integrations[name], self._dependencies, directories
+                )
+            except SourceError as error:
+                raise WrongSource(name, str(error)) from None
+        return plans
 
     def watch(self, opened: Opened, config: Config) -> None:
         """Probe the health of these connections from now on, and of no others. For what serves."""

@@ -259,7 +259,7 @@ class Reloader(Generic[L, G]):
         """The digest of the files that the config names; the watcher looks after them from now on."""
         if loaded.config is None:
             return ""
-        files = tuple(self._references(loaded.config))
+        files = await asyncio.to_thread(lambda: tuple(self._references(loaded.config)))
         if self._watcher is not None:
             await self._watcher.refer(files)
         return await asyncio.to_thread(content_digest, files)

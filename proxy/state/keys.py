@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from integrations.base import Secret
+from integrations.files import READER, SECRET
 from proxy.config.secrets import MIN_ENCRYPTION_KEY_CHARACTERS, encryption_keys
 from proxy.state.records import StateUnreadable
 
@@ -126,7 +127,7 @@ def minted_key(path: Path) -> Secret:
         pass
     finally:
         fresh.unlink()
-    return Secret(path.read_text(encoding="utf-8").strip())
+    return Secret(READER.read(path, SECRET).decode().strip())
 
 
 def _derived(secret: Secret) -> tuple[bytes, AESGCM]:

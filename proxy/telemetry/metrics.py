@@ -155,6 +155,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         (),
         "Longest time in the last half minute (a minute at most) in which the event loop answered nobody.",
     ),
+    Metric(
+        "executor_file_read_failures_total",
+        "counter",
+        ("reason",),
+        "Reads of files that hung (stuck: a mount that does not answer), or were refused because too many hang (busy).",
+    ),
+    Metric("executor_file_reads_stuck", "gauge", (), "Threads that hang in a read of a file now."),
     # The sandbox.
     Metric("executor_sandbox_workers", "gauge", ("state",), "Sandbox processes by state (warm, busy)."),
     Metric(

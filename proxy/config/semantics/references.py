@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
 
 from integrations import GraphQl, McpLocal, OpenApi
 from integrations.fields.names import as_identifier
+from integrations.files import CERTIFICATES, READER, UnreadableFile
 from integrations.graphql.config import IntrospectionFile
+from integrations.held_files import pem_file
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
 from proxy.config.semantics.view import ConfigView
 from proxy.config.suggestions import nearest_name
 from proxy.principal import DEFAULT_WORKSPACE
-
-LARGEST_PEM_BYTES = 1024 * 1024
 
 
 def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: bool = False) -> Finding:
@@ -158,9 +158,14 @@ def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     if _is_example(view, path):
         return
     file = view.directory(path) / name
-    if file.is_file():
-        return
-    yield Finding("E304", path, f"file `{name}` does not exist", _similar(file))
+    try:
+        READER.check(file)
+    except UnreadableFile as error:
+        yield Finding("E304", path, f"file `{name}` {error.strerror}", "name a regular file that can be read")
+    except OSError as error:
+        words = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+        yield Finding("E304", path, f"file `{name}` {'does not exist' if gone else words}", _similar(file))
 
 
 def _certificates(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
@@ -171,10 +176,11 @@ def _certificates(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     file = view.directory(path) / name
     try:
         # The name of a PEM block (RFC 7468); what is inside is OpenSSL's to judge.
-        found = b"-----BEGIN CERTIFICATE-----" in file.read_bytes()[:LARGEST_PEM_BYTES]
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        content = READER.read(file, CERTIFICATES)
+        found = b"-----BEGIN CERTIFICATE-----" in content
         if found:
-            context.load_verify_locations(cafile=str(file))
+            with pem_file(content) as pem:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(pem)
     except (OSError, ssl.SSLError) as error:
         yield Finding("E206", path, f"`{name}` cannot be used as a certificate: {error.strerror or error}")
     else:
@@ -188,23 +194,31 @@ def _program(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     if "/" not in name or FilePath(name).is_absolute() or _is_example(view, path):
         return
     file = view.directory(path) / name
-    if not file.is_file():
+    if not _is(file, FilePath.is_file):
         yield Finding("E304", path, f"program `{name}` does not exist", _similar(file))
-    elif not os.access(file, os.X_OK):
+    elif not _is(file, lambda one: os.access(one, os.X_OK)):
         yield Finding("E206", path, f"program `{name}` is not executable", f"chmod +x {name}")
 
 
 def _folder(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
-    if FilePath(name).is_absolute() or _is_example(view, path) or (view.directory(path) / name).is_dir():
+    if FilePath(name).is_absolute() or _is_example(view, path):
+        return
+    if _is(view.directory(path) / name, FilePath.is_dir):
         return
     yield Finding("E304", path, f"directory `{name}` does not exist", "the path is relative to this file")
 
 
-def _similar(file: FilePath) -> str:
-    if file.is_dir():
-        return "it is a directory"
+def _is(file: FilePath, what: Callable[[FilePath], bool]) -> bool:
+    """Not so where the file system does not answer."""
     try:
-        names = [entry.name for entry in file.parent.iterdir()]
+        return READER.look(file, what)
+    except OSError:
+        return False
+
+
+def _similar(file: FilePath) -> str:
+    try:
+        names = READER.look(file.parent, os.listdir)
     except OSError:
         return f"the path is relative to this file: {file}"
     likely = nearest_name(file.name, names)
@@ -214,9 +228,9 @@ def _similar(file: FilePath) -> str:
 def _glob(view: ConfigView, path: Path, pattern: str) -> Iterator[Finding]:
     if _is_example(view, path):
         return
-    directory = view.directory(path)
+    directory, is_relative = view.directory(path), not FilePath(pattern).is_absolute()
     try:
-        found = any(directory.glob(pattern)) if not FilePath(pattern).is_absolute() else True
+        found = READER.look(directory, lambda place: any(place.glob(pattern))) if is_relative else True
     except (ValueError, NotImplementedError, OSError):
         found = False
     if not found:

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 
 from integrations import GraphQl, Integration, McpLocal, McpRemote, OpenApi
+from integrations.files import READER
 from integrations.graphql.config import IntrospectionFile
 from integrations.patterns import idle_patterns
 from policies import KnownTools, Pattern, parse_pattern, split_path
@@ -285,7 +286,15 @@ def has_local_source(integration: Integration) -> bool:
 def is_readable(integration: Integration) -> bool:
     """Whether its document is here. A file that is missing is E304, but for `*.example` files, which are templates."""
     file = local_file(integration)
-    return has_local_source(integration) and (file is None or FilePath(file).exists())
+    return has_local_source(integration) and (file is None or _is_there(FilePath(file)))
+
+
+def _is_there(file: FilePath) -> bool:
+    try:
+        READER.check(file)
+    except OSError:
+        return False
+    return True
 
 
 def local_file(integration: Integration) -> str | None:

@@ -5,8 +5,8 @@ import pytest
 
 from integrations.base import Secret
 from integrations.fields import SecretRef
+from integrations.files import SECRET
 from proxy.config.secrets import (
-    LARGEST_SECRET_BYTES,
     Resolver,
     SecretMissing,
     read_secret_file,
@@ -77,9 +77,9 @@ def test_a_file_without_a_secret(tmp_path: Path, content: bytes, why: str) -> No
 
 
 def test_why_a_file_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "big").write_bytes(b"x" * (LARGEST_SECRET_BYTES + 1))
-    assert read_secret_file(tmp_path / "big")[1] == "which is larger than 1 MiB"
-    assert read_secret_file(tmp_path)[1] == "which is a directory"
+    (tmp_path / "big").write_bytes(b"x" * (SECRET.max_bytes + 1))
+    assert read_secret_file(tmp_path / "big")[1] == "which is larger than 1 MiB, the most for a secret"
+    assert read_secret_file(tmp_path)[1] == "which is a directory, and only regular files are read"
     assert read_secret_file(tmp_path / "none")[1] == "which does not exist"
 
 
