@@ -63,6 +63,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "JS_SetMemoryLimit": (None, c_void_p, c_size_t),
     "JS_SetMaxStackSize": (None, c_void_p, c_size_t),
     "JS_SetGCThreshold": (None, c_void_p, c_size_t),
+    "JS_GetGCThreshold": (c_size_t, c_void_p),
     "JS_SetCanBlock": (None, c_void_p, c_bool),
     "JS_SetHostPromiseRejectionTracker": (None, c_void_p, _Rejected, c_void_p),
     "JS_UpdateStackTop": (None, c_void_p),
@@ -135,6 +136,11 @@ class JsContext:
             self._native.FreeContext(self._context)
             self._native.FreeRuntime(self._runtime)
             self._runtime = None
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether its heap ever held 8 MiB: the engine then moves the size at which it collects garbage."""
+        return int(self._native.GetGCThreshold(self._runtime)) != _COLLECT_BYTES
 
     def rehearse(self) -> None:
         """Touch what an execution will touch. Has no effect that a script could see."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 
+from proxy.sandbox.demand import WINDOW_SECONDS, Demand
 from proxy.sandbox.options import (
     MECHANISMS,
     HardeningMissing,
@@ -38,7 +39,9 @@ class Pool:
             raise HardeningMissing(f"unknown mechanism {sorted(unknown)}; known: {', '.join(MECHANISMS)}")
         self._options = options
         self._warm: deque[Worker] = deque()
-        self._idle: dict[str, list[Worker]] = {}
+        self._idle: list[tuple[str, Worker]] = []  # with their workspaces, the longest idle first
+        self._demand = Demand()
+        self._shrinking: asyncio.TimerHandle | None = None
         per_account = options.running_per_account or max(1, options.running // 2)
         self._seats = Seats(options.running, per_account, options.queue)
         self._counts: Counter[str] = Counter()
@@ -89,10 +92,9 @@ class Pool:
 
     def stats(self) -> PoolStats:
         """Figures for status and metrics."""
-        idle = sum(len(workers) for workers in self._idle.values())
         counts = self._counts
         return PoolStats(
-            warm=len(self._warm) + idle,
+            warm=len(self._warm) + len(self._idle),
             busy=self._seats.busy,
             waiting=self._seats.waiting,
             spawned=counts["spawned"],
@@ -149,13 +151,14 @@ class Pool:
 
     # ---- workers -------------------------------------------------------------------------------------------
     async def _take(self, workspace_id: str) -> Worker:
-        idle = self._idle.get(workspace_id)
-        while idle:
-            worker = idle.pop()
-            if worker.alive:
-                self._counts["reused"] += 1
-                return worker
-            worker.close()
+        self._demand.note(self._seats.busy, self._now())
+        for at in range(len(self._idle) - 1, -1, -1):
+            if self._idle[at][0] == workspace_id:
+                worker = self._idle.pop(at)[1]
+                if worker.alive:
+                    self._counts["reused"] += 1
+                    return worker
+                worker.close()
         while self._warm:
             worker = self._warm.popleft()
             if worker.alive:
@@ -173,11 +176,27 @@ class Pool:
             and worker.runs < self._options.runs
             and generation == self._generation
         )
-        idle = self._idle.setdefault(workspace_id, []) if keep else []
-        if keep and len(idle) < self._options.workers:
-            idle.append(worker)
+        if keep:
+            self._idle.append((workspace_id, worker))
+            self._shrink()
         else:
             worker.close()
+
+    def _shrink(self) -> None:
+        """Keep as many idle ones as lately were busy, and look again when that may be fewer."""
+        least = self._options.workers
+        for _, worker in self._idle[: -self._demand.kept(least, self._now()) or None]:
+            worker.close()
+        self._idle = [one for one in self._idle if one[1].alive]
+        if self._shrinking is None and len(self._idle) > least:
+            self._shrinking = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._shrinking = None
+        self._shrink()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _spawn(self, supervisor: Supervisor) -> Worker:
         self._counts["spawned"] += 1
@@ -191,8 +210,11 @@ class Pool:
             self._warm.append(self._spawn(supervisor))
 
     def _drop_warm(self) -> None:
-        for worker in [*self._warm, *(worker for idle in self._idle.values() for worker in idle)]:
+        for worker in [*self._warm, *(worker for _, worker in self._idle)]:
             worker.close()
+        if self._shrinking is not None:
+            self._shrinking.cancel()
+            self._shrinking = None
         self._warm.clear()
         self._idle.clear()
 

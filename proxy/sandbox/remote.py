@@ -43,8 +43,8 @@ _EXIT_WAIT_SECONDS = 5.0
 _FRAMES_AT_ONCE = 2000
 _FRAMES_PER_SECOND = 1000.0
 # Code that computes for longer goes on beside others, not before them: a worker that begins is served first.
-_LOOK_SECONDS = 0.1
-_FOREGROUND_CPU_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
+_FOREGROUND_CPU_SECONDS = 0.02
 _BACKGROUND_NICE = 10  # lower than it was
 _NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
 

@@ -72,7 +72,8 @@ class WorkerLoop:
             if not self._execute(context, frame):
                 return EXIT_DONE
             setitimer(ITIMER_PROF, 0.0)
-            if contexts:
+            # To free what is small costs more than to leave it: every page of the context's would first become ours.
+            if contexts and context.has_grown:
                 context.close()
         return EXIT_DONE
 

@@ -10,18 +10,11 @@ import gc
 import json
 import os
 import time
+
+# What `signal` has makes enumerations of the signals each time, 30 pages a fork.
+from _signal import pthread_sigmask  # type: ignore[import-not-found]
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
-from signal import (
-    SIG_BLOCK,
-    SIG_IGN,
-    SIG_SETMASK,
-    SIGCHLD,
-    SIGHUP,
-    SIGINT,
-    SIGTERM,
-    pthread_sigmask,
-    signal,
-)
+from signal import SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIGCHLD, SIGHUP, SIGINT, SIGTERM, signal
 from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
@@ -32,7 +25,7 @@ from proxy.sandbox.worker import EXIT_HARDENING, NO_FORK, WorkerLoop, rehearse
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
 # EXITED + token + wait status. All numbers are 4 bytes, big endian.
 FORK, READY, SPAWNED, EXITED = b"F", b"R", b"S", b"X"
-_NICE = 5
+_BLOCK, _SET, _CHILD = int(SIG_BLOCK), int(SIG_SETMASK), (int(SIGCHLD),)
 
 
 class Zygote:
@@ -52,7 +45,6 @@ class Zygote:
 
     def run(self) -> None:
         """Serve until the pool closes its end."""
-        os.nice(_NICE)
         network = self._hardener.isolate_network()
         failed = self._probe()
         rehearse(self._contexts[0])
@@ -99,7 +91,7 @@ class Zygote:
 
     def _fork(self, token: bytes, fd: int) -> None:
         # A child that ends at once must not be reaped before its token is known.
-        before = pthread_sigmask(SIG_BLOCK, [SIGCHLD])
+        before = pthread_sigmask(_BLOCK, _CHILD)
         try:
             pid = os.fork()
         except OSError:
@@ -111,7 +103,7 @@ class Zygote:
         if pid > 0:
             self._tokens[pid] = token
             self._announce(token, pid)
-        pthread_sigmask(SIG_SETMASK, before)
+        pthread_sigmask(_SET, before)
 
     def _announce(self, token: bytes, pid: int) -> None:
         message = SPAWNED + token + pid.to_bytes(4, "big")

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,45 @@ async def test_reuse_stays_inside_the_workspace_and_ends() -> None:
         before = pool.stats().reused
         await run(pool, "1")
         assert pool.stats().reused == before
+
+
+async def test_as_many_are_kept_as_were_at_work_at_once() -> None:
+    async with Pool(PoolOptions(reuse="workspace", workers=1)) as pool:
+
+        async def crowd() -> None:
+            together = asyncio.Barrier(6)
+
+            async def one() -> None:
+                async with pool.worker("ws", 30) as worker:
+                    await worker.start(start("1"))
+                    await together.wait()
+                    await worker.receive()
+
+            await asyncio.gather(*(one() for _ in range(6)))
+
+        await crowd()
+        spawned = pool.stats().spawned
+        await crowd()
+        assert pool.stats().reused == 6
+        assert pool.stats().spawned == spawned
+
+
+def resident_bytes(pid: int | None) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * 4096
+
+
+async def test_memory_of_a_large_execution_is_given_back() -> None:
+    large = (
+        "let s = 'x'; for (let i = 0; i < 25; i++) s += s; const a = new Array(1e6).fill(1); return a.length"
+    )
+    async with Pool(PoolOptions(reuse="workspace", workers=1)) as pool:
+        resident = []
+        for code in ("1", large, "1", large, "1", large, "1"):
+            async with pool.worker("ws", 30) as worker:
+                await worker.start(start(code))
+                await worker.receive()
+                resident.append(resident_bytes(worker.pid))
+        assert resident[-1] < resident[0] + 24e6
 
 
 async def test_retire_ends_warm_and_working_processes_after_their_run() -> None:
@@ -221,7 +261,7 @@ async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_us
             await worker.start(start("return (await tools.a.b({})).data"))
             await worker.receive()
             assert worker.pid is not None
-            assert os.getpriority(os.PRIO_PROCESS, worker.pid) < lowered
+            assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0) < lowered
             await worker.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
             await worker.receive()
             assert not worker.background
