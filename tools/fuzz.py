@@ -167,12 +167,13 @@ def _limited(milliseconds: int) -> Iterator[None]:
     def late(number: int, frame: object) -> None:
         raise Hang
 
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+    # Time of the processor: other work of the machine does not count.
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, milliseconds / 1000)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _where(error: BaseException) -> str:
@@ -186,6 +187,7 @@ def _where(error: BaseException) -> str:
 def smaller(target: FuzzTarget, found: Finding, tries: int = 400) -> Finding:
     """The same finding from less input, as far as cutting pieces out gets."""
     size, best = max(1, len(found.data) // 2), found
+    tries = 20 if found.kind == "Hang" else tries
     while size and tries:
         for start in range(0, len(best.data), size):
             tries -= 1

@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
 
 import yaml
 
 from proxy.config.source import Flaw, SourceFile
+
+_MOST_OPEN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ def explain(source: SourceFile, error: yaml.YAMLError) -> Flaw:
 
 
 def _ask_python(source: SourceFile) -> yaml.YAMLError | None:
+    # Its time grows with the cube of what is open at once.
+    if _most_open(source.text) > _MOST_OPEN:
+        return None
     try:
         for _ in yaml.parse(source.text, yaml.SafeLoader):
             pass
@@ -52,6 +59,12 @@ def _ask_python(source: SourceFile) -> yaml.YAMLError | None:
     except (ValueError, RecursionError):
         return None
     return None
+
+
+def _most_open(text: str) -> int:
+    """Brackets and braces open at once, at most. Those in quotes count too."""
+    steps = accumulate(1 if one in "[{" else -1 for one in re.findall(r"[][{}]", text))
+    return max(steps, default=0)
 
 
 def _read(source: SourceFile, error: yaml.YAMLError) -> _SyntaxFault:

@@ -170,6 +170,7 @@ def decode_message(
     """Check a worker's frame, after `made` calls in earlier ones. Raises ProtocolError."""
     try:
         body = read_json(payload)
+        _require(type(body) is dict, "an object")
         if b"\\ud" in payload:
             _print_safely(body)
         kind = body["t"]

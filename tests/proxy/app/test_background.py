@@ -28,7 +28,7 @@ from tests.proxy.webhooks.test_signature import SECRET, verified
 LOCAL = Principal("default", "local", "local")
 # Begun by a reload, or by a person's page: each has a test of its own below. Those elsewhere: in their own files.
 LATER = {"sandbox pool", "closing", "approval page"}
-ELSEWHERE = {"state messages", "demo", "token", "garbage", "pauses"}
+ELSEWHERE = {"state messages", "demo", "token", "garbage", "pauses", "issuer"}
 SERVED = sorted(TASKS.keys() - ESSENTIAL - LATER - ELSEWHERE)
 QUICK = MEMORY + "server: {reload: {poll_interval: 100ms, settle: 10ms}}\n"
 
@@ -167,5 +167,5 @@ async def test_without_its_client_a_stdio_server_ends_with_the_reason(
 
 
 def test_every_task_is_made_to_fail() -> None:
-    """In this module, in test_pages.py, commands/test_serve.py, state/redis/test_listener.py or connections/oauth."""
+    """In this module, in test_pages.py, commands/test_serve.py, state/redis/test_listener.py, connections/oauth or auth."""
     assert {*SERVED, *ESSENTIAL, *LATER, *ELSEWHERE} == TASKS.keys()
