@@ -167,5 +167,5 @@ async def test_without_its_client_a_stdio_server_ends_with_the_reason(
 
 
 def test_every_task_is_made_to_fail() -> None:
-    """In this module, in test_pages.py, commands/test_serve.py, state/redis/test_listener.py, connections/oauth or auth."""
+    """Here, in test_pages.py, commands/test_serve.py, state/redis/test_listener.py, connections/oauth or auth."""
     assert {*SERVED, *ESSENTIAL, *LATER, *ELSEWHERE} == TASKS.keys()
