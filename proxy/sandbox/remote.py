@@ -180,10 +180,10 @@ class Worker:
     def _look(self) -> None:
         """Give way once the answer takes more computing than most executions need in all."""
         self._looking = None
-        if not self._expecting or self.background or self.pid is None or not self.alive:
+        if not self._expecting or self.background or not self.alive:
             return
         with suppress(OSError):
-            if time.clock_gettime(_cpu_clock(self.pid)) < _FOREGROUND_CPU_SECONDS:
+            if self.pid is None or time.clock_gettime(_cpu_clock(self.pid)) < _FOREGROUND_CPU_SECONDS:
                 self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
                 return
             nice = os.getpriority(os.PRIO_PROCESS, self.pid)

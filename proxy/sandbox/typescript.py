@@ -16,7 +16,7 @@ from proxy.sandbox.executable_memory import may_execute_memory
 from proxy.sandbox.frames import FrameTooLarge
 from proxy.sandbox.transform_process import NO_MEMORY, TransformProcess
 
-_REQUEST_SECONDS = 3.0
+_REQUEST_SECONDS = 5.0
 _SECONDS_A_CHARACTER = 30e-6
 _START_SECONDS = 20.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
