@@ -23,16 +23,22 @@ from proxy.auth import (
     key_records,
     local_token,
     oauth_callers,
+    signed_keys,
 )
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
-from proxy.limits import LimitSubject, RateLimiter, rules_of
+from proxy.limits import LimitRule, LimitSubject, RateLimiter, RateWindow, rules_of
 from proxy.principal import DEFAULT_WORKSPACE
 
 EXPOSED: Final = "add `auth` with api_keys, without `anonymous: true`, or listen on 127.0.0.1"
+
+
+ANONYMOUS_TOKENS: Final = LimitRule(
+    "anonymous-tokens", "ip", "requests", RateWindow(30, 60), wait_seconds=0.0, built_in=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Access:
     token_file: Path
     approver_token: Secret | None
     approver_file: Path
+    anonymous_tokens: RateLimiter
     oauth: OauthCallers | None = None
     first_issuer: IssuerSource | None = None
 
@@ -72,13 +79,15 @@ def build_access(
         anonymous=auth is not None and auth.anonymous,
         approver_token=approver,
         oauth=oauth,
+        signed=signed_keys(config, resolver),
     )
     roles = RoleGroups(auth.roles.admin, auth.roles.approver) if auth is not None else RoleGroups()
     limits = RateLimiter(rules_of(config), storage)
     files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
+    tokens = RateLimiter((ANONYMOUS_TOKENS,), storage)
     entries = auth.oauth_entries() if auth is not None else ()
     first = issuers.source(entries[0], entries[0].issuers()[0]) if entries else None
-    return Access(authenticator, roles, limits, token, files[0], approver, files[1], oauth, first)
+    return Access(authenticator, roles, limits, token, files[0], approver, files[1], tokens, oauth, first)
 
 
 def exposure(listen: Listen, config: Config) -> str | None:

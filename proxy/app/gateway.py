@@ -122,6 +122,17 @@ class AppGateway:
         first = self._access().first_issuer
         return await first.metadata() if first is not None else None
 
+    async def anonymous_token(self, workspace: str | None, ip: str) -> JsonObject:
+        access = self._access()
+        self._refuse(await access.anonymous_tokens.check("requests", LimitSubject(ip=ip)))
+        token, made = access.authenticator.anonymous_token(workspace)
+        return {
+            "tokenType": "Bearer",
+            "accessToken": token,
+            "accountId": made.account,
+            "expiresAtMs": int(made.expires * 1000),
+        }
+
     def is_admin(self, principal: Principal) -> bool:
         return self._access().roles.is_admin(principal)
 

@@ -1,7 +1,7 @@
 """Who calls: keys by hash, tokens of authorization servers, the local bearer tokens, anonymous callers."""
 
 from proxy.auth.authenticate import Authenticator, AuthMode
-from proxy.auth.configured import key_records, oauth_callers
+from proxy.auth.configured import key_records, oauth_callers, signed_keys
 from proxy.auth.create import create_key
 from proxy.auth.errors import AuthError
 from proxy.auth.issuer import IssuerSource
@@ -10,6 +10,7 @@ from proxy.auth.local import APPROVER_ACCOUNT, LocalTokenError, approver_token, 
 from proxy.auth.oauth import IssuerPool, OauthCallers
 from proxy.auth.request import AuthRequest
 from proxy.auth.roles import RoleGroups
+from proxy.auth.signed_keys import SignedCredential, SignedKeys
 
 __all__ = [
     "APPROVER_ACCOUNT",
@@ -25,6 +26,8 @@ __all__ = [
     "LocalTokenError",
     "OauthCallers",
     "RoleGroups",
+    "SignedCredential",
+    "SignedKeys",
     "approver_token",
     "create_key",
     "hash_key",
@@ -32,4 +35,5 @@ __all__ = [
     "local_token",
     "oauth_callers",
     "read_token",
+    "signed_keys",
 ]

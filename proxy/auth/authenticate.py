@@ -16,14 +16,24 @@ from dataclasses import replace
 from typing import Literal
 
 from integrations.base import Secret
-from proxy.auth.errors import AuthError, bad_request, credential_invalid, credential_missing, not_admitted
+from proxy.auth.errors import (
+    AuthError,
+    bad_request,
+    credential_invalid,
+    credential_missing,
+    not_admitted,
+    unavailable,
+)
+from proxy.auth.jwt import BadToken
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LOCAL_ACCOUNT
 from proxy.auth.oauth import OauthCallers
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest, credential, wanted_workspace
+from proxy.auth.signed_keys import SignedCredential, SignedKeys
 from proxy.principal import DEFAULT_WORKSPACE, Principal
 
 AuthMode = Literal["local", "keys"]
+_NO_SIGNING = "API keys are not configured on this server: neither signing nor keys by hash."
 
 
 class Authenticator:
@@ -42,6 +52,7 @@ class Authenticator:
         anonymous: bool = False,
         approver_token: Secret | None = None,
         oauth: OauthCallers | None = None,
+        signed: SignedKeys | None = None,
     ) -> None:
         if mode == "local" and local_token is None:
             raise ValueError("local mode needs a token")
@@ -52,6 +63,7 @@ class Authenticator:
         self._workspaces = tuple(workspaces)
         self._anonymous = anonymous
         self._oauth = oauth
+        self._signed = signed
 
     async def authenticate(self, request: AuthRequest) -> Principal:
         """The caller of this request. Raises `AuthError`."""
@@ -63,8 +75,10 @@ class Authenticator:
             raise
 
     async def _caller(self, request: AuthRequest) -> Principal:
-        presented = credential(request)
         wanted = wanted_workspace(request)
+        if request.anonymous_path and not (len(self._keyring) or self._signed or self._anonymous):
+            raise unavailable(_NO_SIGNING, None)
+        presented = credential(request)
         if presented is None:
             return self._without_credential(wanted)
         account = self._local_account(presented)
@@ -73,6 +87,9 @@ class Authenticator:
         record = self._keyring.match(presented)
         if record is not None:
             return self._by_key(record, wanted)
+        signed = self._signed_by_us(presented)
+        if signed is not None:
+            return self._by_signed_key(signed, request, wanted)
         if self._oauth is None:
             raise credential_invalid("This key or token is not known here")
         if request.anonymous_path:
@@ -96,12 +113,15 @@ class Authenticator:
         are.
         """
         if principal.kind == "anonymous":
-            return principal if self._anonymous else None
+            admitted = self._still_signed(principal) if "jti" in principal.claims else self._anonymous
+            return principal if admitted else None
         if principal.kind == "user":
             admitted = self._oauth is not None and self._oauth.still_admits(principal)
             return principal if admitted else None
         if principal.kind != "key":
             return principal
+        if "jti" in principal.claims:
+            return principal if self._still_signed(principal) else None
         record = self._keyring.named(principal.account_id.removeprefix("key:"))
         if record is None:
             return None
@@ -133,6 +153,37 @@ class Authenticator:
         if isinstance(record, Expired):
             raise credential_invalid("This key has expired", guessed=False)
         return Principal(self._of_key(record, wanted), f"key:{record.name}", "key", record.groups)
+
+    def _signed_by_us(self, presented: str) -> SignedCredential | None:
+        """None for what is none of our signed keys and tokens. Raises `AuthError`."""
+        try:
+            return self._signed.verify(presented) if self._signed is not None else None
+        except BadToken as error:
+            raise credential_invalid(error.message, guessed=not error.genuine) from None
+
+    def _by_signed_key(self, signed: SignedCredential, request: AuthRequest, wanted: str | None) -> Principal:
+        if signed.kind == "anonymous" and request.anonymous_path:
+            raise credential_invalid("An anonymous token is no key: call /mcp with it", guessed=False)
+        if signed.workspace not in self._workspaces or wanted not in (None, signed.workspace):
+            raise not_admitted("This key belongs to another workspace.")
+        if signed.account.startswith("user:"):
+            raise not_admitted("Key authentication is not enabled for this account: it signs in.")
+        account = signed.account if signed.kind == "anonymous" else f"key:{signed.account}"
+        claims = {"jti": signed.id, "exp": signed.expires}
+        return Principal(signed.workspace, account, signed.kind, signed.groups, claims=claims)
+
+    def _still_signed(self, principal: Principal) -> bool:
+        """Whether the signed key that this caller came with is good, as far as the config can tell."""
+        claims, signed = principal.claims, self._signed
+        if signed is None or (principal.kind == "anonymous" and not signed.gives_anonymous_tokens):
+            return False
+        return principal.workspace_id in self._workspaces and signed.is_current(claims["jti"], claims["exp"])
+
+    def anonymous_token(self, wanted: str | None) -> tuple[str, SignedCredential]:
+        """A token for a new account that lives as long as it. Raises `AuthError`."""
+        if self._signed is None or not self._signed.gives_anonymous_tokens:
+            raise unavailable("Anonymous tokens are not configured on this server.", None)
+        return self._signed.anonymous_token(self._chosen(wanted, known=False))
 
     def _of_key(self, record: KeyRecord, wanted: str | None) -> str:
         """The key's workspace. The message is the same whether or not the wanted one exists."""

@@ -9,8 +9,9 @@ from integrations.fields import SecretRef
 from proxy.auth.keys import KeyRecord, hash_key
 from proxy.auth.oauth import IssuerPool, OauthCallers
 from proxy.auth.resource import ProtectedResource
+from proxy.auth.signed_keys import SignedKeys, SigningKeys
 from proxy.config import Config
-from proxy.config.secrets import Resolver
+from proxy.config.secrets import Resolver, SecretMissing
 from proxy.principal import DEFAULT_WORKSPACE
 
 
@@ -31,6 +32,33 @@ def key_records(
         place = where(f"auth.api_keys.keys.{name}")
         records.append(KeyRecord(name, digest, key.workspace, frozenset(key.groups), key.expires, place))
     return tuple(records)
+
+
+def signed_keys(config: Config, resolver: Resolver) -> SignedKeys | None:
+    """The signed keys of a config. Raises `SecretMissing`, also for a key that cannot be used."""
+    auth = config.auth
+    signing = auth.api_keys.signing if auth is not None and auth.api_keys is not None else None
+    if auth is None or signing is None:
+        return None
+
+    def text(ref: SecretRef | None) -> str | None:
+        return resolver.resolve(ref).reveal() if ref is not None else None
+
+    public = [text(ref) for ref in (signing.public_key, signing.previous_public_key)]
+    private, secret = text(signing.private_key), text(signing.secret)
+    try:
+        keys = SigningKeys.load(
+            signing.algorithm, private, [one for one in public if one is not None], secret
+        )
+    except Exception:  # a file that changed since the config was judged; its text must not get into a message
+        raise SecretMissing("auth.api_keys.signing", "holds a key that cannot be used") from None
+    return SignedKeys(
+        keys,
+        ttl_seconds=signing.ttl,
+        audiences=signing.audiences,
+        revoked=signing.revoked,
+        anonymous=auth.anonymous_tokens,
+    )
 
 
 def oauth_callers(config: Config, pool: IssuerPool, resolver: Resolver) -> OauthCallers | None:

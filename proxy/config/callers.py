@@ -32,6 +32,7 @@ TokenAlgorithm = Literal[
 TOKEN_ALGORITHMS: Final[tuple[TokenAlgorithm, ...]] = get_args(TokenAlgorithm)
 """Signatures with a key pair only: with a shared secret whoever verifies could sign."""
 
+SigningAlgorithm = Literal["ES256", "HS256"]
 _SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
 
 
@@ -68,19 +69,28 @@ class ApiKey(Model):
 
 
 class Signing(Model):
-    """Self-contained keys: signed tokens that name workspace, account and groups."""
+    """Self-contained keys: signed tokens that name workspace, account and groups.
 
-    algorithm: Literal["ES256", "HS256"] = "ES256"
+    With HS256 a key pair may stand beside the secret: it signs anonymous tokens.
+    """
+
+    algorithm: SigningAlgorithm = "ES256"
     private_key: Maybe[SecretRef] = None
     public_key: Maybe[SecretRef] = None
+    previous_public_key: Maybe[SecretRef] = None
     secret: Maybe[SecretRef] = None
     ttl: Duration = 7 * 86400.0
+    audiences: NonEmptyTuple[Text] = ("executor-mcp",)
     revoked: Tuple[Text] = ()
 
     @model_validator(mode="after")
     def _key_fits(self) -> Signing:
-        if self.algorithm == "HS256" and (self.private_key or self.public_key or not self.secret):
-            raise problem("E209", "HS256 needs `secret` and no key pair")
+        if self.algorithm == "HS256" and not (self.secret and (self.private_key or not self.public_key)):
+            raise problem(
+                "E209",
+                "HS256 needs `secret` and no key pair",
+                "a `private_key` beside the secret signs anonymous tokens",
+            )
         if self.algorithm == "ES256" and (self.secret or not (self.private_key or self.public_key)):
             raise problem(
                 "E209", "ES256 needs `public_key` (and `private_key` to create keys), and no `secret`"

@@ -83,6 +83,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E406": "${X} in a secret field is taken literally",
         "E407": "secret that begins with what does not belong to it",
         "E408": "encryption key too short",
+        "E409": "key that cannot sign or verify",
         "E501": "unsafe exposure",
         "E502": "credentials over plain http",
         "W601": "rule can never apply",

@@ -7,21 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from proxy.config.fallbacks import FALLBACKS, SECRET_FALLBACKS
 from proxy.config.load import FOREIGN_KEYS, LoadedConfig
 from proxy.config.locations import location_of
 from proxy.config.nodes import Path, show_path
 from proxy.config.secrets import UNKNOWN
 from proxy.config.semantics import ConfigView
-
-# Read only while the `auth` section is absent; the names are those of the product's published documentation.
-FALLBACKS = (
-    "ANONYMOUS_AUTH_PRIVATE_KEY_PEM",
-    "ANONYMOUS_AUTH_PUBLIC_KEY_PEM",
-    "MCP_API_KEY_SECRET",
-    "MCP_API_KEY_TTL_SECONDS",
-    "MCP_AUTHORIZATION_SERVER",
-)
-_SECRET_FALLBACKS = frozenset(FALLBACKS) - {"MCP_API_KEY_TTL_SECONDS", "MCP_AUTHORIZATION_SERVER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +37,9 @@ def uses(loaded: LoadedConfig, environment: Mapping[str, str]) -> list[Use]:
         return []
     found = [*_secrets(view, environment), *_values(view, environment)]
     found.sort(key=lambda use: (use.file, use.line, use.name))
-    return found + (_fallbacks(environment) if "auth" not in view.data else [])
+    if view.root.child("auth") is not None:
+        return found
+    return [one for one in found if one.name not in FALLBACKS] + _fallbacks(environment)
 
 
 def _use(view: ConfigView, path: Path, name: str, kind: str, state: str) -> Use:
@@ -92,7 +85,7 @@ def _fallbacks(environment: Mapping[str, str]) -> list[Use]:
     return [
         Use(
             name,
-            "secret" if name in _SECRET_FALLBACKS else "value",
+            "secret" if name in SECRET_FALLBACKS else "value",
             _state(name, environment),
             "auth (absent)",
             "",

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from integrations.files import CONFIG, READER, UnreadableFile
 from proxy.config.diagnostic import Diagnostic
+from proxy.config.fallbacks import fallback_auth
 from proxy.config.footprint import config_files
 from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
 from proxy.config.merge import Merged, merge
@@ -172,7 +173,7 @@ def _judge(
     whole: bool,
 ) -> LoadedConfig:
     expand_presets(merged)
-    findings = [*merged.findings, *_shape(merged, env, whole)]
+    findings = [*merged.findings, *_fall_back(merged, env), *_shape(merged, env, whole)]
     view = _view(merged, findings, env, secrets)
     if view is not None:
         findings += _meaning(view, whole)
@@ -184,6 +185,16 @@ def _judge(
     config = _validate(with_absolute_paths(merged.data, merged.root), env)
     refused = tuple(show_path(path) for path in refusals(merged.data))
     return LoadedConfig(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
+
+
+def _fall_back(merged: Merged, env: Mapping[str, str] | None) -> list[Finding]:
+    """Callers by variables, while no file says who may call."""
+    if env is None or "auth" in merged.data:
+        return []
+    auth, findings = fallback_auth(env)
+    if auth is not None:
+        merged.data["auth"] = auth
+    return findings
 
 
 def _validate(data: dict[str, Any], env: Mapping[str, str] | None) -> Config:

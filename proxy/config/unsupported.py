@@ -45,8 +45,6 @@ def _enforces(value: object) -> bool:
 
 GAPS: tuple[Gap, ...] = (
     Gap("server.reload.last_good", "an invalid config at the start ends the process"),
-    Gap("auth.api_keys.signing", "signed keys are refused; keys by hash work"),
-    Gap("auth.anonymous_tokens", "the token endpoint answers 404", _is_true),
     Gap("integrations.*.oauth.scope", "a server that wants a sign-in is listed as needs_auth"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),

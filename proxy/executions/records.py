@@ -87,13 +87,15 @@ def body_of(record: ExecutionRecord) -> ExecutionBody:
 
 
 def new_body(request: ExecutionRequest, principal: Principal, code_sha256: str) -> ExecutionBody:
-    """What is known at the start. Claims of tokens are not kept."""
+    """What is known at the start. Of claims only id and end of a signed key are kept, which may be revoked."""
+    kept = {name: principal.claims[name] for name in ("jti", "exp") if "jti" in principal.claims}
     who = {
         "workspace_id": principal.workspace_id,
         "account_id": principal.account_id,
         "kind": principal.kind,
         "groups": sorted(principal.groups),
         "scopes": sorted(principal.scopes),
+        **({"claims": kept} if kept else {}),
     }
     asked = {
         "timeout_ms": request.timeout_ms,

@@ -327,9 +327,9 @@ class ApiAdmission:
 
     async def _admit(self, request: HttpRequest, inbox: HttpReceiver) -> AdmittedRequest:
         principal = await self._steps.caller(request)
-        if principal.kind == "anonymous":
+        if principal.account_id == "anonymous":
             message = "This API needs a credential: `Authorization: Bearer <key>` or `x-api-key: <key>`."
-            raise _not_let_in(AuthError(401, -32001, message), request)
+            raise not_let_in(AuthError(401, -32001, message), request)
         await self._steps.count(principal, request)
         if request.method in ("GET", "HEAD"):
             return AdmittedRequest(principal, {})
@@ -363,7 +363,7 @@ async def authenticate(
     try:
         return await gateway.authenticate(asked, ip)
     except AuthError as error:
-        raise _not_let_in(error, request) from None
+        raise not_let_in(error, request) from None
     except RateLimited as error:
         raise rate_limited(error) from None
 
@@ -381,7 +381,7 @@ def check_json(request: HttpRequest) -> None:
         raise RequestRefusal("unsupported_media_type", "Content-Type must be application/json.")
 
 
-def _not_let_in(error: AuthError, request: HttpRequest) -> RequestRefusal:
+def not_let_in(error: AuthError, request: HttpRequest) -> RequestRefusal:
     """With the challenge that RFC 6750 section 3 asks for."""
     challenge = error.www_authenticate or (_challenge(request) if error.status == 401 else None)
     headers = {"www-authenticate": challenge} if challenge else {}

@@ -84,6 +84,10 @@ class Discovery(Protocol):
         """The metadata of the first issuer; None when tokens of none are accepted. Raises `DiscoveryFailed`."""
         ...
 
+    async def anonymous_token(self, workspace: str | None, ip: str) -> JsonObject:
+        """A token for a new account that lives as long as it. Raises `AuthError`, `RateLimited`."""
+        ...
+
 
 class Engine(Protocol):
     """What the two tools do. `execute` and `resume` may be cancelled at any await."""

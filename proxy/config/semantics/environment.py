@@ -1,8 +1,8 @@
-"""Secrets that must be there, and be secrets: variables set, files readable (E402 to E405, E407, E408)."""
+"""Secrets that must be there, and be secrets: variables set, files readable (E402 to E405, E407 to E409)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
@@ -15,9 +15,24 @@ from proxy.config.secrets import (
     repeats_scheme,
 )
 from proxy.config.semantics.view import ConfigView
+from proxy.config.signing_keys import (
+    MAKE_PAIR,
+    MAKE_PUBLIC,
+    MAKE_SECRET,
+    private_key_problem,
+    public_key_problem,
+    secret_problem,
+)
 from proxy.config.suggestions import nearest_name
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_SIGNING: Path = ("auth", "api_keys", "signing")
+_SIGNING_KEYS: Mapping[str, tuple[Callable[[str], str | None], str]] = {
+    "secret": (secret_problem, MAKE_SECRET),
+    "private_key": (private_key_problem, MAKE_PAIR),
+    "public_key": (public_key_problem, MAKE_PUBLIC),
+    "previous_public_key": (public_key_problem, MAKE_PUBLIC),
+}
 
 
 def check_environment(view: ConfigView) -> Iterator[Finding]:
@@ -79,6 +94,10 @@ def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
         if short < MIN_ENCRYPTION_KEY_CHARACTERS:
             message = f"{what} holds a key of {short} characters; at least {MIN_ENCRYPTION_KEY_CHARACTERS} are needed"
             yield Finding("E408", at, message, "make one with `openssl rand -base64 32`")
+    if path[:-1] == _SIGNING and text:
+        judge, help = _SIGNING_KEYS[str(path[-1])]
+        if (wrong := judge(text)) is not None:
+            yield Finding("E409", at, f"{what} {wrong}", help)
 
 
 def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:

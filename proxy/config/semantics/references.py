@@ -12,6 +12,7 @@ from integrations.fields.names import as_identifier
 from integrations.files import CERTIFICATES, READER, UnreadableFile
 from integrations.graphql.config import IntrospectionFile
 from integrations.held_files import pem_file
+from proxy.config.callers import AuthConfig
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path, find
 from proxy.config.semantics.view import ConfigView
@@ -96,13 +97,25 @@ def check_sections(view: ConfigView) -> Iterator[Finding]:
     config = view.config
     if config.auth and config.auth.oauth and config.server.public_url is None:
         help = "it is the OAuth resource id of this server (RFC 9728)"
-        yield Finding("E302", ("auth", "oauth"), "`auth.oauth` needs `server.public_url`", help, "key")
+        by_variable = view.root.child("auth") is None
+        what = "MCP_AUTHORIZATION_SERVER" if by_variable else "`auth.oauth`"
+        yield Finding("E302", ("auth", "oauth"), f"{what} needs `server.public_url`", help, "key")
+    yield from _anonymous_tokens(config.auth)
     if config.state.backend == "redis" and config.state.url is None:
         help = "write url: {env: REDIS_URL}"
         yield Finding("E302", ("state", "backend"), "`backend: redis` needs `state.url`", help)
     if config.state.url is not None and config.state.backend != "redis":
         yield Finding("E302", ("state", "url"), "`state.url` needs `backend: redis`", None, "key")
     yield from _browser_pages(view)
+
+
+def _anonymous_tokens(auth: AuthConfig | None) -> Iterator[Finding]:
+    signing = auth.api_keys.signing if auth is not None and auth.api_keys is not None else None
+    signs = signing is not None and (signing.private_key or signing.secret)
+    if auth is not None and auth.anonymous_tokens and not signs:
+        message = "`auth.anonymous_tokens` needs `auth.api_keys.signing` with `private_key`, which signs them"
+        help = "write signing: {private_key: {env: ANONYMOUS_AUTH_PRIVATE_KEY_PEM}}"
+        yield Finding("E302", ("auth", "anonymous_tokens"), message, help, "key")
 
 
 def _browser_pages(view: ConfigView) -> Iterator[Finding]:

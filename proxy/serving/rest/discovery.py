@@ -8,17 +8,24 @@ authorization server read only that.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from quart import Quart, Response, request
 
 from integrations.base import JsonObject
 from integrations.json_text import write_json
 from integrations.oauth.errors import DiscoveryFailed
+from proxy.auth import AuthError
+from proxy.serving.admission import not_let_in
 from proxy.serving.gateway import Discovery
+from proxy.serving.http.asgi import HttpRequest, read_object
+from proxy.serving.http.errors import RateLimited, RequestRefusal, rate_limited
+from proxy.serving.rest.views import refused
 from proxy.telemetry import Logger
 
 RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+TOKEN_PATH: Final = "/v1/auth/anonymous/token"  # noqa: S105 - a path
 SERVER_PATH: Final = "/.well-known/oauth-authorization-server"
 # Where clients without any metadata expect an authorization server beside the resource.
 _NOT_HERE: Final = ("/register", "/authorize", "/token", "/.well-known/openid-configuration")
@@ -71,6 +78,28 @@ def add_discovery(app: Quart, gateway: Discovery) -> None:
             )
     for rule in _NOT_HERE:
         app.add_url_rule(rule, rule, not_here, methods=list(_ANY_METHOD), provide_automatic_options=False)
+
+
+def add_anonymous_tokens(app: Quart, gateway: Discovery, client_ip: Callable[[HttpRequest], str]) -> None:
+    """`POST /v1/auth/anonymous/token?workspaceId=`: also `{"workspaceId": ...}` as the body."""
+
+    async def token() -> Response:
+        asked = HttpRequest.of(cast(Any, request.scope))
+        try:
+            body = read_object(cast(bytes, await request.get_data()))
+            named = asked.query.get("workspaceId") or body.get("workspaceId")
+            if named is not None and not isinstance(named, str):
+                raise RequestRefusal("bad_request", "`workspaceId` must be a text.")
+            made = await gateway.anonymous_token(named, client_ip(asked))
+        except AuthError as error:
+            return refused(not_let_in(error, asked))
+        except RateLimited as error:
+            return refused(rate_limited(error))
+        except RequestRefusal as refusal:
+            return refused(refusal)
+        return Response(write_json(made), 200, {"cache-control": "no-store"}, content_type="application/json")
+
+    app.add_url_rule(TOKEN_PATH, TOKEN_PATH, token, methods=["POST"])
 
 
 _KEYS: Final = "There is no authorization server here. Send a key: `Authorization: Bearer <key>`."

@@ -22,7 +22,7 @@ from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.errors import RequestRefusal, internal_error
 from proxy.serving.pages import LIST_PATH, PageOptions, add_pages
-from proxy.serving.rest.discovery import add_discovery
+from proxy.serving.rest.discovery import add_anonymous_tokens, add_discovery
 from proxy.serving.rest.front import PublicAddress, add_front
 from proxy.serving.rest.views import QuartView, add_api, refused
 
@@ -55,6 +55,7 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
     _health(app, gateway, drain)
     _operations(app, gateway, _Guard(gateway, options))
     add_discovery(app, gateway)
+    add_anonymous_tokens(app, gateway, options.client_ip)
     if options.api:
         add_api(app, gateway, drain)
     if options.pages is not None:

@@ -1,4 +1,5 @@
-from proxy.config.environment import FALLBACKS, read_env_file, uses
+from proxy.config.environment import read_env_file, uses
+from proxy.config.fallbacks import FALLBACKS
 from proxy.config.secrets import UNKNOWN
 from tests.proxy.config.texts import API, load, valid
 

@@ -152,6 +152,9 @@ class Board:
             raise DiscoveryFailed("down")
         return {"issuer": "https://login.example"} if self.has_oauth else None
 
+    async def anonymous_token(self, workspace: str | None, ip: str) -> JsonObject:
+        raise AuthError(503, -32001, "Anonymous tokens are not configured on this server.")
+
     def is_admin(self, principal: Principal) -> bool:
         return "admins" in principal.groups
 
