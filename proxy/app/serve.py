@@ -7,6 +7,9 @@ SIGHUP reloads. SIGTERM and SIGINT drain: readiness goes down, nothing new start
 from __future__ import annotations
 
 import asyncio
+
+# The first request would load it, and by then there may be no descriptor left to do so.
+import encodings.idna  # noqa: F401
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
