@@ -41,9 +41,10 @@ def config_schema() -> JsonSchema:
     schema: JsonSchema = _clean(made, names)
     _add_presets(schema)
     _explain(schema, TOP_LEVEL)
-    for name, definition in schema["$defs"].items():
-        _explain(definition, names.get(name, name))
-    schema["$defs"] = dict(sorted((names.get(name, name), one) for name, one in schema["$defs"].items()))
+    definitions = {names.get(name, name): one for name, one in schema["$defs"].items()}
+    for name, definition in definitions.items():
+        _explain(definition, name)
+    schema["$defs"] = dict(sorted(definitions.items()))
     schema["patternProperties"] = {"^x-": {"description": "ignored; a place for YAML anchors"}}
     return {"$schema": DIALECT, "$id": ID, **schema}
 

@@ -81,7 +81,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "reload.watch": "Notice edits by themselves; false leaves SIGHUP and POST /-/reload",
         "reload.poll_interval": "How often files are compared where the system does not report changes (NFS)",
         "reload.settle": "How long files must be quiet before they are read",
-        "reload.drain_timeout": "How long running executions may go on after SIGTERM",
+        "reload.drain_timeout": "How long running executions may go on after SIGTERM; Kubernetes kills after 30s",
         "reload.last_good": "File that keeps the last valid config, to start with when the present one is invalid",
         # ---- callers
         "auth.anonymous": "true: whoever sends no credential is let in, as `anonymous`",

@@ -73,7 +73,7 @@ class ReloadConfig(Model):
     watch: bool = True
     poll_interval: Duration = 5.0
     settle: Duration = 0.5
-    drain_timeout: Duration = 30.0
+    drain_timeout: Duration = 25.0
     last_good: Maybe[Text] = None
 
 
