@@ -4,6 +4,8 @@
   keep-alive time (CLOSE_WAIT). Here it ends with the reading side.
 - A response is written in one piece, and waited for without a limit. Here it goes out in slices, each of which counts
   as progress; `HeldConnections` ends a connection that makes none.
+- The head of a response goes out by itself, before its body. Here it waits until the loop turns, and most answers are
+  one packet.
 - Closing waits until the client has read what is left. Here too the connection can be ended.
 
 A client that has shut down its sending side only still gets its answer; meanwhile it counts as one that has left.
@@ -45,6 +47,8 @@ class ClientConnection(TCPServer):
         self._held = held
         self._all = all_held
         self._left = False
+        self._head = b""
+        self._sending_head: asyncio.Handle | None = None
 
     async def serve(self) -> None:
         """Until both sides are closed."""
@@ -73,8 +77,14 @@ class ClientConnection(TCPServer):
             self._enter("body" if connection.their_state is h11.SEND_BODY else "request")
 
     async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData) and not self._head and _is_head(event.data):
+            self._head = event.data
+            self._sending_head = self.loop.call_soon(self._send_head)
+            return
+        data = self._take_head() + (event.data if isinstance(event, RawData) else b"")
+        if data:
+            await self._write(data)
         if isinstance(event, RawData):
-            await self._write(event.data)
             return
         if isinstance(event, Updated):
             if not event.idle:
@@ -86,6 +96,17 @@ class ClientConnection(TCPServer):
                     return
                 self._enter("idle")
         await super().protocol_send(event)
+
+    def _take_head(self) -> bytes:
+        if self._sending_head is not None:
+            self._sending_head.cancel()
+            self._sending_head = None
+        head, self._head = self._head, b""
+        return head
+
+    def _send_head(self) -> None:
+        """No body came at once. Nothing else is being written: a body comes after its head, and through here."""
+        self.writer.write(self._take_head())
 
     async def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -115,3 +136,7 @@ class ClientConnection(TCPServer):
 
     def _enter(self, phase: ConnectionPhase) -> None:
         self._held.enter(phase, self.loop.time())
+
+
+def _is_head(data: bytes) -> bool:
+    return data.startswith(b"HTTP/1.") and data.endswith(b"\r\n\r\n")

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypercorn.asyncio.task_group import TaskGroup
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import RawData, Updated
 
+from proxy.serving.http.connection import ClientConnection
 from proxy.serving.http.held import ConnectionLimits, EndReason, HeldConnections
 from proxy.serving.http.server import HttpLimits, serve_http
 
@@ -205,3 +210,66 @@ async def test_pipelined_requests_are_answered_in_turn() -> None:
         listener.go_on.set()
         assert (await ended(reader)).count(b"HTTP/1.1 200") == 3
         writer.close()
+
+
+# ---- one packet an answer --------------------------------------------------------------------------------------------
+class _Writes:
+    """What a connection writes, piece by piece, into a transport that takes everything."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self.pieces.append(bytes(data))
+
+    async def drain(self) -> None:
+        pass
+
+    @property
+    def transport(self) -> _Writes:
+        return self
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+
+HEAD = b"HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "pieces"),
+    [
+        ([HEAD, b"ok", b""], [HEAD + b"ok"]),
+        ([HEAD, "turn", b"ok", b""], [HEAD, b"ok"]),
+        ([HEAD, b"", "turn"], [HEAD]),
+        ([HEAD, "turn", "turn"], [HEAD]),
+        ([HEAD, HEAD], [HEAD + HEAD]),  # a body that looks like a head
+        ([HEAD, b"ok", HEAD, b"no"], [HEAD + b"ok", HEAD + b"no"]),
+        ([HEAD, "idle"], [HEAD]),
+    ],
+)
+async def test_a_head_goes_out_with_its_body_or_at_the_next_turn(
+    sent: list[bytes | str], pieces: list[bytes]
+) -> None:
+    writes: Any = _Writes()
+    everybody = HeldConnections()
+    held = everybody.admit("127.0.0.1", lambda: None)
+    assert held is not None
+    app: Any = None
+    reader = asyncio.StreamReader()
+    connection = ClientConnection(app, Config(), WorkerContext(None), held, everybody, reader, writes)
+    async with TaskGroup(asyncio.get_running_loop()) as group:
+        connection._task_group = group
+        for one in sent:
+            if one == "turn":
+                await asyncio.sleep(0)
+            elif one == "idle":
+                await connection.protocol_send(Updated(idle=True))
+            elif isinstance(one, bytes):
+                await connection.protocol_send(RawData(one))
+        await connection.idle_task.stop()
+    assert writes.pieces == pieces
