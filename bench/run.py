@@ -1,7 +1,8 @@
 """`make bench`: what an execution costs over the whole path, with the raw baseline beside it.
 
 Everything runs on this machine, in one run, over real HTTP. `direct` is the same client calling the upstream itself.
-Writes `bench/results/latest.json`.
+Writes `bench/results/latest.json` and adds to `history.jsonl` beside it, against whose last run of this machine it
+prints what changed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import history
 from bench.client import Client
 from bench.server import Server, base_config, free_port, serve, upstream
 from bench.upstream import document
@@ -86,16 +88,30 @@ async def latency(action: Action, count: int, warm: int = 10) -> dict[str, float
 
 
 async def throughput(action: Action, count: int, clients: int = 16) -> dict[str, float]:
-    """Calls a second with `clients` of them always under way."""
+    """Calls a second with `clients` of them always under way, and what each of them took."""
     left = iter(range(count))
+    taken: list[float] = []
 
     async def work() -> None:
         for _ in left:
+            start = time.perf_counter()
             await action()
+            taken.append((time.perf_counter() - start) * 1e3)
 
     began = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(clients)))
-    return {"per_second": count / (time.perf_counter() - began)}
+    seconds = time.perf_counter() - began
+    taken.sort()
+    p99 = taken[max(0, int(count * 0.99) - 1)]
+    return {"per_second": count / seconds, "p50_ms": statistics.median(taken), "p99_ms": p99}
+
+
+async def with_cpu(server: Server, count: int, work: Awaitable[dict[str, float]]) -> dict[str, float]:
+    """The figures of `count` executions, and the CPU of all processes that one of them took: good to a tenth."""
+    before = server.cpu_seconds_of_all()
+    figures = await work
+    await asyncio.sleep(0.2)  # the last workers end
+    return {**figures, "cpu_ms": (server.cpu_seconds_of_all() - before) / count * 1e3}
 
 
 async def measure_calls(table: Table, server: Server, base: str, rounds: int) -> None:
@@ -108,19 +124,16 @@ async def measure_calls(table: Table, server: Server, base: str, rounds: int) ->
             lambda: asyncio.gather(*(direct.get("/items/1?ms=20") for _ in range(50))), 10, 2
         )
         table.add("direct, 50 parallel to a 20 ms upstream", "-", **fifty)
-    table.add("trivial execute", "2.5 / 8 ms", **await latency(lambda: server.call("return 1"), rounds))
-    table.add(
-        "trivial execute, 16 clients",
-        "500/s",
-        **await throughput(lambda: server.call("return 1"), rounds * 3),
-    )
-    table.add("one inner OpenAPI call", "5 ms", **await latency(lambda: server.call(ONE_CALL), rounds))
+    alone = latency(lambda: server.call("return 1"), rounds, 0)
+    table.add("trivial execute", "2.5 / 8 ms", **await with_cpu(server, rounds, alone))
+    crowd = throughput(lambda: server.call("return 1"), rounds * 3)
+    table.add("trivial execute, 16 clients", "500/s", **await with_cpu(server, rounds * 3, crowd))
+    table.add("longest pause of the event loop so far", "15 ms", ms=await server.longest_pause_ms())
+    alone = latency(lambda: server.call(ONE_CALL), rounds, 0)
+    table.add("one inner OpenAPI call", "5 ms", **await with_cpu(server, rounds, alone))
     await measure_added_cpu(table, server, base)
-    table.add(
-        "one inner OpenAPI call, 16 clients",
-        "350/s",
-        **await throughput(lambda: server.call(ONE_CALL), rounds * 2),
-    )
+    crowd = throughput(lambda: server.call(ONE_CALL), rounds * 2)
+    table.add("one inner OpenAPI call, 16 clients", "350/s", **await with_cpu(server, rounds * 2, crowd))
     table.add(
         "50 parallel inner calls, 20 ms upstream", "60 ms", **await latency(lambda: server.call(FIFTY), 20, 3)
     )
@@ -244,6 +257,15 @@ async def main(rounds: int) -> None:
     (results / "latest.json").write_text(
         json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=2) + "\n"
     )
+    compare(results / "history.jsonl", {name: figures for name, figures, _ in table.rows})
+
+
+def compare(file: Path, rows: history.Rows) -> None:
+    before = history.last_of(file, history.machine())
+    history.record(file, rows)
+    if before is not None:
+        print(f"\nchanged since {before['at']} ({before['commit']}), by a twentieth or more:")
+        print("\n".join(history.changes(before["rows"], rows)) or "nothing", flush=True)
 
 
 if __name__ == "__main__":

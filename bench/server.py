@@ -51,7 +51,12 @@ def base_config(port: int) -> dict[str, Any]:
         "version": 1,
         "server": {"listen": f"127.0.0.1:{port}", "reload": {"poll_interval": "1s", "settle": "50ms"}},
         "workspaces": {"bench": {}},
-        "auth": {"api_keys": {"keys": {"bench": {"hash": f"sha256:{digest}", "workspace": "bench"}}}},
+        "auth": {
+            "api_keys": {
+                "keys": {"bench": {"hash": f"sha256:{digest}", "workspace": "bench", "groups": ["bench"]}}
+            },
+            "roles": {"admin": ["group:bench"]},
+        },
         "rate_limits": {"wide": {"per": "workspace", "limit": "100000000/minute"}},
         "integrations": {},
         "connections": {},
@@ -95,8 +100,24 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """CPU time of the proxy's own process so far, without its workers."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _stat(self.process.pid)
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_seconds_of_all(self) -> float:
+        """CPU time of all processes of the tree so far, and of those that ended in it."""
+        return sum(sum(map(int, _stat(pid)[11:15])) for pid in _tree(self.process.pid)) / os.sysconf(
+            "SC_CLK_TCK"
+        )
+
+    async def longest_pause_ms(self) -> float:
+        """What the proxy itself says: the longest of the last half minute."""
+        text = (await self.client.get("/metrics")).body.decode()
+        values = [
+            line.split(" ")[1]
+            for line in text.splitlines()
+            if line.startswith("executor_loop_pause_seconds ")
+        ]
+        return float(values[0]) * 1e3 if values else 0.0
 
     def memory(self) -> tuple[float, float]:
         """Proportional set size of the whole process tree, and the largest single process, in MB."""
@@ -155,6 +176,12 @@ def _tree(pid: int) -> list[int]:
             for child in (task / "children").read_text().split():
                 found += _tree(int(child))
     return found
+
+
+def _stat(pid: int) -> list[str]:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return ["0"] * 20
 
 
 def _pss(pid: int) -> int:
