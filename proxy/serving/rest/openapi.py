@@ -242,7 +242,7 @@ def _sign_in_schemas() -> JsonObject:
         "redirectUri": _TEXT,
         "expiresAtMs": {"type": "integer"},
     }
-    callback = dict.fromkeys(CALLBACK_PARAMETERS, _TEXT)
+    callback: JsonObject = dict.fromkeys(CALLBACK_PARAMETERS, _TEXT)
     return {
         "SignInList": _object(
             {
