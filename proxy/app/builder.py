@@ -134,7 +134,7 @@ class Builder:
         assert loaded.config is not None
         try:
             await self._sandboxes.prepare(loaded.config.sandbox)
-        except (HardeningMissing, PoolUnavailable) as error:
+        except (HardeningMissing, PoolUnavailable, OSError) as error:
             raise _machine(loaded, "sandbox", "E501", error) from None
 
 

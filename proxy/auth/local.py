@@ -13,11 +13,11 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from integrations.base import Secret
+from proxy.file_modes import OpenToOthers, refuse_open_to_others
 
 FILE_NAME: Final = "local-token"
 APPROVER_FILE_NAME: Final = "approver.token"
@@ -97,11 +97,7 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise LocalTokenError(f"{path} is not a regular file: remove it")
     if status.st_uid != os.geteuid():
         raise LocalTokenError(f"{path} belongs to another user: delete it, or use another state directory")
-    if open_to_others(status.st_mode, status.st_gid, (os.getegid(), *os.getgroups())):
-        mode = stat.S_IMODE(status.st_mode)
-        raise LocalTokenError(f"{path} is open to other users (mode {mode:04o}): delete it, or chmod 600 it")
-
-
-def open_to_others(mode: int, group: int, own_groups: Collection[int]) -> bool:
-    """A pod's fsGroup opens everything in a volume to a group that the process itself is in: that is not others."""
-    return bool(mode & (0o007 if group in own_groups else 0o077))
+    try:
+        refuse_open_to_others(path, status, "delete it, or chmod 600 it")
+    except OpenToOthers as error:
+        raise LocalTokenError(error.strerror) from None

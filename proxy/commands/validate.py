@@ -95,11 +95,14 @@ def _validate(
 ) -> int:
     started = time.perf_counter()
     from proxy.config import load_config
-    from proxy.config.report import Summary, errors_in, render
+    from proxy.config.report import CI_FORMATS, Summary, errors_in, render
+    from proxy.config.repository import relative_to_repository
 
     loaded = load_config(paths, env=environment, stdin=stdin)
     config = loaded.config
     diagnostics, unchecked = _with_sources(loaded)
+    if args.format in CI_FORMATS:
+        diagnostics = [relative_to_repository(one, os.environ) for one in diagnostics]
     summary = Summary(
         files=len(loaded.files),
         integrations=len(config.integrations) if config else 0,

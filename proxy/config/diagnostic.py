@@ -21,6 +21,8 @@ class Related:
     file: str
     line: int
     column: int
+    end_line: int
+    end_column: int
 
 
 @dataclass(frozen=True, slots=True)

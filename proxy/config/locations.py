@@ -102,7 +102,7 @@ def _diagnostic(root: SourceNode, finding: Finding, hidden: dict[str, list[tuple
 def _related(root: SourceNode, item: tuple[str, Path]) -> Related:
     message, path = item
     node, span = _locate(root, path, "key")
-    return Related(message, node.source.path, span.line, span.column)
+    return Related(message, node.source.path, span.line, span.column, span.line, span.end_column)
 
 
 def _below_alias(root: SourceNode, finding: Finding) -> tuple[Related, ...]:
@@ -113,7 +113,8 @@ def _below_alias(root: SourceNode, finding: Finding) -> tuple[Related, ...]:
     if found.through is None:
         return ()
     span = found.node.value_span() if finding.at == "value" else found.node.key_span()
-    return (Related("the value stands here", found.node.source.path, span.line, span.column),)
+    place = (span.line, span.column, span.line, span.end_column)
+    return (Related("the value stands here", found.node.source.path, *place),)
 
 
 def flaw_diagnostic(source: SourceFile, flaw: Flaw) -> Diagnostic:

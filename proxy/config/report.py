@@ -17,6 +17,8 @@ from proxy.config.report_ci import github, gitlab, sarif
 from proxy.config.report_text import counted, excerpt, one_line, printable
 
 FORMAT_VERSION: Final = "1"
+# Formats that code hosts read: their paths are relative to the repository.
+CI_FORMATS: Final = frozenset({"github", "sarif", "gitlab"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +136,14 @@ FORMATS: Final[Mapping[str, _Renderer]] = MappingProxyType(
     }
 )
 
-__all__ = ["FORMATS", "Summary", "as_json", "described", "errors_in", "one_line", "printable", "render"]
+__all__ = [
+    "CI_FORMATS",
+    "FORMATS",
+    "Summary",
+    "as_json",
+    "described",
+    "errors_in",
+    "one_line",
+    "printable",
+    "render",
+]

@@ -1,14 +1,21 @@
-"""Diagnostics for code hosts: GitHub workflow commands, SARIF 2.1.0 (OASIS), GitLab Code Quality."""
+"""Diagnostics for code hosts: GitHub workflow commands, SARIF 2.1.0 (OASIS), GitLab Code Quality.
+
+The SARIF has what the rules of the SARIF Multitool for GitHub demand: GH1001 and GH1003 (a place with a line), GH1005
+and GH1006 (paths relative to the repository, see `repository.py`), GH1007 and GH1015 (whole messages, fingerprints),
+GH1018 (a tool with rules), GH2012 (rules with both descriptions and help).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from typing import Any, Final
 from urllib.parse import quote
 
-from proxy.config.diagnostic import Diagnostic, Related
+from proxy.config.diagnostic import CODES, Diagnostic, Related
 
 # GitHub shows ten annotations of a step and drops the rest without a word.
 GITHUB_SHOWN: Final = 9
@@ -62,7 +69,7 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": {"name": "executor", "rules": [_rule(code) for code in codes]}},
+                "tool": {"driver": _driver(codes)},
                 "columnKind": "unicodeCodePoints",
                 "results": [
                     _result(found, codes, print_) for found, print_ in zip(diagnostics, prints, strict=True)
@@ -72,11 +79,31 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     }
 
 
+def _driver(codes: Sequence[str]) -> dict[str, Any]:
+    version = metadata.version("executor-proxy")
+    return {
+        "name": "executor",
+        "version": version,
+        "semanticVersion": version,
+        "informationUri": "urn:executor:documentation",
+        "rules": [_rule(code) for code in codes],
+    }
+
+
 def _rule(code: str) -> dict[str, Any]:
     """`helpUri` must be absolute (SARIF 3.49.12); a URN names the code whatever host serves the documents."""
     level = "warning" if code.startswith("W") else "error"
+    meaning = CODES.get(code, "a finding about the config")
+    sentence = meaning[0].upper() + meaning[1:]
+    effect = "The config is served all the same." if level == "warning" else "The config is refused."
     return {
         "id": code,
+        "name": "".join(re.findall(r"[A-Za-z0-9]+", meaning.title())),
+        "shortDescription": {"text": f"{sentence}."},
+        "fullDescription": {"text": f"{sentence}. {effect}"},
+        "help": {
+            "text": f"{sentence}. {effect} Each finding says how to mend it; `executor help {code}` says more."
+        },
         "helpUri": f"urn:executor:diagnostic:{code}",
         "defaultConfiguration": {"level": level},
     }
@@ -105,7 +132,12 @@ def _result(diagnostic: Diagnostic, codes: list[str], fingerprint: str) -> dict[
 
 
 def _related(number: int, other: Related) -> dict[str, Any]:
-    region = {"startLine": other.line, "startColumn": other.column}
+    region = {
+        "startLine": other.line,
+        "startColumn": other.column,
+        "endLine": other.end_line,
+        "endColumn": other.end_column,
+    }
     return {"id": number, "message": {"text": other.message}, **_location(other.file, region)}
 
 

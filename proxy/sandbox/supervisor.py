@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from proxy.sandbox.engine import extension_path
+from proxy.sandbox.options import PoolUnavailable
 from proxy.sandbox.remote import Transform, Worker
 
 _START_SECONDS = 20.0
@@ -25,7 +26,7 @@ _CHUNK_BYTES = 1 << 15
 _DIRECTORY = Path(__file__).parent
 
 
-class ZygoteFailed(Exception):
+class ZygoteFailed(PoolUnavailable):
     """The zygote did not start; the message says why."""
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from proxy.sandbox.frames import read_frame, write_frame
@@ -185,7 +186,9 @@ def main(arguments: list[str]) -> None:
     parent = os.getppid()
     fd, artifact_fd = int(arguments[0]), int(arguments[1])
     sys.path.extend(arguments[2:])
-    os.nice(10)
+    # Best effort: where it is refused (a scheduling class, a seccomp profile), code compiles all the same.
+    with suppress(OSError):
+        os.nice(10)
     if fd < 0:
         if os.fstat(artifact_fd).st_size == 0:
             _compile_into(artifact_fd)

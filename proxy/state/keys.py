@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from integrations.base import Secret
 from integrations.files import READER, SECRET
 from proxy.config.secrets import MIN_ENCRYPTION_KEY_CHARACTERS, encryption_keys
+from proxy.file_modes import refuse_open_to_others
 from proxy.state.records import StateUnreadable
 
 _VERSION: Final = b"\x01"
@@ -112,6 +113,7 @@ def minted_key(path: Path) -> Secret:
     """The key in this file (mode 0600), made at first use. For stores beside it on one machine. Raises `OSError`.
 
     It guards copies of the store that were made without it, such as backups; not against who reads the directory.
+    Raises `OpenToOthers`, an `OSError`, when other users can read it.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -127,6 +129,10 @@ def minted_key(path: Path) -> Secret:
         pass
     finally:
         fresh.unlink()
+    remedy = (
+        "chmod 600 it. If somebody may have read it, move it away together with the store: both are made anew"
+    )
+    refuse_open_to_others(path, path.stat(), remedy)
     return Secret(READER.read(path, SECRET).decode().strip())
 
 

@@ -49,6 +49,13 @@ def no_database(folder: Path) -> None:
     (folder / "state" / "state.db").write_bytes(b"this is no database" * 100)
 
 
+def an_open_key(folder: Path) -> None:
+    (folder / "state").mkdir()
+    key = folder / "state" / "state.key"
+    key.write_text("k" * 43)
+    key.chmod(0o644)
+
+
 @dataclass(frozen=True)
 class BadStart:
     """`prepare` gets the folder of the config; the state directory is `state` in it."""
@@ -81,6 +88,7 @@ STARTS = (
     BadStart("the same without a store on disk", 2, "state", {}, a_file_as_state_directory),
     BadStart("a token that others can write", 2, "chmod", {}, an_open_token),
     BadStart("a directory as token", 2, "regular file", {}, another_thing_as_token),
+    BadStart("a key of the store that others can read", 2, "chmod 600", SQLITE, an_open_key),
     BadStart("a file that is no database", 2, "state.db", SQLITE, no_database),
     BadStart(
         "Redis that is not there", 2, "127.0.0.1", {"state": REDIS}, env={"URL": "redis://127.0.0.1:9", "KEY": KEY}

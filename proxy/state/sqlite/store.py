@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proxy.file_modes import is_open_to_others, refuse_open_to_others
 from proxy.state.held import Held
 from proxy.state.keys import Cipher, KeyRing, key_id
 from proxy.state.publications import Hub
@@ -31,6 +32,7 @@ from proxy.state.sqlite.trouble import unavailable
 if TYPE_CHECKING:
     from limits.aio.storage import Storage
 
+_log: Final = logging.getLogger(__name__)
 MIN_SQLITE: Final = (3, 35, 0)
 SWEEP_SECONDS: Final = 60.0
 _BUSY_LOOK_SECONDS: Final = 0.02
@@ -131,8 +133,8 @@ def _prepare(path: Path) -> bool:
         # SQLite gives its two side files the mode of the file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         status = path.stat()
-        if stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
-            path.chmod(0o600)
+        if is_open_to_others(status):
+            _close_to_others(path, status)
         log = path.with_name(path.name + "-wal")
         return log.exists() and log.stat().st_size > 0
     except OSError as error:
@@ -140,6 +142,16 @@ def _prepare(path: Path) -> bool:
             f"The state file {path} cannot be opened: {error.strerror}. Name another one in `state.path`, or make "
             "its directory writable for this user."
         ) from error
+
+
+def _close_to_others(path: Path, status: os.stat_result) -> None:
+    """What is in the file is encrypted: one of ours is closed and said. Raises `OSError` for one of another user."""
+    if status.st_uid != os.geteuid():
+        refuse_open_to_others("it", status, "chmod 660 it, with a group that this process is in")
+    path.chmod(0o600)
+    _log.warning(
+        "the state file %s was open to other users (mode %04o); now it is not", path, status.st_mode & 0o7777
+    )
 
 
 def _become_wal(db: sqlite3.Connection, busy_seconds: float) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.auth import LocalTokenError, approver_token, local_token, read_token
-from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME, open_to_others
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 
 
 def test_it_is_minted_once_and_kept(tmp_path: Path) -> None:
@@ -37,21 +37,6 @@ def test_a_file_that_others_can_open_is_refused(tmp_path: Path, mode: int) -> No
     (tmp_path / FILE_NAME).chmod(mode)
     with pytest.raises(LocalTokenError, match=f"mode {mode:04o}.*chmod 600"):
         local_token(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("mode", "group", "others"),
-    [
-        (0o600, 7, False),
-        (0o640, 2000, False),
-        (0o660, 2000, False),
-        (0o640, 7, True),
-        (0o660, 7, True),
-        (0o604, 2000, True),
-    ],
-)
-def test_the_groups_of_this_process_are_not_others(mode: int, group: int, others: bool) -> None:
-    assert open_to_others(mode, group, (0, 2000)) is others
 
 
 @pytest.mark.parametrize("content", ["", "short", "a" * 42, "token with spaces " * 4, "\x00" * 64])

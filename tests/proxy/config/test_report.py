@@ -43,7 +43,7 @@ SHADOWED = Diagnostic(
     column=3,
     end_line=12,
     end_column=10,
-    related=(Related("the rule above it", "a.yaml", 9, 3),),
+    related=(Related("the rule above it", "a.yaml", 9, 3, 9, 11),),
 )
 
 
@@ -113,7 +113,16 @@ def test_json_has_exactly_the_documented_fields() -> None:
         "column": 3,
         "end_line": 12,
         "end_column": 10,
-        "related": [{"message": "the rule above it", "file": "a.yaml", "line": 9, "column": 3}],
+        "related": [
+            {
+                "message": "the rule above it",
+                "file": "a.yaml",
+                "line": 9,
+                "column": 3,
+                "end_line": 9,
+                "end_column": 11,
+            }
+        ],
     }
     assert report["summary"]["integrations"] == 5
 
@@ -158,7 +167,12 @@ def test_sarif_is_complete_and_its_fingerprint_survives_a_moved_line() -> None:
         "artifactLocation": {"uri": "m01.yaml"},
         "region": {"startLine": 5, "startColumn": 24, "endLine": 5, "endColumn": 28},
     }
-    assert second["relatedLocations"][0]["physicalLocation"]["region"] == {"startLine": 9, "startColumn": 3}
+    assert second["relatedLocations"][0]["physicalLocation"]["region"] == {
+        "startLine": 9,
+        "startColumn": 3,
+        "endLine": 9,
+        "endColumn": 11,
+    }
     moved = json.loads(render("sarif", [replace(TYPO, line=99, end_line=99)], SUMMARY, color=False))
     assert moved["runs"][0]["results"][0]["partialFingerprints"] == first["partialFingerprints"]
 

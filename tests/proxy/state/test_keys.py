@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.base import Secret
+from proxy.file_modes import OpenToOthers
 from proxy.state import StateUnreadable
 from proxy.state.keys import KeyRing, Plain, key_id, minted_key, split_keys
 from tests.proxy.state.stores import NEW_KEY, OLD_KEY
@@ -100,3 +101,15 @@ def test_a_minted_key_stays_the_same_and_is_ours_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("mode", "accepted"), [(0o640, True), (0o660, True), (0o644, False), (0o602, False)])
+def test_a_minted_key_follows_the_rule_on_file_modes(tmp_path: Path, mode: int, accepted: bool) -> None:
+    path = tmp_path / "state.key"
+    key = minted_key(path)
+    path.chmod(mode)
+    if accepted:
+        assert minted_key(path) == key
+    else:
+        with pytest.raises(OpenToOthers, match="chmod 600"):
+            minted_key(path)
