@@ -107,6 +107,7 @@ TREES = (
 
 # Directory below `.specs` -> the packages that npm installs there.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "conformance": ("@modelcontextprotocol/conformance@0.2.0-alpha.12",),
     "graphql/npm": ("graphql-yoga@5.24.1", "graphql@16.15.0"),
     "npm": (
         "@modelcontextprotocol/server-everything@2026.8.31",

@@ -43,7 +43,7 @@ from integrations.mcp.answers import (
 )
 from integrations.mcp.errors import McpError, McpErrorKind, OnError
 from integrations.mcp.messages import EventRepair, for_sdk, for_server
-from integrations.mcp.servers import ResolveValues
+from integrations.mcp.servers import ResolveValues, TokenHeaders
 
 _SESSION_HEADER = "mcp-session-id"
 _NOTIFICATION = b'{"jsonrpc":"2.0","method":"notifications/'
@@ -75,24 +75,52 @@ class HeaderRenewal:
     """The configured headers of one session, as they were when it was opened and as they are now.
 
     A credential may be replaced while a session is open. A request that was refused with 401 has not run anything, so
-    it is sent again with the new headers, and the session goes on.
+    it is sent again with the new headers, and the session goes on. `tokens` are asked before each request.
     """
 
-    def __init__(self, initial: Mapping[str, str], resolve: ResolveValues) -> None:
+    def __init__(
+        self, initial: Mapping[str, str], resolve: ResolveValues, tokens: TokenHeaders | None = None
+    ) -> None:
         self._initial = dict(initial)
         self._present = dict(initial)
         self._resolve = resolve
+        self._tokens = tokens
+        # The headers that tokens have given: nobody else sets them.
+        self._signed_in: set[str] = set()
 
     def apply(self, request: httpx2.Request) -> None:
         """Set the present values. Headers that the SDK has set itself (`Accept`, the session) are left alone."""
         for name, value in self._present.items():
-            if request.headers.get(name, value) == self._initial.get(name, value):
+            known = self._initial.get(name, value)
+            if name in self._signed_in or request.headers.get(name, value) == known:
                 request.headers[name] = value
+
+    async def update(self) -> None:
+        """Take the token of this moment: it may have been renewed, or somebody may have signed in."""
+        if self._tokens is None:
+            return
+        try:
+            self._take(await self._tokens.present())
+        except SourceError as error:
+            raise McpError("unauthorized", str(error), status=401) from None
+
+    async def renewed(self, status: int, challenge: str) -> bool:
+        """After a refusal: whether there are other headers, so that another try makes sense."""
+        changed = status == 401 and self.refresh()
+        if self._tokens is None:
+            return changed
+        fresh = await self._tokens.refused(status, challenge, self._present)
+        self._take(fresh or {})
+        return changed or fresh is not None
+
+    def _take(self, fresh: Mapping[str, str]) -> None:
+        self._present |= fresh
+        self._signed_in |= fresh.keys()
 
     def refresh(self) -> bool:
         """Resolve again, after a 401. Whether that changed anything, so that another try makes sense."""
         try:
-            fresh = {**self._initial, **self._resolve()}
+            fresh = {**self._present, **self._resolve()}
         except SourceError:
             return False
         changed, self._present = fresh != self._present, fresh
@@ -200,9 +228,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Send; after a 401 once more, if the credential was replaced meanwhile."""
         if self._renewal is None:
             return await self._send(request, body)
+        await self._renewal.update()
         self._renewal.apply(request)
         response = await self._send(request, body)
-        if response.status != 401 or not self._renewal.refresh():
+        if response.status not in (401, 403):
+            return response
+        if not await self._renewal.renewed(response.status, _challenge(response)):
             return response
         await response.aclose()
         self._renewal.apply(request)

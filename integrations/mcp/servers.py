@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from integrations.base import Credential, SourceError
 from integrations.credentials import CredentialProblem, cookie_pair, placements_of
@@ -15,6 +16,19 @@ from integrations.mcp.config import RemoteTransport
 ResolveValues = Callable[[], Mapping[str, str]]
 """The present headers (remote) or environment variables (local). Raises `SourceError` when a value is missing."""
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class TokenHeaders(Protocol):
+    """The headers of whoever has signed in to a remote server. Made and kept by `proxy.connections`."""
+
+    async def present(self) -> Mapping[str, str]:
+        """The headers now; none while nobody has signed in. Raises `SourceError` when a token cannot be had."""
+        ...
+
+    async def refused(self, status: int, challenge: str, sent: Mapping[str, str]) -> Mapping[str, str] | None:
+        """The server has refused a request with 401 or 403: other headers to try once more, None when there are
+        none."""
+        ...
 
 
 def _direct() -> TransportOptions:

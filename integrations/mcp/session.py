@@ -43,6 +43,7 @@ from integrations.mcp.servers import (
     McpServer,
     RemoteServer,
     ResolveValues,
+    TokenHeaders,
 )
 from integrations.mcp.stdio import stdio_transport
 from integrations.mcp.transport import (
@@ -161,6 +162,7 @@ class SessionOptions:
     shared: Shared
     limits: McpLimits
     resolve: ResolveValues = dict
+    tokens: TokenHeaders | None = None
     stderr: StderrTail = field(default_factory=StderrTail)
 
 
@@ -250,7 +252,7 @@ def _transport(
         headers = {**server.headers, **options.resolved}
         if all(name.lower() != "user-agent" for name in headers):
             headers["User-Agent"] = user_agent()
-        renewal = HeaderRenewal(headers, options.resolve)
+        renewal = HeaderRenewal(headers, options.resolve, options.tokens)
         guarded = http_connections(server, kind, shared.resolve, limits, on_error, renewal)
         stack.push_async_callback(guarded.aclose)
         return http_session_transport(server, kind, headers, guarded, limits), lambda: guarded.refusal

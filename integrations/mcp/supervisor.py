@@ -21,7 +21,7 @@ from integrations.conversation import OnElicit
 from integrations.mcp.child import StderrTail
 from integrations.mcp.errors import McpError, find_error, status_of
 from integrations.mcp.redact import Redactor
-from integrations.mcp.servers import LocalServer, McpLimits, McpServer, ResolveValues
+from integrations.mcp.servers import LocalServer, McpLimits, McpServer, ResolveValues, TokenHeaders
 from integrations.mcp.session import Listeners, McpSession, Negotiated, SessionOptions, Shared, open_session
 from integrations.mcp.sign_in import OAuthDiscovery
 from integrations.mcp.tool_cache import MakeToolset, ToolCache, announces_changes, listen
@@ -99,8 +99,10 @@ class SessionSupervisor:
         elicit: OnElicit | None,
         shared: Shared,
         limits: McpLimits,
+        tokens: TokenHeaders | None = None,
     ) -> None:
         self._server = server
+        self._tokens = tokens
         self._name = name
         self.tool_cache = ToolCache(name, make, limits)
         self._resolve = resolve
@@ -199,6 +201,14 @@ class SessionSupervisor:
         self.tool_cache.refresh_soon()
         self._wake.set()
 
+    def signed_in(self) -> None:
+        """Somebody has signed in, or out: what was tried without a token is tried again at once."""
+        if self._session is None or self._session.error is not None:
+            self._may_connect_at = 0.0
+            self._backoff.failures = 0
+            if self._attempt.settled:
+                self._request_attempt()
+
     def stop(self) -> None:
         """Call this before cancelling the task: a session that breaks at that moment may swallow the cancellation."""
         self._stopping = True
@@ -245,6 +255,7 @@ class SessionSupervisor:
                 self._shared,
                 self._limits,
                 self._resolve,
+                self._tokens,
                 self._stderr,
             )
             async with open_session(options, self._negotiated) as session:

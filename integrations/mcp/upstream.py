@@ -19,7 +19,7 @@ from integrations.conversation import SILENT, Conversation, InputNeeded, OnElici
 from integrations.mcp.elicitation import ElicitationRouter
 from integrations.mcp.errors import McpError
 from integrations.mcp.request import send_request
-from integrations.mcp.servers import ChildSlots, McpLimits, McpServer, ResolveValues
+from integrations.mcp.servers import ChildSlots, McpLimits, McpServer, ResolveValues, TokenHeaders
 from integrations.mcp.session import McpSession, Shared
 from integrations.mcp.supervisor import SessionSupervisor
 from integrations.mcp.toolset import McpToolset, Offer, RequestPlan, make_toolset
@@ -52,9 +52,10 @@ class McpUpstream:
 
     `name` is for logs (the integration, or the prefix). `resolve` is called before every connection; its values
     override those of `server`. `changed` is called, in the event loop, when `status` or `toolset` was replaced; it
-    must neither block nor raise. `asks`: servers may ask the user something. Then a question goes to the `Conversation`
-    of its call, and is refused where nobody can be asked. Without `asks` the capability is not declared and every
-    question is refused. Sampling and roots are always refused.
+    must neither block nor raise. `tokens` are asked before each request to a remote server. `asks`: servers may ask
+    the user something. Then a question goes to the `Conversation` of its call, and is refused where nobody can be
+    asked. Without `asks` the capability is not declared and every question is refused. Sampling and roots are always
+    refused.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class McpUpstream:
         asks: bool = False,
         shared: Shared | None = None,
         limits: McpLimits | None = None,
+        tokens: TokenHeaders | None = None,
     ) -> None:
         self._server = server
         self._name = name
@@ -93,6 +95,7 @@ class McpUpstream:
             elicit=ask,
             shared=shared or Shared(ChildSlots()),
             limits=self._limits,
+            tokens=tokens,
         )
 
     @property
@@ -128,6 +131,10 @@ class McpUpstream:
         except TimeoutError:
             return False
         return True
+
+    def signed_in(self) -> None:
+        """Somebody has signed in, or out."""
+        self._supervisor.signed_in()
 
     def refresh(self) -> None:
         """List the tools again soon, in the background."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from integrations.oauth.discovery import same_issuer
 from integrations.oauth.errors import OAuthAnswerWrong, OAuthRefused, OtherIssuer
 from integrations.schema_types.text import one_line
 
@@ -70,14 +69,15 @@ def new_verifier() -> str:
 def check_callback(parameters: Mapping[str, str], issuer: str | None, names_itself: bool) -> str:
     """The code. Raises `OAuthRefused` for an error in the callback, `OAuthAnswerWrong` for one from elsewhere.
 
-    `names_itself`: the server promised to say `iss`. One that says it all the same must say the right one (RFC 9207).
+    `names_itself`: the server promised to say `iss`. One that says it all the same must say it to the letter
+    (RFC 9207 section 2.4).
     """
     given = parameters.get("iss")
     if given is None and names_itself:
         raise OtherIssuer(
             "the callback does not name its issuer, which the authorization server promises to do"
         )
-    if given is not None and issuer is not None and given != issuer and not same_issuer(given, issuer):
+    if given is not None and issuer is not None and given != issuer:
         raise OtherIssuer("the callback comes from another authorization server than the one that was asked")
     if error := parameters.get("error"):
         raise OAuthRefused(one_line(error, 64), one_line(parameters.get("error_description", ""), 200))

@@ -55,8 +55,10 @@ class CallJudge:
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
             if found.connection is not None:
-                status = workspace.connections[found.connection].status_for(principal)
-                return outcome.failed(outcome.not_ready(found.connection, status))
+                here = workspace.connections[found.connection]
+                return outcome.failed(
+                    outcome.not_ready(found.connection, here.status_for(principal), here.note)
+                )
             return _unknown(trace, args, workspace, gate)
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
@@ -145,7 +147,7 @@ def _repeatable(prepared: PreparedCall) -> bool:
 
 def _prepared(connection: OpenConnection, tool: CatalogTool, args: JsonObject) -> PreparedCall | Failure:
     if connection.upstream is None or connection.failure is not None:
-        return outcome.not_ready(connection.prefix, connection.status)
+        return outcome.not_ready(connection.prefix, connection.status, connection.note)
     try:
         return connection.upstream.prepare(tool.name, args)
     except InvalidArguments as wrong:

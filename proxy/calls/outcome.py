@@ -72,8 +72,9 @@ def not_found(path: str, suggestions: Sequence[str]) -> Failure:
     return Failure("tool_not_found", f"There is no tool `{shown}`. {hint}", details=details)
 
 
-def not_ready(connection: str, status: Mapping[str, Any]) -> Failure:
-    """The connection is there and has no tools, or cannot be used; `status` is the one of this moment."""
+def not_ready(connection: str, status: Mapping[str, Any], note: str | None = None) -> Failure:
+    """The connection is there and has no tools, or cannot be used; `status` is the one of this moment, `note` says what
+    mends it."""
     word = status["status"]
     if word == "connected":
         message = (
@@ -82,7 +83,8 @@ def not_ready(connection: str, status: Mapping[str, Any]) -> Failure:
         return Failure("connection_not_ready", message, True, details={"status": word})
     missing = word == "needs_secret"
     code = "connection_value_missing" if missing else "connection_not_ready"
-    why = f" ({status['error']})" if status.get("error") else ""
+    said = status.get("error") or note
+    why = f" ({said})" if said else ""
     message = f"The connection `{connection}` is not ready: {word}{why}."
     return Failure(code, message, not missing, details={"status": word})
 

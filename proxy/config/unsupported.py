@@ -35,17 +35,12 @@ def _is(*words: str) -> Callable[[object], bool]:
     return lambda value: value in words
 
 
-def _is_true(value: object) -> bool:
-    return value is True
-
-
 def _enforces(value: object) -> bool:
     return isinstance(value, dict) and value.get("mode", "enforce") == "enforce"
 
 
 GAPS: tuple[Gap, ...] = (
     Gap("server.reload.last_good", "an invalid config at the start ends the process"),
-    Gap("integrations.*.oauth.scope", "a server that wants a sign-in is listed as needs_auth"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
     Gap("api.registration", "servers cannot be added at run time", _is("overlay")),

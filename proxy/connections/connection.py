@@ -110,7 +110,8 @@ class OpenConnection:
         if principal is not None:
             call = replace(call, tenant=principal.workspace_id)
         if self.session is not None:
-            return await self.session.converse(call, seconds, conversation)
+            result = await self.session.converse(call, seconds, conversation)
+            return result if self.oauth is None else self.oauth.explained(result, conversation, principal)
         if self.oauth is None:
             return await self.upstream.invoke(call, credential, seconds)
         upstream = self.upstream

@@ -13,6 +13,7 @@ from proxy.tasks import TaskSupervisor
 
 if TYPE_CHECKING:
     from integrations.mcp import McpUpstream
+    from proxy.connections.oauth.tokens import ConnectionTokens
 
 log = logging.getLogger("executor.connections")
 Changed = Callable[[], None]
@@ -81,8 +82,11 @@ class DocumentHolding:
 class McpHolding:
     """An MCP server: the upstream keeps itself connected and its tools fresh, and says when either changed."""
 
-    def __init__(self, key: str, upstream: McpUpstream, name: str = "") -> None:
+    def __init__(
+        self, key: str, upstream: McpUpstream, name: str = "", tokens: ConnectionTokens | None = None
+    ) -> None:
         self.upstream = upstream
+        self._tokens = tokens
         self._name = name
         self._key = key
         self._started = False
@@ -104,12 +108,16 @@ class McpHolding:
         if not self._started:
             self._started = True
             self.upstream.start(lambda work: tasks.keep("mcp", work, about=self._name))
+            if self._tokens is not None:
+                self._tokens.listeners.append(self.upstream.signed_in)
         await self.upstream.settled(limit_seconds)
 
     def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         """Nothing to do: the upstream's own task does it."""
 
     async def stop(self) -> None:
+        if self._tokens is not None and self.upstream.signed_in in self._tokens.listeners:
+            self._tokens.listeners.remove(self.upstream.signed_in)
         await self.upstream.aclose()
 
 

@@ -29,6 +29,8 @@ from proxy.connections.mcp_servers import server_of, session_values
 from proxy.connections.oauth.access import with_token
 from proxy.connections.oauth.plan import oauth_plan
 from proxy.connections.oauth.registry import OAuthRegistry
+from proxy.connections.oauth.sessions import SessionToken
+from proxy.connections.oauth.storage import SHARED
 from proxy.connections.oauth.tokens import ConnectionTokens
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
@@ -307,6 +309,8 @@ def _mcp_plan(
     def values() -> Mapping[str, str]:
         return session_values(integration, connection, dependencies.resolver)
 
+    tokens = dependencies.tokens(prefix, connection, integration)
+
     def hold() -> Holding:
         upstream = mcp_kind.McpUpstream(
             server_of(integration, connection, dependencies.resolver),
@@ -318,7 +322,8 @@ def _mcp_plan(
             changed=dependencies.changed,
             asks=True,
             shared=dependencies.shared(),
+            tokens=SessionToken(tokens, SHARED) if tokens is not None else None,
         )
-        return McpHolding(key, upstream, prefix)
+        return McpHolding(key, upstream, prefix, tokens)
 
     return ConnectionPlan(key, hold, resolve)

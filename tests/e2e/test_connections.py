@@ -227,7 +227,8 @@ async def test_from_the_page(scene: Scene) -> None:
         back = back.removeprefix(scene.proxy.url)
         # Somebody else brings the callback: nothing is bound, and the right one can still bring it.
         assert (await bob.get(back)).status_code == 403
-        again = await Browser(scene).get(back, **{"sec-fetch-site": "cross-site"})
+        async with Browser(scene) as stranger:
+            again = await stranger.get(back, **{"sec-fetch-site": "cross-site"})
         assert 'http-equiv="refresh"' in again.text
         done = await alice.get(back)
         assert (done.status_code, done.headers["location"]) == (303, f"/connections?done={MINE}")

@@ -32,7 +32,8 @@ class OAuthAccess:
     @property
     def asks(self) -> bool:
         """Whether a call may end with the wish that somebody signs in."""
-        return self.tokens.plan.grant == "authorization_code"
+        plan = self.tokens.plan
+        return plan.grant == "authorization_code" and not (plan.per_user and plan.server_url is not None)
 
     @property
     def per_user(self) -> bool:
@@ -61,7 +62,13 @@ class OAuthAccess:
     def note(self) -> str | None:
         """Why a shared connection is not connected, and where it is mended."""
         if self.per_user:
-            return None
+            # One session cannot carry the tokens of several accounts.
+            is_session = self.tokens.plan.server_url is not None
+            return (
+                "an MCP server has one sign-in for everybody: use a connection of `org`"
+                if is_session
+                else None
+            )
         why = self.tokens.trouble(SHARED)
         return f"{why}: {self._place(None)}" if why else None
 
@@ -92,6 +99,27 @@ class OAuthAccess:
         except TokenUnavailable as error:
             return Failure(error.code, f"{self._prefix}: {error}", error.retryable)
         return result
+
+    def explained(
+        self, result: Result | InputNeeded, conversation: Conversation, principal: Principal | None
+    ) -> Result | InputNeeded:
+        """What the refusal of a session means for whoever called: it has tried other tokens already."""
+        holder = self.holder(principal)
+        if holder is None or not isinstance(result, Failure) or result.code != "connection_rejected":
+            return result
+        if result.status == _UNAUTHORIZED:
+            return self._sign_in(
+                conversation, principal, self.tokens.trouble(holder) or "the token was refused"
+            )
+        missing = self.tokens.missing_scopes(holder)
+        if not missing:
+            return result
+        account = principal.account_id if self.per_user and principal is not None else None
+        url = self.page(self._prefix, account)
+        wants = f"the upstream wants more scopes ({' '.join(missing)})"
+        message = f"{self._prefix}: {wants}: sign in anew, {self._place(account)}."
+        details = {"connection": self._prefix, "scope": " ".join(missing), **({"url": url} if url else {})}
+        return Failure("oauth_scope_insufficient", message, status=result.status, details=details)
 
     @property
     def _prefix(self) -> str:

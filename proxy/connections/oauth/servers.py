@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+from integrations.http import origin_of
 from integrations.oauth.challenge import AuthChallenge, bearer_challenge
 from integrations.oauth.discovery import (
     AuthorizationServer,
@@ -34,30 +35,25 @@ class FoundServer:
 
 
 class OAuthServers:
-    """Discovery for one connection. What was found counts for ten minutes, or until the upstream says otherwise."""
+    """Discovery for one connection."""
 
     def __init__(self, plan: OAuthPlan, http: OAuthHttp) -> None:
         self._plan = plan
         self._http = http
-        self._found: tuple[str, float, FoundServer] | None = None
+        self._found: tuple[float, FoundServer] | None = None
 
-    async def server(self, challenge: str) -> AuthorizationServer:
-        """Raises `DiscoveryFailed`."""
-        return (await self.find(challenge)).server
+    async def server(self) -> AuthorizationServer:
+        """The configured one. What was found counts for ten minutes. Raises `DiscoveryFailed`."""
+        if self._found is not None and time.monotonic() < self._found[0]:
+            return self._found[1].server
+        return (await self.find("")).server
 
     async def find(self, challenge: str) -> FoundServer:
-        """`challenge` is the `WWW-Authenticate` of the upstream's refusal, if there was one. Raises
-        `DiscoveryFailed`."""
-        if self._found is not None:
-            known, until, found = self._found
-            if known == challenge and time.monotonic() < until:
-                return found
+        """`challenge` is the `WWW-Authenticate` of the upstream's refusal, if there was one. Asked anew each time: an
+        upstream may have moved to another server (SEP-2352). Raises `DiscoveryFailed`."""
         found = await self._discover(bearer_challenge(challenge))
-        self._found = (challenge, time.monotonic() + _CACHE_SECONDS, found)
+        self._found = (time.monotonic() + _CACHE_SECONDS, found)
         return found
-
-    def forget(self) -> None:
-        self._found = None
 
     async def _discover(self, challenge: AuthChallenge) -> FoundServer:
         plan = self._plan
@@ -88,8 +84,6 @@ class OAuthServers:
 async def own_server(http: OAuthHttp, server_url: str) -> AuthorizationServer:
     """The authorization server at the upstream's own origin; without metadata, at the places that MCP 2025-03-26 names.
     Raises `DiscoveryFailed`."""
-    from integrations.http import origin_of
-
     origin = origin_of(server_url)
     try:
         return await authorization_server(http, origin)

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from integrations.base import JsonObject, Secret
+from integrations.oauth.challenge import bearer_challenge
 from integrations.oauth.client import OAuthClient
 from integrations.oauth.errors import OAuthAnswerWrong, OAuthError, OAuthRefused, OAuthUnavailable
 from integrations.oauth.http import OAuthHttp
@@ -42,6 +43,7 @@ _WAIT_SECONDS: Final = 2 * LEASE_SECONDS
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 60.0
 _REMEMBERED: Final = 8
+_MOST_SCOPES: Final = 64
 _NOBODY: Final = "nobody has signed in"
 _OTHER_SETTINGS: Final = "the connection's settings have changed since somebody signed in"
 # What servers call a refresh token that will never work again. RFC 6749 has the first; the others are met in the field.
@@ -176,6 +178,13 @@ class ConnectionTokens:
     def secrets(self, holder: TokenHolder) -> list[str]:
         """Every token of this holder that may still appear somewhere."""
         return list(self._secrets.get(holder, ()))
+
+    def found_missing(self, holder: TokenHolder, challenge: str) -> None:
+        """The upstream wants scopes that the token has not (RFC 6750 section 3.1): the next sign-in asks for them."""
+        scopes = bearer_challenge(challenge).parameters.get("scope", "").split()
+        known = self._missing.get(holder, ())
+        self._missing[holder] = tuple(dict.fromkeys((*known, *scopes)))[:_MOST_SCOPES]
+        self.challenge = challenge
 
     def missing_scopes(self, holder: TokenHolder) -> tuple[str, ...]:
         """What the upstream has found missing since this process started."""
@@ -325,7 +334,7 @@ class ConnectionTokens:
 
     async def _client_credentials(self, record: TokenRecord | None) -> tuple[TokenAnswer, TokenRecord]:
         plan, parts = self.plan, self.parts
-        server = await self.servers.server("")
+        server = await self.servers.server()
         assert plan.client is not None
         client = plan.client.resolved(parts.resolver, server.client_auths)
         fields = [("grant_type", "client_credentials")]

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +68,9 @@ class Grant:
 
 @dataclass
 class AuthServer:
-    """`tokens` are those that the API takes, with their grants. `refused` counts requests for tokens that failed."""
+    """`behind` answers requests with a good token.
+
+    `tokens` are those that the API takes, with their grants. `refused` counts requests for tokens that failed."""
 
     echo: Echo
     quirks: Quirks
@@ -83,6 +85,9 @@ class AuthServer:
     asked: list[dict[str, str]] = field(default_factory=list)
     redirected: list[dict[str, str]] = field(default_factory=list)
     api_log: list[str] = field(default_factory=list)
+    api_path: str = "/api"
+    wanted_scope: str = ""
+    behind: Callable[[Seen], Reply | None] | None = None
     _numbers: Any = field(default_factory=itertools.count)
 
     @property
@@ -94,7 +99,7 @@ class AuthServer:
         return self.quirks.issuer.format(url=self.url)
 
     def answer(self, seen: Seen) -> Reply | None:
-        if self.down and not seen.path.startswith("/api"):
+        if self.down and not seen.path.startswith(self.api_path):
             return Reply(503)
         if seen.path.startswith(PROTECTED):
             return self._well_known(self._resource())
@@ -111,7 +116,7 @@ class AuthServer:
         }
         if seen.path in routes:
             return routes[seen.path](seen)
-        return self._api(seen) if seen.path.startswith("/api") else None
+        return self._api(seen) if seen.path.startswith(self.api_path) else None
 
     def revoke_all(self) -> None:
         """Every access token ends now; what can be refreshed can be."""
@@ -125,7 +130,7 @@ class AuthServer:
 
     def _resource(self) -> dict[str, Any]:
         scopes = {"scopes_supported": list(self.quirks.scopes)} if self.quirks.scopes else {}
-        return {"resource": f"{self.url}/api", "authorization_servers": [self.issuer], **scopes}
+        return {"resource": f"{self.url}{self.api_path}", "authorization_servers": [self.issuer], **scopes}
 
     def _metadata(self) -> dict[str, Any]:
         quirks = self.quirks
@@ -269,13 +274,19 @@ class AuthServer:
         return Reply(200)
 
     # ---- the API ------------------------------------------------------------------------------------------------
-    def _api(self, seen: Seen) -> Reply:
+    def _api(self, seen: Seen) -> Reply | None:
         token = (seen.header("authorization") or "").removeprefix("Bearer ")
         self.api_log.append(token)
         grant = self.tokens.get(token)
         if grant is None:
             challenge = self.quirks.challenge.format(url=self.url)
             return Reply(401, [("WWW-Authenticate", challenge)] if challenge else [])
+        missing = self.wanted_scope.split()
+        if set(missing) - set(grant.scope.split()):
+            words = f'Bearer error="insufficient_scope", scope="{self.wanted_scope}"'
+            return Reply(403, [("WWW-Authenticate", words)])
+        if self.behind is not None:
+            return self.behind(seen)
         return _json(200, {"account": grant.account, "scope": grant.scope})
 
 

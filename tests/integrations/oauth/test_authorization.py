@@ -53,7 +53,7 @@ def test_verifiers_are_new_each_time() -> None:
     [
         ({"code": "c"}, False, None),
         ({"code": "c", "iss": ISSUER}, True, None),
-        ({"code": "c", "iss": ISSUER + "/"}, True, None),
+        ({"code": "c", "iss": ISSUER + "/"}, True, OAuthAnswerWrong),
         ({"code": "c"}, True, OAuthAnswerWrong),
         ({"code": "c", "iss": "https://evil.example"}, False, OAuthAnswerWrong),
         ({"code": "c", "iss": ""}, False, OAuthAnswerWrong),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class Replica:
     connections: Connections
     open: Mapping[str, OpenConnection]
     sign_ins: SignIns
+    again: Callable[[], Awaitable[None]] | None = None
 
     def __getitem__(self, prefix: str) -> OpenConnection:
         return self.open[prefix]
