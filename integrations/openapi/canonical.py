@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from integrations.base import JsonObject
 from integrations.http.media import is_json_type
+from integrations.lossless import list_from, object_from
 from integrations.openapi.binding import OperationParameter
 from integrations.openapi.serialize import (
     header_text,
@@ -38,6 +39,7 @@ def parameter_value(
 ) -> Any:
     """One parameter's value. Raises ValueError for what could be read in more than one way."""
     settle = _settle(parameter, reserved or parameter.allow_reserved)
+    value = structured(schema, value)
     if parameter.media_type is not None:
         return content_value(parameter.media_type, schema, value, settle)
     if parameter.style == "querystring":
@@ -49,6 +51,16 @@ def parameter_value(
         if parameter.location == "header" and schema.is_scalar and schema.allows(kind):
             return schema.read(settle(header_text(parameter, styled(schema, value, settle, flat=False))))
     return styled(schema, value, settle, flat=not parameter.explode)
+
+
+def structured(schema: TextSchema, value: Any) -> Any:
+    """Where only lists or objects may stand, the JSON text of one is that list or object."""
+    if not isinstance(value, str) or schema.is_scalar:
+        return value
+    readers = (("array", list_from), ("object", object_from))
+    return next(
+        (found for kind, read in readers if schema.allows(kind) and (found := read(value)) is not None), value
+    )
 
 
 def _settle(parameter: OperationParameter, reserved: bool) -> Settle:
@@ -99,13 +111,15 @@ def _inner(schema: TextSchema, value: Any, settle: Settle = str) -> Any:
     """An item or member. Objects and lists inside are sent as JSON text; given as that text, they are data too."""
     found = as_data(schema, value)
     if isinstance(found, dict | list):
+        found = json_data(schema, found)
         _settled(json_text(found), settle)
         return found
     return leaf(schema, found, settle)
 
 
 def as_data(schema: TextSchema, value: Any) -> Any:
-    """JSON text of an object or list as the data, where the data is sent as that very text."""
+    """JSON text of an object or list as the data, where nothing else may stand or the data is sent as that text."""
+    value = structured(schema, value)
     if isinstance(value, str) and value[:1] in ("{", "["):
         parsed = parse_text(value)
         kind = "object" if isinstance(parsed, dict) else "array"
@@ -123,6 +137,7 @@ def _settled(text: str, settle: Settle) -> str:
 
 def _deep(schema: TextSchema, value: Any, settle: Settle) -> Any:
     """`name[key]=` knows no empty members, and no difference between a list and an object with the names 0, 1, 2."""
+    value = structured(schema, value)
     if isinstance(value, list) and {"array", "object"} <= schema.kinds:
         value = {str(index): item for index, item in enumerate(value)}
     if isinstance(value, list):
@@ -164,9 +179,19 @@ def content_value(media_type: str, schema: TextSchema, value: Any, settle: Settl
     if isinstance(value, str) and not schema.allows("string"):
         parsed = parse_text(value)
         value = parsed if isinstance(parsed, dict | list) else schema.read(value)
-    found = plain_json(value)
+    found = json_data(schema, plain_json(value))
     _settled(json_text(found), settle)
     return found
+
+
+def json_data(schema: TextSchema, value: Any) -> Any:
+    """Text inside JSON data, where no text may stand, is what it means: `["5"]` for a list of integers is `[5]`."""
+    found = structured(schema, value)
+    if isinstance(found, dict):
+        return {name: json_data(schema.member(name), item) for name, item in found.items()}
+    if isinstance(found, list):
+        return [json_data(schema.item(index), item) for index, item in enumerate(found)]
+    return schema.read(found) if isinstance(found, str) and not schema.allows("string") else found
 
 
 def plain_json(value: Any) -> Any:

@@ -34,10 +34,12 @@ from integrations.openapi.canonical import (
     as_data,
     content_value,
     form_fields,
+    json_data,
     leaf,
     members,
     parameter_value,
     plain_json,
+    structured,
     styled,
 )
 from integrations.openapi.doc import Doc
@@ -188,13 +190,14 @@ def _check_names(media: Media, schema: TextSchema, fields: JsonObject) -> None:
 def _field(name: str, schema: TextSchema, value: Any, encoding: Mapping[str, Any]) -> Any:
     if has_style(encoding):
         return parameter_value(form_parameter(name, encoding), schema, value)
+    value = structured(schema, value)
     content_type = encoding.get("contentType")
     if is_json_type(content_type):
         return _several(schema, value, str(content_type))
     items = [item for item in value if item is not None] if isinstance(value, list) else [value]
     found = as_data(schema, items[0]) if len(items) == 1 else None
     if isinstance(found, dict) and (not isinstance(value, list) or {"array", "object"} <= schema.kinds):
-        return found
+        return json_data(schema, found)
     return styled(schema, value, flat=False)
 
 
@@ -227,6 +230,7 @@ def _multipart(doc: Doc, media: Media, schema: TextSchema, body: Any) -> Any:
 
 
 def _part(doc: Doc, schema: TextSchema, raw: Any, value: Any, encoding: Mapping[str, Any]) -> Any:
+    value = structured(schema, value)
     if not isinstance(value, list):
         return _one_part(doc, schema, raw, value, encoding)
     items = [item for item in value if item is not None]
@@ -240,10 +244,10 @@ def _one_part(doc: Doc, schema: TextSchema, raw: Any, value: Any, encoding: Mapp
     if is_tool_file(value):
         return tool_file(file_bytes(value), kind, safe_name(str(value.get("name") or "file"), escape=True))
     if isinstance(value, dict | list):
-        return plain_json(value)
+        return json_data(schema, plain_json(value))
     if is_json_type(kind):
         parsed = parse_text(value) if isinstance(value, str) else None
-        return plain_json(parsed if isinstance(parsed, dict | list) else value)
+        return json_data(schema, plain_json(parsed if isinstance(parsed, dict | list) else value))
     found = leaf(schema, value)
     if kind == _OCTETS:
         return tool_file(scalar_text(found).encode(), kind, "file")

@@ -30,6 +30,7 @@ from proxy.catalog.entries import (
     everything,
 )
 from proxy.catalog.index import ToolIndex
+from proxy.catalog.no_results import search_note
 from proxy.catalog.prose import SUMMARY_CHARACTERS, summary
 from proxy.catalog.search import listed, page, search
 from proxy.catalog.steps import SEARCH_UNITS, TYPES_UNITS, CatalogSteps
@@ -96,7 +97,7 @@ class Catalog:
         return lookup.suggest(self._branches, lookup.normalise(path), visible)
 
     def search(self, query: str, namespace: str, limit: int, offset: int, visible: Visible) -> SearchPage:
-        """Best matches first, ties by address; an empty query lists a namespace in order."""
+        """Best matches first, ties by address; an empty query lists in order."""
         namespace = lookup.normalise(namespace).rstrip(".")
         return search(
             tuple(self._branches.values()), query, namespace, max(limit, 0), max(offset, 0), visible
@@ -106,8 +107,9 @@ class Catalog:
         self, query: str, namespace: str, limit: int, offset: int, visible: Visible
     ) -> JsonObject:
         """What `tools.search` answers."""
-        found = self.search(query, namespace, limit, offset, visible).as_json(_search_item)
-        return found | self._not_ready(namespace, offset)
+        found = self.search(query, namespace, limit, offset, visible)
+        noted = self._noted(query, namespace, found, visible)
+        return found.as_json(_search_item) | noted | self._not_ready(namespace, offset)
 
     def tools(
         self,
@@ -132,7 +134,8 @@ class Catalog:
         if include_schemas:
             yield from self._rendered(found.items)
         listing = found.as_json(lambda each: self._listed(each.tool, include_schemas))
-        return listing | self._not_ready(namespace, offset)
+        noted = {} if found.items else self._noted(query, namespace, found, visible)
+        return listing | noted | self._not_ready(namespace, offset)
 
     def namespaces(self, visible: Visible) -> list[JsonObject]:
         """What `tools.catalog.namespaces` answers. `toolCount` counts visible tools; a connection whose tools
@@ -164,7 +167,8 @@ class Catalog:
         for each in found.items[: max(limit, 0)]:
             item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
             results.append(item | self._types(each.tool) if include_schemas else item)
-        return _best(found) | {"results": results, "total": found.total} | self._not_ready("", 0)
+        noted = self._noted(query, "", found, visible)
+        return _best(found) | {"results": results, "total": found.total} | noted | self._not_ready("", 0)
 
     def description(
         self,
@@ -193,6 +197,11 @@ class Catalog:
         branches = tuple(self._branches.values())
         _, told = describe_execute(branches, visible, asks, limits)
         return continue_description(branches, visible, asks, limits, told)
+
+    def _noted(self, query: str, namespace: str, found: SearchPage, visible: Visible) -> JsonObject:
+        under = lookup.normalise(namespace).rstrip(".")
+        note = search_note(tuple(self._branches.values()), query, under, found, visible)
+        return {"note": note} if note is not None else {}
 
     def _not_ready(self, namespace: str, offset: int) -> JsonObject:
         """With the first page: connections whose tools would be among the results, and why there are none."""

@@ -24,7 +24,7 @@ def search(
     query = parse_query(text)
     if query.terms:
         found: Iterable[Found] = ranked(chosen, query)
-    elif namespace and not text.strip():
+    elif not text.strip():
         found = (Found(tool, 0.0) for tool in listed(chosen))
     else:
         found = ()

@@ -220,7 +220,7 @@ def _catalog_schemas() -> JsonObject:
         "conditional": {"type": "boolean"},
     }
     return {
-        "ToolPage": _object({**page, "notReady": _list({"type": "object"})}, page),
+        "ToolPage": _object({**page, "note": _TEXT, "notReady": _list({"type": "object"})}, page),
         "Tool": {"type": "object", "properties": {"path": _TEXT}},
         "ConnectionList": _object({"items": _list(_object(connection, connection))}, ("items",)),
         "Explanation": _object(explanation, explanation),

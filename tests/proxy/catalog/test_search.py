@@ -43,8 +43,8 @@ def test_a_namespace_limits_and_an_empty_query_lists_it() -> None:
     assert paths("", "nowhere") == []
 
 
-def test_an_empty_query_without_namespace_finds_nothing() -> None:
-    assert paths("") == []
+def test_an_empty_query_without_namespace_lists_everything_in_order() -> None:
+    assert [path.split(".")[0] for path in paths("")] == ["acme"] * 3 + ["beta"] * 3
     assert paths("", "beta", limit=0) == []
 
 
