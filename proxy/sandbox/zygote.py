@@ -48,6 +48,7 @@ class Zygote:
         network = self._hardener.isolate_network()
         failed = self._probe()
         rehearse(self._contexts[0])
+        self._hardener.rehearse()
         gc.collect()
         gc.freeze()
         # A terminal's Ctrl-C and a service manager's stop reach the whole group; only the pool ends workers, so that
