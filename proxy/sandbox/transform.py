@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
 from typing import Any
 
 from proxy.sandbox.frames import read_frame, write_frame
@@ -185,6 +186,9 @@ def main(arguments: list[str]) -> None:
     """`arguments`: the socket's descriptor, the memory file's, and the directory of installed packages."""
     parent = os.getppid()
     fd, artifact_fd = int(arguments[0]), int(arguments[1])
+    # A stop reaches the whole process group, but what runs may still need its code compiled while the server drains.
+    for number in (SIGINT, SIGTERM, SIGHUP):
+        signal(number, SIG_IGN)
     sys.path.extend(arguments[2:])
     # Best effort: where it is refused (a scheduling class, a seccomp profile), code compiles all the same.
     with suppress(OSError):
