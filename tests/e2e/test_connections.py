@@ -4,10 +4,12 @@ the authorization server and the API behind it are real, and nothing secret is l
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from proxy.auth import hash_key
 from tests.e2e import configs
 from tests.e2e.running import MODERN, Answer, Proxy, environment, post, serving, spawn
 from tests.integrations.oauth.server import AuthServer, auth_thread
+from tests.proxy.state.servers import redis_server
 from tests.proxy.support import shop
 
 ALICE, BOB = "exk_alice-key-000000000000", "exk_bob-key-00000000000000"
@@ -287,3 +290,37 @@ async def test_pages_say_where_the_browser_goes(scene: Scene) -> None:
         await alice.log_in(ALICE)
         leaving = await alice.begin(f"/sign-in/{MINE}")
         assert urlsplit(leaving).netloc == urlsplit(scene.auth.url).netloc
+
+
+@contextmanager
+def four_processes(config: Path, state: Path, env: Mapping[str, str]) -> Iterator[list[Proxy]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(config, state, env=env)) for _ in range(4)]
+
+
+async def used_by_all(auth: AuthServer, proxies: list[Proxy], folder: Path) -> None:
+    """Tokens end again and again while every process calls: the one refresh token is never used twice."""
+    await log_in(Scene(auth, proxies[0], folder), ALICE)
+    for _ in range(3):
+        auth.revoke_all()
+        values = await asyncio.gather(*(one.value(ASK, token=ALICE) for one in proxies for _ in range(3)))
+        assert set(values) == {"ann"}
+    assert (auth.refused, len(auth.redirected)) == (0, 1)
+    assert auth.issued == 4
+
+
+async def test_four_processes_refresh_once_on_one_file(tmp_path: Path) -> None:
+    with (
+        auth_thread() as auth,
+        four_processes(config_in(tmp_path, auth, audit={"sink": "off"}), tmp_path / "state", {}) as proxies,
+    ):
+        await used_by_all(auth, proxies, tmp_path)
+
+
+async def test_four_processes_refresh_once_on_redis(tmp_path: Path) -> None:
+    state = {"backend": "redis", "url": {"env": "REDIS_URL"}, "encryption_key": {"env": "STATE_KEY"}}
+    with redis_server() as store, auth_thread() as auth:
+        config = config_in(tmp_path, auth, audit={"sink": "off"}, state=state)
+        env = {"REDIS_URL": store.url, "STATE_KEY": "a-key-of-the-deployment-32-bytes"}
+        with four_processes(config, tmp_path / "state", env) as proxies:
+            await used_by_all(auth, proxies, tmp_path)
