@@ -1,5 +1,5 @@
 """Two people sign in to one connection: from the middle of a call, from the page, from the command line. The server,
-the authorization server and the API behind it are real, and nothing secret is left anywhere.
+the authorization server and the API behind it are real, and nothing secret is left anywhere (T31).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where metadata is looked for, what of it counts, and what a hostile server cannot make us do (T24)."""
+"""Where metadata is looked for, what of it counts, and what a hostile server cannot make us do (T24, T32)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody signs in: whose token it becomes, who is refused, and what servers in the field do differently."""
+"""Somebody signs in: whose token it becomes, who is refused (T31, T32), and what real servers do differently."""
 
 from __future__ import annotations
 
