@@ -116,6 +116,16 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+# An authorization server and clients of other makers, which the tests of signing in talk to. No part of the stamp:
+# those tests install them when they are missing.
+OAUTH = (
+    "@modelcontextprotocol/client@2.4.0",
+    "@modelcontextprotocol/sdk@1.32.2",
+    "jose@6.2.18",
+    "mcp-remote@0.15.1",
+    "oidc-provider@9.13.3",
+)
+
 
 def fetch(documents: Iterable[Document], directory: Path) -> Iterator[tuple[Document, Path]]:
     """Leaves documents that are there alone. Raises CalledProcessError if a package cannot be fetched."""
@@ -233,6 +243,8 @@ def fetch_everything(root: Path) -> None:
     for name, packages in PROGRAMS.items():
         install(packages, directory / name)
         print(f".specs/{name}: {', '.join(packages)}")
+    install(OAUTH, directory / "oauth")
+    print(f".specs/oauth: {', '.join(OAUTH)}")
     (directory / STAMP).write_text(digest_of_tables())
 
 

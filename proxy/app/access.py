@@ -28,6 +28,7 @@ from proxy.auth import (
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
+from proxy.config.callers import full_names
 from proxy.config.secrets import Resolver
 from proxy.config.semantics.safety import authenticates
 from proxy.limits import LimitRule, LimitSubject, RateLimiter, RateWindow, rules_of
@@ -81,7 +82,9 @@ def build_access(
         oauth=oauth,
         signed=signed_keys(config, resolver),
     )
-    roles = RoleGroups(auth.roles.admin, auth.roles.approver) if auth is not None else RoleGroups()
+    roles = RoleGroups()
+    if auth is not None:
+        roles = RoleGroups(full_names(auth, auth.roles.admin), full_names(auth, auth.roles.approver))
     limits = RateLimiter(rules_of(config), storage)
     files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
     tokens = RateLimiter((ANONYMOUS_TOKENS,), storage)

@@ -10,6 +10,7 @@ from policies import Condition, Layer, PolicySet, Rule, compile_policies
 from proxy.app.known_tools import known_tools
 from proxy.catalog import Catalog, CatalogConnection
 from proxy.config import Config, LoadedConfig
+from proxy.config.callers import full_names
 from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
@@ -101,7 +102,7 @@ def _rule(loaded: LoadedConfig, path: str, rule: RuleConfig) -> Rule:
         id=rule.id or path,
         pattern=rule.pattern,
         action=rule.action,
-        principals=rule.principals or (),
+        principals=full_names(loaded.config.auth if loaded.config else None, rule.principals or ()),
         when={argument: _condition(one) for argument, one in rule.when.items()},
         risk=frozenset(rule.risk or ()),
         approver=rule.approver,

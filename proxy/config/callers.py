@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -32,6 +33,8 @@ TokenAlgorithm = Literal[
 TOKEN_ALGORITHMS: Final[tuple[TokenAlgorithm, ...]] = get_args(TokenAlgorithm)
 """Signatures with a key pair only: with a shared secret whoever verifies could sign."""
 
+# Who speaks over stdio, also where HTTP callers have keys. Defined in `proxy.auth.local`, which is above.
+LOCAL_ACCOUNT: Final = "local"
 SigningAlgorithm = Literal["ES256", "HS256"]
 _SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"
 
@@ -170,6 +173,22 @@ OauthField = Annotated[
 ]
 
 
+def full_names(auth: AuthConfig | None, principals: Sequence[str]) -> tuple[str, ...]:
+    """Principals as callers have them: with one issuer `user:ann` means its ann. With several it means nobody, because
+    either could have one."""
+    issuers = auth.issuers() if auth is not None else ()
+    if len(issuers) != 1:
+        return tuple(principals)
+    return tuple(
+        f"user:{issuers[0]}#{one.removeprefix('user:')}" if is_short_user(one) else one for one in principals
+    )
+
+
+def is_short_user(principal: str) -> bool:
+    """A user without an issuer, other than the one who speaks over stdio."""
+    return principal.startswith("user:") and "#" not in principal and principal != f"user:{LOCAL_ACCOUNT}"
+
+
 class Roles(Model):
     """Who may administer, and who may approve for others, in the words of `principals`: a word alone is a group."""
 
@@ -191,3 +210,7 @@ class AuthConfig(Model):
         if self.oauth is None:
             return ()
         return (self.oauth,) if isinstance(self.oauth, OauthIssuer) else self.oauth
+
+    def issuers(self) -> tuple[str, ...]:
+        """Every issuer, without a slash at the end: accounts are `user:<issuer>#<name>`."""
+        return tuple(issuer.rstrip("/") for entry in self.oauth_entries() for issuer in entry.issuers())

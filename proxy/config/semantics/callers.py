@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from proxy.config.callers import AuthConfig
+from proxy.config.callers import LOCAL_ACCOUNT, AuthConfig, is_short_user
 from proxy.config.suggestions import nearest_name
-
-# Who speaks over stdio, also where HTTP callers have keys. Defined in `proxy.auth.local`, which is above.
-LOCAL_ACCOUNT: Final = "local"
 
 _NO_AUTH: Final = "without an `auth` section every caller is `user:local`"
 
@@ -23,7 +20,11 @@ def absent(auth: AuthConfig | None, principal: str) -> tuple[str, str] | None:
         here = principal in ("anonymous", f"user:{LOCAL_ACCOUNT}")
         return None if here else (_NO_AUTH, "add `auth`, or remove it")
     keys = auth.api_keys
-    if auth.oauth is not None or (keys is not None and keys.signing is not None):
+    issuers = auth.issuers()
+    if len(issuers) > 1 and is_short_user(principal):
+        name = f"user:{issuers[0]}#{principal.removeprefix('user:')}"
+        return ("there are several issuers, and each could have such a user", f"write for example {name}")
+    if issuers or (keys is not None and keys.signing is not None):
         return None
     word, _, name = principal.partition(":")
     declared = keys.keys if keys is not None else {}

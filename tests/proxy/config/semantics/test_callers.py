@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.config.callers import AuthConfig
+from proxy.config.callers import AuthConfig, full_names
 from proxy.config.semantics.callers import absent
 
 KEYS = {"k": {"value": {"env": "K"}, "groups": ["leads"]}, "bot": {"value": {"env": "B"}}}
@@ -38,6 +38,22 @@ def test_without_auth_only_local_callers_come_in(principal: str) -> None:
     assert absent(None, principal) == (said, "add `auth`, or remove it")
     assert absent(None, "user:local") is None
     assert absent(None, "anonymous") is None
+
+
+def test_a_user_of_several_issuers_needs_its_issuer() -> None:
+    several = auth(oauth=[{"issuer": "https://l.example.com"}, {"issuer": "https://m.example.com"}])
+    why = absent(several, "user:ann")
+    assert why is not None
+    assert why[1] == "write for example user:https://l.example.com#ann"
+    for known in ("user:https://m.example.com#ann", "user:local", "group:x", "key:x"):
+        assert absent(several, known) is None
+
+
+def test_with_one_issuer_a_short_name_means_its_user() -> None:
+    one = auth(oauth={"issuer": "https://l.example.com/"})
+    names = ["user:ann", "user:local", "group:ops", "user:https://m.example.com#ann"]
+    assert full_names(one, names) == ("user:https://l.example.com#ann", *names[1:])
+    assert full_names(auth(), names) == full_names(None, names) == tuple(names)
 
 
 def test_anonymous_callers_where_they_are_admitted() -> None:
