@@ -49,6 +49,8 @@ COMMANDS = (
     CommandEntry("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
     CommandEntry("audit", "audit", "verify the audit trail, and find out what happened"),
     CommandEntry("demo", "demo", "run the little inventory API that the quickstart uses"),
+    CommandEntry("completion", "completion", "print the completion script for bash, zsh or fish"),
+    CommandEntry("help", "topics", "explain a command, a code such as E402, or a config key"),
 )
 
 
@@ -72,8 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
-def build_parser(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, CommandModule]]:
-    """The parser with every command's name, and the arguments of the chosen one."""
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with the arguments of every command. It imports them all."""
+    return build_parser(None)[0]
+
+
+def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, CommandModule]]:
+    """The parser with every command's name, and the arguments of the chosen one; None: of all."""
     parser = argparse.ArgumentParser(
         prog="executor",
         description="One MCP endpoint in front of every API you use, configured by YAML files in git.",
@@ -82,15 +89,29 @@ def build_parser(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, Comman
     parser.add_argument(
         "--version", action="version", version=f"executor {metadata.version('executor-proxy')}"
     )
+    # For the commands that are about the others.
+    parser.set_defaults(everything=whole_parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     modules: dict[str, CommandModule] = {}
     for command in COMMANDS:
-        if command.name == chosen:
+        if chosen in (None, command.name):
             module = cast(CommandModule, importlib.import_module(f"proxy.commands.{command.module}"))
             module.add_parser(subparsers)
             modules[command.name] = module
-            chosen_parser = subparsers.choices[command.name]
-            chosen_parser.epilog = chosen_parser.epilog or EXIT_CODES
+            _finish(subparsers.choices[command.name], EXIT_CODES)
         else:
             subparsers.add_parser(command.name, help=command.help)
     return parser, modules
+
+
+def _finish(parser: argparse.ArgumentParser, inherited: str) -> None:
+    """Every help ends with exit codes: its own, or those of the command that it belongs to. Allowed values stand in the
+    text of an option, which can be wrapped, not in the usage, which would be wider than a terminal."""
+    parser.epilog = parser.epilog or inherited
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                _finish(one, parser.epilog)
+        elif action.choices is not None and action.metavar is None and action.option_strings:
+            action.metavar = action.dest.upper()
+            action.help = f"{action.help or 'one of'}: {' | '.join(action.choices)}"

@@ -13,10 +13,10 @@ from proxy.commands.common import (
     add_json_option,
     add_listing,
     print_json,
-    print_table,
 )
 from proxy.commands.json_input import read_object
 from proxy.commands.remote import Refused, Remote, add_server_options, execution_path, inert, run_remotely
+from proxy.commands.terminal import print_table
 
 _ACTIONS = {"approve": "accept", "deny": "decline"}
 _DONE = {"approve": "approved", "deny": "denied"}
@@ -60,7 +60,7 @@ def _list(args: argparse.Namespace, remote: Remote) -> int:
     elif not items:
         print("nothing waits for approval")
     else:
-        print_table([["EXECUTION", "CALL", "TOOL", "ASKED BY", "EXPIRES", ""], *map(_row, items)])
+        print_table([*map(_row, items)], ["EXECUTION", "CALL", "TOOL", "ASKED BY", "EXPIRES", ""])
     return EXIT_OK
 
 

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from integrations.base import JsonObject
 from integrations.oauth.authorization import CALLBACK_PARAMETERS, CALLBACK_PATH
-from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_option, print_json, print_table
+from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_option, print_json
 from proxy.commands.remote import Remote, add_server_options, inert, run_remotely
+from proxy.commands.terminal import print_table
 
 EXIT_CODES = "Exit codes: 0 fine, 1 not signed in or refused, 2 could not run."
 WAIT_SECONDS: Final = 300.0
@@ -72,7 +73,7 @@ def _status(args: argparse.Namespace, remote: Remote) -> int:
     elif not items:
         print("no connection that people sign in to")
     else:
-        print_table([["CONNECTION", "STATUS", "SIGNS IN", ""], *map(_row, items)])
+        print_table([*map(_row, items)], ["CONNECTION", "STATUS", "SIGNS IN", ""])
     return EXIT_FOUND if args.connection and items[0]["status"] != "connected" else EXIT_OK
 
 

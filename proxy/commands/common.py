@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.files import READER
+from proxy.commands.terminal import in_color, painted
 from proxy.config import Diagnostic, LoadedConfig, load_config
 from proxy.config.report import Summary, render
 
@@ -88,10 +89,8 @@ def load_valid(
     loaded = load_config(paths, env=os.environ if environment is None else environment, secrets=secrets)
     if loaded.config is None:
         summary = Summary(len(loaded.files), 0, 0, 0, round((time.perf_counter() - began) * 1000))
-        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        print(
-            render("text", [hint(one) for one in loaded.diagnostics], summary, color=color), file=sys.stderr
-        )
+        shown = [hint(one) for one in loaded.diagnostics]
+        print(render("text", shown, summary, color=in_color(sys.stderr)), file=sys.stderr)
         return None
     return loaded
 
@@ -102,19 +101,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell, two spaces apart; the last one is not padded."""
-    if not rows:
-        return
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
-        print("  ".join([*cells, row[-1]]).rstrip())
-
-
 def cannot_run(error: Exception, help_: str | None = None) -> int:
     """Say why on stderr, in one line, and what to do about it where that is known."""
     # An OSError raised by our own code has a complete text; its number only makes it harder to read.
     ours = isinstance(error, OSError) and error.filename is None and error.strerror
-    print(f"executor: {ours or error}{f'; {help_}' if help_ else ''}", file=sys.stderr)
+    name = painted("executor:", "bad", sys.stderr)
+    print(f"{name} {ours or error}{f'; {help_}' if help_ else ''}", file=sys.stderr)
     return EXIT_CANNOT_RUN

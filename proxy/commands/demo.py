@@ -23,7 +23,6 @@ def add_parser(subparsers: Any) -> None:
         "demo",
         help="run the little inventory API that the quickstart uses",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(

@@ -22,8 +22,8 @@ from proxy.commands.common import (
     add_json_option,
     config_paths,
     print_json,
-    print_table,
 )
+from proxy.commands.terminal import print_table
 from proxy.config import LoadedConfig, load_config
 from proxy.config.report_text import counted, one_line
 from proxy.config.tool_report import ToolReport
@@ -67,7 +67,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
-        print_table([[check.level, check.name, check.detail] for check in checks])
+        print_table(
+            [[check.level, check.name, check.detail] for check in checks], ["LEVEL", "CHECK", "DETAIL"]
+        )
     bad = ("bad", "warn") if args.strict else ("bad",)
     return EXIT_FOUND if any(check.level in bad for check in checks) else EXIT_OK
 

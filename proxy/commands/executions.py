@@ -11,9 +11,9 @@ from proxy.commands.common import (
     add_json_option,
     add_listing,
     print_json,
-    print_table,
 )
 from proxy.commands.remote import Remote, add_server_options, execution_path, inert, run_remotely
+from proxy.commands.terminal import print_table
 from proxy.state.records import ExecutionStatus
 
 EXIT_CODES = "Exit codes: 0 fine, 1 nothing of this id, or it is over, 2 could not run."
@@ -68,7 +68,7 @@ def _list(args: argparse.Namespace, remote: Remote) -> int:
     if args.json:
         print_json(page)
         return EXIT_OK
-    print_table([["EXECUTION", "STATUS", "BY", "CREATED", "CALLS", "WAITING"], *map(_row, page["items"])])
+    print_table([*map(_row, page["items"])], ["EXECUTION", "STATUS", "BY", "CREATED", "CALLS", "WAITING"])
     if page.get("nextCursor"):
         print(f"more: --cursor {inert(page['nextCursor'])}")
     return EXIT_OK

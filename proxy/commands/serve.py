@@ -43,7 +43,6 @@ def add_parser(subparsers: Any) -> None:
         "serve",
         help="serve the MCP endpoint over HTTP",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Exit codes: 0 stopped, 2 could not run, 70 what serves has failed, 78 invalid config.",
     )
     add_config_option(parser)

@@ -33,7 +33,6 @@ def add_parser(subparsers: Any) -> None:
         "mcp",
         help="serve MCP over stdio, for clients that start their servers",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Exit codes: 0 the client left, 2 could not run, 70 what serves has failed, 78 invalid config.",
     )
     add_config_option(parser)

@@ -16,11 +16,11 @@ from proxy.commands.common import (
     add_json_option,
     add_listing,
     print_json,
-    print_table,
 )
 from proxy.commands.explain import find_tool
 from proxy.commands.local import run_locally
 from proxy.commands.remote import add_server_options
+from proxy.commands.terminal import print_table
 from proxy.commands.tools_remote import run_on_server
 from proxy.config import LoadedConfig
 from proxy.connections import probe_all, targets_of
@@ -90,7 +90,9 @@ async def _sources(args: argparse.Namespace, live: Live) -> int:
     if args.json:
         print_json(rows)
     else:
-        print_table([_source(row, args.health) for row in rows])
+        health = ["HEALTH"] if args.health else []
+        header = ["CONNECTION", "KIND", "TOOLS", *health, "STATUS"]
+        print_table([_source(row, args.health) for row in rows], header)
         for row in rows:
             for warning in row["warnings"]:
                 print(f"warning: {row['connection']}: {warning}")
@@ -127,7 +129,9 @@ def _list(args: argparse.Namespace, principal: Principal, workspace: Workspace) 
                 row |= {"input": schemas.input, "output": schemas.output}
         print_json(rows)
     else:
-        print_table([[row["address"], row["action"], row["rule"]] for row in rows])
+        print_table(
+            [[row["address"], row["action"], row["rule"]] for row in rows], ["TOOL", "ACTION", "RULE"]
+        )
         if not rows:
             print(_why_nothing(workspace, "no tool fits; `executor tools list` shows all"))
     return EXIT_OK
@@ -172,7 +176,8 @@ def _search(args: argparse.Namespace, principal: Principal, workspace: Workspace
     if args.json:
         print_json(page)
     else:
-        print_table([[item["path"], item["description"].partition("\n")[0][:80]] for item in page["items"]])
+        found = [[item["path"], item["description"].partition("\n")[0][:80]] for item in page["items"]]
+        print_table(found, ["TOOL", "DESCRIPTION"])
         if not page["items"]:
             print(_why_nothing(workspace, "nothing found; try other words, or `executor tools list`"))
     return EXIT_OK if page["items"] else EXIT_FOUND

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from integrations.base import JsonObject
 from policies import PatternError, parse_pattern
-from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, cannot_run, print_json, print_table
+from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, cannot_run, print_json
 from proxy.commands.remote import Remote, inert, run_remotely
+from proxy.commands.terminal import print_table
 
 _PAGE: Final = 200
 
@@ -63,7 +64,7 @@ def _shown(args: argparse.Namespace, items: list[JsonObject]) -> int:
         print_json(items)
     else:
         rows = [[one["path"], one["risk"], one["description"].partition("\n")[0][:80]] for one in items]
-        print_table([[inert(cell) for cell in row] for row in rows])
+        print_table([[inert(cell) for cell in row] for row in rows], ["TOOL", "RISK", "DESCRIPTION"])
     return EXIT_OK if items else EXIT_FOUND
 
 
@@ -95,7 +96,7 @@ def _sources(args: argparse.Namespace, remote: Remote) -> int:
         ]
         for one in items
     ]
-    print_table([[inert(cell) for cell in row] for row in rows])
+    print_table([[inert(cell) for cell in row] for row in rows], ["CONNECTION", "KIND", "TOOLS", "STATUS"])
     return EXIT_OK
 
 

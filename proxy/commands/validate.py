@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxy.commands.terminal import in_color, print_table
+
 if TYPE_CHECKING:
     from proxy.config import Diagnostic, LoadedConfig
 
@@ -50,6 +52,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="warnings fail too")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
+    )
     parser.set_defaults(run=run)
 
 
@@ -111,8 +116,7 @@ def _validate(
         elapsed_ms=round((time.perf_counter() - started) * 1000),
         not_checked=unchecked,
     )
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    sys.stdout.write(render(args.format, diagnostics, summary, color=color))
+    sys.stdout.write(render(args.format, diagnostics, summary, color=in_color(sys.stdout)))
     return 1 if errors_in(diagnostics) or (args.strict and diagnostics) else 0
 
 
@@ -153,7 +157,5 @@ def _list(
         print(json.dumps([use.as_json() for use in found], indent=2))
         return 0
     rows = [(u.name, u.kind, u.state, u.used_by, f"{u.file}:{u.line}" if u.file else "-") for u in found]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
-    for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+    print_table(rows, ("NAME", "KIND", "STATE", "USED BY", "PLACE"))
     return 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from proxy.cli import COMMANDS, main
+from proxy.cli import COMMANDS, main, whole_parser
+from proxy.commands.completion import actions_of
 from tests.proxy.support import config_text, written
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,33 @@ def test_help_starts_nothing_and_lists_exit_codes(
 @pytest.mark.parametrize("action", ["list", "search", "describe", "sources"])
 def test_actions_list_exit_codes_too(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Exit codes: 0 " in helped(capsys, "tools", action)
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for one in actions_of(parser).values():
+        yield from parsers(one)
+
+
+def test_every_help_has_exit_codes_and_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    every = list(parsers(whole_parser()))
+    assert len(every) > 30
+    for parser in every[1:]:
+        assert parser.epilog is not None
+        assert "Exit codes: 0 " in parser.epilog, parser.prog
+    wide = [(one.prog, line) for one in every for line in one.format_help().splitlines() if len(line) > 72]
+    assert wide == []
+
+
+# Servers, scripts and texts; `call` and `schema`, which print JSON anyway; and keys, whose output is for one place.
+WITHOUT_JSON = {"serve", "mcp", "demo", "schema", "call", "completion", "help"}
+
+
+def test_what_answers_also_answers_in_json() -> None:
+    leaves = [one for one in parsers(whole_parser()) if not actions_of(one)]
+    lacking = {one.prog.removeprefix("executor ") for one in leaves if "--json" not in one.format_help()}
+    assert {one for one in lacking if not one.startswith("keys ")} <= WITHOUT_JSON
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ from proxy.commands.common import (
     config_paths,
     load_valid,
     print_json,
-    print_table,
 )
 from tests.proxy.support import config_text, written
 
@@ -89,12 +88,6 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert json.loads(out) == {"a": [1, "x"]}
     assert out.endswith("}\n")
-
-
-def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table([["a", "long", ""], ["bcd", "e", "last"]])
-    print_table([])
-    assert capsys.readouterr().out == "a    long\nbcd  e     last\n"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def test_a_machine_that_can_serve(run: Run, tmp_path: Path) -> None:
     config = written(tmp_path, config_text(more="state: {backend: memory}\n"))
     ran = run("doctor", "--config", str(config))
     assert ran.code == 0
-    levels = [line.split()[:2] for line in ran.out.splitlines()]
+    header, *lines = ran.out.splitlines()
+    assert header.split() == ["LEVEL", "CHECK", "DETAIL"]
+    levels = [line.split()[:2] for line in lines]
     names = ["python", "clock", "state", "cache", "sandbox", "typescript", "config", "shop.org.main", "rules"]
     assert [name for _, name in levels] == names
     assert "bad" not in {level for level, _ in levels}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def test_list_for_people(run: Run, config: Path) -> None:
     ran = tools(run, config, "list")
     assert ran.code == 0
     assert ran.out == (
+        "TOOL                        ACTION            RULE\n"
         "shop.org.main.items.list    approve           approve_by_default: reads\n"
         "shop.org.main.items.create  require_approval  approve_by_default: reads\n"
         "shop.org.main.items.get     approve           approve_by_default: reads\n"
@@ -134,7 +136,7 @@ def test_a_pattern_that_is_none(run: Run, config: Path) -> None:
 def test_search_finds_what_agents_may_see(run: Run, config: Path) -> None:
     ran = tools(run, config, "search", "get", "one", "item")
     assert ran.code == 0
-    assert ran.out.splitlines()[0].split(maxsplit=1) == [f"{MAIN}.get", "Get one item"]
+    assert ran.out.splitlines()[1].split(maxsplit=1) == [f"{MAIN}.get", "Get one item"]
     page = tools(run, config, "search", "item", "--json").json
     assert {item["path"] for item in page["items"]} == {
         f"{MAIN}.{name}" for name in ("list", "create", "get")
@@ -187,9 +189,10 @@ def test_sources(run: Run, tmp_path: Path) -> None:
     config = written(tmp_path, text)
     ran = tools(run, config, "sources")
     assert ran.code == 0
-    shop_row, crm_row, warning = ran.out.splitlines()
-    assert shop_row == "shop.org.main  openapi  4  connected"
-    assert crm_row.startswith(f"crm.org.main   openapi  0  failed {DOWN_ERROR}")
+    header, shop_row, crm_row, warning = ran.out.splitlines()
+    assert header == "CONNECTION     KIND     TOOLS  STATUS"
+    assert shop_row == "shop.org.main  openapi  4      connected"
+    assert crm_row.startswith(f"crm.org.main   openapi  0      failed {DOWN_ERROR}")
     assert warning.startswith("warning: shop.org.main: ")
     assert ":7:15 W609 `nothing` matches no tool that `shop` offers (there are: items.list, " in warning
     rows = tools(run, config, "sources", "--json").json
@@ -211,7 +214,8 @@ def test_sources_can_probe_health_once(run: Run, tmp_path: Path) -> None:
     config = written(tmp_path, config_text(quiet, more="  quiet.org.main: {}\n"))
     ran = tools(run, config, "sources", "--health")
     assert ran.code == 1
-    assert [line.split("  ")[3].strip() for line in ran.out.splitlines()] == [
+    assert [re.split("  +", line)[3] for line in ran.out.splitlines()] == [
+        "HEALTH",
         "unhealthy: upstream_unreachable",
         "-",
     ]

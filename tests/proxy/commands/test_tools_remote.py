@@ -20,14 +20,16 @@ def there(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def test_what_a_server_gives(run: Run, there: tuple[str, str]) -> None:
-    assert run("tools", "list", *there).out.split() == [WRITE, "write", "Writes", "something"]
+    assert run("tools", "list", *there).out.splitlines()[1].split() == [WRITE, "write", "Writes", "something"]
     assert run("tools", "list", "other.*", *there).code == 1
     assert run("tools", "search", "write", *there, "--json").json[0]["path"] == WRITE
     described = run("tools", "describe", WRITE, *there)
     assert described.out.startswith(f"{WRITE}: require_approval (ask)\n")
     assert "input   {}" in described.out
     assert run("tools", "describe", WRITE, *there, "--json").json["path"] == WRITE
-    assert run("tools", "sources", *there).out == "demo.org.main  openapi  1  connected\n"
+    assert run("tools", "sources", *there).out == (
+        "CONNECTION     KIND     TOOLS  STATUS\ndemo.org.main  openapi  1      connected\n"
+    )
     assert run("tools", "sources", *there, "--json").json[0]["status"] == "connected"
 
 

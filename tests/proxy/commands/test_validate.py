@@ -82,7 +82,7 @@ def test_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_list_env(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, SECRET)
     assert run(file, "--list-env") == 0
-    first, *rest = capsys.readouterr().out.splitlines()
+    _, first, *rest = capsys.readouterr().out.splitlines()
     assert first.split() == [
         "VALIDATE_T",
         "secret",
@@ -91,7 +91,7 @@ def test_list_env(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         f"{file}:7",
     ]
     assert any(line.startswith("MCP_API_KEY_SECRET") for line in rest)
-    assert run(file, "--list-env", "--format", "json") == 0
+    assert run(file, "--list-env", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["used_by"] == "connections.api.org.main.auth.token"
     assert run(written(tmp_path, "version: 3\n"), "--list-env") == 1
 
