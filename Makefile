@@ -1,6 +1,6 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals docs schema lock clean
+.PHONY: help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +33,7 @@ run: $(RUNTIME) ## Serve examples/quickstart with its demo API; prints lines to 
 test: install ## Run the tests
 	@$(BIN)/pytest -q -n auto
 
-check: lint types imports rules specs-if-possible coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
+check: lint types imports rules specs-if-possible monitoring-if-possible coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
 
 lint: install
 	@$(BIN)/ruff check .
@@ -87,6 +87,14 @@ sweep: specs ## Load, bind, describe and call every operation of every real docu
 
 refusals: specs ## Count the body examples of the real documents that are refused before sending, by kind
 	@$(BIN)/python -m tools.own_examples .specs
+
+monitoring: install ## Check the rules and the dashboard of deploy/monitoring with promtool (fetched if need be)
+	@sh tools/get_promtool.sh $(VENV)
+	@$(BIN)/pytest -q tests/deploy/test_monitoring.py
+
+# Without promtool its tests are no part of the run, and the run says so.
+monitoring-if-possible: install
+	@sh tools/get_promtool.sh $(VENV) || true
 
 docs: install ## Write docs/reference.md from the code
 	@$(BIN)/python tools/make_reference.py

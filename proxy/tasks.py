@@ -27,6 +27,7 @@ TASKS: Final[Mapping[str, str]] = MappingProxyType(
         "recover executions": "goes on with what a dead process left behind",
         "hear replicas": "hears what other replicas did to executions",
         "webhook": "tells the approvals webhook of pauses",
+        "count approvals": "asks the state store how many executions wait for a decision",
         "watch store": "asks whether the state store takes a write",
         "state messages": "the channel between replicas in Redis",
         "sandbox pool": "holds one pool of workers",

@@ -25,7 +25,9 @@ from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
 from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.paths import cache_dir, origins_dir
+from proxy.app.pending import PendingApprovals
 from proxy.app.sandboxes import Sandboxes
+from proxy.app.series import begin, begin_named
 from proxy.app.store import StoreWatch, open_store
 from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
 from proxy.auth import IssuerPool
@@ -87,7 +89,9 @@ class Application:
         self._listener: Listen | None = None
         self._log = Logger("app")
         self.state = state
+        begin(self.metrics)
         self.store_watch = StoreWatch(state.check, self.metrics)
+        self.pending = PendingApprovals(state.paused_summary, self.metrics)
         self.base_url: str | None = None
         self.clients = Clients(lambda: self.config.server, self.metrics)
         counts = Counts(self.metrics)
@@ -122,6 +126,7 @@ class Application:
             lambda: self.store_watch.trouble,
             lambda: self.executions.running,
             self.clients,
+            self.pending,
         )
         return AppGateway(
             self.live,
@@ -166,6 +171,7 @@ class Application:
         self._connections.watch(built.opened, built.generation.config)
         for labels in gone(before.generation, built.generation) if before is not None else ():
             self.metrics.forget(**labels)
+        begin_named(self.metrics, built.generation)
         if self._connections.stale(built.opened):
             self.sources_changed.set()
         return built.effects
@@ -328,6 +334,7 @@ async def open_application(
                 application.executions,
                 webhooks,
                 application.store_watch,
+                application.pending,
                 application.follow_sources,
             )
         )

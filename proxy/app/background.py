@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from proxy.app.pending import PendingApprovals
 from proxy.app.store import StoreWatch
 from proxy.config.watch import Watcher
 from proxy.executions import Executions
@@ -28,6 +29,7 @@ async def background(
     executions: Executions,
     webhooks: WebhookSender,
     store_watch: StoreWatch,
+    pending: PendingApprovals,
     follow_sources: TaskWork,
 ) -> AsyncIterator[None]:
     """All of it runs during the block. After the block, executions are let go: other processes take them over."""
@@ -38,6 +40,7 @@ async def background(
         tasks.keep("hear replicas", executions.listen),
         tasks.keep("webhook", webhooks.run),
         tasks.keep("watch store", store_watch.run),
+        tasks.keep("count approvals", pending.run),
     ]
     try:
         yield

@@ -10,12 +10,14 @@ from typing import Any
 from integrations.base import JsonObject
 from proxy.app.clients import Clients
 from proxy.app.listing import connection_rows, never_probed
-from proxy.connections import HealthReport
+from proxy.app.pending import PendingApprovals
+from proxy.connections import HealthReport, OpenConnection
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
 from proxy.sandbox import Pool
 from proxy.serving.gateway import ReloadReport
 from proxy.telemetry import MetricsRegistry
+from proxy.workspace import Generation
 
 
 class Operations:
@@ -31,6 +33,7 @@ class Operations:
         store_trouble: Callable[[], str | None] = lambda: None,
         running: Callable[[], int] = lambda: 0,
         clients: Clients | None = None,
+        pending: PendingApprovals | None = None,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -40,6 +43,7 @@ class Operations:
         self._store_trouble = store_trouble
         self._running = running
         self._clients = clients
+        self._pending = pending
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -88,24 +92,52 @@ class Operations:
         stats = self._pool().stats()
         self._metrics.set("executor_sandbox_workers", stats.warm, state="warm")
         self._metrics.set("executor_sandbox_workers", stats.busy, state="busy")
+        self._metrics.set("executor_executions_waiting", stats.waiting)
         self._metrics.set("executor_executions_running", self._running())
         self._metrics.set("executor_event_loop_tasks", len(asyncio.all_tasks()))
         if self._clients is not None:
             self._clients.measure()
-        self._metrics.clear("executor_connection_healthy")
         if self._live.serving:
-            for one in self._live.current.connections:
-                self._metrics.only(
-                    "executor_connection_status",
-                    1,
-                    within={"connection": one.prefix},
-                    connection=one.prefix,
-                    status=str(one.status["status"]),
-                )
-                report = self._health(one.prefix)
-                if report is not None and report.healthy is not None:
-                    self._metrics.set("executor_connection_healthy", report.healthy, connection=one.prefix)
+            self._measure(self._live.current)
         return self._metrics.render()[0]
+
+    def _measure(self, generation: Generation) -> None:
+        """The gauges of what the config names: they are set anew before each rendering."""
+        if self._pending is not None:
+            self._pending.measure(generation.config.elicitation.approval_timeout)
+        for name in (
+            "connection_healthy",
+            "token_expiry_timestamp_seconds",
+            "api_key_expiry_timestamp_seconds",
+        ):
+            self._metrics.clear(f"executor_{name}")
+        for one in generation.connections:
+            self._connection(one)
+        section = generation.config.auth.api_keys if generation.config.auth is not None else None
+        for name, key in section.keys.items() if section is not None else ():
+            if key.expires is not None:
+                self._metrics.set(
+                    "executor_api_key_expiry_timestamp_seconds", key.expires.timestamp(), key=name
+                )
+
+    def _connection(self, one: OpenConnection) -> None:
+        prefix = one.prefix
+        self._metrics.only(
+            "executor_connection_status",
+            1,
+            within={"connection": prefix},
+            connection=prefix,
+            status=str(one.status["status"]),
+        )
+        report = self._health(prefix)
+        if report is not None and report.healthy is not None:
+            self._metrics.set("executor_connection_healthy", report.healthy, connection=prefix)
+        ends = one.oauth.expiry if one.oauth is not None else None
+        if ends is not None:
+            renewable = "true" if ends.renewable else "false"
+            self._metrics.set(
+                "executor_token_expiry_timestamp_seconds", ends.at, connection=prefix, renewable=renewable
+            )
 
     async def reload(self) -> ReloadReport:
         outcome: ReloadOutcome = await self._reloader().reload("http")

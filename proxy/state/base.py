@@ -30,6 +30,7 @@ from proxy.state.records import (
     ExecutionRecord,
     Lease,
     Owner,
+    PausedSummary,
     SessionRecord,
 )
 
@@ -115,6 +116,10 @@ class ExecutionRecords(Protocol):
 
         Every replica may ask; who acts on one takes its lease and saves it, so only one of them succeeds.
         """
+        ...
+
+    async def paused_summary(self) -> PausedSummary:
+        """For metrics: reads an index, however many there are."""
         ...
 
 

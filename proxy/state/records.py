@@ -107,6 +107,14 @@ class ExecutionQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class PausedSummary:
+    """The paused executions of all workspaces that are not yet due, and when the first of them will be."""
+
+    executions: int
+    next_due_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """What somebody decided about one interaction of one execution. `owner` is the execution's.
 

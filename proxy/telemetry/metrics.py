@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 
 MetricKind = Literal["counter", "gauge", "histogram"]
+
+# A series `..._created` beside each counter and histogram would double what is scraped, and nobody asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # Seconds. A trivial execute takes milliseconds, an upstream call some hundred, an execution up to ten minutes.
 QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -34,6 +44,7 @@ class Metric:
 
 
 METRICS: Final[tuple[Metric, ...]] = (
+    Metric("executor_build_info", "gauge", ("version", "python"), "1 for the version that runs."),
     # Configuration: every outcome of a reload is visible.
     Metric(
         "executor_config_last_reload_successful",
@@ -97,7 +108,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "executor_executions_total",
         "counter",
         ("status",),
-        "Finished executions by status (completed, failed, timed_out, ...).",
+        "Finished executions by status (completed, failed, timeout, canceled).",
     ),
     Metric("executor_execution_seconds", "histogram", (), "Time of an execution, waiting included.", LONG),
     Metric(
@@ -111,6 +122,25 @@ METRICS: Final[tuple[Metric, ...]] = (
         "gauge",
         (),
         "Executions under way in this process, without paused ones.",
+    ),
+    Metric(
+        "executor_executions_waiting",
+        "gauge",
+        (),
+        "Executions that wait for a sandbox worker in this process: the queue.",
+    ),
+    Metric(
+        "executor_approvals_pending",
+        "gauge",
+        (),
+        "Executions that are paused until somebody decides, in the whole state store (the same figure on every "
+        "replica); NaN while the store does not say.",
+    ),
+    Metric(
+        "executor_approvals_oldest_pending_seconds",
+        "gauge",
+        (),
+        "Age of the pause that ends first, by its deadline and `elicitation.approval_timeout`; 0 without any.",
     ),
     Metric(
         "executor_approval_decisions_total",
@@ -168,7 +198,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         "executor_sandbox_kills_total",
         "counter",
         ("reason",),
-        "Sandbox processes that did not end by themselves (memory, cpu, crash, protocol, killed).",
+        "Executions that lost their worker, by reason (memory, cpu, crash, protocol, killed, and what the server "
+        "itself ended it for: store, unavailable, diverged).",
     ),
     # Upstreams.
     Metric(
@@ -182,6 +213,19 @@ METRICS: Final[tuple[Metric, ...]] = (
         "gauge",
         ("connection",),
         "1 if the last health probe of a connection went well, 0 if it failed; absent without a probe.",
+    ),
+    Metric(
+        "executor_token_expiry_timestamp_seconds",
+        "gauge",
+        ("connection", "renewable"),
+        "Unix time at which the shared OAuth token of a connection ends, as this process knows it; renewable ones "
+        "(true) are renewed by the next call, for the others (false) somebody signs in again.",
+    ),
+    Metric(
+        "executor_api_key_expiry_timestamp_seconds",
+        "gauge",
+        ("key",),
+        "Unix time at which a key of `auth.api_keys.keys` with `expires` ends.",
     ),
     Metric(
         "executor_state_available",
@@ -235,6 +279,10 @@ class MetricsRegistry:
         instrument = self._child(name, labels)
         assert isinstance(instrument, Histogram)
         instrument.observe(seconds)
+
+    def begin(self, name: str, /, **labels: str) -> None:
+        """Shows a series before anything happened: a counter that appears with its first event has no rate then."""
+        self._child(name, labels)
 
     def only(
         self, name: str, value: float, /, *, within: Mapping[str, str] | None = None, **labels: str

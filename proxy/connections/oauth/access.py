@@ -10,7 +10,7 @@ from integrations.base import Credential, CredentialPart, Failure, JsonObject, R
 from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
 from proxy.connections.oauth.records import TokenRecord
 from proxy.connections.oauth.storage import SHARED, TokenHolder
-from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnavailable
+from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenExpiry, TokenUnavailable
 from proxy.principal import Principal
 
 SendWith = Callable[[Credential], Awaitable[Result]]
@@ -57,6 +57,11 @@ class OAuthAccess:
             return self.tokens.status(holder)
         # Of nobody in particular: whoever has signed in is connected. Who has no account never is.
         return {"status": "connected" if principal is None else "needs_auth"}
+
+    @property
+    def expiry(self) -> TokenExpiry | None:
+        """When the connection's own token ends; None where each account has one of its own."""
+        return None if self.per_user else self.tokens.expiry(SHARED)
 
     @property
     def note(self) -> str | None:

@@ -74,6 +74,14 @@ class _Known:
     renewal: asyncio.Future[TokenRecord] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenExpiry:
+    """`at` in seconds since 1970. `renewable`: the next call gets a new one without a person."""
+
+    at: float
+    renewable: bool
+
+
 SpawnRenewal = Callable[[Coroutine[Any, Any, TokenRecord], str], "asyncio.Future[TokenRecord]"]
 
 
@@ -166,6 +174,14 @@ class ConnectionTokens:
         stored = self._of(holder).stored
         ends = stored.record.expires_at if stored is not None else None
         return {"status": "connected"} if ends is None else {"status": "connected", "expiresAt": int(ends)}
+
+    def expiry(self, holder: TokenHolder) -> TokenExpiry | None:
+        """When the holder's token ends, where that is known. From memory."""
+        stored = self._of(holder).stored
+        if stored is None or stored.record.expires_at is None:
+            return None
+        renewable = stored.record.refresh_token is not None or self.plan.grant == "client_credentials"
+        return TokenExpiry(stored.record.expires_at, renewable)
 
     def trouble(self, holder: TokenHolder) -> str | None:
         """Why there is no token, as a half sentence; None when there is one."""

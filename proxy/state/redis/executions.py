@@ -18,6 +18,7 @@ from proxy.state.records import (
     ExecutionStatus,
     Lease,
     Owner,
+    PausedSummary,
     PendingFull,
 )
 from proxy.state.redis.journals import RedisJournals
@@ -148,6 +149,15 @@ return found
 """
 )
 
+# KEYS: due. ARGV: now.
+_PAUSED_SUMMARY: Final = Script("""
+local after = '(' .. string.format('%.6f', now)
+return {
+  redis.call('ZCOUNT', KEYS[1], after, '+inf'),
+  redis.call('ZRANGEBYSCORE', KEYS[1], after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] or '',
+}
+""")
+
 
 class RedisExecutions(RedisJournals):
     """Implements `ExecutionRecords`."""
@@ -195,6 +205,10 @@ class RedisExecutions(RedisJournals):
         return tuple(
             sorted(readable(rows, self._record), key=lambda record: (record.created_at, record.execution_id))
         )
+
+    async def paused_summary(self) -> PausedSummary:
+        count, due = await self._link.run(_PAUSED_SUMMARY, [self._link.key("executions", "due")])
+        return PausedSummary(int(count), seconds(due))
 
     async def _save(self, record: ExecutionRecord, lease: Lease | None, cap: int | None) -> None:
         lease_key, token = self._lease(lease)

@@ -13,6 +13,7 @@ from proxy.state.records import (
     ExecutionRecord,
     Lease,
     Owner,
+    PausedSummary,
     PendingFull,
 )
 from proxy.state.sqlite import journals
@@ -34,6 +35,8 @@ _UNATTENDED: Final = f"""SELECT {_COLUMNS} FROM executions AS e WHERE expires_at
         OR (status = 'running' AND NOT EXISTS
             (SELECT 1 FROM leases WHERE name = e.execution_id AND leases.expires_at > :now)))
     ORDER BY created_at, execution_id LIMIT :limit"""  # noqa: S608
+# The index holds all that is asked for: bodies, which may be large, are not read.
+PAUSED_SUMMARY: Final = "SELECT count(*), min(due_at) FROM executions WHERE status = 'paused' AND due_at > ?"
 
 
 class SqliteExecutions(Part):
@@ -78,6 +81,11 @@ class SqliteExecutions(Part):
             ).fetchall()
         )
         return readable(rows, self._record)
+
+    async def paused_summary(self) -> PausedSummary:
+        return PausedSummary(
+            *await self._database.run(lambda tx: tx.db.execute(PAUSED_SUMMARY, (tx.now,)).fetchone())
+        )
 
     def _record(self, row: Row) -> ExecutionRecord:
         execution_id, workspace_id, account_id, status, created_at, expires_at, body, *rest = row

@@ -102,3 +102,21 @@ def test_label_values_cannot_forge_a_series() -> None:
 
 def test_the_content_type_is_one_prometheus_accepts() -> None:
     assert MetricsRegistry().render()[1].startswith("text/plain; version=")
+
+
+def test_a_series_begins_at_zero() -> None:
+    metrics = MetricsRegistry()
+    metrics.begin("executor_executions_total", status="failed")
+    metrics.begin("executor_tool_call_seconds", integration="github")
+    assert metrics.value("executor_executions_total", status="failed") == 0
+    assert 'executor_tool_call_seconds_count{integration="github"} 0.0' in text(metrics)
+    metrics.count("executor_executions_total", status="failed")
+    metrics.begin("executor_executions_total", status="failed")
+    assert metrics.value("executor_executions_total", status="failed") == 1
+
+
+def test_there_are_no_created_series() -> None:
+    metrics = MetricsRegistry()
+    metrics.count("executor_requests_total", path="/mcp", status="200")
+    metrics.observe("executor_request_seconds", 0.1, path="/mcp")
+    assert "_created" not in text(metrics)

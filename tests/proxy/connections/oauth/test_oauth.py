@@ -72,6 +72,10 @@ async def test_calls_carry_a_token(tmp_path: Path, env: Mapping[str, str], optio
             (token,) = set(server.api_log)
             assert token in connection.known_secrets()
             assert connection.status["expiresAt"] > 0
+            assert connection.oauth is not None
+            ends = connection.oauth.expiry
+            assert ends is not None
+            assert (int(ends.at), ends.renewable) == (connection.status["expiresAt"], True)
             asked = server.asked[0]
             assert asked.get("scope") == ("a b" if "scopes" in options else None)
             assert asked.get("audience") == options.get("audience")

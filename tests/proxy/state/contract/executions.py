@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.state import Conflict, ExecutionQuery, ExecutionRecord, LeaseLost, PendingFull, State
+from proxy.state import (
+    Conflict,
+    ExecutionQuery,
+    ExecutionRecord,
+    LeaseLost,
+    PausedSummary,
+    PendingFull,
+    State,
+)
 from tests.proxy.state.stores import ALICE, BOB, EVE, Clock, Stores, record
 
 
@@ -145,6 +153,19 @@ class ExecutionContract:
             assert await state.unattended() == (saved,)
             await state.save_execution(replace(saved, status="settled", due_at=None))
             assert await state.unattended() == ()
+
+    async def test_the_paused_ones_are_counted_with_the_first_end(self, stores: Stores, clock: Clock) -> None:
+        async with stores.open() as state, stores.open() as other:
+            assert await state.paused_summary() == PausedSummary(0, None)
+            first = await state.save_execution(paused(clock, "e1", due_at=clock.now + 60, pending=3))
+            await state.save_execution(paused(clock, "e2", owner=EVE, due_at=clock.now + 120))
+            await state.save_execution(record(clock, "e3"))
+            assert await other.paused_summary() == PausedSummary(2, first.due_at)
+            running = replace(first, status="running", due_at=None, pending=0)
+            await state.save_execution(running)
+            assert await other.paused_summary() == PausedSummary(1, clock.now + 120)
+            clock.now += 120
+            assert await other.paused_summary() == PausedSummary(0, None)
 
     async def test_an_owners_pending_decisions_are_capped(self, stores: Stores, clock: Clock) -> None:
         async with stores.open() as state, stores.open() as other:
