@@ -25,7 +25,7 @@ from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
 from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.paths import cache_dir, origins_dir
-from proxy.app.pending import PendingApprovals
+from proxy.app.pending import ApprovalsWatch
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.series import begin, begin_named
 from proxy.app.store import StoreWatch, open_store
@@ -91,7 +91,7 @@ class Application:
         self.state = state
         begin(self.metrics)
         self.store_watch = StoreWatch(state.check, self.metrics)
-        self.pending = PendingApprovals(state.paused_summary, self.metrics)
+        self.pending = ApprovalsWatch(state.paused_summary, self.metrics)
         self.base_url: str | None = None
         self.clients = Clients(lambda: self.config.server, self.metrics)
         counts = Counts(self.metrics)

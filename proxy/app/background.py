@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from proxy.app.pending import PendingApprovals
+from proxy.app.pending import ApprovalsWatch
 from proxy.app.store import StoreWatch
 from proxy.config.watch import Watcher
 from proxy.executions import Executions
@@ -29,7 +29,7 @@ async def background(
     executions: Executions,
     webhooks: WebhookSender,
     store_watch: StoreWatch,
-    pending: PendingApprovals,
+    pending: ApprovalsWatch,
     follow_sources: TaskWork,
 ) -> AsyncIterator[None]:
     """All of it runs during the block. After the block, executions are let go: other processes take them over."""

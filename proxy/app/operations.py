@@ -10,7 +10,7 @@ from typing import Any
 from integrations.base import JsonObject
 from proxy.app.clients import Clients
 from proxy.app.listing import connection_rows, never_probed
-from proxy.app.pending import PendingApprovals
+from proxy.app.pending import ApprovalsWatch
 from proxy.connections import HealthReport, OpenConnection
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
@@ -33,7 +33,7 @@ class Operations:
         store_trouble: Callable[[], str | None] = lambda: None,
         running: Callable[[], int] = lambda: 0,
         clients: Clients | None = None,
-        pending: PendingApprovals | None = None,
+        pending: ApprovalsWatch | None = None,
     ) -> None:
         self._live = live
         self._reloader = reloader

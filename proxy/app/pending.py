@@ -17,7 +17,7 @@ from proxy.telemetry import MetricsRegistry
 _EVERY_SECONDS: Final = 10.0
 
 
-class PendingApprovals:
+class ApprovalsWatch:
     """`summary` asks the store. While it does not answer the gauges are NaN: no figure is better than an old one."""
 
     def __init__(

@@ -96,7 +96,9 @@ CREATE TABLE entries (
 );
 """
 
-_PAUSED_BY_DUE: Final = "CREATE INDEX executions_paused ON executions (status, due_at) WHERE status = 'paused';"
+_PAUSED_BY_DUE: Final = (
+    "CREATE INDEX executions_paused ON executions (status, due_at) WHERE status = 'paused';"
+)
 
 STEPS: Final[tuple[str, ...]] = (_FIRST, _PAUSED_BY_DUE)
 

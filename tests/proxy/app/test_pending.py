@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.app.pending import PendingApprovals
+from proxy.app.pending import ApprovalsWatch
 from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
 from proxy.state import PausedSummary, StateUnavailable
@@ -30,7 +30,7 @@ class Store:
 
 async def test_the_age_is_what_is_over_of_the_time_to_decide() -> None:
     store, metrics = Store(), MetricsRegistry()
-    pending = PendingApprovals(store.summary, metrics, lambda: store.now)
+    pending = ApprovalsWatch(store.summary, metrics, lambda: store.now)
 
     def figures() -> tuple[float | None, float | None]:
         pending.measure(900)
