@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from integrations.json_text import MAX_DEPTH, JsonTooDeep
+from integrations.base import JsonObject
+from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, with_safe_integers
 from proxy.executions.context import MillisecondClock, RunContext
 from proxy.executions.lease import ExecutionLease, pauses, tell, topic
 from proxy.executions.machine.events import Ended, Pause
@@ -307,7 +308,18 @@ async def _shaped(
 def _code_error(done: Done) -> ExecutionError:
     error = done.error
     assert error is not None
-    return ExecutionError(error.name, error.message, error.stack, error.line, error.column)
+    return ExecutionError(
+        error.name, error.message, error.stack, error.line, error.column, _error_fields(error.fields)
+    )
+
+
+def _error_fields(text: str) -> JsonObject | None:
+    """What the code put into its error, as far as a client can read it."""
+    try:
+        found = read_json(text) if text else None
+        return with_safe_integers(found) if isinstance(found, dict) else None
+    except (ValueError, JsonTooDeep) as error:
+        return {"note": f"the fields of the error cannot be shown: {error}"}
 
 
 def stopped(record: ExecutionRecord, name: str, message: str) -> ExecutionResult:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from integrations.base import JsonObject
+from integrations.lossless import typescript
 from proxy.config import ElicitationMode
 from proxy.executions.interactions import Interaction, iso
 from proxy.executions.output import summaries
@@ -17,6 +18,7 @@ _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
 
 TEXT_CHARACTERS: Final = 30_000
 _LOG_CHARACTERS: Final = 8_000
+_FIELD_CHARACTERS: Final = 2_000
 _STRUCTURED_LOG_CHARACTERS: Final = 64 * 1024
 _CALLS_LISTED: Final = 1000
 EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
@@ -126,18 +128,20 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionError:
-    """Why an execution did not complete. `line` and `column` count from 1 in the code as sent."""
+    """Why an execution did not complete. `line` and `column` count from 1 in the code as sent; `fields` is what the
+    code put into the error beside its name and text (`code`, `cause`)."""
 
     name: str
     message: str
     stack: str = ""
     line: int | None = None
     column: int | None = None
+    fields: Any = None
 
     def as_json(self) -> JsonObject:
         place = {"line": self.line, "column": self.column} if self.line is not None else {}
-        stack = {"stack": self.stack} if self.stack else {}
-        return {"name": self.name, "message": self.message, **place, **stack}
+        more = {name: value for name, value in (("stack", self.stack), ("fields", self.fields)) if value}
+        return {"name": self.name, "message": self.message, **place, **more}
 
     def summary(self) -> str:
         """Name, message and place in one string."""
@@ -146,7 +150,8 @@ class ExecutionError:
 
     def as_text(self) -> str:
         """The same for the model; a stack says the place."""
-        return f"{self.name}: {self.message}\n{self.stack.rstrip()}" if self.stack else self.summary()
+        said = f"{self.name}: {self.message}\n{self.stack.rstrip()}" if self.stack else self.summary()
+        return f"{said}\nFields: {typescript(self.fields, _FIELD_CHARACTERS)}" if self.fields else said
 
 
 @dataclass(frozen=True, slots=True)

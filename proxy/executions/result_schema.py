@@ -34,6 +34,7 @@ _ERROR: Final = _object(
         "stack": _TEXT,
         "line": {"type": "integer"},
         "column": {"type": "integer"},
+        "fields": {"type": "object", "description": "What the code put into the error: `code`, `cause`."},
     },
     ["name", "message"],
 )

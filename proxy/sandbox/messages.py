@@ -7,7 +7,7 @@ told to keep (`SandboxLimits`) is counted here again: a worker that runs other c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -83,9 +83,13 @@ class ToolCall:
     args: dict[str, Any]
 
 
+_MOST_FIELD_CHARACTERS: Final = 16 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxError:
-    """Why the code failed; `line` and `column` count from 1 in the code as sent."""
+    """Why the code failed; `line` and `column` count from 1 in the code as sent. `fields` is the JSON text of what the
+    code put into the error beside that, or empty."""
 
     name: str
     message: str
@@ -93,6 +97,7 @@ class SandboxError:
     line: int | None
     column: int | None
     kind: ErrorKind
+    fields: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,9 @@ def _error(body: dict[str, Any]) -> SandboxError:
     _require(type(name) is str and type(message) is str and type(stack) is str and kind in _KINDS, "error")
     line, column = body["line"], body["column"]
     _require((line is None or type(line) is int) and (column is None or type(column) is int), "place")
-    return SandboxError(name, message, stack, line, column, kind)
+    fields = body.get("fields", "")
+    _require(type(fields) is str and len(fields) <= _MOST_FIELD_CHARACTERS, "fields")
+    return SandboxError(name, message, stack, line, column, kind, fields)
 
 
 def _calls(body: dict[str, Any]) -> tuple[ToolCall, ...]:

@@ -225,17 +225,46 @@ function fail(error) {
   } catch { message = "a value that cannot be shown was thrown"; }
   const near = typeof error === "object" && error !== null ? getNear(nearPlaces, error) : undefined;
   finishWithError("error", name, message, stackOf(error), near ? null : placeOf(error), near,
-    (typeof error === "object" && error !== null && getNear(throwers, error)) || name);
+    (typeof error === "object" && error !== null && getNear(throwers, error)) || name, fieldsOf(error));
+}
+
+// What code put into an error beside its name and its text (`code`, `status`, `cause`), as JSON text. A field that JSON
+// cannot hold is described; one for which there is no room says so.
+const MOST_FIELD_CHARACTERS = 8192;
+function fieldsOf(error) {
+  if (!(error instanceof RealError)) return "";
+  let [text, room] = ["", MOST_FIELD_CHARACTERS];
+  try {
+    const keys = ownKeys(error);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (typeof key !== "string" || key === "name" || key === "message" || key === "stack") continue;
+      let field = `${stringify(key)}:${fieldText(error, key)}`;
+      if (field.length > room) field = `${stringify(slice(key, 0, 64))}:${stringify(`... (${field.length} characters, left out)`)}`;
+      if (field.length > room) break;
+      room -= field.length + 1;
+      text += (text ? "," : "") + field;
+    }
+  } catch { return ""; }
+  return text && `{${text}}`;
+}
+
+function fieldText(error, key) {
+  try {
+    const value = error[key];
+    return (value instanceof RealPromise ? undefined : toJson(value)) ?? stringify(describeText(value));
+  } catch (why) { return stringify(`[cannot be shown: ${why instanceof RealError ? why.message : describeText(why)}]`); }
 }
 
 function stackOf(error) {
   try { return error instanceof RealError && typeof error.stack === "string" ? error.stack : ""; } catch { return ""; }
 }
 
-function finishWithError(kind, name, message, stack, place, near, by) {
+function finishWithError(kind, name, message, stack, place, near, by, fields) {
   const cut = (text) => (text.length > 8192 ? slice(text, 0, 8192) + " ..." : text);
   outcome = `"ok":false,"error":{"name":${stringify(cut(name))},"message":${stringify(cut(message))},` +
     `"stack":${stringify(cut(stack))},"line":${place ? place[0] : null},"column":${place ? place[1] : null},"kind":"${kind}"` +
+    `${fields ? `,"fields":${stringify(fields)}` : ""}` +
     `${by ? `,"by":${stringify(cut(by))}` : ""}${near ? `,"near":[${near}]` : ""}}`;
 }
 

@@ -101,6 +101,14 @@ def test_an_error_shows_its_place() -> None:
     assert shown["errorDetails"]["line"] == 3
 
 
+def test_an_error_shows_what_the_code_put_into_it() -> None:
+    shown = result("failed", error=ExecutionError("E", "no", fields={"code": 5, "cause": {"name": "F"}}))
+    assert shown.text() == 'E: no\nFields: {code: 5, cause: {name: "F"}}'
+    jsonschema.validate(shown.structured(), OUTPUT_SCHEMA)
+    assert shown.structured()["errorDetails"]["fields"] == {"code": 5, "cause": {"name": "F"}}
+    assert shown.structured()["error"] == "E: no"
+
+
 def test_logs_follow_in_their_own_section() -> None:
     shown = result(has_result=True, result_text="5", logs=(("log", "a"), ("error", "b")))
     assert shown.text() == "5\n\nLogs:\n[log] a\n[error] b"

@@ -77,6 +77,8 @@ def test_what_is_understood() -> None:
         {"t": "blocked", "wake": None, **TAIL, "emits": {}},
         {"t": "done", "ok": 1, **TAIL},
         {"t": "done", "ok": False, "error": {**ERROR, "kind": "other"}, **TAIL},
+        {"t": "done", "ok": False, "error": {**ERROR, "fields": {"code": 5}}, **TAIL},
+        {"t": "done", "ok": False, "error": {**ERROR, "fields": "x" * 20_000}, **TAIL},
         {"t": "done", "ok": False, "error": {**ERROR, "line": "1"}, **TAIL},
         {"t": "done", "ok": False, **TAIL},
     ],
