@@ -60,10 +60,13 @@ class ProbeTarget:
 
 
 def targets_of(connections: Mapping[str, OpenConnection], config: Config) -> list[ProbeTarget]:
-    """The connections whose integration says how to probe it."""
+    """The connections whose integration says how to probe it. A probe is nobody's call, so where every account signs in
+    for itself there is nothing to probe with."""
     asked = {name: one.health for name, one in config.integrations.items() if one.health is not None}
     return [
-        ProbeTarget(one, asked[one.integration]) for one in connections.values() if one.integration in asked
+        ProbeTarget(one, asked[one.integration])
+        for one in connections.values()
+        if one.integration in asked and not (one.oauth is not None and one.oauth.per_user)
     ]
 
 

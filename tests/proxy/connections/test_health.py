@@ -231,3 +231,12 @@ def test_only_changes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
             log_change("a.org.main", before, after)
     assert [one.levelname for one in caplog.records] == ["INFO", "WARNING", "INFO"]
     assert "upstream_timeout" in caplog.text
+
+
+async def test_what_every_account_signs_in_to_is_not_probed(tmp_path: Path, env: Mapping[str, str]) -> None:
+    entry = "{auth: {kind: oauth2, grant: authorization_code, issuer: https://i.example.com}}"
+    spec = f"{inline(shop())}\n    health: {{tool: items.list}}"
+    config = config_of(tmp_path, config_text(spec, connection=entry, more=f"  shop.user.me: {entry}\n"))
+    async with connections_in(env) as connections:
+        opened = (await connections.open(config)).connections
+        assert [one.connection.prefix for one in targets_of(opened, config)] == ["shop.org.main"]
