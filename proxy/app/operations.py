@@ -104,7 +104,7 @@ class Operations:
     def _measure(self, generation: Generation) -> None:
         """The gauges of what the config names: they are set anew before each rendering."""
         if self._pending is not None:
-            self._pending.measure(generation.config.elicitation.approval_timeout)
+            self._pending.measure(generation.config)
         for name in (
             "connection_healthy",
             "token_expiry_timestamp_seconds",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from proxy.config import Config
 from proxy.state import PausedSummary, StateError
 from proxy.telemetry import MetricsRegistry
 
@@ -38,18 +39,21 @@ class ApprovalsWatch:
         except StateError:
             self._last = None
 
-    def measure(self, timeout_seconds: float) -> None:
-        """Sets the gauges. `timeout_seconds` is how long a pause may last: its age is what of that is over."""
+    def measure(self, config: Config) -> None:
+        """Sets the gauges. The config says how long a pause may last: its age is what of that is over."""
         last = self._last
         self._metrics.set("executor_approvals_pending", last.executions if last is not None else math.nan)
-        self._metrics.set("executor_approvals_oldest_pending_seconds", self._age(last, timeout_seconds))
+        self._metrics.set("executor_approvals_oldest_pending_seconds", self._age(last, config))
 
-    def _age(self, last: PausedSummary | None, timeout_seconds: float) -> float:
+    def _age(self, last: PausedSummary | None, config: Config) -> float:
         if last is None:
             return math.nan
         if last.next_due_at is None:
             return 0.0
-        return max(0.0, timeout_seconds - (last.next_due_at - self._clock()))
+        space = config.workspaces.get(last.next_workspace_id or "")
+        own = space.elicitation.approval_timeout if space is not None else None
+        allowed = config.elicitation.approval_timeout if own is None else own
+        return max(0.0, allowed - (last.next_due_at - self._clock()))
 
     async def run(self) -> None:
         """Until it is cancelled."""

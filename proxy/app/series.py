@@ -27,8 +27,16 @@ from proxy.workspace import Generation
 # Routes that answer calls, as admission names them; their statuses besides 200 are the ones worth an alert.
 _ROUTES: Final = ("mcp", "v1", "anonymous", "workspace", "api")
 _STATUSES: Final = ("200", "401", "429", "500", "503")
-# What an upstream does wrong; an outcome that agents bring about appears when it happens.
-_UPSTREAM: Final = ("ok", "upstream_http_error", "upstream_timeout", "upstream_unreachable")
+# What an upstream does wrong, or its authorization server; an outcome that agents bring about appears when it happens.
+_UPSTREAM: Final = (
+    "ok",
+    "upstream_http_error",
+    "upstream_timeout",
+    "upstream_unreachable",
+    "connection_rejected",
+    "oauth_reauth_required",
+    "oauth_refresh_failed",
+)
 
 KNOWN: Final[tuple[tuple[str, dict[str, tuple[str, ...]]], ...]] = (
     ("executor_config_reloads_total", {"trigger": get_args(Trigger), "result": get_args(ReloadResult)}),

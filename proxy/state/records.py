@@ -108,10 +108,11 @@ class ExecutionQuery:
 
 @dataclass(frozen=True, slots=True)
 class PausedSummary:
-    """The paused executions of all workspaces that are not yet due, and when the first of them will be."""
+    """The paused executions of all workspaces that are not yet due; when the first of them will be, and whose it is."""
 
     executions: int
     next_due_at: float | None
+    next_workspace_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

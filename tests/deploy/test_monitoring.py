@@ -180,6 +180,23 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule() -> None:
     assert unused == looked_at
 
 
+async def test_what_an_increase_is_asked_of_begins_at_zero(tmp_path: Path) -> None:
+    """Else the first event of a series is none."""
+    env = {"EXECUTOR_STATE_DIR": str(tmp_path / "state")}
+    async with application_of(tmp_path, config_text(), env) as application:
+        exposed = application.gateway.metrics().decode()
+    asked = [
+        found
+        for rule in ALERTS.values()
+        for found in re.findall(r'increase\((executor_\w+)(?:\{(\w+)=~?"([^"]*)"\})?', rule["expr"])
+    ]
+    assert len(asked) >= 8
+    for name, label, values in asked:
+        for value in values.split("|"):
+            part = f'{label}="{value}"' if label else ""
+            assert any(line.startswith(f"{name}{{") and part in line for line in exposed.splitlines())
+
+
 # ---- by Prometheus itself ------------------------------------------------------------------------------------------
 @pytest.mark.promtool
 def test_the_rules_are_valid() -> None:

@@ -149,12 +149,14 @@ return found
 """
 )
 
-# KEYS: due. ARGV: now.
+# KEYS: due. ARGV: now, the beginning of an execution's key.
 _PAUSED_SUMMARY: Final = Script("""
 local after = '(' .. string.format('%.6f', now)
+local first = redis.call('ZRANGEBYSCORE', KEYS[1], after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 return {
   redis.call('ZCOUNT', KEYS[1], after, '+inf'),
-  redis.call('ZRANGEBYSCORE', KEYS[1], after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] or '',
+  first[2] or '',
+  first[1] and redis.call('HGET', ARGV[2] .. first[1], 'ws') or '',
 }
 """)
 
@@ -207,8 +209,9 @@ class RedisExecutions(RedisJournals):
         )
 
     async def paused_summary(self) -> PausedSummary:
-        count, due = await self._link.run(_PAUSED_SUMMARY, [self._link.key("executions", "due")])
-        return PausedSummary(int(count), seconds(due))
+        listed, start = self._link.key("executions", "due"), self._link.key("execution", "")
+        count, due, workspace_id = await self._link.run(_PAUSED_SUMMARY, [listed], start)
+        return PausedSummary(int(count), seconds(due), text(workspace_id) or None)
 
     async def _save(self, record: ExecutionRecord, lease: Lease | None, cap: int | None) -> None:
         lease_key, token = self._lease(lease)

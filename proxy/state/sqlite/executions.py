@@ -35,8 +35,10 @@ _UNATTENDED: Final = f"""SELECT {_COLUMNS} FROM executions AS e WHERE expires_at
         OR (status = 'running' AND NOT EXISTS
             (SELECT 1 FROM leases WHERE name = e.execution_id AND leases.expires_at > :now)))
     ORDER BY created_at, execution_id LIMIT :limit"""  # noqa: S608
-# The index holds all that is asked for: bodies, which may be large, are not read.
-PAUSED_SUMMARY: Final = "SELECT count(*), min(due_at) FROM executions WHERE status = 'paused' AND due_at > ?"
+# The index holds all that is asked for: bodies, which may be large, are not read. Beside `min` SQLite takes the other
+# columns from the row that has the least (https://sqlite.org/lang_select.html, bare columns in an aggregate query).
+PAUSED_SUMMARY: Final = """SELECT count(*), min(due_at), workspace_id FROM executions
+    WHERE status = 'paused' AND due_at > ?"""
 
 
 class SqliteExecutions(Part):

@@ -97,7 +97,7 @@ CREATE TABLE entries (
 """
 
 _PAUSED_BY_DUE: Final = (
-    "CREATE INDEX executions_paused ON executions (status, due_at) WHERE status = 'paused';"
+    "CREATE INDEX executions_paused ON executions (status, due_at, workspace_id) WHERE status = 'paused';"
 )
 
 STEPS: Final[tuple[str, ...]] = (_FIRST, _PAUSED_BY_DUE)

@@ -54,6 +54,7 @@ async def test_a_server_that_nobody_has_called_shows_zeros(tmp_path: Path, env: 
         'executor_config_reloads_total{result="applied",trigger="start"} 1.0',
         'executor_sandbox_kills_total{reason="memory"} 0.0',
         'executor_tool_calls_total{integration="shop",outcome="upstream_timeout"} 0.0',
+        'executor_tool_calls_total{integration="shop",outcome="oauth_reauth_required"} 0.0',
         'executor_tool_call_seconds_count{integration="shop"} 0.0',
         'executor_rate_limit_hits_total{limit="few"} 0.0',
         'executor_requests_total{path="mcp",status="503"} 0.0',

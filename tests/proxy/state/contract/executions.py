@@ -156,16 +156,16 @@ class ExecutionContract:
 
     async def test_the_paused_ones_are_counted_with_the_first_end(self, stores: Stores, clock: Clock) -> None:
         async with stores.open() as state, stores.open() as other:
-            assert await state.paused_summary() == PausedSummary(0, None)
+            assert await state.paused_summary() == PausedSummary(0, None, None)
             first = await state.save_execution(paused(clock, "e1", due_at=clock.now + 60, pending=3))
             await state.save_execution(paused(clock, "e2", owner=EVE, due_at=clock.now + 120))
             await state.save_execution(record(clock, "e3"))
-            assert await other.paused_summary() == PausedSummary(2, first.due_at)
+            assert await other.paused_summary() == PausedSummary(2, first.due_at, "one")
             running = replace(first, status="running", due_at=None, pending=0)
             await state.save_execution(running)
-            assert await other.paused_summary() == PausedSummary(1, clock.now + 120)
+            assert await other.paused_summary() == PausedSummary(1, clock.now + 120, EVE.workspace_id)
             clock.now += 120
-            assert await other.paused_summary() == PausedSummary(0, None)
+            assert await other.paused_summary() == PausedSummary(0, None, None)
 
     async def test_an_owners_pending_decisions_are_capped(self, stores: Stores, clock: Clock) -> None:
         async with stores.open() as state, stores.open() as other:
