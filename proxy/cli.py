@@ -47,6 +47,11 @@ COMMANDS = (
     CommandEntry("keys", "keys", "create and verify API keys"),
     CommandEntry("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
     CommandEntry("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),
+    CommandEntry(
+        "support-bundle",
+        "support_bundle",
+        "collect config, status, metrics and versions of a running server in one file",
+    ),
     CommandEntry("audit", "audit", "verify the audit trail, and find out what happened"),
     CommandEntry("demo", "demo", "run the little inventory API that the quickstart uses"),
     CommandEntry("completion", "completion", "print the completion script for bash, zsh or fish"),

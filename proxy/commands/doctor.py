@@ -9,38 +9,30 @@ import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
-from proxy.app.paths import cache_dir, state_dir
+from proxy.app.paths import NoDirectory, cache_dir, state_dir
 from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
     CannotRun,
-    add_config_option,
     add_json_option,
+    cannot_run,
     config_paths,
     print_json,
 )
+from proxy.commands.machine import Check, Level, directory, state_checks, temporary, uses_state_dir
+from proxy.commands.remote import add_server_options, open_remote
+from proxy.commands.server_checks import server_checks
 from proxy.commands.terminal import print_table
 from proxy.config import LoadedConfig, load_config
 from proxy.config.report_text import counted, one_line
 from proxy.config.tool_report import ToolReport
 
-Level = Literal["ok", "warn", "bad"]
 LIVE_SECONDS = 3.0
 # Tokens and certificates are judged by the clock: before this project began it cannot be right.
 _EARLIEST = 1_760_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: what was looked at, how it is, and what to do about it."""
-
-    name: str
-    level: Level
-    detail: str
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
         description="Checks the machine, the sandbox, the config and its upstreams.",
         epilog="Exit codes: 0 nothing is bad (warnings may be), 1 something is, 2 could not run.",
     )
-    add_config_option(parser)
+    add_server_options(parser, "ask a running server instead: health, readiness, clock, connections")
     add_json_option(parser)
     parser.add_argument("--strict", action="store_true", help="warnings are bad too: exit code 1")
     parser.add_argument(
@@ -63,7 +55,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    checks = asyncio.run(_collect(args))
+    try:
+        checks = asyncio.run(_collect(args))
+    except CannotRun as error:
+        return cannot_run(error)
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
@@ -77,26 +72,51 @@ def run(args: argparse.Namespace) -> int:
 async def _collect(args: argparse.Namespace) -> list[Check]:
     if args.live:
         return [await _live(args.live)]
-    return [check async for check in _all(args.config)]
+    if args.server:
+        with open_remote(args) as remote:
+            return list(server_checks(remote))
+    found: list[Check] = []
+    try:
+        async for check in _all(args.config):
+            found.append(check)  # noqa: PERF401 - what was found before a defect is kept
+    # A boundary: what is ill on a machine may hit a check too, and the other lines say where.
+    except Exception as error:
+        found.append(Check("doctor", "bad", f"the next check failed: {type(error).__name__}: {error}"))
+    return found
 
 
 async def _all(config: Sequence[str] | None) -> AsyncIterator[Check]:
     yield _python()
     yield _clock()
-    yield _directory("state", state_dir(os.environ))
-    yield _directory("cache", cache_dir(os.environ))
+    yield temporary()
+    try:
+        paths, no_config = config_paths(config), None
+    except CannotRun as error:
+        paths, no_config = [], error
+    loaded = load_config(paths, env=os.environ) if paths else None
+    for check in _places(loaded):
+        yield check
     async for check in _sandbox():
         yield check
-    try:
-        paths = config_paths(config)
-    except CannotRun as error:
-        yield Check("config", "bad", str(error))
+    if loaded is None:
+        yield Check("config", "bad", str(no_config))
         return
-    loaded = load_config(paths, env=os.environ)
     yield _config(loaded)
     if loaded.config is not None:
         async for check in _upstreams(loaded):
             yield check
+
+
+def _places(loaded: LoadedConfig | None) -> Iterator[Check]:
+    config = loaded.config if loaded is not None else None
+    try:
+        if uses_state_dir(config):
+            yield directory("state", state_dir(os.environ))
+        yield directory("cache", cache_dir(os.environ))
+    except NoDirectory as error:
+        yield Check("state", "bad", str(error.strerror))
+    if config is not None:
+        yield from state_checks(config, os.environ)
 
 
 def _python() -> Check:
@@ -117,26 +137,20 @@ def _clock() -> Check:
     )
 
 
-def _directory(name: str, path: Path) -> Check:
-    nearest = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return Check(name, "ok", str(path))
-    return Check(name, "bad", f"{path} cannot be written; set EXECUTOR_STATE_DIR to a directory that can")
-
-
 async def _sandbox() -> AsyncIterator[Check]:
     from proxy.sandbox import HardeningMissing, Pool, PoolOptions, PoolUnavailable
 
     try:
         async with Pool(PoolOptions(workers=1, prepare_typescript_seconds=None)) as pool:
+            yield Check("zygote", "ok", "starts and makes workers")
             line = pool.hardening.line()
             level: Level = "warn" if pool.hardening.missing else "ok"
             yield Check("sandbox", level, line.removeprefix("sandbox: "))
             trouble = await pool.check_typescript()
     except (HardeningMissing, PoolUnavailable, OSError) as error:
-        yield Check("sandbox", "bad", str(error))
+        yield Check("zygote", "bad", str(error))
         return
-    works = Check("typescript", "ok", "compiles")
+    works = Check("typescript", "ok", "the transform starts and compiles")
     yield works if trouble is None else Check("typescript", "bad", f"cannot be compiled: {trouble}")
 
 

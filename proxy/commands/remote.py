@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from integrations.base import JsonObject, Secret
@@ -20,6 +20,9 @@ from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cannot_run, config_paths
 from proxy.config import load_config
 from proxy.serving.http.origins import is_loopback
+
+if TYPE_CHECKING:
+    import httpx2
 
 Role = Literal["agent", "approver"]
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -153,6 +156,35 @@ class Remote:
 
     def get(self, path: str, **query: str | int) -> JsonObject:
         return self._ask("GET", path, query, None)
+
+    def text(self, path: str) -> str:
+        """An answer that is no JSON. Raises `Refused`."""
+        answer = self._plain(path)
+        if answer.status_code >= 400:
+            raise Refused(answer.status_code, str(answer.status_code), f"{path}: HTTP {answer.status_code}")
+        return str(answer.text)
+
+    def headers(self, path: str) -> Mapping[str, str]:
+        """The headers of an answer, whatever its status."""
+        return dict(self._plain(path).headers)
+
+    def json(self, path: str) -> JsonObject:
+        """A JSON object, whatever the status of the answer."""
+        try:
+            value = self._plain(path).json()
+        except ValueError:
+            value = None
+        return value if isinstance(value, dict) else {}
+
+    def without_token(self, text: str) -> str:
+        """The text without the token that this sends."""
+        return text.replace(self._access.token.reveal(), "[redacted]")
+
+    def _plain(self, path: str) -> httpx2.Response:
+        try:
+            return self._http.get(path)
+        except self._errors as error:
+            raise CannotRun(self._unreachable(error)) from None
 
     def post(self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> JsonObject:
         return self._ask("POST", path, {}, body, headers)

@@ -6,6 +6,9 @@ import asyncio
 import base64
 import html
 import json
+import os
+import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -248,6 +251,26 @@ async def test_t27_operators_see_references_and_no_values(recorder: Recorder) ->
         await client.post("/mcp", json=envelope("tools/list"), headers=headers_of("tools/list"))
         await client.post("/mcp", content=b"{", headers={"content-type": "application/json"})
     assert config["connections"]["shop.org.bearer"]["auth"]["token"] == {"env": "BEARER"}
+    recorder.check()
+
+
+async def test_t27_a_support_bundle_says_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    """Also not in the log that it takes along, nor the token that fetched it."""
+    token = recorder.proxy.token
+    assert token is not None
+    await recorder.execute("return (await tools.shop.org.bearer.mirror.show({})).ok")
+    log, out = tmp_path / "log", tmp_path / "bundle.tar.gz"
+    log.write_text(recorder.proxy.err.text)
+    command = ["support-bundle", "--server", recorder.proxy.url, "--log", str(log), "--output", str(out)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "proxy", *command, env={**os.environ, **ENV, "EXECUTOR_TOKEN": token}
+    )
+    assert await process.wait() == 0
+    with tarfile.open(out) as bundle:
+        texts = [b"".join(bundle.extractfile(one) or ()).decode() for one in bundle]
+    assert len(texts) == 6
+    recorder.answers.extend(texts)
+    assert not [text for text in texts if token in text]
     recorder.check()
 
 

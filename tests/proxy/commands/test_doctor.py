@@ -29,7 +29,9 @@ def test_a_machine_that_can_serve(run: Run, tmp_path: Path) -> None:
     header, *lines = ran.out.splitlines()
     assert header.split() == ["LEVEL", "CHECK", "DETAIL"]
     levels = [line.split()[:2] for line in lines]
-    names = ["python", "clock", "state", "cache", "sandbox", "typescript", "config", "shop.org.main", "rules"]
+    places = ["/tmp", "state", "cache"]
+    parts = ["zygote", "sandbox", "typescript"]
+    names = ["python", "clock", *places, *parts, "config", "shop.org.main", "rules"]
     assert [name for _, name in levels] == names
     assert "bad" not in {level for level, _ in levels}
     assert ran.out.splitlines()[-2].endswith("4 tools")
