@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from integrations.base import Toolset, Upstream
 from integrations.openapi import OpenApiUpstream
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
+from proxy.app.health import health_problems
 from proxy.app.known_tools import known_tools
 from proxy.catalog import Catalog, CatalogConnection
 from proxy.config import Config, LoadedConfig
@@ -29,7 +30,7 @@ def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Gener
     workspaces = {
         name: _workspace(name, one, loaded, config, opened, number) for name, one in configured.items()
     }
-    report = tool_report(loaded, known_tools(opened))
+    report = tool_report(loaded, known_tools(opened)).with_wrong(health_problems(loaded, opened))
     return Generation(number, loaded.sha256, config, workspaces, tuple(opened.connections.values()), report)
 
 

@@ -185,7 +185,7 @@ async def _upstreams(loaded: LoadedConfig) -> AsyncIterator[Check]:
 def _rules(report: ToolReport) -> Iterator[Check]:
     """Patterns and conditions compared with the tools that are known."""
     for found in report.diagnostics:
-        yield Check("rules", "warn", one_line(found))
+        yield Check("rules", "bad" if found.severity == "error" else "warn", one_line(found))
     for prefix, why in report.unchecked.items():
         yield Check("rules", "warn", f"not checked: patterns that may match {prefix} ({why})")
     if not report.diagnostics and not report.unchecked:

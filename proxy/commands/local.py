@@ -26,8 +26,10 @@ def run_locally(args: argparse.Namespace, work: LocalWork, *, secrets: bool) -> 
         if loaded is None:
             return EXIT_CONFIG
         return asyncio.run(_opened(args, work, loaded))
-    except (CannotRun, WrongSource) as error:
+    except CannotRun as error:
         return cannot_run(error)
+    except WrongSource as error:
+        return cannot_run(CannotRun(f"integrations.{error.integration}: {error}"))
 
 
 async def _opened(args: argparse.Namespace, work: LocalWork, loaded: LoadedConfig) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +27,11 @@ class ToolReport:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         return tuple(diagnostic for _, diagnostic in self.warnings)
+
+    def with_wrong(self, wrong: Sequence[Diagnostic]) -> ToolReport:
+        """The report with errors of integrations, for commands that go on where a server refuses to start."""
+        named = tuple((one.path.split(".")[1] if one.path else "", one) for one in wrong)
+        return replace(self, warnings=(*named, *self.warnings)) if named else self
 
     def about(self, integration: str) -> list[str]:
         """Its warnings, one line each."""
