@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ COMMANDS = (
 )
 
 
+# What may be the only program of a container, and then is its first process.
+SERVERS = frozenset({"serve", "mcp"})
 EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
 
 
@@ -71,7 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        return modules[args.command].run(args)
+        module = modules[args.command]
+        if args.command in SERVERS and os.getpid() == 1:
+            from proxy.commands.first_process import run_below
+
+            return run_below(lambda: module.run(args))
+        return module.run(args)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

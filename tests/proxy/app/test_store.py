@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
+from integrations.base import Secret
 from proxy.app.options import CannotServe, InvalidConfig
 from proxy.app.store import FILE_NAME, KEY_NAME, StoreWatch, open_store
 from proxy.config import Config
 from proxy.state import MemoryState, StateUnavailable
+from proxy.state.keys import KeyRing
+from proxy.state.sqlite import SqliteOptions, open_sqlite
 from proxy.telemetry import MetricsRegistry
 
 
@@ -78,3 +85,39 @@ async def test_trouble_is_told_while_it_lasts(caplog: pytest.LogCaptureFixture) 
     assert b"executor_state_available 1.0" in metrics.render()[0]
     assert metrics.value("executor_state_outages_total") == 1
     assert [line.getMessage().split()[0] for line in caplog.records] == ["not_ready", "ready_again"]
+
+
+@pytest.mark.parametrize("trouble", ["locked", "full"])
+async def test_a_file_in_trouble_leaves_a_log_line_and_a_metric(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    file, metrics = tmp_path / FILE_NAME, MetricsRegistry()
+    ring = KeyRing([Secret("k" * 32)])
+    async with open_sqlite(file, ring, time.time, SqliteOptions(busy_seconds=0.05)) as state:
+        watch = StoreWatch(state.check, metrics)
+        await watch.look()
+        assert watch.trouble is None
+        other = sqlite3.connect(file, isolation_level=None)
+        if trouble == "locked":
+            other.execute("BEGIN IMMEDIATE")
+            await watch.look()
+            other.execute("ROLLBACK")
+            assert "is locked by another process" in str(watch.trouble)
+        else:
+            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+            try:
+                await watch.look()
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                signal.signal(signal.SIGXFSZ, ignored)
+            assert "full" in str(watch.trouble)
+        other.close()
+        assert metrics.value("executor_state_outages_total") == 1
+        assert metrics.value("executor_state_available") == 0
+        assert [line.getMessage().split()[0] for line in caplog.records if line.levelname == "WARNING"] == [
+            "not_ready"
+        ]
+        await watch.look()
+        assert watch.trouble is None
