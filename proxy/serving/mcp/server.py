@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
 from integrations.base import JsonObject
-from integrations.lossless import object_from
+from integrations.lossless import object_from, typescript
 from proxy.config import ElicitationMode
 from proxy.executions import OUTPUT_SCHEMA
 from proxy.serving.gateway import Gateway
@@ -87,13 +87,12 @@ async def _with_object_arguments(ctx: ServerRequestContext[Any, Any], call_next:
     """Some clients pass on the model's arguments as the text that it wrote. The text of an object is that object."""
     params = ctx.params
     given = params.get("arguments") if params is not None and ctx.method == "tools/call" else None
-    if not isinstance(given, str):
+    if given is None or isinstance(given, dict):
         return await call_next(ctx)
     arguments = object_from(given)
-    if arguments is None:
-        message = (
-            '`arguments` is a string that holds no JSON object; send an object such as {"code": "return 1"}.'
-        )
+    if not isinstance(arguments, dict):
+        what = "a string that holds no JSON object" if isinstance(given, str) else typescript(given)
+        message = f'`arguments` is {what}; send an object such as {{"code": "return 1"}}.'
         raise MCPError(types.INVALID_PARAMS, message)
     return await call_next(replace(ctx, params={**(params or {}), "arguments": arguments}))
 

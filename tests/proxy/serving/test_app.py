@@ -140,16 +140,15 @@ async def test_field_17_arguments_as_the_text_of_an_object(mode: str) -> None:
         headers, call = await raw_call(http, mode, '{"code": "return 42"}')
         answer = (await http.post("/mcp", json=call, headers=headers)).json()
         assert answer["result"]["content"][0]["text"] == "42"
-        headers, call = await raw_call(http, mode, "return 42")
-        answer = (await http.post("/mcp", json=call, headers=headers)).json()
-        assert answer["error"]["code"] == types.INVALID_PARAMS
-        assert (
-            "`arguments` is a string that holds no JSON object; send an object" in answer["error"]["message"]
-        )
+        for given, what in (("return 42", "a string that holds no JSON object"), (["x"], '["x"]'), (5, "5")):
+            headers, call = await raw_call(http, mode, given)
+            answer = (await http.post("/mcp", json=call, headers=headers)).json()
+            assert answer["error"]["code"] == types.INVALID_PARAMS
+            assert f"`arguments` is {what}; send an object" in answer["error"]["message"]
 
 
 async def raw_call(
-    http: httpx2.AsyncClient, mode: str, arguments: str
+    http: httpx2.AsyncClient, mode: str, arguments: Any
 ) -> tuple[dict[str, str], dict[str, Any]]:
     params = {"name": "execute", "arguments": arguments}
     if mode == MODERN:
