@@ -41,7 +41,8 @@ def config_schema() -> JsonSchema:
     schema: JsonSchema = _clean(made, names)
     _add_presets(schema)
     _explain(schema, TOP_LEVEL)
-    definitions = {names.get(name, name): one for name, one in schema["$defs"].items()}
+    kept: dict[str, JsonSchema] = schema["$defs"]
+    definitions = {names.get(name, name): one for name, one in kept.items()}
     for name, definition in definitions.items():
         _explain(definition, name)
     schema["$defs"] = dict(sorted(definitions.items()))
