@@ -20,6 +20,8 @@ when nothing serves pages."""
 _KEY: Final = "sign_in"
 _MAX_ROUNDS: Final = 5
 _UNAUTHORIZED: Final = 401
+# What another replica has stored may have ended by now as well.
+_MOST_REFUSALS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,14 @@ class OAuthAccess:
         try:
             record = await self.tokens.access(holder)
             result = await send(_with(credential, record))
-            if isinstance(result, Failure) and result.status == _UNAUTHORIZED:
+            for _ in range(_MOST_REFUSALS):
+                if not isinstance(result, Failure) or result.status != _UNAUTHORIZED:
+                    break
                 record = await self.tokens.after_refusal(holder, record.access_token)
                 result = await send(_with(credential, record))
+                if self.tokens.asked_for(holder, record):
+                    # Fresh from the server: another one would be refused as well.
+                    break
         except NoToken as missing:
             return self._sign_in(conversation, principal, str(missing))
         except TokenUnavailable as error:

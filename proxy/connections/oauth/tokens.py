@@ -65,13 +65,15 @@ class TokenUnavailable(Exception):
 
 @dataclass(slots=True)
 class _Known:
-    """What this process knows of one holder's token. `entry` is what a new one replaces, be it of use or not."""
+    """What this process knows of one holder's token. `entry` is what a new one replaces, be it of use or not.
+    `asked`: the generation that this process itself got from the server last."""
 
     stored: StoredToken | None = None
     entry: Entry | None = None
     read_at: float = float("-inf")
     why: str = _NOBODY
     renewal: asyncio.Future[TokenRecord] | None = None
+    asked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,15 @@ class ConnectionTokens:
         if record.refresh_token is None and self.plan.grant != "client_credentials":
             await self._give_up(holder, record.generation, "the upstream no longer takes the token")
             raise NoToken(known.why)
-        return await self._renewed(holder, record.generation)
+        renewed = await self._renewed(holder, record.generation)
+        if renewed.access_token == refused:
+            # It was a refresh under way for somebody with an older token, and ended with this one.
+            renewed = await self._renewed(holder, renewed.generation)
+        return renewed
+
+    def asked_for(self, holder: TokenHolder, record: TokenRecord) -> bool:
+        """Whether this process has this very token from the server, and not from another replica."""
+        return self._of(holder).asked == record.generation
 
     # ---- what is known ------------------------------------------------------------------------------------------
     async def look(self, holder: TokenHolder) -> None:
@@ -313,7 +323,9 @@ class ConnectionTokens:
         except OAuthError as error:
             raise TokenUnavailable(str(error), retryable=False) from None
         fresh = record.renewed(answer, self.parts.clock())
-        return await self._written(holder, fresh, before)
+        written = await self._written(holder, fresh, before)
+        known.asked = written.generation
+        return written
 
     async def _written(
         self, holder: TokenHolder, fresh: TokenRecord, before: StoredToken | None

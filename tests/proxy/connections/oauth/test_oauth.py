@@ -111,6 +111,24 @@ async def test_a_refused_token_is_replaced_once(tmp_path: Path, env: Mapping[str
         assert len(server.api_log) <= 2
 
 
+async def test_a_token_of_another_replica_may_have_ended_too(tmp_path: Path, env: Mapping[str, str]) -> None:
+    state = MemoryState()
+    (tmp_path / "b").mkdir()
+    async with (
+        auth_server() as server,
+        opened(tmp_path, env, server, state) as here,
+        opened(tmp_path / "b", env, server, state) as there,
+    ):
+        for connection in (here, there):
+            data_of(await call(connection, "items.list"))
+        server.revoke_all()
+        data_of(await call(there, "items.list"))
+        server.revoke_all()
+        # What it knows was refused, and so is what the other one has stored since.
+        data_of(await call(here, "items.list"))
+        assert server.issued == 3
+
+
 async def test_what_is_wrong_is_said(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with auth_server() as server:
         async with opened(tmp_path, env, server, secrets={}) as connection:
