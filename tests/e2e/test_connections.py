@@ -50,6 +50,7 @@ def config_in(folder: Path, auth: AuthServer, **sections: Any) -> Path:
     entry = {"auth": {"kind": "oauth2", "grant": "authorization_code", "issuer": auth.issuer}}
     config = {
         "version": 1,
+        "rate_limits": {},
         "integrations": {
             "shop": {"kind": "openapi", "spec": {"inline": shop()}, "base_url": f"{auth.url}/api"}
         },

@@ -166,6 +166,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Up
                 }
         config: JsonObject = {
             "version": 1,
+            "rate_limits": {},
             "integrations": integrations,
             "connections": {f"{name}.org.main": {} for name in integrations},
         }
