@@ -182,7 +182,8 @@ class HeldConnections:
 
     def claim(self, held: HeldConnection, account: str) -> str | None:
         most = self.limits().per_account
-        if held.account is None:
+        # A connection that is gone has been given back all that it held, and gets nothing any more.
+        if held.account is None and held in self._open:
             if self._accounts[account] >= most:
                 return f"This account has {most} requests under way, as many as one may have"
             self._accounts[account] += 1
@@ -191,7 +192,7 @@ class HeldConnections:
 
     def claim_client(self, held: HeldConnection, client: str) -> str | None:
         most, group = self.limits().per_address, address_group(client)
-        if held.client is None and not held.counted:
+        if held.client is None and not held.counted and held in self._open:
             if self._addresses[group] >= most:
                 return f"This address has {most} requests under way, as many as one may have"
             self._addresses[group] += 1

@@ -157,6 +157,16 @@ def test_an_account_has_its_share_of_requests() -> None:
     assert third.belongs_to("ws/a") is None
 
 
+def test_a_request_that_is_admitted_after_its_connection_has_gone_takes_nothing() -> None:
+    desk = Desk(per_account=1)
+    late = desk.taken()
+    desk.all.gone(late)
+    assert desk.all.claim(late, "ann") is None
+    assert desk.all.claim_client(late, "198.51.100.1") is None
+    # Nobody would ever give it back.
+    assert desk.all.claim(desk.taken(), "ann") is None
+
+
 def test_descriptors_bound_them_whatever_the_config_says() -> None:
     desk = Desk(most=1, connections=1000)
     desk.taken()
