@@ -19,10 +19,10 @@ class NoDirectory(OSError):
 
 
 def state_dir(env: Mapping[str, str]) -> Path:
-    """`EXECUTOR_STATE_DIR`, else `executor` under XDG_STATE_HOME (XDG Base Directory Specification). Raises
-    `NoDirectory`."""
+    """`EXECUTOR_STATE_DIR`, else `executor` under XDG_STATE_HOME (XDG Base Directory Specification). Absolute: what is
+    printed of it is read in other directories too. Raises `NoDirectory`."""
     if named := env.get("EXECUTOR_STATE_DIR"):
-        return Path(named)
+        return Path(os.path.abspath(named))
     return _base(env, "XDG_STATE_HOME", ".local/state") / "executor"
 
 
@@ -33,8 +33,8 @@ def origins_dir(env: Mapping[str, str]) -> Path:
 
 def cache_dir(env: Mapping[str, str]) -> Path:
     """May be deleted at any time. Under `EXECUTOR_STATE_DIR` when that is set, else under XDG_CACHE_HOME."""
-    if named := env.get("EXECUTOR_STATE_DIR"):
-        return Path(named) / "cache"
+    if env.get("EXECUTOR_STATE_DIR"):
+        return state_dir(env) / "cache"
     return _base(env, "XDG_CACHE_HOME", ".cache") / "executor"
 
 

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from proxy.app.welcome import curl_line, listening, welcome
 from proxy.auth import hash_key
 from tests.proxy.app.started import application_of
@@ -51,6 +53,16 @@ async def test_the_command_names_a_state_directory_that_was_moved(
         f"EXECUTOR_STATE_DIR={moved}",
         *("executor", "approvals", "ls", "--server", URL),
     ]
+
+
+async def test_files_are_named_so_that_another_directory_finds_them(
+    tmp_path: Path, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make run` keeps its state in a relative directory."""
+    monkeypatch.chdir(tmp_path)
+    text = await said(tmp_path, config_text(), {**env, "EXECUTOR_STATE_DIR": "kept"})
+    assert f"kept in {tmp_path}/kept/local-token)" in text
+    assert f"it is in {tmp_path}/kept/approver.token " in text
 
 
 async def test_the_command_names_no_state_directory_where_it_is_the_usual_one(
