@@ -27,7 +27,10 @@ from tests.proxy.support import shop
 
 ALICE, BOB = "exk_alice-key-000000000000", "exk_bob-key-00000000000000"
 MINE = "shop.user.me"
-ASK = "return (await tools.shop.user.me.items.list({})).data.account"
+ASK = (
+    "const r = await tools.shop.user.me.items.list({}); "
+    "if (!r.ok) throw new Error(JSON.stringify(r)); return r.data.account"
+)
 LISTED = f"https?://[^/]+/sign-in/{MINE}\\?account=key%3Aalice"
 ERAS = pytest.mark.parametrize("mode", ["legacy", MODERN])
 

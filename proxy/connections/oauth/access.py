@@ -101,9 +101,10 @@ class OAuthAccess:
             for _ in range(_MOST_REFUSALS):
                 if not isinstance(result, Failure) or result.status != _UNAUTHORIZED:
                     break
+                asked = self.tokens.asked(holder)
                 record = await self.tokens.after_refusal(holder, record.access_token)
                 result = await send(_with(credential, record))
-                if self.tokens.asked_for(holder, record):
+                if asked != self.tokens.asked(holder) == record.generation:
                     # Fresh from the server: another one would be refused as well.
                     break
         except NoToken as missing:

@@ -74,6 +74,25 @@ class _Known:
     why: str = _NOBODY
     renewal: asyncio.Future[TokenRecord] | None = None
     asked: int | None = None
+    _turn: int = 0
+    _newest: int = 0
+
+    def begins(self) -> int:
+        """The turn of a read that begins now."""
+        self._turn += 1
+        return self._turn
+
+    def is_newest(self, turn: int) -> bool:
+        """Whether what the read of this turn saw counts: neither a later read nor a write of this process has ended
+        since it began."""
+        if turn < self._newest:
+            return False
+        self._newest = turn
+        return True
+
+    def wrote(self) -> None:
+        """Something was stored or dropped: reads under way may have seen what was there before."""
+        self._newest = self.begins()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +182,9 @@ class ConnectionTokens:
             renewed = await self._renewed(holder, renewed.generation)
         return renewed
 
-    def asked_for(self, holder: TokenHolder, record: TokenRecord) -> bool:
-        """Whether this process has this very token from the server, and not from another replica."""
-        return self._of(holder).asked == record.generation
+    def asked(self, holder: TokenHolder) -> int | None:
+        """The generation that this process itself, and not another replica, got from the server last."""
+        return self._of(holder).asked
 
     # ---- what is known ------------------------------------------------------------------------------------------
     async def look(self, holder: TokenHolder) -> None:
@@ -230,6 +249,7 @@ class ConnectionTokens:
                 )
             except Conflict:
                 continue
+            known.wrote()
             self._remember(holder, known, written)
             self._missing.pop(holder, None)
             self._tell()
@@ -242,6 +262,7 @@ class ConnectionTokens:
         stored = await self.parts.store.read(self.plan.prefix, holder)
         if stored is not None:
             await self.parts.store.drop(stored.entry)
+        known.wrote()
         self._lost(known, _NOBODY)
         self._tell()
         return stored.record if stored is not None else None
@@ -340,6 +361,7 @@ class ConnectionTokens:
             if record is None:
                 raise NoToken(known.why) from None
             return record
+        known.wrote()
         self._remember(holder, known, stored)
         log.info("token renewed connection=%s generation=%s", self.plan.prefix, fresh.generation)
         if before is None:
@@ -417,6 +439,7 @@ class ConnectionTokens:
         stored = known.stored
         if stored is not None and stored.record.generation == generation:
             await self.parts.store.drop(stored.entry)
+        known.wrote()
         self._lost(known, why)
         self._tell()
 
@@ -434,6 +457,7 @@ class ConnectionTokens:
             written = await self.parts.store.write(self.plan.prefix, holder, record, stored.entry)
         except Conflict:
             return
+        known.wrote()
         self._remember(holder, known, written)
 
     # ---- parts --------------------------------------------------------------------------------------------------
@@ -444,7 +468,11 @@ class ConnectionTokens:
         now = time.monotonic()
         if now - known.read_at < FRESH_SECONDS:
             return known.stored.record if known.stored is not None else None
-        stored = await self.parts.store.read(self.plan.prefix, holder)
+        while True:
+            turn = known.begins()
+            stored = await self.parts.store.read(self.plan.prefix, holder)
+            if known.is_newest(turn):
+                break
         if stored is None or stored.record.binding != self.plan.binding:
             # Got for another server or by another client: the config has changed since.
             self._lost(known, _OTHER_SETTINGS if stored is not None else known.why)

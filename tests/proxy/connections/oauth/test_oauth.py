@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from proxy.connections import OpenConnection
-from proxy.state import MemoryState
+from proxy.connections.oauth.storage import SHARED
+from proxy.state import Entry, MemoryState
 from proxy.tasks import TaskSupervisor
 from tests.integrations.oauth.server import AuthServer, Quirks, auth_server
 from tests.proxy.failing import FailingSupervisor
@@ -126,6 +128,63 @@ async def test_a_token_of_another_replica_may_have_ended_too(tmp_path: Path, env
         server.revoke_all()
         # What it knows was refused, and so is what the other one has stored since.
         data_of(await call(here, "items.list"))
+        assert server.issued == 3
+
+
+class HeldReads(MemoryState):
+    """A store whose next read, where `hold` is set, answers with what was there before it waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hold: asyncio.Event | None = None
+        self.is_held = asyncio.Event()
+
+    async def read_entry(self, kind: str, workspace: str, key: str) -> Entry | None:
+        entry = await super().read_entry(kind, workspace, key)
+        if self.hold is not None:
+            hold, self.hold = self.hold, None
+            self.is_held.set()
+            await hold.wait()
+        return entry
+
+
+async def test_a_slow_read_never_brings_an_older_token_back(tmp_path: Path, env: Mapping[str, str]) -> None:
+    state = HeldReads()
+    async with auth_server() as server, opened(tmp_path, env, server, state) as connection:
+        data_of(await call(connection, "items.list"))
+        assert connection.oauth is not None
+        go = state.hold = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connection.oauth.tokens.look(SHARED))
+            await state.is_held.wait()
+            server.revoke_all()
+            data_of(await call(connection, "items.list"))
+            go.set()
+        data_of(await call(connection, "items.list"))
+        assert (server.issued, len(server.api_log)) == (2, 4)
+
+
+async def test_an_own_token_that_has_ended_meanwhile_is_replaced(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    """What is known is older than what this process has stored itself, and both are refused by now."""
+    state = MemoryState()
+    async with auth_server() as server, opened(tmp_path, env, server, state) as connection:
+        assert connection.oauth is not None
+        tokens = connection.oauth.tokens
+        data_of(await call(connection, "items.list"))
+        old = await tokens.access(SHARED)
+        server.revoke_all()
+        data_of(await call(connection, "items.list"))
+        newest = await tokens.parts.store.read(tokens.plan.prefix, SHARED)
+        assert newest is not None
+        await tokens.parts.store.write(tokens.plan.prefix, SHARED, old, newest.entry)
+        await tokens.look(SHARED)
+        older = await tokens.parts.store.read(tokens.plan.prefix, SHARED)
+        assert older is not None
+        await tokens.parts.store.write(tokens.plan.prefix, SHARED, newest.record, older.entry)
+        server.revoke_all()
+        data_of(await call(connection, "items.list"))
         assert server.issued == 3
 
 
