@@ -8,9 +8,10 @@ from typing import Final
 
 from integrations.base import Credential, CredentialPart, Failure, JsonObject, Result, Secret, SourceError
 from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
+from proxy.connections.oauth.known import TokenExpiry
 from proxy.connections.oauth.records import TokenRecord
 from proxy.connections.oauth.storage import SHARED, TokenHolder
-from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenExpiry, TokenUnavailable
+from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnavailable
 from proxy.principal import Principal
 
 SendWith = Callable[[Credential], Awaitable[Result]]

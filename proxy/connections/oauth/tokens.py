@@ -27,11 +27,12 @@ from integrations.oauth.errors import OAuthAnswerWrong, OAuthError, OAuthRefused
 from integrations.oauth.http import OAuthHttp
 from integrations.oauth.token import TokenAnswer, TokenEndpoint, request_token, revoke_token
 from proxy.config.secrets import Resolver, SecretMissing
+from proxy.connections.oauth.known import NOBODY, KnownToken, TokenExpiry
 from proxy.connections.oauth.plan import OAuthPlan
 from proxy.connections.oauth.records import ClientRecord, TokenRecord
 from proxy.connections.oauth.servers import OAuthServers
 from proxy.connections.oauth.storage import SHARED, StoredToken, TokenHolder, TokenStore
-from proxy.state import Conflict, Entry, StateError
+from proxy.state import Conflict, StateError
 
 log = logging.getLogger("executor.connections")
 LEASE_SECONDS: Final = 15.0
@@ -44,7 +45,6 @@ _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 60.0
 _REMEMBERED: Final = 8
 _MOST_SCOPES: Final = 64
-_NOBODY: Final = "nobody has signed in"
 _OTHER_SETTINGS: Final = "the connection's settings have changed since somebody signed in"
 # What servers call a refresh token that will never work again. RFC 6749 has the first; the others are met in the field.
 _DEAD: Final = frozenset({"invalid_grant", "unauthorized_client", "invalid_request", "bad_refresh_token"})
@@ -61,46 +61,6 @@ class TokenUnavailable(Exception):
         super().__init__(message)
         self.code = code
         self.retryable = retryable
-
-
-@dataclass(slots=True)
-class _Known:
-    """What this process knows of one holder's token. `entry` is what a new one replaces, be it of use or not.
-    `asked`: the generation that this process itself got from the server last."""
-
-    stored: StoredToken | None = None
-    entry: Entry | None = None
-    read_at: float = float("-inf")
-    why: str = _NOBODY
-    renewal: asyncio.Future[TokenRecord] | None = None
-    asked: int | None = None
-    _turn: int = 0
-    _newest: int = 0
-
-    def begins(self) -> int:
-        """The turn of a read that begins now."""
-        self._turn += 1
-        return self._turn
-
-    def is_newest(self, turn: int) -> bool:
-        """Whether what the read of this turn saw counts: neither a later read nor a write of this process has ended
-        since it began."""
-        if turn < self._newest:
-            return False
-        self._newest = turn
-        return True
-
-    def wrote(self) -> None:
-        """Something was stored or dropped: reads under way may have seen what was there before."""
-        self._newest = self.begins()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenExpiry:
-    """`at` in seconds since 1970. `renewable`: the next call gets a new one without a person."""
-
-    at: float
-    renewable: bool
 
 
 SpawnRenewal = Callable[[Coroutine[Any, Any, TokenRecord], str], "asyncio.Future[TokenRecord]"]
@@ -126,7 +86,7 @@ class ConnectionTokens:
         self.plan = plan
         self.parts = parts
         self.servers = OAuthServers(plan, parts.http)
-        self._known: dict[TokenHolder, _Known] = {}
+        self._known: dict[TokenHolder, KnownToken] = {}
         self._secrets: dict[TokenHolder, deque[str]] = {}
         self._missing: dict[TokenHolder, tuple[str, ...]] = {}
         self.listeners: list[Callable[[], None]] = []
@@ -216,7 +176,7 @@ class ConnectionTokens:
         """Why there is no token, as a half sentence; None when there is one."""
         known = self._of(holder)
         if known.stored is None:
-            return known.why if self.plan.grant == "authorization_code" or known.why != _NOBODY else None
+            return known.why if self.plan.grant == "authorization_code" or known.why != NOBODY else None
         record = known.stored.record
         return "the token has ended" if record.refresh_token is None and self._ended(record) else None
 
@@ -263,7 +223,7 @@ class ConnectionTokens:
         if stored is not None:
             await self.parts.store.drop(stored.entry)
         known.wrote()
-        self._lost(known, _NOBODY)
+        self._lost(known, NOBODY)
         self._tell()
         return stored.record if stored is not None else None
 
@@ -461,10 +421,10 @@ class ConnectionTokens:
         self._remember(holder, known, written)
 
     # ---- parts --------------------------------------------------------------------------------------------------
-    def _of(self, holder: TokenHolder) -> _Known:
-        return self._known.setdefault(holder, _Known())
+    def _of(self, holder: TokenHolder) -> KnownToken:
+        return self._known.setdefault(holder, KnownToken())
 
-    async def _read(self, holder: TokenHolder, known: _Known) -> TokenRecord | None:
+    async def _read(self, holder: TokenHolder, known: KnownToken) -> TokenRecord | None:
         now = time.monotonic()
         if now - known.read_at < FRESH_SECONDS:
             return known.stored.record if known.stored is not None else None
@@ -481,7 +441,7 @@ class ConnectionTokens:
         self._remember(holder, known, stored)
         return stored.record
 
-    def _remember(self, holder: TokenHolder, known: _Known, stored: StoredToken) -> None:
+    def _remember(self, holder: TokenHolder, known: KnownToken, stored: StoredToken) -> None:
         known.stored, known.entry, known.read_at = stored, stored.entry, time.monotonic()
         kept = self._secrets.setdefault(holder, deque(maxlen=_REMEMBERED))
         for secret in stored.record.secrets():
@@ -489,7 +449,7 @@ class ConnectionTokens:
                 kept.append(secret)
 
     @staticmethod
-    def _lost(known: _Known, why: str) -> None:
+    def _lost(known: KnownToken, why: str) -> None:
         known.stored, known.entry, known.why, known.read_at = None, None, why, time.monotonic()
 
     def _due(self, record: TokenRecord) -> bool:
