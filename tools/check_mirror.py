@@ -18,7 +18,6 @@ SMALL_LINES = 80
 
 # Source file -> why it has no test file.
 UNTESTED: Mapping[str, str] = {
-    "proxy/serving/pages/connections.py": "tests/e2e/test_connections.py: a real authorization server behind the pages",
 }
 
 # Test file -> why it has no source file of its name.

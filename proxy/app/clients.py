@@ -10,6 +10,7 @@ from proxy import descriptors
 from proxy.config.model import Server
 from proxy.serving.http.held import ConnectionLimits, EndReason, HeldConnections
 from proxy.serving.http.origins import Networks
+from proxy.serving.http.prefix import path_prefix, without_prefix
 from proxy.serving.rest.operations import ESSENTIAL_PATHS
 from proxy.telemetry import Logger, MetricsRegistry
 
@@ -30,7 +31,7 @@ class Clients:
         self.held = HeldConnections(
             lambda: self._current()[1],
             is_proxy=lambda address: self._current()[2].have(address),
-            essential=ESSENTIAL_PATHS.__contains__,
+            essential=self._is_essential,
             most=descriptors.for_clients,
             told=self._tell,
         )
@@ -65,6 +66,9 @@ class Clients:
             )
             self._made = (server, limits, Networks.of(server.trusted_proxies))
         return self._made
+
+    def _is_essential(self, path: str) -> bool:
+        return without_prefix(path, path_prefix(self._server().public_url)) in ESSENTIAL_PATHS
 
     def _tell(self, reason: EndReason) -> None:
         """Counted each, logged once a minute: an attack must not fill the log."""

@@ -35,6 +35,7 @@ from proxy.serving.http.asgi import AsgiApp, HttpRequest
 from proxy.serving.http.errors import RequestRefusal
 from proxy.serving.http.held import HeldConnections
 from proxy.serving.http.origins import HostRules
+from proxy.serving.http.prefix import path_prefix
 from proxy.serving.http.server import bind, serve_http
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.stdio import serve_stdio
@@ -235,7 +236,14 @@ def _options(application: Application) -> AppOptions:
     rest = RestOptions(
         admin_open, rules.client_ip, metrics=metrics, pages=pages, address=lambda: application.address
     )
-    return AppOptions(AdmissionOptions(rules, spans=application.spans), rest, _server_options(), seals=seals)
+    admission = AdmissionOptions(rules, spans=application.spans)
+    return AppOptions(
+        admission,
+        rest,
+        _server_options(),
+        seals=seals,
+        prefix=lambda: path_prefix(application.config.server.public_url),
+    )
 
 
 def _server_options(page: ApprovalPageUrl | None = None) -> ServerOptions:

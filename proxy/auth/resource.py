@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from integrations.base import JsonObject
 from proxy.auth.errors import quoted
@@ -41,12 +41,16 @@ class ProtectedResource:
         return f"{self.url}{path}{query}"
 
     def document(self, path: str, query: Mapping[str, str]) -> JsonObject | None:
-        """What is published for `METADATA_PATH` + `path`; None for what is no resource of ours."""
+        """What is published for `METADATA_PATH` + `path`; None for what is no resource of ours. `path` may begin with
+        that of `url`: RFC 9728 section 3.1 puts the well-known part between the host and all of it."""
         asked = query.get("resource")
         if asked is not None:
             named = self._own(asked)
             return self._document(*named) if named is not None and path == "" else None
         path = path.rstrip("/")
+        prefix = urlsplit(self.url).path
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            path = path.removeprefix(prefix)
         workspace = query.get(WORKSPACE_PARAMETER) or None
         if path and not _RESOURCE_PATH.fullmatch(path):
             return None
@@ -74,7 +78,7 @@ class ProtectedResource:
         return found | ({"scopes_supported": list(self.scopes)} if self.scopes else {})
 
     def metadata_url(self, path: str = "", workspace: str | None = None) -> str:
-        """Between host and path (RFC 9728 section 3.1); below the path of `url`, where that is all that leads here."""
+        """Below the path of `url`, because a proxy may send us nothing else; without one, as RFC 9728 section 3.1."""
         query = f"?{WORKSPACE_PARAMETER}={workspace}" if workspace else ""
         return f"{self.url}{METADATA_PATH}{path}{query}"
 

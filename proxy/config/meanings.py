@@ -65,7 +65,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "executor.console": "The web pages for people",
         # ---- server
         "server.listen": "HOST:PORT to listen on (127.0.0.1:8080); another host than loopback needs `auth`",
-        "server.public_url": "The address that people and agents use, when a proxy or balancer stands in front",
+        "server.public_url": "The address that people and agents use; with a path, everything is served below it",
         "server.hosts": "Further names that the Host header may hold, such as a Kubernetes service",
         "server.trusted_proxies": "Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8",
         "server.limits": "What clients may hold of the listener at a time",

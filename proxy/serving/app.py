@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -13,6 +14,7 @@ from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import AsgiApp, AsgiReceive, AsgiScope, AsgiSend, HttpReply, HttpRequest
 from proxy.serving.http.errors import RequestRefusal, rest_error
 from proxy.serving.http.origins import OriginRules
+from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ChangeStreams, ModernEndpoint
@@ -30,7 +32,8 @@ from proxy.state.base import Sessions as SessionStore
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """What one start fixes for its HTTP listener. `seals` have the same keys on all replicas."""
+    """What one start fixes for its HTTP listener. `seals` have the same keys on all replicas. `prefix` is the path of
+    our public address now, without a slash at its end."""
 
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     rest: RestOptions = field(default_factory=RestOptions)
@@ -39,6 +42,7 @@ class AppOptions:
     session_ttl_seconds: float = 1800.0
     ping_seconds: float = 15.0
     wait_seconds: float = 240.0
+    prefix: Callable[[], str] = lambda: ""
 
 
 class Store(SessionStore, Publications, Protocol):
@@ -68,6 +72,7 @@ class ServingApp:
         hosts = options.admission.hosts
         self._others = NonMcpApp(self.rest, hosts, ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest)))
         self._mcp = McpAdmission(gateway, self._legacy, modern, options.admission)
+        self._routed = PrefixedApp(self._route, options.prefix)
         self._unsubscribe = gateway.subscribe(self._changed)
         drain.on_begin(self._changes.end_streams)
 
@@ -98,14 +103,14 @@ class ServingApp:
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._routed(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _http(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+    async def _route(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         route = mcp_route(scope["path"])
         if route is not None:
             await self._mcp.serve(route, scope, receive, send)

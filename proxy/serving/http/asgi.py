@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import anyio
@@ -22,10 +22,14 @@ AsgiReceive = Callable[[], Awaitable[AsgiMessage]]
 AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
 AsgiApp = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
+BASE_KEY: Final = "executor.base"
+"""Where a scope has the path of our public address, which stands before every path that we link to."""
+
 _MAX_QUERY_FIELDS = 64
 _READ_AWAY_SECONDS = 5.0
 _ENDS_BYTES = 16 * 1024
 _CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LISTS = frozenset({"x-forwarded-for"})
 # Headers that mean something different when a proxy reads the first copy and we read the last.
 _SINGLE = frozenset(
     {"authorization", "content-length", "content-type", "host", "mcp-session-id", "origin", "x-api-key"}
@@ -35,7 +39,7 @@ _SINGLE = frozenset(
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names. `held` is
-    the connection that it came on."""
+    the connection that it came on; `base` stands before the paths that we link to (no slash at its end)."""
 
     method: str
     path: str
@@ -45,6 +49,7 @@ class HttpRequest:
     peer_ip: str
     request_id: str
     held: HeldConnection | None = None
+    base: str = ""
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
@@ -59,6 +64,7 @@ class HttpRequest:
             query=_query(scope.get("query_string", b"")),
             peer_ip=client[0] or "",
             held=scope.get("state", {}).get(STATE_KEY),
+            base=scope.get(BASE_KEY, ""),
             request_id=given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
         )
 
@@ -74,9 +80,12 @@ def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset
     repeated: set[str] = set()
     for raw_name, raw_value in raw:
         name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1").strip()
         if name in headers:
             repeated.add(name)
-        headers[name] = raw_value.decode("latin-1").strip()
+            # A proxy may add a line of its own instead of going on with the one it got: both are one list.
+            value = f"{headers[name]}, {value}" if name in _LISTS else value
+        headers[name] = value
     return headers, frozenset(repeated)
 
 

@@ -40,9 +40,8 @@ class ConnectionPages:
             return reload
         reader = await self._reader(request)
         states = await self._gateway.sign_ins(reader.principal)
-        return page(
-            200, "connections.html", reader=reader, states=states, done=request.query.get("done", "")[:200]
-        )
+        done = request.query.get("done", "")[:200]
+        return page(request, 200, "connections.html", reader=reader, states=states, done=done)
 
     async def show_sign_in(self, request: HttpRequest, connection: str) -> Response:
         """The page that a sign-in link leads to."""
@@ -51,7 +50,7 @@ class ConnectionPages:
             return reload
         reader = await self._reader(request)
         state = await self._state(reader, connection)
-        return page(200, "connect.html", reader=reader, state=state, go="", host="")
+        return page(request, 200, "connect.html", reader=reader, state=state, go="", host="")
 
     async def begin(self, request: HttpRequest, connection: str) -> Response:
         """Begin, and show where the browser goes. A redirect would hide it, and the pages' own policy forbids it."""
@@ -64,7 +63,7 @@ class ConnectionPages:
         except SignInProblem as problem:
             raise _problem(problem) from None
         host = urlsplit(begun.url).netloc
-        return page(200, "connect.html", reader=reader, state=state, go=begun.url, host=host)
+        return page(request, 200, "connect.html", reader=reader, state=state, go=begun.url, host=host)
 
     async def callback(self, request: HttpRequest) -> Response:
         """What the authorization server sends the browser back with."""
@@ -80,7 +79,7 @@ class ConnectionPages:
             connection = await self._gateway.complete_sign_in(given, reader.principal)
         except SignInProblem as problem:
             raise _problem(problem) from None
-        return redirect(f"{CONNECTIONS_PATH}?done={quote(connection, safe='')}")
+        return redirect(request, f"{CONNECTIONS_PATH}?done={quote(connection, safe='')}")
 
     async def sign_out(self, request: HttpRequest, connection: str) -> Response:
         form = await self._auth.read_form(request)
@@ -90,7 +89,7 @@ class ConnectionPages:
             await self._gateway.sign_out(connection, reader.principal)
         except SignInProblem as problem:
             raise _problem(problem) from None
-        return redirect(CONNECTIONS_PATH)
+        return redirect(request, CONNECTIONS_PATH)
 
     async def client_document(self, request: HttpRequest) -> Response:
         """Who we are, for authorization servers that read it instead of registering us. Open to everybody."""

@@ -5,8 +5,10 @@ Rules of the cookie, which is the credential itself, sealed:
 - Nothing is stored on the server, so every replica with the same keys reads it and a restart forgets nobody.
 - The seal's associated data name its purpose: no other sealed value of this deployment passes for a cookie.
 - It ends with the browser, after 8 hours, or when the credential in it is no longer good, whichever comes first.
-- `SameSite=Strict; HttpOnly; Path=/`; behind https also `Secure` and the `__Host-` prefix (RFC 6265bis, section
-  4.1.3.2), so that no sibling host can plant one.
+- `SameSite=Strict; HttpOnly`; behind https also `Secure` and the `__Host-` prefix (RFC 6265bis, section 4.1.3.2), so
+  that no sibling host can plant one.
+- Its `Path` is that of `public_url`: what else the host serves does not get the sealed credential, and several servers
+  below one host keep theirs apart. Below a path the name begins with `__Secure-`, because `__Host-` demands `Path=/`.
 - Over plain http the name carries the port: two servers on one machine share one cookie jar.
 
 Rules of a POST:
@@ -123,11 +125,11 @@ class SignInCookie:
     def set_header(self, request: HttpRequest, sign_in: PageSignIn) -> str:
         """The value of the Set-Cookie header that keeps the sign-in."""
         sealed = self._seals.close(_PURPOSE, orjson.dumps(asdict(sign_in)))
-        return f"{self._name(request)}={sealed}{self._attributes()}"
+        return f"{self._name(request)}={sealed}{self._attributes(request)}"
 
     def clear_header(self, request: HttpRequest) -> str:
         """The value of the Set-Cookie header that ends the sign-in."""
-        return f"{self._name(request)}=; Max-Age=0{self._attributes()}"
+        return f"{self._name(request)}=; Max-Age=0{self._attributes(request)}"
 
     def read(self, request: HttpRequest) -> PageSignIn | None:
         """The sign-in of this request, if it has one that has not ended."""
@@ -157,12 +159,13 @@ class SignInCookie:
 
     def _name(self, request: HttpRequest) -> str:
         if self._secure():
-            return "__Host-executor"
+            return "__Secure-executor" if request.base else "__Host-executor"
         port = split_port(request.headers.get("host", ""))[1]
         return f"executor-{port or 80}"
 
-    def _attributes(self) -> str:
-        return f"; Path=/; HttpOnly; SameSite=Strict{'; Secure' if self._secure() else ''}"
+    def _attributes(self, request: HttpRequest) -> str:
+        secure = "; Secure" if self._secure() else ""
+        return f"; Path={request.base or '/'}; HttpOnly; SameSite=Strict{secure}"
 
 
 def check_origin(request: HttpRequest, public_url: str | None) -> None:

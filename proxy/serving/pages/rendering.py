@@ -15,6 +15,7 @@ from markupsafe import Markup
 from quart import Response
 
 from integrations.schema_types.text import visible
+from proxy.serving.http.asgi import HttpRequest
 
 # The referrer policy is `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with our own
 # forms (Fetch, "append a request Origin header"), and the origin check would refuse them. Neither tells other sites
@@ -92,15 +93,23 @@ def _templates() -> Environment:
     return made
 
 
-def page(status: int, template: str, headers: Mapping[str, str] | None = None, **values: Any) -> Response:
-    """One page from a template of this package. Every value is escaped; an unknown name is an error."""
-    html = _templates().get_template(template).render(values)
+def page(
+    request: HttpRequest,
+    status: int,
+    template: str,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """One page from a template of this package. Every value is escaped; an unknown name is an error. Templates write
+    `base` before each path of ours."""
+    html = _templates().get_template(template).render(values, base=request.base)
     return Response(html, status, {**HEADERS, **(headers or {})}, content_type="text/html; charset=utf-8")
 
 
-def redirect(place: str, headers: Mapping[str, str] | None = None) -> Response:
+def redirect(request: HttpRequest, place: str, headers: Mapping[str, str] | None = None) -> Response:
     """To a path of ours, with GET (303 See Other, RFC 9110 section 15.4.4)."""
-    return Response(b"", 303, {**HEADERS, "location": place, **(headers or {})}, content_type="text/plain")
+    location = f"{request.base}{place}"
+    return Response(b"", 303, {**HEADERS, "location": location, **(headers or {})}, content_type="text/plain")
 
 
 def plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

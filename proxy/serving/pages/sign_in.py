@@ -113,7 +113,7 @@ class PageAuth:
             await self.reader(request)
         except SignInNeeded as needed:
             return self.login_page(request, needed)
-        return redirect(LIST_PATH)
+        return redirect(request, LIST_PATH)
 
     async def sign_in(self, request: HttpRequest) -> Response:
         form = await self.read_form(request)
@@ -131,7 +131,7 @@ class PageAuth:
                 request, refused, status=403, place=first_value(form, "next"), open_workspace=True
             )
         cookie = self._cookie.set_header(request, self._cookie.new_sign_in(credential, workspace))
-        return redirect(safe_next(first_value(form, "next")), {"set-cookie": cookie})
+        return redirect(request, safe_next(first_value(form, "next")), {"set-cookie": cookie})
 
     async def _check_credential(self, request: HttpRequest, credential: str, workspace: str | None) -> None:
         """Raises `SignInNeeded` with the reason."""
@@ -148,7 +148,7 @@ class PageAuth:
         sign_in = self._cookie.read(request)
         if sign_in is not None:
             check_token(form, sign_in)
-        return redirect("/login", {"set-cookie": self._cookie.clear_header(request)})
+        return redirect(request, "/login", {"set-cookie": self._cookie.clear_header(request)})
 
     def same_site_reload(self, request: HttpRequest, place: str | None = None) -> Response | None:
         """A page that reloads itself (or `place`) at once, when a link on another site led here; else None.
@@ -160,7 +160,7 @@ class PageAuth:
         if not foreign or self._cookie.is_sent(request) or "again" in request.query:
             return None
         place = place or _requested_page(request)
-        return page(200, "again.html", place=f"{place}{'&' if '?' in place else '?'}again=1")
+        return page(request, 200, "again.html", place=f"{place}{'&' if '?' in place else '?'}again=1")
 
     def login_page(
         self,
@@ -173,6 +173,7 @@ class PageAuth:
     ) -> Response:
         headers = {"set-cookie": self._cookie.clear_header(request)} if needed.ended and status == 200 else {}
         return page(
+            request,
             status,
             "login.html",
             headers,

@@ -104,20 +104,20 @@ class _Pages:
             except SignInNeeded as needed:
                 return self.auth.login_page(request, needed)
             except PageProblem as problem:
-                return self._problem_page(problem)
+                return self._problem_page(request, problem)
             except RateLimited as limited:
-                return self._problem_page(too_many(limited.retry_after_seconds))
+                return self._problem_page(request, too_many(limited.retry_after_seconds))
             except StateError as error:
                 log.warning("pages: the state store does not answer: %s", error)
                 return self._problem_page(
-                    unavailable("The state store does not answer. Nothing was decided.")
+                    request, unavailable("The state store does not answer. Nothing was decided.")
                 )
             except HTTPException as error:
-                return self._problem_page(unreadable_form(str(error.name), error.code or 400))
+                return self._problem_page(request, unreadable_form(str(error.name), error.code or 400))
             # The outermost boundary: the page shows a reference, and only the log tells the cause.
             except Exception as error:
                 text = f"Nothing was decided. The server's log says more under {log_defect(error)}."
-                return self._problem_page(PageProblem(500, "Something went wrong here", text))
+                return self._problem_page(request, PageProblem(500, "Something went wrong here", text))
 
         return answered
 
@@ -149,7 +149,7 @@ class _Pages:
             return self._execution_page(422, reader, view, note=text, retyped=answers.retyped)
         outcome = await self._gateway.decide(view.id, answers.decisions, reader.principal, "browser")
         if outcome.first_refusal is None:
-            return redirect(path_of(view.id, view.session_id))
+            return redirect(request, path_of(view.id, view.session_id))
         if outcome.why == "not_found":
             raise not_found()
         view = await self._view(reader, execution_id)
@@ -187,6 +187,7 @@ class _Pages:
     ) -> Response:
         shown = self._presented(reader, view, retyped)
         return page(
+            reader.request,
             status,
             "execution.html",
             reader=reader,
@@ -207,6 +208,7 @@ class _Pages:
         await self.auth.count_request(reader)
         pending = await self._gateway.pending(reader.principal)
         return page(
+            request,
             200,
             "list.html",
             reader=reader,
@@ -225,8 +227,8 @@ class _Pages:
         return plain(200, list_digest(await self._gateway.pending(reader.principal)))
 
     # ---- problems and files -------------------------------------------------------------------------------------
-    def _problem_page(self, problem: PageProblem) -> Response:
-        return page(problem.status, "problem.html", problem.headers, problem=problem)
+    def _problem_page(self, request: HttpRequest, problem: PageProblem) -> Response:
+        return page(request, problem.status, "problem.html", problem.headers, problem=problem)
 
     async def file(self, request: HttpRequest, name: str) -> Response:
         found = asset(name)

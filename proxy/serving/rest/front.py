@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from quart import Quart, Response, request
 
+from proxy.serving.http.asgi import BASE_KEY
+
 PLAIN = "text/plain; charset=utf-8"
 PublicAddress = Callable[[], str | None]
-"""The address under which callers reach this server, without a path; None when it is not known."""
+"""The address under which callers reach this server, without a slash at its end; None when it is not known."""
 
 
 def add_front(app: Quart, address: PublicAddress, page: str | None) -> None:
@@ -16,7 +18,8 @@ def add_front(app: Quart, address: PublicAddress, page: str | None) -> None:
 
     async def front() -> Response:
         if page is not None and "text/html" in request.headers.get("accept", ""):
-            return Response(b"", 303, {"location": page, "cache-control": "no-store"}, content_type=PLAIN)
+            location = f"{request.scope.get(BASE_KEY, '')}{page}"
+            return Response(b"", 303, {"location": location, "cache-control": "no-store"}, content_type=PLAIN)
         return Response(front_text(address() or "", page), content_type=PLAIN)
 
     app.add_url_rule("/", "front", front, methods=["GET"])

@@ -51,7 +51,8 @@ def _ref(name: str) -> JsonObject:
 
 
 def document(table: Iterable[Route]) -> JsonObject:
-    """The document. Its server is the origin it is fetched from; each way to send a credential is a security scheme."""
+    """The document. Its server is the origin it is fetched from (the view adds the path of our public address); each
+    way to send a credential is a security scheme."""
     paths: JsonObject = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

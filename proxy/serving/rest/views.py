@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from quart import Quart, Response, request
 
@@ -11,6 +12,7 @@ from integrations.json_text import write_json
 from proxy.serving.admission import SCOPE_KEY, AdmittedRequest
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
+from proxy.serving.http.asgi import BASE_KEY
 from proxy.serving.http.errors import RateLimited, RequestRefusal, rate_limited, rest_error
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.openapi import document
@@ -24,10 +26,14 @@ QuartView = Callable[..., Awaitable[Response]]
 def add_api(app: Quart, gateway: Gateway, drain: Drain) -> None:
     """Add every route of the table, and the document. The views answer only what `ApiAdmission` has let in."""
     table = routes(DetachedTasks())
-    described = write_json(document(table))
+    described = document(table)
+
+    @lru_cache(maxsize=1)
+    def below(base: str) -> bytes:
+        return write_json({**described, "servers": [{"url": base or "/"}]})
 
     async def openapi() -> Response:
-        return Response(described, content_type="application/json")
+        return Response(below(request.scope.get(BASE_KEY, "")), content_type="application/json")
 
     app.add_url_rule("/api/openapi.json", "openapi", openapi, methods=["GET"])
     for route in table:

@@ -106,3 +106,19 @@ def test_a_server_below_a_path() -> None:
     below = ProtectedResource(f"{HOST}/tools/executor", ("https://login.example.com",))
     assert (below.document("/mcp", {}) or {})["resource"] == f"{HOST}/tools/executor/mcp"
     assert below.metadata_url("/mcp") == f"{HOST}/tools/executor{METADATA_PATH}/mcp"
+
+
+@pytest.mark.parametrize(
+    ("asked", "resource"),
+    [("", ""), ("/mcp", "/mcp"), ("/team/mcp", "/mcp"), ("/team", ""), ("/team/red/mcp", "/red/mcp")],
+)
+def test_below_a_path_both_forms_of_the_metadata_name_the_whole_resource(asked: str, resource: str) -> None:
+    """RFC 9728 puts the well-known part between host and path; a proxy that sends us only what is below the path has it
+    behind the path."""
+    below = ProtectedResource(f"{HOST}/team", ("https://login.example.com",))
+    found = below.document(asked, {})
+    assert found is not None
+    assert found["resource"] == f"{HOST}/team{resource}"
+    assert below.challenge("/mcp", None) == f'Bearer resource_metadata="{HOST}/team{METADATA_PATH}/mcp"'
+    assert f"{HOST}/team/mcp" in below.audiences("/mcp", "red")
+    assert f"{HOST}/mcp" not in below.audiences("/mcp", "red")

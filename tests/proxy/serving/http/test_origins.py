@@ -106,7 +106,7 @@ def forwarded(peer: str, header: str | None) -> HttpRequest:
     )
 
 
-@pytest.mark.parametrize(
+SENDERS = pytest.mark.parametrize(
     ("peer", "header", "seen"),
     [
         ("203.0.113.9", None, "203.0.113.9"),
@@ -119,6 +119,25 @@ def forwarded(peer: str, header: str | None) -> HttpRequest:
         ("::1", "[2001:db8::1]", "::1"),
     ],
 )
+
+
+@SENDERS
+def test_t37_several_lines_are_one_list(peer: str, header: str | None, seen: str) -> None:
+    """Some proxies add a line instead of going on with the one that they got (HAProxy)."""
+    lines = [part.strip().encode() for part in (header or "").split(",") if part]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/mcp",
+        "query_string": b"",
+        "headers": [(b"x-forwarded-for", line) for line in lines],
+        "client": (peer, 1),
+    }
+    rules = HostRules.build("127.0.0.1", None, (), (), ["10.0.0.0/8"])
+    assert rules.client_ip(HttpRequest.of(scope)) == seen
+
+
+@SENDERS
 def test_t37_only_trusted_proxies_say_who_sent_a_request(peer: str, header: str | None, seen: str) -> None:
     rules = HostRules.build("127.0.0.1", None, (), (), ["10.0.0.0/8"])
     assert rules.client_ip(forwarded(peer, header)) == seen

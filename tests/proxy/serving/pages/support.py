@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from quart import Quart
 
 from proxy.executions import ExecutionRequest, Interaction
+from proxy.serving.http.asgi import AsgiApp
+from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.pages import PageOptions, add_pages
 from tests.proxy.serving.board import TOKENS, Board, Paused, question
@@ -86,6 +88,11 @@ class Site:
     board: Board
     options: PageOptions
     app: Quart
+    prefix: str = ""
+
+    @property
+    def served(self) -> AsgiApp:
+        return PrefixedApp(cast(AsgiApp, self.app), lambda: self.prefix)
 
     def pause(self, *questions: Interaction, account: str = "bob", session: str | None = None) -> str:
         """A new paused execution of this account; its id."""
@@ -99,7 +106,7 @@ class Site:
 
     @asynccontextmanager
     async def browser(self, origin: str = ORIGIN, **headers: str) -> AsyncIterator[Browser]:
-        transport = httpx2.ASGITransport(app=self.app)  # type: ignore[arg-type]
+        transport = httpx2.ASGITransport(app=self.served)
         async with httpx2.AsyncClient(transport=transport, base_url=origin) as http:
             yield Browser(http, _named(headers))
 
@@ -110,12 +117,13 @@ class Site:
             yield browser
 
 
-def site(*questions: Interaction, board: Board | None = None, **options: Any) -> Site:
-    """Pages with one paused execution of `bob`; without questions one plain approval."""
+def site(*questions: Interaction, board: Board | None = None, prefix: str = "", **options: Any) -> Site:
+    """Pages with one paused execution of `bob`; without questions one plain approval. `prefix` is the path of their
+    public address."""
     chosen = PageOptions(**{"clock": Clock(), "seals": Seals(), **options})
     app = Quart("pages", static_folder=None, template_folder=None)
     board = board or Board()
     add_pages(app, board, chosen)
-    made = Site(board, chosen, app)
+    made = Site(board, chosen, app, prefix)
     made.pause(*(questions or asked("hello")))
     return made

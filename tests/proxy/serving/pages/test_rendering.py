@@ -7,13 +7,16 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
+from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.pages.guard import PageProblem
 from proxy.serving.pages.rendering import address, asset_url, inert, page
 from tests.proxy.serving.pages.support import site
 
+REQUEST = HttpRequest("GET", "/", {}, frozenset(), {}, "127.0.0.1", "r")
+
 
 async def test_values_are_escaped() -> None:
-    answer = page(400, "problem.html", problem=PageProblem(400, "<b>", "a\u202e<i>"))
+    answer = page(REQUEST, 400, "problem.html", problem=PageProblem(400, "<b>", "a\u202e<i>"))
     html = await answer.get_data(as_text=True)
     assert "<b>" not in html
     assert "a\\u{202E}&lt;i&gt;" in html
@@ -29,7 +32,7 @@ def test_addresses_break_after_dots_and_are_escaped() -> None:
 
 def test_a_forgotten_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
-        page(200, "problem.html")
+        page(REQUEST, 200, "problem.html")
 
 
 @pytest.mark.parametrize(
