@@ -13,9 +13,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import orjson
-
 from integrations.base import JsonObject, SourceError
+from integrations.json_text import read_json, write_json
 
 CHILD_SECONDS = 120.0
 CHILD_MEMORY = 3 * 1024**3
@@ -33,9 +32,7 @@ async def run_child(module: str, request: JsonObject, content: bytes, name: str)
     )  # fmt: skip
     try:
         async with asyncio.timeout(CHILD_SECONDS):
-            said, complaint = await child.communicate(
-                orjson.dumps({**request, "name": name}) + b"\n" + content
-            )
+            said, complaint = await child.communicate(write_json({**request, "name": name}) + b"\n" + content)
     except TimeoutError:
         raise SourceError(f"{name}: compiling took more than {CHILD_SECONDS:.0f} s") from None
     finally:
@@ -61,7 +58,7 @@ def _environment() -> dict[str, str]:
 
 def serve_child(work: ChildWork) -> int:
     """The child's side: limits, then `work(request, content)`. The exit code is the return value."""
-    request: JsonObject = orjson.loads(sys.stdin.buffer.readline())
+    request: JsonObject = read_json(sys.stdin.buffer.readline())
     name = request["name"]
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY, CHILD_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (int(CHILD_SECONDS), int(CHILD_SECONDS)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import orjson
+from integrations.json_text import read_json
 
 _ID: Final = rb'("(?:[^"\\]|\\.){0,256}"|-?\d{1,18})\s*'
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
@@ -33,7 +33,7 @@ def id_at(start: bytes, end: bytes) -> str | int | None:
 
 def _read_id(text: bytes) -> str | int | None:
     try:
-        found: str | int = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found: str | int = read_json(text)
+    except ValueError:
         return None
     return found

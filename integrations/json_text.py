@@ -1,7 +1,8 @@
-"""The one reader and the one writer of JSON for everything from upstreams, agents and callers.
+"""The one reader and the one writer of JSON: of upstreams, agents and callers, of documents, caches and journals.
 
-orjson does the work. It reads integers beyond 64 bits as rounded floats, refuses half surrogate pairs and numbers
-beyond a double, and writes neither: those texts take a slower way here, on which nothing is rounded or lost.
+orjson does the work, and nothing else imports it (an import contract says so). It reads integers beyond 64 bits as
+rounded floats, refuses half surrogate pairs and numbers beyond a double, and writes neither: those texts take a slower
+way here, on which nothing is rounded or lost.
 
 - Integers of any size are exact (a text of more than 4,300 digits stays a string of digits).
 - Half a surrogate pair passes (RFC 8259, 8.2): read and written as an escape.
@@ -13,16 +14,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
 
+SORT_KEYS = orjson.OPT_SORT_KEYS
+INDENT = orjson.OPT_INDENT_2
+NON_STR_KEYS = orjson.OPT_NON_STR_KEYS
+Fragment = orjson.Fragment
 MAX_DEPTH = 180
 _ENVELOPES = 16
 _MOST_DIGITS = 4300
 _AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER = b"0" * 19
+_LONG_RUN = re.compile(rb"0{19,}")
+_MOST_DIGITS_64 = 20
+# Empty where there is nothing before, or more blanks than are looked at.
+_BEFORE_NUMBERS = (b"", b"[", b":", b",")
+_MOST_BLANKS = 64
 _SAFE_INTEGER = 2**53 - 1
 _UNSAFE_NUMBER = b"0" * 16
 _BITS_64 = range(-(2**63), 2**64)
@@ -38,7 +50,7 @@ class JsonTooDeep(ValueError):
 def read_json(data: bytes | str) -> Any:
     """JSON text in UTF-8. Raises ValueError (`JsonTooDeep` where it is nested beyond what can be read at all)."""
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
-    if _LONG_NUMBER not in raw.translate(_AS_ZERO):
+    if not _has_rounded_integer(raw):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -50,12 +62,34 @@ def read_json(data: bytes | str) -> Any:
         raise JsonTooDeep from error
 
 
-def write_json(value: Any, option: int = 0) -> bytes:
-    """JSON in UTF-8, `option` as orjson takes it. Raises `JsonTooDeep`, and TypeError for what has no JSON."""
+def _has_rounded_integer(raw: bytes) -> bool:
+    """Whether orjson may round an integer of this text; False is certain. Digits in strings and fractions are none."""
+    digits = raw.translate(_AS_ZERO)
+    at = digits.find(_LONG_NUMBER)
+    while at >= 0:
+        run = _LONG_RUN.match(digits, at)
+        assert run is not None
+        is_negative = raw[at - 1 : at] == b"-"
+        before = raw[max(0, at - is_negative - _MOST_BLANKS) : at - is_negative].rstrip(b" \t\r\n")
+        if before[-1:] in _BEFORE_NUMBERS and not _fits(raw[at : run.end()], is_negative):
+            return True
+        at = digits.find(_LONG_NUMBER, run.end())
+    return False
+
+
+def _fits(digits: bytes, is_negative: bool) -> bool:
+    return len(digits) <= _MOST_DIGITS_64 and (-int(digits) if is_negative else int(digits)) in _BITS_64
+
+
+def write_json(value: Any, option: int = 0, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON in UTF-8, with any of `SORT_KEYS`, `INDENT` and `NON_STR_KEYS`; `default` makes JSON of what has none.
+
+    Raises `JsonTooDeep`, and TypeError for what has no JSON.
+    """
     try:
-        return orjson.dumps(value, option=option)
+        return orjson.dumps(value, default, option)
     except TypeError:
-        return orjson.dumps(_encodable(value, MAX_DEPTH + _ENVELOPES), option=option)
+        return orjson.dumps(_encodable(value, MAX_DEPTH + _ENVELOPES), default, option)
 
 
 def write_value(value: Any, levels: int = MAX_DEPTH) -> bytes:
@@ -96,9 +130,9 @@ def with_safe_integers(value: Any) -> Any:
 def _encodable(value: Any, levels: int) -> Any:
     """The value with what orjson cannot write as fragments of JSON."""
     if isinstance(value, str):
-        return value if _is_whole(value) else orjson.Fragment(json.dumps(value))
+        return value if _is_whole(value) else Fragment(json.dumps(value))
     if isinstance(value, int):
-        return value if isinstance(value, bool) or value in _BITS_64 else orjson.Fragment(str(value))
+        return value if isinstance(value, bool) or value in _BITS_64 else Fragment(str(value))
     if is_dataclass(value) and not isinstance(value, type):  # as orjson itself writes them
         names = (field.name for field in fields(value) if not field.name.startswith("_"))
         value = {name: getattr(value, name) for name in names}
@@ -122,10 +156,10 @@ def _is_text(key: Any) -> bool:
     return isinstance(key, str)
 
 
-def _fragment(value: dict[Any, Any]) -> orjson.Fragment:
+def _fragment(value: dict[Any, Any]) -> Fragment:
     """An object with half a surrogate pair in a name, in the order of the names."""
     members = ((key if isinstance(key, str) else str(key), item) for key, item in value.items())
-    return orjson.Fragment(
+    return Fragment(
         b"{%s}"
         % b",".join(
             b"%s:%s" % (json.dumps(key).encode(), orjson.dumps(item))

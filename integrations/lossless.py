@@ -10,9 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
-from integrations.json_text import read_json
+from integrations.json_text import read_json, write_json
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,399})(?:\.0+)?")
 # A double keeps fifteen significant digits of any decimal number.
@@ -135,8 +133,8 @@ def _written(value: Any, depth: int) -> str:
 
 def _quoted(text: str) -> str:
     try:
-        return orjson.dumps(text[:1000]).decode()
-    except orjson.JSONEncodeError:
+        return write_json(text[:1000]).decode()
+    except TypeError:
         return ascii(text[:1000])
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from graphql import (
     GraphQLError,
     GraphQLSchema,
@@ -65,6 +64,7 @@ from integrations.child import serve_child
 from integrations.graphql.missing import without_missing
 from integrations.graphql.operations import NamedOperation, operation_json
 from integrations.graphql.schema import InputValue
+from integrations.json_text import read_json, write_json
 
 _MAX_TOKENS = 200_000
 # Published SDL is less tidy than the specification: GitHub's defines a field twice, others use directives that
@@ -95,9 +95,9 @@ class Read:
 def work(request: JsonObject, content: bytes) -> bytes:
     if request["work"] == "schema":
         return schema_from_sdl(content, request["name"])
-    read = read_operations(orjson.loads(content), request["files"], request["name"])
+    read = read_operations(read_json(content), request["files"], request["name"])
     operations = list(map(operation_json, read.operations))
-    return orjson.dumps({"operations": operations, "refused": read.refused, "ignored": read.ignored})
+    return write_json({"operations": operations, "refused": read.refused, "ignored": read.ignored})
 
 
 def schema_from_sdl(content: bytes, name: str) -> bytes:
@@ -110,7 +110,7 @@ def schema_from_sdl(content: bytes, name: str) -> bytes:
             raise error
         found: Any = introspection_from_schema(build_ast_schema(document, assume_valid_sdl=True))
         missing.restore(found["__schema"])
-        return orjson.dumps(found)
+        return write_json(found)
     except UnicodeDecodeError:
         raise SourceError(
             f"{name}: neither introspection JSON nor GraphQL SDL (it is not UTF-8 text)"

@@ -10,13 +10,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-import orjson
-
 from integrations.base import Credential, JsonObject, SourceError
 from integrations.credentials import CredentialProblem
 from integrations.graphql.exchange import addressed, post
 from integrations.graphql.responses import error_text
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
+from integrations.json_text import read_json, write_json
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 _TIMEOUT_SECONDS = 30.0
@@ -64,9 +63,7 @@ async def ask_schema(
     try:
         url, sent = addressed(endpoint, headers, credential)
         for edition in EDITIONS:
-            body = orjson.dumps(
-                {"query": introspection_query(edition), "operationName": "IntrospectionQuery"}
-            )
+            body = write_json({"query": introspection_query(edition), "operationName": "IntrospectionQuery"})
             response = await post(
                 http, url, sent, body, deadline=deadline, max_bytes=MAX_SOURCE_BYTES, allow=rules
             )
@@ -91,8 +88,8 @@ def _schema_in(response: HttpResponse) -> JsonObject | None:
 def _json(body: bytes) -> Any:
     with gc_paused():
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
+            return read_json(body)
+        except ValueError:
             return None
 
 

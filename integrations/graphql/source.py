@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-import orjson
-
 from integrations.base import Credential, JsonObject, SourceError
 from integrations.child import run_child
 from integrations.files import DOCUMENT, READER
@@ -22,9 +20,10 @@ from integrations.graphql.pruning import pruned
 from integrations.graphql.schema import GraphQlSchema, read_schema
 from integrations.graphql.toolset import GraphQlToolset, make_toolset
 from integrations.http import HttpClient
+from integrations.json_text import read_json, write_json
 from integrations.sources import gc_paused
 
-_CONVERTER = "3"
+_CONVERTER = "4"
 _CHILD = "integrations.graphql.convert"
 
 
@@ -71,7 +70,7 @@ async def load_toolset(
     del raw
     operations, warnings = await _operations(content, files, name, strict=source.file is not None)
     warnings = [*left_out, *warnings]
-    digest = hashlib.sha256(content + orjson.dumps([_CONVERTER, files])).hexdigest()
+    digest = hashlib.sha256(content + write_json([_CONVERTER, files])).hexdigest()
     del content
     # The parser of `select` takes a tenth of a second to import: here, not in the first call.
     await asyncio.to_thread(import_module, "integrations.graphql.parsing")
@@ -90,7 +89,7 @@ def _read_schema(raw: JsonObject, name: str) -> tuple[bytes, GraphQlSchema, list
             raise SourceError(f"{error} ({left_out[0]})" if left_out else str(error)) from None
     if not schema.query:
         raise SourceError(f"{name}: the schema has no query type")
-    return orjson.dumps({"__schema": whole}), schema, left_out
+    return write_json({"__schema": whole}), schema, left_out
 
 
 def _made(
@@ -170,7 +169,7 @@ async def _operations(
 ) -> tuple[list[NamedOperation], list[str]]:
     if not files:
         return [], []
-    said = orjson.loads(await run_child(_CHILD, {"work": "operations", "files": files}, content, name))
+    said = read_json(await run_child(_CHILD, {"work": "operations", "files": files}, content, name))
     if strict and said["refused"]:
         raise SourceError("; ".join(said["refused"][:3]))
     return list(map(operation_from, said["operations"])), [*said["refused"], *said["ignored"]]

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.http import HttpClient, HttpError, origin_of
 from integrations.http.backend import ResolveHost
+from integrations.json_text import read_json
 from integrations.mcp.errors import McpError, status_of
 from integrations.mcp.servers import McpServer, RemoteServer
 
@@ -114,8 +113,8 @@ class _Discovery:
                 "GET", url, [("Accept", "application/json")], None,
                 timeout_seconds=_REQUEST_SECONDS, max_bytes=_MAX_BYTES, allow=self._rules,
             )  # fmt: skip
-            found: Any = orjson.loads(response.body) if response.status == 200 else None
-        except (HttpError, orjson.JSONDecodeError):
+            found: Any = read_json(response.body) if response.status == 200 else None
+        except (HttpError, ValueError):
             return None
         return found if isinstance(found, dict) else None
 

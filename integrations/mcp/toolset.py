@@ -12,10 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import orjson
-
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
-from integrations.json_text import write_json
+from integrations.json_text import SORT_KEYS, write_json
 from integrations.naming import unique_names
 from integrations.patterns import name_filter, none_left
 
@@ -217,7 +215,7 @@ def _keywords(tool: ListedTool, name: str) -> str:
 def _digest(offer: Offer, include: tuple[str, ...], exclude: tuple[str, ...]) -> str:
     tools = [[t.name, t.title, t.description, t.input, t.output, dict(t.annotations)] for t in offer.tools]
     seen = [offer.server, offer.resources, offer.prompts, offer.warnings, include, exclude, tools]
-    return hashlib.sha256(write_json(seen, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(write_json(seen, option=SORT_KEYS)).hexdigest()
 
 
 _READ = {"readOnlyHint": True}

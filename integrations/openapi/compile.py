@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from integrations.base import JsonObject, SourceError
 from integrations.child import serve_child
+from integrations.json_text import NON_STR_KEYS, JsonTooDeep, write_json
 from integrations.openapi.anchors import may_have_anchors, settle_references
 from integrations.openapi.bundle import Bundle, Fetched, Files, Library
 from integrations.openapi.doc import MAGIC
@@ -190,10 +189,10 @@ class _Compilation:
 
 
 def _json(value: Any) -> bytes:
-    """JSON text. Integers beyond 64 bits, which orjson refuses and real documents hold, take the slow way."""
+    """JSON text, as deep as documents are."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except orjson.JSONEncodeError:
+        return write_json(value, option=NON_STR_KEYS)
+    except JsonTooDeep:
         return json.dumps(value).encode()
 
 
@@ -207,7 +206,7 @@ def work(request: JsonObject, content: bytes) -> bytes:
     try:
         compiled = compile_document(source, request["name"], overrides=request["overrides"], library=library)
     except FilesWanted as wanted:
-        return orjson.dumps(wanted.places)
+        return write_json(wanted.places)
     Path(request["output"]).write_bytes(compiled)
     return b""
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import orjson
-
 from integrations.base import JsonObject, SourceError
+from integrations.json_text import read_json
 from integrations.openapi.inheritance import descendants
 from integrations.openapi.pointer import join_pointer, split_fragment, walk
 
@@ -40,7 +39,7 @@ class Doc:
         if blob[:8] != MAGIC:
             raise SourceError("not a compiled document of this version")
         size = int.from_bytes(blob[8:16], "little")
-        header = orjson.loads(blob[16 : 16 + size])
+        header = read_json(blob[16 : 16 + size])
         self._blob = blob
         self._start = 16 + size
         self._slices: dict[str, list[int]] = header.pop("slices")
@@ -100,7 +99,7 @@ class Doc:
         for key, (offset, size) in self._slices.items():
             if key.startswith(_SCHEMAS):
                 content = self._blob[self._start + offset : self._start + offset + size]
-                if word in content and isinstance(value := orjson.loads(content), dict):
+                if word in content and isinstance(value := read_json(content), dict):
                     yield "#" + key, value
 
     def deref(self, value: Any) -> Any:
@@ -130,7 +129,7 @@ class Doc:
         if place is None:
             raise BrokenReference(f"#{key} does not exist")
         offset, size = place
-        value = orjson.loads(self._blob[self._start + offset : self._start + offset + size])
+        value = read_json(self._blob[self._start + offset : self._start + offset + size])
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = (value, size)

@@ -1,4 +1,4 @@
-"""Bytes of a document to plain Python data. JSON through orjson, YAML 1.2 through an event builder.
+"""Bytes of a document to plain Python data. JSON through the one reader, YAML 1.2 through an event builder.
 
 Limits: 64 MiB of source, 200 levels of nesting, 2 million YAML nodes. YAML aliases share the node they name
 and are counted as often as they are used, so that an alias bomb (T28) ends as an error and not as memory.
@@ -6,11 +6,11 @@ and are counted as often as they are used, so that an alias bomb (T28) ends as a
 
 from __future__ import annotations
 
+from json import JSONDecodeError
 from typing import Any
 
-import orjson
-
 from integrations.base import JsonObject, SourceError
+from integrations.json_text import read_json
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 
@@ -29,9 +29,9 @@ def _parse(source: bytes, name: str) -> Any:
     text = source.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] in (b"{", b"["):
         try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            problem = f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
+            return read_json(text)
+        except ValueError as error:
+            problem = _no_json(error, name)
     else:
         problem = f"{name}: not YAML"
     from integrations.openapi.yaml_events import YamlProblem, parse_yaml
@@ -40,6 +40,12 @@ def _parse(source: bytes, name: str) -> Any:
         return parse_yaml(source)
     except YamlProblem as error:
         raise SourceError(f"{name}:{error}" if text[:1] not in (b"{", b"[") else problem) from None
+
+
+def _no_json(error: ValueError, name: str) -> str:
+    if isinstance(error, JSONDecodeError):
+        return f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
+    return f"{name}: not JSON: {error}"
 
 
 def version_of(document: JsonObject, name: str) -> str:

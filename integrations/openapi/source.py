@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from integrations.base import JsonObject, SourceError
 from integrations.child import run_child
 from integrations.files import DOCUMENT, READER
 from integrations.http import HttpClient, origin_of
+from integrations.json_text import NON_STR_KEYS, read_json, write_json
 from integrations.openapi.doc import Doc
 from integrations.openapi.fetch import Fetcher
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
@@ -28,7 +27,7 @@ from integrations.sources import MAX_SOURCE_BYTES
 
 _MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
-_COMPILER = "8"
+_COMPILER = "9"
 """Part of every key, so that a file compiled by another version of the compiler is never opened."""
 
 
@@ -60,7 +59,7 @@ class OpenApiOptions:
 
 def digest_of(*parts: Any) -> str:
     """A key over plain JSON values."""
-    return hashlib.sha256(orjson.dumps([_COMPILER, *parts])).hexdigest()
+    return hashlib.sha256(write_json([_COMPILER, *parts])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class CompiledCache:
         if self._directory is None:
             return None
         try:
-            known = orjson.loads((self._directory / f"{key}.fetched").read_bytes())
+            known = read_json((self._directory / f"{key}.fetched").read_bytes())
             return FetchRecord(
                 known["sha256"], known["url"], {str(k): str(v) for k, v in known["validators"].items()}
             )
@@ -121,7 +120,7 @@ class CompiledCache:
             return
         with self.scratch_file() as fresh:
             fresh.write_bytes(
-                orjson.dumps({"sha256": last.sha256, "url": last.url, "validators": dict(last.validators)})
+                write_json({"sha256": last.sha256, "url": last.url, "validators": dict(last.validators)})
             )
             fresh.replace(self._directory / f"{key}.fetched")
 
@@ -147,7 +146,7 @@ async def load_toolset(
 async def _load_inline(
     document: JsonObject, options: OpenApiOptions, cache: CompiledCache
 ) -> tuple[Doc, str]:
-    content = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+    content = write_json(document, option=NON_STR_KEYS)
     key = digest_of(hashlib.sha256(content).hexdigest(), options.overrides)
     doc = cache.find(key)
     return doc or await _compile(content, "inline document", key, options, cache, {}), key
@@ -281,5 +280,5 @@ async def _compile(
             if not answer:
                 return cache.keep(fresh, key)
             if remote is not None:
-                table, parts = await remote.gather(orjson.loads(answer))
+                table, parts = await remote.gather(read_json(answer))
     raise SourceError(f"{name}: other documents are referred to over more than {_MAX_ROUNDS} levels")

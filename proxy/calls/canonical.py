@@ -10,9 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from integrations.json_text import write_json
+from integrations.json_text import SORT_KEYS, write_json
 
 
 class NotCanonical(ValueError):
@@ -22,7 +20,7 @@ class NotCanonical(ValueError):
 def canonical(arguments: Mapping[str, Any]) -> bytes:
     """The one form of equal arguments. Raises `NotCanonical`."""
     try:
-        return write_json(arguments, option=orjson.OPT_SORT_KEYS)
+        return write_json(arguments, option=SORT_KEYS)
     except ValueError as error:
         raise NotCanonical(str(error)) from error
 

@@ -96,9 +96,9 @@ def load_valid(
 
 
 def print_json(value: Any) -> None:
-    import orjson
+    from integrations.json_text import INDENT, write_json
 
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+    sys.stdout.write(write_json(value, option=INDENT, default=str).decode() + "\n")
 
 
 def cannot_run(error: Exception, help_: str | None = None) -> int:

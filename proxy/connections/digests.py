@@ -7,16 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
 from pydantic import BaseModel
 
 from integrations.files import READER
+from integrations.json_text import SORT_KEYS, write_json
 
 
 def key_of(kind: str, files: Sequence[Path], *seen: object) -> str:
     """A digest of what a holding depends on: config by its words, files by their identity."""
     words = [kind, *map(_words, seen), *_identified(files)]
-    return hashlib.sha256(orjson.dumps(words, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(write_json(words, default=str, option=SORT_KEYS)).hexdigest()
 
 
 def _words(value: object) -> object:

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.http import origin_of
+from integrations.json_text import read_json, write_json
 
 log = logging.getLogger("executor.connections")
 
@@ -36,7 +35,7 @@ class KnownOrigins:
 
         `patches` are the config's own changes to the servers: with others it is another document.
         """
-        key = hashlib.sha256(orjson.dumps([url, list(patches)])).hexdigest()
+        key = hashlib.sha256(write_json([url, list(patches)])).hexdigest()
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._read(key, url, origins)
@@ -55,7 +54,7 @@ class KnownOrigins:
             return origins
         file = self._directory / f"{key}.json"
         try:
-            return _origins_in(orjson.loads(file.read_bytes()))
+            return _origins_in(read_json(file.read_bytes()))
         except FileNotFoundError:
             self._write(file, {"url": url.split("?")[0], "origins": sorted(origins)})
             return origins
@@ -67,7 +66,7 @@ class KnownOrigins:
         try:
             os.makedirs(file.parent, mode=0o700, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as fresh:
-                fresh.write(orjson.dumps(content))
+                fresh.write(write_json(content))
             os.replace(fresh.name, file)
         except OSError as error:
             log.warning("origins of a document cannot be kept path=%s error=%s", file, error)

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
-
 from integrations.base import JsonObject
 from integrations.json_text import (
+    INDENT,
     JsonTooDeep,
     has_unsafe_integers,
     with_safe_integers,
@@ -72,7 +71,7 @@ def _text(text: str) -> JsonObject:
 
 def _json(value: Any) -> str:
     try:
-        return write_json(value, option=orjson.OPT_INDENT_2).decode()
+        return write_json(value, option=INDENT).decode()
     except JsonTooDeep:
         return "[a value nested too deeply to be shown]"
 

@@ -15,9 +15,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
-
-from integrations.json_text import read_json, write_json
+from integrations.json_text import SORT_KEYS, read_json, write_json
 from integrations.schema_types.text import visible
 
 SHOWN_CHARACTERS: Final = 4000
@@ -106,7 +104,7 @@ def _folded(value: Any, room: int) -> str:
 
 
 def _mark(value: Any) -> str:
-    body = write_json(value, option=orjson.OPT_SORT_KEYS)
+    body = write_json(value, option=SORT_KEYS)
     return f"{len(body):,} bytes, sha256 {hashlib.sha256(body).hexdigest()[:16]}"
 
 

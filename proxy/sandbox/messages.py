@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import orjson
-
-from integrations.json_text import read_json, write_json
+from integrations.json_text import Fragment, read_json, write_json
 
 ErrorKind = Literal["syntax", "error", "limit"]
 _LEVELS = frozenset(("log", "info", "warn", "error", "debug"))
@@ -165,7 +163,7 @@ def _event(delivery: Delivery) -> dict[str, Any]:
     if isinstance(delivery, TimerDelivery):
         return {"now": delivery.now, "timer": True}
     result = delivery.result
-    body = orjson.Fragment(result) if isinstance(result, bytes) else result
+    body = Fragment(result) if isinstance(result, bytes) else result
     return {"now": delivery.now, "seq": delivery.seq, "result": body}
 
 

@@ -14,8 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from integrations.json_text import read_json, write_json
 from proxy.sandbox.engine import extension_path
 from proxy.sandbox.options import PoolUnavailable
 from proxy.sandbox.remote import Transform, Worker
@@ -112,7 +111,7 @@ class Supervisor:
 
     def _handle(self, kind: bytes, body: bytes, descriptors: list[int]) -> None:
         if kind == b"R":
-            self._ready.set_result(orjson.loads(body))
+            self._ready.set_result(read_json(body))
             return
         token, number = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
         worker = self._workers.get(token)
@@ -181,6 +180,6 @@ def _socket_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]
 
 
 def _option_packets(options: dict[str, Any]) -> list[bytes]:
-    text = orjson.dumps(options)
+    text = write_json(options)
     chunks = [text[at : at + _CHUNK_BYTES] for at in range(0, len(text), _CHUNK_BYTES)]
     return [len(text).to_bytes(4, "big"), *chunks]

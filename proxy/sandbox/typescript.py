@@ -9,8 +9,7 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 
-import orjson
-
+from integrations.json_text import write_json
 from proxy.fair import FairQueue
 from proxy.sandbox.executable_memory import may_execute_memory
 from proxy.sandbox.frames import FrameTooLarge
@@ -80,11 +79,11 @@ class TypeScript:
         self._tried = True
         try:
             async with asyncio.timeout(limit):
-                answer = await process.ask(orjson.dumps({"code": code}), _most_bytes(code))
+                answer = await process.ask(write_json({"code": code}), _most_bytes(code))
         except (TimeoutError, OSError, FrameTooLarge) as error:
             process.stop()
             self._trouble = _reason(error, limit)
-            return orjson.dumps({"t": "source", "unavailable": self._trouble})
+            return write_json({"t": "source", "unavailable": self._trouble})
         self._trouble = None
         return answer
 

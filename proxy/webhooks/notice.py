@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import orjson
-
+from integrations.json_text import read_json, write_json
 from proxy.executions import ExecutionView, Interaction
 from proxy.executions.interactions import iso
 
@@ -36,11 +35,11 @@ class Notice:
     done: bool = True
 
     def encoded(self) -> bytes:
-        return orjson.dumps(asdict(self))
+        return write_json(asdict(self))
 
     @classmethod
     def decoded(cls, value: bytes) -> Notice:
-        body = orjson.loads(value)
+        body = read_json(value)
         return cls(**{**body, "told": tuple(body["told"])})
 
     def news(self, asked: Sequence[Interaction]) -> bool:
@@ -69,4 +68,4 @@ def message(seen: ExecutionView, asked: Sequence[Interaction], at: float, approv
         "interactions": [one.as_json() for one in asked[:_SHOWN]],
     }
     data = {name: value for name, value in data.items() if value is not None}
-    return orjson.dumps({"type": "approval.pending", "timestamp": iso(at * 1000), "data": data})
+    return write_json({"type": "approval.pending", "timestamp": iso(at * 1000), "data": data})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from integrations.json_text import (
     MAX_DEPTH,
+    SORT_KEYS,
     JsonTooDeep,
     has_unsafe_integers,
     read_json,
@@ -54,6 +55,33 @@ def test_what_is_written_is_read(value: Any) -> None:
 )
 def test_nothing_is_rounded_or_lost(text: str, value: Any) -> None:
     assert read_json(text) == read_json(text.encode()) == value
+
+
+LONG = st.integers(2**62, 2**68) | st.integers(-(2**68), -(2**62)) | st.integers()
+BLANKS = st.sampled_from(["", " ", "\n\t", " " * 63, " " * 64, " " * 200])
+
+
+@given(LONG, LONG, BLANKS, BLANKS)
+def test_integers_of_any_length_are_exact_wherever_they_stand(one: int, two: int, a: str, b: str) -> None:
+    """The fast reader rounds beyond 64 bits; digits in strings and fractions do not need the slow one."""
+    texts = {
+        f"{a}{one}{b}": one,
+        f"[{a}{one}{b},{b}{two}]": [one, two],
+        f'{{"{one}":{a}{two}{b}}}': {str(one): two},
+        f'["{one}, {two}",{b}0.{abs(one)},{a}{two}]': [f"{one}, {two}", float(f"0.{abs(one)}"), two],
+    }
+    for text, value in texts.items():
+        assert read_json(text) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [(0, b'{"b":"set()","a":1}'), (SORT_KEYS, b'{"a":1,"b":"set()"}')]
+)
+def test_what_has_no_json_becomes_what_the_caller_says(option: int, text: bytes) -> None:
+    assert write_json({"b": set(), "a": 1}, option, str) == text
+    assert read_json(write_json({"b": set(), "a": 2**70}, option, str)) == {"b": "set()", "a": 2**70}
+    with pytest.raises(TypeError):
+        write_json({"b": set(), "a": 2**70}, option)
 
 
 @dataclass(frozen=True)

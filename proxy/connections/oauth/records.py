@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, cast
 
-import orjson
-
 from integrations.base import Secret
+from integrations.json_text import read_json, write_json
 from integrations.oauth.client import ClientAuth, OAuthClient
 from integrations.oauth.token import TokenAnswer
 
@@ -16,12 +15,12 @@ class _Stored:
     """A frozen dataclass of plain values, as JSON. Unknown members of a newer version are left out."""
 
     def to_bytes(self) -> bytes:
-        return orjson.dumps(asdict(cast(Any, self)))
+        return write_json(asdict(cast(Any, self)))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         known = cast(Any, cls).__dataclass_fields__
-        return cls(**{name: value for name, value in orjson.loads(content).items() if name in known})
+        return cls(**{name: value for name, value in read_json(content).items() if name in known})
 
 
 @dataclass(frozen=True)

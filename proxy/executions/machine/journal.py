@@ -19,10 +19,8 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, get_args
 
-import orjson
-
 from integrations.conversation import ElicitationAnswer, ElicitationKind, ElicitationRequest
-from integrations.json_text import read_json, write_json
+from integrations.json_text import Fragment, read_json, write_json
 from policies.rules import Approver
 from proxy.calls.canonical import canonical, digest
 from proxy.sandbox.messages import Delivery, ResultDelivery, TimerDelivery
@@ -224,7 +222,7 @@ def encode(record: Record) -> bytes:
         return write_json({"r": "hold", **call, "ask": _question_json(record.question)})
     if isinstance(record, SettleRecord):
         body = {"r": "end", "seq": record.seq, "clock": record.clock}
-        return write_json({**body, "outcome": orjson.Fragment(record.outcome)})
+        return write_json({**body, "outcome": Fragment(record.outcome)})
     return write_json({"r": "timer" if isinstance(record, TimerRecord) else "pause", **_fields(record)})
 
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-import orjson
-
+from integrations.json_text import write_json
 from proxy.telemetry import new_correlation_id
 
 log = logging.getLogger(__name__)
@@ -154,7 +153,7 @@ def jsonrpc_error(refusal: RequestRefusal) -> bytes:
 
 def rest_error(refusal: RequestRefusal) -> bytes:
     """The one shape of errors of the REST API."""
-    return orjson.dumps({"error": {"code": refusal.kind, "message": refusal.message}})
+    return write_json({"error": {"code": refusal.kind, "message": refusal.message}})
 
 
 def error_body(code: int, message: str, data: Any = None, request_id: str | int | None = None) -> bytes:
@@ -162,4 +161,4 @@ def error_body(code: int, message: str, data: Any = None, request_id: str | int 
     error: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         error["data"] = data
-    return orjson.dumps({"jsonrpc": "2.0", "error": error, "id": request_id})
+    return write_json({"jsonrpc": "2.0", "error": error, "id": request_id})

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import mcp_types as types
-import orjson
 from mcp.server.request_state import InvalidRequestState
 
 from integrations.base import JsonObject, Secret
 from integrations.conversation import ElicitAction
+from integrations.json_text import read_json, write_json
 from proxy.executions import ELICIT_ACTIONS, LOST_CALL_OUTCOMES, Interaction, InteractionDecision
 from proxy.state import StateUnreadable
 from proxy.state.keys import KeyRing
@@ -184,7 +184,7 @@ class SentElicitation:
     def sealed(self, seals: Seals) -> str:
         """The JSON-RPC id of the elicitation: the answer says by itself what it is about, on every replica."""
         body = [self.execution_id, self.question_id, self.kind, self.url_mode, self.session_id]
-        return seals.close(_ID, orjson.dumps(body))
+        return seals.close(_ID, write_json(body))
 
     @classmethod
     def opened(cls, seals: Seals, identifier: Any) -> SentElicitation | None:
@@ -192,8 +192,8 @@ class SentElicitation:
         if not isinstance(identifier, str):
             return None
         try:
-            return cls(*orjson.loads(seals.open(_ID, identifier)))
-        except (Forged, TypeError, orjson.JSONDecodeError):
+            return cls(*read_json(seals.open(_ID, identifier)))
+        except (Forged, TypeError, ValueError):
             return None
 
     def decision(self, answer: Any) -> InteractionDecision | None:
@@ -209,12 +209,12 @@ class RequestState:
 
     def text(self) -> str:
         rows = [[one.question_id, one.kind, one.url_mode] for one in self.sent]
-        return orjson.dumps([self.execution_id, rows]).decode()
+        return write_json([self.execution_id, rows]).decode()
 
     @classmethod
     def read(cls, text: str) -> RequestState:
         """Of a text that the seal has vouched for."""
-        execution_id, rows = orjson.loads(text)
+        execution_id, rows = read_json(text)
         sent = tuple(
             SentElicitation(execution_id, name, kind, url_mode, None) for name, kind, url_mode in rows
         )

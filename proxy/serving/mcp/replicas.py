@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import anyio
-import orjson
 
+from integrations.json_text import read_json, write_json
 from proxy.state import StateUnavailable
 from proxy.state.base import Publications
 
@@ -35,7 +35,7 @@ class ReplicaBus:
     def publish(self, what: str, **about: Any) -> None:
         """Queue one hint; dropped when too many wait."""
         try:
-            self._queue.put_nowait(orjson.dumps({"from": self._own, "what": what, **about}))
+            self._queue.put_nowait(write_json({"from": self._own, "what": what, **about}))
         except asyncio.QueueFull:
             return
 
@@ -66,6 +66,6 @@ class ReplicaBus:
         if message is None:
             listener(None)
             return
-        hint = orjson.loads(message)
+        hint = read_json(message)
         if hint["from"] != self._own:
             listener(hint)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
-import orjson
 
+from integrations.json_text import read_json, write_json
 from proxy.config import ElicitationMode
 from proxy.principal import Principal
 from proxy.serving.http.errors import RequestRefusal
@@ -241,11 +241,11 @@ async def store_errors() -> AsyncIterator[None]:
 def _packed(session: HandshakeSession) -> bytes:
     # `wish` is the requested mode: records that are stored already have this key.
     body = packed_handshake(session.handshake)
-    return orjson.dumps(body | {"wish": session.requested_mode, "logLevel": session.local.state.log_level})
+    return write_json(body | {"wish": session.requested_mode, "logLevel": session.local.state.log_level})
 
 
 def _unpacked(record: SessionRecord, local: LocalSession) -> HandshakeSession:
-    body = orjson.loads(record.body)
+    body = read_json(record.body)
     local.state.log_level = body["logLevel"]
     handshake = unpacked_handshake(body)
     return HandshakeSession(record.session_id, record.owner, handshake, body["wish"], local, record.body)

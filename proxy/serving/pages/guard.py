@@ -29,9 +29,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-import orjson
 from limits.aio.storage import MovingWindowSupport
 
+from integrations.json_text import read_json, write_json
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.http.origins import split_port
 from proxy.serving.mcp.elicitation import Forged, Seals
@@ -124,7 +124,7 @@ class SignInCookie:
 
     def set_header(self, request: HttpRequest, sign_in: PageSignIn) -> str:
         """The value of the Set-Cookie header that keeps the sign-in."""
-        sealed = self._seals.close(_PURPOSE, orjson.dumps(asdict(sign_in)))
+        sealed = self._seals.close(_PURPOSE, write_json(asdict(sign_in)))
         return f"{self._name(request)}={sealed}{self._attributes(request)}"
 
     def clear_header(self, request: HttpRequest) -> str:
@@ -145,7 +145,7 @@ class SignInCookie:
 
     def _opened(self, value: str) -> PageSignIn | None:
         try:
-            return PageSignIn(**orjson.loads(self._seals.open(_PURPOSE, value)))
+            return PageSignIn(**read_json(self._seals.open(_PURPOSE, value)))
         except (Forged, TypeError, ValueError):
             # Sealed with another key, of another version, or forged: treated like no cookie at all.
             return None

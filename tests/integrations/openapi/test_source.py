@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 
-from integrations.base import SourceError
+from integrations.base import InvalidArguments, JsonObject, SourceError
 from integrations.http import HttpClient
-from integrations.openapi import OpenApiOptions, SpecSource, load_toolset
+from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
 from integrations.openapi.compile import compile_document
 from integrations.openapi.source import CompiledCache, FetchRecord, digest_of
 from tests.integrations.echo import Reply, echo_server
@@ -40,6 +42,53 @@ async def test_file_cache_and_external_files(tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2] == digests[3]
     (cached,) = list_of(cache)
     assert cached.stat().st_size > 100
+
+
+BIG = 123456789012345678901234567890
+BIG_SCHEMAS: list[tuple[JsonObject, list[tuple[object, bool]]]] = [
+    ({"type": "integer", "enum": [BIG, 2]}, [(BIG, True), (BIG + 1, False), (2, True)]),
+    ({"const": -BIG}, [(-BIG, True), (1 - BIG, False)]),
+    ({"type": "integer", "maximum": BIG}, [(BIG, True), (BIG + 1, False)]),
+    ({"type": "integer", "exclusiveMinimum": BIG}, [(BIG, False), (BIG + 1, True)]),
+    ({"type": "integer", "multipleOf": BIG}, [(BIG * 3, True), (BIG * 3 + 1, False)]),
+]
+FORMS = ["json", "yaml", "inline", "patched", "referred"]
+
+
+def _source(form: str, schema: JsonObject, folder: Path) -> tuple[SpecSource, OpenApiOptions]:
+    """One operation whose body has this schema, in one of the forms that documents come in."""
+    content: JsonObject = {"schema": {"$ref": "other.json#/S"} if form == "referred" else schema}
+    document = operation("/x", "post", requestBody={"content": {"application/json": content}})
+    if form == "patched":
+        content["schema"] = {}
+        place = "/paths/~1x/post/requestBody/content/application~1json/schema"
+        patch: JsonObject = {"op": "replace", "path": place, "value": schema}
+        return SpecSource(inline=document), OpenApiOptions(overrides=(patch,))
+    if form == "inline":
+        return SpecSource(inline=document), PLAIN
+    (folder / "other.json").write_text(json.dumps({"S": schema}))
+    text = json.dumps(document) if form != "yaml" else yaml.safe_dump(document)
+    (folder / f"d.{form}").write_text(text)
+    return SpecSource(file=folder / f"d.{form}"), OpenApiOptions(root=folder)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("schema", "values"), BIG_SCHEMAS)
+async def test_no_number_of_a_document_is_rounded(
+    tmp_path: Path, form: str, schema: JsonObject, values: list[tuple[object, bool]]
+) -> None:
+    source, options = _source(form, schema, tmp_path)
+    async with HttpClient() as http:
+        await load_toolset(source, options, http, tmp_path / "cache")
+        toolset = await load_toolset(source, options, http, tmp_path / "cache")  # from the cache
+        (tool,) = toolset.tools
+        upstream = OpenApiUpstream(toolset, http, base_url="https://api.example.com", headers={})
+        for value, is_fine in values:
+            if is_fine:
+                upstream.prepare(tool.name, {"body": value})
+                continue
+            with pytest.raises(InvalidArguments):
+                upstream.prepare(tool.name, {"body": value})
 
 
 async def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
