@@ -279,6 +279,29 @@ def offered_by(toolset: Toolset) -> Sequence[str]:
     return toolset.offered if isinstance(toolset, Filtered) else [tool.name for tool in toolset.tools]
 
 
+@runtime_checkable
+class Annotating(Protocol):
+    """A toolset whose source says of each tool what it does (`readOnlyHint` and so on), and may be wrong or lie."""
+
+    def annotations(self, tool: str) -> Mapping[str, Any]:
+        """Raises `UnknownTool`."""
+        ...
+
+
+@runtime_checkable
+class Addressing(Protocol):
+    """A toolset whose source says itself where calls go."""
+
+    @property
+    def servers(self) -> Sequence[str]:
+        """Of the source as a whole, as it writes them."""
+        ...
+
+    def servers_of(self, tool: str) -> Sequence[str]:
+        """Of one tool: those of the source unless it names others. Raises `UnknownTool`."""
+        ...
+
+
 class Upstream(Protocol):
     """One open connection to an upstream. Opened by `proxy.connections`, which also closes it."""
 

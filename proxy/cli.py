@@ -38,6 +38,7 @@ COMMANDS = (
     CommandEntry("serve", "serve", "serve the MCP endpoint over HTTP"),
     CommandEntry("mcp", "stdio", "serve MCP over stdio, for clients that start their servers"),
     CommandEntry("validate", "validate", "check config files: every error with file, line and remedy"),
+    CommandEntry("lock", "lock", "review what tools have become, and write executor.lock; --check for CI"),
     CommandEntry("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
     CommandEntry("tools", "tools", "list, search and describe the tools that the config gives agents"),
     CommandEntry("call", "call", "call one tool under the same policies as agents"),

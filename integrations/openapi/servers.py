@@ -49,6 +49,14 @@ class ApiServer:
             if not (values.get(name) or (name in self.variables and self.variables[name].default))
         ]
 
+    def as_text(self) -> str:
+        """What the document says of it, with all values of its variables."""
+        values = [
+            f"{name}: {', '.join(dict.fromkeys((known.default, *known.choices)))}"
+            for name, known in sorted(self.variables.items())
+        ]
+        return f"{self.declared} ({'; '.join(values)})" if values else self.declared
+
     def origins(self) -> Iterator[str]:
         """The origins this server can have with declared values (defaults and enum members)."""
         options = [

@@ -15,7 +15,7 @@ from integrations.openapi.binding import OperationBinding, bind_operation, key_p
 from integrations.openapi.doc import Doc
 from integrations.openapi.paths import PathTable
 from integrations.openapi.schema import Closure, close_binding, whole
-from integrations.openapi.servers import all_origins
+from integrations.openapi.servers import all_origins, bind_servers
 from integrations.openapi.wire_names import SuppliedNames
 from integrations.patterns import name_filter, none_left
 
@@ -79,6 +79,14 @@ class OpenApiToolset:
     def origins(self) -> frozenset[str]:
         """Every origin that calls go to where the config names no `base_url`."""
         return all_origins(self._doc, self._source_url)
+
+    @property
+    def servers(self) -> Sequence[str]:
+        return tuple(one.as_text() for one in bind_servers(self._doc.root, {}, {}, self._source_url))
+
+    def servers_of(self, tool: str) -> Sequence[str]:
+        """Raises `UnknownTool`."""
+        return tuple(one.as_text() for one in self.binding(tool).servers)
 
     @cached_property
     def paths(self) -> PathTable:

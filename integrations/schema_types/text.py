@@ -33,10 +33,11 @@ def visible(text: str) -> str:
     """
     if _ORDINARY.match(text):
         return text
-    return "".join(f"\\u{{{ord(c):X}}}" if _is_hidden(c) else c for c in text)
+    return "".join(f"\\u{{{ord(c):X}}}" if is_hidden(c) else c for c in text)
 
 
-def _is_hidden(character: str) -> bool:
+def is_hidden(character: str) -> bool:
+    """Whether nobody sees it, or it changes how the text around it reads. Line ends and tabs are hidden too."""
     return ord(character) in _BLANK or unicodedata.category(character) in _HIDDEN_CATEGORIES
 
 
@@ -65,7 +66,7 @@ def _escaped(character: str) -> str:
     if (
         character == "`"
         or character == "\x7f"
-        or (character > "\x7e" and _is_hidden(character))
+        or (character > "\x7e" and is_hidden(character))
         or character < " "
     ):
         return f"\\u{{{ord(character):X}}}"

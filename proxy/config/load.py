@@ -23,7 +23,7 @@ from proxy.config.fallbacks import fallback_auth
 from proxy.config.footprint import config_files
 from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
 from proxy.config.merge import Merged, merge
-from proxy.config.model import Config
+from proxy.config.model import LOCK_NAME, Config
 from proxy.config.nodes import Path, SourceNode, show_path
 from proxy.config.packs import PackUse
 from proxy.config.parse import Parsed, parse
@@ -72,6 +72,13 @@ class LoadedConfig:
     def effective(self) -> dict[str, Any] | None:
         """The canonical effective config that `sha256` is of: references only, paths as they are written."""
         return effective(self.view.config) if self.config is not None and self.view is not None else None
+
+    @property
+    def lock_path(self) -> FilePath:
+        """Where the lock is or would be: beside the file with the `lock` section, else beside the first file."""
+        if self.config is not None and self.config.lock is not None:
+            return FilePath(self.config.lock.file)
+        return (*self.directories, FilePath.cwd())[0] / LOCK_NAME
 
     @property
     def directories(self) -> tuple[FilePath, ...]:
@@ -299,6 +306,11 @@ def with_absolute_paths(data: dict[str, Any], root: SourceNode) -> dict[str, Any
         node = root.child("state")
         assert node is not None
         out["state"] = {**state, "path": _absolute_path(node, state["path"])}
+    lock = out.get("lock")
+    if isinstance(lock, dict) and "file" not in lock:
+        node = root.child("lock")
+        assert node is not None
+        out["lock"] = {**lock, "file": _absolute_path(node, LOCK_NAME)}
     return out
 
 

@@ -41,6 +41,7 @@ from proxy.config.packs import PolicyEntry
 
 KIB = 1024
 MIB = 1024 * KIB
+LOCK_NAME: Final = "executor.lock"
 Hardening = Literal[
     "no_new_privs", "dumpable", "descriptors", "rlimits", "user", "parent_death", "seccomp", "network"
 ]
@@ -50,6 +51,7 @@ OnStoreFailure = Literal["allow", "deny"]
 LimitResponse = Literal["http_429", "tool_error"]
 StateBackend = Literal["memory", "sqlite", "redis"]
 ShownArguments = Literal["none", "digest", "redacted", "full"]
+LockMode = Literal["enforce", "warn", "off"]
 EngineReuse = Literal["never", "workspace"]
 ElicitationMode = Literal["model", "browser", "native"]
 ELICITATION_MODES: Final[tuple[ElicitationMode, ...]] = get_args(ElicitationMode)
@@ -270,8 +272,8 @@ class Telemetry(Model):
 class LockConfig(Model):
     """Tool definitions must match the reviewed ones."""
 
-    file: Text = "executor.lock"
-    mode: Literal["enforce", "warn", "off"] = "enforce"
+    file: Text = LOCK_NAME
+    mode: LockMode = "enforce"
 
 
 class Api(Model):

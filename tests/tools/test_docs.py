@@ -47,10 +47,11 @@ def mentions(file: Path, number: str) -> bool:
 
 @pytest.mark.parametrize("file", DECISIONS, ids=lambda file: file.stem)
 def test_a_decision_is_numbered_dated_and_has_a_status(file: Path) -> None:
-    number = DECISIONS.index(file) + 1
+    """Numbers are given out before the work is done, so there may be gaps; none is given twice."""
+    number = file.name[:4]
     text = file.read_text(encoding="utf-8")
-    assert file.name.startswith(f"{number:04}-")
-    assert text.startswith(f"# {number:04}: ")
+    assert [one.name[:4] for one in DECISIONS].count(number) == 1
+    assert text.startswith(f"# {number}: ")
     assert STATUS.search(text)
 
 

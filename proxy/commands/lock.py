@@ -1,0 +1,256 @@
+"""`executor lock`: ask every source what it offers, show what changed since the last review, write it down.
+
+`--check` is for CI: it writes nothing, and its exit code is the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from integrations.base import JsonObject, Toolset
+from proxy.app.offers import Offers, ask_sources
+from proxy.commands.common import (
+    EXIT_CANNOT_RUN,
+    EXIT_CONFIG,
+    EXIT_FOUND,
+    EXIT_OK,
+    CannotRun,
+    add_config_option,
+    add_json_option,
+    cannot_run,
+    config_paths,
+    load_valid,
+    print_json,
+)
+from proxy.commands.terminal import painted
+from proxy.config import Config, LoadedConfig
+from proxy.lock.assign import assigned
+from proxy.lock.compare import DRIFT_KINDS, SourceDrift, compare
+from proxy.lock.definition import Offered, definition_of
+from proxy.lock.file import LockedSource, LockError, LockFile, read_lock, write_lock
+from proxy.lock.review import SourceReview, review
+
+EXIT_CODES = (
+    "Exit codes: 0 nothing changed, or it was written; 1 --check found changes, or they were not accepted; "
+    "2 could not run, or a source could not be reached; 78 invalid config."
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "lock",
+        help="review what tools have become since the last review, and write executor.lock",
+        description="Lists the tools of every connection, shows what changed since executor.lock was written, and "
+        "writes it anew when you accept. At run time `lock: {mode: enforce}` holds back what differs from the file.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything changed (CI)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only this integration; repeatable"
+    )
+    parser.add_argument(
+        "--no-launch", action="store_true", help="start no local MCP server: listing its tools runs its code"
+    )
+    parser.add_argument("--yes", action="store_true", help="write without asking")
+    add_config_option(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        if args.json and not args.check:
+            raise CannotRun("--json goes with --check: whoever accepts changes has to read them")
+        loaded = load_valid(config_paths(args.config), secrets=False)
+        if loaded is None:
+            return EXIT_CONFIG
+        lock = _lock_of(loaded.lock_path, args.check)
+        _check_names(args.only, loaded)
+        offers = asyncio.run(ask_sources(loaded, os.environ, args.only, launch=not args.no_launch))
+        found = _found(loaded, lock, offers, args.only)
+        return _print_json(found) if args.json else _told(args, loaded, found)
+    except CannotRun as error:
+        return cannot_run(error)
+
+
+def _lock_of(path: Path, checking: bool) -> LockFile:
+    try:
+        return read_lock(path)
+    except LockError as error:
+        if error.missing and not checking:
+            return LockFile()
+        if error.missing:
+            raise CannotRun(str(error)) from None
+        raise CannotRun(f"{path}:{error.line}: {error}") from None
+
+
+def _check_names(only: Sequence[str], loaded: LoadedConfig) -> None:
+    assert loaded.config is not None
+    for name in only:
+        if name not in loaded.config.integrations:
+            known = ", ".join(loaded.config.integrations) or "none"
+            raise CannotRun(f"--only {name}: no such integration; there are: {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class LockReport:
+    """What the sources say now: the lock as it would be written, and what a reviewer has to see of it."""
+
+    path: Path
+    before: LockFile
+    after: LockFile
+    reviews: tuple[SourceReview, ...]
+    dropped: tuple[str, ...]
+    offers: Offers
+    integrations: int
+
+    @property
+    def differs(self) -> bool:
+        return self.before != self.after
+
+
+def _found(loaded: LoadedConfig, lock: LockFile, offers: Offers, only: Sequence[str]) -> LockReport:
+    assert loaded.config is not None
+    sources: dict[str, LockedSource] = {}
+    names = {prefix.partition(".")[0] for prefix in loaded.config.connections}
+    asked = {prefix.partition(".")[0] for prefix in offers.tools}
+    for name in sorted(names):
+        sources |= _sources(loaded.config, lock, offers, name) if name in asked else lock.belonging_to(name)
+    dropped = [key for key in lock.sources if key.partition(".")[0] not in names and not only]
+    if only:
+        others = {key: one for key, one in lock.sources.items() if key.partition(".")[0] not in only}
+        sources |= others
+    after = LockFile(dict(sorted(sources.items())))
+    reviews = tuple(_reviews(lock, after, offers))
+    return LockReport(loaded.lock_path, lock, after, reviews, tuple(dropped), offers, len(names))
+
+
+def _sources(config: Config, lock: LockFile, offers: Offers, name: str) -> dict[str, LockedSource]:
+    own = [prefix for prefix in config.connections if prefix.partition(".")[0] == name]
+    offered = {prefix: offers.tools[prefix] for prefix in own if prefix in offers.tools}
+    return assigned(lock, name, offered, frozenset(own) - offered.keys())
+
+
+def _reviews(lock: LockFile, after: LockFile, offers: Offers) -> Iterator[SourceReview]:
+    """One for each key that changed. Connections that share a key are shown once."""
+    shown: set[str] = set()
+    for prefix in offers.tools:
+        key = after.key_of(prefix)
+        if key in shown:
+            continue
+        shown.add(key)
+        drift = compare(lock.of(prefix), offers.tools[prefix])
+        if drift or lock.sources.get(key) is None:
+            yield _review(key, drift, offers.tools[prefix], offers.toolsets[prefix])
+
+
+def _review(key: str, drift: SourceDrift, offered: Offered, toolset: Toolset) -> SourceReview:
+    by_name = {tool.name: tool for tool in reversed(toolset.tools)}
+
+    def now(name: str) -> JsonObject | None:
+        return definition_of(toolset, by_name[name]) if name in offered.tools else None
+
+    return review(key, drift, now, lambda name: None)
+
+
+def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> int:
+    for line in _lines(found):
+        print(_coloured(line))
+    if args.check:
+        return _checked(found)
+    if not found.differs:
+        print(f"{_name(found.path)} is up to date: {_count(found.after)}")
+        return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
+    print(_summary(found, "changes"))
+    if not (args.yes or _confirmed(found.path)):
+        return EXIT_FOUND
+    _write(found)
+    print(f"wrote {_name(found.path)}: {_count(found.after)}")
+    if loaded.config is not None and loaded.config.lock is None:
+        print("note: the config has no `lock`, so nothing is held back; add `lock: {mode: enforce}`")
+    return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
+
+
+def _lines(found: LockReport) -> Iterator[str]:
+    for one in found.reviews:
+        yield from one.lines()
+    for key in found.dropped:
+        yield f"{key}\n  - no longer in the config"
+    for prefix, why in found.offers.unreached.items():
+        yield f"{prefix}: not reached, what was reviewed of it stays: {why}"
+    for prefix, why in found.offers.skipped.items():
+        yield f"{prefix}: not asked, {why}"
+
+
+def _coloured(line: str) -> str:
+    return painted(line, "bad", sys.stdout) if line.lstrip().startswith("! ") else line
+
+
+def _checked(found: LockReport) -> int:
+    print(_summary(found, "drift") if found.differs else f"no drift: {_count(found.after)}")
+    if found.differs:
+        return EXIT_FOUND
+    return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
+
+
+def _summary(found: LockReport, word: str) -> str:
+    """`drift: 1 changed, 1 new, 0 gone in 1 of 5 integrations`."""
+    kinds = [drift.kind for one in found.reviews for drift in one.drift.tools.values()]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in DRIFT_KINDS)
+    touched = {one.key.partition(".")[0] for one in found.reviews}
+    said = f"{word}: {counts} in {len(touched)} of {found.integrations} integrations"
+    gone = f", {len(found.dropped)} no longer in the config" if found.dropped else ""
+    odd = sum(bool(tool.warnings) for one in found.reviews for tool in one.tools)
+    return f"{said}{gone}{f'; look twice at {odd} of them (!)' if odd else ''}"
+
+
+def _count(lock: LockFile) -> str:
+    tools = sum(len(one.tools) for one in lock.sources.values())
+    return f"{tools} tools of {len(lock.sources)} sources"
+
+
+def _name(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _confirmed(path: Path) -> bool:
+    if not sys.stdin.isatty():
+        print(
+            f"{_name(path)} is not written: there is no terminal to ask; accept with --yes", file=sys.stderr
+        )
+        return False
+    print(f"Write {_name(path)}? [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    print(f"{_name(path)} stays as it is")
+    return False
+
+
+def _write(found: LockReport) -> None:
+    try:
+        write_lock(found.path, found.after)
+    except OSError as error:
+        raise CannotRun(f"{found.path}: {error.strerror or error}") from None
+
+
+def _print_json(found: LockReport) -> int:
+    offers = found.offers
+    print_json(
+        {
+            "format_version": "1",
+            "drift": found.differs,
+            "sources": [one.as_json() for one in found.reviews],
+            "no_longer_in_config": list(found.dropped),
+            "unreached": dict(offers.unreached),
+            "not_asked": dict(offers.skipped),
+        }
+    )
+    if found.differs:
+        return EXIT_FOUND
+    return EXIT_CANNOT_RUN if offers.unreached else EXIT_OK
