@@ -39,6 +39,8 @@ COMMANDS = (
     CommandEntry("mcp", "stdio", "serve MCP over stdio, for clients that start their servers"),
     CommandEntry("validate", "validate", "check config files: every error with file, line and remedy"),
     CommandEntry("lock", "lock", "review what tools have become, and write executor.lock; --check for CI"),
+    CommandEntry("init", "init", "write a first executor.yaml, or add an integration to it"),
+    CommandEntry("import", "import_config", "make an executor.yaml of another program's config"),
     CommandEntry("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
     CommandEntry("tools", "tools", "list, search and describe the tools that the config gives agents"),
     CommandEntry("call", "call", "call one tool under the same policies as agents"),
