@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from integrations.logs import with_fields
 from integrations.sources import MAX_SOURCE_BYTES
 
 log = logging.getLogger("executor.files")
@@ -250,8 +249,9 @@ class FileReader:
                 self._start_thread(None)
             count = len(self._stuck)
         most = self.limits.max_stuck
-        detail = "it does not answer: its thread is given up"
-        log.error("file_stuck", extra=with_fields(path=str(path), stuck=count, most=most, detail=detail))
+        log.error(
+            "a file does not answer path=%s: its thread is given up (%d of at most %d)", path, count, most
+        )
         self._tell("stuck", count)
         return True
 
@@ -318,7 +318,7 @@ class FileReader:
             del self._stuck[path]
             count = len(self._stuck)
             reading.finished.set()
-        log.info("file_answers_again", extra=with_fields(path=str(path), stuck=count))
+        log.warning("a file answers again path=%s", path)
         self._tell(None, count)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         McpLimits,
         McpServer,
         RemoteServer,
+        TokenHeaders,
         credential_headers,
     )
     from integrations.mcp.session import Shared
@@ -31,6 +32,7 @@ _HOMES = {
     "RemoteServer": "servers",
     "McpServer": "servers",
     "Shared": "session",
+    "TokenHeaders": "servers",
     "credential_headers": "servers",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "McpUpstream",
     "RemoteServer",
     "Shared",
+    "TokenHeaders",
     "credential_headers",
 ]
 

@@ -93,6 +93,7 @@ class McpLimits:
     grace_seconds: float = 2.0
     parallel_calls: int = 64
     waiting_calls: int = 256
+    tenant_sessions: int = 256
     message_bytes: int = 10 * 1024 * 1024
     stray_lines: int = 1000
     messages_per_second: int = 5000

@@ -18,7 +18,6 @@ import anyio
 
 from integrations.base import JsonObject, SourceError
 from integrations.conversation import OnElicit
-from integrations.logs import with_fields
 from integrations.mcp.child import StderrTail
 from integrations.mcp.errors import McpError, find_error, status_of
 from integrations.mcp.redact import Redactor
@@ -31,6 +30,7 @@ log = logging.getLogger("executor.mcp")
 _STABLE_SECONDS = 30.0
 _MAX_REFUSALS = 3
 _TOO_MANY_REQUESTS = 429
+_SHORTEST_LOOK_SECONDS = 0.05
 _ABOUT_CALL_OR_SESSION = frozenset({"http", "protocol", "unauthorized", "forbidden"})
 
 
@@ -87,7 +87,11 @@ class Backoff:
 
 
 class SessionSupervisor:
-    """See the module docstring. `changed` is called when status or toolset was replaced; it must not block."""
+    """See the module docstring. `changed` is called when status or toolset was replaced; it must not block.
+
+    `idles`: a remote server's session ends too when nobody has used it for a while. `ends`: the task ends then, and
+    after a failure that no call waits for: whoever wants another session makes another supervisor.
+    """
 
     def __init__(
         self,
@@ -101,8 +105,12 @@ class SessionSupervisor:
         shared: Shared,
         limits: McpLimits,
         tokens: TokenHeaders | None = None,
+        idles: bool = False,
+        ends: bool = False,
     ) -> None:
         self._server = server
+        self._idles = idles or isinstance(server, LocalServer)
+        self._ends = ends
         self._tokens = tokens
         self._name = name
         self.tool_cache = ToolCache(name, make, limits)
@@ -202,6 +210,22 @@ class SessionSupervisor:
         self.tool_cache.refresh_soon()
         self._wake.set()
 
+    def list_again(self) -> None:
+        """List the tools when it is time to, on a session that is opened for that if there is none."""
+        idle = self._session is None and self._attempt.settled
+        if idle and self.tool_cache.listed and self.tool_cache.due_in() <= 0:
+            self._request_attempt()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a call is under way, or waits."""
+        return self._calls > 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the task has ended."""
+        return self._closed or self._stopping
+
     def signed_in(self) -> None:
         """Somebody has signed in, or out: what was tried without a token is tried again at once."""
         if self._session is None or self._session.error is not None:
@@ -234,7 +258,9 @@ class SessionSupervisor:
         try:
             while not self._stopping:
                 pause = await self._connect_once()
-                await self._sleep(pause)
+                await self._sleep(0.0 if self._ends and pause is None else pause)
+                if self._ends and self._attempt.settled and not self._calls:
+                    return
         finally:
             self._closed = True
             self._session = None
@@ -323,7 +349,8 @@ class SessionSupervisor:
             self._attempt = ConnectAttempt()
 
     def _after_error(self, error: McpError, opened_at: float | None, status: JsonObject) -> float:
-        log.warning("mcp_ended", extra=with_fields(connection=self._name, reason=error.message))
+        level = logging.WARNING if error.kind == "session" else logging.INFO
+        log.log(level, "mcp connection ended name=%s reason=%s", self._name, error.message)
         if opened_at is None or not self.tool_cache.listed:
             self._negotiated.transport, self._negotiated.legacy = None, False
             pause = self._backoff.after_failure()
@@ -390,9 +417,12 @@ class SessionSupervisor:
             return
 
     def _idle_in(self) -> float:
-        """Seconds until a local server is stopped as idle; infinite for a remote one, or while a call is under way."""
-        if not isinstance(self._server, LocalServer) or self._calls:
+        """Seconds until the session ends as idle; infinite where that is not wanted."""
+        if not self._idles:
             return float("inf")
+        if self._calls:
+            # Nothing says when the last of them is over: to be looked at again.
+            return max(self._limits.idle_seconds, _SHORTEST_LOOK_SECONDS)
         return self._last_use + self._limits.idle_seconds - self._now()
 
     async def _probe(self, session: McpSession) -> None:
@@ -417,8 +447,9 @@ class SessionSupervisor:
             ):
                 session.error = session.error or error
                 return
-            reason = self._redactor.clean(error.message)
-            log.warning("mcp_tools_not_refreshed", extra=with_fields(connection=self._name, reason=reason))
+            log.warning(
+                "mcp tools not refreshed name=%s reason=%s", self._name, self._redactor.clean(error.message)
+            )
             self.tool_cache.schedule(None)
 
     # ---- Parts ----------------------------------------------------------------------------------------------------
@@ -436,8 +467,9 @@ class SessionSupervisor:
         """The reason why a session ended, without secrets."""
         found = find_error(error)
         if found is None:
-            fields = with_fields(connection=self._name, error=type(error).__name__)
-            log.warning("mcp_session_broke", extra=fields, exc_info=error)
+            log.warning(
+                "mcp session broke name=%s error=%s", self._name, type(error).__name__, exc_info=error
+            )
             found = McpError("closed", "the session broke", sent=True)
         message = self._redactor.clean(found.message)
         return McpError(found.kind, message, sent=found.sent, status=found.status, challenge=found.challenge)
@@ -453,8 +485,7 @@ class SessionSupervisor:
 
     def _on_log(self, level: str, data: Any) -> None:
         if log.isEnabledFor(logging.DEBUG):
-            text = self._redactor.clean(str(data))
-            log.debug("mcp_log", extra=with_fields(connection=self._name, level_there=level, detail=text))
+            log.debug("mcp log name=%s level=%s: %s", self._name, level, self._redactor.clean(str(data)))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -4,6 +4,9 @@ Who owns what: `start(keep)` has the caller keep one task running, the superviso
 sessions. `aclose()` cancels it and waits until the session is closed and the process group of a local server is dead.
 Cancelling the task does the same. Calls run in the tasks of their callers.
 
+With `tenants` that first session only lists the tools, which everybody shares; each tenant's calls go over a session
+of its own, which the first of them opens (`tenants`).
+
 Arguments are checked against the tool's input schema before anything is sent. The schema comes from the server:
 `integrations.validator` makes sure that the check ends soon and fetches nothing, and what it cannot judge is sent.
 """
@@ -11,32 +14,23 @@ Arguments are checked against the tool's input schema before anything is sent. T
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from integrations.base import Credential, Failure, InvalidArguments, JsonObject, PreparedCall, Problem, Result
-from integrations.conversation import SILENT, Conversation, InputNeeded, OnElicit
-from integrations.mcp.elicitation import ElicitationRouter
+from integrations.conversation import SILENT, Conversation, InputNeeded
 from integrations.mcp.errors import McpError
-from integrations.mcp.request import send_request
 from integrations.mcp.servers import ChildSlots, McpLimits, McpServer, ResolveValues, TokenHeaders
-from integrations.mcp.session import McpSession, Shared
+from integrations.mcp.session import Shared
+from integrations.mcp.session_calls import SessionCalls, UpstreamParts
 from integrations.mcp.supervisor import SessionSupervisor
-from integrations.mcp.toolset import McpToolset, Offer, RequestPlan, make_toolset
+from integrations.mcp.tenants import KeepRunning, TenantSessions, TenantTokens
+from integrations.mcp.toolset import McpToolset, Offer, make_toolset
 from integrations.validator import schema_errors
 from integrations.value_errors import problem_of
 
 # A child process gets `grace_seconds` twice and is then killed; nothing else takes long.
 _CLOSE_SECONDS = 15.0
 _MAX_PROBLEMS = 20
-# JSON-RPC errors that are about the server and not about the arguments: "internal error", and the server's own range.
-_SERVER_ERRORS = frozenset({-32603, *range(-32099, -31999)})
-# The statuses that mean our session, whatever the words (the specification, and its neighbour).
-_NO_SESSION = frozenset({404, 410})
-
-
-KeepRunning = Callable[[Callable[[], Coroutine[Any, Any, None]]], asyncio.Task[None]]
-"""Runs work in a task of its own until that is cancelled; work that fails is run again."""
 
 
 def _no_values() -> Mapping[str, str]:
@@ -55,7 +49,7 @@ class McpUpstream:
     must neither block nor raise. `tokens` are asked before each request to a remote server. `asks`: servers may ask
     the user something. Then a question goes to the `Conversation` of its call, and is refused where nobody can be
     asked. Without `asks` the capability is not declared and every question is refused. Sampling and roots are always
-    refused.
+    refused. `tenants` gives the tokens of each tenant's own session; `tokens` are then for listing the tools.
     """
 
     def __init__(
@@ -72,31 +66,23 @@ class McpUpstream:
         shared: Shared | None = None,
         limits: McpLimits | None = None,
         tokens: TokenHeaders | None = None,
+        tenants: TenantTokens | None = None,
     ) -> None:
-        self._server = server
         self._name = name
         self._enabled = enabled
-        self._limits = limits or McpLimits()
-        self._call_limiter = _CallLimiter(self._limits.parallel_calls, self._limits.waiting_calls)
-        self._elicitations = ElicitationRouter()
-        self._own_sessions: set[str] = set()
         self._task: asyncio.Task[None] | None = None
-        ask: OnElicit | None = self._elicitations.ask if asks else None
 
         def make(offer: Offer) -> McpToolset:
             return make_toolset(offer, include, exclude)
 
-        self._supervisor = SessionSupervisor(
-            server,
-            name=name,
-            make=make,
-            resolve=resolve,
-            changed=changed,
-            elicit=ask,
-            shared=shared or Shared(ChildSlots()),
-            limits=self._limits,
-            tokens=tokens,
-        )
+        shared, limits = shared or Shared(ChildSlots()), limits or McpLimits()
+        parts = UpstreamParts(server, name, make, resolve, asks, shared, limits)
+        self._lead = SessionCalls(parts, tokens, changed, idles=tenants is not None)
+        self._tenants = TenantSessions(parts, tenants) if tenants is not None else None
+
+    @property
+    def _supervisor(self) -> SessionSupervisor:
+        return self._lead.supervisor
 
     @property
     def toolset(self) -> McpToolset:
@@ -120,6 +106,8 @@ class McpUpstream:
         """Begin to connect. The supervisor is kept running until `aclose`. Call this once only."""
         if self._enabled:
             self._task = keep(self._supervisor.run)
+            if self._tenants is not None:
+                self._tenants.start(keep)
 
     async def settled(self, timeout_seconds: float) -> bool:
         """Wait for the outcome of the attempt to connect that is under way. False when it takes longer."""
@@ -135,12 +123,16 @@ class McpUpstream:
     def signed_in(self) -> None:
         """Somebody has signed in, or out."""
         self._supervisor.signed_in()
+        if self._tenants is not None:
+            self._tenants.signed_in()
 
     def refresh(self) -> None:
         """List the tools again soon, in the background."""
         self._supervisor.refresh()
 
     async def aclose(self) -> None:
+        if self._tenants is not None:
+            await self._tenants.aclose(_CLOSE_SECONDS)
         task, self._task = self._task, None
         if task is not None:
             self._supervisor.stop()
@@ -176,113 +168,18 @@ class McpUpstream:
         """
         if not self._enabled:
             return Failure("connection_not_ready", f"{self._name} is disabled")
-        if self._call_limiter.full:
-            return McpError("busy", f"too many calls of {self._name} wait already").as_failure(
+        calls = self._calls_of(call.tenant)
+        if calls is None:
+            return McpError("busy", f"too many sessions of {self._name} are in use").as_failure(
                 idempotent=True
             )
-        state = _CallState()
-        seconds = min(timeout_seconds, self._server.timeout_seconds)
-        # A call that waits for a session already keeps the server from being stopped as idle.
-        self._supervisor.call_started()
-        try:
-            async with asyncio.timeout(seconds) as limit, self._call_limiter:
-                with self._elicitations.call(conversation, limit):
-                    return await self._send(call, conversation, state)
-        except TimeoutError:
-            if state.session is not None:
-                self._supervisor.request_probe()
-            return self._timed_out(call, state, seconds)
-        finally:
-            self._supervisor.call_ended(answered=state.answered)
+        return await calls.converse(call, timeout_seconds, conversation)
 
-    async def _send(
-        self, call: PreparedCall, conversation: Conversation, state: _CallState
-    ) -> Result | InputNeeded:
-        """Send. If the connection is lost, send once more on a new one, unless that could run a call twice."""
-        plan: RequestPlan = call.plan
-        safe = call.tool.idempotent or call.tool.risk == "read"
-        for last in (False, True):
-            session = await self._supervisor.session()
-            if isinstance(session, McpError):
-                return self._not_ready(session)
-            state.session = session
-            try:
-                result = await send_request(
-                    session, plan, call.arguments, conversation, self._limits.input_rounds
-                )
-            except McpError as error:
-                if (
-                    error.kind == "session"
-                    and error.status not in _NO_SESSION
-                    and (last or plan.name in self._own_sessions)
-                ):
-                    # To this tool a new session is as unknown as the old one: it means a session of its own.
-                    self._own_sessions.add(plan.name)
-                    self._supervisor.request_probe()
-                    return error.as_failure(idempotent=safe)
-                self._supervisor.report_error(session, error)
-                state.session = None
-                if last or not error.reconnectable or (error.sent and not safe):
-                    return error.as_failure(idempotent=safe)
-            else:
-                state.answered = True
-                refused = isinstance(result, Failure) and result.details.get("code") in _SERVER_ERRORS
-                self._supervisor.call_settled(session, refused=refused)
-                if isinstance(result, Failure) and result.code == "mcp_tool_unknown":
-                    self._supervisor.refresh()
-                return result
-        raise AssertionError("the second round always returns")
-
-    def _not_ready(self, error: McpError) -> Failure:
-        """The server was reached before, because its tools are known, but cannot be reached now. Nothing was sent."""
-        failure = error.as_failure(idempotent=True)
-        return Failure(
-            failure.code,
-            f"{self._name}: {failure.message}",
-            failure.retryable,
-            failure.status,
-            {"sent": False},
-        )
-
-    def _timed_out(self, call: PreparedCall, state: _CallState, seconds: float) -> Failure:
-        safe = call.tool.idempotent or call.tool.risk == "read"
-        message = f"the MCP server did not answer within {seconds:g} seconds"
-        return McpError("timeout", message, sent=state.session is not None).as_failure(idempotent=safe)
-
-
-class _CallState:
-    """How far a call got: the session on which its request is under way, if any, and whether it was answered."""
-
-    __slots__ = ("answered", "session")
-
-    def __init__(self) -> None:
-        self.session: McpSession | None = None
-        self.answered = False
-
-
-class _CallLimiter:
-    """Limits the number of calls under way, and of those that wait for their turn."""
-
-    def __init__(self, parallel: int, waiting: int) -> None:
-        self._turns = asyncio.Semaphore(parallel)
-        self._maximum = parallel + waiting
-        self._inside = 0
-
-    @property
-    def full(self) -> bool:
-        return self._inside >= self._maximum
-
-    async def __aenter__(self) -> None:
-        self._inside += 1
-        try:
-            await self._turns.acquire()
-        except BaseException:
-            self._inside -= 1
-            raise
-
-    async def __aexit__(self, *error: Any) -> None:
-        self._inside -= 1
-        self._turns.release()
+    def _calls_of(self, tenant: str) -> SessionCalls | None:
+        if self._tenants is None or not tenant:
+            return self._lead
+        self._lead.supervisor.list_again()
+        return self._tenants.of(tenant)
 
 
 def check_arguments(schema: JsonObject, arguments: JsonObject) -> None:

@@ -46,7 +46,6 @@ class Auditing:
         self._stdout = stdout
         self._scrubber = Scrubber()
         self._config = Audit()
-        self._rejected = False
         self._trail: AuditTrail | None = None
         self._next: tuple[Audit, AuditTrail | None] | None = None
 
@@ -99,7 +98,7 @@ class Auditing:
             report.code is None,
             report.code,
             report.milliseconds,
-            self.shown(report),
+            self._shown(report),
             _decision(report),
             report.definition,
             report.result_bytes,
@@ -121,9 +120,8 @@ class Auditing:
         self._record(event)
 
     def reloaded(self, outcome: ReloadOutcome) -> None:
-        """Every outcome but the watcher's that changed nothing. Going back to what runs, after a rejection, did."""
-        recovered, self._rejected = self._rejected, outcome.result == "rejected"
-        if outcome.result == "unchanged" and outcome.trigger == "watch" and not recovered:
+        """Every outcome but the watcher's that changed nothing."""
+        if outcome.result == "unchanged" and outcome.trigger == "watch":
             return
         wrong = [one_line(one) for one in outcome.diagnostics if one.severity == "error"][:_ERRORS_SHOWN]
         errors = tuple([outcome.error, *wrong] if outcome.error else wrong)
@@ -132,10 +130,8 @@ class Auditing:
     def not_admitted(self, status: int, message: str, peer: str, workspace: str | None) -> None:
         self._record(AuthFailureEvent(status, message[:_MESSAGE_LENGTH], peer, workspace))
 
-    def shown(self, report: CallReport) -> JsonObject:
-        """The arguments of a call as `audit.arguments` wants them, whether or not lines are written.
-
-        Secrets of the connection are cut out even where the config wants arguments in full (T27)."""
+    def _shown(self, report: CallReport) -> JsonObject:
+        """Secrets of the connection are cut out even where the config wants arguments in full (T27)."""
         arguments = report.arguments
         if arguments is not None and self._config.arguments in ("redacted", "full"):
             arguments = self._scrubber.clean(arguments, self._secrets(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from integrations.base import Toolset, Upstream
 from integrations.openapi import OpenApiUpstream
@@ -20,6 +21,8 @@ from proxy.connections import OpenConnection, Opened
 from proxy.connections.sources import LoadedSource
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, IntegrationDefault, Workspace
+
+SIGN_IN_FIRST: Final = "its tools appear once somebody signs in: any call to it asks for that"
 
 
 def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Generation:
@@ -67,7 +70,7 @@ def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
         status=status["status"],
         toolset=_shown(connection.upstream, source) if ready and source else None,
         index=source.index if ready and source else None,
-        error=status.get("error"),
+        error=status.get("error") or (SIGN_IN_FIRST if connection.begins_with_sign_in else None),
     )
 
 

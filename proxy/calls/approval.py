@@ -38,7 +38,6 @@ class CallTrace:
     arguments: bytes | None = None
     arguments_digest: str | None = None
     definition: str | None = None
-    reads: bool = False
     started: float = field(default_factory=time.perf_counter)
 
 
@@ -46,7 +45,8 @@ class CallTrace:
 class Ready:
     """May be sent now. `repeatable`: sending it twice does no more than sending it once.
 
-    System tools have no `tool`. `suggest` is set where the path names none that the caller may know of: nothing is
+    System tools have no `tool`, and neither has a call of a connection whose tools are unknown until somebody signs in:
+    nothing but that is done then. `suggest` is set where the path names none that the caller may know of: nothing is
     sent then, and it says what may have been meant.
     """
 

@@ -172,6 +172,8 @@ class Calls:
         trace = ready.trace
         if trace.path == PAGINATE:
             return await self._paginated(trace, ready.args)
+        if ready.connection is not None and ready.tool is None:
+            return await self._sender.sign_in(trace, ready.connection, talk)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
             return self._sender.bounded(trace, await self._looked_up(ready), ())
         return await self._sender.send(ready, ready.tool, ready.connection, ready.prepared, talk)
@@ -214,7 +216,6 @@ def _report(trace: CallTrace, settlement: Settlement, seconds: float) -> CallRep
         arguments=trace.arguments,
         definition=trace.definition,
         result_bytes=len(settlement.body) or None,
-        reads=trace.reads,
     )
 
 

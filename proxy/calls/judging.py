@@ -42,7 +42,7 @@ class CallJudge:
     ) -> Ready | ApprovalNeeded | Settlement:
         """What may happen to the call. An exception that leaves here is a defect of this program."""
         if trace.path in PARAMETERS:
-            trace.address, trace.integration, trace.reads = trace.path, "system", True
+            trace.address, trace.integration = trace.path, "system"
             # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
             return Ready(trace, trace.path != PAGINATE or _reads(trace, args), args)
         principal, lease = trace.principal, trace.lease
@@ -55,15 +55,11 @@ class CallJudge:
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
             if found.connection is not None:
-                here = workspace.connections[found.connection]
-                return outcome.failed(
-                    outcome.not_ready(found.connection, here.status_for(principal), here.note)
-                )
+                return _without_tools(trace, args, workspace.connections[found.connection])
             return _unknown(trace, args, workspace, gate)
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
         trace.address, trace.integration = found.address, found.integration
-        trace.reads = found.definition.risk == "read"
         if not gate.visible(found):
             trace.decision = gate.hiding(found)
             blocked = _explained(trace)
@@ -163,6 +159,16 @@ def _unknown(trace: CallTrace, args: JsonObject, workspace: Workspace, gate: Gat
     """
     path, catalog, visible = trace.path, workspace.catalog, gate.visible
     return Ready(trace, True, args, suggest=lambda: catalog.suggestions(path, visible))
+
+
+def _without_tools(trace: CallTrace, args: JsonObject, here: OpenConnection) -> Ready | Settlement:
+    """The connection has no tools yet. Where a sign-in brings them, the caller can sign in now: nothing is sent."""
+    if here.begins_with_sign_in:
+        trace.integration = here.integration
+        return Ready(trace, True, args, connection=here)
+    principal = trace.principal
+    note = here.note_for(principal) or here.note
+    return outcome.failed(outcome.not_ready(here.prefix, here.status_for(principal), note))
 
 
 def _explained(trace: CallTrace) -> Failure | None:

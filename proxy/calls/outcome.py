@@ -89,6 +89,14 @@ def not_ready(connection: str, status: Mapping[str, Any], note: str | None = Non
     return Failure(code, message, not missing, details={"status": word})
 
 
+def tools_known_now(connection: str) -> Failure:
+    """The caller has signed in, and the execution began before the tools were known."""
+    message = (
+        f"You are signed in to `{connection}` now. Nothing was sent: run the code again, with its tools."
+    )
+    return Failure("connection_not_ready", message, True, details={"status": "connected", "sent": False})
+
+
 def ambiguous(path: str, addresses: Sequence[str]) -> Failure:
     message = f"`{path[:200]}` could mean {len(addresses)} tools. Use one of the full addresses in details.addresses."
     return Failure("tool_ambiguous", message, details={"addresses": list(addresses)})
@@ -182,7 +190,7 @@ class CallReport:
 
     `code` is None for a call that went well. `integration` is "system" for system tools, "" when nothing was found.
     `arguments` are the canonical bytes, once they are known; `definition` is the digest of the toolset that the tool is
-    from; `result_bytes` the size of the envelope. `reads`: the tool is known, and changes nothing.
+    from; `result_bytes` the size of the envelope.
     """
 
     context: CallContext
@@ -198,7 +206,6 @@ class CallReport:
     arguments: bytes | None = None
     definition: str | None = None
     result_bytes: int | None = None
-    reads: bool = False
 
 
 OnCall = Callable[[CallReport], None]

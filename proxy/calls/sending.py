@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from integrations.base import Failure, PreparedCall, Result
-from integrations.conversation import SILENT, InputNeeded
+from integrations.conversation import SILENT, Conversation, InputNeeded
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, write_value
 from proxy.calls import outcome
 from proxy.calls.approval import CallTrace, Ready, with_key
@@ -15,6 +16,9 @@ from proxy.calls.outcome import CallLimiter, CallSubject, PlainValue, Settlement
 from proxy.calls.scrub import Scrubber
 from proxy.catalog import CatalogTool
 from proxy.connections import OpenConnection
+
+# How long whoever has just signed in waits until the tools are listed.
+_LISTING_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,19 @@ class CallSender:
             return cleaner.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
         return self.bounded(trace, result, (*known, *connection.known_secrets(trace.principal)))
+
+    async def sign_in(
+        self, trace: CallTrace, connection: OpenConnection, talk: Talk | None
+    ) -> Settlement | InputNeeded:
+        """A call of a connection whose tools are not known before somebody has signed in."""
+        refused = await self.limited(trace, connection.integration, connection.prefix, trace.path)
+        if refused is not None:
+            return outcome.failed(refused)
+        conversation = Conversation(talk.party, reply=talk.reply) if talk is not None else SILENT
+        wanted = await connection.begin(conversation, trace.principal, _LISTING_SECONDS)
+        if isinstance(wanted, InputNeeded):
+            return wanted
+        return outcome.failed(wanted or outcome.tools_known_now(connection.prefix))
 
     async def limited(
         self, trace: CallTrace, integration: str, connection: str, address: str

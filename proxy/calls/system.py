@@ -155,7 +155,9 @@ class SystemTools:
         path, catalog = call.values["path"], call.workspace.catalog
         tool = catalog.find(path, call.visible, suggest=False)
         if isinstance(tool, Missing) and tool.connection is not None:
-            return not_ready(tool.connection, call.workspace.connections[tool.connection].status)
+            here = call.workspace.connections[tool.connection]
+            note = here.note_for(call.principal) or here.note
+            return not_ready(tool.connection, here.status_for(call.principal), note)
         if not isinstance(tool, CatalogTool) or not call.visible(tool):
             yield SEARCH_UNITS
             return not_found(path, catalog.suggestions(path, call.visible))
@@ -298,9 +300,11 @@ def _connection_rows(call: _SystemCall) -> list[JsonObject]:
     """Inventory with the status of this moment: a secret may have gone missing since the snapshot was made."""
     rows: list[JsonObject] = []
     for space in call.workspace.catalog.namespaces(call.visible):
-        live = call.workspace.connections[space["namespace"]].status_for(call.principal)
+        here = call.workspace.connections[space["namespace"]]
+        live = here.status_for(call.principal)
+        note = here.note_for(call.principal) if live["status"] == "needs_auth" else None
         kept = {key: space[key] for key in ("integration", "owner", "kind", "title", "toolCount")}
-        rows.append({"connection": space["namespace"], **kept, **live})
+        rows.append({"connection": space["namespace"], **kept, **live, **({"note": note} if note else {})})
     return rows
 
 

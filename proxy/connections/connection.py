@@ -10,6 +10,7 @@ from integrations.base import Credential, Failure, JsonObject, PreparedCall, Res
 from integrations.conversation import SILENT, Conversation, InputNeeded
 from proxy.config.secrets import SecretMissing
 from proxy.connections.oauth.access import OAuthAccess
+from proxy.connections.oauth.storage import TokenHolder
 from proxy.principal import Principal
 
 ResolveCredential = Callable[[], Credential]
@@ -25,6 +26,14 @@ class SessionUpstream(Protocol):
         self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
     ) -> Result | InputNeeded:
         """Like `Upstream.invoke`, with somebody who hears of progress and can be asked."""
+        ...
+
+    def signed_in(self) -> None:
+        """Somebody has signed in, or out."""
+        ...
+
+    async def settled(self, timeout_seconds: float) -> bool:
+        """Wait for the outcome of the attempt to connect that is under way."""
         ...
 
 
@@ -69,15 +78,59 @@ class OpenConnection:
         try:
             self.resolve()
             if self.session is not None:
-                return self.session.status
+                return self._session_status(self.session.status, principal)
             return self.oauth.status(principal) if self.oauth is not None else {"status": "connected"}
         except SecretMissing as missing:
             return {"status": "needs_secret", "error": str(missing)}
 
+    def _session_status(self, own: JsonObject, principal: Principal | None) -> JsonObject:
+        """Where each account signs in for itself, `own` is that of the session which lists the tools."""
+        oauth = self.oauth
+        if oauth is None or not oauth.per_user or own["status"] in ("failed", "disabled"):
+            return own
+        if principal is None or not oauth.required:
+            # Whoever has signed in is connected, once the tools are known.
+            return {"status": "connected"} if self.upstream is not None else own
+        account = oauth.status(principal)
+        return own if account["status"] == own["status"] == "needs_auth" else account
+
     @property
     def note(self) -> str | None:
         """What a person should know beside the status."""
-        return self.oauth.note if self.oauth is not None and self.failure is None else None
+        if self.oauth is None or self.failure is not None:
+            return None
+        return self.oauth.first_note if self._is_unlisted and self.oauth.per_user else self.oauth.note
+
+    def note_for(self, principal: Principal) -> str | None:
+        """The same for one caller."""
+        return self.oauth.note_for(principal) if self.oauth is not None and self.failure is None else None
+
+    @property
+    def _is_unlisted(self) -> bool:
+        """Whether its tools wait for a sign-in."""
+        return (
+            self.session is not None
+            and self.upstream is None
+            and self.session.status["status"] == "needs_auth"
+        )
+
+    @property
+    def begins_with_sign_in(self) -> bool:
+        """Whether whoever calls it can only sign in: then its tools will be known."""
+        return self._is_unlisted and self.failure is None and self.oauth is not None and self.oauth.asks
+
+    async def begin(
+        self, conversation: Conversation, principal: Principal, wait_seconds: float
+    ) -> InputNeeded | Failure | None:
+        """A call of a tool that is not known before somebody has signed in. None when the caller has: then the tools
+        have been asked for."""
+        assert self.oauth is not None
+        assert self.session is not None
+        wanted = await self.oauth.begin(conversation, principal)
+        if wanted is None:
+            self.session.signed_in()
+            await self.session.settled(wait_seconds)
+        return wanted
 
     @property
     def talks(self) -> bool:
@@ -110,8 +163,7 @@ class OpenConnection:
         if principal is not None:
             call = replace(call, tenant=principal.workspace_id)
         if self.session is not None:
-            result = await self.session.converse(call, seconds, conversation)
-            return result if self.oauth is None else self.oauth.explained(result, conversation, principal)
+            return await self._on_session(self.session, call, seconds, conversation, principal)
         if self.oauth is None:
             return await self.upstream.invoke(call, credential, seconds)
         upstream = self.upstream
@@ -120,6 +172,24 @@ class OpenConnection:
             return await upstream.invoke(call, whole, seconds)
 
         return await self.oauth.send(send, credential, conversation, principal)
+
+    async def _on_session(
+        self,
+        session: SessionUpstream,
+        call: PreparedCall,
+        seconds: float,
+        conversation: Conversation,
+        principal: Principal | None,
+    ) -> Result | InputNeeded:
+        if self.oauth is None:
+            return await session.converse(call, seconds, conversation)
+        per_user = self.oauth.per_user
+
+        async def send(holder: TokenHolder, conversation: Conversation) -> Result | InputNeeded:
+            own = replace(call, tenant=holder.tenant) if per_user else call
+            return await session.converse(own, seconds, conversation)
+
+        return await self.oauth.converse(send, conversation, principal)
 
     def _reason(self) -> str:
         status = self.status

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.catalog import build_index
 from proxy.connections.sources import LoadedSource, Source
 from proxy.tasks import TaskSupervisor
-from proxy.telemetry import Logger
 
 if TYPE_CHECKING:
     from integrations.mcp import McpUpstream
     from proxy.connections.oauth.tokens import ConnectionTokens
 
-log = Logger("connections")
+log = logging.getLogger("executor.connections")
 Changed = Callable[[], None]
+# How long a sign-in on another replica goes unnoticed while the tools of a server are unknown.
+_LOOK_SECONDS = 5.0
 
 
 class Holding(Protocol):
@@ -59,7 +61,7 @@ class DocumentHolding:
                 async with asyncio.timeout(limit_seconds if self._source.remote else None):
                     await self._source.load()
             except TimeoutError:
-                log.warning("source_slow", **self._source.named(), detail="serving begins without it")
+                log.warning("source is slow, going on without it url=%s", self._source.remote)
 
     def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         if not self._source.remote:
@@ -90,6 +92,7 @@ class McpHolding:
         self._name = name
         self._key = key
         self._started = False
+        self._looking: asyncio.Task[None] | None = None
         self._loaded = LoadedSource(key, error="not connected yet")
 
     @property
@@ -113,11 +116,26 @@ class McpHolding:
         await self.upstream.settled(limit_seconds)
 
     def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
-        """Nothing to do: the upstream's own task does it."""
+        """The upstream's own task does it; but nobody tells it of a sign-in on another replica."""
+        if self._tokens is not None and self._looking is None and not self.upstream.listed:
+            self._looking = tasks.keep("refresh", self._look, about=self._name)
+
+    async def _look(self) -> None:
+        """Until the tools are known: connect anew whenever somebody else has signed in."""
+        assert self._tokens is not None
+        known = await self._tokens.holders()
+        while not self.upstream.listed:
+            await asyncio.sleep(_LOOK_SECONDS)
+            before, known = known, await self._tokens.holders()
+            if set(known) - set(before):
+                self.upstream.signed_in()
 
     async def stop(self) -> None:
         if self._tokens is not None and self.upstream.signed_in in self._tokens.listeners:
             self._tokens.listeners.remove(self.upstream.signed_in)
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         await self.upstream.aclose()
 
 

@@ -29,8 +29,8 @@ from proxy.connections.mcp_servers import server_of, session_values
 from proxy.connections.oauth.access import with_token
 from proxy.connections.oauth.plan import oauth_plan
 from proxy.connections.oauth.registry import OAuthRegistry
-from proxy.connections.oauth.sessions import SessionToken
-from proxy.connections.oauth.storage import SHARED
+from proxy.connections.oauth.sessions import ListingToken, SessionToken
+from proxy.connections.oauth.storage import SHARED, TokenHolder
 from proxy.connections.oauth.tokens import ConnectionTokens
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
@@ -82,7 +82,7 @@ def plan_of(
 ) -> ConnectionPlan:
     """What this connection needs. `directories` are those of the config's files."""
     if isinstance(integration, OpenApi):
-        return _openapi_plan(prefix, connection, integration, dependencies, directories)
+        return _openapi_plan(connection, integration, dependencies, directories)
     if isinstance(integration, GraphQl):
         return _graphql_plan(prefix, connection, integration, dependencies)
     return _mcp_plan(prefix, connection, integration, dependencies)
@@ -152,11 +152,7 @@ def _resolving(
 
 
 def _openapi_plan(
-    prefix: str,
-    connection: Connection,
-    integration: OpenApi,
-    dependencies: Dependencies,
-    directories: Sequence[Path],
+    connection: Connection, integration: OpenApi, dependencies: Dependencies, directories: Sequence[Path]
 ) -> ConnectionPlan:
     spec = spec_source(integration)
     options = spec_options(integration, directories)
@@ -166,7 +162,7 @@ def _openapi_plan(
         load = openapi_load(
             spec, options, client_for(dependencies.http, integration, dependencies.resolver, key)
         )
-        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience, prefix))
+        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience))
 
     return ConnectionPlan(
         key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh
@@ -278,7 +274,7 @@ def _graphql_plan(
 
     def hold() -> Holding:
         return DocumentHolding(
-            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience, prefix)
+            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience)
         )
 
     return ConnectionPlan(key, hold, resolve)
@@ -306,7 +302,8 @@ def _matching(pattern: Path) -> list[Path]:
 def _mcp_plan(
     prefix: str, connection: Connection, integration: McpLocal | McpRemote, dependencies: Dependencies
 ) -> ConnectionPlan:
-    """One session per connection: its credential is part of it."""
+    """One session per connection, because its credential is part of it; where accounts sign in each for itself, one per
+    account, and one that lists the tools."""
     key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url)
     resolve = _resolving(connection, integration, dependencies)
 
@@ -326,8 +323,17 @@ def _mcp_plan(
             changed=dependencies.changed,
             asks=True,
             shared=dependencies.shared(),
-            tokens=SessionToken(tokens, SHARED) if tokens is not None else None,
+            tokens=_listing(tokens) if tokens is not None else None,
+            tenants=_of_accounts(tokens) if tokens is not None and tokens.plan.per_user else None,
         )
         return McpHolding(key, upstream, prefix, tokens)
 
     return ConnectionPlan(key, hold, resolve)
+
+
+def _listing(tokens: ConnectionTokens) -> mcp_kind.TokenHeaders:
+    return ListingToken(tokens) if tokens.plan.per_user else SessionToken(tokens, SHARED)
+
+
+def _of_accounts(tokens: ConnectionTokens) -> Callable[[str], mcp_kind.TokenHeaders]:
+    return lambda tenant: SessionToken(tokens, TokenHolder.of_tenant(tenant))

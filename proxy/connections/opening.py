@@ -30,6 +30,7 @@ from proxy.connections.oauth.registry import OAuthRegistry
 from proxy.connections.oauth.storage import SHARED, OAuthState
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
+from proxy.principal import DEFAULT_WORKSPACE
 from proxy.tasks import TaskSupervisor
 
 
@@ -104,6 +105,7 @@ class Connections:
 
         `directories` are those of the config's files.
         """
+        self._oauth.workspaces = tuple(config.workspaces) or (DEFAULT_WORKSPACE,)
         # Plans look at files, which may take their time to answer.
         plans = await asyncio.to_thread(self._plans, config, directories)
         for plan in plans.values():

@@ -44,10 +44,6 @@ def check_oauth(view: ConfigView, key: str, connection: Connection) -> Iterator[
     if options is None or integration is None:
         return
     path: Path = ("connections", key, "auth")
-    if isinstance(integration, McpRemote) and key.split(".")[1] == "user":
-        message = f"`{key}` is not supported yet: an MCP server has one sign-in for everybody, so it stays needs_auth"
-        help = f"call it `{key.replace('.user.', '.org.')}`: an operator signs in"
-        yield Finding("W690", ("connections", key), message, help, "key")
     known = options.issuer is not None or options.token_url is not None
     if not known and not isinstance(integration, McpRemote):
         help = "only an MCP server says by itself who signs its users in"

@@ -15,6 +15,7 @@ from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnava
 from proxy.principal import Principal
 
 SendWith = Callable[[Credential], Awaitable[Result]]
+SendOnSession = Callable[[TokenHolder, Conversation], Awaitable[Result | InputNeeded]]
 SignInUrl = Callable[[str, str | None], str | None]
 """The page where somebody signs in to the connection of this prefix, as this account if it is not a shared one; None
 when nothing serves pages."""
@@ -35,12 +36,18 @@ class OAuthAccess:
     @property
     def asks(self) -> bool:
         """Whether a call may end with the wish that somebody signs in."""
-        plan = self.tokens.plan
-        return plan.grant == "authorization_code" and not (plan.per_user and plan.server_url is not None)
+        return self.tokens.plan.grant == "authorization_code"
 
     @property
     def per_user(self) -> bool:
         return self.tokens.plan.per_user
+
+    @property
+    def required(self) -> bool:
+        """Whether nothing works without a sign-in, as far as that is known: an MCP server may never ask for one."""
+        plan = self.tokens.plan
+        named = plan.client is not None or plan.issuer is not None or plan.token_url is not None
+        return plan.server_url is None or named or bool(self.tokens.challenge)
 
     def holder(self, principal: Principal | None) -> TokenHolder | None:
         """Whose token a call of this caller takes; None for callers that have no account."""
@@ -69,16 +76,21 @@ class OAuthAccess:
     @property
     def note(self) -> str | None:
         """Why a shared connection is not connected, and where it is mended."""
-        if self.per_user:
-            # One session cannot carry the tokens of several accounts.
-            is_session = self.tokens.plan.server_url is not None
-            return (
-                "an MCP server has one sign-in for everybody: use a connection of `org`"
-                if is_session
-                else None
-            )
-        why = self.tokens.trouble(SHARED)
+        why = None if self.per_user else self.tokens.trouble(SHARED)
         return f"{why}: {self._place(None)}" if why else None
+
+    def note_for(self, principal: Principal) -> str | None:
+        """The same for one caller, who may have to sign in for itself."""
+        holder = self.holder(principal)
+        if not self.per_user or holder is None:
+            return self.note
+        why = self.tokens.trouble(holder)
+        return f"{why}: {self._place(principal.account_id)}" if why else None
+
+    @property
+    def first_note(self) -> str:
+        """What is said where the tools are not known before somebody has signed in."""
+        return f"its tools are known once an account has signed in: {self._place(None)}"
 
     def secrets(self, principal: Principal | None) -> list[str]:
         holder = self.holder(principal)
@@ -90,12 +102,8 @@ class OAuthAccess:
         """Send with the caller's token. One that the upstream refuses is refreshed once; a refused call has not run."""
         holder = self.holder(principal)
         if holder is None:
-            return Failure(
-                "oauth_reauth_required", f"{self._prefix}: callers without an account cannot sign in"
-            )
-        if conversation.reply is not None:
-            # Somebody says that the sign-in is done, perhaps on another replica.
-            await self.tokens.look(holder)
+            return self._nobody()
+        await self._heard(conversation, holder)
         try:
             record = await self.tokens.access(holder)
             result = await send(_with(credential, record))
@@ -114,12 +122,53 @@ class OAuthAccess:
             return Failure(error.code, f"{self._prefix}: {error}", error.retryable)
         return result
 
-    def explained(
-        self, result: Result | InputNeeded, conversation: Conversation, principal: Principal | None
+    async def converse(
+        self, send: SendOnSession, conversation: Conversation, principal: Principal | None
+    ) -> Result | InputNeeded:
+        """Send on the caller's session, which takes the token by itself."""
+        holder = self.holder(principal)
+        if holder is None:
+            return self._nobody()
+        await self._heard(conversation, holder)
+        if self.per_user and self.required:
+            try:
+                await self.tokens.access(holder)
+            except NoToken as missing:
+                return self._sign_in(conversation, principal, str(missing))
+            except TokenUnavailable as error:
+                return Failure(error.code, f"{self._prefix}: {error}", error.retryable)
+        result = await send(holder, _for_upstream(conversation))
+        return self._explained(result, holder, conversation, principal)
+
+    async def begin(
+        self, conversation: Conversation, principal: Principal | None
+    ) -> InputNeeded | Failure | None:
+        """Have the caller sign in if it has not; None when it has."""
+        holder = self.holder(principal)
+        if holder is None:
+            return self._nobody()
+        await self.tokens.look(holder)
+        why = self.tokens.trouble(holder)
+        return self._sign_in(conversation, principal, why) if why else None
+
+    async def _heard(self, conversation: Conversation, holder: TokenHolder) -> None:
+        """Somebody says that the sign-in is done, perhaps on another replica."""
+        if conversation.reply is not None:
+            await self.tokens.look(holder)
+
+    def _nobody(self) -> Failure:
+        message = f"{self._prefix}: callers without an account cannot sign in"
+        return Failure("oauth_reauth_required", message, details={"connection": self._prefix})
+
+    def _explained(
+        self,
+        result: Result | InputNeeded,
+        holder: TokenHolder,
+        conversation: Conversation,
+        principal: Principal | None,
     ) -> Result | InputNeeded:
         """What the refusal of a session means for whoever called: it has tried other tokens already."""
-        holder = self.holder(principal)
-        if holder is None or not isinstance(result, Failure) or result.code != "connection_rejected":
+        if not isinstance(result, Failure) or result.code != "connection_rejected":
             return result
         if result.status == _UNAUTHORIZED:
             return self._sign_in(
@@ -162,6 +211,14 @@ class OAuthAccess:
         }
         message = f"{self._prefix}: {why}; {who} has to sign in: {self._place(account)}."
         return Failure("oauth_reauth_required", message, details=details)
+
+
+def _for_upstream(conversation: Conversation) -> Conversation:
+    """Without the answer to a question of ours, which the upstream has not asked."""
+    reply = conversation.reply
+    if reply is None or _KEY not in reply.answers:
+        return conversation
+    return replace(conversation, reply=None)
 
 
 def _with(credential: Credential, record: TokenRecord) -> Credential:

@@ -13,6 +13,7 @@ from proxy.connections.oauth.plan import OAuthPlan
 from proxy.connections.oauth.records import TokenRecord
 from proxy.connections.oauth.storage import OAuthState, TokenStore
 from proxy.connections.oauth.tokens import ConnectionTokens, OAuthParts, TokenUnavailable
+from proxy.principal import DEFAULT_WORKSPACE
 from proxy.state import MemoryState
 from proxy.tasks import TaskSupervisor
 
@@ -33,13 +34,18 @@ class OAuthRegistry:
         self._changed = changed
         self._by_prefix: dict[str, ConnectionTokens] = {}
         self._requests: set[asyncio.Task[None]] = set()
+        self.workspaces: tuple[str, ...] = (DEFAULT_WORKSPACE,)
+        """Those of the newest config."""
 
     def tokens(self, plan: OAuthPlan, http: HttpClient) -> ConnectionTokens:
         """The same object for the same settings, so that a reload forgets nothing and asks nothing again."""
         known = self._by_prefix.get(plan.prefix)
         if known is None or known.plan != plan:
             store = TokenStore(self._state or self._memory())
-            parts = OAuthParts(OAuthHttp(http, plan.rules), store, self._resolver, self._spawn, self._changed)
+            asked = OAuthHttp(http, plan.rules)
+            parts = OAuthParts(
+                asked, store, self._resolver, self._spawn, self._changed, workspaces=lambda: self.workspaces
+            )
             known = self._by_prefix[plan.prefix] = ConnectionTokens(plan, parts)
         return known
 

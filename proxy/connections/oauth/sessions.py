@@ -1,4 +1,4 @@
-"""The token of an MCP session: asked for before each request, replaced after a refusal."""
+"""The tokens of an MCP server's sessions: asked for before each request, replaced after a refusal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from proxy.connections.oauth.storage import TokenHolder
 from proxy.connections.oauth.tokens import ConnectionTokens, NoToken, TokenUnavailable
 
 _HEADER: Final = "Authorization"
+_UNAUTHORIZED: Final = 401
 
 
 class SessionToken:
@@ -45,3 +46,40 @@ class SessionToken:
         except (NoToken, TokenUnavailable):
             return None
         return {_HEADER: f"Bearer {record.access_token}"}
+
+
+class ListingToken:
+    """Implements `TokenHeaders` for the session that lists the tools where each account signs in for itself.
+
+    It shows no token until the server refuses to list without one. Then it is that of one account, and stays that
+    account's while it has one: tools that came from one account now and from another then would change all the time.
+    """
+
+    def __init__(self, tokens: ConnectionTokens) -> None:
+        self._tokens = tokens
+        self._lender: SessionToken | None = None
+
+    async def present(self) -> Mapping[str, str]:
+        return {} if self._lender is None else await self._lent()
+
+    async def refused(self, status: int, challenge: str, sent: Mapping[str, str]) -> Mapping[str, str] | None:
+        self._tokens.challenge = challenge or self._tokens.challenge
+        if status != _UNAUTHORIZED:
+            return None
+        if self._lender is not None and sent.get(_HEADER):
+            fresh = await self._lender.refused(status, challenge, sent)
+            if fresh is not None:
+                return fresh
+        return await self._lent() or None
+
+    async def _lent(self) -> Mapping[str, str]:
+        """The token of the lender, or of the next account that has one. Raises `SourceError`."""
+        if self._lender is not None and (headers := await self._lender.present()):
+            return headers
+        self._lender = None
+        for holder in await self._tokens.holders():
+            lender = SessionToken(self._tokens, holder)
+            if headers := await lender.present():
+                self._lender = lender
+                return headers
+        return {}

@@ -32,6 +32,16 @@ class TokenHolder:
     def is_shared(self) -> bool:
         return self == SHARED
 
+    @property
+    def tenant(self) -> str:
+        """As `PreparedCall.tenant` names it. Names of workspaces have no blanks."""
+        return f"{self.workspace} {self.account}"
+
+    @classmethod
+    def of_tenant(cls, tenant: str) -> TokenHolder:
+        workspace, _, account = tenant.partition(" ")
+        return cls(workspace, account)
+
 
 SHARED: Final = TokenHolder(_ALL, "")
 

@@ -12,10 +12,11 @@ Rules of a refresh, so that rotation never destroys a grant:
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -32,9 +33,8 @@ from proxy.connections.oauth.records import ClientRecord, TokenRecord
 from proxy.connections.oauth.servers import OAuthServers
 from proxy.connections.oauth.storage import SHARED, StoredToken, TokenHolder, TokenStore
 from proxy.state import Conflict, StateError
-from proxy.telemetry import Logger
 
-log = Logger("connections")
+log = logging.getLogger("executor.connections")
 LEASE_SECONDS: Final = 15.0
 EARLY_SECONDS: Final = 60.0
 # How long what was read from the store counts: so long a sign-out on another replica goes unnoticed.
@@ -69,7 +69,7 @@ SpawnRenewal = Callable[[Coroutine[Any, Any, TokenRecord], str], "asyncio.Future
 @dataclass(frozen=True, slots=True)
 class OAuthParts:
     """What tokens are got with. `spawn` makes a task that outlives the call that wants it; `clock` is in seconds since
-    1970."""
+    1970; `workspaces` are those whose accounts may have tokens."""
 
     http: OAuthHttp
     store: TokenStore
@@ -77,6 +77,7 @@ class OAuthParts:
     spawn: SpawnRenewal
     changed: Callable[[], None]
     clock: Callable[[], float] = time.time
+    workspaces: Callable[[], Sequence[str]] = tuple
 
 
 class ConnectionTokens:
@@ -195,6 +196,21 @@ class ConnectionTokens:
         """What the upstream has found missing since this process started."""
         return self._missing.get(holder, ())
 
+    async def holders(self) -> list[TokenHolder]:
+        """Whose tokens are stored, be they of use or not. Raises nothing."""
+        if not self.plan.per_user:
+            await self.look(SHARED)
+            return [SHARED] if self._of(SHARED).stored is not None else []
+        try:
+            return [
+                TokenHolder(workspace, account)
+                for workspace in self.parts.workspaces()
+                for account in await self.parts.store.accounts(self.plan.prefix, workspace)
+            ]
+        except StateError as error:
+            log.warning("accounts not listed connection=%s error=%s", self.plan.prefix, error)
+            return []
+
     # ---- changes ------------------------------------------------------------------------------------------------
     async def keep(self, holder: TokenHolder, record: TokenRecord) -> None:
         """Store the token of a new sign-in, whatever was there before. Raises `StateError`."""
@@ -239,7 +255,7 @@ class ConnectionTokens:
                 if token:
                     await revoke_token(self.parts.http, url, client, Secret(token), hint)
         except (OAuthError, SecretMissing) as error:
-            log.warning("token_not_revoked", connection=self.plan.prefix, error=str(error))
+            log.info("token not revoked connection=%s error=%s", self.plan.prefix, error)
 
     def _tell(self) -> None:
         for listener in self.listeners:
@@ -323,7 +339,7 @@ class ConnectionTokens:
             return record
         known.wrote()
         self._remember(holder, known, stored)
-        log.info("token_renewed", connection=self.plan.prefix, token_generation=fresh.generation)
+        log.info("token renewed connection=%s generation=%s", self.plan.prefix, fresh.generation)
         if before is None:
             self._tell()
         return fresh
@@ -381,7 +397,7 @@ class ConnectionTokens:
         newer = await self._newer(holder, record.generation)
         if newer is not None:
             return newer
-        log.warning("refresh_refused", connection=self.plan.prefix, error=str(error))
+        log.warning("refresh refused connection=%s error=%s", self.plan.prefix, error)
         if error.code == "invalid_client" and not record.client_record().configured:
             if record.issuer and record.redirect_uri:
                 await self.parts.store.forget_client(record.issuer, record.redirect_uri)

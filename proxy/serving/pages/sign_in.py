@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -28,9 +29,8 @@ from proxy.serving.pages.guard import (
 )
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.rendering import page, redirect
-from proxy.telemetry import Logger
 
-log = Logger("pages")
+log = logging.getLogger(__name__)
 
 SIGN_INS_PER_MINUTE: Final = 30
 VIEWS_PER_MINUTE: Final = 240
@@ -91,15 +91,13 @@ class PageAuth:
         ip = self._hosts.client_ip(request)
         query = {"workspaceId": workspace} if workspace else {}
         try:
-            principal = await self._gateway.authenticate(AuthRequest.of(headers, query), ip)
+            return await self._gateway.authenticate(AuthRequest.of(headers, query), ip)
         except AuthError as error:
             if error.status >= 500:
                 raise unavailable(
                     "Who you are cannot be checked at the moment. Nothing was decided."
                 ) from None
             raise SignInNeeded(error.message, ended=True) from None
-        request.outcome.principal = principal
-        return principal
 
     async def count_request(self, reader: Reader) -> None:
         """Count one page or one decision like any request of this caller. Raises `RateLimited`."""
@@ -128,7 +126,7 @@ class PageAuth:
         try:
             await self._check_credential(request, credential, workspace)
         except SignInNeeded as refused:
-            request.outcome.reason = f"sign-in: {refused.reason}"
+            log.info("pages: sign-in refused ip=%s", ip)
             return self.login_page(
                 request, refused, status=403, place=first_value(form, "next"), open_workspace=True
             )

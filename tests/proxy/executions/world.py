@@ -106,6 +106,12 @@ class Talking(Shelf):
     def status(self) -> JsonObject:
         return {"status": "connected"}
 
+    def signed_in(self) -> None:
+        raise AssertionError("nobody signs in here")
+
+    async def settled(self, timeout_seconds: float) -> bool:
+        return True
+
     async def converse(
         self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
     ) -> Result | InputNeeded:
