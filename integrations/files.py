@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from integrations.logs import with_fields
 from integrations.sources import MAX_SOURCE_BYTES
 
 log = logging.getLogger("executor.files")
@@ -249,9 +250,8 @@ class FileReader:
                 self._start_thread(None)
             count = len(self._stuck)
         most = self.limits.max_stuck
-        log.error(
-            "a file does not answer path=%s: its thread is given up (%d of at most %d)", path, count, most
-        )
+        detail = "it does not answer: its thread is given up"
+        log.error("file_stuck", extra=with_fields(path=str(path), stuck=count, most=most, detail=detail))
         self._tell("stuck", count)
         return True
 
@@ -318,7 +318,7 @@ class FileReader:
             del self._stuck[path]
             count = len(self._stuck)
             reading.finished.set()
-        log.warning("a file answers again path=%s", path)
+        log.info("file_answers_again", extra=with_fields(path=str(path), stuck=count))
         self._tell(None, count)
 
 

@@ -15,6 +15,7 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
+from integrations.logs import with_fields
 from integrations.mcp.errors import McpError
 from integrations.mcp.redact import Redactor
 from integrations.mcp.servers import ChildSlots, LocalServer
@@ -89,7 +90,7 @@ class Child:
                 self._tail.add(text)
                 logged += 1
                 if logged <= _STDERR_LINES_PER_START:
-                    log.debug("stderr of %s: %s", self._command, text)
+                    log.debug("mcp_stderr", extra=with_fields(command=self._command, detail=text))
         if text := self._redactor.clean(rest.decode("utf-8", "replace"), _STDERR_LINE):
             self._tail.add(text)
 
@@ -130,7 +131,9 @@ class Child:
             await self.ended(grace_seconds)
         self._signal_group(signal.SIGKILL)
         if not await self.ended(_KILL_WAIT_SECONDS):
-            log.warning("process %d did not end after SIGKILL", self.pid)
+            log.warning(
+                "mcp_process_not_ended", extra=with_fields(pid=self.pid, detail="not even by SIGKILL")
+            )
 
     async def ended(self, seconds: float, poll_seconds: float = _POLL_SECONDS) -> bool:
         """Whether the process ends within this time.

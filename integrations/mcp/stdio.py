@@ -17,6 +17,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from integrations.json_text import write_json
+from integrations.logs import with_fields
 from integrations.mcp.child import Child, StderrTail, child_process
 from integrations.mcp.errors import McpError, OnError
 from integrations.mcp.messages import error_for, for_server, read_message
@@ -124,7 +125,7 @@ class _Pipes:
                     f"the server wrote {self._stray} lines to stdout that are no JSON-RPC",
                     sent=True,
                 )
-            log.debug("a line on stdout of process %d is no JSON-RPC (%d bytes)", self._child.pid, len(line))
+            log.debug("mcp_stdout_not_jsonrpc", extra=with_fields(pid=self._child.pid, bytes=len(line)))
             return
         await out.send(SessionMessage(message))
 

@@ -18,6 +18,7 @@ import anyio
 
 from integrations.base import JsonObject, SourceError
 from integrations.conversation import OnElicit
+from integrations.logs import with_fields
 from integrations.mcp.child import StderrTail
 from integrations.mcp.errors import McpError, find_error, status_of
 from integrations.mcp.redact import Redactor
@@ -349,8 +350,7 @@ class SessionSupervisor:
             self._attempt = ConnectAttempt()
 
     def _after_error(self, error: McpError, opened_at: float | None, status: JsonObject) -> float:
-        level = logging.WARNING if error.kind == "session" else logging.INFO
-        log.log(level, "mcp connection ended name=%s reason=%s", self._name, error.message)
+        log.warning("mcp_ended", extra=with_fields(connection=self._name, reason=error.message))
         if opened_at is None or not self.tool_cache.listed:
             self._negotiated.transport, self._negotiated.legacy = None, False
             pause = self._backoff.after_failure()
@@ -447,9 +447,8 @@ class SessionSupervisor:
             ):
                 session.error = session.error or error
                 return
-            log.warning(
-                "mcp tools not refreshed name=%s reason=%s", self._name, self._redactor.clean(error.message)
-            )
+            reason = self._redactor.clean(error.message)
+            log.warning("mcp_tools_not_refreshed", extra=with_fields(connection=self._name, reason=reason))
             self.tool_cache.schedule(None)
 
     # ---- Parts ----------------------------------------------------------------------------------------------------
@@ -467,9 +466,8 @@ class SessionSupervisor:
         """The reason why a session ended, without secrets."""
         found = find_error(error)
         if found is None:
-            log.warning(
-                "mcp session broke name=%s error=%s", self._name, type(error).__name__, exc_info=error
-            )
+            fields = with_fields(connection=self._name, error=type(error).__name__)
+            log.warning("mcp_session_broke", extra=fields, exc_info=error)
             found = McpError("closed", "the session broke", sent=True)
         message = self._redactor.clean(found.message)
         return McpError(found.kind, message, sent=found.sent, status=found.status, challenge=found.challenge)
@@ -485,7 +483,8 @@ class SessionSupervisor:
 
     def _on_log(self, level: str, data: Any) -> None:
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("mcp log name=%s level=%s: %s", self._name, level, self._redactor.clean(str(data)))
+            text = self._redactor.clean(str(data))
+            log.debug("mcp_log", extra=with_fields(connection=self._name, level_there=level, detail=text))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError as SdkError
 from pydantic import ValidationError
 
+from integrations.logs import with_fields
 from integrations.mcp.errors import McpError
 from integrations.mcp.messages import hide, restore, restore_if_needed
 from integrations.mcp.redact import Redactor
@@ -66,7 +67,10 @@ class ToolCache:
         offer, ttl = await fetch_offer(session, self._limits)
         self.schedule(ttl)
         if not offer.tools and self.listed and self.toolset.tools:
-            log.warning("mcp server lists no tools now, keeping the ones it had name=%s", self._name)
+            log.warning(
+                "mcp_lists_no_tools",
+                extra=with_fields(connection=self._name, detail="the ones it had are kept"),
+            )
             return False
         toolset = self._make(offer)
         if self.listed and toolset.digest == self.toolset.digest:
@@ -74,7 +78,9 @@ class ToolCache:
         self.listed = True
         self.toolset = toolset
         for warning in toolset.warnings:
-            log.warning("mcp tools name=%s warning=%s", self._name, Redactor(()).clean(warning))
+            log.warning(
+                "mcp_tools", extra=with_fields(connection=self._name, detail=Redactor(()).clean(warning))
+            )
         return True
 
 
@@ -211,9 +217,8 @@ async def listen(session: McpSession, on_changed: Callable[[], None]) -> None:
                 async for _ in events:
                     on_changed()
         except (SdkError, SubscriptionLost) as error:
-            log.debug(
-                "mcp stream of changes ended server=%s reason=%s", session.server_name, type(error).__name__
-            )
+            fields = with_fields(server=session.server_name, reason=type(error).__name__)
+            log.debug("mcp_changes_ended", extra=fields)
             if isinstance(error, SdkError) and error.code == types.METHOD_NOT_FOUND:
                 return
         await asyncio.sleep(_REOPEN_SECONDS)

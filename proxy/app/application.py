@@ -16,6 +16,7 @@ from integrations.fields import Listen, parse_listen
 from integrations.files import READER
 from integrations.http import HttpClient
 from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
+from proxy.app.activity import Activity
 from proxy.app.auditing import Auditing
 from proxy.app.background import background
 from proxy.app.builder import Builder, Built
@@ -42,6 +43,7 @@ from proxy.executions import ExecutionOptions, Executions
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
+from proxy.serving.http.refused import RefusalLog
 from proxy.state import State
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger
@@ -94,18 +96,19 @@ class Application:
         self.pending = ApprovalsWatch(state.paused_summary, self.metrics)
         self.base_url: str | None = None
         self.clients = Clients(lambda: self.config.server, self.metrics)
-        counts = Counts(self.metrics)
+        counts, activity = Counts(self.metrics), Activity(self.auditing.shown)
+        self.refusals = RefusalLog()
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
         calls = Calls(
             self.live,
             state,
             limiter=limiter,
-            on_call=all_of(counts.called, self.auditing.called),
+            on_call=all_of(counts.called, self.auditing.called, activity.called),
             spans=spans,
         )
         lent = ExecutionOptions(
-            on_execution=all_of(counts.executed, self.auditing.executed),
-            on_decision=all_of(counts.decided, self.auditing.decided),
+            on_execution=all_of(counts.executed, self.auditing.executed, activity.executed),
+            on_decision=all_of(counts.decided, self.auditing.decided, activity.decided),
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             person_decides=lambda workspace: mode_rules(self.config, workspace).mode != "model",
@@ -137,6 +140,7 @@ class Application:
             SystemTools(self.live, self.state),
             SignIns(self._oauth_of, TokenStore(self.state), self.page_base),
             self.auditing.not_admitted,
+            self.refusals.note,
         )
 
     @property
@@ -303,6 +307,7 @@ async def open_application(
         issuers = IssuerPool(http, tasks)
         application = Application(options, connections, sandboxes, changed, state, spans, tasks, issuers)
         stack.callback(application.auditing.close)
+        stack.callback(application.refusals.tell_rest)
         stack.enter_context(READER.reports_to(Counts(tasks.metrics).file_trouble))
         watcher = await stack.enter_async_context(watcher_of(options, first.config, tasks))
         reloader = Reloader(
@@ -322,7 +327,7 @@ async def open_application(
             if outcome.error is not None:
                 raise CannotServe(outcome.error)
             raise InvalidConfig(rendered(outcome.diagnostics))
-        Logger("sandbox").info(sandboxes.pool.hardening.line())
+        Logger("sandbox").info("hardening", detail=sandboxes.pool.hardening.line())
         webhooks = WebhookSender(
             application.live, state, http, resolver, application.approval_url, application.metrics
         )

@@ -46,6 +46,7 @@ class Auditing:
         self._stdout = stdout
         self._scrubber = Scrubber()
         self._config = Audit()
+        self._rejected = False
         self._trail: AuditTrail | None = None
         self._next: tuple[Audit, AuditTrail | None] | None = None
 
@@ -98,7 +99,7 @@ class Auditing:
             report.code is None,
             report.code,
             report.milliseconds,
-            self._shown(report),
+            self.shown(report),
             _decision(report),
             report.definition,
             report.result_bytes,
@@ -120,8 +121,9 @@ class Auditing:
         self._record(event)
 
     def reloaded(self, outcome: ReloadOutcome) -> None:
-        """Every outcome but the watcher's that changed nothing."""
-        if outcome.result == "unchanged" and outcome.trigger == "watch":
+        """Every outcome but the watcher's that changed nothing. Going back to what runs, after a rejection, did."""
+        recovered, self._rejected = self._rejected, outcome.result == "rejected"
+        if outcome.result == "unchanged" and outcome.trigger == "watch" and not recovered:
             return
         wrong = [one_line(one) for one in outcome.diagnostics if one.severity == "error"][:_ERRORS_SHOWN]
         errors = tuple([outcome.error, *wrong] if outcome.error else wrong)
@@ -130,8 +132,10 @@ class Auditing:
     def not_admitted(self, status: int, message: str, peer: str, workspace: str | None) -> None:
         self._record(AuthFailureEvent(status, message[:_MESSAGE_LENGTH], peer, workspace))
 
-    def _shown(self, report: CallReport) -> JsonObject:
-        """Secrets of the connection are cut out even where the config wants arguments in full (T27)."""
+    def shown(self, report: CallReport) -> JsonObject:
+        """The arguments of a call as `audit.arguments` wants them, whether or not lines are written.
+
+        Secrets of the connection are cut out even where the config wants arguments in full (T27)."""
         arguments = report.arguments
         if arguments is not None and self._config.arguments in ("redacted", "full"):
             arguments = self._scrubber.clean(arguments, self._secrets(report))

@@ -24,6 +24,7 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.serving.gateway import ToolsListener
 from proxy.serving.http.errors import RateLimited
+from proxy.serving.http.refused import RefusedCaller
 from proxy.serving.modes import ModeRules
 from proxy.telemetry import MetricsRegistry
 from proxy.workspace import Generation, Workspace
@@ -71,6 +72,7 @@ class AppGateway:
         system: SystemTools,
         sign_ins: SignIns,
         not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
+        refused: Callable[[RefusedCaller], None] = lambda refused: None,
     ) -> None:
         self._live = live
         self._access = access
@@ -80,6 +82,7 @@ class AppGateway:
         self.client_document = sign_ins.document
         self._revisions = Revisions()
         self._not_admitted = not_admitted
+        self._refused = refused
         self._bad_credentials = BadCredentials()
         self.ready = operations.ready
         self.status = operations.status
@@ -198,7 +201,12 @@ class AppGateway:
         idempotency_key: str | None = None,
     ) -> ExecutionResult:
         subject = LimitSubject.of(principal, session=request.session_id)
-        self._refuse(await self._access().limits.check("executions", subject))
+        try:
+            self._refuse(await self._access().limits.check("executions", subject))
+        except RateLimited as error:
+            # Over MCP it is answered with HTTP 200: nobody else would see that a caller was refused.
+            self._refused(RefusedCaller(429, error.sentence("Rate limit"), "execute", principal=principal))
+            raise
         return await self._executions.execute(request, principal, observer, idempotency_key=idempotency_key)
 
     # Catalogue

@@ -236,12 +236,12 @@ def _options(application: Application) -> AppOptions:
     rest = RestOptions(
         admin_open, rules.client_ip, metrics=metrics, pages=pages, address=lambda: application.address
     )
-    admission = AdmissionOptions(rules, spans=application.spans)
     return AppOptions(
-        admission,
+        AdmissionOptions(rules, spans=application.spans),
         rest,
         _server_options(),
         seals=seals,
+        refusals=application.refusals,
         prefix=lambda: path_prefix(application.config.server.public_url),
     )
 
@@ -296,13 +296,14 @@ async def _pages(application: Application) -> AsyncIterator[LocalPages]:
     def bound(origin: str) -> None:
         application.base_url = origin
         files = application.access
-        token = f"; sign in with the token in {files.approver_file}" if files.approver_token else ""
-        _log.info(f"approval page on {origin}{token}")
+        token = {"sign_in_with_token_in": str(files.approver_file)} if files.approver_token else {}
+        _log.info("approval_page", url=origin, **token)
 
     hosts = LiveRules(application, "127.0.0.1")
     options = page_options(application, hosts, _seals(application), public=False)
     app = build_rest(application.gateway, Drain(), RestOptions(metrics=False, pages=options))
-    front = NonMcpApp(app, hosts, ApiAdmission(application.gateway, hosts, cast(AsgiApp, app)))
+    api = ApiAdmission(application.gateway, hosts, cast(AsgiApp, app))
+    front = NonMcpApp(app, hosts, api, application.refusals)
     pages = LocalPages(application.tasks, front, bound)
     try:
         yield pages

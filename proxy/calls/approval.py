@@ -38,6 +38,7 @@ class CallTrace:
     arguments: bytes | None = None
     arguments_digest: str | None = None
     definition: str | None = None
+    reads: bool = False
     started: float = field(default_factory=time.perf_counter)
 
 

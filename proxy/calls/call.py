@@ -216,6 +216,7 @@ def _report(trace: CallTrace, settlement: Settlement, seconds: float) -> CallRep
         arguments=trace.arguments,
         definition=trace.definition,
         result_bytes=len(settlement.body) or None,
+        reads=trace.reads,
     )
 
 

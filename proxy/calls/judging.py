@@ -42,7 +42,7 @@ class CallJudge:
     ) -> Ready | ApprovalNeeded | Settlement:
         """What may happen to the call. An exception that leaves here is a defect of this program."""
         if trace.path in PARAMETERS:
-            trace.address, trace.integration = trace.path, "system"
+            trace.address, trace.integration, trace.reads = trace.path, "system", True
             # Whoever pages through a tool that writes is asked after a crash; every other system tool only reads.
             return Ready(trace, trace.path != PAGINATE or _reads(trace, args), args)
         principal, lease = trace.principal, trace.lease
@@ -60,6 +60,7 @@ class CallJudge:
         if isinstance(found, Ambiguous):
             return outcome.failed(outcome.ambiguous(trace.path, found.addresses))
         trace.address, trace.integration = found.address, found.integration
+        trace.reads = found.definition.risk == "read"
         if not gate.visible(found):
             trace.decision = gate.hiding(found)
             blocked = _explained(trace)

@@ -190,7 +190,7 @@ class CallReport:
 
     `code` is None for a call that went well. `integration` is "system" for system tools, "" when nothing was found.
     `arguments` are the canonical bytes, once they are known; `definition` is the digest of the toolset that the tool is
-    from; `result_bytes` the size of the envelope.
+    from; `result_bytes` the size of the envelope. `reads`: the tool is known, and changes nothing.
     """
 
     context: CallContext
@@ -206,6 +206,7 @@ class CallReport:
     arguments: bytes | None = None
     definition: str | None = None
     result_bytes: int | None = None
+    reads: bool = False
 
 
 OnCall = Callable[[CallReport], None]

@@ -10,7 +10,6 @@ watches are set up again whenever one of them became another inode, and every `R
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -30,12 +29,13 @@ from proxy.config.footprint import (
     watched_places,
 )
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 
 REARM_SECONDS: Final = 30
 _DEBOUNCE_MS: Final = 200
 _STEP_MS: Final = 50
 
-log = logging.getLogger("executor.config")
+log = Logger("config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,9 @@ class Watcher:
                 await self._read_events(places)
             except (OSError, RuntimeError) as problem:
                 log.warning(
-                    "no file events (%s); contents are compared every %g s",
-                    problem,
-                    self._poll_interval_seconds,
+                    "no_file_events",
+                    poll_seconds=self._poll_interval_seconds,
+                    detail=f"contents are compared instead: {problem}",
                 )
                 await asyncio.sleep(REARM_SECONDS)
 
@@ -208,9 +208,9 @@ class Watcher:
     def _warn_of_mounts(self) -> None:
         for file in single_file_mounts(self._paths, read_mounts()):
             log.warning(
-                "%s is a single-file mount: edits that replace the file will not be seen; "
-                "mount the directory",
-                file,
+                "single_file_mount",
+                file=file,
+                detail="edits that replace the file will not be seen; mount the directory",
             )
 
     async def _report_lost(self) -> None:
@@ -218,7 +218,9 @@ class Watcher:
         lost = tuple(await asyncio.to_thread(replaced_behind_us, self._paths))
         if lost != self._lost:
             for file in lost:
-                log.error("%s was replaced below its mount: this process still reads the old file", file)
+                log.error(
+                    "file_replaced_below_mount", file=file, detail="this process still reads the old file"
+                )
         self._lost = lost
 
 

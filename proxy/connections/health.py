@@ -10,7 +10,6 @@ Rules
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,11 +23,12 @@ from integrations.shared_config import Health
 from proxy.config import Config
 from proxy.connections.connection import OpenConnection
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger, Millis
 
 AT_ONCE: Final = 8
 PROBE_SECONDS: Final = 10.0
 FIRST_SECONDS: Final = 2.0
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ def log_change(prefix: str, before: HealthReport | None, now: HealthReport) -> N
     if before is not None and before.healthy == now.healthy:
         return
     if now.healthy:
-        log.info("connection is healthy connection=%s", prefix)
+        log.info("connection_healthy", connection=prefix, **{"in": Millis(now.milliseconds)})
     else:
-        log.warning("connection is not healthy connection=%s error=%s", prefix, now.error)
+        log.warning("connection_unhealthy", connection=prefix, error=now.error)
 
 
 @dataclass(slots=True)
@@ -206,7 +206,7 @@ async def _probe_guarded(target: ProbeTarget) -> HealthReport:
         return await probe(target)
     # A defect of ours in a probe must not end the task group, and with it the server.
     except Exception as error:
-        log.error("probe_defect connection=%s cause=%s", target.connection.prefix, type(error).__name__)
+        log.error("probe_defect", connection=target.connection.prefix, cause=type(error).__name__)
         milliseconds = round((time.perf_counter() - before) * 1000)
         return HealthReport(None, datetime.now(UTC), milliseconds, error="internal_error")
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.catalog import build_index
 from proxy.connections.sources import LoadedSource, Source
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 
 if TYPE_CHECKING:
     from integrations.mcp import McpUpstream
     from proxy.connections.oauth.tokens import ConnectionTokens
 
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 Changed = Callable[[], None]
 # How long a sign-in on another replica goes unnoticed while the tools of a server are unknown.
 _LOOK_SECONDS = 5.0
@@ -61,7 +61,7 @@ class DocumentHolding:
                 async with asyncio.timeout(limit_seconds if self._source.remote else None):
                     await self._source.load()
             except TimeoutError:
-                log.warning("source is slow, going on without it url=%s", self._source.remote)
+                log.warning("source_slow", **self._source.named(), detail="serving begins without it")
 
     def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
         if not self._source.remote:

@@ -82,7 +82,7 @@ def plan_of(
 ) -> ConnectionPlan:
     """What this connection needs. `directories` are those of the config's files."""
     if isinstance(integration, OpenApi):
-        return _openapi_plan(connection, integration, dependencies, directories)
+        return _openapi_plan(prefix, connection, integration, dependencies, directories)
     if isinstance(integration, GraphQl):
         return _graphql_plan(prefix, connection, integration, dependencies)
     return _mcp_plan(prefix, connection, integration, dependencies)
@@ -152,7 +152,11 @@ def _resolving(
 
 
 def _openapi_plan(
-    connection: Connection, integration: OpenApi, dependencies: Dependencies, directories: Sequence[Path]
+    prefix: str,
+    connection: Connection,
+    integration: OpenApi,
+    dependencies: Dependencies,
+    directories: Sequence[Path],
 ) -> ConnectionPlan:
     spec = spec_source(integration)
     options = spec_options(integration, directories)
@@ -162,7 +166,7 @@ def _openapi_plan(
         load = openapi_load(
             spec, options, client_for(dependencies.http, integration, dependencies.resolver, key)
         )
-        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience))
+        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience, prefix))
 
     return ConnectionPlan(
         key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh
@@ -274,7 +278,7 @@ def _graphql_plan(
 
     def hold() -> Holding:
         return DocumentHolding(
-            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience)
+            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience, prefix)
         )
 
     return ConnectionPlan(key, hold, resolve)

@@ -9,7 +9,6 @@ is always fine. One file a document; replicas with directories of their own each
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -19,8 +18,9 @@ from typing import Any
 from integrations.base import JsonObject
 from integrations.http import origin_of
 from integrations.json_text import read_json, write_json
+from proxy.telemetry import Logger
 
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 
 
 class KnownOrigins:
@@ -59,7 +59,7 @@ class KnownOrigins:
             self._write(file, {"url": url.split("?")[0], "origins": sorted(origins)})
             return origins
         except (OSError, ValueError) as error:
-            log.warning("origins of a document cannot be read path=%s error=%s", file, error)
+            log.warning("origins_not_read", document=url.split("?")[0], path=file, error=str(error))
             return frozenset()
 
     def _write(self, file: Path, content: JsonObject) -> None:
@@ -69,7 +69,7 @@ class KnownOrigins:
                 fresh.write(write_json(content))
             os.replace(fresh.name, file)
         except OSError as error:
-            log.warning("origins of a document cannot be kept path=%s error=%s", file, error)
+            log.warning("origins_not_kept", document=content["url"], path=file, error=str(error))
 
 
 def _origins_in(content: Any) -> frozenset[str]:

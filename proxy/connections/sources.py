@@ -8,8 +8,8 @@ the config is.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import Final
 from integrations.base import IntegrationError, SourceError, Toolset
 from proxy.catalog import ToolIndex, build_index
 from proxy.config.secrets import SecretMissing
+from proxy.telemetry import Logger, Millis
 
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 LoadToolset = Callable[[Path | None], Awaitable[Toolset]]
 
 
@@ -53,7 +54,8 @@ class Source:
     """Loads one document, and keeps loading it while it is down or has a refresh interval. Owns no task itself.
 
     `load` gets the cache directory (None: do without) and raises `SourceError`, or `SecretMissing` where it needs a
-    credential. `remote` is the URL that is asked, None for a local document.
+    credential. `remote` is the URL that is asked, None for a local document. `connection` is the first that asked for
+    it, for the log.
     """
 
     def __init__(
@@ -63,16 +65,20 @@ class Source:
         remote: str | None,
         cache: Path | None,
         patience: Patience = USUAL_PATIENCE,
+        connection: str = "",
     ) -> None:
         self.key = key
+        self._connection = connection
         self.remote = remote
         self._load = load
         self._cache = cache
         self._patience = patience
+        self._failing = False
         self.loaded = LoadedSource(key, error="not loaded yet")
 
     async def load(self) -> LoadedSource:
         """Load once. Raises `SourceError` for a local document that is wrong."""
+        began = time.perf_counter()
         try:
             toolset = await self._toolset()
             index = await asyncio.to_thread(build_index, toolset)
@@ -81,17 +87,29 @@ class Source:
                 raise SourceError(str(error)) from error
             if self.loaded.toolset is None:
                 self.loaded = LoadedSource(self.key, error=str(error))
-            log.warning("source not loaded url=%s error=%s", self.remote, error)
+            self._failing = True
+            log.warning("source_failed", **self.named(), serves=self._serves(), error=str(error))
         else:
+            tell = log.info if self._failing else log.debug
+            took = Millis((time.perf_counter() - began) * 1000)
+            tell("source_loaded", **self.named(), tools=len(toolset.tools), **{"in": took})
+            self._failing = False
             self.loaded = LoadedSource(self.key, toolset, index)
         return self.loaded
+
+    def named(self) -> dict[str, str]:
+        """What log lines name it by. A query may hold a key."""
+        return {"connection": self._connection, "document": (self.remote or "").split("?")[0]}
+
+    def _serves(self) -> str:
+        return "nothing" if self.loaded.toolset is None else "the tools it had"
 
     async def _toolset(self) -> Toolset:
         try:
             return await self._load(self._cache)
         except OSError as error:
             # A read-only or full cache costs time at every start, but no service.
-            log.warning("cache cannot be used path=%s error=%s", self._cache, error)
+            log.warning("cache_not_used", **self.named(), path=self._cache, error=str(error))
         try:
             return await self._load(None)
         except OSError as error:

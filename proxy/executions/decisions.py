@@ -52,7 +52,8 @@ _MOST_PENDING: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class DecisionReport:
-    """Somebody decided about one interaction, or tried to, for audit. `refused` says why it did not count."""
+    """Somebody decided about one interaction, or tried to, for audit. `refused` says why it did not count, `age_ms` how
+    long ago the execution began."""
 
     execution_id: str
     interaction_id: str
@@ -63,6 +64,7 @@ class DecisionReport:
     address: str | None
     arguments_digest: str | None
     refused: DecisionRefusal | None
+    age_ms: float = 0.0
 
 
 OnDecision = Callable[[DecisionReport], None]
@@ -197,6 +199,7 @@ class Decisions:
                 address=question.address if question is not None else None,
                 arguments_digest=question.args_digest if question is not None else None,
                 refused=refusal,
+                age_ms=self._clock() - record.created_at * 1000,
             )
         )
 

@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +28,7 @@ from limits.errors import StorageError
 from policies import parse_pattern
 from proxy.config.model import AppliesTo, Per
 from proxy.limits.rules import LimitRule, LimitSubject, RateWindow, owner
+from proxy.telemetry import Logger
 
 STORE_TIMEOUT_SECONDS: Final = 1.0
 MAX_WAITING: Final = 256
@@ -38,7 +38,7 @@ MAX_WAITING_PER_ACCOUNT: Final = MAX_WAITING // 2
 """How many of them may be of one account, so that it does not take the place of all."""
 
 _STORE_RETRY_MS: Final = 1_000
-_log = logging.getLogger(__name__)
+_log = Logger("limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +189,12 @@ class RateLimiter:
                 stats = None if fits else await self._windows.get_window_stats(limit.item, rule.name, bucket)
         except (StorageError, TimeoutError) as error:
             if self._away_until is None:
-                _log.warning("rate limits: counters unreachable (%s)", type(error).__name__)
+                _log.warning("limit_counters_away", cause=type(error).__name__)
             self._away_until = now + _STORE_RETRY_MS / 1000
             return _unreachable(rule)
         if self._away_until is not None:
             self._away_until = None
-            _log.warning("rate limits: counters are reached again")
+            _log.info("limit_counters_back")
         if stats is None:
             return None
         wait_ms = int((stats.reset_time - self._clock()) * 1000) + 1

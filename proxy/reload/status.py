@@ -34,6 +34,7 @@ class ReloadStatus:
         self._metrics, self._clock, self._now = metrics, clock, now
         self._remind_seconds = remind_seconds
         self._remind_at: float | None = None
+        self._recovered = False
         self._last_at = self._applied_at = 0.0
         self._log = Logger("config")
 
@@ -56,6 +57,7 @@ class ReloadStatus:
 
     def note(self, outcome: ReloadOutcome) -> None:
         """Going back to the running content counts as success: the alarm must end."""
+        self._recovered = self.last is not None and self.last.result == "rejected" != outcome.result
         self.last, self._last_at = outcome, self._now()
         if outcome.result == "applied":
             self._applied_at = self._last_at
@@ -71,8 +73,9 @@ class ReloadStatus:
         self._remind_at = self._clock() + self._remind_seconds if rejected else None
         event, fields = outcome.log_line()
         if not rejected:
-            # Nobody needs a line for a watch event that changed nothing.
-            quiet = outcome.result == "unchanged" and outcome.trigger == "watch"
+            # Nobody needs a line for a watch event that changed nothing, unless it ended a rejection.
+            quiet = outcome.result == "unchanged" and outcome.trigger == "watch" and not self._recovered
+            fields |= {"after_rejection": True} if self._recovered else {}
             (self._log.debug if quiet else self._log.info)(event, **fields)
             if outcome.result == "applied":
                 self.warn(outcome.diagnostics)

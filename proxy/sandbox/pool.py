@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +23,9 @@ from proxy.sandbox.seats import Seats
 from proxy.sandbox.supervisor import Supervisor, ZygoteFailed, zygote_options
 from proxy.sandbox.typescript import TypeScript
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 
-_log = logging.getLogger(__name__)
+_log = Logger("sandbox")
 
 _RESTART_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
@@ -229,7 +229,7 @@ class Pool:
             await self._typescript.prepare()
             trouble = await self._typescript.check()
             if trouble is not None:
-                _log.error("typescript cannot be compiled, agents must send plain javascript: %s", trouble)
+                _log.error("typescript_missing", detail=f"agents must send plain JavaScript: {trouble}")
 
     # ---- the zygote ----------------------------------------------------------------------------------------
     async def _living_zygote(self) -> Supervisor:
@@ -268,7 +268,7 @@ class Pool:
             assert self._supervisor is not None
             await self._supervisor.ended.wait()
             self._up.clear()
-            _log.error("the sandbox's zygote ended; starting another")
+            _log.error("zygote_ended", detail="another is started")
             await self._restart_zygote()
 
     async def _restart_zygote(self) -> None:
@@ -279,7 +279,7 @@ class Pool:
             try:
                 await self._start_zygote()
             except (ZygoteFailed, HardeningMissing, OSError) as error:
-                _log.error("the sandbox's zygote does not start: %s", error)
+                _log.error("zygote_not_started", attempt=attempt, detail=str(error))
             else:
                 self._counts["restarts"] += 1
                 return

@@ -8,7 +8,6 @@ more calls than it was told; anything else ends it. Frames that come too fast wa
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -32,8 +31,9 @@ from proxy.sandbox.messages import (
 )
 from proxy.sandbox.system_limits import limits_hit
 from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL, NO_FORK
+from proxy.telemetry import Logger
 
-_log = logging.getLogger(__name__)
+_log = Logger("sandbox")
 GoneReason = Literal["memory", "cpu", "crash", "protocol", "killed"]
 Transform = Callable[[str, str], Awaitable[bytes]]
 """Code and whose it is: gives the payload that answers `NeedsTransform`."""
@@ -270,7 +270,9 @@ class Worker:
                 status = await asyncio.wait_for(asyncio.shield(self._exit), _EXIT_WAIT_SECONDS)
                 self._verdict = explain_exit(status)
                 if by_the_system(status):
-                    _log.warning("%s; limits hit so far: %s", self._verdict, limits_hit() or "none is known")
+                    _log.warning(
+                        "worker_killed", detail=str(self._verdict), limits_hit=limits_hit() or "none is known"
+                    )
             except TimeoutError:
                 self._condemn("crash", "the worker closed its socket and did not end")
         assert self._verdict is not None

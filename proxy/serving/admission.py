@@ -13,7 +13,6 @@ answer gets a request id, a log line, a metric and a span.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -57,9 +56,10 @@ from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId,
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ModernEndpoint
 from proxy.serving.mcp.tool_calls import text_error
+from proxy.telemetry import Logger, Millis
 from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
 
-access = logging.getLogger("proxy.serving.access")
+_log = Logger("access")
 
 METHODS: Final = ("GET", "POST", "DELETE", "OPTIONS")
 CORS_REQUEST_HEADERS: Final = (
@@ -155,6 +155,7 @@ class Admission:
             try:
                 await handler(request, inbox, reply)
             except RequestRefusal as refusal:
+                request.outcome.reason = refusal.message
                 await self._refuse(reply, inbox, refusal)
             except Exception as error:  # the outermost boundary: without it Hypercorn sends an empty 500
                 await self._refuse(reply, inbox, internal_error(error))
@@ -205,14 +206,19 @@ class Admission:
         # A GET of MCP lasts as long as its client listens; among the others it would spoil every latency figure.
         label = "stream" if request.method == "GET" and route != API_ROUTE else route
         self._gateway.request_finished(label, reply.status, seconds)
+        if not _log.is_enabled("debug"):
+            return
+        who = request.outcome.principal
         # Neither path nor query: tokens and ids of sessions do not belong in logs (T34).
-        access.info(
-            "request method=%s route=%s status=%d ms=%.1f id=%s",
-            request.method,
-            route,
-            reply.status,
-            seconds * 1000,
-            request.request_id,
+        _log.debug(
+            "request",
+            method=request.method,
+            route=route,
+            status=reply.status,
+            workspace=who.workspace_id if who else None,
+            account=who.account_id if who else None,
+            request_id=request.request_id,
+            **{"in": Millis(seconds * 1000)},
         )
 
 
@@ -278,6 +284,7 @@ class McpAdmission:
             if not error.as_result or call.method != "tools/call" or call.id is None:
                 raise _with_id(rate_limited(error), call.id) from None
             outcome = JsonRpcOutcome(text_error(error.sentence("Rate limit")))
+            request.outcome.status, request.outcome.reason = 429, error.sentence("Rate limit")
             await reply.json(200, outcome.encode(call.id))
 
     async def _message(
@@ -361,11 +368,13 @@ async def authenticate(
             resource_path=route.resource_path,
         )
     try:
-        return await gateway.authenticate(asked, ip)
+        principal = await gateway.authenticate(asked, ip)
     except AuthError as error:
         raise not_let_in(error, request) from None
     except RateLimited as error:
         raise rate_limited(error) from None
+    request.outcome.principal = principal
+    return principal
 
 
 def _refuse_too_many(reason: str | None) -> None:

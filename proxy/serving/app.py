@@ -11,10 +11,21 @@ from quart import Quart
 from proxy.serving.admission import AdmissionOptions, ApiAdmission, McpAdmission, is_api, mcp_route
 from proxy.serving.drain import Drain
 from proxy.serving.gateway import Gateway
-from proxy.serving.http.asgi import AsgiApp, AsgiReceive, AsgiScope, AsgiSend, HttpReply, HttpRequest
+from proxy.serving.http.asgi import (
+    OUTCOME_KEY,
+    AsgiApp,
+    AsgiMessage,
+    AsgiReceive,
+    AsgiScope,
+    AsgiSend,
+    HttpReply,
+    HttpRequest,
+    RequestOutcome,
+)
 from proxy.serving.http.errors import RequestRefusal, rest_error
 from proxy.serving.http.origins import OriginRules
 from proxy.serving.http.prefix import PrefixedApp
+from proxy.serving.http.refused import LOGGED, RefusalLog, RefusedCaller
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ChangeStreams, ModernEndpoint
@@ -24,7 +35,7 @@ from proxy.serving.mcp.server import build_server
 from proxy.serving.mcp.sessions import HandshakeSessions
 from proxy.serving.mcp.tool_calls import ServerOptions
 from proxy.serving.rest.discovery import is_discovery
-from proxy.serving.rest.operations import HEALTH_PATHS, RestOptions, build_rest
+from proxy.serving.rest.operations import ESSENTIAL_PATHS, HEALTH_PATHS, RestOptions, build_rest
 from proxy.serving.rest.routes import OPEN_PATHS
 from proxy.state.base import Publications
 from proxy.state.base import Sessions as SessionStore
@@ -39,6 +50,7 @@ class AppOptions:
     rest: RestOptions = field(default_factory=RestOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
     seals: Seals = field(default_factory=Seals)
+    refusals: RefusalLog = field(default_factory=RefusalLog)
     session_ttl_seconds: float = 1800.0
     ping_seconds: float = 15.0
     wait_seconds: float = 240.0
@@ -70,7 +82,9 @@ class ServingApp:
         self.sessions = sessions
         self.rest = build_rest(gateway, drain, options.rest)
         hosts = options.admission.hosts
-        self._others = NonMcpApp(self.rest, hosts, ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest)))
+        api = ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest))
+        self._refusals = WatchedAnswers(options.refusals, hosts)
+        self._others = NonMcpApp(self.rest, hosts, api, options.refusals)
         self._mcp = McpAdmission(gateway, self._legacy, modern, options.admission)
         self._routed = PrefixedApp(self._route, options.prefix)
         self._unsubscribe = gateway.subscribe(self._changed)
@@ -113,7 +127,7 @@ class ServingApp:
     async def _route(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         route = mcp_route(scope["path"])
         if route is not None:
-            await self._mcp.serve(route, scope, receive, send)
+            await self._mcp.serve(route, scope, receive, self._refusals.watched(route.name, scope, send))
             return
         await self._others(scope, receive, send)
 
@@ -122,8 +136,15 @@ class NonMcpApp:
     """Everything that is not MCP, for callers whose Host and Origin are ours; health and discovery, which tell
     nothing, by any name. `api` admits requests of the REST API."""
 
-    def __init__(self, app: Quart, hosts: OriginRules, api: ApiAdmission | None = None) -> None:
+    def __init__(
+        self,
+        app: Quart,
+        hosts: OriginRules,
+        api: ApiAdmission | None = None,
+        refusals: RefusalLog | None = None,
+    ) -> None:
         self._app: Any = app
+        self._refusals = WatchedAnswers(refusals or RefusalLog(), hosts)
         self._hosts = hosts
         self._api = api
 
@@ -133,17 +154,53 @@ class NonMcpApp:
             return
         if scope["type"] == "http":
             request = HttpRequest.of(scope)
+            send = self._refusals.watched(_label(request.path), scope, send)
             try:
                 request.refuse_repeated()
                 if request.path not in HEALTH_PATHS and not is_discovery(request.path):
                     self._hosts.check(request)
             except RequestRefusal as refusal:
+                request.outcome.reason = refusal.message
                 await HttpReply(send).json(refusal.fault.status, rest_error(refusal), refusal.headers)
                 return
             if self._api is not None and is_api(request.path) and request.path not in OPEN_PATHS:
                 await self._api.serve(request, scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class WatchedAnswers:
+    """Looks at the status of each answer, and has the log told of callers who are refused."""
+
+    def __init__(self, log: RefusalLog, hosts: OriginRules) -> None:
+        self._log = log
+        self._hosts = hosts
+
+    def watched(self, route: str, scope: AsgiScope, send: AsgiSend) -> AsgiSend:
+        async def watching(message: AsgiMessage) -> None:
+            if message["type"] == "http.response.start":
+                self._look(route, scope, message["status"])
+            await send(message)
+
+        return watching
+
+    def _look(self, route: str, scope: AsgiScope, status: int) -> None:
+        outcome: RequestOutcome | None = scope.get(OUTCOME_KEY)
+        status = outcome.status or status if outcome is not None else status
+        if status not in LOGGED or outcome is None:
+            return
+        request = HttpRequest.of(scope)
+        ip = self._hosts.client_ip(request)
+        self._log.note(
+            RefusedCaller(status, outcome.reason, route, ip, outcome.principal, request.request_id)
+        )
+
+
+def _label(path: str) -> str:
+    """One of a few: paths hold ids."""
+    if path in ESSENTIAL_PATHS:
+        return path
+    return "api" if is_api(path) else "pages"
 
 
 async def _lifespan(receive: AsgiReceive, send: AsgiSend) -> None:

@@ -40,6 +40,10 @@ class Logger:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"executor.{name}")
 
+    def is_enabled(self, level: str) -> bool:
+        """Whether lines of this level are written: for fields that cost something to make."""
+        return self._logger.isEnabledFor(logging.getLevelNamesMapping()[level.upper()])
+
     def debug(self, event: str, /, **fields: Any) -> None:
         self._write(logging.DEBUG, event, fields)
 

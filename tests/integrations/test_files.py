@@ -19,6 +19,7 @@ import pytest
 
 from integrations.files import SECRET, FileKind, FileLimits, FileReader, Reading, UnreadableFile
 from integrations.held_files import HeldFiles
+from tests.proxy.support import logged
 
 QUICK = FileLimits(stall_seconds=0.05, longest_seconds=5.0, threads=2, max_stuck=2)
 SMALL = FileKind("a test", 1024 * 1024)
@@ -141,6 +142,7 @@ def test_a_read_that_hangs_costs_its_own_result_only(
     for name in ("a", "c"):
         (tmp_path / name).write_bytes(name.encode())
     paths = [tmp_path / name for name in ("a", "b", "c")]
+    caplog.set_level("INFO", "executor.files")
     with reader.reports_to(told):
         for _ in range(2):
             first, second, third = reader.each(paths, stuck.read)
@@ -153,8 +155,8 @@ def test_a_read_that_hangs_costs_its_own_result_only(
         told.wait_for(None)
     assert not reader.stuck
     assert reader.each(paths[:1], stuck.read) == [b"a"]
-    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
-    assert f"path={stuck.path}: its thread is given up (1 of at most 2)" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert f"file_stuck      path={stuck.path} stuck=1 most=2 it does not answer" in logged(caplog)
 
 
 def test_when_too_many_hang_the_others_are_refused_at_once(

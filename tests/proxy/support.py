@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from integrations.base import Failure, JsonObject, Result, Success
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
@@ -23,6 +25,7 @@ from proxy.live import Live
 from proxy.principal import Principal
 from proxy.state import State
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry.logs import TextFormatter
 from proxy.workspace import Generation
 
 # Far beyond what anything takes: machines that run tests are busy.
@@ -223,3 +226,8 @@ async def generation_of(folder: Path, text: str, env: Mapping[str, str], number:
     assert loaded.config is not None
     async with connections_in(env) as connections:
         return build_generation(loaded, await connections.open(loaded.config), number)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """What was logged, with its fields, as text."""
+    return "\n".join(TextFormatter().format(record) for record in caplog.records)

@@ -12,7 +12,6 @@ Rules
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -35,8 +34,9 @@ from proxy.connections.oauth.servers import FoundServer
 from proxy.connections.oauth.storage import PENDING_SECONDS, TokenHolder, TokenStore
 from proxy.connections.oauth.tokens import ConnectionTokens
 from proxy.principal import Principal
+from proxy.telemetry import Logger
 
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 DOCUMENT_PATH: Final = "/oauth/client.json"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _OFFLINE: Final = "offline_access"
@@ -215,10 +215,10 @@ class SignIns:
         holder = TokenHolder(pending.workspace, pending.account)
         await access.tokens.keep(holder, _record(pending, answer, access.tokens.parts.clock()))
         log.info(
-            "signed in connection=%s workspace=%s account=%s",
-            pending.prefix,
-            principal.workspace_id,
-            principal.account_id,
+            "signed_in",
+            connection=pending.prefix,
+            workspace=principal.workspace_id,
+            account=principal.account_id,
         )
         return pending.prefix
 
@@ -251,7 +251,9 @@ class SignIns:
         record = await tokens.forget(self._holder(access, principal))
         if record is None:
             return False
-        log.info("signed out connection=%s account=%s", prefix, principal.account_id)
+        log.info(
+            "signed_out", connection=prefix, workspace=principal.workspace_id, account=principal.account_id
+        )
         await tokens.revoke(record)
         return True
 

@@ -12,7 +12,6 @@ Rules of a refresh, so that rotation never destroys a grant:
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections import deque
@@ -33,8 +32,9 @@ from proxy.connections.oauth.records import ClientRecord, TokenRecord
 from proxy.connections.oauth.servers import OAuthServers
 from proxy.connections.oauth.storage import SHARED, StoredToken, TokenHolder, TokenStore
 from proxy.state import Conflict, StateError
+from proxy.telemetry import Logger
 
-log = logging.getLogger("executor.connections")
+log = Logger("connections")
 LEASE_SECONDS: Final = 15.0
 EARLY_SECONDS: Final = 60.0
 # How long what was read from the store counts: so long a sign-out on another replica goes unnoticed.
@@ -255,7 +255,7 @@ class ConnectionTokens:
                 if token:
                     await revoke_token(self.parts.http, url, client, Secret(token), hint)
         except (OAuthError, SecretMissing) as error:
-            log.info("token not revoked connection=%s error=%s", self.plan.prefix, error)
+            log.warning("token_not_revoked", connection=self.plan.prefix, error=str(error))
 
     def _tell(self) -> None:
         for listener in self.listeners:
@@ -339,7 +339,7 @@ class ConnectionTokens:
             return record
         known.wrote()
         self._remember(holder, known, stored)
-        log.info("token renewed connection=%s generation=%s", self.plan.prefix, fresh.generation)
+        log.info("token_renewed", connection=self.plan.prefix, token_generation=fresh.generation)
         if before is None:
             self._tell()
         return fresh
@@ -397,7 +397,7 @@ class ConnectionTokens:
         newer = await self._newer(holder, record.generation)
         if newer is not None:
             return newer
-        log.warning("refresh refused connection=%s error=%s", self.plan.prefix, error)
+        log.warning("refresh_refused", connection=self.plan.prefix, error=str(error))
         if error.code == "invalid_client" and not record.client_record().configured:
             if record.issuer and record.redirect_uri:
                 await self.parts.store.forget_client(record.issuer, record.redirect_uri)

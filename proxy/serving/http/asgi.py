@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -13,6 +13,7 @@ import anyio
 
 from integrations.base import JsonObject
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, is_too_deep, read_json
+from proxy.principal import Principal
 from proxy.serving.http.errors import RefusalKind, RequestRefusal
 from proxy.serving.http.held import STATE_KEY, HeldConnection
 
@@ -36,10 +37,26 @@ _SINGLE = frozenset(
 )
 
 
+OUTCOME_KEY = "executor.outcome"
+"""Where the scope of a request holds its `RequestOutcome`."""
+
+
+@dataclass(slots=True)
+class RequestOutcome:
+    """What became known about a request while it was served, for the log: its id, who asked, and why it was refused.
+    `status` is set where the refusal is not that of the HTTP answer."""
+
+    request_id: str = ""
+    principal: Principal | None = None
+    reason: str = ""
+    status: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names. `held` is
-    the connection that it came on; `base` stands before the paths that we link to (no slash at its end)."""
+    the connection that it came on; `base` stands before the paths that we link to (no slash at its end); whoever learns
+    something about the request writes it into `outcome`."""
 
     method: str
     path: str
@@ -50,12 +67,18 @@ class HttpRequest:
     request_id: str
     held: HeldConnection | None = None
     base: str = ""
+    outcome: RequestOutcome = field(default_factory=RequestOutcome)
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
         headers, repeated = _fold(scope["headers"])
         given = headers.get("x-request-id", "")
         client = scope.get("client") or ("", 0)
+        outcome: RequestOutcome = scope.setdefault(OUTCOME_KEY, RequestOutcome())
+        if not outcome.request_id:
+            # Whoever reads the request again finds the same id.
+            own = given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+            outcome.request_id = own
         return cls(
             method=scope["method"],
             path=scope["path"],
@@ -65,7 +88,8 @@ class HttpRequest:
             peer_ip=client[0] or "",
             held=scope.get("state", {}).get(STATE_KEY),
             base=scope.get(BASE_KEY, ""),
-            request_id=given if _CALLER_REQUEST_ID.fullmatch(given) else secrets.token_hex(8),
+            outcome=outcome,
+            request_id=outcome.request_id,
         )
 
     def refuse_repeated(self) -> None:

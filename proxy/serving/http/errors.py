@@ -12,7 +12,6 @@ There are two encoders: `jsonrpc_error` for MCP, `rest_error` for the REST API a
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from integrations.json_text import write_json
-from proxy.telemetry import new_correlation_id
+from proxy.telemetry import Logger, new_correlation_id
 
-log = logging.getLogger(__name__)
+_log = Logger("http")
 
 RefusalKind = Literal[
     "missing_session",
@@ -139,7 +138,7 @@ def rate_limited(error: RateLimited) -> RequestRefusal:
 def log_defect(error: Exception) -> str:
     """Log the cause under eight hex digits, and return only these: they are all that a caller may see."""
     reference = new_correlation_id()
-    log.error("internal error [%s]", reference, exc_info=error)
+    _log.exception("internal_error", error, id=reference)
     return reference
 
 

@@ -27,8 +27,9 @@ from proxy import descriptors
 from proxy.serving.http.asgi import AsgiApp
 from proxy.serving.http.connection import ClientConnection
 from proxy.serving.http.held import STATE_KEY, HeldConnection, HeldConnections
+from proxy.telemetry import Logger
 
-log = logging.getLogger(__name__)
+log = Logger("http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ class _Listener:
         self._requests.cancel()
         if await self._ended(1.0):
             return
-        log.warning("http connections were still open %s s after shutdown", self._limits.grace_seconds + 1.0)
+        log.warning(
+            "connections_cut_off", count=len(self._tasks), after_seconds=self._limits.grace_seconds + 1.0
+        )
         for task in self._tasks:
             task.cancel()
 
@@ -151,9 +154,7 @@ class _Listener:
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     ended = self._held.relieve(_RELIEVED)
-                    log.warning(
-                        "no connection can be accepted: %s; %d idle ones ended", error.strerror, ended
-                    )
+                    log.warning("accept_failed", error=error.strerror, idle_ended=ended)
                     await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self._take(sock, peer[0], group)
@@ -182,7 +183,7 @@ class _Listener:
                     self._app, self._config, self._context, held, self._held, reader, writer
                 ).serve()
         except Exception as error:  # one connection must not end the others
-            log.error("a connection failed", exc_info=error)
+            log.exception("connection_failed", error)
         finally:
             self._held.gone(held)
             ending()

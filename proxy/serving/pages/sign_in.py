@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -29,8 +28,9 @@ from proxy.serving.pages.guard import (
 )
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.rendering import page, redirect
+from proxy.telemetry import Logger
 
-log = logging.getLogger(__name__)
+log = Logger("pages")
 
 SIGN_INS_PER_MINUTE: Final = 30
 VIEWS_PER_MINUTE: Final = 240
@@ -91,13 +91,15 @@ class PageAuth:
         ip = self._hosts.client_ip(request)
         query = {"workspaceId": workspace} if workspace else {}
         try:
-            return await self._gateway.authenticate(AuthRequest.of(headers, query), ip)
+            principal = await self._gateway.authenticate(AuthRequest.of(headers, query), ip)
         except AuthError as error:
             if error.status >= 500:
                 raise unavailable(
                     "Who you are cannot be checked at the moment. Nothing was decided."
                 ) from None
             raise SignInNeeded(error.message, ended=True) from None
+        request.outcome.principal = principal
+        return principal
 
     async def count_request(self, reader: Reader) -> None:
         """Count one page or one decision like any request of this caller. Raises `RateLimited`."""
@@ -126,7 +128,7 @@ class PageAuth:
         try:
             await self._check_credential(request, credential, workspace)
         except SignInNeeded as refused:
-            log.info("pages: sign-in refused ip=%s", ip)
+            request.outcome.reason = f"sign-in: {refused.reason}"
             return self.login_page(
                 request, refused, status=403, place=first_value(form, "next"), open_workspace=True
             )

@@ -6,7 +6,6 @@ The id of a question stands for exactly its arguments, so what was read is what 
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -46,8 +45,9 @@ from proxy.serving.pages.presenting import ShownExecution, groups, list_digest, 
 from proxy.serving.pages.rendering import FILES_PATH, asset, page, plain, redirect
 from proxy.serving.pages.sign_in import CONNECTIONS_PATH, LIST_PATH, PageAuth, Reader, SignInNeeded
 from proxy.state import StateError
+from proxy.telemetry import Logger
 
-log = logging.getLogger(__name__)
+log = Logger("pages")
 
 _EXECUTION: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 PageView = Callable[..., Awaitable[Response]]
@@ -108,10 +108,9 @@ class _Pages:
             except RateLimited as limited:
                 return self._problem_page(request, too_many(limited.retry_after_seconds))
             except StateError as error:
-                log.warning("pages: the state store does not answer: %s", error)
-                return self._problem_page(
-                    request, unavailable("The state store does not answer. Nothing was decided.")
-                )
+                log.warning("store_not_answering", error=str(error))
+                text = "The state store does not answer. Nothing was decided."
+                return self._problem_page(request, unavailable(text))
             except HTTPException as error:
                 return self._problem_page(request, unreadable_form(str(error.name), error.code or 400))
             # The outermost boundary: the page shows a reference, and only the log tells the cause.
@@ -228,6 +227,7 @@ class _Pages:
 
     # ---- problems and files -------------------------------------------------------------------------------------
     def _problem_page(self, request: HttpRequest, problem: PageProblem) -> Response:
+        request.outcome.reason = problem.title
         return page(request, problem.status, "problem.html", problem.headers, problem=problem)
 
     async def file(self, request: HttpRequest, name: str) -> Response:

@@ -19,13 +19,15 @@ from integrations.json_text import write_json
 from proxy.serving.admission import check_operator
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
-from proxy.serving.http.asgi import HttpRequest
+from proxy.serving.http.asgi import HttpRequest, RequestOutcome
 from proxy.serving.http.errors import RequestRefusal, internal_error
 from proxy.serving.pages import LIST_PATH, PageOptions, add_pages
 from proxy.serving.rest.discovery import add_anonymous_tokens, add_discovery
 from proxy.serving.rest.front import PublicAddress, add_front
 from proxy.serving.rest.views import QuartView, add_api, refused
+from proxy.telemetry import Logger
 
+_log = Logger("admin")
 ALIVE_PATHS: Final = ("/healthz", "/api/health", "/-/healthy")
 READY_PATHS: Final = ("/readyz", "/-/ready")
 HEALTH_PATHS: Final = frozenset((*ALIVE_PATHS, *READY_PATHS))
@@ -121,6 +123,13 @@ def _operations(app: Quart, gateway: Gateway, guard: _Guard) -> None:
         return _json(200, effective, {"etag": etag})
 
     async def reload() -> Response:
+        outcome: RequestOutcome = HttpRequest.of(cast(Any, request.scope)).outcome
+        who = outcome.principal
+        _log.info(
+            "reload_asked",
+            workspace=who.workspace_id if who else None,
+            account=who.account_id if who else "anyone here",
+        )
         report = await gateway.reload()
         return _json(422 if report.outcome == "rejected" else 200, report.body)
 

@@ -12,7 +12,7 @@ from integrations.json_text import write_json
 from proxy.serving.admission import SCOPE_KEY, AdmittedRequest
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
-from proxy.serving.http.asgi import BASE_KEY
+from proxy.serving.http.asgi import BASE_KEY, OUTCOME_KEY, RequestOutcome
 from proxy.serving.http.errors import RateLimited, RequestRefusal, rate_limited, rest_error
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.openapi import document
@@ -71,7 +71,10 @@ def _request(path: dict[str, str]) -> ApiRequest:
 
 
 def refused(refusal: RequestRefusal) -> Response:
-    """The error as Quart sends it."""
+    """The error as Quart sends it; the log learns why."""
+    outcome = request.scope.get(OUTCOME_KEY)
+    if isinstance(outcome, RequestOutcome):
+        outcome.reason = refusal.message
     return Response(
         rest_error(refusal), refusal.fault.status, refusal.headers, content_type="application/json"
     )

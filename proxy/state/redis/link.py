@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -21,11 +20,12 @@ from redis import exceptions
 from redis.commands.core import AsyncScript
 
 from proxy.state.records import Owner, StateUnavailable, StateUnreadable
+from proxy.telemetry import Logger
 
 T = TypeVar("T")
 RedisRow = Sequence[Any]
 Argument = str | bytes | int | float
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.25
@@ -127,13 +127,13 @@ class Link:
         trouble = unavailable(cause)
         if self._away_since is None and _may_pass(cause):
             self._away_since = asyncio.get_running_loop().time()
-            _log.warning("%s", trouble)
+            _log.warning("redis_away", detail=str(trouble))
         return trouble
 
     def _back(self) -> None:
         assert self._away_since is not None
         away, self._away_since = asyncio.get_running_loop().time() - self._away_since, None
-        _log.warning("Redis answers again, after %.1f s.", away)
+        _log.info("redis_back", away_seconds=round(away, 1))
 
 
 def owned(owner: Owner) -> str:
@@ -161,7 +161,7 @@ def readable(rows: Sequence[RedisRow], made: Callable[[RedisRow], T]) -> tuple[T
         try:
             found.append(made(row))
         except StateUnreadable as error:
-            _log.warning("left out of a list: %s", error)
+            _log.warning("left_out_of_list", detail=str(error))
     return tuple(found)
 
 

@@ -7,7 +7,6 @@ missed some. A connection that says nothing is asked for a sign of life, so that
 from __future__ import annotations
 
 import asyncio
-import logging
 import struct
 from typing import Any, Final
 
@@ -18,11 +17,12 @@ from proxy.state.publications import Hub
 from proxy.state.records import StateUnreadable
 from proxy.state.redis.link import Link
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _LENGTH: Final = struct.Struct(">H")
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 
 
 class Listener:
@@ -68,7 +68,7 @@ class Listener:
             except (exceptions.RedisError, OSError, TimeoutError) as error:
                 if not self._deaf:
                     self._deaf = True
-                    _log.warning("messages from other replicas are not heard until Redis is back: %s", error)
+                    _log.warning("replicas_not_heard", detail=f"until Redis is back: {error}")
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -95,7 +95,7 @@ class Listener:
                 self._hub.gap()
             if self._deaf:
                 self._deaf = False
-                _log.warning("messages from other replicas are heard again")
+                _log.info("replicas_heard")
             self._listening.set()
             self._pause = _FIRST_PAUSE_SECONDS
         elif message["type"] == "message":
@@ -107,7 +107,7 @@ class Listener:
             topic = data[_LENGTH.size : _LENGTH.size + length].decode()
             body = self._cipher.open(data[_LENGTH.size + length :], "message", topic)
         except (struct.error, UnicodeDecodeError, StateUnreadable) as error:
-            _log.warning("a message that is not ours: %s", error)
+            _log.warning("foreign_message", error=str(error))
             self._hub.gap()
         else:
             self._hub.hand_out(topic, body)

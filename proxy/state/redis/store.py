@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -28,11 +27,12 @@ from proxy.state.redis.listener import Listener
 from proxy.state.redis.results import RedisResults
 from proxy.state.redis.sessions import RedisSessions
 from proxy.tasks import TaskSupervisor
+from proxy.telemetry import Logger
 
 SCHEMA: Final = 1
 _PROOF: Final = b"this key opens this store"
 _CAPS: Final = Caps()
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +164,9 @@ async def _look_at_eviction(link: Link) -> None:
     policy = str(memory.get("maxmemory_policy", "noeviction"))
     if memory.get("maxmemory") and policy != "noeviction":
         _log.warning(
-            "Redis may throw away paused executions when its memory is full (maxmemory-policy %s); "
-            "set it to noeviction",
-            policy,
+            "redis_evicts",
+            policy=policy,
+            detail="paused executions may be thrown away when its memory is full: set maxmemory-policy noeviction",
         )
 
 

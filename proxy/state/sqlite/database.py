@@ -11,7 +11,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
 import sqlite3
 import threading
@@ -22,6 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from proxy.state.records import StateError, StateUnavailable
 from proxy.state.sqlite.trouble import unavailable
+from proxy.telemetry import Logger
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -38,7 +38,7 @@ _OF_THE_FILE: Final = (
     "SQLITE_CANTOPEN",
 )
 _STOP: Final[None] = None
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Chores:
             with _transaction(db):
                 self._work(Tx(db, now))
         except sqlite3.Error as error:
-            _log.warning("expired state was not removed: %s", error)
+            _log.warning("expired_state_kept", error=str(error))
 
 
 class Threaded:

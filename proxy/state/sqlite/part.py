@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
@@ -10,10 +9,11 @@ from proxy.state.held import Held
 from proxy.state.keys import Cipher
 from proxy.state.records import Caps, Lease, LeaseLost, StateUnreadable
 from proxy.state.sqlite.database import Database, Tx
+from proxy.telemetry import Logger
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 
 
 class Part:
@@ -45,5 +45,5 @@ def readable(rows: Iterable[Row], made: Callable[[Row], T]) -> tuple[T, ...]:
         try:
             found.append(made(row))
         except StateUnreadable as error:
-            _log.warning("left out of a list: %s", error)
+            _log.warning("left_out_of_list", detail=str(error))
     return tuple(found)

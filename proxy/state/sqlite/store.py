@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
@@ -28,11 +27,12 @@ from proxy.state.sqlite.schema import migrate
 from proxy.state.sqlite.sessions import SqliteSessions
 from proxy.state.sqlite.sweep import sweep
 from proxy.state.sqlite.trouble import unavailable
+from proxy.telemetry import Logger
 
 if TYPE_CHECKING:
     from limits.aio.storage import Storage
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = Logger("state")
 MIN_SQLITE: Final = (3, 35, 0)
 SWEEP_SECONDS: Final = 60.0
 _BUSY_LOOK_SECONDS: Final = 0.02
@@ -150,7 +150,10 @@ def _close_to_others(path: Path, status: os.stat_result) -> None:
         refuse_open_to_others("it", status, "chmod 660 it, with a group that this process is in")
     path.chmod(0o600)
     _log.warning(
-        "the state file %s was open to other users (mode %04o); now it is not", path, status.st_mode & 0o7777
+        "state_file_was_open",
+        path=path,
+        mode=f"{status.st_mode & 0o7777:04o}",
+        detail="now others cannot read it",
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from proxy.config.footprint import content_digest
 from proxy.config.watch import Observation, Settling, Watcher
+from tests.proxy.support import logged
 
 LIMIT_SECONDS = 60
 FAR_AWAY = 600.0
@@ -234,7 +235,7 @@ async def test_a_file_without_a_name_is_logged(tmp_path: Path, caplog: pytest.Lo
         async with watching(other, nameless) as changes:
             write(other, "two")
             await changes.settled()
-    assert "replaced below its mount" in caplog.text
+    assert "file_replaced_below_mount" in logged(caplog)
 
 
 QUIET = Observation(changed=False)

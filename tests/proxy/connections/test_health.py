@@ -31,6 +31,7 @@ from tests.proxy.support import (
     config_text,
     connections_in,
     inline,
+    logged,
     shop,
     supervised,
 )
@@ -212,8 +213,8 @@ async def test_a_defect_ends_neither_the_task_nor_the_server(
         report = await reports.next()
         await checks.stop()
     assert (report.healthy, report.error) == (None, "internal_error")
-    assert "RuntimeError" in caplog.text
-    assert CANARY not in caplog.text
+    assert "RuntimeError" in logged(caplog)
+    assert CANARY not in logged(caplog)
 
 
 async def test_all_are_probed_at_once(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -230,7 +231,7 @@ def test_only_changes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         for before, after in ((None, well), (well, well), (well, ill), (ill, ill), (ill, well)):
             log_change("a.org.main", before, after)
     assert [one.levelname for one in caplog.records] == ["INFO", "WARNING", "INFO"]
-    assert "upstream_timeout" in caplog.text
+    assert "upstream_timeout" in logged(caplog)
 
 
 async def test_what_every_account_signs_in_to_is_not_probed(tmp_path: Path, env: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from proxy.app.paths import cache_dir
 from proxy.connections.kinds import openapi_load
 from proxy.connections.sources import Source
 from tests.integrations.echo import Echo, Reply, echo_server
-from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, shop
+from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, logged, shop
 
 SPEC = "/openapi.json"
 DOWN = Reply(503)
@@ -118,4 +118,4 @@ async def test_a_cache_that_cannot_be_written_costs_no_service(
         source = Source("key", load, None, file / "cache")
         with caplog.at_level(logging.WARNING):
             assert (await source.load()).toolset is not None
-    assert "cache cannot be used" in caplog.text
+    assert "cache_not_used" in logged(caplog)

@@ -61,7 +61,7 @@ def test_log_lines_are_the_documented_ones(lines: io.StringIO) -> None:
         f"INFO  config applied  generation=2 sha256=8d03be71 trigger=watch {restart}",
         "ERROR config rejected generation=2 stays trigger=watch errors=2 a.yaml:1:1 E201 error 1",
         "ERROR config error    a.yaml:2:1 E201 error 2",
-        f"INFO  config unchanged generation=2 sha256=8d03be71 trigger=sighup {restart}",
+        f"INFO  config unchanged generation=2 sha256=8d03be71 trigger=sighup {restart} after_rejection",
     ]
 
 

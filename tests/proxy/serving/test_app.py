@@ -32,6 +32,7 @@ from tests.proxy.serving.support import (
     rpc,
     serving,
 )
+from tests.proxy.support import logged
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = pytest.mark.parametrize("mode", [LEGACY, MODERN])
@@ -173,7 +174,7 @@ async def test_a_defect_shows_eight_digits_and_no_cause(mode: str, caplog: pytes
     assert caught.value.error.code == types.INTERNAL_ERROR
     assert caught.value.error.message.startswith("Internal error [")
     assert "secret" not in str(caught.value.error)
-    assert "the secret cause" in caplog.text
+    assert "the secret cause" in logged(caplog)
 
 
 @ERAS

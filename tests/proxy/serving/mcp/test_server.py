@@ -19,6 +19,7 @@ from proxy.serving.mcp.pauses import Pauses
 from proxy.serving.mcp.server import build_server, instructions
 from proxy.serving.mcp.tool_calls import ServerOptions
 from tests.proxy.serving.support import ALICE, MODERN, TOKENS, Board
+from tests.proxy.support import logged
 
 
 def built(
@@ -70,7 +71,7 @@ async def test_a_failing_description_is_a_defect_with_digits(caplog: pytest.LogC
     async with Client(server, mode=MODERN) as client:
         with pytest.raises(Exception, match=r"Internal error \[[0-9a-f]{8}\]"):
             await client.list_tools()
-    assert "the secret cause" in caplog.text
+    assert "the secret cause" in logged(caplog)
 
 
 def test_nothing_but_serving_needs_the_sdk() -> None:

@@ -15,6 +15,7 @@ from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board
 from tests.proxy.serving.pages.support import Clock, asked, field_of, site
 from tests.proxy.serving.pages.test_presenting import view
+from tests.proxy.support import logged
 
 FORM = {
     "type": "object",
@@ -277,7 +278,7 @@ async def test_a_defect_is_a_page_with_digits_only(caplog: pytest.LogCaptureFixt
         answer = await bob.answer("accept")
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert "the secret cause" in caplog.text
+    assert "the secret cause" in logged(caplog)
 
 
 async def test_decisions_say_that_they_came_from_the_page() -> None:

@@ -5,6 +5,7 @@ import pytest
 from proxy.serving.app import AppOptions
 from proxy.serving.rest.operations import RestOptions
 from tests.proxy.serving.support import Board, serving
+from tests.proxy.support import logged
 
 CLOSED = AppOptions(rest=RestOptions())
 
@@ -105,4 +106,4 @@ async def test_a_defect_is_500_with_digits_only(caplog: pytest.LogCaptureFixture
         answer = await client.get("/-/status")
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert "the secret cause" in caplog.text
+    assert "the secret cause" in logged(caplog)

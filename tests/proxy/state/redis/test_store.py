@@ -20,6 +20,7 @@ from proxy.state.redis.store import RedisState
 from tests.proxy.state.contract.whole import WholeContract
 from tests.proxy.state.servers import RedisServer, redis_server
 from tests.proxy.state.stores import ALICE, NEW_KEY, OLD_KEY, Clock, RedisStores, record
+from tests.proxy.support import logged
 
 
 class TestRedisWhole(WholeContract):
@@ -209,7 +210,7 @@ async def test_a_server_that_may_evict_is_told(caplog: pytest.LogCaptureFixture)
         server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         async with RedisStores(server).open():
             pass
-    assert "noeviction" in caplog.text
+    assert "noeviction" in logged(caplog)
 
 
 async def test_calls_cut_off_do_not_mix_up_the_answers_of_others(stores: RedisStores) -> None:

@@ -12,6 +12,7 @@ from proxy.state import Lease, LeaseLost, StateUnreadable
 from proxy.state.sqlite.database import Tx
 from proxy.state.sqlite.part import Row, check_lease, readable
 from proxy.state.sqlite.schema import migrate
+from tests.proxy.support import logged
 
 
 def test_unreadable_rows_are_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,7 +23,7 @@ def test_unreadable_rows_are_left_out_and_logged(caplog: pytest.LogCaptureFixtur
 
     with caplog.at_level(logging.WARNING):
         assert readable([(1,), (2,), (3,)], made) == (1, 3)
-    assert "0badcafe" in caplog.text
+    assert "0badcafe" in logged(caplog)
 
 
 def test_no_lease_is_asked_for_when_none_is_given() -> None:
