@@ -10,8 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import os
+import signal
+import statistics
+import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +31,7 @@ from bench.server import META, VERSION, Server, base_config, free_port, serve, u
 from bench.upstream import document
 
 GREEDY = 8
+RUNS_A_ROUND = 60
 MODEST = "return 1"
 MODEST_TYPED = "const x: number = 1; return x as number"
 _MANY = "await Promise.all(Array.from({length: 64}, (_, i) => %s)); return 1"
@@ -120,6 +126,10 @@ def _figures(taken: list[float]) -> dict[str, float]:
 async def _measured(
     one: Account, code: str, count: int, stop: asyncio.Event | None = None
 ) -> dict[str, float]:
+    return _figures(await _taken(one, code, count, stop))
+
+
+async def _taken(one: Account, code: str, count: int, stop: asyncio.Event | None = None) -> list[float]:
     taken = []
     for number in range(count):
         began = time.perf_counter()
@@ -128,7 +138,7 @@ async def _measured(
         if stop is not None and stop.is_set():
             break
         await asyncio.sleep(0.02)
-    return _figures(taken)
+    return taken
 
 
 async def _health(server: Server, over: asyncio.Event) -> float:
@@ -177,23 +187,59 @@ async def measure_typescript(table: Table, port: int, count: int) -> None:
         _tell(others, modest)
 
 
-async def measure_mix(table: Table, port: int, clients: int, count: int) -> None:
-    """Eight accounts at full blast and a modest one."""
+async def measure_mix(table: Table, port: int, clients: int, rounds: int) -> None:
+    """Accounts at full blast and a modest one, with and without them in turn, so that both meet the same machine."""
     async with account(port, "modest") as modest:
         await _measured(modest, MODEST, 20)
-        table.add("execute alone", "-", **await _measured(modest, MODEST, count))
-        for name, kinds in (("1 greedy account", 1), ("8 greedy accounts", GREEDY)):
-            codes = [(MIX[n % len(MIX)], 2_000) for n in range(GREEDY)]
-            async with _greedy(
-                port, codes[:kinds] if kinds > 1 else codes[:1], clients, mixed=True
-            ) as others:
-                await asyncio.sleep(2)
-                table.add(
-                    f"execute beside {name}, {clients} clients each",
-                    "2 x alone",
-                    **await _measured(modest, MODEST, count),
-                )
-            _tell(others, modest)
+        for kinds in (1, GREEDY):
+            alone: list[float] = []
+            beside: list[float] = []
+            ratios: list[float] = []
+            for _ in range(rounds):
+                quiet = await _taken(modest, MODEST, RUNS_A_ROUND)
+                async with _load(port, kinds, clients):
+                    greedy = await _taken(modest, MODEST, RUNS_A_ROUND)
+                await asyncio.sleep(1)
+                alone, beside = alone + quiet, beside + greedy
+                ratios.append(_figures(greedy)["p99_ms"] / _figures(quiet)["p99_ms"])
+            table.add(f"execute alone, {rounds} rounds", "-", **_figures(alone))
+            table.add(
+                f"execute beside {kinds} greedy, {clients} clients each",
+                "2 x alone",
+                **_figures(beside),
+                p99_x_alone=_figures(beside)["p99_ms"] / _figures(alone)["p99_ms"],
+                median_of_rounds=statistics.median(ratios),
+            )
+        _tell([], modest)
+
+
+@asynccontextmanager
+async def _load(port: int, accounts: int, clients: int) -> AsyncIterator[None]:
+    """The greedy accounts, in a process of their own that gives way: in life their clients are other machines."""
+    command = [sys.executable, "-m", "bench.fairness", "--load", str(port), "--accounts", str(accounts)]
+    process = await asyncio.create_subprocess_exec(*command, "--clients", str(clients))
+    try:
+        await asyncio.sleep(3)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def load(port: int, accounts: int, clients: int) -> None:
+    """Runs until it is terminated."""
+    os.nice(5)
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    codes = [(MIX[n % len(MIX)], 2_000) for n in range(accounts)]
+    async with _greedy(port, codes, clients, mixed=True) as others:
+        await over.wait()
+        done, failed = sum(one.done for one in others), sum(len(one.failed) for one in others)
+        print(f"    the others: {done} ended, {failed} of them not completed", flush=True)
+        kinds = Counter(line[:160] for one in others for line in one.failed)
+        for line, count in kinds.most_common(4):
+            print(f"      {count} x {line}", flush=True)
+        os._exit(0)
 
 
 def _tell(others: list[Account], modest: Account) -> None:
@@ -242,7 +288,7 @@ async def main(count: int, clients: int, only: str) -> None:
             if "t" in only:
                 await measure_typescript(table, port, count)
             if "m" in only:
-                await measure_mix(table, port, clients, count)
+                await measure_mix(table, port, clients, max(2, count // RUNS_A_ROUND))
 
 
 if __name__ == "__main__":
@@ -252,5 +298,10 @@ if __name__ == "__main__":
         "--clients", type=int, default=8, help="executions that each greedy account has under way"
     )
     parser.add_argument("--only", default="stm", help="s: system tools, t: TypeScript, m: the mix")
+    parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--accounts", type=int, default=GREEDY, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.load:
+        asyncio.run(load(chosen.load, chosen.accounts, chosen.clients))
+        sys.exit(0)
     asyncio.run(main(chosen.count, chosen.clients, chosen.only))

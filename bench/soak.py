@@ -56,6 +56,7 @@ class Soak:
 
     server: Server
     config: dict[str, Any]
+    rest: float = 0.1
     over: asyncio.Event = field(default_factory=asyncio.Event)
     counts: Counter[str] = field(default_factory=Counter)
     taken: list[float] = field(default_factory=list)
@@ -76,7 +77,7 @@ async def traffic(soak: Soak, number: int) -> None:
             code = TRAFFIC[turn % len(TRAFFIC)].replace("%d", str(turn))
             status = await run(soak, one, code, 20_000)
             soak.counts[f"traffic {status}"] += 1
-            await soak.pause(0.1)
+            await soak.pause(soak.rest)
 
 
 async def run(soak: Soak, one: Account, code: str, timeout_ms: int) -> str:
@@ -280,7 +281,7 @@ def store(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         yield {"backend": "redis", **secrets}
 
 
-async def main(minutes: float, kind: str, every: float) -> None:
+async def main(minutes: float, kind: str, every: float, rest: float) -> None:
     names = [f"greedy{number}" for number in range(8)] + ["modest"]
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -293,7 +294,7 @@ async def main(minutes: float, kind: str, every: float) -> None:
         config["integrations"]["flaky"] = {"kind": "openapi", "spec": {"inline": spec}}
         config["connections"]["flaky.org.main"] = {}
         server = await stack.enter_async_context(serve(config, port, folder))
-        soak = Soak(server, config)
+        soak = Soak(server, config, rest)
         await stack.enter_async_context(dying(soak, flaky))
         parts: list[Callable[[Soak], Coroutine[Any, Any, None]]] = [
             modest,
@@ -342,6 +343,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
+    parser.add_argument("--rest", type=float, default=0.1, help="seconds between two executions of a client")
     chosen = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(chosen.minutes, chosen.store, chosen.every))
+        asyncio.run(main(chosen.minutes, chosen.store, chosen.every, chosen.rest))

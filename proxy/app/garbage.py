@@ -2,7 +2,8 @@
 
 A full collection goes over every object, and nearly all of them are the catalog: 75 to 120 ms with 1,200 tools, every
 two seconds under load. So what a generation is made of is frozen as soon as it serves: no collection looks at it. What
-an older generation left behind is collected when no execution is under way, or five minutes later in any case.
+an older generation left behind is collected when no execution is under way, or five minutes later in any case, and its
+memory goes back to the system.
 
 Only commands that own their process do this: the collector belongs to the whole of it.
 """
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from proxy.live import Live
+from proxy.memory import give_back_holes
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import MetricsRegistry
 
@@ -90,6 +92,7 @@ class Frozen:
             self._collector.unfreeze()
             self._collector.collect()
             self._collector.freeze()
+            give_back_holes()
 
     async def _quiet(self) -> None:
         """Two looks after each other found no execution, or it was waited long enough."""
