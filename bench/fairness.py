@@ -16,7 +16,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -236,9 +235,6 @@ async def load(port: int, accounts: int, clients: int) -> None:
         await over.wait()
         done, failed = sum(one.done for one in others), sum(len(one.failed) for one in others)
         print(f"    the others: {done} ended, {failed} of them not completed", flush=True)
-        kinds = Counter(line[:160] for one in others for line in one.failed)
-        for line, count in kinds.most_common(4):
-            print(f"      {count} x {line}", flush=True)
         os._exit(0)
 
 

@@ -2,8 +2,8 @@
 
 glibc maps large blocks one by one and unmaps them when they are freed, but raises the size from which it does so to
 that of the largest block freed so far (mallopt(3), M_MMAP_THRESHOLD), and the heap that it then uses instead shrinks
-only from its end: sixty results of 4 MB leave 500 MB behind. Set once, the threshold stays. Small blocks leave holes between
-those that stay: after ten minutes of mixed traffic a third of the heap was free, and none of that had been given back.
+only from its end: sixty results of 4 MB leave 500 MB behind. Set once, the threshold stays. Small
+blocks leave holes between those that stay: after ten minutes of mixed traffic a third of the heap was free.
 """
 
 from __future__ import annotations

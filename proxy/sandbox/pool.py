@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 
 from proxy.sandbox.demand import WINDOW_SECONDS, Demand
+from proxy.sandbox.foreground import Foreground, most_at_once
 from proxy.sandbox.options import (
     MECHANISMS,
     HardeningMissing,
@@ -30,6 +31,10 @@ _log = Logger("sandbox")
 _RESTART_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
 
+def _unheard(waits: bool) -> None:
+    """Before its execution has begun, nobody's time is counted."""
+
+
 class Pool:
     """`async with Pool(options) as pool: async with pool.worker(workspace, deadline) as worker: ...`"""
 
@@ -44,6 +49,8 @@ class Pool:
         self._shrinking: asyncio.TimerHandle | None = None
         per_account = options.running_per_account or max(1, options.running // 2)
         self._seats = Seats(options.running, per_account, options.queue)
+        computing = most_at_once()
+        self._computing = Seats(computing, computing // 2, options.running, one_each=True)
         self._counts: Counter[str] = Counter()
         self._generation = 0
         self._up = asyncio.Event()
@@ -116,13 +123,17 @@ class Pool:
         await self._enter(account)
         worker: Worker | None = None
         generation = self._generation
+        # Entered before there is a worker: forking one is computing too.
+        foreground = Foreground(self._computing, account)
         try:
+            await foreground.enter(_unheard)
             worker = await self._take(workspace_id)
-            worker.open(deadline_seconds, account)
+            worker.open(deadline_seconds, account, foreground)
             yield worker
         finally:
             if worker is not None:
                 self._give_back(worker, workspace_id, generation)
+            foreground.leave()
             self._seats.leave(account)
             # Refilled after this execution's caller went on, so that forking is not on its path.
             asyncio.get_running_loop().call_soon(self._refill)

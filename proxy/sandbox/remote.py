@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
+from proxy.sandbox.foreground import Foreground
 from proxy.sandbox.frames import FrameRate, FrameReader, FrameTooLarge, pack
 from proxy.sandbox.messages import (
     Delivery,
@@ -45,7 +46,8 @@ _FRAMES_PER_SECOND = 1000.0
 # Code that computes for longer goes on beside others, not before them: a worker that begins is served first.
 _LOOK_SECONDS = 0.02
 _FOREGROUND_CPU_SECONDS = 0.02
-_BACKGROUND_NICE = 10  # lower than it was
+_FOREGROUND_LOOKS = 25  # a worker that has not answered after so many holds no seat, whatever keeps it
+_BACKGROUND_NICE = 19  # however many there are, the proxy and those who begin come first
 _NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
 
 
@@ -78,7 +80,9 @@ class Worker:
         self._limits = SandboxLimits()
         self._made = 0
         self._rate = FrameRate(_FRAMES_AT_ONCE, _FRAMES_PER_SECOND)
+        self._foreground = Foreground()
         self._looking: asyncio.TimerHandle | None = None
+        self._looks = 0
         self.background = False  # has computed for long, and is served after others
         self._pidfd: int | None = None
         self.pid: int | None = None
@@ -130,9 +134,13 @@ class Worker:
         """False once the process is known to be ending."""
         return not (self._exit.done() or self._ended or self._verdict)
 
-    def open(self, deadline_seconds: float, account: str = "") -> None:
-        """Begin a lease for an account: listen to the socket, and kill the process when the deadline passes."""
+    def open(self, deadline_seconds: float, account: str = "", foreground: Foreground | None = None) -> None:
+        """Begin a lease for an account: listen to the socket, and kill the process when the deadline passes.
+
+        It is told something only when there is room in the foreground.
+        """
         self.account = account
+        self._foreground = foreground or Foreground()
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
         detail = f"the deadline of {deadline_seconds:g} s passed"
         self._deadline = self._loop.call_later(deadline_seconds, self.kill, detail)
@@ -140,6 +148,7 @@ class Worker:
     def rest(self) -> None:
         """End a lease but keep the process."""
         self.on_wait = lambda waits: None
+        self._foreground.leave()
         self._loop.remove_reader(self._sock.fileno())
         if self._deadline is not None:
             self._deadline.cancel()
@@ -184,14 +193,20 @@ class Worker:
             return
         with suppress(OSError):
             if self.pid is None or time.clock_gettime(_cpu_clock(self.pid)) < _FOREGROUND_CPU_SECONDS:
+                self._looks += 1
+                if self._looks == _FOREGROUND_LOOKS:
+                    self._foreground.leave()
                 self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
                 return
-            nice = os.getpriority(os.PRIO_PROCESS, self.pid)
-            os.setpriority(os.PRIO_PROCESS, self.pid, min(19, nice + _BACKGROUND_NICE))
-            self.background = True
+            os.setpriority(os.PRIO_PROCESS, self.pid, _BACKGROUND_NICE)
+        self.background = True
+        self._foreground.leave()
 
     async def _send(self, payload: bytes) -> None:
+        if not self.background:
+            await self._foreground.enter(self.on_wait)
         self._expecting = True
+        self._looks = 0
         if self._looking is None and not self.background:
             self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
         data = pack(payload)
@@ -232,6 +247,7 @@ class Worker:
             self._accept(data)
         else:
             self._ended = True
+            self._foreground.leave()
             self._loop.remove_reader(self._sock.fileno())
         if self._wakeup is not None and not self._wakeup.done() and self._has_news():
             self._wakeup.set_result(None)
@@ -251,6 +267,7 @@ class Worker:
                 return
             self._expecting = False
             self._payload = payload
+            self._foreground.leave()
 
     def _decode(self, payload: bytes) -> WorkerMessage | NeedsTransform:
         try:

@@ -1,7 +1,11 @@
 """Seats: how many executions run at once, in all and for one account, and who is next when one ends. No I/O.
 
 Rules:
-- An account has at most `per_account` seats, whoever else wants one.
+- An account has at most `per_account` seats, whoever else wants one. It has fewest where others have many: what one
+  account may have is always in the same proportion to what is free (dynamic thresholds, Choudhury and Hahne 1998), so
+  that however many take all they can get, something is left for the next one. With half of the seats for one alone, two
+  have a third each, and eight a ninth.
+- With `one_each` an account that has no seat never waits for one, so there may be as many more as there are accounts.
 - Of those who wait, the next one is of the account with the fewest seats; of equals, of the one served longest ago;
   within an account, the one that came first.
 - The line holds `queue`. When it is full, somebody of the account with the longest line gives way to an account with a
@@ -21,8 +25,9 @@ Seat = asyncio.Future[None]
 class Seats:
     """Counts and futures; used from one event loop."""
 
-    def __init__(self, total: int, per_account: int, queue: int) -> None:
+    def __init__(self, total: int, per_account: int, queue: int, *, one_each: bool = False) -> None:
         self._total = total
+        self._one_each = one_each
         self._per_account = per_account
         self._queue = queue
         self._taken: Counter[str] = Counter()
@@ -33,7 +38,7 @@ class Seats:
     def take(self, account: str) -> Seat:
         """A future that is done when the account has its seat. Raises `PoolBusy` when the line is full."""
         place: Seat = asyncio.get_running_loop().create_future()
-        if not self._lines.get(account) and self.busy < self._total and not self.is_full(account):
+        if not self._lines.get(account) and self._has_room_for(account):
             self._seat(account, place)
             return place
         if self.waiting >= self._queue:
@@ -58,7 +63,7 @@ class Seats:
         self._taken[account] -= 1
         if not self._taken[account]:
             del self._taken[account]
-        while self.busy < self._total and (following := self._next()) is not None:
+        while (following := self._next()) is not None:
             line = self._lines.pop(following)
             place = line.popleft()
             self.waiting -= 1
@@ -72,8 +77,16 @@ class Seats:
         return self._taken[account]
 
     def is_full(self, account: str) -> bool:
-        """Whether it has all the seats that one account may have."""
-        return self._taken[account] >= self._per_account
+        """Whether it has all the seats that one account may have now."""
+        taken, free = self._taken[account], self._total - self.busy
+        if taken >= self._per_account:
+            return True
+        return taken * (self._total - self._per_account) >= self._per_account * free
+
+    def _has_room_for(self, account: str) -> bool:
+        if self._one_each and not self._taken[account]:
+            return True
+        return self.busy < self._total and not self.is_full(account)
 
     def _seat(self, account: str, place: Seat) -> None:
         self.busy += 1
@@ -81,7 +94,7 @@ class Seats:
         place.set_result(None)
 
     def _next(self) -> str | None:
-        waiting = (account for account in self._lines if not self.is_full(account))
+        waiting = (account for account in self._lines if self._has_room_for(account))
         return min(waiting, key=lambda account: self._taken[account], default=None)
 
     def _make_room(self, account: str) -> None:

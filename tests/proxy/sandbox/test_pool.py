@@ -21,6 +21,7 @@ from proxy.sandbox import (
     StartMessage,
     WorkerGone,
 )
+from proxy.sandbox.foreground import most_at_once
 
 SEED = "00" * 32
 
@@ -248,6 +249,20 @@ async def test_an_account_that_takes_all_it_can_get_leaves_room_for_others() -> 
                 await run(pool, "1", account="ws/greedy")
 
 
+async def test_code_that_computes_leaves_room_for_others_before_it_has_ended() -> None:
+    """More programs compute than may at once, and one that begins is not kept waiting for their end."""
+    async with Pool(PoolOptions(running=64, running_per_account=32)) as pool, asyncio.TaskGroup() as tasks:
+        spinning = [
+            tasks.create_task(run(pool, "while (true) {}", account=f"ws/greedy{number % 3}"))
+            for number in range(3 * most_at_once())
+        ]
+        assert (await run(pool, "return 1", account="ws/modest")).value == 1
+        assert (await run(pool, "return 1", account="ws/greedy1")).value == 1
+        assert not any(task.done() for task in spinning)
+        for task in spinning:
+            task.cancel()
+
+
 async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_used_again() -> None:
     """By the CPU time that an answer took; waiting for calls is none."""
     async with Pool(PoolOptions(reuse="workspace")) as pool:
@@ -261,7 +276,8 @@ async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_us
             await worker.start(start("return (await tools.a.b({})).data"))
             await worker.receive()
             assert worker.pid is not None
-            assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0) < lowered
+            began = os.getpriority(os.PRIO_PROCESS, worker.pid)
+            assert os.getpriority(os.PRIO_PROCESS, 0) < began < lowered
             await worker.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
             await worker.receive()
             assert not worker.background

@@ -27,6 +27,44 @@ async def test_one_account_has_at_most_its_share() -> None:
     assert third.done()
 
 
+@pytest.mark.parametrize(
+    ("per_account", "accounts", "each"),
+    [
+        (32, 1, 32),
+        (32, 2, 21),
+        (32, 3, 16),
+        (32, 8, 7),
+        (32, 40, 1),
+        (48, 1, 48),
+        (48, 2, 27),
+        (64, 1, 64),
+        (1, 9, 1),
+    ],
+)
+async def test_what_accounts_may_have_is_in_proportion_to_what_is_free(
+    per_account: int, accounts: int, each: int
+) -> None:
+    """However many take all they can get, the next one gets a seat, unless one alone may have them all."""
+    seats = Seats(total=64, per_account=per_account, queue=10_000)
+    for _ in range(64):
+        taken(seats, *(f"greedy{number}" for number in range(accounts)))
+    assert {seats.taken(f"greedy{number}") for number in range(accounts)} <= {each, each + 1}
+    (modest,) = taken(seats, "modest")
+    assert modest.done() == (per_account < 64)
+
+
+async def test_with_one_each_an_account_without_a_seat_never_waits() -> None:
+    seats = Seats(total=2, per_account=1, queue=8, one_each=True)
+    places = taken(seats, "a", "b", "c", "d")
+    (second,) = taken(seats, "d")
+    assert [place.done() for place in (*places, second)] == [True] * 4 + [False]
+    for account in ("a", "b", "c"):
+        seats.leave(account)
+    assert not second.done()
+    seats.leave("d")
+    assert second.done()
+
+
 async def test_the_next_seat_goes_to_the_account_that_has_fewest() -> None:
     seats = Seats(total=4, per_account=3, queue=8)
     taken(seats, "a", "a", "a", "b")
