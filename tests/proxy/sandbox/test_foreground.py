@@ -15,7 +15,8 @@ def ignore(waits: bool) -> None:
 
 
 async def test_one_more_waits_and_is_told_when_it_begins_and_ends() -> None:
-    seats, told = Seats(total=1, per_account=1, queue=9), []
+    seats = Seats(total=1, per_account=1, queue=9)
+    told: list[bool] = []
     first, second = Foreground(seats, "a"), Foreground(seats, "b")
     await first.enter(told.append)
     await first.enter(told.append)
@@ -32,7 +33,8 @@ async def test_one_more_waits_and_is_told_when_it_begins_and_ends() -> None:
 
 
 async def test_accounts_that_take_all_they_can_get_leave_something_for_the_next_one() -> None:
-    seats, entered = Seats(total=4, per_account=2, queue=99, one_each=True), []
+    seats = Seats(total=4, per_account=2, queue=99, one_each=True)
+    entered: list[str] = []
     busy = [Foreground(seats, "greedy") for _ in range(8)] + [Foreground(seats, "other") for _ in range(8)]
 
     async def enter(one: Foreground, name: str) -> None:
@@ -53,7 +55,8 @@ async def test_accounts_that_take_all_they_can_get_leave_something_for_the_next_
 
 
 async def test_who_is_cancelled_while_it_waits_costs_nobody_a_seat() -> None:
-    seats, told = Seats(total=1, per_account=1, queue=9), []
+    seats = Seats(total=1, per_account=1, queue=9)
+    told: list[bool] = []
     first, second = Foreground(seats, "a"), Foreground(seats, "a")
     await first.enter(ignore)
     with pytest.raises(TimeoutError):
