@@ -10,7 +10,10 @@ from pydantic import BeforeValidator
 from integrations.fields.base import of_text, problem, string_schema
 
 # These would hide the system tools of the same name (`tools.search` and so on).
-RESERVED = frozenset({"catalog", "discover", "search", "describe", "executor"})
+_SYSTEM_TOOLS = ("catalog", "describe", "discover", "executor", "search")
+# Patterns and addresses may begin with `tools.`: `tools.*` would be every tool, not those of an integration `tools`.
+_PREFIX = "tools"
+RESERVED = frozenset({*_SYSTEM_TOOLS, _PREFIX})
 OWNERS = ("org", "user")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
@@ -42,11 +45,17 @@ def _name(value: str) -> str:
 
 def _integration_name(value: str) -> str:
     _check_identifier(value, value)
-    if value in RESERVED:
-        raise problem(
-            "E206", f"`{value}` is reserved", f"these names are system tools: {', '.join(sorted(RESERVED))}"
-        )
+    _check_reserved(value)
     return value
+
+
+def _check_reserved(name: str) -> None:
+    if name == _PREFIX:
+        help = "addresses begin with `tools.`, so `tools.*` is every tool: call it something else, such as `tools_api`"
+        raise problem("E206", f"`{name}` is reserved", help)
+    if name in RESERVED:
+        help = f"these names are system tools: {', '.join(_SYSTEM_TOOLS)}"
+        raise problem("E206", f"`{name}` is reserved", help)
 
 
 def _connection_key(value: str) -> str:
@@ -60,8 +69,7 @@ def _connection_key(value: str) -> str:
         )
     for part in (parts[0], parts[2]):
         _check_identifier(part, value)
-    if parts[0] in RESERVED:
-        raise problem("E206", f"`{parts[0]}` is reserved", f"reserved: {', '.join(sorted(RESERVED))}")
+    _check_reserved(parts[0])
     if parts[1] not in OWNERS:
         raise problem(
             "E206",

@@ -15,7 +15,7 @@ _NAME_MAPS = frozenset({
 })  # fmt: skip
 _DATA = frozenset({"default", "enum", "const", "required", "scopes", "security", "tags"})
 _DROPPED = frozenset({"example", "examples", "externalDocs", "callbacks", "links", "x-examples"})
-_KEPT_EXTENSIONS = frozenset({"x-nullable", "x-executor-toolPath", "x-ms-discriminator-value"})
+READ_EXTENSIONS = frozenset({"x-nullable", "x-executor-toolPath", "x-ms-discriminator-value"})
 
 
 def trim(node: Any, references: set[str]) -> None:
@@ -27,7 +27,7 @@ def trim(node: Any, references: set[str]) -> None:
         return
     dropped: list[str] = []
     for key, value in node.items():
-        if key in _DROPPED or (key[:2] == "x-" and key not in _KEPT_EXTENSIONS):
+        if key in _DROPPED or (key[:2] == "x-" and key not in READ_EXTENSIONS):
             dropped.append(key)
         elif isinstance(value, dict | list):
             if key in _DATA:

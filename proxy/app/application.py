@@ -319,6 +319,7 @@ async def open_application(
             references=references,
             on_outcome=application.auditing.reloaded,
             advise=LoadedConfig.advised,
+            standing=lambda: application.live.current.report.diagnostics,
             tasks=tasks,
         )
         application.use_reloader(await stack.enter_async_context(reloader))

@@ -98,6 +98,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W609": "pattern matches no tool",
         "W610": "no matched tool has the argument of a condition",
         "W611": "integration without a connection",
+        "W612": "rate limit counts nobody",
         "W690": "not supported yet",
     }
 )

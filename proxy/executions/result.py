@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from integrations.base import JsonObject
+from integrations.json_text import read_json
 from integrations.lossless import typescript
 from proxy.config import ElicitationMode
 from proxy.executions.interactions import Interaction, iso
@@ -151,7 +152,16 @@ class ExecutionError:
     def as_text(self) -> str:
         """The same for the model; a stack says the place."""
         said = f"{self.name}: {self.message}\n{self.stack.rstrip()}" if self.stack else self.summary()
-        return f"{said}\nFields: {typescript(self.fields, _FIELD_CHARACTERS)}" if self.fields else said
+        if not self.fields or self._is_its_fields():
+            return said
+        return f"{said}\nFields: {typescript(self.fields, _FIELD_CHARACTERS)}"
+
+    def _is_its_fields(self) -> bool:
+        """Whether a plain object was thrown whose message is its own JSON."""
+        try:
+            return self.message.startswith("{") and bool(read_json(self.message) == self.fields)
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class Reloader(Generic[L, G]):
     `load` blocks, and never raises for bad content. `build(loaded, generation)` makes the new generation
     without touching the running one; it may raise `Rejected`. It is cancelled when newer content
     supersedes it and must then close what it opened. `swap` assigns the pointer, tells the clients and
-    must not fail. `advise(loaded)` blocks, and adds warnings. `on_outcome` hears how each reload ended, and must not
-    block. `references(config)` are the files whose content belongs to the config (specs). `clock` is monotonic, `now`
-    is Unix time, both in seconds.
+    must not fail. `advise(loaded)` blocks, and adds warnings; `standing()` are those of what serves.
+    `on_outcome` hears how each reload ended, and must not block. `references(config)` are the files whose
+    content belongs to the config (specs). `clock` is monotonic, `now` is Unix time, both in seconds.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Reloader(Generic[L, G]):
         remind_seconds: float = REMIND_SECONDS,
         on_outcome: Callable[[ReloadOutcome], None] = lambda outcome: None,
         advise: Callable[[L], L] | None = None,
+        standing: Callable[[], Sequence[Diagnostic]] = tuple,
         tasks: TaskSupervisor | None = None,
     ) -> None:
         self._tasks = tasks or TaskSupervisor()
@@ -98,7 +99,7 @@ class Reloader(Generic[L, G]):
         self._log = Logger("config")
         self._started: Any = None
         self._on_outcome = on_outcome
-        self._advise = advise
+        self._advise, self._standing = advise, standing
         self._requests = ReloadRequests()
         self._owner: asyncio.Task[None] | None = None
         self._stopped = False
@@ -178,7 +179,7 @@ class Reloader(Generic[L, G]):
             if step == "reject":
                 return self._rejected(read.loaded.diagnostics, read.loaded, began)
             if step == "keep":
-                return await self._advised(self._outcome("unchanged", read.loaded, began), read.loaded)
+                return await self._advised(self._unchanged(read.loaded, began), read.loaded)
             number = self._status.generation + 1
             building = asyncio.get_running_loop().create_task(
                 self._build(read.loaded, number), name="config-build"
@@ -227,6 +228,12 @@ class Reloader(Generic[L, G]):
         )
         said = (*read.loaded.diagnostics, *(effects.warnings if effects is not None else ()))
         return self._outcome("applied", read.loaded, began, diagnostics=said, effects=effects)
+
+    def _unchanged(self, loaded: L, began: float) -> ReloadOutcome:
+        """What the tools showed to be wrong when they were loaded still is."""
+        found = tuple(self._standing())
+        said = (*loaded.diagnostics, *found)
+        return self._outcome("unchanged", loaded, began, diagnostics=said, effects=Effects(warnings=found))
 
     async def _advised(self, outcome: ReloadOutcome, loaded: L) -> ReloadOutcome:
         """The outcome with the lint of what runs now; as it is when it runs not, or something newer is wanted."""

@@ -24,7 +24,7 @@ SDL = "type Query { echo(first: Int): String }"
 RIGHT = {"rest": "things.get", "graph": "query.echo", "local": "echo"}
 WRONG = {"rest": "things.gte", "graph": "query.ecoh", "local": "ecoh"}
 PLACES = ("policy", "pack", "condition", "rate limit", "include", "exclude", "health")
-SURFACES = ("validate", "doctor", "sources", "start log", "status", "reload", "reload log")
+SURFACES = ("validate", "doctor", "sources", "start log", "status", "reload", "reload log", "same")
 # What an MCP server offers is not in the files. A probe of a document in the config is an error, see below.
 NOT_SAID: set[tuple[str, str, str]] = {("local", place, "validate") for place in PLACES}
 NOT_SAID |= set(product(("rest", "graph"), ("health",), SURFACES))
@@ -53,7 +53,7 @@ def dead() -> dict[str, Any]:
             },
         ]
         rates[f"rate-{name}"] = {
-            "per": "key",
+            "per": "user",
             "limit": "9/minute",
             "applies_to": "tool_calls",
             "pattern": pattern,
@@ -114,6 +114,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         config["policies"].append({"pattern": "rest.org.main.things.list", "action": "approve"})
         configs.write(path, config)
         texts["reload"] = httpx2.post(f"{proxy.url}/-/reload", headers=headers, timeout=60).text
+        texts["same"] = httpx2.post(f"{proxy.url}/-/reload", headers=headers, timeout=60).text
         texts["reload log"] = "\n".join(proxy.err.text.splitlines()[mark:])
     return texts
 

@@ -28,6 +28,7 @@ def advise(view: ConfigView) -> Iterator[Finding]:
     yield from _roles(view)
     yield from idle_overrides(view)
     yield from _unconnected(view)
+    yield from _idle_limits(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
@@ -115,6 +116,19 @@ def _unconnected(view: ConfigView) -> Iterator[Finding]:
             help += f", or `{name}.org.main: {{}}` when it needs no credential"
         message = f"integration `{name}` has no connection, so agents get none of its tools"
         yield Finding("W611", ("integrations", name), message, help, "key")
+
+
+def _idle_limits(view: ConfigView) -> Iterator[Finding]:
+    """Who comes with the local token, or signs in, has no key to be counted by."""
+    auth = view.config.auth
+    keys = auth.api_keys if auth is not None else None
+    if keys is not None and (keys.keys or keys.signing):
+        return
+    for name, limit in view.config.rate_limits.items():
+        if limit.per == "key":
+            message = f"rate limit `{name}` counts nobody: nobody calls with an API key"
+            help = "write `per: user`, which counts every caller, or add keys under auth.api_keys.keys"
+            yield Finding("W612", ("rate_limits", name, "per"), message, help)
 
 
 def _variable(name: str) -> str:

@@ -96,6 +96,8 @@ def _tool_pattern(path: Path, pattern: str, kind: str) -> Iterator[Finding]:
 
 
 def _pattern(view: ConfigView, path: Path, pattern: str) -> Iterator[Finding]:
+    if pattern.startswith("tools.") and "tools" in view.names("integrations"):
+        return  # no integration can be called so, and what this pattern means depends on its new name
     try:
         parsed = parse_pattern(pattern)
     except PatternError as error:

@@ -187,7 +187,7 @@ function finish(value) {
     text = toJson(value);
     if (sawPromise) return void then(awaitInside(value), finish, fail);
     noteLost("The result", value, text);
-    if (text === undefined && value !== undefined) writeLog("warn", `The result is lost: ${describeText(value)} is no JSON. Return its value.`);
+    if (text === undefined && value !== undefined) writeLog("warn", `The result is lost: ${describeText(value)} is no JSON. ${instead(value)}`);
   } catch (error) {
     if (isMemory(error)) return fail(error);
     const why = `The returned value cannot be written as JSON: ${error && error.message}`;
@@ -198,6 +198,11 @@ function finish(value) {
     return finishWithError("limit", "ResultLimitError", why, "", null);
   }
   outcome = `"ok":true${text === undefined ? "" : `,"value":${text}`}`;
+}
+
+function instead(value) {
+  if (typeof value !== "function") return "Return its value.";
+  return !toolPaths.has(value) && isClass(value) ? "Return a value, or an instance of it." : "Call it, and return what it gives.";
 }
 
 // Without memory for an error the engine throws null, and without memory for its text an empty message. Code that
@@ -220,7 +225,7 @@ function fail(error) {
   let name = "Error";
   let message;
   try {
-    if (error instanceof RealError) { name = `${error.name}`; message = `${error.message}`; }
+    if (error instanceof RealError || looksLikeError(error)) { name = `${error.name ?? name}`; message = `${error.message}`; }
     else message = describeText(error);
   } catch { message = "a value that cannot be shown was thrown"; }
   const near = typeof error === "object" && error !== null ? getNear(nearPlaces, error) : undefined;
@@ -228,17 +233,25 @@ function fail(error) {
     (typeof error === "object" && error !== null && getNear(throwers, error)) || name, fieldsOf(error));
 }
 
+// `throw result.error`: an object with a message is shown as an error is.
+function looksLikeError(thrown) {
+  return isRecord(thrown) && typeof thrown.message === "string" && thrown.message !== "" &&
+    (thrown.name === undefined || typeof thrown.name === "string");
+}
+const isRecord = (thrown) => typeof thrown === "object" && thrown !== null && !isArray(thrown) && !(thrown instanceof RealPromise);
+
 // What code put into an error beside its name and its text (`code`, `status`, `cause`), as JSON text. A field that JSON
 // cannot hold is described; one for which there is no room says so.
 const MOST_FIELD_CHARACTERS = 8192;
 function fieldsOf(error) {
-  if (!(error instanceof RealError)) return "";
+  if (!isRecord(error)) return "";
   let [text, room] = ["", MOST_FIELD_CHARACTERS];
   try {
+    const isShown = error instanceof RealError || looksLikeError(error);
     const keys = ownKeys(error);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      if (typeof key !== "string" || key === "name" || key === "message" || key === "stack") continue;
+      if (typeof key !== "string" || (isShown && (key === "name" || key === "message" || key === "stack"))) continue;
       let field = `${stringify(key)}:${fieldText(error, key)}`;
       if (field.length > room) field = `${stringify(slice(key, 0, 64))}:${stringify(`... (${field.length} characters, left out)`)}`;
       if (field.length > room) break;

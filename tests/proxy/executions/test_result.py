@@ -109,6 +109,16 @@ def test_an_error_shows_what_the_code_put_into_it() -> None:
     assert shown.structured()["error"] == "E: no"
 
 
+def test_a_thrown_object_is_not_shown_twice() -> None:
+    """Without a message its JSON is the message."""
+    thrown = {"code": 5, "why": "x"}
+    shown = result("failed", error=ExecutionError("Error", '{"code":5,"why":"x"}', fields=thrown))
+    assert shown.text() == 'Error: {"code":5,"why":"x"}'
+    assert shown.structured()["errorDetails"]["fields"] == thrown
+    other = result("failed", error=ExecutionError("Error", "{no JSON", fields=thrown))
+    assert other.text() == 'Error: {no JSON\nFields: {code: 5, why: "x"}'
+
+
 def test_logs_follow_in_their_own_section() -> None:
     shown = result(has_result=True, result_text="5", logs=(("log", "a"), ("error", "b")))
     assert shown.text() == "5\n\nLogs:\n[log] a\n[error] b"

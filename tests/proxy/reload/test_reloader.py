@@ -328,6 +328,15 @@ async def test_advice_comes_after_the_swap_and_is_part_of_the_answer() -> None:
     assert [[one.code for one in outcome.diagnostics] for outcome in (applied, unchanged)] == [["W601"]] * 2
 
 
+async def test_a_reload_without_change_answers_what_the_tools_show_to_be_wrong() -> None:
+    found = (Diagnostic("W609", "warning", "no such tool"),)
+    async with reloader_of(Source(), standing=lambda: found) as reloader:
+        await reloader.reload("start")
+        unchanged = await reloader.reload("http")
+        assert unchanged.result == "unchanged"
+        assert [one["code"] for one in unchanged.as_json()["warnings"]] == ["W609"]
+
+
 async def test_a_newer_reload_does_not_wait_for_advice() -> None:
     source = Source()
     advising, gate = threading.Event(), threading.Event()

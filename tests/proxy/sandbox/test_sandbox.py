@@ -124,7 +124,7 @@ async def test_log_lines() -> None:
         ("Promise.reject(new Error('nobody')); return 1",
          ["A promise was rejected and nothing handled it: Error: nobody\n    at agent.ts:1:20"]),
         ("Promise.reject(new Error('handled')).catch(() => 1); return 1", []),
-        ("const f = () => 2; f", ["The result is lost: [Function f] is no JSON. Return its value."]),
+        ("const f = () => 2; f", ["The result is lost: [Function f] is no JSON. Call it, and return what it gives."]),
         ("tools.x({}, {retries: 2}); return 1",
          ["tools.x: only the first argument is sent, a second one has no effect"]),
         ("console.log(tools.a.b({}), [Promise.resolve(1)], '\\ud83d')",
