@@ -17,8 +17,7 @@ PACKAGES = ("proxy", "policies", "integrations")
 SMALL_LINES = 80
 
 # Source file -> why it has no test file.
-UNTESTED: Mapping[str, str] = {
-}
+UNTESTED: Mapping[str, str] = {}
 
 # Test file -> why it has no source file of its name.
 SOURCELESS: Mapping[str, str] = {

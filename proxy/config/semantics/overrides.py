@@ -36,10 +36,9 @@ def idle_overrides(view: ConfigView) -> Iterator[Finding]:
         if not isinstance(integration, OpenApi):
             continue
         for index, operation in enumerate(integration.overrides):
+            why = _misplaced(operation)
             if _is_idle_extension(operation, integration.overrides):
                 why = _Idle("extensions of this name are not read", "remove it")
-            else:
-                why = _misplaced(operation)
             if why is not None:
                 message = f"`{operation.path}` adds what is never read: {why.reason}"
                 yield Finding("W609", ("integrations", name, "overrides", index, "path"), message, why.help)
