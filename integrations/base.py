@@ -153,13 +153,15 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An expected failure. `code` is one of the error codes of inner calls in docs/execute.md."""
+    """An expected failure. `code` is one of the error codes of inner calls in docs/execute.md. `challenge`: the
+    `WWW-Authenticate` of a refusal, which nobody is shown."""
 
     code: str
     message: str
     retryable: bool = False
     status: int | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    challenge: str = ""
 
     def as_json(self) -> JsonObject:
         error: JsonObject = {"code": self.code, "message": self.message, "retryable": self.retryable}

@@ -10,6 +10,7 @@ from integrations.base import Failure, HttpInfo, JsonObject, Result, Success
 from integrations.http import HttpResponse
 from integrations.http.responses import (
     RETRYABLE,
+    challenge_of,
     interpret,
     notable_headers,
     parse_json,
@@ -78,7 +79,7 @@ def _answer(content: JsonObject, response: HttpResponse) -> Result:
     status = response.status
     code = "connection_rejected" if status in (401, 403) else "graphql_errors"
     retryable = status in RETRYABLE or any(map(_is_rate_limit, listed))
-    return Failure(code, error_text(listed), retryable, status, details)
+    return Failure(code, error_text(listed), retryable, status, details, challenge_of(response))
 
 
 def error_text(errors: list[Any]) -> str:

@@ -26,6 +26,7 @@ _NOTABLE_HEADERS = frozenset(
 _NOTABLE_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _MAX_HEADERS = 64
 _NO_JSON = object()
+_MAX_CHALLENGE = 4096
 _MAX_DETAIL_BYTES = 16 * 1024
 _HTML_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_KEYS = (
@@ -198,7 +199,17 @@ def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     details |= wait_asked(response)
     code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
     said = message or "no further explanation"
-    return Failure(code, f"HTTP {status}: {said}", status in RETRYABLE, status, details)
+    return Failure(
+        code, f"HTTP {status}: {said}", status in RETRYABLE, status, details, challenge_of(response)
+    )
+
+
+def challenge_of(response: HttpResponse) -> str:
+    """The `WWW-Authenticate` of a refusal (RFC 9110 section 11.6.1), bounded."""
+    if response.status not in (401, 403):
+        return ""
+    found = [value for name, value in response.headers if name.lower() == "www-authenticate"]
+    return ", ".join(found)[:_MAX_CHALLENGE]
 
 
 def _error_body(response: HttpResponse, method: str, structured: bool) -> Any:

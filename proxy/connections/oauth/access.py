@@ -8,6 +8,7 @@ from typing import Final
 
 from integrations.base import Credential, CredentialPart, Failure, JsonObject, Result, Secret, SourceError
 from integrations.conversation import Conversation, ElicitationRequest, InputNeeded
+from integrations.oauth.challenge import bearer_challenge
 from proxy.connections.oauth.known import TokenExpiry
 from proxy.connections.oauth.records import TokenRecord
 from proxy.connections.oauth.storage import SHARED, TokenHolder
@@ -21,7 +22,10 @@ SignInUrl = Callable[[str, str | None], str | None]
 when nothing serves pages."""
 _KEY: Final = "sign_in"
 _MAX_ROUNDS: Final = 5
+# How often one call may ask for more scopes (MCP authorization, step-up).
+_MOST_STEPS: Final = 3
 _UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 # What another replica has stored may have ended by now as well.
 _MOST_REFUSALS: Final = 3
 
@@ -120,7 +124,7 @@ class OAuthAccess:
             return self._sign_in(conversation, principal, str(missing))
         except TokenUnavailable as error:
             return Failure(error.code, f"{self._prefix}: {error}", error.retryable)
-        return result
+        return self._stepped_up(result, holder, conversation, principal)
 
     async def converse(
         self, send: SendOnSession, conversation: Conversation, principal: Principal | None
@@ -174,15 +178,41 @@ class OAuthAccess:
             return self._sign_in(
                 conversation, principal, self.tokens.trouble(holder) or "the token was refused"
             )
-        missing = self.tokens.missing_scopes(holder)
+        return self._stepped_up(result, holder, conversation, principal)
+
+    def _stepped_up(
+        self,
+        result: Result,
+        holder: TokenHolder,
+        conversation: Conversation,
+        principal: Principal | None,
+    ) -> Result | InputNeeded:
+        """A token that lacks scopes (RFC 6750 section 3.1): a sign-in asks for them beside those that were granted."""
+        if not isinstance(result, Failure) or result.status != _FORBIDDEN:
+            return result
+        if bearer_challenge(result.challenge).parameters.get("error") == "insufficient_scope":
+            self.tokens.found_missing(holder, result.challenge)
+        missing = " ".join(self.tokens.missing_scopes(holder))
         if not missing:
             return result
-        account = principal.account_id if self.per_user and principal is not None else None
-        url = self.page(self._prefix, account)
-        wants = f"the upstream wants more scopes ({' '.join(missing)})"
-        message = f"{self._prefix}: {wants}: sign in anew, {self._place(account)}."
-        details = {"connection": self._prefix, "scope": " ".join(missing), **({"url": url} if url else {})}
+        why = f"the upstream wants more scopes ({missing})"
+        wanted = self._sign_in(conversation, principal, why, _MOST_STEPS) if self.asks else None
+        if isinstance(wanted, InputNeeded):
+            return wanted
+        remedy = "add them to its `scopes`"
+        if wanted is not None:
+            remedy = f"sign in anew, {self._place(self._account(principal))}"
+        details = {
+            **(wanted.details if wanted is not None else {}),
+            "connection": self._prefix,
+            "scope": missing,
+        }
+        message = f"{self._prefix}: {why}: {remedy}."
         return Failure("oauth_scope_insufficient", message, status=result.status, details=details)
+
+    def _account(self, principal: Principal | None) -> str | None:
+        """Who has to sign in; None for an operator."""
+        return principal.account_id if self.per_user and principal is not None else None
 
     @property
     def _prefix(self) -> str:
@@ -193,15 +223,15 @@ class OAuthAccess:
         return f"open {url}" if url is not None else f"run `executor auth login {self._prefix}`"
 
     def _sign_in(
-        self, conversation: Conversation, principal: Principal | None, why: str
+        self, conversation: Conversation, principal: Principal | None, why: str, most: int = _MAX_ROUNDS
     ) -> Failure | InputNeeded:
-        """Ask for it where somebody can be asked; else say where."""
-        account = principal.account_id if self.per_user and principal is not None else None
+        """Ask for it where somebody can be asked, at most so often; else say where."""
+        account = self._account(principal)
         reply, url = conversation.reply, self.page(self._prefix, account)
         who = f"`{account}`" if account else "an operator"
         rounds = reply.rounds if reply is not None else 0
         declined = reply is not None and any(one.action != "accept" for one in reply.answers.values())
-        if url is not None and conversation.party and rounds < _MAX_ROUNDS and not declined:
+        if url is not None and conversation.party and rounds < most and not declined:
             message = f"{who} has to sign in to `{self._prefix}` ({why}). Accept once that is done."
             return InputNeeded({_KEY: ElicitationRequest(message, url=url, ours=True)}, None, rounds + 1)
         details = {
