@@ -10,10 +10,11 @@ import base64
 import hashlib
 import itertools
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 from tests.integrations.echo import Echo, Reply, Seen, echo_server, echo_thread
@@ -70,7 +71,8 @@ class Grant:
 class AuthServer:
     """`behind` answers requests with a good token.
 
-    `tokens` are those that the API takes, with their grants. `refused` counts requests for tokens that failed."""
+    `tokens` are those that the API takes, with their grants. `refused` counts requests for tokens that failed. `hold`:
+    the next refresh gets no answer, be it that it was not read, or that it was done; `held` says that it has come."""
 
     echo: Echo
     quirks: Quirks
@@ -88,6 +90,8 @@ class AuthServer:
     api_path: str = "/api"
     wanted_scope: str = ""
     behind: Callable[[Seen], Reply | None] | None = None
+    hold: Literal["", "unread", "answered"] = ""
+    held: threading.Event = field(default_factory=threading.Event)
     _numbers: Any = field(default_factory=itertools.count)
 
     @property
@@ -228,6 +232,17 @@ class AuthServer:
         return self._issue(grant) if grant.client_id == client_id else self._refuse("invalid_grant")
 
     def _by_refresh(self, given: dict[str, str], client_id: str) -> Reply:
+        held, self.hold = self.hold, ""
+        if held == "unread":
+            return self._silence()
+        answer = self._refreshed(given, client_id)
+        return self._silence() if held else answer
+
+    def _silence(self) -> Reply:
+        self.held.set()
+        return Reply(200, [JSON], then="hang", length=100)
+
+    def _refreshed(self, given: dict[str, str], client_id: str) -> Reply:
         old = given["refresh_token"]
         grant = next((one for one in self.grants if old == one.refresh or old in one.used), None)
         if grant is None or grant.dead or grant.client_id != client_id or old in grant.used:
