@@ -208,7 +208,7 @@ class ConnectionTokens:
                 for account in await self.parts.store.accounts(self.plan.prefix, workspace)
             ]
         except StateError as error:
-            log.warning("accounts not listed", connection=self.plan.prefix, error=str(error))
+            log.warning("accounts_not_listed", connection=self.plan.prefix, error=str(error))
             return []
 
     # ---- changes ------------------------------------------------------------------------------------------------
