@@ -49,8 +49,7 @@ class Pool:
         self._shrinking: asyncio.TimerHandle | None = None
         per_account = options.running_per_account or max(1, options.running // 2)
         self._seats = Seats(options.running, per_account, options.queue)
-        computing = most_at_once()
-        self._computing = Seats(computing, computing // 2, options.running, one_each=True)
+        self._foreground = Foreground(most_at_once())
         self._counts: Counter[str] = Counter()
         self._generation = 0
         self._up = asyncio.Event()
@@ -124,7 +123,7 @@ class Pool:
         worker: Worker | None = None
         generation = self._generation
         # Entered before there is a worker: forking one is computing too.
-        foreground = Foreground(self._computing, account)
+        foreground = self._foreground.place(account)
         try:
             await foreground.enter(_unheard)
             worker = await self._take(workspace_id)
@@ -182,7 +181,7 @@ class Pool:
         keep = (
             self._options.reuse == "workspace"
             and worker.finished
-            and not worker.background
+            and not worker.lowered
             and worker.alive
             and worker.runs < self._options.runs
             and generation == self._generation

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from proxy.sandbox.foreground import Foreground
+from proxy.sandbox.foreground import ForegroundPlace
 from proxy.sandbox.frames import FrameRate, FrameReader, FrameTooLarge, pack
 from proxy.sandbox.messages import (
     Delivery,
@@ -47,7 +47,8 @@ _FRAMES_PER_SECOND = 1000.0
 _LOOK_SECONDS = 0.02
 _FOREGROUND_CPU_SECONDS = 0.02
 _FOREGROUND_LOOKS = 25  # a worker that has not answered after so many holds no seat, whatever keeps it
-_BACKGROUND_NICE = 19  # however many there are, the proxy and those who begin come first
+_BEHIND_NICE = 10  # lower than it was
+_BACKGROUND_NICE = 19  # the lowest: however many there are, the proxy and those who begin come first
 _NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
 
 
@@ -80,10 +81,12 @@ class Worker:
         self._limits = SandboxLimits()
         self._made = 0
         self._rate = FrameRate(_FRAMES_AT_ONCE, _FRAMES_PER_SECOND)
-        self._foreground = Foreground()
+        self._foreground = ForegroundPlace()
         self._looking: asyncio.TimerHandle | None = None
         self._looks = 0
+        self._counted = 0.0  # seconds of CPU
         self.background = False  # has computed for long, and is served after others
+        self.lowered = False  # has a lower priority than workers begin with
         self._pidfd: int | None = None
         self.pid: int | None = None
         self.finished = False  # the last execution ended with a successful Done
@@ -134,13 +137,17 @@ class Worker:
         """False once the process is known to be ending."""
         return not (self._exit.done() or self._ended or self._verdict)
 
-    def open(self, deadline_seconds: float, account: str = "", foreground: Foreground | None = None) -> None:
+    def open(
+        self, deadline_seconds: float, account: str = "", foreground: ForegroundPlace | None = None
+    ) -> None:
         """Begin a lease for an account: listen to the socket, and kill the process when the deadline passes.
 
         It is told something only when there is room in the foreground.
         """
         self.account = account
-        self._foreground = foreground or Foreground()
+        self._foreground = foreground or ForegroundPlace()
+        if self._foreground.behind:
+            self._lower(_BEHIND_NICE)
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
         detail = f"the deadline of {deadline_seconds:g} s passed"
         self._deadline = self._loop.call_later(deadline_seconds, self.kill, detail)
@@ -148,6 +155,7 @@ class Worker:
     def rest(self) -> None:
         """End a lease but keep the process."""
         self.on_wait = lambda waits: None
+        self._count()
         self._foreground.leave()
         self._loop.remove_reader(self._sock.fileno())
         if self._deadline is not None:
@@ -167,6 +175,8 @@ class Worker:
     def spawned(self, pid: int, pidfd: int | None) -> None:
         """The zygote made the process."""
         self.pid, self._pidfd = pid, pidfd
+        if self.lowered:
+            self._lower(_BEHIND_NICE)
         if self._verdict is not None:
             self._signal_kill()
 
@@ -191,16 +201,38 @@ class Worker:
         self._looking = None
         if not self._expecting or self.background or not self.alive:
             return
-        with suppress(OSError):
-            if self.pid is None or time.clock_gettime(_cpu_clock(self.pid)) < _FOREGROUND_CPU_SECONDS:
-                self._looks += 1
-                if self._looks == _FOREGROUND_LOOKS:
-                    self._foreground.leave()
-                self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
-                return
-            os.setpriority(os.PRIO_PROCESS, self.pid, _BACKGROUND_NICE)
+        if self._cpu_seconds() < _FOREGROUND_CPU_SECONDS:
+            self._looks += 1
+            if self._looks == _FOREGROUND_LOOKS:
+                self._foreground.leave()
+            self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
+            return
+        self._lower(_BACKGROUND_NICE)
         self.background = True
         self._foreground.leave()
+
+    def _lower(self, by: int) -> None:
+        self.lowered = True
+        if self.pid is not None and self.alive:
+            with suppress(OSError):
+                nice = os.getpriority(os.PRIO_PROCESS, self.pid)
+                os.setpriority(os.PRIO_PROCESS, self.pid, min(19, nice + by))
+
+    def _cpu_seconds(self) -> float:
+        """What the process has used so far; 0 when that is not known."""
+        if self.pid is None or self._exit.done():
+            return 0.0
+        try:
+            return time.clock_gettime(_cpu_clock(self.pid))
+        except OSError:
+            return 0.0
+
+    def _count(self) -> None:
+        """Tell what was used since the last time."""
+        used = self._cpu_seconds()
+        if used > self._counted:
+            self._foreground.charge(used - self._counted)
+            self._counted = used
 
     async def _send(self, payload: bytes) -> None:
         if not self.background:

@@ -5,7 +5,6 @@ Rules:
   account may have is always in the same proportion to what is free (dynamic thresholds, Choudhury and Hahne 1998), so
   that however many take all they can get, something is left for the next one. With half of the seats for one alone, two
   have a third each, and eight a ninth.
-- With `one_each` an account that has no seat never waits for one, so there may be as many more as there are accounts.
 - Of those who wait, the next one is of the account with the fewest seats; of equals, of the one served longest ago;
   within an account, the one that came first.
 - The line holds `queue`. When it is full, somebody of the account with the longest line gives way to an account with a
@@ -25,9 +24,8 @@ Seat = asyncio.Future[None]
 class Seats:
     """Counts and futures; used from one event loop."""
 
-    def __init__(self, total: int, per_account: int, queue: int, *, one_each: bool = False) -> None:
+    def __init__(self, total: int, per_account: int, queue: int) -> None:
         self._total = total
-        self._one_each = one_each
         self._per_account = per_account
         self._queue = queue
         self._taken: Counter[str] = Counter()
@@ -84,8 +82,6 @@ class Seats:
         return taken * (self._total - self._per_account) >= self._per_account * free
 
     def _has_room_for(self, account: str) -> bool:
-        if self._one_each and not self._taken[account]:
-            return True
         return self.busy < self._total and not self.is_full(account)
 
     def _seat(self, account: str, place: Seat) -> None:

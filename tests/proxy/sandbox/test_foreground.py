@@ -6,69 +6,102 @@ import asyncio
 
 import pytest
 
-from proxy.sandbox.foreground import Foreground, most_at_once
-from proxy.sandbox.seats import Seats
+from proxy.sandbox.foreground import Foreground, ForegroundPlace, most_at_once
 
 
 def ignore(waits: bool) -> None:
     """Nobody listens."""
 
 
-async def test_one_more_waits_and_is_told_when_it_begins_and_ends() -> None:
-    seats = Seats(total=1, per_account=1, queue=9)
+async def settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_one_more_of_an_account_waits_and_is_told_when_it_begins_and_ends() -> None:
+    foreground = Foreground(1)
     told: list[bool] = []
-    first, second = Foreground(seats, "a"), Foreground(seats, "b")
+    first, second = foreground.place("a"), foreground.place("a")
     await first.enter(told.append)
     await first.enter(told.append)
-    assert (told, seats.busy) == ([], 1)
+    assert (told, foreground.busy) == ([], 1)
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(second.enter(told.append))
-        await asyncio.sleep(0)
+        await settle()
         assert (told, waiting.done()) == ([True], False)
         first.leave()
-    assert (told, seats.busy) == ([True, False], 1)
+    assert (told, foreground.busy) == ([True, False], 1)
     second.leave()
     second.leave()
-    assert seats.busy == 0
+    assert foreground.busy == 0
 
 
-async def test_accounts_that_take_all_they_can_get_leave_something_for_the_next_one() -> None:
-    seats = Seats(total=4, per_account=2, queue=99, one_each=True)
-    entered: list[str] = []
-    busy = [Foreground(seats, "greedy") for _ in range(8)] + [Foreground(seats, "other") for _ in range(8)]
+async def test_nobody_waits_for_another_account() -> None:
+    foreground = Foreground(2)
+    for account in ("a", "b", "c", "d"):
+        await foreground.place(account).enter(ignore)
+    assert foreground.busy == 4
 
-    async def enter(one: Foreground, name: str) -> None:
-        await one.enter(ignore)
+
+async def test_next_is_the_account_that_has_cost_least() -> None:
+    foreground, entered = Foreground(2), list[str]()
+    inside = {name: foreground.place(name) for name in ("greedy", "other")}
+    more = {name: foreground.place(name) for name in inside}
+
+    async def enter(name: str) -> None:
+        await more[name].enter(ignore)
         entered.append(name)
 
+    for place in inside.values():
+        await place.enter(ignore)
     async with asyncio.TaskGroup() as tasks:
-        for place, one in enumerate(busy):
-            tasks.create_task(enter(one, f"busy {place}"))
-        tasks.create_task(enter(Foreground(seats, "modest"), "modest"))
-        await asyncio.sleep(0)
-        assert entered == ["busy 0", "busy 1", "busy 8", "modest"]
-        for one in (*busy[1:], *busy):
-            one.leave()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-    assert len(entered) == 17
+        for name in more:
+            tasks.create_task(enter(name))
+        await settle()
+        inside["greedy"].charge(2.0)
+        inside["other"].charge(1.0)
+        assert entered == []
+        inside["greedy"].leave()
+        await settle()
+        assert entered == ["other"]
+        inside["other"].leave()
+    assert entered == ["other", "greedy"]
 
 
-async def test_who_is_cancelled_while_it_waits_costs_nobody_a_seat() -> None:
-    seats = Seats(total=1, per_account=1, queue=9)
+async def test_who_has_cost_more_is_behind_while_there_is_no_room() -> None:
+    foreground = Foreground(2)
+    greedy, modest = foreground.place("greedy"), foreground.place("modest")
+    await greedy.enter(ignore)
+    greedy.charge(5.0)
+    assert not greedy.behind  # alone, it is before nobody
+    await modest.enter(ignore)
+    assert (greedy.behind, modest.behind) == (True, False)
+    modest.leave()
+    assert not greedy.behind
+
+
+async def test_who_is_cancelled_while_it_waits_costs_nobody_a_place() -> None:
+    foreground = Foreground(1)
     told: list[bool] = []
-    first, second = Foreground(seats, "a"), Foreground(seats, "a")
+    first, second, third = (foreground.place("a") for _ in range(3))
     await first.enter(ignore)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(second.enter(told.append), 0.01)
-    assert (told, seats.waiting) == ([True, False], 0)
+    assert told == [True, False]
+    late = asyncio.ensure_future(third.enter(ignore))  # noqa: TID251
+    await settle()
     first.leave()
+    late.cancel()  # just as it is let in
+    await asyncio.wait([late])
     second.leave()
-    assert seats.busy == 0
+    third.leave()
+    assert foreground.busy == 0
 
 
-async def test_without_seats_there_is_room() -> None:
-    alone = Foreground()
+async def test_without_a_foreground_there_is_room() -> None:
+    alone = ForegroundPlace()
     await alone.enter(ignore)
+    alone.charge(1.0)
     alone.leave()
+    assert not alone.behind
     assert most_at_once() >= 4

@@ -263,6 +263,23 @@ async def test_code_that_computes_leaves_room_for_others_before_it_has_ended() -
             task.cancel()
 
 
+async def test_workers_of_who_has_computed_much_are_lowered_while_others_want_to_run() -> None:
+    async with Pool(PoolOptions(running=64, workers=1)) as pool, AsyncExitStack() as held:
+        assert (await run(pool, "let n = 0; while (n < 3e6) n++; return n", account="ws/greedy")).ok
+        for number in range(most_at_once()):
+            await held.enter_async_context(pool.worker("ws", 30, f"ws/other{number}"))
+        greedy = await held.enter_async_context(pool.worker("ws", 30, "ws/greedy"))
+        modest = await held.enter_async_context(pool.worker("ws", 30, "ws/modest"))
+        assert (greedy.lowered, modest.lowered) == (True, False)
+        nice = []
+        for worker in (greedy, modest):
+            await worker.start(start("return (await tools.a.b({})).data"))
+            await worker.receive()
+            assert worker.pid is not None
+            nice.append(os.getpriority(os.PRIO_PROCESS, worker.pid))
+        assert nice[0] > nice[1]
+
+
 async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_used_again() -> None:
     """By the CPU time that an answer took; waiting for calls is none."""
     async with Pool(PoolOptions(reuse="workspace")) as pool:

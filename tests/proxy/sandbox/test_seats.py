@@ -53,18 +53,6 @@ async def test_what_accounts_may_have_is_in_proportion_to_what_is_free(
     assert modest.done() == (per_account < 64)
 
 
-async def test_with_one_each_an_account_without_a_seat_never_waits() -> None:
-    seats = Seats(total=2, per_account=1, queue=8, one_each=True)
-    places = taken(seats, "a", "b", "c", "d")
-    (second,) = taken(seats, "d")
-    assert [place.done() for place in (*places, second)] == [True] * 4 + [False]
-    for account in ("a", "b", "c"):
-        seats.leave(account)
-    assert not second.done()
-    seats.leave("d")
-    assert second.done()
-
-
 async def test_the_next_seat_goes_to_the_account_that_has_fewest() -> None:
     seats = Seats(total=4, per_account=3, queue=8)
     taken(seats, "a", "a", "a", "b")
