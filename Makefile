@@ -1,6 +1,7 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible docs schema lock clean
+# deploy-test and release make environments of their own beside .venv.
+.PHONY: deploy-test release help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ BROWSER := $(VENV)/.browser
 PYTHON ?=
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) $(BROWSER) ## Create .venv with everything for running and testing
 
@@ -96,19 +97,30 @@ monitoring: install ## Check the rules and the dashboard of deploy/monitoring wi
 monitoring-if-possible: install
 	@sh tools/get_promtool.sh $(VENV) || true
 
+deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
+	@sh tools/get_deploy_tools.sh $(VENV)
+	@EXECUTOR_DEPLOY_TESTS=1 $(BIN)/pytest -q -n 0 tests/deploy
+
+release: install ## Build and check what is published: wheel, sdist and bill of materials in dist/
+	@sh tools/get_deploy_tools.sh $(VENV)
+	@sh tools/make_release.sh $(VENV)
+
 docs: install ## Write docs/reference.md from the code
 	@$(BIN)/python tools/make_reference.py
 
 schema: install ## Write schema/executor.schema.json from the config models
 	@$(BIN)/executor schema > schema/executor.schema.json.new
 	@mv schema/executor.schema.json.new schema/executor.schema.json
+	@$(BIN)/python -m tools.make_helm_schema
 
 lock: ## Take the newest versions that pyproject.toml allows into requirements.lock
 	@PYTHON="$(PYTHON)" UNLOCKED=1 sh tools/make_venv.sh .venv-lock test
 	@.venv-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	@rm -rf .venv-lock
+	@$(MAKE) -s install && sh tools/get_deploy_tools.sh $(VENV)
+	@sh tools/make_deploy_locks.sh $(VENV)-deploy/bin/uv
 
 clean: ## Remove what can be made again (also .venv)
-	@rm -rf $(VENV) .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .venv-lock .venv-deploy .venv-helm build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@rm -rf .coverage .coverage.* coverage.xml *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

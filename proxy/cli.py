@@ -71,6 +71,8 @@ EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:2] == ["doctor", "--live"] and (code := _health_check(words)) is not None:
+        return code
     parser, modules = build_parser(next((w for w in words if not w.startswith("-")), ""))
     args = parser.parse_args(words)
     if args.command is None:
@@ -88,6 +90,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+
+
+def _health_check(words: Sequence[str]) -> int | None:
+    """What the health check of a container runs every few seconds needs no parser; None: it asks for more than that."""
+    from proxy.commands.live import COLUMNS, ask, live_url
+    from proxy.commands.terminal import print_table
+
+    if (url := live_url(words)) is None:
+        return None
+    good, seen = ask(url)
+    print_table([["ok" if good else "bad", "server", seen]], COLUMNS)
+    return 0 if good else 1
 
 
 def whole_parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NAMES = {"proxy", "policies", "integrations"}
+NAMES = {"proxy", "policies", "integrations", "executor_proxy"}
 
 
 def test_no_other_distribution_owns_our_names() -> None:
@@ -19,8 +19,9 @@ def test_no_other_distribution_owns_our_names() -> None:
 
 
 def test_the_command_is_installed() -> None:
-    scripts = metadata.entry_points(group="console_scripts", name="executor")
-    assert {script.value for script in scripts} == {"proxy.cli:main"}
+    for name in ("executor", "executor-proxy"):
+        scripts = metadata.entry_points(group="console_scripts", name=name)
+        assert {script.value for script in scripts} == {"executor_proxy.__main__:main"}
 
 
 def test_every_lock_line_is_a_pinned_version() -> None:

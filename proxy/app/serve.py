@@ -23,6 +23,7 @@ from integrations.fields import Listen
 from proxy.app.application import Application
 from proxy.app.options import CannotServe
 from proxy.app.pages import LocalPages, page_options
+from proxy.app.service_manager import tell_service_manager
 from proxy.app.store import store_keys
 from proxy.config import ElicitationMode
 from proxy.config.model import Server
@@ -111,7 +112,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     `EssentialTaskFailed` when it cannot serve any more.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    listen = application.listen
+    listen, env = application.listen, application.options.env
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
     dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
@@ -120,6 +121,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
         address = Bound(listen.host, port)
         application.base_url = address.url
         ready(address)
+        tell_service_manager(env, "READY=1", f"STATUS=serving {address.url}")
 
     tasks = application.tasks
     listeners: list[asyncio.Task[None]] = []
@@ -134,6 +136,7 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             listeners.append(await _listening(tasks, "http", listen, dispatch, shutdown, bound, held))
             hints = tasks.keep("hints", dispatch.run)
             await _until_stopped(tasks, stopping)
+            tell_service_manager(env, "STOPPING=1", "STATUS=draining")
             await _drained(application, stopping, drain)
             await tasks.stop(hints)
             shutdown.set()

@@ -13,6 +13,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 from hypercorn.asyncio import serve
@@ -40,6 +41,11 @@ def demo_token() -> str:
 def demo_environment(url: str, token: str) -> dict[str, str]:
     """The variables that `examples/quickstart/executor.yaml` refers to."""
     return {"INVENTORY_URL": url, "INVENTORY_OPENAPI_URL": f"{url}/openapi.json", "INVENTORY_TOKEN": token}
+
+
+def quickstart() -> Path:
+    """The quickstart's config. A wheel has it too."""
+    return Path(__file__).parents[2] / "examples/quickstart/executor.yaml"
 
 
 def bind_demo(host: str, port: int) -> socket.socket:

@@ -22,6 +22,7 @@ from proxy.commands.common import (
     config_paths,
     print_json,
 )
+from proxy.commands.live import COLUMNS, DEFAULT_URL, ask
 from proxy.commands.machine import Check, Level, directory, state_checks, temporary, uses_state_dir
 from proxy.commands.remote import add_server_options, open_remote
 from proxy.commands.server_checks import server_checks
@@ -30,7 +31,6 @@ from proxy.config import LoadedConfig, load_config
 from proxy.config.report_text import counted, one_line
 from proxy.config.tool_report import ToolReport
 
-LIVE_SECONDS = 3.0
 # Tokens and certificates are judged by the clock: before this project began it cannot be right.
 _EARLIEST = 1_760_000_000
 
@@ -49,8 +49,8 @@ def add_parser(subparsers: Any) -> None:
         "--live",
         metavar="URL",
         nargs="?",
-        const="http://127.0.0.1:8080",
-        help="only ask a running server for its health (default %(const)s)",
+        const=DEFAULT_URL,
+        help="only ask a running server, by URL or unix:/PATH, for its health (default %(const)s)",
     )
 
 
@@ -62,16 +62,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
-        print_table(
-            [[check.level, check.name, check.detail] for check in checks], ["LEVEL", "CHECK", "DETAIL"]
-        )
+        print_table([[check.level, check.name, check.detail] for check in checks], COLUMNS)
     bad = ("bad", "warn") if args.strict else ("bad",)
     return EXIT_FOUND if any(check.level in bad for check in checks) else EXIT_OK
 
 
 async def _collect(args: argparse.Namespace) -> list[Check]:
     if args.live:
-        return [await _live(args.live)]
+        good, seen = await asyncio.to_thread(ask, args.live)
+        return [Check("server", "ok" if good else "bad", seen)]
     if args.server:
         with open_remote(args) as remote:
             return list(server_checks(remote))
@@ -190,14 +189,3 @@ def _rules(report: ToolReport) -> Iterator[Check]:
         yield Check("rules", "warn", f"not checked: patterns that may match {prefix} ({why})")
     if not report.diagnostics and not report.unchecked:
         yield Check("rules", "ok", "every pattern matches a tool")
-
-
-async def _live(url: str) -> Check:
-    import httpx2
-
-    try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=LIVE_SECONDS) as client:
-            answer = await client.get(f"{url.rstrip('/')}/healthz")
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return Check("server", "bad", f"{url}: {str(error) or type(error).__name__}")
-    return Check("server", "ok" if answer.status_code == 200 else "bad", f"{url}: HTTP {answer.status_code}")

@@ -17,6 +17,7 @@ from typing import Any
 
 from proxy.app.options import StartOptions
 from proxy.commands.common import (
+    DEFAULT_NAMES,
     EXIT_CONFIG,
     EXIT_OK,
     EXIT_TASK_FAILED,
@@ -58,7 +59,9 @@ def add_parser(subparsers: Any) -> None:
         help="do not watch the files; reload only by SIGHUP or POST /-/reload",
     )
     parser.add_argument(
-        "--demo", action="store_true", help="also run the quickstart's demo API and point the config at it"
+        "--demo",
+        action="store_true",
+        help="also run the quickstart's demo API and point the config at it; without any config, serve the quickstart",
     )
 
 
@@ -75,10 +78,18 @@ def _address(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        paths = find_paths(args.config)
+        paths = _demo_paths() if args.demo and not args.config else find_paths(args.config)
         return run_loop(serve(args, paths, TaskSupervisor()))
     except (CannotRun, OSError) as error:
         return cannot_run(error, _other_port(args.demo) if _port_taken(error) else None)
+
+
+def _demo_paths() -> list[Path]:
+    """The config in the working directory, else the quickstart's own. Raises `CannotRun`."""
+    from proxy.commands.demo_server import quickstart
+
+    here = [Path(name) for name in DEFAULT_NAMES if Path(name).is_file()]
+    return here[:1] or [quickstart()]
 
 
 def _other_port(demo: bool) -> str:

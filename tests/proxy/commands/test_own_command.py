@@ -54,3 +54,8 @@ def test_another_program_of_that_name_is_not_it(tmp_path: Path, monkeypatch: pyt
 def test_the_module_where_no_script_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(Path(__file__).parents[3] / "proxy" / "__main__.py")])
     assert shlex.split(own_command()) == [sys.executable, "-m", "proxy"]
+
+
+def test_the_package_of_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/venv/lib/python/site-packages/executor_proxy/__main__.py"])
+    assert shlex.split(own_command()) == [sys.executable, "-m", "executor_proxy"]
