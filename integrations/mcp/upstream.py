@@ -4,8 +4,9 @@ Who owns what: `start(keep)` has the caller keep one task running, the superviso
 sessions. `aclose()` cancels it and waits until the session is closed and the process group of a local server is dead.
 Cancelling the task does the same. Calls run in the tasks of their callers.
 
-With `tenants` that first session only lists the tools, which everybody shares; each tenant's calls go over a session
-of its own, which the first of them opens (`tenants`).
+No two tenants share a session, and so no process of a local server: the first one that calls has the one that is open
+since the start, any other one of its own, which its first call opens. With `tenants` the first session only lists the
+tools, which everybody shares.
 
 Arguments are checked against the tool's input schema before anything is sent. The schema comes from the server:
 `integrations.validator` makes sure that the check ends soon and fetches nothing, and what it cannot judge is sent.
@@ -78,7 +79,9 @@ class McpUpstream:
         shared, limits = shared or Shared(ChildSlots()), limits or McpLimits()
         parts = UpstreamParts(server, name, make, resolve, asks, shared, limits)
         self._lead = SessionCalls(parts, tokens, changed, idles=tenants is not None)
-        self._tenants = TenantSessions(parts, tenants) if tenants is not None else None
+        self._lead_only_lists = tenants is not None
+        self._lead_tenant = ""
+        self._tenants = TenantSessions(parts, tenants or (lambda tenant: tokens))
 
     @property
     def _supervisor(self) -> SessionSupervisor:
@@ -106,8 +109,7 @@ class McpUpstream:
         """Begin to connect. The supervisor is kept running until `aclose`. Call this once only."""
         if self._enabled:
             self._task = keep(self._supervisor.run)
-            if self._tenants is not None:
-                self._tenants.start(keep)
+            self._tenants.start(keep)
 
     async def settled(self, timeout_seconds: float) -> bool:
         """Wait for the outcome of the attempt to connect that is under way. False when it takes longer."""
@@ -123,16 +125,14 @@ class McpUpstream:
     def signed_in(self) -> None:
         """Somebody has signed in, or out."""
         self._supervisor.signed_in()
-        if self._tenants is not None:
-            self._tenants.signed_in()
+        self._tenants.signed_in()
 
     def refresh(self) -> None:
         """List the tools again soon, in the background."""
         self._supervisor.refresh()
 
     async def aclose(self) -> None:
-        if self._tenants is not None:
-            await self._tenants.aclose(_CLOSE_SECONDS)
+        await self._tenants.aclose(_CLOSE_SECONDS)
         task, self._task = self._task, None
         if task is not None:
             self._supervisor.stop()
@@ -176,10 +176,14 @@ class McpUpstream:
         return await calls.converse(call, timeout_seconds, conversation)
 
     def _calls_of(self, tenant: str) -> SessionCalls | None:
-        if self._tenants is None or not tenant:
+        """The session that the calls of a tenant go over. None when there are too many."""
+        if not tenant:
             return self._lead
-        self._lead.supervisor.list_again()
-        return self._tenants.of(tenant)
+        if self._lead_only_lists:
+            self._lead.supervisor.list_again()
+            return self._tenants.of(tenant)
+        self._lead_tenant = self._lead_tenant or tenant
+        return self._lead if tenant == self._lead_tenant else self._tenants.of(tenant)
 
 
 def check_arguments(schema: JsonObject, arguments: JsonObject) -> None:
