@@ -208,10 +208,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
                 return response
             await response.aclose()
             target = urljoin(str(request.url), quote(location, safe=_URL_CHARACTERS)).partition("#")[0]
+            shown = target.partition("?")[0][:300]
             if response.status not in (307, 308) or origin_of(target) != origin_of(str(request.url)):
                 raise McpError(
                     "http",
-                    f"the endpoint redirects to {target[:300]}; set `url` to it",
+                    f"the endpoint redirects to {shown}; set `url` to it",
                     status=response.status,
                 )
             request.url = httpx2.URL(target)

@@ -127,7 +127,7 @@ class McpSession:
     @property
     def has_id(self) -> bool:
         """Whether it is a session that the server can forget: of the handshake era, over HTTP."""
-        return self.transport == "streamable-http" and not self.modern
+        return self.over_http and not self.modern
 
     def listen(self) -> Any:
         """The modern stream of `tools/list_changed` (specification 2026-07-28, subscriptions)."""

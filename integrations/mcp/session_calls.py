@@ -92,6 +92,8 @@ class SessionCalls:
         except TimeoutError:
             if state.session is not None:
                 self.supervisor.request_probe()
+                # A server that has lost our session may take what we send and never answer.
+                self.supervisor.call_settled(state.session, refused=True)
             return self._timed_out(call, state, seconds)
         finally:
             self.supervisor.call_ended(answered=state.answered)

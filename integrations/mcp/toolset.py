@@ -192,14 +192,14 @@ def risk_of(annotations: Mapping[str, Any]) -> Risk:
 
 
 def runs_code(tool: ListedTool) -> bool:
-    """Whether the tool takes a program: it has to be given one, and its name or description says that it is run."""
+    """Whether the tool takes a program, and its name or description says that it is run. Where arguments are required,
+    the program has to be one of them."""
     required, properties = tool.input.get("required"), tool.input.get("properties")
-    if not isinstance(required, list) or not isinstance(properties, dict):
+    if not isinstance(properties, dict):
         return False
+    names = required if required and isinstance(required, list) else properties
     programs = [
-        name
-        for name in required
-        if isinstance(name, str) and name.lower() in _PROGRAMS and name in properties
+        name for name in names if isinstance(name, str) and name.lower() in _PROGRAMS and name in properties
     ]
     return bool(programs) and bool(_RUNS_NAME.search(tool.name) or _RUNS_TEXT.search(tool.description))
 

@@ -7,10 +7,11 @@ import json
 
 import pytest
 
-from integrations.base import Failure
+from integrations.base import Credential, Failure
 from tests.integrations.echo import Reply
 from tests.integrations.mcp.http_server import RawHttp, answer_error, raw_http
 from tests.integrations.mcp.running import PATIENCE, Running, running
+from tests.integrations.mcp.sse_server import raw_sse
 
 TEXT, PAGE, DATA, EVENTS = "text/plain", "text/html", "application/json", "text/event-stream"
 
@@ -158,3 +159,57 @@ async def test_a_refused_credential_that_speaks_of_a_session_stays_one() -> None
         assert (failure.code, failure.status, http.sessions) == ("connection_rejected", 401, 2)
         await one.failure("write")
         assert http.sessions == 2, "a new session does not help, so no further one is opened"
+
+
+@pytest.mark.parametrize("tool", ["read", "write"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(404, [("Content-Type", TEXT)], b"Could not find session"),
+        Reply(400, [("Content-Type", TEXT)], b"Invalid session ID"),
+        Reply(410),
+        Reply(500, [("Content-Type", DATA)], error(-32001, "Session not found")),
+    ],
+)
+async def test_the_oldest_transport_starts_a_session_anew_too(answer: Reply, tool: str) -> None:
+    """One refused request ends the stream that all share; whose it was is not known then, so a write fails once."""
+    with raw_sse() as sse:
+        async with running(sse.server) as one:
+            assert await one.data(tool) == "fine"
+            sse.unknown_session = answer
+            sse.forget()
+            if tool == "write":
+                failure = await one.failure(tool)
+                assert "the server no longer knows the session" in failure.message
+                assert failure.details["outcome"] == "unknown"
+            assert await one.data(tool) == "fine"
+            assert (len(sse.streams), sse.calls) == (2, 2)
+
+
+async def test_a_stream_that_ends_and_a_server_that_falls_silent() -> None:
+    """Without a word of the server, calls fail until some have failed in a row; then there is a new session."""
+    with raw_sse() as sse:
+        async with running(sse.server) as one:
+            sse.close()
+            assert await one.data("read") == "fine"
+            sse.unknown_session = Reply(202)
+            sse.forget()
+            before = len(sse.streams)
+            call = one.upstream.prepare("read", {})
+            for _ in range(3):
+                failure = await one.upstream.invoke(call, Credential(), 0.2)
+                assert isinstance(failure, Failure)
+                assert failure.code == "upstream_timeout"
+            assert await one.data("read") == "fine"
+            assert len(sse.streams) == before + 1
+
+
+async def test_what_a_tool_says_of_a_session_is_its_own() -> None:
+    """A result with `isError` is an answer of the tool, which ran. It may keep sessions of its own (a browser, a
+    shell), and sending a write again because of its words would run it twice."""
+    async with raw_http() as http, running(http.server) as one:
+        http.result = {"isError": True, "content": [{"type": "text", "text": "Session not found"}]}
+        for tool in ("read", "write"):
+            failure = await one.failure(tool)
+            assert (failure.code, failure.message) == ("mcp_tool_error", "Session not found")
+        assert http.sessions == 1

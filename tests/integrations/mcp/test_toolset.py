@@ -139,12 +139,14 @@ CODE = {"type": "object", "properties": {"code": {"type": "string"}}, "required"
             {**CODE, "properties": {"script": {}}, "required": ["script"]},
             True,
         ),
-        ("execute", "", {"type": "object", "properties": {"code": {}}}, False),
+        ("execute", "", {"type": "object", "properties": {"code": {}}}, True),
+        ("execute", "", {"type": "object", "properties": {"code": {}, "id": {}}, "required": ["id"]}, False),
+        ("evalScript", "", {"type": "object", "properties": {"Script": {}}, "required": []}, True),
         ("execute", "", {"type": "object"}, False),
         ("redeem", "Redeem a coupon code", CODE, False),
         ("executor_status", "", CODE, False),
         ("return_item", "By the code on its label", CODE, False),
-        ("run", "", {**CODE, "required": 5}, False),
+        ("run", "", {**CODE, "required": 5}, True),
     ],
 )
 def test_a_server_that_runs_code_is_named_as_one(
