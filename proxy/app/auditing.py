@@ -73,16 +73,20 @@ class Auditing:
             self._trail = None
 
     def executed(self, report: ExecutionReport) -> None:
+        if self._trail is None:
+            return
+        wanted = self._config.code
         event = ExecutionEvent(
             who_is(report.principal),
             report.execution_id,
             report.session_id,
             report.status,
-            report.code_sha256,
+            report.code_sha256 if wanted != "none" else "",
             report.calls,
             report.duration_ms,
             report.lost,
             report.metadata,
+            self._code(report) if wanted == "full" else "",
         )
         self._record(event)
 
@@ -141,6 +145,15 @@ class Auditing:
             arguments = self._scrubber.clean(arguments, self._secrets(report))
         redaction = Redaction(self._config.arguments, self._config.redact)
         return redaction.shown(arguments, report.arguments_digest)
+
+    def _code(self, report: ExecutionReport) -> str:
+        """Without the secrets of any connection of the workspace, which code may have read from a result."""
+        workspace = (
+            self._live.current.workspace(report.principal.workspace_id) if self._live.serving else None
+        )
+        connections = workspace.connections.values() if workspace is not None else ()
+        known = [secret for one in connections for secret in one.known_secrets()]
+        return self._scrubber.clean_text(report.code, known)
 
     def _secrets(self, report: CallReport) -> list[str]:
         workspace = (

@@ -43,7 +43,8 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionEvent:
-    """An execution ended. `lost` says how its worker died, if it did; `metadata` is the caller's own."""
+    """An execution ended. `lost` says how its worker died, if it did; `metadata` is the caller's own. `code_sha256` and
+    `code` are empty where the config does not want them shown."""
 
     name: ClassVar[str] = "execution"
     who: Who
@@ -55,6 +56,7 @@ class ExecutionEvent:
     duration_ms: float
     lost: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return _filled(
@@ -64,6 +66,7 @@ class ExecutionEvent:
                 "sessionId": self.session_id,
                 "status": self.status,
                 "codeSha256": self.code_sha256,
+                "code": self.code,
                 "calls": self.calls,
                 "durationMs": round(self.duration_ms, 3),
                 "lost": self.lost,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from typing import Any
 
@@ -33,7 +34,9 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = add_listing(actions, "ls", "list", "everything that waits")
-    show = actions.add_parser("show", help="one execution: every call that waits, with its arguments")
+    show = actions.add_parser(
+        "show", help="one execution: every call that waits, with its arguments, and the code that asks"
+    )
     approve = actions.add_parser("approve", help="let the waiting calls run")
     deny = actions.add_parser("deny", help="refuse the waiting calls; the code goes on without them")
     for one in (show, approve, deny):
@@ -89,7 +92,24 @@ def _show(args: argparse.Namespace, remote: Remote) -> int:
         print(f"\n[{question['id']}] {inert(question['message'])}\nExpires {question['expiresAt']}")
     for name, action in found["decided"].items():
         print(f"\n[{name}] decided: {action}")
+    if found.get("metadata"):
+        print(
+            f"\nMetadata of the caller\n{inert(json.dumps(found['metadata'], ensure_ascii=False, indent=2))}"
+        )
+    _print_code(found)
     return EXIT_OK
+
+
+def _print_code(found: JsonObject) -> None:
+    """With line numbers; `>` marks the line that asks, where that is known."""
+    code = found.get("code")
+    if code is None:
+        print("\nThe code was not kept: an earlier version of the server stored this execution.")
+        return
+    asking = set(found.get("askedAtLine", {}).values())
+    print("\nCode")
+    for number, line in enumerate(code.expandtabs(4).split("\n"), 1):
+        print(f"{'>' if number in asking else ' '}{number:>4}  {inert(line.removesuffix(chr(13)))}")
 
 
 def _decide(args: argparse.Namespace, remote: Remote) -> int:

@@ -249,6 +249,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "state.execution_ttl": "How long ended executions are kept",
         "audit.sink": "`off`, `stdout`, or `{file: PATH}`",
         "audit.arguments": "What of the arguments stands in a line",
+        "audit.code": "What of the code stands in an execution's line; `full` without the secrets of connections",
         "audit.redact": "Further keys to redact: a name at any depth, or the end of a path",
         "audit-file.file": "Path; lines are appended. Rename it to rotate",
         "telemetry.log": "What the server says on stderr",

@@ -51,6 +51,7 @@ OnStoreFailure = Literal["allow", "deny"]
 LimitResponse = Literal["http_429", "tool_error"]
 StateBackend = Literal["memory", "sqlite", "redis"]
 ShownArguments = Literal["none", "digest", "redacted", "full"]
+ShownCode = Literal["none", "digest", "full"]
 LockMode = Literal["enforce", "warn", "off"]
 EngineReuse = Literal["never", "workspace"]
 ElicitationMode = Literal["model", "browser", "native"]
@@ -234,6 +235,7 @@ class Audit(Model):
         Discriminator(_file_or_word),
     ] = "off"
     arguments: ShownArguments = "redacted"
+    code: ShownCode = "digest"
     redact: Tuple[Text] = ()
 
 

@@ -66,6 +66,7 @@ class ExecutionReport:
     calls: int
     duration_ms: float
     generation: int
+    code: str = ""
 
 
 OnExecution = Callable[[ExecutionReport], None]
@@ -222,6 +223,7 @@ def report_of(context: RunContext, result: ExecutionResult, lost: str | None) ->
         calls=sum(one.code != "not_sent" for one in result.calls),
         duration_ms=result.duration_ms,
         generation=context.generation.number,
+        code=context.request.code,
     )
 
 

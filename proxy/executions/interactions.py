@@ -20,6 +20,7 @@ from integrations.base import JsonObject
 from integrations.conversation import ElicitAction, ElicitationKind
 from integrations.json_text import with_safe_integers
 from policies.rules import Approver
+from proxy.executions.code import asking_lines
 from proxy.executions.machine.journal import AskedBy
 
 Via = Literal["mcp", "browser", "native", "rest", "cli"]
@@ -164,7 +165,7 @@ class ExecutionView:
 
     `interactions` are those of its last pause; `decided` holds every answer, also those that no driver has carried out
     yet, `by_person` the ids of those that a person is known to have given. `result` is the structured result when it is
-    over.
+    over. `code` is empty where it was not kept, `metadata` is the caller's own.
     """
 
     id: str
@@ -181,8 +182,21 @@ class ExecutionView:
     calls: tuple[JsonObject, ...] = ()
     result: JsonObject | None = None
     by_person: frozenset[str] = frozenset()
+    code: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asking(self) -> dict[str, int]:
+        """By question of its last pause, the line of the code that asks it, where that is known."""
+        return asking_lines(self.code, {one.id: one.address for one in self.interactions})
+
+    def whole_json(self) -> JsonObject:
+        """With its code and metadata: for one execution, not for lists."""
+        more = {"code": self.code or None, "askedAtLine": self.asking, "metadata": dict(self.metadata)}
+        return self.as_json() | {name: value for name, value in more.items() if value}
 
     def as_json(self) -> JsonObject:
+        """For lists."""
         body: JsonObject = {
             "executionId": self.id,
             "status": self.status,

@@ -41,7 +41,8 @@ class ExecutionBody:
 
     `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from;
     `handed_over`: the process that drove it last has left it in good order. `pauses`: how many there were.
-    `by_person`: the ones of `decided` that a person is known to have decided.
+    `by_person`: the ones of `decided` that a person is known to have decided. `code` is kept beyond the journal for
+    whoever may see the execution; empty in records of earlier versions.
     """
 
     principal: JsonObject
@@ -55,6 +56,7 @@ class ExecutionBody:
     handed_over: bool = False
     pauses: int = 0
     by_person: tuple[str, ...] = ()
+    code: str = ""
 
     def encoded(self) -> bytes:
         """As JSON."""
@@ -70,7 +72,7 @@ class ExecutionBody:
         return Principal(**{**body, "groups": frozenset(body["groups"]), "scopes": frozenset(body["scopes"])})
 
     def asked_for(self) -> ExecutionRequest:
-        """The request, without its code: that is in the journal."""
+        """The request, without its code: what a run replays is in the journal."""
         return ExecutionRequest(code="", **self.request)
 
     def outcome(self) -> ExecutionResult:
@@ -105,7 +107,7 @@ def new_body(request: ExecutionRequest, principal: Principal, code_sha256: str) 
         "mode": request.mode,
         "keep": request.keep,
     }
-    return ExecutionBody(who, asked, code_sha256)
+    return ExecutionBody(who, asked, code_sha256, code=request.code)
 
 
 def stored(question: Interaction) -> JsonObject:
@@ -216,6 +218,8 @@ def view(record: ExecutionRecord) -> ExecutionView:
         calls=tuple(call.as_json() for call in result.calls) if result is not None else (),
         result=result.structured() if result is not None and over else None,
         by_person=frozenset(body.by_person),
+        code=body.code,
+        metadata=body.request["metadata"],
     )
 
 

@@ -7,6 +7,7 @@ invisible in it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from integrations.conversation import ElicitAction
 from proxy.executions import ELICIT_ACTIONS, ExecutionView, Interaction, Pending
+from proxy.executions.code import CodeListing, listing
 from proxy.executions.interactions import iso
 from proxy.executions.result import WAITING
 from proxy.serving.pages.fields import FormField, fields_of
@@ -58,6 +60,8 @@ class ShownExecution:
     deniable: tuple[str, ...]
     counts: Mapping[str, int]
     digest: str
+    code: CodeListing
+    metadata: str
 
     @property
     def calls(self) -> tuple[Mapping[str, Any], ...]:
@@ -121,6 +125,8 @@ def present(
         deniable=tuple(one.question.id for one in open_cards),
         counts=_counts(view),
         digest=_digest(view, cards),
+        code=listing(view.code, frozenset(view.asking.values()) if waiting else frozenset()),
+        metadata=json.dumps(view.metadata, ensure_ascii=False, indent=2) if view.metadata else "",
     )
 
 

@@ -111,9 +111,9 @@ async def executions(gateway: Gateway, request: ApiRequest) -> ApiResponse:
 
 
 async def execution(gateway: Gateway, request: ApiRequest) -> ApiResponse:
-    """One execution: what waits, what was decided, the calls it made, its result."""
+    """One execution: its code, what waits, what was decided, the calls it made, its result."""
     request.check_query()
-    return ApiResponse((await find_execution(gateway, request)).as_json())
+    return ApiResponse((await find_execution(gateway, request)).whole_json())
 
 
 async def cancel(gateway: Gateway, request: ApiRequest) -> ApiResponse:

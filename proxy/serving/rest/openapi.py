@@ -170,6 +170,10 @@ def _decision_schemas() -> JsonObject:
     }
 
 
+_NOT_ALWAYS = ("sessionId", "result", "code", "askedAtLine", "metadata")
+"""In lists, and where nothing of the kind is known."""
+
+
 def _execution_schemas() -> JsonObject:
     execution = {
         "executionId": _TEXT,
@@ -181,12 +185,15 @@ def _execution_schemas() -> JsonObject:
         "createdAt": _TEXT,
         "expiresAt": _TEXT,
         "codeSha256": _TEXT,
+        "code": _TEXT,
+        "askedAtLine": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "metadata": {"type": "object"},
         "interactions": _list(_ref("Interaction")),
         "decided": {"type": "object", "additionalProperties": _TEXT},
         "calls": OUTPUT_SCHEMA["properties"]["calls"],
         "result": _ref("ExecutionResult"),
     }
-    required = [name for name in execution if name not in ("sessionId", "result")]
+    required = [name for name in execution if name not in _NOT_ALWAYS]
     page = {"items": _list(_ref("Execution")), "nextCursor": _TEXT}
     return {
         "Execution": _object(execution, required),
