@@ -1,4 +1,4 @@
-"""The code of an execution, for whoever may see it: page, command, REST and audit; stored encrypted, hidden from others."""
+"""The code of an execution, for whoever may see it: page, command, REST, audit. Stored encrypted, hidden from others."""
 
 from __future__ import annotations
 
