@@ -1,4 +1,4 @@
-"""The code of an execution, for whoever may see it: page, command, REST, audit. Stored encrypted, hidden from others."""
+"""The code of an execution, for whoever may see it: page, command, REST, audit. Encrypted in every store."""
 
 from __future__ import annotations
 
