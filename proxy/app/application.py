@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote
 
@@ -31,6 +31,7 @@ from proxy.app.sandboxes import Sandboxes
 from proxy.app.series import begin, begin_named
 from proxy.app.store import StoreWatch, open_store
 from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
+from proxy.app.tls import ServedTls
 from proxy.auth import IssuerPool
 from proxy.calls import Calls, SystemTools
 from proxy.config import Config, LoadedConfig, load_config
@@ -94,8 +95,9 @@ class Application:
         begin(self.metrics)
         self.store_watch = StoreWatch(state.check, self.metrics)
         self.pending = ApprovalsWatch(state.paused_summary, self.metrics)
-        self.base_url: str | None = None
-        self.clients = Clients(lambda: self.config.server, self.metrics)
+        self.tls = ServedTls(self.metrics)
+        self.local_address: Callable[[], str | None] = lambda: None
+        self.clients = Clients(lambda: self.config.server, self.metrics, self.tls)
         counts, activity = Counts(self.metrics), Activity(self.auditing.shown)
         self.refusals = RefusalLog()
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
@@ -163,6 +165,7 @@ class Application:
     def swap(self, built: Built) -> Effects:
         """Everything at once: who may come in, what is there, where it runs."""
         self._sandboxes.adopt()
+        self.tls.adopt(built.tls)
         self.auditing.adopt()
         return self._serve(built)
 
@@ -211,6 +214,11 @@ class Application:
         """Where people and agents reach this server, without a slash at the end; None before it listens."""
         base = self.config.server.public_url or self.base_url
         return str(base).rstrip("/") if base is not None else None
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the listener of this process is; None before it listens."""
+        return self.local_address()
 
     def approval_url(self, execution_id: str, session_id: str | None) -> str | None:
         """The page where a person decides; None when nothing serves pages."""

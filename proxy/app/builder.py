@@ -22,6 +22,7 @@ from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.source_check import problem_at, wrong_source
+from proxy.app.tls import TlsIdentity, read_identity
 from proxy.audit import AuditError
 from proxy.auth import IssuerPool, LocalTokenError
 from proxy.config import Diagnostic, LoadedConfig
@@ -44,6 +45,7 @@ class Built:
     generation: Generation
     access: Access
     effects: Effects
+    tls: TlsIdentity | None = None
 
 
 class Builder:
@@ -79,10 +81,10 @@ class Builder:
         try:
             self._prepare_audit(loaded)
             await self._prepare_sandbox(loaded)
+            return replace(built, tls=await self._tls(loaded))
         except BaseException:
             self._connections.release(built.opened.keys)
             raise
-        return built
 
     async def around(self, loaded: LoadedConfig, number: int) -> Built:
         """All but the sandbox: a reload may be preparing another one at this moment. Raises `Rejected`."""
@@ -122,6 +124,14 @@ class Builder:
         exposed = exposure(listener, loaded.config) if listener is not None else None
         if exposed is not None:
             raise Rejected([problem_at(loaded, "auth", "E501", f"this process is {exposed}", EXPOSED)])
+
+    async def _tls(self, loaded: LoadedConfig) -> TlsIdentity | None:
+        """The files were judged with the config; here is what changed since then. Raises `Rejected`."""
+        assert loaded.config is not None
+        try:
+            return await asyncio.to_thread(read_identity, loaded.config.server.tls)
+        except OSError as error:
+            raise _machine(loaded, "server.tls", "E410", error) from None
 
     def _prepare_audit(self, loaded: LoadedConfig) -> None:
         assert loaded.config is not None

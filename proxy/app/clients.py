@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy import descriptors
+from proxy.app.tls import ServedTls
 from proxy.config.model import Server
 from proxy.serving.http.held import ConnectionLimits, EndReason, HeldConnections
 from proxy.serving.http.origins import Networks
@@ -22,7 +23,10 @@ _log = Logger("serve")
 class Clients:
     """`server` is asked each time: a reload changes limits and trusted proxies at once."""
 
-    def __init__(self, server: Callable[[], Server], metrics: MetricsRegistry) -> None:
+    def __init__(
+        self, server: Callable[[], Server], metrics: MetricsRegistry, tls: ServedTls | None = None
+    ) -> None:
+        self._tls = tls
         self._server = server
         self._metrics = metrics
         self._ended = 0
@@ -37,10 +41,11 @@ class Clients:
         )
 
     def status(self) -> dict[str, Any]:
-        """For `GET /-/status`: connections of clients, and descriptors of the process."""
+        """For `GET /-/status`: connections of clients, the certificate they see, and descriptors of the process."""
         return {
             "clients": self.held.use(),
             "descriptors": {"used": descriptors.used(), "limit": descriptors.limit()},
+            **(self._tls.status() if self._tls is not None else {}),
         }
 
     def measure(self) -> None:

@@ -42,7 +42,9 @@ class CannotServe(OSError):
 
 def references(config: Config) -> list[Path]:
     """Files whose content belongs to the config: they are watched, and a change is a reload. Blocks."""
-    return [path for one in config.integrations.values() for path in _files_of(one)]
+    found = [path for one in config.integrations.values() for path in _files_of(one)]
+    tls = config.server.tls
+    return [*found, *(Path(held.file) for held in (tls.files().values() if tls is not None else ()))]
 
 
 def _files_of(integration: Integration) -> Iterator[Path]:

@@ -43,6 +43,7 @@ KNOWN: Final[tuple[tuple[str, dict[str, tuple[str, ...]]], ...]] = (
     ("executor_requests_total", {"path": _ROUTES, "status": _STATUSES}),
     ("executor_request_seconds", {"path": _ROUTES}),
     ("executor_http_connections_ended_total", {"reason": get_args(EndReason)}),
+    ("executor_tls_handshake_failures_total", {}),
     ("executor_executions_total", {"status": get_args(Status)}),
     ("executor_sandbox_kills_total", {"reason": get_args(LostReason)}),
     (

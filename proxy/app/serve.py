@@ -25,6 +25,7 @@ from proxy.app.options import CannotServe
 from proxy.app.pages import LocalPages, page_options
 from proxy.app.service_manager import tell_service_manager
 from proxy.app.store import store_keys
+from proxy.app.tls import ServedTls
 from proxy.config import ElicitationMode
 from proxy.config.model import Server
 from proxy.executions import Executions
@@ -35,9 +36,10 @@ from proxy.serving.drain import Drain
 from proxy.serving.http.asgi import AsgiApp, HttpRequest
 from proxy.serving.http.errors import RequestRefusal
 from proxy.serving.http.held import HeldConnections
-from proxy.serving.http.origins import HostRules
+from proxy.serving.http.origins import HostRules, is_loopback
 from proxy.serving.http.prefix import path_prefix
 from proxy.serving.http.server import bind, serve_http
+from proxy.serving.http.tls import TlsSource
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.stdio import serve_stdio
 from proxy.serving.mcp.tool_calls import ApprovalPageUrl, ServerOptions
@@ -86,17 +88,18 @@ async def _signals(stopping: StopSignals, reload: Callable[[], None]) -> AsyncIt
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where the listener really is: port 0 in the config takes a free one."""
+    """Where the listener really is: port 0 in the config takes a free one. A reload may turn TLS on or off."""
 
     host: str
     port: int
+
+    tls: ServedTls
 
     @property
     def url(self) -> str:
         # A wildcard is no address that anybody can open: behind one, links need `server.public_url`.
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        host = f"[{reachable}]" if ":" in reachable else reachable
-        return f"http://{host}:{self.port}"
+        return self.tls.url(reachable, self.port, near=is_loopback(self.host))
 
 
 def check_free(listen: Listen) -> None:
@@ -118,8 +121,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
     dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
-        address = Bound(listen.host, port)
-        application.base_url = address.url
+        address = Bound(listen.host, port, application.tls)
+        application.local_address = lambda: address.url
         ready(address)
         tell_service_manager(env, "READY=1", f"STATUS=serving {address.url}")
 
@@ -133,7 +136,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
                 operations = cast(AsgiApp, build_metrics(application.gateway, drain))
                 listeners.append(await _listening(tasks, "metrics", metrics.listen, operations, shutdown))
             held = application.clients.held
-            listeners.append(await _listening(tasks, "http", listen, dispatch, shutdown, bound, held))
+            serving = _listening(tasks, "http", listen, dispatch, shutdown, bound, held, application.tls)
+            listeners.append(await serving)
             hints = tasks.keep("hints", dispatch.run)
             await _until_stopped(tasks, stopping)
             tell_service_manager(env, "STOPPING=1", "STATUS=draining")
@@ -155,6 +159,7 @@ async def _listening(
     shutdown: asyncio.Event,
     bound: Callable[[int], None] = lambda port: None,
     held: HeldConnections | None = None,
+    tls: TlsSource | None = None,
 ) -> asyncio.Task[None]:
     """A listener, once it is bound. What keeps it from that is raised here; what happens later is the supervisor's."""
     first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -167,7 +172,13 @@ async def _listening(
     async def serve() -> None:
         try:
             await serve_http(
-                app, host=listen.host, port=listen.port, shutdown=shutdown, bound=told, held=held
+                app,
+                host=listen.host,
+                port=listen.port,
+                shutdown=shutdown,
+                bound=told,
+                held=held,
+                tls=tls,
             )
         except Exception as error:
             if first.done():
@@ -297,7 +308,7 @@ async def _pages(application: Application) -> AsyncIterator[LocalPages]:
     share one Redis, and then its page is as good)."""
 
     def bound(origin: str) -> None:
-        application.base_url = origin
+        application.local_address = lambda: origin
         files = application.access
         token = {"sign_in_with_token_in": str(files.approver_file)} if files.approver_token else {}
         _log.info("approval_page", url=origin, **token)

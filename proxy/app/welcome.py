@@ -32,13 +32,13 @@ def welcome(application: Application, url: str, command: str = "executor") -> st
             f"  Token: {shown}   (kept in {application.access.token_file})",
             "",
             "Run some code (paste this):",
-            f"  {curl_line(endpoint, header, _first_code(application))}",
+            f"  {curl_line(endpoint, header, _first_code(application), _cacert(application))}",
             "",
             "Connect an agent:",
             f"  {add}",
             "",
             "Approve what agents ask for, in another terminal or on the page that a waiting call names:",
-            f"  {state_prefix(application.options.env)}{command} approvals ls --server {url}",
+            f"  {state_prefix(application.options.env)}{command} approvals ls --server {url}{_trusting(application)}",
             f"  The page asks for a token: it is in {application.access.approver_file} (never give it to an agent).",
             "",
         ]
@@ -85,7 +85,18 @@ def _first_tools(application: Application) -> Iterator[str]:
                 yield tool.address
 
 
-def curl_line(endpoint: str, header: str, code: str) -> str:
+def _trusting(application: Application) -> str:
+    cacert = _cacert(application)
+    return f" --cacert {shlex.quote(cacert)}" if cacert else ""
+
+
+def _cacert(application: Application) -> str:
+    """For a certificate that nobody trusts by itself."""
+    identity = application.tls.identity
+    return str(identity.file) if identity is not None and identity.is_self_signed else ""
+
+
+def curl_line(endpoint: str, header: str, code: str, cacert: str = "") -> str:
     """One `execute` in the stateless protocol era: a single request, no handshake."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": _VERSION,
@@ -101,6 +112,6 @@ def curl_line(endpoint: str, header: str, code: str) -> str:
         "Mcp-Method: tools/call",
         "Mcp-Name: execute",
     ]
-    return " ".join(
-        ["curl -s", endpoint, *(f"-H {shlex.quote(h)}" for h in headers), "-d", shlex.quote(body)]
-    )
+    trusted = ["--cacert", shlex.quote(cacert)] if cacert else []
+    given = [f"-H {shlex.quote(one)}" for one in headers]
+    return " ".join(["curl -s", *trusted, endpoint, *given, "-d", shlex.quote(body)])

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from proxy.app.paths import NoDirectory, cache_dir, state_dir
@@ -23,10 +24,19 @@ from proxy.commands.common import (
     print_json,
 )
 from proxy.commands.live import COLUMNS, DEFAULT_URL, ask
-from proxy.commands.machine import Check, Level, directory, state_checks, temporary, uses_state_dir
+from proxy.commands.machine import (
+    Check,
+    Level,
+    certificate_checks,
+    directory,
+    state_checks,
+    temporary,
+    uses_state_dir,
+)
 from proxy.commands.remote import add_server_options, open_remote
 from proxy.commands.server_checks import server_checks
 from proxy.commands.terminal import print_table
+from proxy.commands.trust import Trust
 from proxy.config import LoadedConfig, load_config
 from proxy.config.report_text import counted, one_line
 from proxy.config.tool_report import ToolReport
@@ -50,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="URL",
         nargs="?",
         const=DEFAULT_URL,
-        help="only ask a running server, by URL or unix:/PATH, for its health (default %(const)s)",
+        help="only ask a running server, by URL (also of TLS) or unix:/PATH, for its health (default %(const)s)",
     )
 
 
@@ -69,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _collect(args: argparse.Namespace) -> list[Check]:
     if args.live:
-        good, seen = await asyncio.to_thread(ask, args.live)
+        good, seen = await asyncio.to_thread(ask, args.live, Trust.of(args).context)
         return [Check("server", "ok" if good else "bad", seen)]
     if args.server:
         with open_remote(args) as remote:
@@ -116,6 +126,7 @@ def _places(loaded: LoadedConfig | None) -> Iterator[Check]:
         yield Check("state", "bad", str(error.strerror))
     if config is not None:
         yield from state_checks(config, os.environ)
+        yield from certificate_checks(config, datetime.now(UTC))
 
 
 def _python() -> Check:

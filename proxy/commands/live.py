@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -22,29 +23,54 @@ def live_url(words: Sequence[str]) -> str | None:
     return words[2] if len(words) == 3 else DEFAULT_URL
 
 
-def ask(url: str) -> tuple[bool, str]:
-    """Whether `GET /healthz` there answers 200, and what was seen. `unix:/PATH` asks a socket. Raises nothing."""
+def ask(url: str, trust: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> tuple[bool, str]:
+    """Whether `GET /healthz` there answers 200, and what was seen. `unix:/PATH` asks a socket. Raises what `trust` may.
+
+    Nothing secret is sent, so on this machine any certificate will do, and `http` may turn out to be TLS.
+    """
     try:
-        connection, path = _connection(url)
+        return _ask(url, trust)
+    except (ConnectionResetError, http.client.BadStatusLine) as error:
+        if not url.startswith("http:") or not _is_near(url):
+            return False, f"{url}: {str(error) or type(error).__name__}"
+    return ask(f"https:{url.removeprefix('http:')}", trust)
+
+
+def _ask(url: str, trust: Callable[[], ssl.SSLContext]) -> tuple[bool, str]:
+    """Raises what may be the answer of a server that speaks TLS."""
+    try:
+        connection, path = _connection(url, trust)
         try:
             connection.request("GET", f"{path.rstrip('/')}/healthz")
             status = connection.getresponse().status
         finally:
             connection.close()
+    except (ConnectionResetError, http.client.BadStatusLine):
+        raise
     except (OSError, ValueError, http.client.HTTPException) as error:
         return False, f"{url}: {str(error) or type(error).__name__}"
     return status == 200, f"{url}: HTTP {status}"
 
 
-def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+def _is_near(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _connection(url: str, trust: Callable[[], ssl.SSLContext]) -> tuple[http.client.HTTPConnection, str]:
     """Raises ValueError for what is no address of a server."""
     if url.startswith("unix:"):
         return _UnixConnection(url.removeprefix("unix:")), ""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http://HOST:PORT, https://HOST:PORT or unix:/PATH")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname, parts.port, timeout=LIVE_SECONDS), parts.path
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=LIVE_SECONDS), parts.path
+    context = trust()
+    if _is_near(url):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    secure = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=LIVE_SECONDS, context=context)
+    return secure, parts.path
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -8,20 +8,24 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
+from integrations.files import CERTIFICATES, READER
 from proxy.app.paths import NoDirectory, state_dir
 from proxy.app.store import FILE_NAME, KEY_NAME
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
+from proxy.config.tls_files import expires_at
 from proxy.file_modes import OpenToOthers, refuse_open_to_others
 from proxy.state.sqlite.schema import STEPS
 
 Level = Literal["ok", "warn", "bad"]
 _MIB: Final = 1024 * 1024
 LITTLE_BYTES: Final = 256 * _MIB
+FEW_DAYS: Final = 7
 TOO_LITTLE_BYTES: Final = 16 * _MIB
 
 
@@ -52,6 +56,29 @@ def temporary() -> Check:
         return directory("/tmp", Path(tempfile.gettempdir()), "mount a directory there, or set TMPDIR")  # noqa: S108
     except FileNotFoundError as error:
         return Check("/tmp", "warn", f"{error.strerror}; mount a directory there, or set TMPDIR")  # noqa: S108
+
+
+def certificate_checks(config: Config, now: datetime) -> Iterator[Check]:
+    """The certificate of `server.tls` and how long it is good for."""
+    tls = config.server.tls
+    if tls is None:
+        return
+    try:
+        until = expires_at(READER.read(Path(tls.cert.file), CERTIFICATES))
+    except OSError as error:
+        yield Check("certificate", "bad", f"{tls.cert.file}: {error.strerror}")
+        return
+    if until is not None:
+        yield certificate(tls.cert.file, datetime.fromtimestamp(until, UTC), now)
+
+
+def certificate(name: str, until: datetime, now: datetime) -> Check:
+    """One line about a certificate that ends then."""
+    left = until - now
+    if left.total_seconds() < 0:
+        return Check("certificate", "bad", f"{name} expired on {until:%Y-%m-%d}: renew it")
+    detail = f"{name} until {until:%Y-%m-%d}, {left.days} days"
+    return Check("certificate", "warn" if left.days < FEW_DAYS else "ok", detail)
 
 
 def uses_state_dir(config: Config | None) -> bool:

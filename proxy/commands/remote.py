@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -18,6 +18,7 @@ from proxy.app.paths import state_dir
 from proxy.auth import LocalTokenError, read_token
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
 from proxy.commands.common import EXIT_FOUND, CannotRun, add_config_option, cannot_run, config_paths
+from proxy.commands.trust import Trust, add_trust_options
 from proxy.config import load_config
 from proxy.serving.http.origins import is_loopback
 
@@ -41,7 +42,7 @@ class Refused(Exception):
 
 
 def add_server_options(parser: argparse.ArgumentParser, server: str | None = None) -> None:
-    """`--server`, `--token`, `--workspace`, and the config that says where the server listens.
+    """`--server`, `--token`, `--workspace`, those of TLS, and the config that says where the server listens.
 
     `server` replaces the help of `--server` in commands that ask a server only when it is named.
     """
@@ -53,6 +54,7 @@ def add_server_options(parser: argparse.ArgumentParser, server: str | None = Non
         help="key or token; better in $EXECUTOR_TOKEN, out of process lists (default on this machine: the minted one)",
     )
     parser.add_argument("--workspace", metavar="ID", help="which workspace, when there are several")
+    add_trust_options(parser)
     add_config_option(parser)
 
 
@@ -64,33 +66,34 @@ class ServerAccess:
     token: Secret
     source: str
     workspace: str | None
+    trust: Trust = field(default_factory=Trust)
 
 
 def find_server(args: argparse.Namespace, env: Mapping[str, str], role: Role = "approver") -> ServerAccess:
     """Raises `CannotRun`."""
-    url = _url(args, env)
+    url, trust = _url(args, env)
     token, source = _token(args, env, url, role)
-    return ServerAccess(url, token, source, args.workspace)
+    return ServerAccess(url, token, source, args.workspace, trust)
 
 
-def _url(args: argparse.Namespace, env: Mapping[str, str]) -> str:
+def _url(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, Trust]:
     given: str | None = args.server or env.get("EXECUTOR_SERVER")
     if given is None:
         return _configured(args, env)
     parts = urlsplit(given)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise CannotRun(f"--server {given}: expected a URL such as {DEFAULT_URL}")
-    return given.rstrip("/")
+    return given.rstrip("/"), Trust.of(args)
 
 
-def _configured(args: argparse.Namespace, env: Mapping[str, str]) -> str:
+def _configured(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, Trust]:
     """Where the server of this config listens on this machine."""
     try:
         paths = config_paths(args.config)
     except CannotRun:
         if args.config:
             raise
-        return DEFAULT_URL
+        return DEFAULT_URL, Trust.of(args)
     config = load_config(paths, env=env, secrets=False).config
     if config is None:
         raise CannotRun("the config is invalid (see `executor validate`); name the server with --server URL")
@@ -100,7 +103,10 @@ def _configured(args: argparse.Namespace, env: Mapping[str, str]) -> str:
             "`server.listen` takes a free port; name the one that `executor serve` printed with --server URL"
         )
     host = listen.host if listen.is_loopback else "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+    tls = config.server.tls
+    scheme = "http" if tls is None else "https"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listen.port}"
+    return url, Trust.of(args, tls.cert.file if tls is not None else None)
 
 
 def _token(args: argparse.Namespace, env: Mapping[str, str], url: str, role: Role) -> tuple[Secret, str]:
@@ -138,6 +144,7 @@ class Remote:
             base_url=access.url,
             headers={"authorization": f"Bearer {access.token.reveal()}"},
             timeout=TIMEOUT_SECONDS,
+            verify=access.trust.context() if access.url.startswith("https:") else True,
             # A proxy named in the environment must not see the tokens of this machine.
             trust_env=not is_loopback(urlsplit(access.url).hostname or ""),
         )
@@ -217,8 +224,19 @@ class Remote:
         return value
 
     def _unreachable(self, error: Exception) -> str:
+        why = str(error) or type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            return (
+                f"{self.url} is not trusted ({why}). Name the authority of its certificate with --cacert FILE"
+            )
+        if "CERTIFICATE_REQUIRED" in why:
+            return (
+                f"{self.url} asks for a certificate: name one of its `server.tls.client_ca` with --cert FILE"
+            )
+        if self.url.startswith("http:") and "disconnected" in why:
+            return f"{self.url} closed the connection ({why}). If it speaks TLS, write https://"
         return (
-            f"no answer from {self.url} ({str(error) or type(error).__name__}). Is `executor serve` running there? "
+            f"no answer from {self.url} ({why}). Is `executor serve` running there? "
             "Name another server with --server URL"
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from integrations.base import JsonObject
 from proxy.commands.common import CannotRun
-from proxy.commands.machine import Check
+from proxy.commands.machine import Check, certificate
 from proxy.commands.remote import Refused, Remote, inert
 
 SKEW_SECONDS: Final = 30.0
@@ -33,6 +34,7 @@ def server_checks(remote: Remote) -> Iterator[Check]:
     except (Refused, CannotRun) as error:
         yield Check("status", "warn", f"{error}; set EXECUTOR_TOKEN to a key with the admin role")
         return
+    yield from _certificate(status)
     yield from _connections(status)
 
 
@@ -46,6 +48,14 @@ def _clock(date: str) -> Check:
             "clock", "warn", f"the server's differs by {skew:+.0f} s: tokens and certificates depend on it"
         )
     return Check("clock", "ok", "the same as here")
+
+
+def _certificate(status: JsonObject) -> Iterator[Check]:
+    """What the server shows; nothing where it speaks plain HTTP."""
+    tls = status.get("tls")
+    if isinstance(tls, dict):
+        until = datetime.fromisoformat(str(tls.get("expires")))
+        yield certificate(inert(tls.get("certificate", "")), until, datetime.now(UTC))
 
 
 def _connections(status: JsonObject) -> Iterator[Check]:

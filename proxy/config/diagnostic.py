@@ -86,6 +86,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E407": "secret that begins with what does not belong to it",
         "E408": "encryption key too short",
         "E409": "key that cannot sign or verify",
+        "E410": "certificate or key that cannot serve TLS",
         "E501": "unsafe exposure",
         "E502": "credentials over plain http",
         "W601": "rule can never apply",
@@ -99,6 +100,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W610": "no matched tool has the argument of a condition",
         "W611": "integration without a connection",
         "W612": "rate limit counts nobody",
+        "W613": "certificate that clients refuse today",
         "W690": "not supported yet",
     }
 )

@@ -93,6 +93,26 @@ class ServerLimits(Model):
     unread_per_account: Size = 32 * MIB
 
 
+class PemFile(Model):
+    """A file in PEM."""
+
+    file: Text
+
+
+class ServerTls(Model):
+    """TLS of our own, for those without a proxy. The files are read again when they change. With `client_ca` every
+    client needs a certificate of one of its authorities."""
+
+    cert: PemFile
+    key: PemFile
+    client_ca: Maybe[PemFile] = None
+
+    def files(self) -> dict[str, PemFile]:
+        """By key; `client_ca` only if it is set."""
+        found = {"cert": self.cert, "key": self.key}
+        return found if self.client_ca is None else {**found, "client_ca": self.client_ca}
+
+
 class Server(Model):
     """The listener that agents connect to."""
 
@@ -100,6 +120,7 @@ class Server(Model):
     public_url: Maybe[PublicUrl] = None
     hosts: Tuple[HostName] = ()
     trusted_proxies: Tuple[Cidr] = ()
+    tls: Maybe[ServerTls] = None
     cors: Cors = Cors()
     limits: ServerLimits = ServerLimits()
     reload: ReloadConfig = ReloadConfig()

@@ -101,6 +101,18 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("reason",),
         "Connections that were refused or ended because they were too many or too slow, by reason.",
     ),
+    Metric(
+        "executor_tls_certificate_expiry_timestamp_seconds",
+        "gauge",
+        ("file",),
+        "When the certificate of `server.tls` that is served now ends, in seconds since 1970.",
+    ),
+    Metric(
+        "executor_tls_handshake_failures_total",
+        "counter",
+        (),
+        "TLS handshakes that failed: other protocols, old versions, clients without a certificate that is asked for.",
+    ),
     Metric("executor_http_unread_bytes", "gauge", (), "Bytes of answers that clients have not read yet."),
     Metric("executor_descriptors", "gauge", ("kind",), "File descriptors of the process (used, limit)."),
     # Executions and what they call.

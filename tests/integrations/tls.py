@@ -32,10 +32,11 @@ class Issued:
 
 
 class Authority:
-    """Signs certificates that are good for a day."""
+    """Signs certificates that are good for `days` from now on; negative ones have ended."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, days: int = 1) -> None:
         self._directory = directory
+        self._days = days
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"test authority {directory.name}")])
         certificate = (
@@ -83,8 +84,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=30))
+            .not_valid_after(now + timedelta(days=self._days))
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
             )

@@ -56,7 +56,7 @@ class RequestOutcome:
 class HttpRequest:
     """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names. `held` is
     the connection that it came on; `base` stands before the paths that we link to (no slash at its end); whoever learns
-    something about the request writes it into `outcome`."""
+    something about the request writes it into `outcome`. `is_tls` is about the connection to us."""
 
     method: str
     path: str
@@ -68,6 +68,7 @@ class HttpRequest:
     held: HeldConnection | None = None
     base: str = ""
     outcome: RequestOutcome = field(default_factory=RequestOutcome)
+    is_tls: bool = False
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
@@ -90,6 +91,7 @@ class HttpRequest:
             base=scope.get(BASE_KEY, ""),
             outcome=outcome,
             request_id=outcome.request_id,
+            is_tls=scope.get("scheme") == "https",
         )
 
     def refuse_repeated(self) -> None:

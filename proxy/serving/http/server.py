@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -27,6 +28,7 @@ from proxy import descriptors
 from proxy.serving.http.asgi import AsgiApp
 from proxy.serving.http.connection import ClientConnection
 from proxy.serving.http.held import STATE_KEY, HeldConnection, HeldConnections
+from proxy.serving.http.tls import HandshakeFailed, TlsSource, accepted
 from proxy.telemetry import Logger
 
 log = Logger("http")
@@ -87,10 +89,12 @@ async def serve_http(
     bound: Callable[[int], None] | None = None,
     limits: HttpLimits | None = None,
     held: HeldConnections | None = None,
+    tls: TlsSource | None = None,
 ) -> None:
     """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and return.
 
-    `bound` is called with the port once the socket listens. Listeners may share `held`. Raises `OSError` when the
+    `bound` is called with the port once the socket listens. Listeners may share `held`. Without `tls` it is plain
+    HTTP. Raises `OSError` when the
     address cannot be had.
     """
     limits = limits or HttpLimits()
@@ -100,15 +104,24 @@ async def serve_http(
         sock.setblocking(False)
         if bound is not None:
             bound(sock.getsockname()[1])
-        await _Listener(app, sock, limits, HeldConnections() if held is None else held).run(shutdown)
+        listener = _Listener(app, sock, limits, HeldConnections() if held is None else held, tls)
+        await listener.run(shutdown)
 
 
 class _Listener:
     """Accepts connections and serves them. Hypercorn's own loop takes whatever comes, and as many at a time as the
     backlog holds, before anybody can count them."""
 
-    def __init__(self, app: AsgiApp, sock: socket.socket, limits: HttpLimits, held: HeldConnections) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        sock: socket.socket,
+        limits: HttpLimits,
+        held: HeldConnections,
+        tls: TlsSource | None = None,
+    ) -> None:
         self._requests = _Requests(app)
+        self._tls = tls
         self._app = wrap_app(cast(Framework, self._requests), 0, "asgi")
         self._sock = sock
         self._limits = limits
@@ -166,27 +179,35 @@ class _Listener:
         if held is None:
             _refuse(sock)
             return
-        task = group.create_task(self._serve(sock, held, ending), name="http-connection")
+        task = group.create_task(self._serve(sock, peer, held, ending), name="http-connection")
+        ending.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before it begins never comes to its own end.
+        task.add_done_callback(lambda _: ending())
 
-    async def _serve(self, sock: socket.socket, held: HeldConnection, ending: _Ending) -> None:
+    async def _serve(self, sock: socket.socket, peer: str, held: HeldConnection, ending: _Ending) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
             if held.ended is None:
-                transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+                held.enter("head", loop.time())
+                transport = await accepted(sock, peer, self._tls, lambda: protocol)
+                held.enter("idle", loop.time())
                 ending.transport = transport
                 writer = asyncio.StreamWriter(transport, protocol, reader, loop)
                 await ClientConnection(
                     self._app, self._config, self._context, held, self._held, reader, writer
                 ).serve()
+        except HandshakeFailed:
+            pass
+        except (ssl.SSLError, TimeoutError) as error:  # the other side did not end TLS as it should
+            log.debug("connection_ended_badly", reason=str(error))
         except Exception as error:  # one connection must not end the others
             log.exception("connection_failed", error)
         finally:
             self._held.gone(held)
-            ending()
 
     async def _sweep(self) -> None:
         while True:
@@ -202,16 +223,28 @@ class _Ending:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.transport: asyncio.WriteTransport | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def __call__(self) -> None:
         if self.transport is None:
-            self._sock.close()
-        elif not self.transport.is_closing() or self.transport.get_write_buffer_size():
+            # In a handshake the socket belongs to the loop, which lets go of it when the task ends.
+            if self.task is not None and not self.task.done():
+                self.task.cancel()
+            else:
+                self._sock.close()
+        elif not self.transport.is_closing() or _holds_bytes(self.transport):
             with suppress(OSError):
                 self.transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE
                 )
             self.transport.abort()
+
+
+def _holds_bytes(transport: asyncio.WriteTransport) -> bool:
+    try:
+        return transport.get_write_buffer_size() > 0
+    except AttributeError:  # that of asyncio for TLS, once it is closed
+        return False
 
 
 def _refuse(sock: socket.socket) -> None:

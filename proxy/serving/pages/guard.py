@@ -113,7 +113,9 @@ class PageSignIn:
 class SignInCookie:
     """Makes and reads the cookie. `secure` says whether people reach us over https."""
 
-    def __init__(self, seals: Seals, secure: Callable[[], bool], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, seals: Seals, secure: Callable[[HttpRequest], bool], clock: Callable[[], float]
+    ) -> None:
         self._seals = seals
         self._secure = secure
         self._clock = clock
@@ -158,13 +160,13 @@ class SignInCookie:
                 yield value
 
     def _name(self, request: HttpRequest) -> str:
-        if self._secure():
+        if self._secure(request):
             return "__Secure-executor" if request.base else "__Host-executor"
         port = split_port(request.headers.get("host", ""))[1]
         return f"executor-{port or 80}"
 
     def _attributes(self, request: HttpRequest) -> str:
-        secure = "; Secure" if self._secure() else ""
+        secure = "; Secure" if self._secure(request) else ""
         return f"; Path={request.base or '/'}; HttpOnly; SameSite=Strict{secure}"
 
 

@@ -73,8 +73,8 @@ class PageAuth:
         self._sign_ins = PageRateLimit(options.windows, "sign-in", SIGN_INS_PER_MINUTE)
         self._views = PageRateLimit(options.windows, "look", VIEWS_PER_MINUTE)
 
-    def _secure(self) -> bool:
-        return (self._options.public_url() or "").lower().startswith("https://")
+    def _secure(self, request: HttpRequest) -> bool:
+        return request.is_tls or (self._options.public_url() or "").lower().startswith("https://")
 
     async def reader(self, request: HttpRequest) -> Reader:
         """Who is signed in; the gateway checks the credential again. Raises `SignInNeeded`, `PageProblem`."""

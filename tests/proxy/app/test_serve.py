@@ -16,8 +16,10 @@ import pytest
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
 from proxy.app.serve import Bound, StopSignals, finish_executions, run_http
+from proxy.app.tls import ServedTls
 from proxy.executions import ExecutionRequest
 from proxy.principal import Principal
+from proxy.telemetry import MetricsRegistry
 from tests.proxy.app.started import MEMORY, Begun, application_of
 from tests.proxy.support import LIMIT_SECONDS, config_text, written
 
@@ -46,7 +48,7 @@ async def running(
     [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("a.b", "http://a.b:80")],
 )
 def test_where_it_listens_is_a_url(host: str, url: str) -> None:
-    assert Bound(host, 80).url == url
+    assert Bound(host, 80, ServedTls(MetricsRegistry())).url == url
 
 
 def test_the_first_signal_stops_and_the_second_hurries() -> None:

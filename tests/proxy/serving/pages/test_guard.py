@@ -94,7 +94,7 @@ def with_cookie(cookie: str = "", host: str = "127.0.0.1:8080") -> HttpRequest:
 
 
 def jar(secure: bool = False) -> SignInCookie:
-    return SignInCookie(SEALS, lambda: secure, Clock())
+    return SignInCookie(SEALS, lambda request: secure, Clock())
 
 
 def test_what_was_set_is_read_again() -> None:
