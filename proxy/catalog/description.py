@@ -26,6 +26,7 @@ _HEAD = (
     "Run TypeScript or JavaScript in a sandbox whose `tools` object calls the connected APIs. "
     "The value that the code returns is the result; use it to combine, filter and shorten what calls return."
 )
+_SHORT_HEAD = "Run TypeScript or JavaScript whose `tools` object calls the connected APIs."
 _RULES = (
     "Failing calls do not throw; branch on `ok`: {ok: true, data} or {ok: false, error: {code, message}}.",
     "Use the full address as found; guessed names fail.",
@@ -39,6 +40,8 @@ _EXAMPLES_LOOKED_AT = 100
 _READING = frozenset({"list", "get", "search", "find"})
 # No signature is shorter than this; and so many are tried for the last bytes before what is left counts as full.
 _SHORTEST = 12
+# Bytes kept for the line of one connection.
+_LEAST_LISTED = 80
 _MISSES = 10
 
 
@@ -78,12 +81,23 @@ def describe_execute(
         text = _joined(_HEAD, rules, "Nothing is connected yet, or nothing that you may use.")
         return (text if _size(text) < limits.max_bytes else _cut(text, limits.max_bytes)), frozenset()
     example = _example(branches, visible)
-    fixed = _joined(_HEAD, rules, _find(example))
+    fixed = _fixed(example, limits)
     lines = _connections(shown, limits.max_bytes - 1 - _size(fixed) - 2)
     room = limits.max_bytes - 1 - _size(_section(fixed, lines))
     listed = _signatures(shown, lines, visible, asks, (room, limits.inline_tools), frozenset())
     text = f"{fixed}\n{_listing(shown, lines, listed)}"
     return (text if _size(text) < limits.max_bytes else _cut(text, limits.max_bytes)), frozenset(listed.lines)
+
+
+def _fixed(example: CatalogTool | None, limits: DescriptionLimits) -> str:
+    """What is above the connections. Where room is short rules give way, by value, and never how to find a tool."""
+    by_use = (_RULES[0], limits.pause_rule, *_RULES[1:])
+    for kept in range(len(by_use), -1, -1):
+        rules = [f"- {rule}" for rule in (*_RULES, limits.pause_rule) if rule in by_use[:kept]]
+        text = _joined(_HEAD, *([_section("Rules:", rules)] if rules else []), _find(example))
+        if _size(text) + _LEAST_LISTED < limits.max_bytes:
+            return text
+    return _joined(_SHORT_HEAD, _find(None))
 
 
 def continue_description(

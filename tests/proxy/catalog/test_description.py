@@ -78,6 +78,17 @@ def test_every_size_is_kept() -> None:
         assert len(wide(200).description(everything, max_bytes=limit).encode()) < limit
 
 
+def test_how_to_find_tools_is_always_there() -> None:
+    """Rules give way to it, the least useful first."""
+    kept = []
+    for limit in (450, 512, 700, 900, 1_200, 2_048):
+        text = wide(200).description(everything, max_bytes=limit)
+        assert "await tools.search(" in text
+        assert "await tools.describe.tool(path)" in text
+        kept.append(text.count("\n- "))
+    assert kept == sorted(kept)
+
+
 def test_small_catalogs_list_signatures_instead_of_search() -> None:
     text = catalog(connection("demo.org.main", SMALL, "Demo")).description(everything)
     assert (
