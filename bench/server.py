@@ -148,7 +148,7 @@ async def serve(
             yield Server(port, folder, process, started, client)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 

@@ -311,11 +311,10 @@ async def main(minutes: float, kind: str, every: float, rest: float) -> None:
             tasks.create_task(sampling(soak, every))
             await asyncio.sleep(minutes * 60)
             soak.over.set()
-        failures = Counter(
-            re.findall(r"^executor_task_failures_total\S* \S+", await _metrics(soak), re.MULTILINE)
-        )
-        soak.counts.update({f"metric {line}": 1 for line in failures})
-    finished(soak, kind)
+        pattern = r'^executor_task_failures_total\{task="([^"]*)"\} (\S+)'
+        for name, count in re.findall(pattern, await _metrics(soak), re.MULTILINE):
+            soak.counts[f"failures of the task {name}"] += int(float(count))
+        finished(soak, kind)
 
 
 async def _metrics(soak: Soak) -> str:

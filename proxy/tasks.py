@@ -91,10 +91,15 @@ class TaskSupervisor:
         return task
 
     def ask(
-        self, name: str, work: Callable[[], Coroutine[Any, Any, T]], *, about: str = ""
+        self,
+        name: str,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        about: str = "",
+        answers: tuple[type[Exception], ...] = (),
     ) -> asyncio.Future[T]:
         """Run `work` once, for everybody who waits for the future: they get its result or its error, and none of them
-        can stop it by leaving."""
+        can stop it by leaving. An error that is no answer is a failure of the task, also when nobody waits."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         # An outcome that nobody waits for any more is no error.
         outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -104,6 +109,8 @@ class TaskSupervisor:
                 outcome.set_result(await work())
             except Exception as error:
                 outcome.set_exception(error)
+                if not isinstance(error, answers):
+                    raise
 
         self.keep(name, told, about=about, restart=False).add_done_callback(lambda _: outcome.cancel())
         return outcome

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from integrations.fields import Listen
 from proxy.app.application import Application
+from proxy.app.latest_end import LATEST_SECONDS, LatestEnd
 from proxy.app.options import CannotServe
 from proxy.app.pages import LocalPages, page_options
 from proxy.app.service_manager import tell_service_manager
@@ -108,8 +109,13 @@ def check_free(listen: Listen) -> None:
         bind(listen.host, listen.port).close()
 
 
-async def run_http(application: Application, ready: Callable[[Bound], None], stopping: StopSignals) -> None:
-    """Serve until a signal or `stopping.stop`, then drain.
+async def run_http(
+    application: Application,
+    ready: Callable[[Bound], None],
+    stopping: StopSignals,
+    latest: LatestEnd | None = None,
+) -> None:
+    """Serve until a signal or `stopping.stop`, then drain. `latest` ends the process if that hangs.
 
     Raises `OSError` when the address cannot be had, `InvalidConfig` when nobody should be let in through it, and
     `EssentialTaskFailed` when it cannot serve any more.
@@ -141,6 +147,8 @@ async def run_http(application: Application, ready: Callable[[Bound], None], sto
             hints = tasks.keep("hints", dispatch.run)
             await _until_stopped(tasks, stopping)
             tell_service_manager(env, "STOPPING=1", "STATUS=draining")
+            if latest is not None:
+                latest.begin(application.config.server.reload.drain_timeout + LATEST_SECONDS)
             await _drained(application, stopping, drain)
             await tasks.stop(hints)
             shutdown.set()

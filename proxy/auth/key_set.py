@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 from joserfc.jwk import Key
@@ -66,7 +67,8 @@ class KeySet:
             return
         renewal = self._renewal()
         if renewal is not None:
-            await asyncio.shield(renewal)
+            with suppress(OSError):  # the supervisor of tasks has said and counted it
+                await asyncio.shield(renewal)
             if self._verifies(token):
                 return
         if not self._keys:

@@ -140,9 +140,14 @@ class OauthCallers:
         """Asked once for all who present it at the same time."""
         running = self._asking.get(digest)
         if running is None:
-            running = self._asking[digest] = self._tasks.ask("issuer", lambda: self._ask(text))
+            running = self._asking[digest] = self._tasks.ask(
+                "issuer", lambda: self._ask(text), answers=(BadToken, IntrospectionUnavailable)
+            )
             running.add_done_callback(lambda _: self._asking.pop(digest, None))
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except OSError as error:  # the supervisor of tasks has said and counted it
+            raise IntrospectionUnavailable(str(error)) from None
 
     async def _ask(self, text: str) -> _Remembered:
         down: IntrospectionUnavailable | None = None

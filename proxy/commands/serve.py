@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy.app.options import StartOptions
 from proxy.commands.common import (
@@ -33,6 +33,9 @@ from proxy.descriptors import raise_limit
 from proxy.memory import return_freed_memory
 from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
+if TYPE_CHECKING:
+    from proxy.app.latest_end import LatestEnd
+
 DESCRIPTION = """\
 Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
 /mcp. Edits of the config files are applied within a second; SIGHUP and POST /-/reload do the same at once. An invalid
@@ -44,7 +47,8 @@ def add_parser(subparsers: Any) -> None:
         "serve",
         help="serve the MCP endpoint over HTTP",
         description=DESCRIPTION,
-        epilog="Exit codes: 0 stopped, 2 could not run, 70 what serves has failed, 78 invalid config.",
+        epilog="Exit codes: 0 stopped, 2 could not run, 70 what serves has failed or hung while it stopped, "
+        "78 invalid config.",
     )
     add_config_option(parser)
     parser.add_argument(
@@ -79,7 +83,9 @@ def _address(text: str) -> str:
 def run(args: argparse.Namespace) -> int:
     try:
         paths = _demo_paths() if args.demo and not args.config else find_paths(args.config)
-        return run_loop(serve(args, paths, TaskSupervisor()))
+        from proxy.app.latest_end import LatestEnd
+
+        return run_loop(serve(args, paths, TaskSupervisor(), LatestEnd()))
     except (CannotRun, OSError) as error:
         return cannot_run(error, _other_port(args.demo) if _port_taken(error) else None)
 
@@ -118,8 +124,10 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
-async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervisor) -> int:
-    """The exit code, once it has stopped."""
+async def serve(
+    args: argparse.Namespace, paths: list[Path], tasks: TaskSupervisor, latest: LatestEnd | None = None
+) -> int:
+    """The exit code, once it has stopped. `latest` ends the process if stopping hangs."""
     environment = dict(os.environ)
     async with demo_beside(args.demo, environment, tasks):
         loaded = load_valid(paths, environment, hint=_demo_hint)
@@ -150,7 +158,7 @@ async def serve(args: argparse.Namespace, paths: list[Path], tasks: TaskSupervis
                     if args.demo:
                         print(_demo_lines(environment, paths), file=out, flush=True)
 
-                await run_http(application, ready, StopSignals())
+                await run_http(application, ready, StopSignals(), latest)
         except InvalidConfig as error:
             print(error, file=sys.stderr)
             return EXIT_CONFIG

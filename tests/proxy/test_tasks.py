@@ -138,7 +138,11 @@ async def test_who_waits_for_what_was_asked_gets_its_outcome_and_stops_nothing()
     gate.set()
     assert await asked == 5
     with pytest.raises(ValueError, match="wrong"):
+        await tasks.ask("issuer", wrong, answers=(ValueError,))
+    assert not tasks.metrics.value("executor_task_failures_total", task="issuer")
+    with pytest.raises(ValueError, match="wrong"):
         await tasks.ask("issuer", wrong)
+    assert tasks.metrics.value("executor_task_failures_total", task="issuer") == 1
     gate.clear()
     last = tasks.ask("issuer", answer)
     await tasks.close()

@@ -15,6 +15,7 @@ from proxy.app.garbage import Frozen, Garbage, watch_pauses
 from proxy.live import Live
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import MetricsRegistry
+from tests.proxy.failing import FailingSupervisor
 
 STEPS = ["freeze", "unfreeze", "collect", "freeze"]
 
@@ -138,3 +139,30 @@ async def test_a_pause_of_the_loop_is_told() -> None:
             await asyncio.sleep(0)
         task.cancel()
     assert (told() or 0) > 0
+
+
+@pytest.mark.usefixtures("thawed")
+async def test_collecting_that_fails_is_counted_and_done_again() -> None:
+    tasks = FailingSupervisor("garbage")
+    knot = _Knot()
+    gone = asyncio.Event()
+    weakref.finalize(knot, gone.set)
+    async with asyncio.timeout(20), Garbage(tasks) as garbage:
+        garbage.follow(Live(lambda _: None), lambda: 0)
+        del knot
+        await gone.wait()
+        assert tasks.failures == 1
+        await tasks.close()
+
+
+@pytest.mark.usefixtures("thawed")
+async def test_measuring_that_fails_is_counted_and_done_again() -> None:
+    tasks = FailingSupervisor("pauses")
+    async with asyncio.timeout(20), Garbage(tasks) as garbage:
+        garbage.follow(Live(lambda _: None), lambda: 0)
+        await tasks.again.wait()
+        while not tasks.metrics.value("executor_loop_pause_seconds"):
+            sum(range(1_000_000))
+            await asyncio.sleep(0)
+        assert tasks.failures == 1
+        await tasks.close()

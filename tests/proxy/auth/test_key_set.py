@@ -27,6 +27,7 @@ class Life:
     now: float = 1000.0
     fetches: int = 0
     down: bool = False
+    broken: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -38,6 +39,8 @@ class Life:
         self.fetches += 1
         self.begun.set()
         await self.gate.wait()
+        if self.broken:
+            raise OSError(24, "Too many open files")
         if self.down:
             raise DiscoveryFailed("down")
         return public_keys(self.issuer.key_set())
@@ -190,3 +193,24 @@ async def test_other_algorithms_are_not_even_looked_up(life: Life) -> None:
     with pytest.raises(BadToken, match="in a way that is not accepted"):
         await life.keys.verify(life.token(), ("RS256",))
     assert life.fetches == 0
+
+
+async def test_a_fetch_that_fails_unforeseen_is_counted_and_the_next_one_works(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failures() -> float:
+        return life.tasks.metrics.value("executor_task_failures_total", task="issuer") or 0.0
+
+    life.broken = True
+    assert await life.judge(life.token()) == "unavailable"
+    assert failures() == 1
+    assert "Too many open files" in caplog.text
+    life.broken = False
+    life.now += RETRY_SECONDS
+    assert await life.judge(life.token()) == "good"
+    life.broken = True
+    life.now += FRESH_SECONDS + 1
+    assert await life.judge(life.token()) == "good"  # and nobody waits for the fetch
+    with pytest.raises(OSError, match="Too many"):
+        await life.fetched()
+    assert failures() == 2
