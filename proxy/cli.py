@@ -48,6 +48,7 @@ COMMANDS = (
     CommandEntry("resume", "resume", "go on with a paused execution, and print its next result"),
     CommandEntry("executions", "executions", "list, show and cancel executions of a running server"),
     CommandEntry("auth", "auth", "sign in to connections, see who is signed in, and forget tokens"),
+    CommandEntry("export", "export", "print what was registered at run time as YAML to commit"),
     CommandEntry("keys", "keys", "create and verify API keys"),
     CommandEntry("schema", "schema", "print the JSON Schema of executor.yaml, for editors"),
     CommandEntry("doctor", "doctor", "check this machine, the sandbox, the config and its upstreams"),

@@ -24,6 +24,7 @@ TASKS: Final[Mapping[str, str]] = MappingProxyType(
         "follow files": "asks for a reload when files changed",
         "file events": "hears of changed files; without it contents are compared now and then",
         "follow documents": "serves documents and tools of upstreams as they change",
+        "follow registrations": "serves what the workspace API registered, here or at another replica",
         "recover executions": "goes on with what a dead process left behind",
         "hear replicas": "hears what other replicas did to executions",
         "webhook": "tells the approvals webhook of pauses",

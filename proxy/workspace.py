@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from integrations import Integration
 from policies import Caller, PolicySet, ToolFacts
 from proxy.catalog import Catalog, CatalogTool, Visible
 from proxy.config import Config
@@ -26,7 +27,8 @@ class IntegrationDefault:
 class Workspace:
     """What one workspace's callers can see and do. Everything in it is immutable but its memo tables.
 
-    `moved`: by address, what a name stood for when the config was last changed, if that was another tool.
+    `moved`: by address, what a name stood for when the config was last changed, if that was another tool. `declared`:
+    the integrations of the files, by name.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Workspace:
     generation: int
     sha256: str
     moved: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Integration] = field(default_factory=dict)
     _facts: dict[str, ToolFacts] = field(default_factory=dict, repr=False, compare=False)
     _visible: dict[Caller, Visible] = field(default_factory=dict, repr=False, compare=False)
 

@@ -52,7 +52,7 @@ class LocalServer:
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """An MCP server at a URL. The config names the origin of `url`, so it may be a private address.
+    """An MCP server at a URL. Where the config `spells_out` the `url`, its origin may be a private address.
 
     `choose` gives proxy, certificates and client key, and is called before every session; it may raise an `HttpError`.
     `auto` tries streamable HTTP, then HTTP with SSE (the transport of 2024-11-05) if the server refuses the first.
@@ -67,10 +67,11 @@ class RemoteServer:
     choose: ChooseTransport = _direct
     detect_oauth: bool = True
     has_client: bool = False
+    spells_out: bool = True
 
     def egress_rules(self) -> EgressRules:
-        """The configured rules, and the origin of `url` besides."""
-        own = {origin_of(self.url)} - {""}
+        """The configured rules, and the origin of a `url` that the config spells out."""
+        own = {origin_of(self.url)} - {""} if self.spells_out else set[str]()
         return EgressRules(self.egress.allow, self.egress.origins | own, self.egress.declared)
 
 

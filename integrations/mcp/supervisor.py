@@ -228,7 +228,10 @@ class SessionSupervisor:
         return self._closed or self._stopping
 
     def signed_in(self) -> None:
-        """Somebody has signed in, or out: what was tried without a token is tried again at once."""
+        """Somebody has signed in, or out: what was tried without a token is tried again at once, and an open session is
+        asked whether it is still let in."""
+        if self._session is not None and self._session.error is None:
+            self.request_probe()
         if self._session is None or self._session.error is not None:
             self._may_connect_at = 0.0
             self._backoff.failures = 0

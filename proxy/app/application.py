@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections import ChainMap
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote
@@ -25,10 +27,13 @@ from proxy.app.effects import gone
 from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.operations import Operations
 from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
+from proxy.app.overlay import Overlay
 from proxy.app.paths import cache_dir, origins_dir
 from proxy.app.pending import ApprovalsWatch
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.series import begin, begin_named
+from proxy.app.server_sign_ins import ServerSignIns
+from proxy.app.servers import AppServers
 from proxy.app.store import StoreWatch, open_store
 from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
 from proxy.app.tls import ServedTls
@@ -66,6 +71,7 @@ class Application:
         spans: Spans,
         tasks: TaskSupervisor,
         issuers: IssuerPool,
+        overlay: Overlay,
     ) -> None:
         self.options = options
         self.tasks = tasks
@@ -86,7 +92,9 @@ class Application:
             lambda: self._listener,
             state.counters,
             issuers,
+            overlay,
         )
+        self.overlay = overlay
         self._built: dict[int, Built] = {}
         self._now: Built | None = None
         self._listener: Listen | None = None
@@ -121,7 +129,19 @@ class Application:
         self._reloader: Reloader[LoadedConfig, Built] | None = None
         self.gateway = self._gateway()
 
+    def _servers(self, sign_ins: SignIns) -> AppServers:
+        return AppServers(
+            self.live,
+            lambda: self._serving.loaded,
+            self.overlay,
+            ServerSignIns(self.state, sign_ins, time.time),
+            lambda principal: self.access.roles.is_admin(principal),
+            self.sources_changed.set,
+            self.auditing.server_changed,
+        )
+
     def _gateway(self) -> AppGateway:
+        sign_ins = SignIns(self._oauth_of, TokenStore(self.state), self.page_base)
         operations = Operations(
             self.live,
             lambda: self.reloader,
@@ -132,6 +152,7 @@ class Application:
             lambda: self.executions.running,
             self.clients,
             self.pending,
+            self.overlay.rows,
         )
         return AppGateway(
             self.live,
@@ -140,7 +161,8 @@ class Application:
             operations,
             self.metrics,
             SystemTools(self.live, self.state),
-            SignIns(self._oauth_of, TokenStore(self.state), self.page_base),
+            sign_ins,
+            self._servers(sign_ins),
             self.auditing.not_admitted,
             self.refusals.note,
         )
@@ -152,8 +174,12 @@ class Application:
     @property
     def access(self) -> Access:
         """Who may come in, under the config that serves now."""
+        return self._serving.access
+
+    @property
+    def _serving(self) -> Built:
         assert self._now is not None
-        return self._now.access
+        return self._now
 
     def load(self) -> LoadedConfig:
         return load_config(self.options.paths, env=self.options.env, advice=False)
@@ -175,16 +201,17 @@ class Application:
         self._now = built
         set_logging(built.generation.config, self.options.env)
         self.live.swap(built.generation)
+        self.overlay.adopt(built.overlay)
         self._connections.watch(built.opened, built.generation.config)
         for labels in gone(before.generation, built.generation) if before is not None else ():
             self.metrics.forget(**labels)
         begin_named(self.metrics, built.generation)
-        if self._connections.stale(built.opened):
+        if any(map(self._connections.stale, (built.opened, *built.overlay.opened))):
             self.sources_changed.set()
         return built.effects
 
     def _release(self, generation: Generation) -> None:
-        self._connections.release(self._built.pop(id(generation)).opened.keys)
+        self._connections.release(self._built.pop(id(generation)).keys)
 
     async def follow_sources(self) -> None:
         """Serve remote documents as they arrive: the same config, built again around what is loaded now."""
@@ -207,7 +234,7 @@ class Application:
                 self.reloader.warn([one for one in built.generation.report.diagnostics if one not in known])
             else:
                 # A reload was faster, and took the new documents along or will be told of them.
-                self._connections.release(built.opened.keys)
+                self._connections.release(built.keys)
 
     @property
     def address(self) -> str | None:
@@ -297,7 +324,8 @@ async def open_application(
         http = await stack.enter_async_context(HttpClient(stamp=spans.headers))
         # The application is made around its parts; the callback reaches it once it exists.
         changed = asyncio.Event()
-        resolver = Resolver(options.env)
+        registered: dict[str, str] = {}
+        resolver = Resolver(ChainMap(registered, dict(options.env)))
         state = await stack.enter_async_context(open_store(first.config, options.env, tasks))
         connections = await stack.enter_async_context(
             Connections(
@@ -313,7 +341,10 @@ async def open_application(
         )
         sandboxes = await stack.enter_async_context(Sandboxes(tasks))
         issuers = IssuerPool(http, tasks)
-        application = Application(options, connections, sandboxes, changed, state, spans, tasks, issuers)
+        overlay = Overlay(state, registered)
+        application = Application(
+            options, connections, sandboxes, changed, state, spans, tasks, issuers, overlay
+        )
         stack.callback(application.auditing.close)
         stack.callback(application.refusals.tell_rest)
         stack.enter_context(READER.reports_to(Counts(tasks.metrics).file_trouble))
@@ -350,6 +381,7 @@ async def open_application(
                 application.store_watch,
                 application.pending,
                 application.follow_sources,
+                lambda: application.overlay.run(changed.set),
             )
         )
         try:

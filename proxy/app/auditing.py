@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from integrations.base import JsonObject
 from proxy.audit import (
@@ -15,6 +16,7 @@ from proxy.audit import (
     FileSink,
     Redaction,
     ReloadEvent,
+    ServerEvent,
     StreamSink,
     Who,
 )
@@ -135,6 +137,11 @@ class Auditing:
 
     def not_admitted(self, status: int, message: str, peer: str, workspace: str | None) -> None:
         self._record(AuthFailureEvent(status, message[:_MESSAGE_LENGTH], peer, workspace))
+
+    def server_changed(
+        self, principal: Principal, action: str, server: str, details: Mapping[str, Any]
+    ) -> None:
+        self._record(ServerEvent(who_is(principal), action, server, details))
 
     def shown(self, report: CallReport) -> JsonObject:
         """The arguments of a call as `audit.arguments` wants them, whether or not lines are written.

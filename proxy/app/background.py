@@ -31,11 +31,13 @@ async def background(
     store_watch: StoreWatch,
     pending: ApprovalsWatch,
     follow_sources: TaskWork,
+    follow_overlay: TaskWork,
 ) -> AsyncIterator[None]:
     """All of it runs during the block. After the block, executions are let go: other processes take them over."""
     running = [
         tasks.keep("follow files", lambda: follow(watcher.changes(), reloader)),
         tasks.keep("follow documents", follow_sources),
+        tasks.keep("follow registrations", follow_overlay),
         tasks.keep("recover executions", lambda: recover_executions(executions)),
         tasks.keep("hear replicas", executions.listen),
         tasks.keep("webhook", webhooks.run),

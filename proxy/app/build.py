@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from integrations.base import Toolset, Upstream
@@ -10,6 +11,7 @@ from integrations.openapi import OpenApiUpstream
 from policies import Condition, Layer, PolicySet, Rule, compile_policies
 from proxy.app.health import health_problems
 from proxy.app.known_tools import known_tools
+from proxy.app.workspace_overlay import WorkspaceOverlay
 from proxy.catalog import Catalog, CatalogConnection
 from proxy.config import Config, LoadedConfig
 from proxy.config.callers import full_names
@@ -24,41 +26,59 @@ from proxy.workspace import Generation, IntegrationDefault, Workspace
 
 SIGN_IN_FIRST: Final = "its tools appear once somebody signs in: any call to it asks for that"
 
+_NO_OVERLAYS: Final[Mapping[str, WorkspaceOverlay]] = MappingProxyType({})
 
-def build_generation(loaded: LoadedConfig, opened: Opened, number: int) -> Generation:
-    """One immutable generation: every workspace with its catalog and compiled policies."""
+
+def build_generation(
+    loaded: LoadedConfig, opened: Opened, number: int, overlays: Mapping[str, WorkspaceOverlay] = _NO_OVERLAYS
+) -> Generation:
+    """One immutable generation: every workspace with its catalog and compiled policies. `overlays` are what was
+    registered in workspaces at run time."""
     config = loaded.config
     assert config is not None, "only a valid config is built"
     configured = config.workspaces or {DEFAULT_WORKSPACE: WorkspaceConfig()}
     workspaces = {
-        name: _workspace(name, one, loaded, config, opened, number) for name, one in configured.items()
+        name: _workspace(name, one, loaded, config, opened, number, overlays.get(name) or WorkspaceOverlay())
+        for name, one in configured.items()
     }
+    registered = [one for overlay in overlays.values() for one in overlay.opened.connections.values()]
     report = tool_report(loaded, known_tools(opened)).with_wrong(health_problems(loaded, opened))
-    return Generation(number, loaded.sha256, config, workspaces, tuple(opened.connections.values()), report)
+    connections = (*opened.connections.values(), *registered)
+    return Generation(number, loaded.sha256, config, workspaces, connections, report)
 
 
 def _workspace(
-    name: str, workspace: WorkspaceConfig, loaded: LoadedConfig, config: Config, opened: Opened, number: int
+    name: str,
+    workspace: WorkspaceConfig,
+    loaded: LoadedConfig,
+    config: Config,
+    opened: Opened,
+    number: int,
+    overlay: WorkspaceOverlay,
 ) -> Workspace:
-    seen = workspace.integrations
+    seen, off = workspace.integrations, overlay.disconnected
     connections = {
-        prefix: one for prefix, one in opened.connections.items() if seen is None or one.integration in seen
-    }
+        prefix: one.disconnected() if prefix in off else one
+        for prefix, one in opened.connections.items()
+        if seen is None or one.integration in seen
+    } | dict(overlay.opened.connections)
+    sources = {**opened.sources, **overlay.opened.sources}
     return Workspace(
         id=name,
         name=workspace.name or name,
-        catalog=Catalog([_listed(one, opened) for one in connections.values()], sha256=loaded.sha256),
+        catalog=Catalog([_listed(one, sources) for one in connections.values()], sha256=loaded.sha256),
         policies=policy_set(loaded, config, name, workspace),
         connections=connections,
-        defaults=_defaults(loaded, config),
+        defaults={**_defaults(loaded, config), **_registered_defaults(overlay)},
         elicitation_mode=workspace.elicitation.mode or config.elicitation.mode,
         generation=number,
         sha256=loaded.sha256,
+        declared=config.integrations,
     )
 
 
-def _listed(connection: OpenConnection, opened: Opened) -> CatalogConnection:
-    source = opened.sources.get(connection.prefix)
+def _listed(connection: OpenConnection, sources: Mapping[str, LoadedSource]) -> CatalogConnection:
+    source = sources.get(connection.prefix)
     ready = connection.upstream is not None and source is not None
     status = connection.status
     return CatalogConnection(
@@ -86,6 +106,11 @@ def _defaults(loaded: LoadedConfig, config: Config) -> Mapping[str, IntegrationD
         )
         for name, one in config.integrations.items()
     }
+
+
+def _registered_defaults(overlay: WorkspaceOverlay) -> Mapping[str, IntegrationDefault]:
+    """As for servers of files that say nothing about it."""
+    return {name: IntegrationDefault("reads", origin) for name, origin in overlay.integrations.items()}
 
 
 def policy_set(loaded: LoadedConfig, config: Config, name: str, workspace: WorkspaceConfig) -> PolicySet:

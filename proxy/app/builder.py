@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from limits.aio.storage import Storage
 
@@ -20,9 +20,11 @@ from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
 from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
+from proxy.app.overlay import Overlay
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.source_check import problem_at, wrong_source
 from proxy.app.tls import TlsIdentity, read_identity
+from proxy.app.workspace_overlay import OpenedOverlay, closed_everywhere
 from proxy.audit import AuditError
 from proxy.auth import IssuerPool, LocalTokenError
 from proxy.config import Diagnostic, LoadedConfig
@@ -38,7 +40,7 @@ from proxy.workspace import Generation
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build made and a swap puts in place. Its connections are held until somebody releases `opened.keys`."""
+    """What a build made and a swap puts in place. Its connections are held until somebody releases `keys`."""
 
     loaded: LoadedConfig
     opened: Opened
@@ -46,6 +48,11 @@ class Built:
     access: Access
     effects: Effects
     tls: TlsIdentity | None = None
+    overlay: OpenedOverlay = field(default_factory=OpenedOverlay)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.opened.keys, *self.overlay.keys)
 
 
 class Builder:
@@ -62,6 +69,7 @@ class Builder:
         listener: Callable[[], Listen | None],
         counters: Storage | None,
         issuers: IssuerPool,
+        overlay: Overlay,
     ) -> None:
         self._options = options
         self._connections = connections
@@ -71,6 +79,7 @@ class Builder:
         self._listener = listener
         self._storage = counters if counters is not None else open_storage()
         self._issuers = issuers
+        self._overlay = overlay
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
@@ -83,28 +92,36 @@ class Builder:
             await self._prepare_sandbox(loaded)
             return replace(built, tls=await self._tls(loaded))
         except BaseException:
-            self._connections.release(built.opened.keys)
+            self._connections.release(built.keys)
             raise
 
     async def around(self, loaded: LoadedConfig, number: int) -> Built:
         """All but the sandbox: a reload may be preparing another one at this moment. Raises `Rejected`."""
-        assert loaded.config is not None
+        config = loaded.config
+        assert config is not None
+        overlay = await self._overlay.open(loaded, self._connections)
         try:
-            opened = await self._connections.open(loaded.config, loaded.directories)
-        except WrongSource as error:
-            raise Rejected([wrong_source(loaded, error)]) from None
+            closed = closed_everywhere(config, overlay)
+            opened = await self._connections.open(config, loaded.directories, closed=closed)
+        except BaseException as error:
+            self._connections.release(overlay.keys)
+            if isinstance(error, WrongSource):
+                raise Rejected([wrong_source(loaded, error)]) from None
+            raise
         wrong = health_problems(loaded, opened)
         if wrong:
-            self._connections.release(opened.keys)
+            self._connections.release((*opened.keys, *overlay.keys))
             raise Rejected(wrong)
         try:
-            return await self._assembled(loaded, opened, number)
+            return await self._assembled(loaded, opened, number, overlay)
         except BaseException:
-            self._connections.release(opened.keys)
+            self._connections.release((*opened.keys, *overlay.keys))
             raise
 
-    async def _assembled(self, loaded: LoadedConfig, opened: Opened, number: int) -> Built:
-        generation = build_generation(loaded, opened, number)
+    async def _assembled(
+        self, loaded: LoadedConfig, opened: Opened, number: int, overlay: OpenedOverlay
+    ) -> Built:
+        generation = build_generation(loaded, opened, number, overlay.workspaces)
         try:
             access = build_access(loaded, self._options.env, self._storage, self._issuers)
         except SecretMissing as error:
@@ -115,7 +132,7 @@ class Builder:
         generation = await asyncio.to_thread(with_moved_names, old, generation)
         effects = await asyncio.to_thread(effects_of, old, generation)
         warned = replace(effects, warnings=generation.report.diagnostics)
-        return Built(loaded, opened, generation, access, warned)
+        return Built(loaded, opened, generation, access, warned, overlay=overlay)
 
     def _check_exposure(self, loaded: LoadedConfig) -> None:
         """The address stays bound until a restart, so no reload may open it to strangers. Raises `Rejected`."""

@@ -44,13 +44,17 @@ def _strictness(workspace: Workspace, tool: CatalogTool) -> tuple[int, int]:
 
 def gone(old: Generation, new: Generation) -> Iterator[dict[str, str]]:
     """Labels of what left the config: the metrics of these are dropped."""
-    yield from (
-        {"connection": name} for name in old.config.connections.keys() - new.config.connections.keys()
-    )
-    yield from (
-        {"integration": name} for name in old.config.integrations.keys() - new.config.integrations.keys()
-    )
+    yield from ({"connection": name} for name in _labels(old) - _labels(new))
+    yield from ({"integration": name} for name in _integrations(old) - _integrations(new))
     yield from ({"limit": name} for name in old.config.rate_limits.keys() - new.config.rate_limits.keys())
+
+
+def _labels(generation: Generation) -> set[str]:
+    return {*generation.config.connections, *(one.label for one in generation.connections)}
+
+
+def _integrations(generation: Generation) -> set[str]:
+    return {*generation.config.integrations, *(one.integration for one in generation.connections)}
 
 
 def changed_workspaces(old: Generation | None, new: Generation) -> frozenset[str]:

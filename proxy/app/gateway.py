@@ -22,7 +22,7 @@ from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Obse
 from proxy.limits import BadCredentials, Denied, LimitRule, LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
-from proxy.serving.gateway import ToolsListener
+from proxy.serving.gateway import ToolsListener, WorkspaceServers
 from proxy.serving.http.errors import RateLimited
 from proxy.serving.http.refused import RefusedCaller
 from proxy.serving.modes import ModeRules
@@ -71,6 +71,7 @@ class AppGateway:
         metrics: MetricsRegistry,
         system: SystemTools,
         sign_ins: SignIns,
+        servers: WorkspaceServers,
         not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
         refused: Callable[[RefusedCaller], None] = lambda refused: None,
     ) -> None:
@@ -79,6 +80,7 @@ class AppGateway:
         self._executions = executions
         self._metrics = metrics
         self._sign_ins = sign_ins
+        self.servers = servers
         self.client_document = sign_ins.document
         self._revisions = Revisions()
         self._not_admitted = not_admitted

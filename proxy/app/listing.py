@@ -29,9 +29,10 @@ def connection_rows(
         {
             "connection": one.prefix,
             "kind": one.kind,
+            **({"source": "overlay", "workspace": one.scope} if one.scope else {}),
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **one.status,
-            **_health(health(one.prefix)),
+            **_health(health(one.label)),
             "warnings": [
                 *_warnings(one),
                 *(generation.report.about(one.integration) if first[one.integration] == one.prefix else ()),

@@ -34,6 +34,7 @@ class Operations:
         running: Callable[[], int] = lambda: 0,
         clients: Clients | None = None,
         pending: ApprovalsWatch | None = None,
+        registered: Callable[[], list[JsonObject]] = list,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -44,6 +45,7 @@ class Operations:
         self._running = running
         self._clients = clients
         self._pending = pending
+        self._registered = registered
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -66,6 +68,7 @@ class Operations:
             "version": metadata.version("executor-proxy"),
             "config": self._reloader().status(),
             "connections": connection_rows(self._live.current, self._health) if self._live.serving else [],
+            "overlay": self._registered(),
             "rules": self._live.current.report.as_json() if self._live.serving else None,
             "sandbox": {
                 "warm": stats.warm,
@@ -121,7 +124,7 @@ class Operations:
                 )
 
     def _connection(self, one: OpenConnection) -> None:
-        prefix = one.prefix
+        prefix = one.label
         self._metrics.only(
             "executor_connection_status",
             1,

@@ -18,6 +18,7 @@ from proxy.audit.events import (
     CallEvent,
     ExecutionEvent,
     ReloadEvent,
+    ServerEvent,
     Who,
 )
 from proxy.audit.reading import AuditFilter, AuditLine, find
@@ -41,6 +42,7 @@ __all__ = [
     "FileSink",
     "Redaction",
     "ReloadEvent",
+    "ServerEvent",
     "Sink",
     "StreamSink",
     "Who",

@@ -191,5 +191,22 @@ class AuthFailureEvent:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """Somebody changed the MCP servers of a workspace at run time, or tried to: `action` is register, remove, connect,
+    disconnect, sign_in (begun), signed_in or sign_out. `refused` says why it did not count."""
+
+    name: ClassVar[str] = "server"
+    who: Who
+    action: str
+    server: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return _filled(
+            {"who": self.who.as_json(), "action": self.action, "server": self.server, **self.details}
+        )
+
+
 def _filled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

@@ -303,8 +303,10 @@ def _connection_rows(call: _SystemCall) -> list[JsonObject]:
         here = call.workspace.connections[space["namespace"]]
         live = here.status_for(call.principal)
         note = here.note_for(call.principal) if live["status"] == "needs_auth" else None
+        more = {"source": "overlay" if here.scope else None, "note": note}
         kept = {key: space[key] for key in ("integration", "owner", "kind", "title", "toolCount")}
-        rows.append({"connection": space["namespace"], **kept, **live, **({"note": note} if note else {})})
+        said = {name: value for name, value in more.items() if value}
+        rows.append({"connection": space["namespace"], **kept, **live, **said})
     return rows
 
 

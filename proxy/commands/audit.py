@@ -15,7 +15,7 @@ from proxy.audit.reading import moment
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_option, cannot_run
 from proxy.telemetry.logs import escaped
 
-_EVENTS = ("execution", "call", "approval", "reload", "auth_failure", "audit_gap")
+_EVENTS = ("execution", "call", "approval", "reload", "server", "auth_failure", "audit_gap")
 
 
 def add_parser(subparsers: Any) -> None:

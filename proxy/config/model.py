@@ -35,8 +35,10 @@ from integrations.fields import (
     problem,
 )
 from integrations.fields import setting as _setting
+from integrations.shared_config import Egress
 from proxy.config.callers import AuthConfig
 from proxy.config.connection import Connection
+from proxy.config.local_commands import split_allowed
 from proxy.config.packs import PolicyEntry
 
 KIB = 1024
@@ -299,11 +301,27 @@ class LockConfig(Model):
     mode: LockMode = "enforce"
 
 
+def _command_line(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            split_allowed(value)
+        except ValueError as error:
+            raise problem(
+                "E206", f"not a command line: {error}", "write it as in a shell: `NAME= program argument`"
+            ) from None
+    return value
+
+
+CommandLine = Annotated[Text, BeforeValidator(_command_line)]
+
+
 class Api(Model):
-    """What the REST API may change at run time."""
+    """What the REST API may change at run time. `allow_local_commands` are whole command lines, with `NAME=` before the
+    program for each variable that may be set; `egress` are private addresses that registered servers may be at."""
 
     registration: Literal["off", "overlay"] = "off"
-    allow_local_commands: Tuple[Text] = ()
+    allow_local_commands: Tuple[CommandLine] = ()
+    egress: Egress = Egress()
 
 
 class Webhook(Model):

@@ -43,7 +43,8 @@ class OpenConnection:
 
     `upstream` is None while the integration's source could not be loaded; `error` then says why. `resolve` reads the
     secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`. `session` is set for
-    upstreams that are connected or not by themselves (MCP), `oauth` where somebody signs in.
+    upstreams that are connected or not by themselves (MCP), `oauth` where somebody signs in. `scope` is the workspace
+    where it was registered at run time, "" for connections of the files.
     """
 
     integration: str
@@ -58,10 +59,20 @@ class OpenConnection:
     failure: Mapping[str, str] | None = None
     session: SessionUpstream | None = None
     oauth: OAuthAccess | None = None
+    scope: str = ""
 
     @property
     def prefix(self) -> str:
         return f"{self.integration}.{self.owner}.{self.name}"
+
+    @property
+    def label(self) -> str:
+        """Unlike the prefix, no other connection of the process has the same."""
+        return f"{self.scope}/{self.prefix}" if self.scope else self.prefix
+
+    def disconnected(self) -> OpenConnection:
+        """The same for a workspace that has disconnected it."""
+        return replace(self, upstream=None, failure={"status": "disabled"}, session=None)
 
     @property
     def status(self) -> JsonObject:

@@ -41,7 +41,8 @@ Oauth = AuthorizationCode | ClientCredentials
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What is shared by every connection of the process: its HTTP client, secrets, caches and limits."""
+    """What is shared by every connection of the process: its HTTP client, secrets, caches and limits. `scope` is the
+    workspace whose registrations at run time are opened, "" for the config's own connections."""
 
     http: HttpClient
     resolver: Resolver
@@ -51,12 +52,13 @@ class Dependencies:
     changed: Changed
     origins: KnownOrigins
     oauth: OAuthRegistry
+    scope: str = ""
 
     def tokens(
         self, prefix: str, connection: Connection, integration: Integration
     ) -> ConnectionTokens | None:
         """None for a connection without OAuth."""
-        plan = oauth_plan(prefix, connection, integration)
+        plan = oauth_plan(prefix, connection, integration, self.scope)
         if plan is None or isinstance(integration, McpLocal):
             return None
         http = client_for(self.http, integration, self.resolver, f"oauth {prefix}")
@@ -308,7 +310,8 @@ def _mcp_plan(
 ) -> ConnectionPlan:
     """One session per connection, because its credential is part of it; where accounts sign in each for itself, one per
     account, and one that lists the tools."""
-    key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url)
+    scope = [dependencies.scope] if dependencies.scope else []
+    key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url, *scope)
     resolve = _resolving(connection, integration, dependencies)
 
     def values() -> Mapping[str, str]:
@@ -318,7 +321,7 @@ def _mcp_plan(
 
     def hold() -> Holding:
         upstream = mcp_kind.McpUpstream(
-            server_of(integration, connection, dependencies.resolver),
+            server_of(integration, connection, dependencies.resolver, spells_out=not dependencies.scope),
             name=prefix,
             include=integration.include,
             exclude=integration.exclude,

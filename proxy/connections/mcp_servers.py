@@ -17,9 +17,14 @@ from proxy.connections.transport import transport_chooser
 
 
 def server_of(
-    integration: McpLocal | McpRemote, connection: Connection, resolver: Resolver
+    integration: McpLocal | McpRemote,
+    connection: Connection,
+    resolver: Resolver,
+    *,
+    spells_out: bool = True,
 ) -> mcp_kind.LocalServer | mcp_kind.RemoteServer:
-    """Secrets are not part of it: they are resolved for each session."""
+    """Secrets are not part of it: they are resolved for each session. `spells_out`: whether its URL stands in files
+    that somebody has reviewed."""
     if isinstance(integration, McpLocal):
         return mcp_kind.LocalServer(
             integration.command,
@@ -42,6 +47,7 @@ def server_of(
         choose,
         detect_oauth=oauth is not False,
         has_client=not isinstance(oauth, bool) and oauth.client_id is not None,
+        spells_out=spells_out,
     )
 
 

@@ -7,12 +7,13 @@ keep sessions belong to the supervisor of tasks. A holding is kept while any gen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from integrations import Integration
 from integrations import mcp as mcp_kind
@@ -32,6 +33,9 @@ from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.tasks import TaskSupervisor
+
+SCOPED_SECONDS: Final = 0.4
+"""Changes of one workspace are served by all within a second, however slow its servers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +104,30 @@ class Connections:
             await asyncio.wait(self._closing)
         await self._oauth.close()
 
-    async def open(self, config: Config, directories: Sequence[Path] = ()) -> Opened:
+    async def open(
+        self,
+        config: Config,
+        directories: Sequence[Path] = (),
+        scope: str = "",
+        closed: Collection[str] = (),
+    ) -> Opened:
         """Open every connection. Raises `WrongSource`; what a remote one does is its status.
 
-        `directories` are those of the config's files.
+        `directories` are those of the config's files. `scope` is the workspace where all of it was registered: then
+        no server is waited for longer than `SCOPED_SECONDS`. MCP servers in `closed` are not connected to.
         """
-        self._oauth.workspaces = tuple(config.workspaces) or (DEFAULT_WORKSPACE,)
+        if not scope:
+            self._oauth.workspaces = tuple(config.workspaces) or (DEFAULT_WORKSPACE,)
+        dependencies = replace(self._dependencies, scope=scope)
         # Plans look at files, which may take their time to answer.
-        plans = await asyncio.to_thread(self._plans, config, directories)
+        plans = await asyncio.to_thread(_plans, config, dependencies, directories, closed)
         for plan in plans.values():
             self._hold(plan)
         keys = tuple(plan.key for plan in plans.values())
         try:
             async with asyncio.TaskGroup() as loads:
                 for prefix, plan in plans.items():
-                    loads.create_task(self._first(prefix, plan.key), name=f"load {prefix}")
+                    loads.create_task(self._first(prefix, plan.key, scope), name=f"load {prefix}")
         except BaseException as error:
             # A wrong document, or a reload superseded by a newer one: nothing of this attempt is kept.
             self.release(keys)
@@ -125,7 +138,12 @@ class Connections:
         sources = {prefix: self._held[plan.key].holding.loaded for prefix, plan in plans.items()}
         connections = {
             prefix: self._connection(
-                prefix, one, config.integrations[prefix.partition(".")[0]], plans[prefix], sources[prefix]
+                prefix,
+                one,
+                config.integrations[prefix.partition(".")[0]],
+                plans[prefix],
+                sources[prefix],
+                dependencies,
             )
             for prefix, one in config.connections.items()
         }
@@ -133,18 +151,6 @@ class Connections:
             if one.oauth is not None and not one.oauth.per_user:
                 await one.oauth.tokens.look(SHARED)
         return Opened(sources, connections, keys)
-
-    def _plans(self, config: Config, directories: Sequence[Path]) -> dict[str, ConnectionPlan]:
-        plans: dict[str, ConnectionPlan] = {}
-        for prefix, one in config.connections.items():
-            name = prefix.partition(".")[0]
-            try:
-                plans[prefix] = plan_of(
-                    prefix, one, config.integrations[name], self._dependencies, directories
-                )
-            except SourceError as error:
-                raise WrongSource(name, str(error)) from None
-        return plans
 
     def watch(self, opened: Opened, config: Config) -> None:
         """Probe the health of these connections from now on, and of no others. For what serves."""
@@ -181,9 +187,10 @@ class Connections:
             self._held[plan.key] = _Held(plan.hold())
         self._held[plan.key].users += 1
 
-    async def _first(self, prefix: str, key: str) -> None:
+    async def _first(self, prefix: str, key: str, scope: str) -> None:
+        seconds = SCOPED_SECONDS if scope else self._dependencies.patience.first_load_seconds
         try:
-            await self._held[key].holding.first(self._tasks, self._dependencies.patience.first_load_seconds)
+            await self._held[key].holding.first(self._tasks, seconds)
         except SourceError as error:
             raise WrongSource(prefix.partition(".")[0], str(error)) from None
 
@@ -194,6 +201,7 @@ class Connections:
         integration: Integration,
         plan: ConnectionPlan,
         loaded: LoadedSource,
+        dependencies: Dependencies,
     ) -> OpenConnection:
         name, owner, own = prefix.split(".")
         title = (
@@ -206,7 +214,7 @@ class Connections:
         failure: dict[str, str] | None = None
         if loaded.toolset is None and not isinstance(holding, McpHolding):
             failure = {"status": "failed", "error": loaded.error or "not loaded"}
-        elif objection := origin_change(connection, integration, loaded, self._dependencies):
+        elif objection := origin_change(connection, integration, loaded, dependencies):
             failure = {"status": "failed", "error": objection}
         return OpenConnection(
             name,
@@ -216,18 +224,35 @@ class Connections:
             title,
             integration.timeout,
             loaded.digest,
-            None
-            if failure
-            else upstream_of(prefix, connection, integration, holding, loaded, self._dependencies),
+            None if failure else upstream_of(prefix, connection, integration, holding, loaded, dependencies),
             plan.resolve,
             failure,
             holding.upstream if isinstance(holding, McpHolding) else None,
-            oauth=self._access(prefix, connection, integration),
+            oauth=self._access(prefix, connection, integration, dependencies),
+            scope=dependencies.scope,
         )
 
-    def _access(self, prefix: str, connection: Connection, integration: Integration) -> OAuthAccess | None:
-        tokens = self._dependencies.tokens(prefix, connection, integration)
+    def _access(
+        self, prefix: str, connection: Connection, integration: Integration, dependencies: Dependencies
+    ) -> OAuthAccess | None:
+        tokens = dependencies.tokens(prefix, connection, integration)
         return OAuthAccess(tokens, self._sign_in_page) if tokens is not None else None
+
+
+def _plans(
+    config: Config, dependencies: Dependencies, directories: Sequence[Path], closed: Collection[str]
+) -> dict[str, ConnectionPlan]:
+    plans: dict[str, ConnectionPlan] = {}
+    for prefix, one in config.connections.items():
+        name = prefix.partition(".")[0]
+        try:
+            integration = config.integrations[name]
+            if prefix in closed:
+                integration = integration.model_copy(update={"enabled": False})
+            plans[prefix] = plan_of(prefix, one, integration, dependencies, directories)
+        except SourceError as error:
+            raise WrongSource(name, str(error)) from None
+    return plans
 
 
 def _shared() -> Callable[[], mcp_kind.Shared]:

@@ -75,6 +75,7 @@ _FORWARDED: Final = frozenset(
     "true-client-ip cf-connecting-ip".split()
 )
 _WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?")
+_API_WORKSPACE: Final = re.compile(r"/api/v1/workspaces/([^/]+)/")
 _AUTH_KINDS: Final[dict[int, RefusalKind]] = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
 API_ROUTE: Final = "api"
 _BUSY_SECONDS: Final = 1
@@ -111,6 +112,12 @@ def mcp_route(path: str) -> McpRoute | None:
     if match is None:
         return None
     return McpRoute("workspace", workspace=match["workspace"], resource_path=f"/{match['workspace']}/mcp")
+
+
+def _api_route(path: str) -> McpRoute | None:
+    """For paths that name a workspace: it is the one that the caller enters."""
+    match = _API_WORKSPACE.match(path)
+    return McpRoute(API_ROUTE, workspace=match[1]) if match is not None else None
 
 
 def is_api(path: str) -> bool:
@@ -333,7 +340,7 @@ class ApiAdmission:
         await self._steps.serve(API_ROUTE, request, HttpReply(send), HttpReceiver(receive), handle)
 
     async def _admit(self, request: HttpRequest, inbox: HttpReceiver) -> AdmittedRequest:
-        principal = await self._steps.caller(request)
+        principal = await self._steps.caller(request, _api_route(request.path))
         if principal.account_id == "anonymous":
             message = "This API needs a credential: `Authorization: Bearer <key>` or `x-api-key: <key>`."
             raise not_let_in(AuthError(401, -32001, message), request)

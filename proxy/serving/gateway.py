@@ -43,6 +43,7 @@ __all__ = [
     "ServerStatus",
     "ToolsListener",
     "UpstreamSignIns",
+    "WorkspaceServers",
 ]
 
 
@@ -253,7 +254,46 @@ class UpstreamSignIns(Protocol):
         ...
 
 
+class WorkspaceServers(Protocol):
+    """The MCP servers of the caller's workspace. What changes them is for operators. Every method may raise
+    `rest.request.ApiProblem`, `StateError`; those with a `name` do so for an unknown one."""
+
+    async def statuses(self, principal: Principal) -> JsonObject:
+        """By name: `{status}`, with an `error` where it is `failed` or `needs_client_registration`."""
+        ...
+
+    async def register(self, principal: Principal, body: JsonObject) -> JsonObject:
+        """All statuses, with that of the new server."""
+        ...
+
+    async def exported(self, principal: Principal) -> JsonObject: ...
+
+    async def remove(self, principal: Principal, name: str) -> JsonObject: ...
+
+    async def connect(self, principal: Principal, name: str) -> bool | JsonObject: ...
+
+    async def disconnect(self, principal: Principal, name: str) -> bool: ...
+
+    async def begin_sign_in(self, principal: Principal, name: str) -> JsonObject: ...
+
+    async def await_sign_in(self, principal: Principal, name: str) -> JsonObject: ...
+
+    async def complete_sign_in(
+        self, principal: Principal, name: str, parameters: Mapping[str, str]
+    ) -> JsonObject: ...
+
+    async def end_sign_in(self, principal: Principal, name: str) -> JsonObject: ...
+
+
+class HasServers(Protocol):
+    """Where the servers of workspaces are looked up and changed."""
+
+    @property
+    def servers(self) -> WorkspaceServers: ...
+
+
 class Gateway(
+    HasServers,
     Callers,
     Discovery,
     Engine,

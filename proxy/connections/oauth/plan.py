@@ -50,7 +50,8 @@ class OAuthPlan:
     """`server_url` is set for MCP servers: what they say of themselves leads to the authorization server.
 
     `binding` is a digest of whom a token is from and for: one that was got under another binding is not used.
-    `resource` False sends none; True sends what the server publishes.
+    `resource` False sends none; True sends what the server publishes. `scope` is the workspace where the connection was
+    registered at run time, "" for one of the files.
     """
 
     prefix: str
@@ -69,10 +70,14 @@ class OAuthPlan:
     redirect_port: int | None = None
     rules: EgressRules = field(default_factory=EgressRules)
     binding: str = ""
+    scope: str = ""
 
 
-def oauth_plan(prefix: str, connection: Connection, integration: Integration) -> OAuthPlan | None:
-    """None for a connection without OAuth."""
+def oauth_plan(
+    prefix: str, connection: Connection, integration: Integration, scope: str = ""
+) -> OAuthPlan | None:
+    """None for a connection without OAuth. What was registered at run time (`scope`) spells out no origin: none of its
+    URLs may be a private address."""
     auth = connection.auth
     if isinstance(integration, McpLocal):
         return None
@@ -85,7 +90,8 @@ def oauth_plan(prefix: str, connection: Connection, integration: Integration) ->
     is_mcp = isinstance(integration, McpRemote)
     by_person = None if isinstance(options, ClientCredentials) else options
     named = (options.issuer, by_person.authorization_url if by_person else None, options.token_url)
-    origins = {origin_of(url) for url in (*named, where if is_mcp else None) if url}
+    urls = () if scope else (*named, where if is_mcp else None)
+    origins = {origin_of(url) for url in urls if url}
     # Only MCP servers are known to want a resource indicator; elsewhere one is sent that the config spells out.
     indicates = is_mcp or isinstance(options.resource, str)
     return OAuthPlan(
@@ -105,6 +111,7 @@ def oauth_plan(prefix: str, connection: Connection, integration: Integration) ->
         redirect_port=by_person.redirect_port if by_person else None,
         rules=EgressRules(integration.egress.allow, frozenset(origins - {""})),
         binding=key_of("oauth", [], prefix, where, named, options.client_id, options.resource),
+        scope=scope,
     )
 
 

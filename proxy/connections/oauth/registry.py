@@ -32,21 +32,22 @@ class OAuthRegistry:
         self._resolver = resolver
         self._tasks = tasks
         self._changed = changed
-        self._by_prefix: dict[str, ConnectionTokens] = {}
+        self._by_name: dict[tuple[str, str], ConnectionTokens] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self.workspaces: tuple[str, ...] = (DEFAULT_WORKSPACE,)
         """Those of the newest config."""
 
     def tokens(self, plan: OAuthPlan, http: HttpClient) -> ConnectionTokens:
         """The same object for the same settings, so that a reload forgets nothing and asks nothing again."""
-        known = self._by_prefix.get(plan.prefix)
+        name = (plan.scope, plan.prefix)
+        known = self._by_name.get(name)
         if known is None or known.plan != plan:
-            store = TokenStore(self._state or self._memory())
+            store = TokenStore(self._state or self._memory(), plan.scope)
             asked = OAuthHttp(http, plan.rules)
             parts = OAuthParts(
                 asked, store, self._resolver, self._spawn, self._changed, workspaces=lambda: self.workspaces
             )
-            known = self._by_prefix[plan.prefix] = ConnectionTokens(plan, parts)
+            known = self._by_name[name] = ConnectionTokens(plan, parts)
         return known
 
     def _memory(self) -> OAuthState:

@@ -175,7 +175,7 @@ class SignIns:
         )
         missing = tokens.missing_scopes(holder)
         if missing:
-            stored = await self._store.read(plan.prefix, holder)
+            stored = await tokens.parts.store.read(plan.prefix, holder)
             before = stored.record.scope.split() if stored is not None else []
             wanted = [*wanted, *before, *missing]
         if wanted and found.server.scopes is not None and _OFFLINE in found.server.scopes:
@@ -221,6 +221,15 @@ class SignIns:
             account=principal.account_id,
         )
         return pending.prefix
+
+    async def is_pending(self, state: str) -> bool:
+        """Whether the sign-in of this `state` waits for its callback. Raises `StateError`."""
+        return await self._store.pending(state) is not None
+
+    async def issuer_of(self, state: str) -> str | None:
+        """The authorization server of a sign-in under way, if its callbacks name it (RFC 9207). Raises `StateError`."""
+        pending = await self._store.pending(state)
+        return pending.issuer if pending is not None and pending.names_itself else None
 
     async def _redeem(self, tokens: ConnectionTokens, pending: PendingSignIn, code: str) -> TokenAnswer:
         kept = ClientRecord(**pending.client)

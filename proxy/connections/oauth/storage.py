@@ -55,13 +55,15 @@ class StoredToken:
 
 
 class TokenStore:
-    """Every method may raise `StateError`."""
+    """Every method may raise `StateError`. `scope` is the workspace where a connection was registered at run time: one
+    of the same name in the files, or in another workspace, is another connection."""
 
-    def __init__(self, state: OAuthState) -> None:
+    def __init__(self, state: OAuthState, scope: str = "") -> None:
         self._state = state
+        self._scope = f"{scope}/" if scope else ""
 
     async def read(self, prefix: str, holder: TokenHolder) -> StoredToken | None:
-        entry = await self._state.read_entry(_TOKENS, holder.workspace, _key(prefix, holder))
+        entry = await self._state.read_entry(_TOKENS, holder.workspace, self._key(prefix, holder))
         return StoredToken(TokenRecord.from_bytes(entry.value), entry) if entry is not None else None
 
     async def write(
@@ -69,7 +71,7 @@ class TokenStore:
     ) -> StoredToken:
         """Raises `Conflict` when it is not `before` any more."""
         version = before.version if before is not None else 0
-        entry = Entry(_TOKENS, holder.workspace, _key(prefix, holder), record.to_bytes(), version)
+        entry = Entry(_TOKENS, holder.workspace, self._key(prefix, holder), record.to_bytes(), version)
         return StoredToken(record, await self._state.write_entry(entry))
 
     async def drop(self, entry: Entry) -> bool:
@@ -77,16 +79,20 @@ class TokenStore:
 
     async def accounts(self, prefix: str, workspace: str) -> list[str]:
         """The accounts of a workspace that have a token for this connection."""
+        name = f"{self._scope}{prefix}"
         entries = await self._state.list_entries(_TOKENS, workspace)
-        return [one.key.partition(" ")[2] for one in entries if one.key.partition(" ")[0] == prefix]
+        return [one.key.partition(" ")[2] for one in entries if one.key.partition(" ")[0] == name]
 
     async def lease(self, prefix: str, holder: TokenHolder, who: str, seconds: float) -> Lease | None:
         return await self._state.acquire_lease(
-            f"{_TOKENS} {holder.workspace} {_key(prefix, holder)}", who, seconds
+            f"{_TOKENS} {holder.workspace} {self._key(prefix, holder)}", who, seconds
         )
 
     async def release(self, lease: Lease) -> None:
         await self._state.release_lease(lease)
+
+    def _key(self, prefix: str, holder: TokenHolder) -> str:
+        return f"{self._scope}{prefix} {holder.account}"
 
     # ---- clients and sign-ins -----------------------------------------------------------------------------------
     async def client(self, issuer: str, redirect_uri: str) -> ClientRecord | None:
@@ -118,10 +124,6 @@ class TokenStore:
         if entry is None or not await self._state.drop_entry(entry):
             return None
         return PendingSignIn.from_bytes(entry.value)
-
-
-def _key(prefix: str, holder: TokenHolder) -> str:
-    return f"{prefix} {holder.account}"
 
 
 def _digest(*parts: str) -> str:

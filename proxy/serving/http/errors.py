@@ -100,6 +100,7 @@ class RequestRefusal(Exception):
         self.data = dict(data) if data else None
         self.fault = fault or FAULTS[kind]
         self.request_id: str | int | None = None
+        self.details: dict[str, Any] = {}
 
 
 class RateLimited(Exception):
@@ -152,7 +153,7 @@ def jsonrpc_error(refusal: RequestRefusal) -> bytes:
 
 def rest_error(refusal: RequestRefusal) -> bytes:
     """The one shape of errors of the REST API."""
-    return write_json({"error": {"code": refusal.kind, "message": refusal.message}})
+    return write_json({"error": {"code": refusal.kind, "message": refusal.message, **refusal.details}})
 
 
 def error_body(code: int, message: str, data: Any = None, request_id: str | int | None = None) -> bytes:

@@ -16,6 +16,7 @@ from proxy.serving.mcp.tools import execute_schema
 from proxy.serving.rest.approvals import MAX_WAIT_MS
 from proxy.serving.rest.executions import RUNTIMES
 from proxy.serving.rest.routes import Route
+from proxy.serving.rest.server_schemas import server_schemas
 
 _ERRORS_OF_EVERY_ROUTE: Final = (400, 401, 403, 422, 429, 503)
 _ERRORS_OF_BODIES: Final = (413, 415)
@@ -127,6 +128,7 @@ def _schemas() -> JsonObject:
         **_execution_schemas(),
         **_catalog_schemas(),
         **_sign_in_schemas(),
+        **server_schemas(),
     }
 
 

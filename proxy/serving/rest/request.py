@@ -19,14 +19,20 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 class ApiProblem(RequestRefusal):
     """A refusal with a word of this API: `code` is for programs, `message` a sentence for people. `headers` go on the
-    answer."""
+    answer, `details` into its error."""
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         fault = Fault(status, FAULTS["bad_request"].code)
         super().__init__("bad_request", message, headers=headers, fault=fault)
         self.kind = code
+        self.details = dict(details or {})
 
 
 def not_found() -> ApiProblem:

@@ -21,6 +21,18 @@ from proxy.serving.rest.executions import (
 )
 from proxy.serving.rest.request import ApiRequest, ApiResponse
 from proxy.serving.rest.sign_ins import begin, complete, end, sign_ins
+from proxy.serving.rest.workspaces import (
+    await_server_sign_in,
+    begin_server_sign_in,
+    complete_server_sign_in,
+    connect_server,
+    disconnect_server,
+    end_server_sign_in,
+    export_servers,
+    register_server,
+    remove_server,
+    server_statuses,
+)
 
 Handler = Callable[[Gateway, ApiRequest], Awaitable[ApiResponse]]
 ParameterSchema = Mapping[str, Any]
@@ -38,7 +50,7 @@ class Route:
     `body` and `answer` are names of schemas of the document. `errors` come on top of those that every route has. A
     route that `begins_work` is refused by a server that is shutting down."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     name: str
     summary: str
@@ -54,7 +66,15 @@ class Route:
 
 def routes(detached: DetachedTasks) -> tuple[Route, ...]:
     """Every route but health and the document itself."""
-    return (*_executions(detached), *_execution_actions(), *_approvals(), *_catalog(), *_sign_ins())
+    return (
+        *_executions(detached),
+        *_execution_actions(),
+        *_approvals(),
+        *_catalog(),
+        *_sign_ins(),
+        *_servers(),
+        *_server_sign_ins(),
+    )
 
 
 def _executions(detached: DetachedTasks) -> tuple[Route, ...]:
@@ -253,5 +273,110 @@ def _sign_ins() -> tuple[Route, ...]:
             end,
             "SignedOut",
             errors=(404,),
+        ),
+    )
+
+
+_SERVERS_PATH: Final = "/api/v1/workspaces/{workspaceID}/mcp"
+_SERVER_PATH: Final = f"{_SERVERS_PATH}/{{name}}"
+
+
+def _servers() -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            _SERVERS_PATH,
+            "listServers",
+            "Every MCP server of the workspace with its status.",
+            server_statuses,
+            "ServerStatuses",
+        ),
+        Route(
+            "POST",
+            _SERVERS_PATH,
+            "registerServer",
+            "Register an MCP server beside those of the config's files; every server with its status.",
+            register_server,
+            "ServerStatuses",
+            body="ServerRegistration",
+            errors=(409,),
+        ),
+        Route(
+            "DELETE",
+            _SERVER_PATH,
+            "removeServer",
+            "Forget a registered server and its token.",
+            remove_server,
+            "Success",
+            errors=(404, 409),
+        ),
+        Route(
+            "POST",
+            f"{_SERVER_PATH}/connect",
+            "connectServer",
+            "Connect to a server; true, or the status that it has instead.",
+            connect_server,
+            "Connected",
+            errors=(404, 409),
+        ),
+        Route(
+            "POST",
+            f"{_SERVER_PATH}/disconnect",
+            "disconnectServer",
+            "Disconnect a server in this workspace, on all replicas.",
+            disconnect_server,
+            "True",
+            errors=(404, 409),
+        ),
+        Route(
+            "GET",
+            "/api/overlay",
+            "exportServers",
+            "What is registered, as YAML that can be committed, without any secret.",
+            export_servers,
+            "ExportedServers",
+        ),
+    )
+
+
+def _server_sign_ins() -> tuple[Route, ...]:
+    one = f"{_SERVER_PATH}/auth"
+    return (
+        Route(
+            "POST",
+            one,
+            "beginServerSignIn",
+            "Begin to sign in to a server: open the answer's URL in a browser.",
+            begin_server_sign_in,
+            "ServerSignIn",
+            errors=(404, 409, 502),
+        ),
+        Route(
+            "DELETE",
+            one,
+            "endServerSignIn",
+            "Forget the token of a server; it stays registered.",
+            end_server_sign_in,
+            "Success",
+            errors=(404, 409),
+        ),
+        Route(
+            "POST",
+            f"{one}/authenticate",
+            "awaitServerSignIn",
+            "Join the sign-in that was begun, or begin one, and wait up to 5 minutes for its end.",
+            await_server_sign_in,
+            "ServerStatus",
+            errors=(404, 409, 502),
+        ),
+        Route(
+            "POST",
+            f"{one}/callback",
+            "completeServerSignIn",
+            "Finish the sign-in to a server with the code that the browser brought back.",
+            complete_server_sign_in,
+            "ServerStatus",
+            body="ServerSignInCallback",
+            errors=(404, 409),
         ),
     )

@@ -35,6 +35,7 @@ from proxy.serving.gateway import ReloadReport, ToolsListener
 from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
 from proxy.state import Owner
+from tests.proxy.serving.board_servers import BoardServers
 
 JsonObject = dict[str, Any]
 TOKENS = {
@@ -127,6 +128,7 @@ class Board:
     stream_ended: asyncio.Event = field(default_factory=asyncio.Event)
     paused: dict[str, Paused] = field(default_factory=dict)
     keys: dict[str, tuple[str, ExecutionResult]] = field(default_factory=dict)
+    servers: BoardServers = field(default_factory=BoardServers)
 
     async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
         headers, query = dict(request.headers), request.query
