@@ -187,7 +187,7 @@ async def by_capability(context: Context, params: types.CallToolRequestParams) -
 
 async def demanding(context: Context, params: types.CallToolRequestParams) -> JsonObject:
     if "sampling" not in declared(context):
-        data = {"requiredCapabilities": {"sampling": {}}}
+        data: JsonObject = {"requiredCapabilities": {"sampling": {}}}
         raise MCPError(MISSING_CAPABILITY, "This tool needs the capability `sampling`.", data)
     return text("done")
 
