@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from policies import Caller
 
+PrincipalKind = Literal["key", "user", "anonymous", "local"]
 DEFAULT_WORKSPACE: Final = "default"
 """The one workspace of a config without `workspaces`."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -23,7 +24,7 @@ class Principal:
 
     workspace_id: str
     account_id: str
-    kind: Literal["key", "user", "anonymous", "local"]
+    kind: PrincipalKind
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)

@@ -29,6 +29,8 @@ TASKS: Final[Mapping[str, str]] = MappingProxyType(
         "hear replicas": "hears what other replicas did to executions",
         "webhook": "tells the approvals webhook of pauses",
         "count approvals": "asks the state store how many executions wait for a decision",
+        "tell replicas": "tells other replicas what this one serves, and reads what they tell",
+        "last good": "keeps the config that was applied last (`server.reload.last_good`)",
         "watch store": "asks whether the state store takes a write",
         "state messages": "the channel between replicas in Redis",
         "sandbox pool": "holds one pool of workers",

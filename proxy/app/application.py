@@ -12,6 +12,7 @@ import time
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 from integrations.fields import Listen, parse_listen
@@ -25,11 +26,13 @@ from proxy.app.builder import Builder, Built
 from proxy.app.clients import Clients
 from proxy.app.effects import gone
 from proxy.app.gateway import AppGateway, mode_rules
+from proxy.app.last_good import LastGood
 from proxy.app.operations import Operations
 from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.overlay import Overlay
 from proxy.app.paths import cache_dir, origins_dir
 from proxy.app.pending import ApprovalsWatch
+from proxy.app.replicas import ReplicaWatch
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.series import begin, begin_named
 from proxy.app.server_sign_ins import ServerSignIns
@@ -103,6 +106,10 @@ class Application:
         begin(self.metrics)
         self.store_watch = StoreWatch(state.check, self.metrics)
         self.pending = ApprovalsWatch(state.paused_summary, self.metrics)
+        self.last_good = LastGood(
+            options.paths, options.env, lambda: self._now.loaded if self._now is not None else None
+        )
+        self.replicas = ReplicaWatch(state, lambda: self.reloader.status())
         self.tls = ServedTls(self.metrics)
         self.local_address: Callable[[], str | None] = lambda: None
         self.clients = Clients(lambda: self.config.server, self.metrics, self.tls)
@@ -153,6 +160,7 @@ class Application:
             self.clients,
             self.pending,
             self.overlay.rows,
+            self.replicas,
         )
         return AppGateway(
             self.live,
@@ -172,6 +180,11 @@ class Application:
         return self.live.current.config
 
     @property
+    def directories(self) -> tuple[Path, ...]:
+        """Where the files of the config are that serves now."""
+        return self._now.loaded.directories if self._now is not None else ()
+
+    @property
     def access(self) -> Access:
         """Who may come in, under the config that serves now."""
         return self._serving.access
@@ -182,7 +195,8 @@ class Application:
         return self._now
 
     def load(self) -> LoadedConfig:
-        return load_config(self.options.paths, env=self.options.env, advice=False)
+        """The files; before anything serves, what the start is to begin with."""
+        return load_config(start_paths(self.options, self._now), env=self.options.env, advice=False)
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
@@ -307,6 +321,11 @@ class Application:
         return Principal(name, "local", "local")
 
 
+def start_paths(options: StartOptions, now: object) -> tuple[Path, ...]:
+    """What is read: the files, or the last good config as long as nothing serves."""
+    return options.paths if options.last_good is None or now is not None else (options.last_good,)
+
+
 @asynccontextmanager
 async def open_application(
     options: StartOptions, tasks: TaskSupervisor | None = None
@@ -314,7 +333,7 @@ async def open_application(
     """Everything open and the config applied, its tasks owned by `tasks`. Raises `InvalidConfig` with the rendered
     diagnostics, `CannotServe`."""
     tasks = tasks or TaskSupervisor()
-    first = load_config(options.paths, env=options.env, advice=False)
+    first = load_config(start_paths(options, None), env=options.env, advice=False)
     if first.config is None:
         raise InvalidConfig(rendered(first.diagnostics))
     set_logging(first.config, options.env)
@@ -356,7 +375,7 @@ async def open_application(
             metrics=application.metrics,
             watcher=watcher,
             references=references,
-            on_outcome=application.auditing.reloaded,
+            on_outcome=all_of(application.auditing.reloaded, application.last_good.applied),
             advise=LoadedConfig.advised,
             standing=lambda: application.live.current.report.diagnostics,
             tasks=tasks,
@@ -367,6 +386,9 @@ async def open_application(
             if outcome.error is not None:
                 raise CannotServe(outcome.error)
             raise InvalidConfig(rendered(outcome.diagnostics))
+        if options.last_good is not None:
+            Logger("config").error("serves the last good config", file=str(options.last_good))
+            await reloader.reload("start")
         Logger("sandbox").info("hardening", detail=sandboxes.pool.hardening.line())
         webhooks = WebhookSender(
             application.live, state, http, resolver, application.approval_url, application.metrics
@@ -380,6 +402,8 @@ async def open_application(
                 webhooks,
                 application.store_watch,
                 application.pending,
+                application.replicas,
+                application.last_good,
                 application.follow_sources,
                 lambda: application.overlay.run(changed.set),
             )

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from proxy.app.last_good import LastGood
 from proxy.app.pending import ApprovalsWatch
+from proxy.app.replicas import ReplicaWatch
 from proxy.app.store import StoreWatch
 from proxy.config.watch import Watcher
 from proxy.executions import Executions
@@ -30,6 +32,8 @@ async def background(
     webhooks: WebhookSender,
     store_watch: StoreWatch,
     pending: ApprovalsWatch,
+    replicas: ReplicaWatch,
+    last_good: LastGood,
     follow_sources: TaskWork,
     follow_overlay: TaskWork,
 ) -> AsyncIterator[None]:
@@ -43,6 +47,8 @@ async def background(
         tasks.keep("webhook", webhooks.run),
         tasks.keep("watch store", store_watch.run),
         tasks.keep("count approvals", pending.run),
+        tasks.keep("tell replicas", replicas.run),
+        tasks.keep("last good", last_good.run),
     ]
     try:
         yield

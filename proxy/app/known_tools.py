@@ -15,6 +15,11 @@ def known_tools(opened: Opened, absent: Mapping[str, str] | None = None) -> Tool
     """`absent`: connections that were not opened, and why."""
     toolsets = {prefix: one.toolset for prefix, one in opened.sources.items() if one.toolset is not None}
     unknown = {prefix: _reason(one) for prefix, one in opened.connections.items() if prefix not in toolsets}
+    return tools_as_known(toolsets, {**unknown, **(absent or {})})
+
+
+def tools_as_known(toolsets: Mapping[str, Toolset], unknown: Mapping[str, str]) -> ToolsAsKnown:
+    """`toolsets` and, of the other connections, why they are not known."""
     by_digest: dict[str, Sequence[str]] = {}
     # Connections that share a toolset share one tuple of its names, and so one tree.
     names = {
@@ -25,7 +30,7 @@ def known_tools(opened: Opened, absent: Mapping[str, str] | None = None) -> Tool
     def schema_of(prefix: str, name: str) -> Mapping[str, Any]:
         return outline_of(toolsets[prefix], name).input
 
-    return ToolsAsKnown(KnownTools(names, {**unknown, **(absent or {})}), schema_of, _offered(toolsets))
+    return ToolsAsKnown(KnownTools(names, unknown), schema_of, _offered(toolsets))
 
 
 def _offered(toolsets: Mapping[str, Toolset]) -> dict[str, Sequence[str]]:

@@ -11,6 +11,7 @@ from integrations.base import JsonObject
 from proxy.app.clients import Clients
 from proxy.app.listing import connection_rows, never_probed
 from proxy.app.pending import ApprovalsWatch
+from proxy.app.replicas import ReplicaWatch
 from proxy.connections import HealthReport, OpenConnection
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
@@ -35,6 +36,7 @@ class Operations:
         clients: Clients | None = None,
         pending: ApprovalsWatch | None = None,
         registered: Callable[[], list[JsonObject]] = list,
+        replicas: ReplicaWatch | None = None,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -46,6 +48,7 @@ class Operations:
         self._clients = clients
         self._pending = pending
         self._registered = registered
+        self._replicas = replicas
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -78,8 +81,15 @@ class Operations:
                 "typescript": self._pool().typescript,
             },
             "leases": self._live.leases(),
+            "approvals": self._approvals(),
+            "replicas": self._replicas.replicas() if self._replicas is not None else [],
             **(self._clients.status() if self._clients is not None else {}),
         }
+
+    def _approvals(self) -> JsonObject | None:
+        if self._pending is None or not self._live.serving:
+            return None
+        return self._pending.as_json(self._live.current.config)
 
     def config(self) -> tuple[JsonObject, str]:
         """The effective config, without what even a hash would tell of keys."""

@@ -21,6 +21,7 @@ class StartOptions:
     """The command line and the environment, nothing from the config.
 
     `listen` overrides `server.listen`; `watch` off leaves SIGHUP and `POST /-/reload`. `env` is the process's.
+    `last_good` is what to begin with while the files are invalid.
     `protocol_on_stdout`: stdout belongs to JSON-RPC, so audit lines that the config wants there go to stderr.
     """
 
@@ -30,6 +31,7 @@ class StartOptions:
     watch: bool = True
     workspace: str | None = None
     protocol_on_stdout: bool = False
+    last_good: Path | None = None
 
 
 class InvalidConfig(Exception):

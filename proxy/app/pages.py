@@ -6,8 +6,10 @@ A server over stdio binds its listener when the first pause needs the page; it e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 from proxy.app.application import Application
@@ -85,4 +87,17 @@ def page_options(
     def endpoint() -> str | None:
         return f"{application.address}/mcp" if public and application.address else None
 
-    return PageOptions(hosts, seals, public_url, files, endpoint)
+    def source_link(source: str) -> str | None:
+        return link_to_source(application.config.console.source_url, source, application.directories)
+
+    return PageOptions(hosts, seals, public_url, files, endpoint, source_link)
+
+
+def link_to_source(template: str | None, source: str, directories: Sequence[Path]) -> str | None:
+    """`console.source_url` for a rule's `file:line`. Files in the config's directories are named as those see them."""
+    file, _, line = source.rpartition(":")
+    if template is None or not line.isdigit():
+        return None
+    path = Path(os.path.abspath(file))
+    inside = next((path.relative_to(one) for one in directories if path.is_relative_to(one)), Path(file))
+    return template.replace("{file}", quote(inside.as_posix())).replace("{line}", line)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from integrations.base import JsonObject
 from proxy.config import Config
 from proxy.state import PausedSummary, StateError
 from proxy.telemetry import MetricsRegistry
@@ -44,6 +45,13 @@ class ApprovalsWatch:
         last = self._last
         self._metrics.set("executor_approvals_pending", last.executions if last is not None else math.nan)
         self._metrics.set("executor_approvals_oldest_pending_seconds", self._age(last, config))
+
+    def as_json(self, config: Config) -> JsonObject:
+        """For `GET /-/status`; null while the store does not answer."""
+        last = self._last
+        if last is None:
+            return {"pending": None, "oldest_seconds": None}
+        return {"pending": last.executions, "oldest_seconds": round(self._age(last, config), 1)}
 
     def _age(self, last: PausedSummary | None, config: Config) -> float:
         if last is None:

@@ -69,7 +69,8 @@ def _moment(text: str) -> float:
         ) from None
 
 
-def _lines(files: list[Path]) -> Iterator[bytes]:
+def read_lines(files: list[Path]) -> Iterator[bytes]:
+    """The lines of the files, in their order. Raises `CannotRun`."""
     for file in files:
         try:
             with file.open("rb") as source:
@@ -84,7 +85,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     def watched() -> Iterator[bytes]:
         nonlocal seen
-        for line in _lines(args.files):
+        for line in read_lines(args.files):
             seen = seen or digest_of(line) == args.includes
             yield line
 
@@ -112,7 +113,7 @@ def _query(args: argparse.Namespace) -> int:
         args.event, args.account, args.workspace, args.execution, args.tool, args.code, args.since, args.until
     )
     found = False
-    for line in find(_lines(args.files), wanted):
+    for line in find(read_lines(args.files), wanted):
         found = True
         print(json.dumps(line.record) if args.json else _as_text(line))
     if not found:

@@ -95,6 +95,21 @@ def load_valid(
     return loaded
 
 
+def start_with_last_good(
+    paths: Sequence[Path], environment: Mapping[str, str]
+) -> tuple[LoadedConfig | None, Path | None]:
+    """For a start whose files are invalid, and whose errors are printed: the config of `server.reload.last_good`, if
+    there is one, loudly."""
+    from proxy.app.last_good import find_last_good
+
+    found = find_last_good(paths, environment)
+    if found is None:
+        return None, None
+    name = painted("executor:", "bad", sys.stderr)
+    print(f"{name} the config is invalid; starts with the last good one, {found}", file=sys.stderr)
+    return load_config([found], env=environment), found
+
+
 def print_json(value: Any) -> None:
     from integrations.json_text import INDENT, write_json
 

@@ -18,12 +18,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--check", metavar="FILE", help="compare FILE with the schema; exit 1 if it is out of date"
     )
+    parser.add_argument("--test", action="store_true", help="the schema of *.test.yaml instead")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: printed, or FILE is current. 1: FILE is out of date. 2: FILE cannot be read."""
-    from proxy.config.json_schema import schema_text
+    if args.test:
+        from proxy.policy_tests.model import tests_schema_text as schema_text
+    else:
+        from proxy.config.json_schema import schema_text
 
     text = schema_text()
     if args.check is None:
@@ -36,5 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if found == text:
         return 0
-    print(f"{args.check} is out of date; write it again: executor schema > {args.check}")
+    print(
+        f"{args.check} is out of date; write it again: executor schema{' --test' if args.test else ''} > {args.check}"
+    )
     return 1

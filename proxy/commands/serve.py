@@ -25,6 +25,7 @@ from proxy.commands.common import (
     add_config_option,
     cannot_run,
     load_valid,
+    start_with_last_good,
 )
 from proxy.commands.common import config_paths as find_paths
 from proxy.commands.own_command import own_command
@@ -131,8 +132,11 @@ async def serve(
     environment = dict(os.environ)
     async with demo_beside(args.demo, environment, tasks):
         loaded = load_valid(paths, environment, hint=_demo_hint)
+        last_good = None
         if loaded is None:
-            return EXIT_CONFIG
+            loaded, last_good = start_with_last_good(paths, environment)
+            if loaded is None:
+                return EXIT_CONFIG
         # The server's own parts are imported late: they cost more than a second.
         from integrations.fields import parse_listen
         from proxy.app.application import open_application
@@ -143,7 +147,9 @@ async def serve(
 
         assert loaded.config is not None
         check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
-        options = StartOptions(tuple(paths), environment, listen=args.listen, watch=not args.no_watch)
+        options = StartOptions(
+            tuple(paths), environment, listen=args.listen, watch=not args.no_watch, last_good=last_good
+        )
         try:
             async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
                 garbage.follow(application.live, lambda: application.executions.running)

@@ -18,6 +18,7 @@ from proxy.commands.common import (
     cannot_run,
     config_paths,
     load_valid,
+    start_with_last_good,
 )
 from proxy.commands.serve import run_loop
 from proxy.config import ELICITATION_MODES
@@ -57,14 +58,19 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     environment = dict(os.environ)
+    last_good = None
     if load_valid(paths, environment) is None:
-        return EXIT_CONFIG
+        loaded, last_good = start_with_last_good(paths, environment)
+        if loaded is None:
+            return EXIT_CONFIG
     from proxy.app.application import open_application
     from proxy.app.garbage import Garbage
     from proxy.app.options import InvalidConfig
     from proxy.app.serve import run_stdio
 
-    options = StartOptions(tuple(paths), environment, workspace=args.workspace, protocol_on_stdout=True)
+    options = StartOptions(
+        tuple(paths), environment, workspace=args.workspace, protocol_on_stdout=True, last_good=last_good
+    )
     try:
         tasks = TaskSupervisor()
         async with Garbage(tasks) as garbage, open_application(options, tasks) as application:

@@ -42,6 +42,12 @@ def add_parser(subparsers: Any) -> None:
         "--offline", action="store_true", help="no network, nothing of the config is started (the default)"
     )
     parser.add_argument(
+        "--online",
+        action="store_true",
+        help="also ask every source and authorization server, 10 s each, and compare with the lock; starts local MCP "
+        "servers, calls no tool",
+    )
+    parser.add_argument(
         "--no-env", action="store_true", help="do not judge variables and secret files (CI without secrets)"
     )
     parser.add_argument(
@@ -49,6 +55,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--list-env", action="store_true", help="list what the config needs from its environment"
+    )
+    parser.add_argument(
+        "--part",
+        action="store_true",
+        help="the file is a part of a config: what the rest has to say is a note (by itself where the rest stands "
+        "beside it)",
     )
     parser.add_argument("--strict", action="store_true", help="warnings fail too")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
@@ -61,6 +73,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Findings on stdout, failures to run on stderr."""
     try:
+        if args.online and (args.offline or args.list_env):
+            raise _CannotRun("--online goes with neither --offline nor --list-env")
         paths = _paths([*args.paths, *args.config])
         environment = _environment(args)
         stdin = sys.stdin.buffer.read() if "-" in paths else None
@@ -105,7 +119,9 @@ def _validate(
 
     loaded = load_config(paths, env=environment, stdin=stdin)
     config = loaded.config
-    diagnostics, unchecked = _with_sources(loaded)
+    own = _own(args, paths, loaded, environment)
+    shown, unchecked = _asked(loaded, args.format) if args.online else _with_sources(loaded)
+    diagnostics: Sequence[Diagnostic] = (*own, *shown)
     if args.format in CI_FORMATS:
         diagnostics = [relative_to_repository(one, os.environ) for one in diagnostics]
     summary = Summary(
@@ -115,28 +131,65 @@ def _validate(
         policies=len(config.policies) if config else 0,
         elapsed_ms=round((time.perf_counter() - started) * 1000),
         not_checked=unchecked,
+        sha256=loaded.sha256,
     )
     sys.stdout.write(render(args.format, diagnostics, summary, color=in_color(sys.stdout)))
-    return 1 if errors_in(diagnostics) or (args.strict and diagnostics) else 0
+    warned = args.strict and any(one.severity == "warning" for one in diagnostics)
+    return 1 if errors_in(diagnostics) or warned else 0
+
+
+def _own(
+    args: argparse.Namespace,
+    paths: Sequence[str],
+    loaded: LoadedConfig,
+    environment: Mapping[str, str] | None,
+) -> Sequence[Diagnostic]:
+    """What the files say. One file may be a part of a config."""
+    if len(paths) != 1 or paths[0] == "-" or Path(paths[0]).is_dir():
+        return loaded.diagnostics
+    from proxy.config.parts import checked_alone
+
+    return checked_alone(loaded, Path(paths[0]), environment, part=args.part)
+
+
+def _asked(loaded: LoadedConfig, fmt: str) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
+    """What all sources say. People see a line for each as well."""
+    if loaded.config is None:
+        return (), {}
+    import asyncio
+
+    from proxy.app.online_check import check_online
+
+    found = asyncio.run(check_online(loaded, os.environ))
+    if fmt in ("text", "concise"):
+        print_table([(row.name, row.status, row.detail) for row in found.rows], ("ASKED", "STATUS", "DETAIL"))
+        print()
+    # Wrong local documents are named with their place by what reads them without network.
+    local, _ = _with_sources(loaded)
+    known = {(one.code, one.path, one.message) for one in found.diagnostics}
+    wrong = [
+        one for one in local if one.severity == "error" and (one.code, one.path, one.message) not in known
+    ]
+    return (*wrong, *found.diagnostics), found.unchecked
 
 
 def _with_sources(loaded: LoadedConfig) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
-    """What the files say, and what their documents show. Only where there are any are the parts imported that read
-    them: that takes half a second."""
+    """What the documents show. Only where there are any are the parts imported that read them: that takes half a
+    second."""
     from proxy.config.semantics.tools import is_readable, nothing_known
     from proxy.config.tool_report import tool_report
 
     if loaded.config is None:
-        return loaded.diagnostics, {}
+        return (), {}
     if not any(map(is_readable, loaded.config.integrations.values())):
         report = tool_report(loaded, nothing_known(loaded.config))
-        return (*loaded.diagnostics, *report.diagnostics), report.unchecked
+        return report.diagnostics, report.unchecked
     import asyncio
 
     from proxy.app.source_check import check_sources
 
     found = asyncio.run(check_sources(loaded, os.environ))
-    return (*loaded.diagnostics, *found.diagnostics), found.unchecked
+    return found.diagnostics, found.unchecked
 
 
 def _list(

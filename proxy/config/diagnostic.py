@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E410": "certificate or key that cannot serve TLS",
         "E501": "unsafe exposure",
         "E502": "credentials over plain http",
+        "E701": "an upstream or an authorization server does not answer",
+        "E703": "a definition differs from the lock",
         "W601": "rule can never apply",
         "W603": "looks like a template",
         "W604": "a rule approves every tool",
@@ -101,6 +103,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W611": "integration without a connection",
         "W612": "rate limit counts nobody",
         "W613": "certificate that clients refuse today",
+        "W620": "config in a directory below is not read",
         "W690": "not supported yet",
     }
 )

@@ -38,10 +38,11 @@ def config_files(path: Path) -> list[Path]:
         names = READER.look(path, os.listdir)
     except OSError:
         return [path]
-    return [path / name for name in sorted(names) if _is_config_name(name)]
+    return [path / name for name in sorted(names) if is_config_name(name)]
 
 
-def _is_config_name(name: str) -> bool:
+def is_config_name(name: str) -> bool:
+    """Whether a file of this name in a config directory is config."""
     if name.startswith(".") or name.endswith((".test.yaml", ".test.yml")) or name in _OTHERS:
         return False
     return name.endswith((".yaml", ".yml"))

@@ -33,6 +33,7 @@ from proxy.config.schema_errors import read_errors
 from proxy.config.semantics import CHECKS, ConfigView, advise
 from proxy.config.semantics.view import connected_names, declared_names
 from proxy.config.source import STDIN, Flaw, SourceFile, read_text
+from proxy.config.unread import unread_directories
 from proxy.config.unsupported import refusals
 from proxy.config.words import kind_of
 
@@ -61,12 +62,13 @@ class LoadedConfig:
     raw_digest: str
     refused: tuple[str, ...] = ()
     view: ConfigView | None = field(default=None, repr=False, compare=False)
+    given: tuple[FilePath | str, ...] = field(default=(), repr=False, compare=False)
 
     def advised(self) -> LoadedConfig:
         """The same with its lint (W6xx), for what was loaded without."""
         if self.config is None or self.view is None:
             return self
-        found = diagnose(self.view.root, list(advise(self.view)))
+        found = [*diagnose(self.view.root, list(advise(self.view))), *unread_directories(self.given)]
         return replace(self, diagnostics=tuple(_sorted([*self.diagnostics, *found], self.files)))
 
     def effective(self) -> dict[str, Any] | None:
@@ -118,7 +120,8 @@ def load_config(
     if not usable:
         return LoadedConfig(None, tuple(_sorted(flawed, files)), files, "", raw_digest)
     whole = len(usable) == len(read)
-    loaded = _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
+    judged = _judge(merge(usable), flawed, files, raw_digest, env, env if secrets else None, whole)
+    loaded = replace(judged, given=tuple(paths))
     return loaded.advised() if advice else loaded
 
 

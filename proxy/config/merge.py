@@ -1,20 +1,23 @@
 """Several files as one config.
 
-Sections of named entries are united, policies are concatenated, every other section stands in one file only.
+Sections of named entries are united entry by entry (`auth.api_keys.keys` too), policies are concatenated, every other
+section stands in one file only. `version` may stand in each of them where all say the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.config.locations import Finding
-from proxy.config.nodes import Path, SourceNode
+from proxy.config.nodes import Path, SourceNode, find
 from proxy.config.parse import Parsed
 
 UNITED = ("integrations", "connections", "workspaces", "rate_limits")
 CONCATENATED = ("policies",)
+# Mappings whose keys may come from several files, by their path; entries of the last one are united.
+_PARTED: Mapping[Path, str] = {("auth",): "api_keys", ("auth", "api_keys"): "keys"}
 
 
 @dataclass(slots=True)
@@ -76,15 +79,18 @@ def _add_section(merged: Merged, key: str, value: Any, node: SourceNode) -> None
     if key not in merged.data:
         merged.data[key], merged.root.children[key] = value, node
     elif key in UNITED and isinstance(present, dict) and isinstance(value, dict):
-        _unite(merged, key, value, node)
+        merged.data[key], merged.root.children[key] = _united(merged, (key,), present, value, node)
+    elif (key,) in _PARTED and isinstance(present, dict) and isinstance(value, dict):
+        merged.data[key], merged.root.children[key] = _parted(merged, (key,), present, value, node)
     elif key in CONCATENATED and isinstance(present, list) and isinstance(value, list):
         _concatenate(merged, key, value, node)
     elif key in (*UNITED, *CONCATENATED):
         # One of the two has the wrong type; let the schema say so.
         if isinstance(present, dict if key in UNITED else list):
             merged.data[key], merged.root.children[key] = value, node
-    else:
-        _stands_twice(merged, (key,), f"section `{key}` stands in two files", node)
+    elif key != "version" or type(value) is not type(present) or value != present:
+        said = "says another version" if key == "version" else "stands in two files"
+        _stands_twice(merged, (key,), f"section `{key}` {said}", node)
 
 
 def _stands_twice(merged: Merged, path: Path, message: str, node: SourceNode) -> None:
@@ -105,18 +111,39 @@ def _copy(node: SourceNode) -> SourceNode:
     return copy
 
 
-def _unite(merged: Merged, key: str, value: dict[str, Any], node: SourceNode) -> None:
-    assert isinstance(merged.root.children, dict)
-    merged.data[key] = dict(merged.data[key])
-    united = merged.root.children[key] = _copy(merged.root.children[key])
+def _united(
+    merged: Merged, path: Path, present: dict[str, Any], value: dict[str, Any], node: SourceNode
+) -> tuple[dict[str, Any], SourceNode]:
+    """The entries of both; the same entry twice is an error at the second place."""
+    united, data = _copy(find(merged.root, path).node), dict(present)
     assert isinstance(united.children, dict)
     for name, entry in value.items():
         below = node.child(name)
         assert below is not None
-        if name in merged.data[key]:
-            _stands_twice(merged, (key, name), f"duplicate key `{name}`", below)
+        if name in data:
+            _stands_twice(merged, (*path, name), f"duplicate key `{name}`", below)
         else:
-            merged.data[key][name], united.children[name] = entry, below
+            data[name], united.children[name] = entry, below
+    return data, united
+
+
+def _parted(
+    merged: Merged, path: Path, present: dict[str, Any], value: dict[str, Any], node: SourceNode
+) -> tuple[dict[str, Any], SourceNode]:
+    """The keys of both; what is united stands in both, every other key in one of them only."""
+    parted, data = _copy(find(merged.root, path).node), dict(present)
+    assert isinstance(parted.children, dict)
+    for key, entry in value.items():
+        below, known, where = node.child(key), data.get(key), (*path, key)
+        assert below is not None
+        if key not in data:
+            data[key], parted.children[key] = entry, below
+        elif key == _PARTED[path] and isinstance(known, dict) and isinstance(entry, dict):
+            unite = _parted if where in _PARTED else _united
+            data[key], parted.children[key] = unite(merged, where, known, entry, below)
+        else:
+            _stands_twice(merged, where, f"`{'.'.join(map(str, where))}` stands in two files", below)
+    return data, parted
 
 
 def _concatenate(merged: Merged, key: str, value: list[Any], node: SourceNode) -> None:

@@ -343,6 +343,16 @@ class Console(Model):
     enabled: bool = True
     source_url: Maybe[Text] = None
 
+    @model_validator(mode="after")
+    def _web_page(self) -> Console:
+        url = self.source_url
+        if url is not None and not (url.startswith(("https://", "http://")) and "{file}" in url):
+            example = "https://git.example.com/acme/config/blob/main/{file}#L{line}"
+            raise problem(
+                "E206", "expected the URL of a page with {file} in it", f"such as {example}", "source_url"
+            )
+        return self
+
 
 def _no_lookalike(value: object) -> object:
     """`true` and 1.0 equal 1, and are not the version."""

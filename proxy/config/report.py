@@ -24,7 +24,7 @@ CI_FORMATS: Final = frozenset({"github", "sarif", "gitlab"})
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What was read. `elapsed_ms` is wall time in milliseconds. `not_checked`: connections whose tools are not known,
-    so that nothing was claimed of the patterns that may match them, and why."""
+    so that nothing was claimed of the patterns that may match them, and why. `sha256` is of the effective config."""
 
     files: int
     integrations: int
@@ -32,6 +32,7 @@ class Summary:
     policies: int
     elapsed_ms: int
     not_checked: Mapping[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
 
 def render(fmt: str, diagnostics: Sequence[Diagnostic], summary: Summary, *, color: bool) -> str:
@@ -50,7 +51,8 @@ def as_json(diagnostics: Sequence[Diagnostic], summary: Summary) -> dict[str, An
         "format_version": FORMAT_VERSION,
         "valid": errors == 0,
         "errors": errors,
-        "warnings": len(diagnostics) - errors,
+        "warnings": sum(one.severity == "warning" for one in diagnostics),
+        "notes": sum(one.severity == "note" for one in diagnostics),
         "diagnostics": as_objects(diagnostics),
         "summary": asdict(summary),
     }
@@ -106,8 +108,10 @@ def _last_line(diagnostics: Sequence[Diagnostic], summary: Summary) -> str:
     if not diagnostics:
         return f"ok: {described(summary)} {took}"
     errors = errors_in(diagnostics)
-    warnings = len(diagnostics) - errors
+    notes = sum(one.severity == "note" for one in diagnostics)
+    warnings = len(diagnostics) - errors - notes
     found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    found += f", {counted(notes, 'note')}" if notes else ""
     return f"{found} in {counted(summary.files, 'file')} {took}"
 
 

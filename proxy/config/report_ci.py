@@ -22,16 +22,19 @@ GITHUB_SHOWN: Final = 9
 SARIF_SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-_GITLAB_SEVERITY: Final = {"error": "major", "warning": "minor"}
+_RANKS: Final = {"error": 0, "warning": 1, "note": 2}
+# What GitHub calls them.
+_LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
+_GITLAB_SEVERITY: Final = {"error": "major", "warning": "minor", "note": "info"}
 
 
 def github(diagnostics: Sequence[Diagnostic]) -> list[str]:
     """Workflow commands, errors first: at most `GITHUB_SHOWN` and one that counts the others."""
-    ranked = sorted(diagnostics, key=lambda found: found.severity != "error")
+    ranked = sorted(diagnostics, key=lambda found: _RANKS[found.severity])
     lines = [_command(diagnostic) for diagnostic in ranked[:GITHUB_SHOWN]]
     rest = ranked[GITHUB_SHOWN:]
     if rest:
-        lines.append(f"::{rest[0].severity} title=executor::and {len(rest)} more")
+        lines.append(f"::{_LEVELS[rest[0].severity]} title=executor::and {len(rest)} more")
     return lines
 
 
@@ -45,7 +48,13 @@ def _command(diagnostic: Diagnostic) -> str:
         "title": f"executor {diagnostic.code}",
     }
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    return f"::{diagnostic.severity} {listed}::{_data(_sentence(diagnostic))}"
+    return f"::{_LEVELS[diagnostic.severity]} {listed}::{_data(_sentence(diagnostic))}"
+
+
+def workflow_command(severity: str, file: str, line: int, title: str, message: str) -> str:
+    """One annotation of a line, for findings that are no diagnostics."""
+    listed = f"file={_property(file)},line={line},title={_property(title)}"
+    return f"::{severity} {listed}::{_data(message)}"
 
 
 def _sentence(diagnostic: Diagnostic) -> str:

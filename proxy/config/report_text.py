@@ -15,7 +15,7 @@ REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 # An excerpt shows at most this many characters of a source line; the marked part stays visible.
 WIDEST: Final = 160
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_STYLES: Final = {"error": "1;31", "warning": "1;33", "frame": "1;34", "help": "36"}
+_STYLES: Final = {"error": "1;31", "warning": "1;33", "note": "1;36", "frame": "1;34", "help": "36"}
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -19,11 +19,12 @@ ROOT_VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 
 def relative_to_repository(diagnostic: Diagnostic, env: Mapping[str, str]) -> Diagnostic:
     """The diagnostic with the places of code hosts. A file outside every repository keeps its path."""
-    related = tuple(replace(other, file=_relative(other.file, env)) for other in diagnostic.related)
-    return replace(diagnostic, file=_relative(diagnostic.file, env), related=related)
+    related = tuple(replace(other, file=repository_path(other.file, env)) for other in diagnostic.related)
+    return replace(diagnostic, file=repository_path(diagnostic.file, env), related=related)
 
 
-def _relative(file: str, env: Mapping[str, str]) -> str:
+def repository_path(file: str, env: Mapping[str, str]) -> str:
+    """The file as its repository names it."""
     if file in ("", STDIN):
         return file
     path = Path(os.path.realpath(Path(file).parent), Path(file).name)

@@ -40,10 +40,8 @@ def _enforces(value: object) -> bool:
 
 
 GAPS: tuple[Gap, ...] = (
-    Gap("server.reload.last_good", "an invalid config at the start ends the process"),
     Gap("lock", "tools would not be compared with the lock file", _enforces, refuses_to_serve=True),
     Gap("lock.mode", "tools are not compared with the lock file", _is("warn")),
-    Gap("console.source_url", "pages name file and line without a link"),
 )
 
 

@@ -183,6 +183,7 @@ def summary_of(loaded: Loaded, elapsed_ms: int) -> Summary:
         connections=len(config.connections) if config else 0,
         policies=len(config.policies) if config else 0,
         elapsed_ms=elapsed_ms,
+        sha256=loaded.sha256,
     )
 
 

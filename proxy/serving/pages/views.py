@@ -195,6 +195,7 @@ class _Pages:
             own=view.account_id == reader.principal.account_id,
             files=self._options.local_files(),
             prefix=FIELD_PREFIX,
+            source_link=self._options.source_link,
             watch=f"/resume/{view.id}/state",
         )
 

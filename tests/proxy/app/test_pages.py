@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from proxy.app.pages import LocalPages, page_options
+from proxy.app.pages import LocalPages, link_to_source, page_options
 from proxy.serving.http.origins import HostRules
 from proxy.serving.mcp.elicitation import Seals
 from tests.proxy.app.started import MEMORY, application_of
@@ -84,3 +84,15 @@ async def test_a_listener_that_fails_is_started_again(tmp_path: Path) -> None:
     async with httpx2.AsyncClient() as client:
         assert (await client.get(page or "")).text == "ok"
     await pages.close()
+
+
+def test_the_link_to_the_line_of_a_rule(tmp_path: Path) -> None:
+    template = "https://git.example.com/{file}#L{line}"
+    folder = (tmp_path,)
+    assert link_to_source(None, "executor.yaml:9", folder) is None
+    assert link_to_source(template, "default", folder) is None
+    assert (
+        link_to_source(template, "other/a b.yaml:9", folder) == "https://git.example.com/other/a%20b.yaml#L9"
+    )
+    inside = f"{tmp_path}/teams/executor.yaml:12"
+    assert link_to_source(template, inside, folder) == "https://git.example.com/teams/executor.yaml#L12"

@@ -68,7 +68,8 @@ def test_no_config_is_bad(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_warnings_are_no_failure(run: Run, tmp_path: Path) -> None:
     config = written(
-        tmp_path, with_a_connection_down() + "console: {source_url: 'https://x.example.com/{file}'}\n"
+        tmp_path,
+        with_a_connection_down() + 'policies: [{pattern: "*", action: approve, principals: ["key:x"]}]\n',
     )
     code, found = checks(run, "--config", str(config))
     assert code == 0

@@ -47,10 +47,10 @@ def test_findings_are_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_warnings_fail_only_when_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = written(tmp_path, API + "console: {source_url: 'https://x.example.com/{file}'}\n")
+    file = written(tmp_path, API + 'policies: [{pattern: "*", action: approve}]\n')
     assert run(file) == 0
     assert run(file, "--strict") == 1
-    assert "W690" in capsys.readouterr().out
+    assert "W604" in capsys.readouterr().out
 
 
 def test_what_cannot_run_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,6 +79,7 @@ def test_an_applied_config_answers_what_changed() -> None:
             "policies": 5,
             "elapsed_ms": 212,
             "not_checked": {},
+            "sha256": "",
         },
         "warnings": [],
     }
@@ -147,5 +148,5 @@ def test_only_missing_variables_are_reworded() -> None:
 
 
 def test_the_summary_of_an_invalid_config_counts_only_files() -> None:
-    assert summary_of(Text("bad"), 3) == Summary(1, 0, 0, 0, 3)
-    assert summary_of(Text("one"), 3) == Summary(1, 1, 0, 0, 3)
+    assert summary_of(Text("bad"), 3) == Summary(1, 0, 0, 0, 3, sha256=Text("bad").sha256)
+    assert summary_of(Text("one"), 3) == Summary(1, 1, 0, 0, 3, sha256=Text("one").sha256)
