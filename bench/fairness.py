@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import itertools
 import os
 import signal
 import statistics
@@ -53,6 +54,8 @@ MIX = (
     "return (await tools.discover({query: 'list pull requests', limit: 50, includeSchemas: true})).total",
     "while (true) {}",
 )
+
+_NEW = itertools.count()
 
 
 @dataclass
@@ -130,9 +133,9 @@ async def _measured(
 
 async def _taken(one: Account, code: str, count: int, stop: asyncio.Event | None = None) -> list[float]:
     taken = []
-    for number in range(count):
+    for _ in range(count):
         began = time.perf_counter()
-        await one.run(f"{code} // {number}")  # compiled anew each time
+        await one.run(f"{code} // {next(_NEW)}")  # code that nobody has sent before: no answer is remembered
         taken.append((time.perf_counter() - began) * 1e3)
         if stop is not None and stop.is_set():
             break
@@ -259,7 +262,7 @@ async def _greedy(
     async def work(one: Account, code: str, timeout: int, number: int) -> None:
         while not over.is_set():
             with suppress(OSError, asyncio.IncompleteReadError):
-                await one.run(MIX[number % len(MIX)] if mixed else f"{code} {number}", timeout)
+                await one.run(f"{MIX[number % len(MIX)] if mixed else code} // {next(_NEW)}", timeout)
             number += 1
 
     async with asyncio.TaskGroup() as tasks:

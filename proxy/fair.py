@@ -57,10 +57,6 @@ class FairQueue(Generic[T]):
         """The account has cost this much more."""
         self._cost[account] = max(self._cost.get(account, 0.0), self._now) + cost
 
-    def owes(self, account: str) -> bool:
-        """Whether the account has cost more than those that were served since."""
-        return self._cost.get(account, 0.0) > self._now
-
     def waiting(self, account: str) -> int:
         """How many items of the account are in the queue."""
         return len(self._lines.get(account, ()))

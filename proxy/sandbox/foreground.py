@@ -5,20 +5,23 @@ Rules:
   its lease. It is counted once, whatever happens to it.
 - An account that has nobody inside enters at once: it never waits for another one. Its second worker waits when there
   is no room.
-- Of those who wait, next is the account that has cost least CPU time.
+- Of those who wait, next is the account that has used least CPU time lately (what is older counts less).
 - Who waits is told, because its code's time stands still meanwhile.
-- An account that has cost more than others, while there is no room for all, is behind: its workers get a lower
-  priority, so that it is the others whose code is served first.
+- An account that has used more than the others inside on average, while there is no room, is behind: its workers get a
+  lower priority, so that it is the others whose code is served first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
+from typing import Final
 
-from proxy.fair import FairQueue
+_HALF_LIFE_SECONDS: Final = 10.0
+_MOST_ACCOUNTS: Final = 1000
 
 _Place = asyncio.Future[None]
 
@@ -31,9 +34,10 @@ def most_at_once() -> int:
 class Foreground:
     """Who computes now, and who is next. Used from one event loop."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._room = room
-        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._used = RecentUse(clock)
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._inside: Counter[str] = Counter()
         self.busy = 0
 
@@ -43,7 +47,7 @@ class Foreground:
 
     async def enter(self, account: str, on_wait: Callable[[bool], None]) -> None:
         """Return when there is room."""
-        if not self._inside[account] or (self.busy < self._room and not len(self._queue)):
+        if not self._inside[account] or (self.busy < self._room and not self._lines):
             self._let_in(account)
         else:
             await self._wait(account, on_wait)
@@ -54,19 +58,25 @@ class Foreground:
         self._inside[account] -= 1
         if not self._inside[account]:
             del self._inside[account]
-        while self.busy < self._room and (following := self._queue.pop()) is not None:
-            name, waiting = following
+        while self._lines and self.busy < self._room:
+            following = min(self._lines, key=self._used.of)
+            waiting = self._lines[following].popleft()
+            if not self._lines[following]:
+                del self._lines[following]
             if not waiting.done():
-                self._let_in(name)
+                self._let_in(following)
                 waiting.set_result(None)
 
     def charge(self, account: str, cpu_seconds: float) -> None:
-        """What a worker of the account has cost since it was last asked."""
-        self._queue.charge(account, cpu_seconds)
+        """What a worker of the account has used since it was last asked."""
+        self._used.add(account, cpu_seconds)
 
     def is_behind(self, account: str) -> bool:
         """Whether others go before it."""
-        return self.busy >= self._room and self._queue.owes(account)
+        if self.busy < self._room or len(self._inside) < 2:
+            return False
+        everybody = self._inside.keys() | {account}
+        return self._used.of(account) * len(everybody) > sum(map(self._used.of, everybody))
 
     def _let_in(self, account: str) -> None:
         self.busy += 1
@@ -74,7 +84,7 @@ class Foreground:
 
     async def _wait(self, account: str, on_wait: Callable[[bool], None]) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.push(account, waiting)
+        self._lines.setdefault(account, deque()).append(waiting)
         on_wait(True)
         try:
             await asyncio.shield(waiting)
@@ -117,3 +127,20 @@ class ForegroundPlace:
     def charge(self, cpu_seconds: float) -> None:
         if self._foreground is not None:
             self._foreground.charge(self._account, cpu_seconds)
+
+
+class RecentUse:
+    """Seconds of CPU by account; what is older counts less, half after ten seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._used: dict[str, tuple[float, float]] = {}  # when it was last added to, and how much it was then
+
+    def add(self, account: str, seconds: float) -> None:
+        self._used[account] = (self._clock(), self.of(account) + seconds)
+        if len(self._used) > _MOST_ACCOUNTS:
+            del self._used[min(self._used, key=self.of)]
+
+    def of(self, account: str) -> float:
+        at, seconds = self._used.get(account, (0.0, 0.0))
+        return seconds * 0.5 ** ((self._clock() - at) / _HALF_LIFE_SECONDS) if seconds else 0.0

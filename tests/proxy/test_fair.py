@@ -61,16 +61,3 @@ def test_accounts_that_owe_nothing_are_forgotten() -> None:
         queue.push(f"account {number}", "one")
         served(queue, {f"account {number}": 1.0})
     assert len(queue._cost) < 5
-
-
-def test_who_was_served_less_than_others_owes_nothing() -> None:
-    queue: FairQueue[int] = FairQueue()
-    queue.charge("a", 3.0)
-    assert queue.owes("a")
-    assert not queue.owes("b")
-    for number in range(2):
-        queue.push("b", number)
-        queue.pop()
-        queue.charge("b", 5.0)
-    assert not queue.owes("a")
-    assert queue.owes("b")

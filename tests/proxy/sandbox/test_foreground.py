@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.sandbox.foreground import Foreground, ForegroundPlace, most_at_once
+from proxy.sandbox.foreground import Foreground, ForegroundPlace, RecentUse, most_at_once
 
 
 def ignore(waits: bool) -> None:
@@ -43,7 +43,7 @@ async def test_nobody_waits_for_another_account() -> None:
     assert foreground.busy == 4
 
 
-async def test_next_is_the_account_that_has_cost_least() -> None:
+async def test_next_is_the_account_that_has_used_least() -> None:
     foreground, entered = Foreground(2), list[str]()
     inside = {name: foreground.place(name) for name in ("greedy", "other")}
     more = {name: foreground.place(name) for name in inside}
@@ -68,16 +68,38 @@ async def test_next_is_the_account_that_has_cost_least() -> None:
     assert entered == ["other", "greedy"]
 
 
-async def test_who_has_cost_more_is_behind_while_there_is_no_room() -> None:
-    foreground = Foreground(2)
+async def test_who_has_used_more_than_others_is_behind_while_there_is_no_room() -> None:
+    now = 100.0
+    foreground = Foreground(2, lambda: now)
     greedy, modest = foreground.place("greedy"), foreground.place("modest")
     await greedy.enter(ignore)
     greedy.charge(5.0)
     assert not greedy.behind  # alone, it is before nobody
+    for _ in range(5):
+        await modest.enter(ignore)
+        modest.charge(0.1)
+        assert (greedy.behind, modest.behind) == (True, False)
+        modest.leave()
+        assert not greedy.behind
+    now += 200.0  # what was used long ago does not count
     await modest.enter(ignore)
-    assert (greedy.behind, modest.behind) == (True, False)
-    modest.leave()
-    assert not greedy.behind
+    modest.charge(0.1)
+    assert (greedy.behind, modest.behind) == (False, True)
+
+
+def test_use_of_long_ago_counts_less_and_few_accounts_are_remembered() -> None:
+    now = 100.0
+    used = RecentUse(lambda: now)
+    used.add("a", 4.0)
+    now += 20.0
+    assert used.of("a") == pytest.approx(1.0)
+    used.add("a", 1.0)
+    assert used.of("a") == pytest.approx(2.0)
+    assert used.of("nobody") == 0.0
+    for number in range(2_000):
+        used.add(f"other{number}", 0.5)
+    assert used.of("a") == pytest.approx(2.0)
+    assert sum(used.of(f"other{number}") for number in range(2_000)) < 501
 
 
 async def test_who_is_cancelled_while_it_waits_costs_nobody_a_place() -> None:
