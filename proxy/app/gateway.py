@@ -56,7 +56,8 @@ def _shown(request: AuthRequest) -> bytes | None:
 def _origin(rule: LimitRule) -> str:
     window = rule.window()
     rate = f"{window.count} in {window.period_seconds} s per {rule.per}"
-    return f"built in: {rate}; `rate_limits` of the config replaces it"
+    replaced = "a limit `per: ip` in `rate_limits`" if rule.per == "ip" else "`rate_limits` of the config"
+    return f"built in: {rate}; {replaced} replaces it"
 
 
 class AppGateway:

@@ -346,7 +346,8 @@ async def test_bad_keys_count_by_address_and_good_ones_go_on(
             by_mcp = await post(client, "execute", {"code": "return 1"})
         assert [one.status_code for one in answers] == [401] * 30 + [429]
         assert by_mcp.status_code == 429
-        assert "`bad-credentials` (built in: 30 in 60 s per ip" in by_mcp.text
+        remedy = "a limit `per: ip` in `rate_limits` replaces it"
+        assert f"`bad-credentials` (built in: 30 in 60 s per ip; {remedy})" in by_mcp.text
         assert 1 <= int(by_mcp.headers["retry-after"]) <= 60
         # A key that was good before is looked at; one that nobody knows yet is not.
         assert (await proxy.execute("return 1", token=KEYS["red"])).value == 1
