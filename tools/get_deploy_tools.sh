@@ -27,7 +27,7 @@ python_tools "$1" || echo "deploy tools: NOT INSTALLED into $tools" >&2
 helm_library "$1" || echo "helm: NOT INSTALLED into $helm" >&2
 
 missing=
-for program in buildah podman crun mmdebstrap; do
+for program in buildah podman crun mmdebstrap nginx caddy haproxy; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0

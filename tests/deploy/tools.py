@@ -15,6 +15,7 @@ WANTED = os.environ.get("EXECUTOR_DEPLOY_TESTS") == "1"
 PROGRAMS: Final = (
     "buildah", "podman", "crun", "mmdebstrap", "unshare", "hadolint", "systemd-analyze", "check-jsonschema", "kubectl",
     "kubernetes-validate", "helm", "pyproject-build", "twine", "uv", "uvx", "pipx",
+    "nginx", "caddy", "haproxy",
 )  # fmt: skip
 _OURS: Final = (ROOT / ".venv-deploy" / "bin", ROOT / ".venv-helm" / "bin")
 
