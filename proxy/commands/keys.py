@@ -18,13 +18,19 @@ from proxy.commands.common import (
     EXIT_OK,
     CannotRun,
     add_config_option,
+    add_json_option,
     cannot_run,
     config_paths,
+    print_json,
 )
 from proxy.config import Config, LoadedConfig, load_config
 from proxy.config.secrets import Resolver, SecretMissing
+from proxy.principal import DEFAULT_WORKSPACE
 
 _LONGEST_INPUT = 64 * 1024
+EXIT_CODES = (
+    "Exit codes: 0 done or valid, 1 not let in or nothing to revoke, 2 could not run, 78 invalid config."
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,7 +47,11 @@ def add_parser(subparsers: Any) -> None:
         description="Prints the key once on stdout, and the YAML lines with its hash on stderr.",
     )
     create.add_argument("name", metavar="NAME", help="who will use it; policies call it key:NAME")
-    create.add_argument("--workspace", required=True, metavar="WS", help="the only workspace it works in")
+    create.add_argument(
+        "--workspace",
+        metavar="WS",
+        help="the only workspace it works in (default: the first one of the config)",
+    )
     create.add_argument("--group", action="append", default=[], metavar="G", help="for policies; repeatable")
     create.add_argument("--expires", metavar="DATE", help="the last day it works (YYYY-MM-DD, UTC)")
     create.add_argument(
@@ -65,6 +75,9 @@ def add_parser(subparsers: Any) -> None:
         "key by hash is revoked by removing its entry.",
     )
     add_config_option(revoke)
+    for one in (create, verify, revoke):
+        add_json_option(one)
+        one.epilog = EXIT_CODES
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,10 +94,40 @@ def _create(args: argparse.Namespace) -> int:
         raise CannotRun(f"`{args.name}` is not a name: letters, digits and `_`, not starting with a digit")
     if args.ttl is not None:
         raise CannotRun("--ttl is for --signed keys; others take --expires")
-    key, lines = create_key(args.name, args.workspace, args.group, _expiry(args.expires))
+    workspace, note = _workspace(args)
+    key, lines = create_key(args.name, workspace, args.group, _expiry(args.expires))
+    if args.json:
+        said = {
+            "key": key,
+            "account": f"key:{args.name}",
+            "workspace": workspace,
+            "groups": sorted(args.group),
+        }
+        print_json({**said, "expires": args.expires, "config": lines})
+        return EXIT_OK
+    if note:
+        print(f"# {note}", file=sys.stderr)
     print(lines, end="", file=sys.stderr)
     print(key)
     return EXIT_OK
+
+
+def _workspace(args: argparse.Namespace) -> tuple[str, str]:
+    """The workspace of a new key, and what to say about it. A config that is not there or is wrong stops nobody: a key
+    is often made before it. Raises `CannotRun` for one that the config does not have."""
+    try:
+        config = _loaded(args).config
+    except CannotRun:
+        config = None
+    if config is None:
+        own = args.workspace or DEFAULT_WORKSPACE
+        return own, "" if args.workspace else f"no valid config was found, so the workspace is `{own}`"
+    known = tuple(config.workspaces) or (DEFAULT_WORKSPACE,)
+    if args.workspace is not None and args.workspace not in known:
+        raise CannotRun(f"there is no workspace `{args.workspace}`; there are: {', '.join(known)}")
+    first = args.workspace or known[0]
+    several = args.workspace is None and len(known) > 1
+    return first, f"one of {len(known)} workspaces; --workspace names another" if several else ""
 
 
 def _create_signed(args: argparse.Namespace) -> int:
@@ -94,17 +137,19 @@ def _create_signed(args: argparse.Namespace) -> int:
         return _invalid()
     if not re.fullmatch(r"[\w.@+-]{1,200}", args.name) or args.name.startswith("user:"):
         raise CannotRun(f"`{args.name}` is no name of an account: letters, digits and `_.@+-`")
-    known = tuple(config.workspaces) or ("default",)
-    if args.workspace not in known:
-        raise CannotRun(f"there is no workspace `{args.workspace}`; there are: {', '.join(known)}")
+    workspace, _ = _workspace(args)
     signed = signed_keys(config, Resolver(os.environ))
     if signed is None:
         raise CannotRun("signed keys need `auth.api_keys.signing` in the config (docs/auth.md)")
     if not signed.can_create:
         raise CannotRun("the key that signs is not here: set `auth.api_keys.signing.private_key`")
-    key, made = signed.create(args.name, args.workspace, args.group, _seconds(args))
+    key, made = signed.create(args.name, workspace, args.group, _seconds(args))
     groups = f", groups {' '.join(sorted(made.groups))}" if made.groups else ""
     until = datetime.fromtimestamp(made.expires, UTC).isoformat()
+    if args.json:
+        said = {"key": key, "account": f"key:{made.account}", "workspace": made.workspace}
+        print_json({**said, "groups": sorted(made.groups), "id": made.id, "expires": until})
+        return EXIT_OK
     print(
         f"key:{made.account}, workspace {made.workspace}{groups}, id {made.id}, until {until}",
         file=sys.stderr,
@@ -146,9 +191,15 @@ def _revoke(args: argparse.Namespace) -> int:
         print("this key has no id, so it cannot be revoked alone: replace the secret that signed it")
         return EXIT_FOUND
     ends = datetime.fromtimestamp(found.expires, UTC).isoformat()
-    print(f"# {found.kind} of {found.account}; the line can go after {ends}", file=sys.stderr)
     revoked = config.auth.api_keys.signing.revoked if config.auth and config.auth.api_keys else ()  # type: ignore[union-attr]
-    print(f"auth:\n  api_keys:\n    signing:\n      revoked: [{', '.join((*revoked, found.id))}]")
+    lines = f"auth:\n  api_keys:\n    signing:\n      revoked: [{', '.join((*revoked, found.id))}]"
+    if args.json:
+        print_json(
+            {"id": found.id, "account": found.account, "kind": found.kind, "until": ends, "config": lines}
+        )
+        return EXIT_OK
+    print(f"# {found.kind} of {found.account}; the line can go after {ends}", file=sys.stderr)
+    print(lines)
     return EXIT_OK
 
 
@@ -192,7 +243,10 @@ def _verify(args: argparse.Namespace) -> int:
     verdict = (found is None and _signed_verdict(presented, args.workspace, config)) or _verdict(
         found, args.workspace, config
     )
-    print(verdict)
+    if args.json:
+        print_json({"valid": verdict.startswith("valid: "), "verdict": verdict})
+    else:
+        print(verdict)
     return EXIT_OK if verdict.startswith("valid: ") else EXIT_FOUND
 
 

@@ -28,6 +28,10 @@ _PROSE: Final = "detail"
 _CHATTY: Final = ("httpx2", "httpcore2")
 
 
+PROTOCOL: Final = "protocol"
+"""The logger of what `EXECUTOR_MCP_DEBUG` adds; silent without it, whatever the level."""
+
+
 class Millis(int):
     """Whole milliseconds: a number in JSON, `212ms` in text."""
 
@@ -96,7 +100,8 @@ def configure_logging(
     """Sends all logs to `stream` (stderr). May be called again, after a reload; it then replaces itself.
 
     `fmt` is json, text, or auto: text on a terminal, json elsewhere. `level` is that of our own events, by name.
-    Libraries speak from `warning` on; with `protocol_debug` (`EXECUTOR_MCP_DEBUG=1`) the MCP SDK says everything.
+    Libraries speak from `warning` on; with `protocol_debug` (`EXECUTOR_MCP_DEBUG=1`) the MCP SDK says everything, and
+    we what clients can do, are asked and answer.
     """
     target = sys.stderr if stream is None else stream
     handler = ExecutorHandler(target)
@@ -107,6 +112,7 @@ def configure_logging(
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("executor").setLevel(level.upper())
+    logging.getLogger(f"executor.{PROTOCOL}").setLevel(logging.DEBUG if protocol_debug else logging.WARNING)
     logging.getLogger("mcp").setLevel(logging.DEBUG if protocol_debug else logging.WARNING)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

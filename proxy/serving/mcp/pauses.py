@@ -24,7 +24,7 @@ from integrations.base import JsonObject
 from proxy.executions import ExecutionResult, Interaction, InteractionDecision, Observer
 from proxy.serving.drain import Drain
 from proxy.serving.gateway import Gateway
-from proxy.serving.mcp import sdk
+from proxy.serving.mcp import debug, sdk
 from proxy.serving.mcp.client import ClientContext, McpContext
 from proxy.serving.mcp.elicitation import (
     ElicitationCapabilities,
@@ -134,9 +134,12 @@ class Pauses:
         sent = SentElicitation.of(execution_id, question, capabilities, client.session_id)
         try:
             params = elicitation(question, capabilities, legacy=True)
+            debug.asked(execution_id, (question,), client.principal, "elicitation/create")
             answer = await sdk.ask(context, "elicitation/create", params, sent.sealed(self.seals))
-        except MCPError:
+        except MCPError as error:
+            debug.answered(execution_id, question.id, error, client.principal, "elicitation/create")
             return NOT_SHOWN
+        debug.answered(execution_id, question.id, answer, client.principal, "elicitation/create")
         decision = sent.decision(answer)
         if decision is None:
             return NOT_SHOWN
@@ -155,6 +158,9 @@ class Pauses:
         sent = SentElicitation.opened(self.seals, raw.get("id"))
         if sent is None or sent.session_id != client.session_id:
             return False
+        debug.answered(
+            sent.execution_id, sent.question_id, raw.get("result"), client.principal, "elicitation/create"
+        )
         decision = sent.decision(raw.get("result"))
         if decision is None:
             return False
@@ -187,6 +193,12 @@ class Pauses:
     ) -> ExecutionResult:
         """Record the answers of a retry, and go on with its execution."""
         asked = RequestState.read(state)
+        for one in asked.sent:
+            if one.question_id in responses:
+                answer = responses[one.question_id]
+                debug.answered(
+                    asked.execution_id, one.question_id, answer, client.principal, "input_required"
+                )
         decisions = asked.decisions(responses)
         if decisions:
             # An answer that does not fit leaves its question open, and open questions are asked again.

@@ -27,6 +27,7 @@ from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import FAULTS, RequestRefusal, internal_error
 from proxy.serving.mcp import sdk, tools
 from proxy.serving.mcp.client import ClientContext, McpContext
+from proxy.serving.mcp.debug import SeenClients
 from proxy.serving.mcp.modern import ChangeStreams
 from proxy.serving.mcp.pauses import Pauses
 from proxy.serving.mcp.sessions import STORE_DOWN
@@ -76,6 +77,15 @@ def build_server(
     server.add_request_handler("server/discover", types.RequestParams, handlers.discover)
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, handlers.set_level)
     server.middleware.clear()
+    seen = SeenClients()
+
+    async def told(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        # At `initialize` a connection does not know its client yet.
+        if ctx.method != "initialize" and ctx.lifespan_context is not None:
+            seen.see(ctx)
+        return await call_next(ctx)
+
+    server.middleware.append(told)
     server.middleware.append(_with_object_arguments)
     # The audience is ours and not the server's name, which nothing keeps the same on all replicas.
     security = RequestStateSecurity(codec=pauses.seals, ttl=_STATE_SECONDS, bind_principal=_caller)

@@ -26,7 +26,7 @@ from proxy.executions import SILENT, ExecutionResult, ExecutionView, Observer
 from proxy.executions.interactions import overruled
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import RateLimited
-from proxy.serving.mcp import sdk, tools
+from proxy.serving.mcp import debug, sdk, tools
 from proxy.serving.mcp.client import ClientContext, McpContext
 from proxy.serving.mcp.elicitation import NO_CAPABILITIES, ElicitationCapabilities, askable, capabilities_of
 from proxy.serving.mcp.pauses import Pauses
@@ -107,6 +107,9 @@ class ToolCalls:
     async def resume(self, context: McpContext, arguments: JsonObject) -> JsonObject:
         wanted, path = tools.read_resume(arguments), self.elicitation_path(context)
         client = context.lifespan_context
+        if wanted.action is not None:
+            said = {"action": wanted.action, "content": wanted.content}
+            debug.answered(wanted.execution_id, wanted.interaction_id, said, client.principal, "resume")
         async with self._observing(context) as observer:
             if wanted.action is not None:
                 result = await self._decide(wanted, path, client, observer)
@@ -156,6 +159,9 @@ class ToolCalls:
         if _is_modern(context):
             asking = self._pauses.input_required(result, path.capabilities) if result.waiting else None
             if asking is not None:
+                asked = askable(result.interactions, path.capabilities)
+                principal = context.lifespan_context.principal
+                debug.asked(result.execution_id, asked, principal, "input_required")
                 return asking | {"_meta": self._meta()}
         else:
             result = await self._pauses.ask_in_turn(context, result, path.capabilities, observer)
@@ -176,6 +182,10 @@ class ToolCalls:
         self, context: McpContext, result: ExecutionResult, path: ElicitationPath
     ) -> JsonObject:
         client = context.lifespan_context
+        if result.waiting:
+            debug.asked(
+                result.execution_id, result.interactions, client.principal, f"result, mode {path.mode}"
+            )
         if path.mode == "native" and result.waiting:
             # What is still open is decided by a person elsewhere: the model must wait, not decide.
             result = replace(result, status="user_approval_required")

@@ -1,4 +1,5 @@
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,46 @@ def test_verify_without_a_key_or_config_cannot_run(
     Path(config).write_text("version: 2\n")
     assert main(["keys", "verify", "--config", config]) == 78
     assert "executor validate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "workspace"),
+    [
+        ("version: 1\n", [], "default"),
+        ("version: 1\n", ["--workspace", "default"], "default"),
+        (CONFIG, [], "ws_platform"),
+        (CONFIG, ["--workspace", "ws_support"], "ws_support"),
+        ("version: [\n", [], "default"),
+        ("version: [\n", ["--workspace", "later"], "later"),
+    ],
+)
+def test_a_key_is_made_for_the_workspace_that_keys_have_by_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: list[str], workspace: str
+) -> None:
+    path = tmp_path / "executor.yaml"
+    path.write_text(text)
+    assert main(["keys", "create", "bot", "--config", str(path), *words, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["account"], made["workspace"]) == ("key:bot", workspace)
+    assert f"hash: sha256:{hash_key(made['key'])}" in made["config"]
+    assert f"workspace: {workspace}" in made["config"]
+
+
+def test_a_workspace_that_is_not_there_is_refused(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "create", "bot", "--config", config, "--workspace", "nope"]) == 2
+    assert "there is no workspace `nope`; there are: ws_platform, ws_support" in capsys.readouterr().err
+
+
+def test_without_a_config_it_is_said_which_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["keys", "create", "bot"]) == 0
+    assert "# no valid config was found, so the workspace is `default`" in capsys.readouterr().err
+
+
+def test_verifying_as_json(config: str) -> None:
+    code, out, _ = verify(config, KEY, "--json")
+    assert (code, json.loads(out)["valid"]) == (0, True)
+    code, out, _ = verify(config, "nobody", "--json")
+    assert (code, json.loads(out)) == (1, {"valid": False, "verdict": "unknown"})
