@@ -26,7 +26,7 @@ from pydantic import AnyUrl
 from tests.e2e import configs
 from tests.e2e.running import MODERN, Proxy, serving
 from tests.e2e.upstream import Upstream
-from tests.oauth.npm import MODULES, node, provider, typescript_client
+from tests.oauth.npm import MODULES, node, provider, python_client, typescript_client
 
 pytestmark = pytest.mark.specs
 CALLBACK = "http://127.0.0.1:1/callback"
@@ -133,6 +133,16 @@ async def test_the_python_sdk(proxy: Proxy, issuer: str, place: str, mode: str) 
     assert fields["resource"] == [proxy.url + place]
     assert "executor" in fields["scope"][0].split()
     assert fields["code_challenge_method"] == ["S256"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_python_sdk_before_2(proxy: Proxy, issuer: str, place: str) -> None:
+    found = python_client(proxy.url + place)
+    assert found["got"]["result"] == 42
+    assert (found["got"]["workspaceId"], found["got"]["accountId"]) == ("red", f"user:{issuer}#alice")
+    assert found["resource"] == proxy.url + place
+    assert "executor" in found["scope"].split()
+    assert found["code_challenge_method"] == "S256"
 
 
 @pytest.mark.parametrize("version", [1, 2])
