@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from integrations import Integration
-from policies import Caller, PolicySet, ToolFacts
+from policies import Caller, Decision, PolicySet, ToolFacts
 from proxy.catalog import Catalog, CatalogTool, Visible
 from proxy.config import Config
 from proxy.config.tool_report import ToolReport
 from proxy.connections import OpenConnection
+from proxy.lock.compare import Drift
+from proxy.lock.state import LockState
 
 _CALLERS_REMEMBERED = 64
 
@@ -28,7 +31,8 @@ class Workspace:
     """What one workspace's callers can see and do. Everything in it is immutable but its memo tables.
 
     `moved`: by address, what a name stood for when the config was last changed, if that was another tool. `declared`:
-    the integrations of the files, by name.
+    the integrations of the files, by name. `lock`: what the tools were when they were reviewed; None where the config
+    does not ask.
     """
 
     id: str
@@ -42,8 +46,43 @@ class Workspace:
     sha256: str
     moved: Mapping[str, str] = field(default_factory=dict)
     declared: Mapping[str, Integration] = field(default_factory=dict)
+    lock: LockState | None = None
     _facts: dict[str, ToolFacts] = field(default_factory=dict, repr=False, compare=False)
     _visible: dict[Caller, Visible] = field(default_factory=dict, repr=False, compare=False)
+
+    def decide(self, tool: CatalogTool, caller: Caller, arguments: Mapping[str, Any] | None) -> Decision:
+        """The one decision about a call, for the gate and for everybody who explains it: what the lock holds back is
+        blocked, and of the rest the policies judge. `arguments` None: not known yet."""
+        drift = self.withheld(tool)
+        if drift is not None and self.lock is not None:
+            return self.lock.decision(tool.prefix, tool.name, drift)
+        return self.policies.decide(self.facts(tool), caller, arguments)
+
+    def withheld(self, tool: CatalogTool) -> Drift | None:
+        """How a tool differs from its reviewed state, where that keeps it from being used."""
+        return self.lock.withheld(tool.prefix, tool.name) if self.lock is not None else None
+
+    def gone(self, path: str, caller: Caller) -> str | None:
+        """The address of a reviewed tool that its upstream does not offer any more, if `path` (in full) names one that
+        this caller could have seen."""
+        prefix, name = ".".join(path.split(".")[:3]), ".".join(path.split(".")[3:])
+        if self.lock is None or not self.lock.enforced or prefix not in self.connections:
+            return None
+        was = self.lock.gone(prefix, name)
+        if was is None:
+            return None
+        integration = prefix.partition(".")[0]
+        default = self.defaults[integration]
+        facts = ToolFacts(
+            f"{prefix}.{name}",
+            integration,
+            was.risk,
+            default.approve_by_default,  # type: ignore[arg-type]
+            default.source,
+            was.request,
+            runs_code=was.runs_code,
+        )
+        return facts.address if self.policies.visible(facts, caller) else None
 
     def facts(self, tool: CatalogTool) -> ToolFacts:
         """The tool as policies see it."""
@@ -57,15 +96,18 @@ class Workspace:
         definition = tool.definition
         origin = f"{definition.method} {definition.path}" if definition.method else definition.name
         moved_from = self.moved.get(tool.address, "")
+        risk, runs_code = definition.risk, definition.runs_code
+        if self.lock is not None:
+            risk, runs_code = self.lock.trusted(tool.prefix, definition)
         return ToolFacts(
             address=tool.address,
             integration=tool.integration,
-            risk=definition.risk,
+            risk=risk,
             approve_by_default=default.approve_by_default,  # type: ignore[arg-type]
             default_source=default.source,
             origin=definition.stands_for if moved_from else origin,
             moved_from=moved_from,
-            runs_code=definition.runs_code,
+            runs_code=runs_code,
         )
 
     def visible_for(self, caller: Caller) -> Visible:
@@ -83,7 +125,8 @@ class Workspace:
         def visible(tool: CatalogTool) -> bool:
             answer = answers.get(tool.address)
             if answer is None:
-                answer = answers[tool.address] = self.policies.visible(self.facts(tool), caller)
+                answer = self.withheld(tool) is None and self.policies.visible(self.facts(tool), caller)
+                answers[tool.address] = answer
             return answer
 
         return visible
@@ -102,6 +145,7 @@ class Generation:
     workspaces: Mapping[str, Workspace]
     connections: tuple[OpenConnection, ...]
     report: ToolReport = field(default_factory=ToolReport)
+    lock: LockState | None = None
 
     def workspace(self, workspace_id: str) -> Workspace | None:
         return self.workspaces.get(workspace_id)

@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from proxy.calls import SYSTEM_TOOLS
 from proxy.cli import COMMANDS
 from proxy.config.diagnostic import CODES
-from proxy.config.unsupported import GAPS
 from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.routes import routes
 from proxy.tasks import ESSENTIAL, TASKS
@@ -66,12 +65,6 @@ def page() -> str:
         table(("call", "arguments and defaults"), map(_system_tool, SYSTEM_TOOLS.items())),
         "## Config keys",
         "\n\n".join(_sections(schema)),
-        "## Understood, but not supported yet",
-        "`executor validate` warns about these (W690). Those marked **stops** keep the server from starting.",
-        table(
-            ("key", "what happens instead"),
-            ((f"`{g.path}`", _gap(g.instead, g.refuses_to_serve)) for g in GAPS),
-        ),
         "## Diagnostic codes",
         table(("code", "meaning"), CODES.items()),
         "## Background tasks",
@@ -95,10 +88,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def _gap(instead: str, stops: bool) -> str:
-    return f"{instead} (**stops**)" if stops else instead
 
 
 def _metric(metric: Metric) -> tuple[str, str, str, str]:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from integrations.fields import Listen, parse_listen
 from integrations.files import READER
 from integrations.http import HttpClient
+from proxy.app import drift
 from proxy.app.access import EXPOSED, Access, CurrentLimits, exposure
 from proxy.app.activity import Activity
 from proxy.app.auditing import Auditing
@@ -220,6 +221,9 @@ class Application:
         for labels in gone(before.generation, built.generation) if before is not None else ():
             self.metrics.forget(**labels)
         begin_named(self.metrics, built.generation)
+        drifted = drift.changes(before.generation.lock if before is not None else None, built.generation.lock)
+        drift.log_changes(drifted)
+        self.auditing.drifted(drifted)
         if any(map(self._connections.stale, (built.opened, *built.overlay.opened))):
             self.sources_changed.set()
         return built.effects

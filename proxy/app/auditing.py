@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from proxy.audit import (
     StreamSink,
     Who,
 )
-from proxy.audit.events import AuditEvent
+from proxy.audit.events import AuditEvent, DriftEvent
 from proxy.calls import CallReport
 from proxy.calls.scrub import Scrubber
 from proxy.config.model import Audit, AuditFile
@@ -134,6 +134,10 @@ class Auditing:
         wrong = [one_line(one) for one in outcome.diagnostics if one.severity == "error"][:_ERRORS_SHOWN]
         errors = tuple([outcome.error, *wrong] if outcome.error else wrong)
         self._record(ReloadEvent(outcome.result, outcome.trigger, outcome.generation, errors))
+
+    def drifted(self, events: Sequence[DriftEvent]) -> None:
+        for event in events:
+            self._record(event)
 
     def not_admitted(self, status: int, message: str, peer: str, workspace: str | None) -> None:
         self._record(AuthFailureEvent(status, message[:_MESSAGE_LENGTH], peer, workspace))

@@ -21,6 +21,7 @@ from proxy.config.policy import ConditionConfig, RuleConfig
 from proxy.config.tool_report import tool_report
 from proxy.connections import OpenConnection, Opened
 from proxy.connections.sources import LoadedSource
+from proxy.lock.state import LockState
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.workspace import Generation, IntegrationDefault, Workspace
 
@@ -30,21 +31,27 @@ _NO_OVERLAYS: Final[Mapping[str, WorkspaceOverlay]] = MappingProxyType({})
 
 
 def build_generation(
-    loaded: LoadedConfig, opened: Opened, number: int, overlays: Mapping[str, WorkspaceOverlay] = _NO_OVERLAYS
+    loaded: LoadedConfig,
+    opened: Opened,
+    number: int,
+    overlays: Mapping[str, WorkspaceOverlay] = _NO_OVERLAYS,
+    lock: LockState | None = None,
 ) -> Generation:
     """One immutable generation: every workspace with its catalog and compiled policies. `overlays` are what was
-    registered in workspaces at run time."""
+    registered in workspaces at run time. `lock` is the state of its tools, which takes too long to be made here."""
     config = loaded.config
     assert config is not None, "only a valid config is built"
     configured = config.workspaces or {DEFAULT_WORKSPACE: WorkspaceConfig()}
     workspaces = {
-        name: _workspace(name, one, loaded, config, opened, number, overlays.get(name) or WorkspaceOverlay())
+        name: _workspace(
+            name, one, loaded, config, opened, number, overlays.get(name) or WorkspaceOverlay(), lock
+        )
         for name, one in configured.items()
     }
     registered = [one for overlay in overlays.values() for one in overlay.opened.connections.values()]
     report = tool_report(loaded, known_tools(opened)).with_wrong(health_problems(loaded, opened))
     connections = (*opened.connections.values(), *registered)
-    return Generation(number, loaded.sha256, config, workspaces, connections, report)
+    return Generation(number, loaded.sha256, config, workspaces, connections, report, lock)
 
 
 def _workspace(
@@ -55,6 +62,7 @@ def _workspace(
     opened: Opened,
     number: int,
     overlay: WorkspaceOverlay,
+    lock: LockState | None,
 ) -> Workspace:
     seen, off = workspace.integrations, overlay.disconnected
     connections = {
@@ -66,7 +74,10 @@ def _workspace(
     return Workspace(
         id=name,
         name=workspace.name or name,
-        catalog=Catalog([_listed(one, sources) for one in connections.values()], sha256=loaded.sha256),
+        catalog=Catalog(
+            [_listed(one, sources, lock) for one in connections.values()],
+            sha256=loaded.sha256 + (lock.revision if lock is not None else ""),
+        ),
         policies=policy_set(loaded, config, name, workspace),
         connections=connections,
         defaults={**_defaults(loaded, config), **_registered_defaults(overlay)},
@@ -74,19 +85,25 @@ def _workspace(
         generation=number,
         sha256=loaded.sha256,
         declared=config.integrations,
+        lock=lock,
     )
 
 
-def _listed(connection: OpenConnection, sources: Mapping[str, LoadedSource]) -> CatalogConnection:
+def _listed(
+    connection: OpenConnection, sources: Mapping[str, LoadedSource], lock: LockState | None
+) -> CatalogConnection:
     source = sources.get(connection.prefix)
     ready = connection.upstream is not None and source is not None
     status = connection.status
+    title = connection.title
+    if lock is not None and source is not None and title == getattr(source.toolset, "title", None):
+        title = lock.title(connection.prefix, title)
     return CatalogConnection(
         integration=connection.integration,
         owner=connection.owner,
         connection=connection.name,
         kind=connection.kind,
-        title=connection.title,
+        title=title,
         status=status["status"],
         toolset=_shown(connection.upstream, source) if ready and source else None,
         index=source.index if ready and source else None,

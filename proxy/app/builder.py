@@ -18,21 +18,24 @@ from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
+from proxy.app.locking import LockProblem, lock_state
 from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
 from proxy.app.overlay import Overlay
+from proxy.app.paths import cache_dir
 from proxy.app.sandboxes import Sandboxes
 from proxy.app.source_check import problem_at, wrong_source
 from proxy.app.tls import TlsIdentity, read_identity
 from proxy.app.workspace_overlay import OpenedOverlay, closed_everywhere
 from proxy.audit import AuditError
 from proxy.auth import IssuerPool, LocalTokenError
-from proxy.config import Diagnostic, LoadedConfig
+from proxy.config import LoadedConfig
 from proxy.config.secrets import SecretMissing
 from proxy.connections import Connections, Opened
 from proxy.connections.opening import WrongSource
 from proxy.limits import open_storage
 from proxy.live import Live
+from proxy.lock.records import Records
 from proxy.reload import Effects, Rejected
 from proxy.sandbox import HardeningMissing, PoolUnavailable
 from proxy.workspace import Generation
@@ -80,11 +83,10 @@ class Builder:
         self._storage = counters if counters is not None else open_storage()
         self._issuers = issuers
         self._overlay = overlay
+        self._records = Records(cache_dir(options.env))
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
-        if loaded.refused:
-            raise Rejected([_refusal(loaded, path) for path in loaded.refused])
         self._check_exposure(loaded)
         built = await self.around(loaded, number)
         try:
@@ -121,7 +123,11 @@ class Builder:
     async def _assembled(
         self, loaded: LoadedConfig, opened: Opened, number: int, overlay: OpenedOverlay
     ) -> Built:
-        generation = build_generation(loaded, opened, number, overlay.workspaces)
+        try:
+            lock = await asyncio.to_thread(lock_state, loaded, opened, self._records)
+        except LockProblem as problem:
+            raise Rejected([problem.diagnostic]) from None
+        generation = build_generation(loaded, opened, number, overlay.workspaces, lock)
         try:
             access = build_access(loaded, self._options.env, self._storage, self._issuers)
         except SecretMissing as error:
@@ -168,9 +174,3 @@ class Builder:
 def _machine(loaded: LoadedConfig, path: str, code: str, error: Exception) -> Rejected:
     """For what this machine refuses now."""
     return Rejected([problem_at(loaded, path, code, str(error), None)], error=str(error))
-
-
-def _refusal(loaded: LoadedConfig, path: str) -> Diagnostic:
-    return problem_at(
-        loaded, path, "W690", f"`{path}` is not supported yet, and must not be ignored", "remove it for now"
-    )

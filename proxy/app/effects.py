@@ -39,7 +39,7 @@ def _tools(generation: Generation) -> dict[tuple[str, str], tuple[ToolDefinition
 
 
 def _strictness(workspace: Workspace, tool: CatalogTool) -> tuple[int, int]:
-    return workspace.policies.decide(workspace.facts(tool), _NOBODY, None).strictness
+    return workspace.decide(tool, _NOBODY, None).strictness
 
 
 def gone(old: Generation, new: Generation) -> Iterator[dict[str, str]]:

@@ -173,7 +173,7 @@ class AppGateway:
         limits, caller = self._live.current.config.execute, principal.caller()
 
         def asks(tool: CatalogTool) -> bool:
-            return workspace.policies.decide(workspace.facts(tool), caller, None).action == "require_approval"
+            return workspace.decide(tool, caller, None).action == "require_approval"
 
         return {
             "visible": workspace.visible_for(caller),
@@ -227,7 +227,7 @@ class AppGateway:
         if not isinstance(tool, CatalogTool) or not (operator or visible(tool)):
             return not_found(address, workspace.catalog.suggestions(address, visible))
         facts = workspace.facts(tool)
-        decision = workspace.policies.decide(facts, principal.caller(), arguments)
+        decision = workspace.decide(tool, principal.caller(), arguments)
         shown = explain_json(facts, decision)
         if operator:
             return shown

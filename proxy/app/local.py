@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from integrations.http import HttpClient
 from proxy.app.build import build_generation
+from proxy.app.locking import lock_state
 from proxy.app.paths import cache_dir, origins_dir
 from proxy.config import LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
 from proxy.live import Live
+from proxy.lock.records import Records
 
 
 @asynccontextmanager
 async def open_live(loaded: LoadedConfig, env: Mapping[str, str]) -> AsyncIterator[Live]:
-    """A live generation of `loaded`, without sandbox, server or reload. Raises `WrongSource`."""
+    """A live generation of `loaded`, without sandbox, server or reload. Raises `WrongSource`, `LockProblem`."""
     assert loaded.config is not None
     cache = cache_dir(env)
     async with (
@@ -25,7 +28,8 @@ async def open_live(loaded: LoadedConfig, env: Mapping[str, str]) -> AsyncIterat
     ):
         opened = await connections.open(loaded.config, loaded.directories)
         live = Live(lambda _: connections.release(opened.keys))
-        live.swap(build_generation(loaded, opened, 1))
+        lock = await asyncio.to_thread(lock_state, loaded, opened, Records(cache))
+        live.swap(build_generation(loaded, opened, 1, lock=lock))
         try:
             yield live
         finally:

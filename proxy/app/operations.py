@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from integrations.base import JsonObject
+from proxy.app import drift
 from proxy.app.clients import Clients
 from proxy.app.listing import connection_rows, never_probed
 from proxy.app.pending import ApprovalsWatch
@@ -72,6 +73,7 @@ class Operations:
             "config": self._reloader().status(),
             "connections": connection_rows(self._live.current, self._health) if self._live.serving else [],
             "overlay": self._registered(),
+            "lock": drift.status(self._live.current.lock) if self._live.serving else None,
             "rules": self._live.current.report.as_json() if self._live.serving else None,
             "sandbox": {
                 "warm": stats.warm,
@@ -116,6 +118,7 @@ class Operations:
 
     def _measure(self, generation: Generation) -> None:
         """The gauges of what the config names: they are set anew before each rendering."""
+        drift.measure(self._metrics, generation.lock)
         if self._pending is not None:
             self._pending.measure(generation.config)
         for name in (

@@ -45,6 +45,8 @@ class CannotServe(OSError):
 def references(config: Config) -> list[Path]:
     """Files whose content belongs to the config: they are watched, and a change is a reload. Blocks."""
     found = [path for one in config.integrations.values() for path in _files_of(one)]
+    if config.lock is not None and config.lock.mode != "off":
+        found.append(Path(config.lock.file))
     tls = config.server.tls
     return [*found, *(Path(held.file) for held in (tls.files().values() if tls is not None else ()))]
 

@@ -171,6 +171,28 @@ class ReloadEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftEvent:
+    """A tool is not as it was reviewed (`kind` changed, new or gone), or is again (resolved). `enforced`: it is held
+    back."""
+
+    name: ClassVar[str] = "tool_drift"
+    address: str
+    kind: str
+    parts: tuple[str, ...] = ()
+    enforced: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return _filled(
+            {
+                "address": self.address,
+                "kind": self.kind,
+                "parts": list(self.parts),
+                "held": self.enforced and self.kind in ("changed", "new"),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AuthFailureEvent:
     """Somebody was not let in. Nothing of what they presented is kept."""
 

@@ -24,8 +24,10 @@ from proxy.calls.outcome import Settlement
 from proxy.calls.paginate import NAME as PAGINATE
 from proxy.calls.system import PARAMETERS
 from proxy.catalog import Ambiguous, CatalogTool, Missing
+from proxy.catalog.lookup import normalise
 from proxy.connections import OpenConnection
 from proxy.live import Live, NotServing
+from proxy.lock.compare import Drift
 from proxy.telemetry import Logger
 from proxy.workspace import Generation, Workspace
 
@@ -52,6 +54,9 @@ class CallJudge:
             return outcome.failed(outcome.not_found(trace.path, ()))
         found = workspace.catalog.find(trace.path, gate.visible, suggest=False)
         if isinstance(found, Missing):
+            gone = workspace.gone(normalise(trace.path), principal.caller())
+            if gone is not None:
+                return outcome.failed(outcome.gone(gone))
             if approval is not None:
                 return outcome.failed(outcome.definition_changed(approval.address))
             if found.connection is not None:
@@ -63,6 +68,11 @@ class CallJudge:
         trace.reads = found.definition.risk == "read"
         if not gate.visible(found):
             trace.decision = gate.hiding(found)
+            drift = gate.withheld(found)
+            if drift is not None:
+                if drift.kind == "new" or not gate.may_know(found):
+                    return _unknown(trace, args, workspace, gate)
+                return outcome.failed(outcome.withheld(found.address, drift))
             blocked = _explained(trace)
             return outcome.failed(blocked) if blocked is not None else _unknown(trace, args, workspace, gate)
         return self._known(gate, workspace.connections[found.prefix], found, trace, args, approval)
@@ -80,6 +90,9 @@ class CallJudge:
         if not gate.present(tool):
             message = f"The connection `{tool.prefix}` was removed from the configuration."
             return outcome.failed(Failure("connection_removed", message))
+        drift = gate.drifted_since(connection, tool)
+        if drift is not None:
+            return outcome.failed(outcome.withheld(tool.address, drift))
         prepared = _prepared(connection, tool, args)
         if isinstance(prepared, Failure):
             return outcome.failed(prepared)
@@ -205,11 +218,38 @@ class Gate:
             return False
         if self._current is self._leased:
             return True
+        return self._withheld_now(tool) is None and self._may_know_now(tool)
+
+    def may_know(self, tool: CatalogTool) -> bool:
+        """Whether the policies of both snapshots let this caller know of it, whatever the lock says."""
+        leased = self._leased
+        return leased.policies.visible(leased.facts(tool), self._caller) and self._may_know_now(tool)
+
+    def _may_know_now(self, tool: CatalogTool) -> bool:
         try:
             policies, facts = self._now(tool)
         except ConnectionRemoved:
             return True
         return policies.visible(facts, self._caller)
+
+    def withheld(self, tool: CatalogTool) -> Drift | None:
+        """How the tool differs from its reviewed state, where that keeps it from being used in either snapshot."""
+        return self._leased.withheld(tool) or self._withheld_now(tool)
+
+    def _withheld_now(self, tool: CatalogTool) -> Drift | None:
+        return self._current.withheld(tool) if self._current is not None else None
+
+    def drifted_since(self, connection: OpenConnection, tool: CatalogTool) -> Drift | None:
+        """The same for an upstream that offers something else than when the snapshots were made: nothing has been
+        compared yet, and the call would go by what it offers now (T2)."""
+        upstream = connection.upstream
+        if upstream is None or upstream.toolset is tool.toolset:
+            return None
+        locks = {
+            id(one.lock): one.lock for one in (self._leased, self._current) if one is not None and one.lock
+        }
+        drifts = (lock.drift_from(tool.prefix, upstream.toolset, tool.name) for lock in locks.values())
+        return next((one for one in drifts if one is not None), None)
 
     def present(self, tool: CatalogTool) -> bool:
         """Whether the current config still has the tool's connection."""
@@ -218,16 +258,19 @@ class Gate:
     def decide(self, tool: CatalogTool, arguments: Mapping[str, Any] | None) -> Decision:
         """Raises `ConnectionRemoved`."""
         leased = self._leased
-        decision = leased.policies.decide(leased.facts(tool), self._caller, arguments)
+        decision = leased.decide(tool, self._caller, arguments)
         if self._current is leased:
             return decision
         policies, facts = self._now(tool)
+        drift = self._withheld_now(tool)
+        if drift is not None and self._current is not None and self._current.lock is not None:
+            return stricter(decision, self._current.lock.decision(tool.prefix, tool.name, drift))
         return stricter(decision, policies.decide(facts, self._caller, arguments))
 
     def hiding(self, tool: CatalogTool) -> Decision:
         """The decision that hides a tool for which `visible` is false."""
         leased = self._leased
-        decision = leased.policies.decide(leased.facts(tool), self._caller, None)
+        decision = leased.decide(tool, self._caller, None)
         try:
             return self.decide(tool, None)
         except ConnectionRemoved:

@@ -16,6 +16,8 @@ from integrations.base import Failure, JsonObject, Problem
 from integrations.json_text import MAX_DEPTH, write_json
 from policies import Decision
 from proxy.calls.catalog_thread import WorkBudget
+from proxy.lock.compare import Drift
+from proxy.lock.state import reason_of
 from proxy.principal import Principal
 
 
@@ -135,6 +137,18 @@ def definition_changed(address: str) -> Failure:
     """Between approval and dispatch: what was approved is not what would be sent."""
     message = f"`{address}` has changed since it was approved, so the approval is void and nothing was sent."
     return Failure("tool_definition_changed", message)
+
+
+def withheld(address: str, drift: Drift) -> Failure:
+    """The tool is not what somebody has reviewed."""
+    if drift.kind == "gone":
+        return gone(address)
+    message = f"`{address}` is held back: {reason_of(drift)}. Nothing was sent; other tools are not affected."
+    return Failure("tool_definition_changed", message, details={"parts": list(drift.parts)})
+
+
+def gone(address: str) -> Failure:
+    return Failure("tool_gone", f"`{address}` was reviewed, and its upstream does not offer it any more.")
 
 
 def invalid_arguments(

@@ -167,7 +167,7 @@ class SystemTools:
     def _policy(self, call: _SystemCall, tool: CatalogTool) -> JsonObject:
         """The decision as far as it is known without arguments; the whole list of rules stays with operators."""
         facts = call.workspace.facts(tool)
-        decision = call.workspace.policies.decide(facts, call.principal.caller(), None)
+        decision = call.workspace.decide(tool, call.principal.caller(), None)
         shown = explain_json(facts, decision)
         kept = ("action", "rule", "default", "reason", "approver", "conditional")
         return {name: shown[name] for name in kept if shown[name] is not None and shown[name] is not False}

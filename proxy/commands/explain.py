@@ -51,7 +51,7 @@ async def _explain(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -
     if isinstance(tool, str):
         print(tool)
         return EXIT_FOUND
-    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), arguments)
+    decision = workspace.decide(tool, principal.caller(), arguments)
     _print(args, tool, workspace, decision, loaded)
     return EXIT_FOUND if args.expect and decision.action != args.expect else EXIT_OK
 
@@ -74,6 +74,7 @@ def _print(
                 "limits": limits,
                 "auth": auth,
                 "connection": connection.status,
+                "lock": _lock_state(tool, workspace),
             }
         )
         return
@@ -81,8 +82,21 @@ def _print(
     for limit in limits:
         print(f"  limit             {limit['name']}: {limit['limit']} per {limit['per']}")
     print(f"  connection        {tool.prefix}: {connection.status['status']}, auth {auth}")
+    if workspace.lock is not None:
+        print(f"  lock              {_lock_state(tool, workspace)}")
     if args.expect and decision.action != args.expect:
         print(f"expected {args.expect}, got {decision.action}")
+
+
+def _lock_state(tool: CatalogTool, workspace: Workspace) -> str | None:
+    """Whether the tool is as it was reviewed, in a word or a sentence."""
+    lock = workspace.lock
+    if lock is None:
+        return None
+    drift = lock.drift(tool.prefix, tool.name)
+    if drift is None:
+        return f"as reviewed ({lock.path.name}:{lock.file.line_of(tool.prefix, tool.name)})"
+    return f"{drift}{', held back' if lock.enforced else ', used all the same (mode: warn)'}"
 
 
 def find_tool(workspace: Workspace, address: str) -> CatalogTool | str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 
 from proxy.app.local import open_live
+from proxy.app.locking import LockProblem
 from proxy.commands.common import EXIT_CONFIG, CannotRun, cannot_run, config_paths, load_valid
+from proxy.commands.terminal import in_color
 from proxy.config import LoadedConfig
+from proxy.config.report import Summary, render
 from proxy.connections.opening import WrongSource
 from proxy.live import Live
 
@@ -28,6 +32,10 @@ def run_locally(args: argparse.Namespace, work: LocalWork, *, secrets: bool) -> 
         return asyncio.run(_opened(args, work, loaded))
     except CannotRun as error:
         return cannot_run(error)
+    except LockProblem as problem:
+        summary = Summary(1, 0, 0, 0, 0)
+        print(render("text", [problem.diagnostic], summary, color=in_color(sys.stderr)), file=sys.stderr)
+        return EXIT_CONFIG
     except WrongSource as error:
         return cannot_run(CannotRun(f"integrations.{error.integration}: {error}"))
 

@@ -150,7 +150,7 @@ def _why_nothing(workspace: Workspace, otherwise: str) -> str:
 
 def _row(tool: CatalogTool, principal: Principal, workspace: Workspace) -> dict[str, Any]:
     definition = tool.definition
-    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), None)
+    decision = workspace.decide(tool, principal.caller(), None)
     file, _, line = decision.rule_source.rpartition(":")
     return {
         "address": tool.address,
@@ -188,7 +188,7 @@ def _describe(args: argparse.Namespace, principal: Principal, workspace: Workspa
     if isinstance(tool, str):
         print(tool)
         return EXIT_FOUND
-    decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), None)
+    decision = workspace.decide(tool, principal.caller(), None)
     policy = {"action": decision.action, "rule": decision.rule_id, "source": decision.rule_source}
     described = workspace.catalog.describe(tool, policy, 16 * 1024)
     if args.json:

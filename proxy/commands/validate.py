@@ -181,15 +181,32 @@ def _with_sources(loaded: LoadedConfig) -> tuple[Sequence[Diagnostic], Mapping[s
 
     if loaded.config is None:
         return (), {}
+    wrong = _of_the_lock(loaded)
     if not any(map(is_readable, loaded.config.integrations.values())):
         report = tool_report(loaded, nothing_known(loaded.config))
-        return report.diagnostics, report.unchecked
+        return (*wrong, *report.diagnostics), report.unchecked
     import asyncio
 
     from proxy.app.source_check import check_sources
 
     found = asyncio.run(check_sources(loaded, os.environ))
-    return found.diagnostics, found.unchecked
+    return (*wrong, *found.diagnostics), found.unchecked
+
+
+def _of_the_lock(loaded: LoadedConfig) -> Sequence[Diagnostic]:
+    """What is wrong about the lock file, where the config wants one."""
+    if loaded.config is None or loaded.config.lock is None:
+        return ()
+    # A file called `*.example` is a template: its lock belongs to whoever copies it.
+    if loaded.location("lock").file.endswith(".example") and not Path(loaded.config.lock.file).exists():
+        return ()
+    from proxy.app.locking import LockProblem, lock_file
+
+    try:
+        lock_file(loaded)
+    except LockProblem as problem:
+        return (problem.diagnostic,)
+    return ()
 
 
 def _list(

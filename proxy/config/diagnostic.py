@@ -90,6 +90,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E501": "unsafe exposure",
         "E502": "credentials over plain http",
         "E701": "an upstream or an authorization server does not answer",
+        "E702": "the lock file is missing",
         "E703": "a definition differs from the lock",
         "W601": "rule can never apply",
         "W603": "looks like a template",
@@ -104,6 +105,5 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W612": "rate limit counts nobody",
         "W613": "certificate that clients refuse today",
         "W620": "config in a directory below is not read",
-        "W690": "not supported yet",
     }
 )

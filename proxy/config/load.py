@@ -24,7 +24,7 @@ from proxy.config.footprint import config_files
 from proxy.config.locations import Finding, SourceLocation, diagnose, flaw_diagnostic, location_of
 from proxy.config.merge import Merged, merge
 from proxy.config.model import LOCK_NAME, Config
-from proxy.config.nodes import Path, SourceNode, show_path
+from proxy.config.nodes import Path, SourceNode
 from proxy.config.packs import PackUse
 from proxy.config.parse import Parsed, parse
 from proxy.config.policy import RuleConfig
@@ -34,7 +34,6 @@ from proxy.config.semantics import CHECKS, ConfigView, advise
 from proxy.config.semantics.view import connected_names, declared_names
 from proxy.config.source import STDIN, Flaw, SourceFile, read_text
 from proxy.config.unread import unread_directories
-from proxy.config.unsupported import refusals
 from proxy.config.words import kind_of
 
 __all__ = ["LoadedConfig", "SourceFile", "SourceLocation", "load_config"]
@@ -51,8 +50,7 @@ class LoadedConfig:
     """What the files say. `config` is None if and only if `diagnostics` hold an error.
 
     `sha256` is of the canonical effective config (empty without one), `raw_digest` of names and bytes.
-    `refused` are config paths that ask for what this version must not ignore: a server does not start with
-    them. Relative paths inside `config` are absolute already.
+    Relative paths inside `config` are absolute already.
     """
 
     config: Config | None
@@ -60,7 +58,6 @@ class LoadedConfig:
     files: tuple[SourceFile, ...]
     sha256: str
     raw_digest: str
-    refused: tuple[str, ...] = ()
     view: ConfigView | None = field(default=None, repr=False, compare=False)
     given: tuple[FilePath | str, ...] = field(default=(), repr=False, compare=False)
 
@@ -193,8 +190,7 @@ def _judge(
     if has_errors or view is None:
         return LoadedConfig(None, diagnostics, files, "", raw_digest, view=view)
     config = _validate(with_absolute_paths(merged.data, merged.root), env)
-    refused = tuple(show_path(path) for path in refusals(merged.data))
-    return LoadedConfig(config, diagnostics, files, digest(view.config), raw_digest, refused, view)
+    return LoadedConfig(config, diagnostics, files, digest(view.config), raw_digest, view)
 
 
 def _fall_back(merged: Merged, env: Mapping[str, str] | None) -> list[Finding]:

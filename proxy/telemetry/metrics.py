@@ -161,6 +161,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Decisions of people and models (accept, decline, cancel) by outcome (taken, or why it was refused).",
     ),
     Metric(
+        "executor_tool_drift",
+        "gauge",
+        ("integration", "tool", "kind"),
+        "1 for each tool that is not as executor.lock has it: changed, new or gone.",
+    ),
+    Metric(
         "executor_tool_calls_total",
         "counter",
         ("integration", "outcome"),

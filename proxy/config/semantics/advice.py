@@ -17,7 +17,6 @@ from proxy.config.semantics.callers import absent
 from proxy.config.semantics.overrides import idle_overrides
 from proxy.config.semantics.safety import authenticates
 from proxy.config.semantics.view import ConfigView
-from proxy.config.unsupported import unsupported
 
 
 def advise(view: ConfigView) -> Iterator[Finding]:
@@ -32,7 +31,6 @@ def advise(view: ConfigView) -> Iterator[Finding]:
     yield from _templates(view.root, ())
     yield from _anonymous(view)
     yield from _expired(view)
-    yield from unsupported(view)
 
 
 def _rules(view: ConfigView) -> Iterator[Finding]:

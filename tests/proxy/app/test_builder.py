@@ -28,7 +28,7 @@ async def test_a_build_touches_nothing_that_serves(tmp_path: Path, env: Mapping[
     ("text", "code"),
     [
         (config_text(inline({"swagger": "1.2"})), "E206"),
-        (config_text(more="lock: {mode: enforce}\n"), "W690"),
+        (config_text(more="lock: {mode: enforce}\n"), "E702"),
     ],
 )
 async def test_what_cannot_be_served_is_rejected_with_its_code(

@@ -116,6 +116,7 @@ def test_json(run: Run, config: Path) -> None:
         "limits": [{"name": "api", "limit": "5000/hour", "per": "connection"}],
         "auth": "bearer",
         "connection": {"status": "connected"},
+        "lock": None,
     }
     assert [(row["rule"], row["outcome"]) for row in considered] == [
         ("sandbox-is-free", "skipped"),

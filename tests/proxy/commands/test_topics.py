@@ -16,7 +16,7 @@ from tests.proxy.commands.running import Run
         ("tools list", "usage: executor tools list"),
         ("E402", "E402: environment variable not set"),
         ("w609", "A warning"),
-        ("codes", "W690"),
+        ("codes", "E702"),
         ("exit-codes", "the config is invalid"),
         ("environment", "EXECUTOR_STATE_DIR"),
         ("server", "listen"),

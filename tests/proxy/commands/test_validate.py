@@ -53,6 +53,18 @@ def test_warnings_fail_only_when_strict(tmp_path: Path, capsys: pytest.CaptureFi
     assert "W604" in capsys.readouterr().out
 
 
+def test_a_lock_that_is_missing_or_broken_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, API + "lock: {mode: enforce}\n")
+    assert run(file, "--format", "concise") == 1
+    assert "executor.yaml:8:1 E702" in capsys.readouterr().out
+    (tmp_path / "executor.lock").write_text('{\n"version": 2}\n')
+    assert run(file, "--format", "concise") == 1
+    assert "executor.lock:1:1 E206" in capsys.readouterr().out
+    assert run(written(tmp_path, API + "lock: {mode: 'off'}\n")) == 0
+
+
 def test_what_cannot_run_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(str(tmp_path / "none.yaml")) == 2
     assert run(written(tmp_path, API), "--env-file", str(tmp_path / "none")) == 2
@@ -124,7 +136,7 @@ def test_the_default_is_the_file_of_the_working_directory(tmp_path: Path) -> Non
 def test_the_example_validates_without_heavy_imports() -> None:
     found = command("--no-env", "executor.yaml.example")
     assert found.returncode == 0, found.stderr
-    assert b"0 errors" in found.stdout
+    assert b"ok: 1 file, 5 integrations" in found.stdout
 
 
 def test_rules_that_match_no_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # recipe 13
