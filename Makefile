@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
 # deploy-test and release make environments of their own beside .venv.
-.PHONY: deploy-test release help install run test check lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible docs schema lock clean
+.PHONY: deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,7 @@ run: $(RUNTIME) ## Serve examples/quickstart with its demo API; prints lines to 
 test: install ## Run the tests
 	@$(BIN)/pytest -q -n auto
 
-check: lint types imports rules specs-if-possible monitoring-if-possible coverage ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
+check: lint types imports rules specs-if-possible monitoring-if-possible coverage api-truth ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
 
 lint: install
 	@$(BIN)/ruff check .
@@ -83,6 +83,9 @@ specs-if-possible: install
 conformance: specs ## The official suite: all server scenarios, all OAuth client scenarios (npm; 15 minutes)
 	@$(BIN)/pytest -q tests/conformance/test_server.py
 	@$(BIN)/python -m tests.conformance.run
+
+api-truth: install ## Call what `/api/openapi.json` of a running server promises, with odd values (schemathesis)
+	@$(BIN)/python -m tests.api_truth.run $(EXAMPLES)
 
 sweep: specs ## Load, bind, describe and call every operation of every real document (minutes)
 	@$(BIN)/python -m tools.sweep_specs .specs
