@@ -66,10 +66,10 @@ class _Encodings:
         escaped = plain | {encoding for text in plain for encoding in _as_json_text(text)}
         texts = escaped | folded | {one.upper() for one in folded}
         self.texts = tuple(sorted(texts, key=len, reverse=True))
-        self.found = tuple({write_json(text)[1:-1] for text in escaped})
-        self.folded = tuple(one.encode() for one in folded)
+        self.found = _shortest(write_json(text)[1:-1] for text in escaped)
+        self.folded = _shortest(one.encode() for one in folded)
         self.decoded = secret.replace("\\", "").encode()
-        self.unbroken = tuple(one.encode() for one in self._base64)
+        self.unbroken = _shortest(one.encode() for one in self._base64)
 
     def taken_from(self, text: str) -> str:
         """Without the spellings that no table can hold."""
@@ -189,6 +189,15 @@ class _Rewriting:
         text = content.decode("utf-8", "surrogateescape")
         kept = self.text(text).encode("utf-8", "surrogateescape")
         return {**rest, **_data(kept)} if kept != content else {**rest, "data": value["data"]}
+
+
+def _shortest(texts: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Where a longer one stands, the shorter one inside of it does too, so there is no need to look for both."""
+    kept: list[bytes] = []
+    for text in sorted(set(texts), key=len):
+        if not any(one in text for one in kept):
+            kept.append(text)
+    return tuple(kept)
 
 
 def _data(content: bytes) -> JsonObject:
