@@ -118,4 +118,4 @@ def reason_of(drift: Drift) -> str:
 
 
 def _worse(one: Risk, other: Risk) -> Risk:
-    return max(one, other, key=RISKS.index)
+    return one if RISKS.index(one) >= RISKS.index(other) else other

@@ -164,7 +164,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "executor_tool_drift",
         "gauge",
         ("integration", "tool", "kind"),
-        "1 for each tool that is not as executor.lock has it: changed, new or gone.",
+        "1 for each tool that is not as executor.lock has it, by the kind of difference.",
     ),
     Metric(
         "executor_tool_calls_total",

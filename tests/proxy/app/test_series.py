@@ -16,6 +16,7 @@ NOT_KNOWN_BEFOREHAND = {
     "executor_config_info",
     "executor_connection_status",
     "executor_connection_healthy",
+    "executor_tool_drift",
     "executor_token_expiry_timestamp_seconds",
     "executor_api_key_expiry_timestamp_seconds",
 }
