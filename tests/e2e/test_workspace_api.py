@@ -306,6 +306,7 @@ async def test_refusals(tmp_path: Path) -> None:
             ("search", remote(url), (400, "invalid_config"), "/name"),
             ("x", {"type": "stdio"}, (400, "invalid_config"), "/config/type"),
             ("x", {"type": "local", "command": []}, (400, "invalid_config"), "/config/command"),
+            # T29: nobody runs a program over the API that `allow_local_commands` does not have, word by word.
             ("x", {"type": "local", "command": ["sh", "-c", "id"]}, (403, "local_commands_refused"), None),
             ("x", {"type": "local", "command": FILESYSTEM[:1]}, (403, "local_commands_refused"), None),
             (
