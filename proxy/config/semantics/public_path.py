@@ -25,6 +25,7 @@ OWN_PATHS: Final = (
     "api/health",
     "api/mcp-sessions",
     "api/openapi.json",
+    "api/overlay",
     "api/policies",
     "api/sign-ins",
     "api/tools",
