@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -123,9 +124,14 @@ async def test_it_serves_and_reloads_and_drains(
 
 
 def test_stdio_and_validate(builder: Builder, config: Mounted, options: tuple[str, ...]) -> None:
-    said = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+    client = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    said = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}) + "\n"
     done = builder.once("mcp", "--config", "/etc/executor", options=options, said=said)
-    assert '"result":{}' in done.stdout.replace(" ", ""), done.stderr
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"], done.stderr
     assert builder.once("validate", "--config", "/etc/executor", options=options).returncode == 0
     config.write("version: 1\nserverr: {}\n")
     bad = builder.once("validate", "--config", "/etc/executor", options=options)
