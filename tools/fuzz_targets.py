@@ -137,7 +137,7 @@ def _request(data: bytes) -> None:
     rules = HostRules.build("127.0.0.1", None, (), ("https://a.example",), ("10.0.0.0/8",))
     rules.check(request)
     rules.client_ip(request)
-    SignInCookie(Seals(_KEYS), lambda: False, lambda: 0.0).read(request)
+    SignInCookie(Seals(_KEYS), lambda request: False, lambda: 0.0).read(request)
 
 
 def _sealed(data: bytes) -> None:
