@@ -139,8 +139,8 @@ class HeldReads(MemoryState):
         self.hold: asyncio.Event | None = None
         self.is_held = asyncio.Event()
 
-    async def read_entry(self, kind: str, workspace: str, key: str) -> Entry | None:
-        entry = await super().read_entry(kind, workspace, key)
+    async def read_entry(self, kind: str, workspace_id: str, key: str) -> Entry | None:
+        entry = await super().read_entry(kind, workspace_id, key)
         if self.hold is not None:
             hold, self.hold = self.hold, None
             self.is_held.set()
