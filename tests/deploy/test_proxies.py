@@ -167,6 +167,7 @@ async def test_a_call_outwaits_the_proxys_patience(name: str, stand: Stand, tmp_
             async with asyncio.timeout(120), waiting as stream:
                 assert stream.headers["content-type"] == "text/event-stream"
                 lines = stream.aiter_lines()
+                result: dict[str, Any] = {}
                 seen = 0
                 async for line in lines:
                     seen += line == ": ping"

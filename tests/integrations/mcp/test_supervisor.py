@@ -211,8 +211,8 @@ async def test_a_server_that_starts_slowly_is_reported_left_running_and_used_whe
 ) -> None:
     gate, starts = fifo(tmp_path / "gate"), tmp_path / "starts"
     slow = raw_server("slow", {"GATE": str(gate), "STARTS": str(starts)})
-    async with running(replace(slow, start_timeout_seconds=0.2)) as one:
-        late = "the server has not answered within 0.2 s (`start_timeout`), and is left running"
+    async with running(replace(slow, start_timeout_seconds=2.0)) as one:
+        late = "the server has not answered within 2 s (`start_timeout`), and is left running"
         assert one.status == {"status": "failed", "error": f"{late}: waiting for the download"}
         assert not one.upstream.listed
         await asyncio.to_thread(gate.write_text, "go")
