@@ -166,6 +166,7 @@ async def test_T2_a_call_between_the_change_and_the_next_index_is_held(files: Fi
             "for (let i = 0; i < 400; i++) {"
             "  const next = await tools.files.org.main.write_file({});"
             "  if (!next.ok) return [first.ok, next.error.code];"
+            "  await new Promise((go) => setTimeout(go, 20));"
             "} return [first.ok, 'never'];"
         )
         files.offers(READ, EVIL)
