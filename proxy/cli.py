@@ -43,6 +43,9 @@ COMMANDS = (
     CommandEntry("init", "init", "write a first executor.yaml, or add an integration to it"),
     CommandEntry("import", "import_config", "make an executor.yaml of another program's config"),
     CommandEntry("explain", "explain", "say what would happen to a call of one tool, and which rule decides"),
+    CommandEntry(
+        "diff", "diff", "compare two configs: what becomes allowed, what does not, what else changes"
+    ),
     CommandEntry("tools", "tools", "list, search and describe the tools that the config gives agents"),
     CommandEntry("call", "call", "call one tool under the same policies as agents"),
     CommandEntry("approvals", "approvals", "list, show, approve and deny the calls that wait for a person"),
