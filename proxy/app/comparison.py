@@ -173,9 +173,14 @@ def _caller(principal: str) -> Caller:
 
 def _judged(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
     decision = workspace.policies.decide(facts, caller, None)
-    may_be = {one.action for one in decision.considered if one.note.startswith("depends on")}
-    possible = tuple(sorted({decision.action, *may_be}, key=lambda action: _ORDER[action]))
-    return Outlook(possible, decision.approver == "human", decision.rule_id, decision.rule_source)
+    possible: set[Action] = {one.action for one in decision.considered if one.note.startswith("depends on")}
+    possible.add(decision.action)
+    return Outlook(
+        tuple(sorted(possible, key=_ORDER.__getitem__)),
+        decision.approver == "human",
+        decision.rule_id,
+        decision.rule_source,
+    )
 
 
 _Table = dict[tuple[str, str, str], Outlook]
