@@ -31,8 +31,8 @@ _ANYBODY: Final = "anybody"
 _ORDER: Final[Mapping[Action, int]] = {"approve": 0, "require_approval": 1, "block": 2}
 _LONGEST_VALUE: Final = 120
 _RULE: Final = re.compile(r"(?:workspaces\.[^.]+\.)?policies\[[^\]]+\](?=\.)")
-# What of a rule says whether it applies to a call.
-_CONDITIONS: Final = frozenset({"when", "principals", "risk", "pattern"})
+# What of a rule says whether it applies to a call, and who may approve it.
+_CONDITIONS: Final = frozenset({"when", "principals", "risk", "pattern", "approver"})
 
 
 @dataclass(frozen=True, slots=True)

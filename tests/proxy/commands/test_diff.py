@@ -71,7 +71,7 @@ def old(tmp_path: Path) -> Path:
             "[a]}}, action: approve}",
             "[a]}}, action: approve, approver: human}",
             "setting",
-            ("policies[small].approver", "model", "human", "neutral"),
+            ("policies[small].approver", "model", "human", "wider"),
         ),
         (
             "in: [a]",
