@@ -379,7 +379,11 @@ async def open_application(
             metrics=application.metrics,
             watcher=watcher,
             references=references,
-            on_outcome=all_of(application.auditing.reloaded, application.last_good.applied),
+            on_outcome=all_of(
+                application.auditing.reloaded,
+                application.last_good.applied,
+                lambda _outcome: application.replicas.announce(),
+            ),
             advise=LoadedConfig.advised,
             standing=lambda: application.live.current.report.diagnostics,
             tasks=tasks,

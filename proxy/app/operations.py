@@ -85,6 +85,7 @@ class Operations:
             "leases": self._live.leases(),
             "approvals": self._approvals(),
             "replicas": self._replicas.replicas() if self._replicas is not None else [],
+            "replicas_trouble": self._replicas.trouble if self._replicas is not None else None,
             **(self._clients.status() if self._clients is not None else {}),
         }
 

@@ -1,7 +1,9 @@
 """Which replicas share the state store, and what each of them serves: for `GET /-/status` and `executor status`.
 
 Every replica writes a small record now and then, which ends by itself: one that died is gone from the list soon after.
-Without a shared store a process sees itself only.
+What it serves is told at once after a reload. Without a shared store a process sees itself only.
+
+What the list does not know it says (`trouble`): whoever waits for all replicas must not take a part for the whole.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from typing import Final
 
@@ -25,6 +28,7 @@ KIND: Final = "replica"
 _WORKSPACE: Final = "-"
 EVERY_SECONDS: Final = 5.0
 _LIVES_SECONDS: Final = 4 * EVERY_SECONDS
+MOST: Final = 500
 
 
 class ReplicaWatch:
@@ -38,7 +42,8 @@ class ReplicaWatch:
         self._started = clock()
         self._entry: Entry | None = None
         self._others: list[JsonObject] = []
-        self.trouble: str | None = None
+        self._news = asyncio.Event()
+        self.trouble: str | None = "the state store was not asked yet"
 
     def replicas(self) -> list[JsonObject]:
         """This one as it is now, and the others as they were seen last, by id."""
@@ -55,19 +60,24 @@ class ReplicaWatch:
             "generation": config["generation"],
             "sha256": config["sha256"],
             "in_sync": config["in_sync"],
+            "rejected": config["rejected"],
             "started_at": self._started,
             "seen_at": self._clock(),
         }
+
+    def announce(self) -> None:
+        """This replica serves something else by now, or was told to and refused: tell the others soon."""
+        self._news.set()
 
     async def look(self) -> None:
         """Tell of this one, and read what the others tell."""
         try:
             await self._write()
-            found = await self._entries.list_entries(KIND, _WORKSPACE)
+            found = await self._entries.list_entries(KIND, _WORKSPACE, MOST)
         except StateError as error:
             self.trouble = str(error)
             return
-        self.trouble = None
+        self.trouble = f"there may be more: {MOST} are listed at most" if len(found) >= MOST else None
         said = [json.loads(one.value) for one in found if one.key != self._id]
         self._others = [one for one in said if isinstance(one, dict) and "id" in one]
 
@@ -86,8 +96,11 @@ class ReplicaWatch:
         """Until it is cancelled; then the record goes."""
         try:
             while True:
+                self._news.clear()
                 await self.look()
-                await asyncio.sleep(EVERY_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(EVERY_SECONDS):
+                        await self._news.wait()
         finally:
             await self._forget()
 

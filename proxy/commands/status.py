@@ -64,6 +64,8 @@ def rows(url: str, status: JsonObject, now: float) -> Iterator[tuple[str, str]]:
     yield from _connections(status["connections"])
     yield "approvals", _approvals(status.get("approvals"))
     yield from _replicas(status.get("replicas") or [], now)
+    if status.get("replicas_trouble"):
+        yield "", f"other replicas are not known: {status['replicas_trouble']}"
 
 
 def _reload(config: JsonObject, now: float) -> Iterator[tuple[str, str]]:
@@ -110,15 +112,34 @@ def _approvals(approvals: JsonObject | None) -> str:
 def _replicas(replicas: list[JsonObject], now: float) -> Iterator[tuple[str, str]]:
     if not replicas:
         return
-    digests = {one["sha256"] for one in replicas}
-    same = "the same config" if len(digests) == 1 else "DIFFERENT configs"
-    yield "replicas", f"{len(replicas)} seen, {same}" if len(replicas) > 1 else "1 seen (this one)"
-    if len(replicas) > 1:
-        for one in replicas[:_SHOWN]:
-            mark = " (this one)" if one["self"] else ""
-            sync = "" if one["in_sync"] else ", its newest config was rejected"
-            said = f"generation {one['generation']}, sha256 {str(one['sha256'])[:8]}{sync}"
-            yield "", f"{one['id']}{mark}: {said}, seen {_ago(one['seen_at'], now)}"
+    if len(replicas) == 1:
+        yield "replicas", "1 seen (this one)"
+        return
+    yield "replicas", f"{len(replicas)} seen, {_alike(replicas)}"
+    for one in replicas[:_SHOWN]:
+        yield "", _replica(one, now)
+    if len(replicas) > _SHOWN:
+        yield "", f"and {len(replicas) - _SHOWN} more (executor status --json)"
+
+
+def _alike(replicas: list[JsonObject]) -> str:
+    digests = Counter(str(one["sha256"])[:8] for one in replicas)
+    versions = {str(one["version"]) for one in replicas}
+    configs = (
+        "the same config"
+        if len(digests) == 1
+        else f"DIFFERENT configs: {', '.join(f'{count} serve {sha}' for sha, count in digests.most_common(4))}"
+    )
+    return configs if len(versions) == 1 else f"{configs}, DIFFERENT versions: {', '.join(sorted(versions))}"
+
+
+def _replica(one: JsonObject, now: float) -> str:
+    mark = " (this one)" if one["self"] else ""
+    said = f"generation {one['generation']}, sha256 {str(one['sha256'])[:8]}, version {one['version']}"
+    times = f"up for {_span(max(0.0, now - one['started_at']))}, seen {_ago(one['seen_at'], now)}"
+    why = f": {one['rejected']}" if one.get("rejected") else ""
+    sync = "" if one["in_sync"] else f"; its newest config was rejected{why}"
+    return f"{one['id']}{mark}: {said}, {times}{sync}"
 
 
 def _ago(at: float, now: float) -> str:

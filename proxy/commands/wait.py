@@ -17,6 +17,7 @@ from proxy.config import load_config
 
 _EVERY_SECONDS: Final = 0.5
 _SHORTEST_DIGEST: Final = 8
+_SHOWN: Final = 8
 EXIT_CODES = "Exit codes: 0 it serves, 1 not within --timeout, 2 could not run."
 
 
@@ -52,9 +53,10 @@ def _wait(
         status, why = _asked(remote)
         if status is not None:
             late = [one for one in _serving(args, status) if not wanted(one)]
-            if not late:
+            unknown = status.get("replicas_trouble") if args.all else None
+            if not late and not unknown:
                 return _done(args, status)
-            why = _late(late, status)
+            why = _late(late) if late else inert(f"other replicas are not known: {unknown}")
         if clock() >= until:
             print(f"executor: not within {args.timeout}: {why}", file=sys.stderr)
             return EXIT_FOUND
@@ -108,21 +110,16 @@ def _serving(args: argparse.Namespace, status: JsonObject) -> list[JsonObject]:
     return list(status.get("replicas") or [status["config"]]) if args.all else [status["config"]]
 
 
-def _late(late: list[JsonObject], status: JsonObject) -> str:
-    said = ", ".join(
-        f"{one.get('id', 'the server')} serves generation {one['generation']}, sha256 {str(one['sha256'])[:8]}"
-        for one in late[:8]
-    )
-    last = status["config"]["last_reload"]
-    if last is None or last["result"] != "rejected":
-        return inert(said)
-    wrong = [one for one in last["diagnostics"] if one["severity"] == "error"]
-    first = (
-        f"{wrong[0]['file']}:{wrong[0]['line']} {wrong[0]['code']} {wrong[0]['message']}"
-        if wrong
-        else last["error"]
-    )
-    return inert(f"{said}; its newest config was rejected: {first}")
+def _late(late: list[JsonObject]) -> str:
+    said = ", ".join(_one_late(one) for one in late[:_SHOWN])
+    more = f", and {len(late) - _SHOWN} more" if len(late) > _SHOWN else ""
+    return inert(f"{said}{more}")
+
+
+def _one_late(one: JsonObject) -> str:
+    """`one` is a replica of the status, or the config of the server that was asked."""
+    said = f"{one.get('id', 'the server')} serves generation {one['generation']}, sha256 {str(one['sha256'])[:8]}"
+    return f"{said}; its newest config was rejected: {one['rejected']}" if one.get("rejected") else said
 
 
 def _done(args: argparse.Namespace, status: JsonObject) -> int:

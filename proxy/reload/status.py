@@ -16,6 +16,8 @@ from proxy.telemetry import Logger, MetricsRegistry
 
 _OTHERS_LOGGED: Final = 9
 _WARNINGS_LOGGED: Final = 20
+# The line about a rejection travels: replicas tell each other.
+_MOST_CHARACTERS: Final = 300
 
 
 class ReloadStatus:
@@ -113,10 +115,19 @@ class ReloadStatus:
             "sha256": self.sha256,
             "applied_at": self._applied_at,
             "in_sync": self.in_sync,
+            "rejected": self._rejected(),
             "restart_required": list(running.restart_required) if running else [],
             "summary": asdict(running.summary) if running else None,
             "last_reload": self._last_reload(),
         }
+
+    def _rejected(self) -> str | None:
+        """Why the newest config does not serve, in one bounded line; None when it does."""
+        last = self.last
+        if last is None or last.result != "rejected":
+            return None
+        wrong = next((found for found in last.diagnostics if found.severity == "error"), None)
+        return (one_line(wrong) if wrong is not None else str(last.error))[:_MOST_CHARACTERS]
 
     def _last_reload(self) -> dict[str, Any] | None:
         last = self.last

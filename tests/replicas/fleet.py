@@ -93,9 +93,13 @@ class Fleet:
                 replica.ready()
                 self.front.targets[index] = replica.url
 
+    def config_file(self, index: int) -> Path:
+        """Each replica has a file of its own, as a pod has; they begin alike."""
+        return self._folder / f"replica-{index}.yaml"
+
     def _spawned(self, index: int) -> Proxy:
         return spawn(
-            *("serve", "--config", str(self._folder / "executor.yaml"), "--listen", "127.0.0.1:0"),
+            *("serve", "--config", str(self.config_file(index)), "--listen", "127.0.0.1:0"),
             state=self._folder / f"state-{index}",
             env={"REDIS_URL": self.redis.url, "STATE_KEY": "the same key on every replica"},
         )
@@ -118,8 +122,9 @@ def fleet(folder: Path, *, size: int = SIZE, persistent: bool = False, **section
         api = stack.enter_context(ledger())
         balancer = stack.enter_context(front())
         folder.mkdir(exist_ok=True)
-        configs.write(folder / "executor.yaml", config(api, **sections))
         found = Fleet(redis, api, balancer, [], size, folder)
+        for index in range(size):
+            configs.write(found.config_file(index), config(api, **sections))
         stack.callback(found.stop)
         found.start_missing()
         yield found

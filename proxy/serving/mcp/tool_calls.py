@@ -97,7 +97,7 @@ class ToolCalls:
                 result = await self._gateway.execute(request, client.principal, observer)
             except RateLimited as error:
                 # The request itself was within its limit, so this is told where the model reads it.
-                return text_error(f"rate_limited: {error.sentence('the limit')}")
+                return text_error(f"rate_limited: {error.sentence('the limit')}") | {"_meta": self._meta()}
             if path.mode == "native":
                 # The note of a pause says that executions cannot ask the client; that is done here.
                 result = replace(result, note=None) if result.waiting else result

@@ -80,6 +80,9 @@ def test_what_is_wrong_comes_with_its_reason() -> None:
             "generation": at,
             "in_sync": at == 1,
             "self": at == 1,
+            "version": f"1.{at}",
+            "started_at": NOW - 3600 * at,
+            "rejected": "e.yaml:4:2 E201 unknown key" if at == 2 else None,
             "seen_at": NOW - 2,
         }
         for at in (1, 2)
@@ -101,15 +104,21 @@ def test_what_is_wrong_comes_with_its_reason() -> None:
         "a.org.main: failed refused",
         "b.org.main: unhealthy 401",
         "approvals: 2 pending, the oldest for 1h 1m",
-        "replicas: 2 seen, DIFFERENT configs",
-        "r1 (this one): generation 1, sha256 11111111, seen 2s ago",
-        "r2: generation 2, sha256 22222222, its newest config was rejected",
+        "replicas: 2 seen, DIFFERENT configs: 1 serve 11111111, 1 serve 22222222, DIFFERENT versions: 1.1, 1.2",
+        "r1 (this one): generation 1, sha256 11111111, version 1.1, up for 1h, seen 2s ago",
+        "r2: generation 2, sha256 22222222, version 1.2, up for 2h, seen 2s ago",
+        "; its newest config was rejected: e.yaml:4:2 E201 unknown key",
     ):
         assert part in said
-    assert said.count("E201") == 1
+    assert said.count("E201") == 2, "this server's, and that of the other replica"
     assert not is_fine({**STATUS, "config": config})
     assert not is_fine({**STATUS, "connections": connections})
     assert is_fine(STATUS)
+    alone = screen(replicas=replicas[:1], replicas_trouble="Redis does not answer.")
+    assert alone[-2:] == [
+        "replicas: 1 seen (this one)",
+        "other replicas are not known: Redis does not answer.",
+    ]
     assert "not known: the state store" in screen(approvals={"pending": None, "oldest_seconds": None})[-1]
 
 

@@ -115,6 +115,7 @@ def test_nothing_runs_before_the_first_config() -> None:
         "sha256": "",
         "applied_at": 0.0,
         "in_sync": False,
+        "rejected": None,
         "restart_required": [],
         "summary": None,
         "last_reload": None,
