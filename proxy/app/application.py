@@ -267,7 +267,7 @@ class Application:
 
     def approval_url(self, execution_id: str, session_id: str | None) -> str | None:
         """The page where a person decides; None when nothing serves pages."""
-        if self.address is None or not self.config.console.enabled:
+        if self.address is None:
             return None
         session = f"?mcp_session_id={quote(session_id, safe='')}" if session_id else ""
         return f"{self.address}/resume/{execution_id}{session}"
@@ -275,7 +275,7 @@ class Application:
     def sign_in_url(self, prefix: str, account: str | None) -> str | None:
         """The page where this account signs in to a connection; None when nothing serves pages."""
         base = self.page_base()
-        if base is None or not self.config.console.enabled:
+        if base is None:
             return None
         who = f"?account={quote(account, safe='')}" if account else ""
         return f"{base.rstrip('/')}/sign-in/{prefix}{who}"

@@ -90,7 +90,10 @@ def page_options(
     def source_link(source: str) -> str | None:
         return link_to_source(application.config.console.source_url, source, application.directories)
 
-    return PageOptions(hosts, seals, public_url, files, endpoint, source_link)
+    def console() -> bool:
+        return application.config.console.enabled
+
+    return PageOptions(hosts, seals, public_url, files, endpoint, source_link, console)
 
 
 def link_to_source(template: str | None, source: str, directories: Sequence[Path]) -> str | None:

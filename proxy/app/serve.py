@@ -246,8 +246,7 @@ class LiveRules:
 def _options(application: Application) -> AppOptions:
     metrics = application.config.telemetry.metrics.enabled
     rules, seals = LiveRules(application), _seals(application)
-    # A switched-off console has no pages: /approvals and /resume/<id> are 404 like everything that is not there.
-    pages = page_options(application, rules, seals) if application.config.console.enabled else None
+    pages = page_options(application, rules, seals)
     loopback = application.listen.is_loopback
 
     def admin_open() -> bool:
@@ -286,7 +285,7 @@ async def run_stdio(application: Application, principal: Principal, wish: Elicit
     tasks = application.tasks
     async with _signals(stopping, application.request_reload), _pages(application) as pages:
         redis = application.config.state.backend == "redis"
-        elsewhere = (redis and application.config.server.public_url) or not application.config.console.enabled
+        elsewhere = redis and application.config.server.public_url
         serve = partial(
             serve_stdio,
             application.gateway,

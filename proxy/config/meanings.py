@@ -274,7 +274,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "approvals.webhook": "Told of every new pause",
         "webhook.url": "Where a signed POST goes",
         "webhook.secret": "`whsec_` and a base64 key, by reference (Standard Webhooks)",
-        "console.enabled": "false: no pages but 404, and nobody can approve in a browser",
+        "console.enabled": "false: no console; the approval page and sign-ins that links lead to stay",
         "console.source_url": "Template of links to the config, with {file} and {line}",
     }
 )  # fmt: skip

@@ -24,7 +24,6 @@ RESTART_ONLY: Final = (
     "telemetry.metrics.enabled",
     "telemetry.metrics.listen",
     "telemetry.otlp",
-    "console.enabled",
     "state",
 )
 _NAME: Final = re.compile(r"environment variable `?(\w+)")

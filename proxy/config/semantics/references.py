@@ -112,17 +112,11 @@ def _anonymous_tokens(auth: AuthConfig | None) -> Iterator[Finding]:
 
 
 def _browser_pages(view: ConfigView) -> Iterator[Finding]:
-    """Mode browser needs pages, and an address that they can be reached at."""
+    """Mode browser needs an address that the approval page can be reached at."""
     server = view.config.server
-    if not view.config.console.enabled:
-        message, help = (
-            "`mode: browser` needs the pages, and `console.enabled` is false",
-            "write enabled: true",
-        )
-    elif server.public_url is None and not server.listen.is_loopback:
-        message, help = "`mode: browser` needs `server.public_url`", "approval links point to it"
-    else:
+    if server.public_url is not None or server.listen.is_loopback:
         return
+    message, help = "`mode: browser` needs `server.public_url`", "approval links point to it"
     modes: list[tuple[Path, str | None]] = [(("elicitation", "mode"), view.config.elicitation.mode)]
     modes += [
         (("workspaces", name, "elicitation", "mode"), workspace.elicitation.mode)

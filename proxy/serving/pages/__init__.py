@@ -8,8 +8,9 @@ Rules that hold for every page:
 - An execution that somebody may not see looks exactly like one that does not exist (T14).
 """
 
+from proxy.serving.pages.navigation import CONSOLE_PATH
 from proxy.serving.pages.options import LocalFiles, PageOptions
 from proxy.serving.pages.sign_in import LIST_PATH
 from proxy.serving.pages.views import add_pages
 
-__all__ = ["LIST_PATH", "LocalFiles", "PageOptions", "add_pages"]
+__all__ = ["CONSOLE_PATH", "LIST_PATH", "LocalFiles", "PageOptions", "add_pages"]

@@ -25,9 +25,9 @@ class LocalFiles:
 @dataclass(frozen=True, slots=True)
 class PageOptions:
     """`hosts` and `seals` are those of the listener; `seals` must have the same keys on all replicas. `public_url`,
-    `local_files`, `endpoint` (the URL that agents connect to; None where they use stdio) and `source_link` (where the
-    `file:line` of a rule can be read) are called each time, because a reload may change them. `windows` counts requests
-    and sign-ins; `clock` gives seconds since 1970."""
+    `local_files`, `endpoint` (the URL that agents connect to; None where they use stdio), `source_link` (where the
+    `file:line` of a rule can be read) and `console` (whether its pages are on) are called each time, because a reload
+    may change them. `windows` counts requests and sign-ins; `clock` gives seconds since 1970."""
 
     hosts: OriginRules = field(default_factory=lambda: HostRules(loopback=True))
     seals: Seals = field(default_factory=Seals)
@@ -35,5 +35,6 @@ class PageOptions:
     local_files: Callable[[], LocalFiles | None] = lambda: None
     endpoint: Callable[[], str | None] = lambda: None
     source_link: Callable[[str], str | None] = lambda source: None
+    console: Callable[[], bool] = lambda: True
     windows: MovingWindowSupport = field(default_factory=open_storage)
     clock: Callable[[], float] = time.time

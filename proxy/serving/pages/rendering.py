@@ -1,5 +1,5 @@
 """From a template to a response: escaping, and the headers of every page. And the files of the pages (style, script,
-icon), served under URLs that change with their content."""
+icon), served under URLs that change with their content. Templates and files of the console stand beside its pages."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-frame-options": "DENY",
 }
 FILES_PATH: Final = "/pages/"
-_FOLDER: Final = Path(__file__).parent / "static"
+_FOLDERS: Final = (Path(__file__).parent, Path(__file__).parent.parent / "console")
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "page.css": "text/css; charset=utf-8",
         "page.js": "text/javascript; charset=utf-8",
+        "console.css": "text/css; charset=utf-8",
+        "console.js": "text/javascript; charset=utf-8",
         "icon.svg": "image/svg+xml",
     }
 )
@@ -56,7 +58,8 @@ def address(text: object) -> Markup:
 
 @cache
 def _content(name: str) -> bytes:
-    return (_FOLDER / name).read_bytes()
+    files = (folder / "static" / name for folder in _FOLDERS)
+    return next(file for file in files if file.is_file()).read_bytes()
 
 
 def asset_url(name: str) -> str:
@@ -81,7 +84,7 @@ def asset(name: str) -> Response | None:
 @cache
 def _templates() -> Environment:
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([folder / "templates" for folder in _FOLDERS]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

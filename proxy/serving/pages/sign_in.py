@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from quart import Response
 from quart import request as quart_request
@@ -26,6 +26,7 @@ from proxy.serving.pages.guard import (
     read_form,
     unavailable,
 )
+from proxy.serving.pages.navigation import CONSOLE_PATH, NavigationEntry, entries
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.rendering import page, redirect
 from proxy.telemetry import Logger
@@ -40,17 +41,21 @@ _KEPT: Final = ("mcp_session_id", "account")
 # Where a sign-in may redirect to: our own pages, in exactly our spelling. Anything else could lead to another site.
 _OWN_PAGES: Final = re.compile(
     r"/approvals|/connections|/resume/[A-Za-z0-9_-]{1,100}(\?mcp_session_id=[A-Za-z0-9_.~%-]{1,200})?"
+    r"|/console(/(?![.]|%2[eE])[A-Za-z0-9_.~%-]{1,200}){0,4}(\?[A-Za-z0-9_.~%=&+*-]{0,2000})?"
     r"|/sign-in/[a-zA-Z0-9_]{1,100}\.(org|user)\.[a-zA-Z0-9_]{1,100}(\?account=[A-Za-z0-9_.~%-]{1,600})?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The person who reads a page: the request, its sign-in, and the principal that the sign-in stands for now."""
+    """The person who reads a page: the request, its sign-in, and the principal that the sign-in stands for now.
+    `navigation` is where this person can go from here."""
 
     request: HttpRequest
     sign_in: PageSignIn
     principal: Principal
+    operator: bool = False
+    navigation: tuple[NavigationEntry, ...] = ()
 
 
 class SignInNeeded(Exception):
@@ -84,7 +89,9 @@ class PageAuth:
             raise SignInNeeded("Your sign-in has ended." if ended else "", ended=ended)
         principal = await self._principal(request, sign_in.credential, sign_in.workspace)
         await self._views.admit(f"{principal.workspace_id}/{principal.account_id}")
-        return Reader(request, sign_in, principal)
+        operator = self._gateway.is_admin(principal)
+        shown = entries(console=self._options.console(), operator=operator)
+        return Reader(request, sign_in, principal, operator, shown)
 
     async def _principal(self, request: HttpRequest, credential: str, workspace: str | None) -> Principal:
         headers = {"authorization": f"Bearer {credential}"}
@@ -188,6 +195,9 @@ class PageAuth:
 
 def _requested_page(request: HttpRequest) -> str:
     """The URL to return to after signing in: that of the requested page."""
+    if request.path.startswith(CONSOLE_PATH):
+        kept = urlencode([(name, value) for name, value in request.query.items() if name != "again"])
+        return safe_next(f"{quote(request.path)}{'?' if kept else ''}{kept}")
     for name in _KEPT:
         if value := request.query.get(name, ""):
             return safe_next(f"{request.path}?{name}={quote(value, safe='')}")

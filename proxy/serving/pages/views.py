@@ -7,14 +7,11 @@ The id of a question stands for exactly its arguments, so what was read is what 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Final, cast
+from typing import Final
 
 from quart import Quart, Response
-from quart import request as quart_request
-from werkzeug.exceptions import HTTPException
 
 from integrations.oauth.authorization import CALLBACK_PATH
 from proxy.connections.oauth.sign_in import DOCUMENT_PATH
@@ -27,7 +24,7 @@ from proxy.executions import (
 )
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
-from proxy.serving.http.errors import RateLimited, log_defect
+from proxy.serving.pages.boundary import PageView, with_problem_pages
 from proxy.serving.pages.connections import ConnectionPages
 from proxy.serving.pages.fields import FormField, fields_of, read_fields
 from proxy.serving.pages.guard import (
@@ -36,21 +33,14 @@ from proxy.serving.pages.guard import (
     check_token,
     first_value,
     not_found,
-    too_many,
-    unavailable,
     unreadable_form,
 )
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.presenting import ShownExecution, groups, list_digest, path_of, present
 from proxy.serving.pages.rendering import FILES_PATH, asset, page, plain, redirect
 from proxy.serving.pages.sign_in import CONNECTIONS_PATH, LIST_PATH, PageAuth, Reader, SignInNeeded
-from proxy.state import StateError
-from proxy.telemetry import Logger
-
-log = Logger("pages")
 
 _EXECUTION: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
-PageView = Callable[..., Awaitable[Response]]
 Retyped = Mapping[str, tuple[FormField, ...]]
 
 FIELD_PREFIX: Final = "field."
@@ -83,7 +73,9 @@ def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
         ("GET", f"{FILES_PATH}<name>", pages.file),
     )
     for method, path, view in routes:
-        app.add_url_rule(path, f"pages {method} {path}", pages.with_problem_pages(view), methods=[method])
+        app.add_url_rule(
+            path, f"pages {method} {path}", with_problem_pages(pages.auth, view), methods=[method]
+        )
 
 
 class _Pages:
@@ -91,34 +83,6 @@ class _Pages:
         self._gateway = gateway
         self._options = options
         self.auth = PageAuth(gateway, options)
-
-    # ---- every request ------------------------------------------------------------------------------------------
-    def with_problem_pages(self, view: PageView) -> PageView:
-        """`view`, with every error turned into a page."""
-
-        @wraps(view)
-        async def answered(**parts: str) -> Response:
-            request = HttpRequest.of(cast(Any, quart_request.scope))
-            try:
-                return await view(request, **parts)
-            except SignInNeeded as needed:
-                return self.auth.login_page(request, needed)
-            except PageProblem as problem:
-                return self._problem_page(request, problem)
-            except RateLimited as limited:
-                return self._problem_page(request, too_many(limited.retry_after_seconds))
-            except StateError as error:
-                log.warning("store_not_answering", error=str(error))
-                text = "The state store does not answer. Nothing was decided."
-                return self._problem_page(request, unavailable(text))
-            except HTTPException as error:
-                return self._problem_page(request, unreadable_form(str(error.name), error.code or 400))
-            # The outermost boundary: the page shows a reference, and only the log tells the cause.
-            except Exception as error:
-                text = f"Nothing was decided. The server's log says more under {log_defect(error)}."
-                return self._problem_page(request, PageProblem(500, "Something went wrong here", text))
-
-        return answered
 
     # ---- executions ---------------------------------------------------------------------------------------------
     async def show_execution(self, request: HttpRequest, execution_id: str) -> Response:
@@ -226,11 +190,7 @@ class _Pages:
             return plain(401, "")
         return plain(200, list_digest(await self._gateway.pending(reader.principal)))
 
-    # ---- problems and files -------------------------------------------------------------------------------------
-    def _problem_page(self, request: HttpRequest, problem: PageProblem) -> Response:
-        request.outcome.reason = problem.title
-        return page(request, problem.status, "problem.html", problem.headers, problem=problem)
-
+    # ---- files --------------------------------------------------------------------------------------------------
     async def file(self, request: HttpRequest, name: str) -> Response:
         found = asset(name)
         if found is None:

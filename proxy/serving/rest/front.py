@@ -13,10 +13,11 @@ PublicAddress = Callable[[], str | None]
 """The address under which callers reach this server, without a slash at its end; None when it is not known."""
 
 
-def add_front(app: Quart, address: PublicAddress, page: str | None) -> None:
-    """Browsers go to `page`, where there is one; everybody else gets a few lines of text."""
+def add_front(app: Quart, address: PublicAddress, front_page: Callable[[], str | None]) -> None:
+    """Browsers go to the front page, where there is one; everybody else gets a few lines of text."""
 
     async def front() -> Response:
+        page = front_page()
         if page is not None and "text/html" in request.headers.get("accept", ""):
             location = f"{request.scope.get(BASE_KEY, '')}{page}"
             return Response(b"", 303, {"location": location, "cache-control": "no-store"}, content_type=PLAIN)
@@ -34,6 +35,6 @@ def front_text(base: str, page: str | None) -> str:
         ("health", f"{base}/healthz, {base}/readyz", "for probes"),
     ]
     if page is not None:
-        rows.insert(1, ("approvals", f"{base}{page}", "for people, in a browser"))
+        rows.insert(1, ("web pages", f"{base}{page}", "for people, in a browser"))
     lines = [f"  {name:<13} {where}   ({what})" for name, where, what in rows]
     return "\n".join(["Executor: one MCP endpoint in front of every API you use.", *lines, ""])

@@ -17,11 +17,12 @@ from quart import Quart, Response, request
 
 from integrations.json_text import write_json
 from proxy.serving.admission import check_operator
+from proxy.serving.console import add_console
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest, RequestOutcome
 from proxy.serving.http.errors import RequestRefusal, internal_error
-from proxy.serving.pages import LIST_PATH, PageOptions, add_pages
+from proxy.serving.pages import CONSOLE_PATH, LIST_PATH, PageOptions, add_pages
 from proxy.serving.rest.discovery import add_anonymous_tokens, add_discovery
 from proxy.serving.rest.front import PublicAddress, add_front
 from proxy.serving.rest.views import QuartView, add_api, refused
@@ -38,9 +39,9 @@ ESSENTIAL_PATHS: Final = HEALTH_PATHS | {"/metrics", "/-/status", "/-/config", "
 @dataclass(frozen=True, slots=True)
 class RestOptions:
     """`admin_open`: whether everybody who reaches the listener directly is an operator, asked for each request.
-    `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: no approval pages. `address`: how callers reach
-    this server, for what `GET /` prints. `client_ip`: the address of whoever sent a request. `settings` go to
-    Quart."""
+    `metrics` off: no `/metrics`. `api` off: no REST API. `pages` None: neither approval pages nor console. `address`:
+    how callers reach this server, for what `GET /` prints. `client_ip`: the address of whoever sent a request.
+    `settings` go to Quart."""
 
     admin_open: Callable[[], bool] = lambda: False
     client_ip: Callable[[HttpRequest], str] = lambda request: request.peer_ip
@@ -52,7 +53,7 @@ class RestOptions:
 
 
 def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
-    """A Quart app with the operations routes, the REST API and the approval pages, as far as `options` wants them."""
+    """A Quart app with the operations routes, the REST API and the pages, as far as `options` wants them."""
     app = _app(options.settings)
     _health(app, gateway, drain)
     _operations(app, gateway, _Guard(gateway, options))
@@ -62,8 +63,20 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
         add_api(app, gateway, drain)
     if options.pages is not None:
         add_pages(app, gateway, options.pages)
-    add_front(app, options.address, LIST_PATH if options.pages is not None else None)
+        add_console(app, gateway, options.pages)
+    add_front(app, options.address, _front_page(options.pages))
     return app
+
+
+def _front_page(pages: PageOptions | None) -> Callable[[], str | None]:
+    """Where browsers that only know the address are sent: the console, where it is on."""
+
+    def page() -> str | None:
+        if pages is None:
+            return None
+        return CONSOLE_PATH if pages.console() else LIST_PATH
+
+    return page
 
 
 def build_metrics(gateway: Gateway, drain: Drain) -> Quart:

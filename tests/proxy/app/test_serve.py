@@ -136,15 +136,21 @@ async def test_admin_routes_close_with_the_reload_that_brings_callers(
         assert (await client.get("/-/config", headers=bearer)).status_code == 200
 
 
-@pytest.mark.parametrize(("enabled", "statuses"), [("true", {200, 303}), ("false", {404})])
-async def test_a_switched_off_console_has_no_pages(  # recipe 23
-    enabled: str, statuses: set[int], tmp_path: Path, env: Mapping[str, str]
+async def test_a_reload_switches_the_console_off_and_leaves_the_approval_page(  # recipe 23
+    tmp_path: Path, env: Mapping[str, str]
 ) -> None:
-    text = config_text(more=f"console: {{enabled: {enabled}}}\n")
-    async with running(tmp_path, text, env, StopSignals()) as (application, client):
-        answers = [await client.get(path) for path in ("/approvals", "/resume/exec_1")]
-        assert {one.status_code for one in answers} <= statuses | {401}
-        assert (application.approval_url("exec_1", None) is None) is (enabled == "false")
+    kept = ("/approvals", "/resume/exec_1", "/connections")
+    async with running(tmp_path, config_text(), env, StopSignals()) as (application, client):
+        assert [(await client.get(path)).status_code for path in ("/console", *kept)] == [200] * 4
+        front = await client.get("/", headers={"accept": "text/html"})
+        assert (front.status_code, front.headers["location"]) == (303, "/console")
+        written(tmp_path, config_text(more="console: {enabled: false}\n"))
+        assert (await application.reloader.reload("http")).restart_required == ()
+        off = await client.get("/console")
+        assert (off.status_code, "console.enabled" in off.text) == (404, True)
+        assert [(await client.get(path)).status_code for path in kept] == [200] * 3
+        assert (await client.get("/", headers={"accept": "text/html"})).headers["location"] == "/approvals"
+        assert application.approval_url("exec_1", None) is not None
 
 
 async def test_a_changed_origin_list_is_live(tmp_path: Path, env: Mapping[str, str]) -> None:

@@ -421,7 +421,8 @@ class Board:
         return self.is_ready, "" if self.is_ready else "no configuration is active"
 
     def status(self) -> JsonObject:
-        return {"generation": self.revision}
+        config = {"generation": self.revision, "sha256": "ab12", "applied_at": 1_800_000_000.0}
+        return {"generation": self.revision, "config": config}
 
     def config(self) -> tuple[JsonObject, str]:
         return {"version": 1}, "ab12"

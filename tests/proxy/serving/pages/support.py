@@ -13,6 +13,7 @@ import httpx2
 from quart import Quart
 
 from proxy.executions import ExecutionRequest, Interaction
+from proxy.serving.console import add_console
 from proxy.serving.http.asgi import AsgiApp
 from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.mcp.elicitation import Seals
@@ -124,6 +125,7 @@ def site(*questions: Interaction, board: Board | None = None, prefix: str = "", 
     app = Quart("pages", static_folder=None, template_folder=None)
     board = board or Board()
     add_pages(app, board, chosen)
+    add_console(app, board, chosen)
     made = Site(board, chosen, app, prefix)
     made.pause(*(questions or asked("hello")))
     return made

@@ -12,7 +12,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 def app(page: str | None) -> Quart:
     made = Quart("test")
-    add_front(made, lambda: "https://tools.example/x/", page)
+    add_front(made, lambda: "https://tools.example/x/", lambda: page)
     return made
 
 

@@ -1,0 +1,25 @@
+"""The pages that there are, and their routes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quart import Quart
+
+from proxy.serving.console import overview
+from proxy.serving.console.frame import ConsolePage, Frame
+from proxy.serving.gateway import Gateway
+from proxy.serving.pages.boundary import with_problem_pages
+from proxy.serving.pages.options import PageOptions
+
+PAGES: Final[tuple[ConsolePage, ...]] = (overview.PAGE,)
+
+
+def add_console(app: Quart, gateway: Gateway, options: PageOptions) -> None:
+    """Add the console to the Quart app that serves the approval pages too."""
+    frame = Frame(gateway, options)
+    for one in PAGES:
+        for route in one.routes:
+            view = with_problem_pages(frame.auth, frame.around(one, route))
+            name = f"console {route.method} {route.path}"
+            app.add_url_rule(route.path, name, view, methods=[route.method])
