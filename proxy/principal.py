@@ -43,3 +43,28 @@ class Principal:
             groups=self.groups,
             anonymous=self.kind == "anonymous",
         )
+
+
+WRITTEN_KINDS: Final = ("key", "user", "group", "workspace")
+
+
+def written_caller(text: str) -> tuple[Principal, str | None]:
+    """The principal that `key=ci_bot,group=ci` describes, for judging as somebody else, and the workspace that it
+    names; the principal's own is empty then. Raises `ValueError` with what is wrong."""
+    given: dict[str, list[str]] = {kind: [] for kind in WRITTEN_KINDS}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        kind, equals, value = part.partition("=")
+        if kind not in given or not equals or not value:
+            raise ValueError(f"{part}: expected one of {', '.join(f'{k}=NAME' for k in WRITTEN_KINDS)}")
+        given[kind].append(value)
+    # A caller that no request can have: what is said of it would be true of no request.
+    if any(len(given[kind]) > 1 for kind in WRITTEN_KINDS if kind != "group"):
+        raise ValueError(f"{text}: only group may be repeated")
+    if given["key"] and given["user"]:
+        raise ValueError(f"{text}: a caller is one of key and user")
+    groups = frozenset(given["group"])
+    workspace = given["workspace"][0] if given["workspace"] else None
+    for kind in ("key", "user"):
+        if given[kind]:
+            return Principal("", f"{kind}:{given[kind][0]}", kind, groups), workspace  # type: ignore[arg-type]
+    return Principal("", "local", "local", groups), workspace

@@ -50,6 +50,10 @@ from proxy.connections.oauth.access import OAuthAccess
 from proxy.connections.oauth.sign_in import SignIns
 from proxy.connections.oauth.storage import TokenStore
 from proxy.executions import ExecutionOptions, Executions
+from proxy.history.executions import PastExecutions
+from proxy.history.reader import HistoryReader
+from proxy.history.recent import RecentExecutions
+from proxy.history.rule_hits import RuleCounters
 from proxy.live import Live
 from proxy.principal import Principal
 from proxy.reload import Effects, Rejected, Reloader
@@ -114,6 +118,8 @@ class Application:
         self.tls = ServedTls(self.metrics)
         self.local_address: Callable[[], str | None] = lambda: None
         self.clients = Clients(lambda: self.config.server, self.metrics, self.tls)
+        self.rules, self.recent = RuleCounters(), RecentExecutions(self.replicas.id)
+        self.live.subscribe(self.rules.swapped)
         counts, activity = Counts(self.metrics), Activity(self.auditing.shown)
         self.refusals = RefusalLog()
         limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
@@ -121,12 +127,17 @@ class Application:
             self.live,
             state,
             limiter=limiter,
-            on_call=all_of(counts.called, self.auditing.called, activity.called),
+            on_call=all_of(
+                counts.called, self.auditing.called, activity.called, self.rules.called, self.recent.called
+            ),
             spans=spans,
         )
         lent = ExecutionOptions(
-            on_execution=all_of(counts.executed, self.auditing.executed, activity.executed),
+            on_execution=all_of(
+                counts.executed, self.auditing.executed, activity.executed, self.recent.executed
+            ),
             on_decision=all_of(counts.decided, self.auditing.decided, activity.decided),
+            on_run=self.recent.run_ended,
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             person_decides=lambda workspace: mode_rules(self.config, workspace).mode != "model",
@@ -172,6 +183,12 @@ class Application:
             SystemTools(self.live, self.state),
             sign_ins,
             self._servers(sign_ins),
+            HistoryReader(
+                self.live,
+                PastExecutions(self.state, self.recent),
+                self.rules,
+                lambda: self.auditing.file,
+            ),
             self.auditing.not_admitted,
             self.refusals.note,
         )

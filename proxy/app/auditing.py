@@ -52,6 +52,12 @@ class Auditing:
         self._trail: AuditTrail | None = None
         self._next: tuple[Audit, AuditTrail | None] | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """Where lines are written now; None: not to a file."""
+        sink = self._config.sink
+        return Path(sink.file) if isinstance(sink, AuditFile) else None
+
     def prepare(self, config: Audit) -> None:
         """Open the sink if it is another one. Raises `AuditError`."""
         self._drop_next()

@@ -19,6 +19,7 @@ from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
 from proxy.config import Config
 from proxy.connections.oauth.sign_in import BegunSignIn, SignIns, SignInState
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
+from proxy.history.reader import HistoryReader
 from proxy.limits import BadCredentials, Denied, LimitRule, LimitSubject
 from proxy.live import Live
 from proxy.principal import Principal
@@ -73,6 +74,7 @@ class AppGateway:
         system: SystemTools,
         sign_ins: SignIns,
         servers: WorkspaceServers,
+        history: HistoryReader,
         not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
         refused: Callable[[RefusedCaller], None] = lambda refused: None,
     ) -> None:
@@ -82,6 +84,7 @@ class AppGateway:
         self._metrics = metrics
         self._sign_ins = sign_ins
         self.servers = servers
+        self.history = history
         self.client_document = sign_ins.document
         self._revisions = Revisions()
         self._not_admitted = not_admitted

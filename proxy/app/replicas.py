@@ -38,7 +38,7 @@ class ReplicaWatch:
         self, entries: Entries, config: Callable[[], JsonObject], clock: Callable[[], float] = time.time
     ) -> None:
         self._entries, self._config, self._clock = entries, config, clock
-        self._id = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
         self._started = clock()
         self._entry: Entry | None = None
         self._others: list[JsonObject] = []
@@ -55,7 +55,7 @@ class ReplicaWatch:
     def _own(self) -> JsonObject:
         config = self._config()
         return {
-            "id": self._id,
+            "id": self.id,
             "version": metadata.version("executor-proxy"),
             "generation": config["generation"],
             "sha256": config["sha256"],
@@ -78,18 +78,18 @@ class ReplicaWatch:
             self.trouble = str(error)
             return
         self.trouble = f"there may be more: {MOST} are listed at most" if len(found) >= MOST else None
-        said = [json.loads(one.value) for one in found if one.key != self._id]
+        said = [json.loads(one.value) for one in found if one.key != self.id]
         self._others = [one for one in said if isinstance(one, dict) and "id" in one]
 
     async def _write(self) -> None:
         version = self._entry.version if self._entry is not None else 0
         value = json.dumps(self._own()).encode()
-        entry = Entry(KIND, _WORKSPACE, self._id, value, version, self._clock() + _LIVES_SECONDS)
+        entry = Entry(KIND, _WORKSPACE, self.id, value, version, self._clock() + _LIVES_SECONDS)
         try:
             self._entry = await self._entries.write_entry(entry)
         except StateError:
             # It ended meanwhile, or a write that seemed to fail was done: begin anew.
-            self._entry = await self._entries.read_entry(KIND, _WORKSPACE, self._id)
+            self._entry = await self._entries.read_entry(KIND, _WORKSPACE, self.id)
             raise
 
     async def run(self) -> None:

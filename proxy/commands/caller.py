@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from proxy.commands.common import CannotRun
-from proxy.principal import Principal
+from proxy.principal import Principal, written_caller
 from proxy.workspace import Generation, Workspace
-
-KINDS = ("key", "user", "group", "workspace")
 
 
 def add_caller_option(parser: argparse.ArgumentParser) -> None:
@@ -23,36 +22,20 @@ def add_caller_option(parser: argparse.ArgumentParser) -> None:
 
 def resolve_caller(text: str, generation: Generation) -> tuple[Principal, Workspace]:
     """The principal that `--as` describes, and its workspace. Raises `CannotRun`."""
-    given: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        kind, equals, value = part.partition("=")
-        if kind not in given or not equals or not value:
-            raise CannotRun(f"--as {part}: expected one of {', '.join(f'{k}=NAME' for k in KINDS)}")
-        given[kind].append(value)
-    _check_single(text, given)
-    workspace = _workspace(given["workspace"], generation)
-    if given["key"]:
-        account, kind = f"key:{given['key'][0]}", "key"
-    else:
-        account, kind = (f"user:{given['user'][0]}", "user") if given["user"] else ("local", "local")
-    principal = Principal(workspace.id, account, kind, frozenset(given["group"]))  # type: ignore[arg-type]
-    return principal, workspace
+    try:
+        principal, named = written_caller(text)
+    except ValueError as error:
+        raise CannotRun(f"--as {error}") from None
+    workspace = _workspace(named, generation)
+    return replace(principal, workspace_id=workspace.id), workspace
 
 
-def _check_single(text: str, given: dict[str, list[str]]) -> None:
-    """Refuse a caller that no request can have: what is said of it would be true of no request."""
-    if any(len(given[kind]) > 1 for kind in KINDS if kind != "group"):
-        raise CannotRun(f"--as {text}: only group may be repeated")
-    if given["key"] and given["user"]:
-        raise CannotRun(f"--as {text}: a caller is one of key and user")
-
-
-def _workspace(named: list[str], generation: Generation) -> Workspace:
+def _workspace(named: str | None, generation: Generation) -> Workspace:
     known = ", ".join(generation.workspaces)
-    if named:
-        found = generation.workspace(named[0])
+    if named is not None:
+        found = generation.workspace(named)
         if found is None:
-            raise CannotRun(f"--as workspace={named[0]}: no such workspace; there are: {known}")
+            raise CannotRun(f"--as workspace={named}: no such workspace; there are: {known}")
         return found
     if len(generation.workspaces) > 1:
         raise CannotRun(f"there are several workspaces: name one with --as workspace=ID ({known})")

@@ -18,6 +18,7 @@ from proxy.commands.common import (
 from proxy.commands.json_input import read_object
 from proxy.commands.local import run_locally
 from proxy.config import LoadedConfig
+from proxy.history.rules import lock_state
 from proxy.limits import applying
 from proxy.live import Live
 from proxy.workspace import Workspace
@@ -74,7 +75,7 @@ def _print(
                 "limits": limits,
                 "auth": auth,
                 "connection": connection.status,
-                "lock": _lock_state(tool, workspace),
+                "lock": lock_state(workspace, tool) or None,
             }
         )
         return
@@ -83,20 +84,9 @@ def _print(
         print(f"  limit             {limit['name']}: {limit['limit']} per {limit['per']}")
     print(f"  connection        {tool.prefix}: {connection.status['status']}, auth {auth}")
     if workspace.lock is not None:
-        print(f"  lock              {_lock_state(tool, workspace)}")
+        print(f"  lock              {lock_state(workspace, tool)}")
     if args.expect and decision.action != args.expect:
         print(f"expected {args.expect}, got {decision.action}")
-
-
-def _lock_state(tool: CatalogTool, workspace: Workspace) -> str | None:
-    """Whether the tool is as it was reviewed, in a word or a sentence."""
-    lock = workspace.lock
-    if lock is None:
-        return None
-    drift = lock.drift(tool.prefix, tool.name)
-    if drift is None:
-        return f"as reviewed ({lock.path.name}:{lock.file.line_of(tool.prefix, tool.name)})"
-    return f"{drift}{', held back' if lock.enforced else ', used all the same (mode: warn)'}"
 
 
 def find_tool(workspace: Workspace, address: str) -> CatalogTool | str:

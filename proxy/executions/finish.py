@@ -54,7 +54,7 @@ _INTERRUPTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExecutionReport:
-    """One execution that is over, for audit and metrics. `lost` says how its worker died, if it did."""
+    """One execution that is over, for audit, metrics and people. `lost` says how its worker died, if it did."""
 
     execution_id: str
     principal: Principal
@@ -67,26 +67,44 @@ class ExecutionReport:
     duration_ms: float
     generation: int
     code: str = ""
+    began_ms: float = 0.0
+    result: ExecutionResult | None = None
 
 
 OnExecution = Callable[[ExecutionReport], None]
+OnRun = Callable[[str, float, float], JsonObject]
+"""Hears of the end of a run: the execution, when the run began and ended; answers what the record keeps of it."""
+RUNS_KEPT: Final = 40
+
+
+def run_unseen(execution_id: str, began_ms: float, ended_ms: float) -> JsonObject:
+    """Where nobody watches, the record keeps the times of a run only."""
+    return {"began": began_ms, "ended": ended_ms}
+
+
+@dataclass(frozen=True, slots=True)
+class EndListeners:
+    """Who hears of ends: of each execution once, at its end, a pause is not one; and of each run."""
+
+    on_execution: OnExecution | None = None
+    on_run: OnRun = run_unseen
 
 
 class Finisher:
-    """Ends runs. `on_execution` hears of each execution once, at its end: a pause is not one."""
+    """Ends runs, and tells `listeners` of it."""
 
     def __init__(
         self,
         store: State,
         clock: MillisecondClock,
         open_calls: OpenCalls,
-        on_execution: OnExecution | None,
+        listeners: EndListeners,
         approval_url: ApprovalUrl,
     ) -> None:
         self._store = store
         self._clock = clock
         self._open_calls = open_calls
-        self._on_execution = on_execution
+        self._listeners = listeners
         self._approval_url = approval_url
 
     async def pause(self, context: RunContext, run: Run, pause: Pause) -> ExecutionResult:
@@ -94,7 +112,7 @@ class Finisher:
         lease = context.lease
         result = self._pause_result(context, run, pause)
         try:
-            await lease.save(_paused(context, result), pending_cap=PENDING_CAP)
+            await lease.save(_paused(self._after(context, run), result), pending_cap=PENDING_CAP)
         except PendingFull:
             result = failed(context, run, "PendingLimitError", _TOO_MANY)
             return await self.finish(context, run, result)
@@ -132,7 +150,7 @@ class Finisher:
         """Leave the execution to whoever takes it next; its journal is stored."""
         lease = context.lease
         try:
-            body = replace(context.body, handed_over=True)
+            body = replace(self._after(context, run).body, handed_over=True)
             await lease.save(running_record(lease.record, body))
         except StateUnavailable:
             pass  # as for other errors below; the store logs its own outage
@@ -158,7 +176,7 @@ class Finisher:
             self.report(context, result, run.lost)
         try:
             if lease.is_stored or context.request.keep:
-                await self.settle(lease, context.body, result)
+                await self.settle(lease, self._after(context, run).body, result)
             if not keep_journal:
                 await lease.forget()
         except (StateUnavailable, LeaseLost, Conflict):
@@ -180,7 +198,7 @@ class Finisher:
         result = cut_off(context, run)
         self.report(context, result, run.lost)
         if context.lease.is_stored:
-            await self.settle(context.lease, context.body, result)
+            await self.settle(context.lease, self._after(context, run).body, result)
             await context.lease.release()
 
     async def settle(
@@ -192,9 +210,15 @@ class Finisher:
         return result
 
     def report(self, context: RunContext, result: ExecutionResult, lost: str | None) -> None:
-        """Tell audit and metrics."""
-        if self._on_execution is not None:
-            self._on_execution(report_of(context, result, lost))
+        """Tell who hears of ends."""
+        if self._listeners.on_execution is not None:
+            self._listeners.on_execution(report_of(context, result, lost))
+
+    def _after(self, context: RunContext, run: Run) -> RunContext:
+        """With what the record keeps of the run that ends now."""
+        ended = self._listeners.on_run(context.execution_id, run.began_ms, self._clock())
+        runs = (*context.body.runs, ended)[-RUNS_KEPT:]
+        return replace(context, body=replace(context.body, runs=runs))
 
 
 def _paused(context: RunContext, result: ExecutionResult) -> ExecutionRecord:
@@ -224,6 +248,8 @@ def report_of(context: RunContext, result: ExecutionResult, lost: str | None) ->
         duration_ms=result.duration_ms,
         generation=context.generation.number,
         code=context.request.code,
+        began_ms=context.lease.record.created_at * 1000,
+        result=result,
     )
 
 

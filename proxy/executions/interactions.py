@@ -165,7 +165,8 @@ class ExecutionView:
 
     `interactions` are those of its last pause; `decided` holds every answer, also those that no driver has carried out
     yet, `by_person` the ids of those that a person is known to have given. `result` is the structured result when it is
-    over. `code` is empty where it was not kept, `metadata` is the caller's own.
+    over. `code` is empty where it was not kept, `metadata` is the caller's own. `runs` is what its record keeps of the
+    runs that are over (see `OnRun`), for people: it is in no answer to programs.
     """
 
     id: str
@@ -184,6 +185,7 @@ class ExecutionView:
     by_person: frozenset[str] = frozenset()
     code: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    runs: tuple[JsonObject, ...] = ()
 
     @property
     def asking(self) -> dict[str, int]:

@@ -42,7 +42,8 @@ class ExecutionBody:
     `used_ms` is the time spent so far, without pauses; `attempts` counts the times that a crash was recovered from;
     `handed_over`: the process that drove it last has left it in good order. `pauses`: how many there were.
     `by_person`: the ones of `decided` that a person is known to have decided. `code` is kept beyond the journal for
-    whoever may see the execution; empty in records of earlier versions.
+    whoever may see the execution; empty in records of earlier versions. `runs`: what was seen of each run that is over,
+    for people; the last ones of very many.
     """
 
     principal: JsonObject
@@ -57,6 +58,7 @@ class ExecutionBody:
     pauses: int = 0
     by_person: tuple[str, ...] = ()
     code: str = ""
+    runs: tuple[JsonObject, ...] = ()
 
     def encoded(self) -> bytes:
         """As JSON."""
@@ -82,9 +84,10 @@ class ExecutionBody:
 
 
 def body_of(record: ExecutionRecord) -> ExecutionBody:
-    """The opposite of `ExecutionBody.encoded`."""
-    raw = read_json(record.body)
-    lists = {name: tuple(raw.get(name, ())) for name in ("interactions", "by_person")}
+    """The opposite of `ExecutionBody.encoded`. What a later version keeps beside it is passed over."""
+    known = ExecutionBody.__slots__
+    raw = {name: value for name, value in read_json(record.body).items() if name in known}
+    lists = {name: tuple(raw.get(name, ())) for name in ("interactions", "by_person", "runs")}
     return ExecutionBody(**{**raw, **lists})
 
 
@@ -220,6 +223,7 @@ def view(record: ExecutionRecord) -> ExecutionView:
         by_person=frozenset(body.by_person),
         code=body.code,
         metadata=body.request["metadata"],
+        runs=body.runs,
     )
 
 

@@ -29,7 +29,16 @@ from proxy.executions.context import (
 )
 from proxy.executions.decisions import ALL, Decisions, Listing, OnDecision, can_continue
 from proxy.executions.driver import Driver
-from proxy.executions.finish import ApprovalUrl, Finisher, OnExecution, as_it_stands, unrun
+from proxy.executions.finish import (
+    ApprovalUrl,
+    EndListeners,
+    Finisher,
+    OnExecution,
+    OnRun,
+    as_it_stands,
+    run_unseen,
+    unrun,
+)
 from proxy.executions.interactions import (
     ELICIT_ACTIONS,
     REFUSALS,
@@ -79,7 +88,8 @@ _KEY_KIND: Final = "execution-key"
 class ExecutionOptions:
     """What the rest of the process lends to executions.
 
-    `on_execution` hears of each execution once, after its end, `on_decision` of every decision; neither must block.
+    `on_execution` hears of each execution once, after its end, `on_decision` of every decision, `on_run` of the end of
+    every run that the store is told of; none must block.
     `is_approver`: may this caller decide for others in its workspace? `person_decides`: does the config want a person
     to decide in this workspace? `refresh_principal` gives a caller as it is now, with the groups of the current config;
     None when it is not admitted any more.
@@ -89,6 +99,7 @@ class ExecutionOptions:
     clock: MillisecondClock = field(default_factory=wall_clock)
     on_execution: OnExecution | None = None
     on_decision: OnDecision | None = None
+    on_run: OnRun = run_unseen
     spans: Spans = field(default_factory=NoSpans)
     is_approver: Callable[[Principal], bool] = lambda _: False
     person_decides: Callable[[str], bool] = lambda workspace_id: False
@@ -110,7 +121,8 @@ class Executions:
             pool, calls, live, state, clock, options.limits, options.spans, options.refresh_principal
         )
         open_calls = OpenCalls(state, self._can_continue, self._drive)
-        finisher = Finisher(state, clock, open_calls, options.on_execution, options.approval_url)
+        listeners = EndListeners(options.on_execution, options.on_run)
+        finisher = Finisher(state, clock, open_calls, listeners, options.approval_url)
         self._driver = Driver(environment, finisher, open_calls)
         self._decisions = Decisions(
             state, clock, options.is_approver, options.on_decision, options.person_decides

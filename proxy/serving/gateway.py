@@ -24,6 +24,7 @@ from proxy.executions import (
     Pending,
     Via,
 )
+from proxy.history.reader import HistoryReader
 from proxy.live import ReloadResult
 from proxy.principal import Principal
 from proxy.serving.modes import ModeRules
@@ -292,7 +293,15 @@ class HasServers(Protocol):
     def servers(self) -> WorkspaceServers: ...
 
 
+class HasHistory(Protocol):
+    """Where rules, tools and past executions are looked up, for people. The one implementation serves tests, too."""
+
+    @property
+    def history(self) -> HistoryReader: ...
+
+
 class Gateway(
+    HasHistory,
     HasServers,
     Callers,
     Discovery,

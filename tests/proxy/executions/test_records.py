@@ -93,3 +93,12 @@ def test_a_view_shows_questions_only_while_they_wait_and_results_only_at_the_end
     assert over.interactions == ()
     assert over.result is not None
     assert view(record(body, "running")).status == "running"
+
+
+def test_runs_are_kept_and_what_a_later_version_adds_is_passed_over() -> None:
+    body = replace(new_body(ExecutionRequest(code="1"), WHO, "sha"), runs=({"replica": "r1", "calls": []},))
+    kept = record(body)
+    later = replace(kept, body=kept.body[:-1] + b',"later":1}')
+    assert body_of(later).runs == ({"replica": "r1", "calls": []},)
+    assert view(kept).runs == body.runs
+    assert "runs" not in view(kept).whole_json()

@@ -30,11 +30,16 @@ from proxy.executions import (
 )
 from proxy.executions.interactions import ELICIT_ACTIONS, DecisionRefusal
 from proxy.executions.result import SILENT, ExecutionError, unavailable
+from proxy.history.executions import PastExecutions
+from proxy.history.reader import HistoryReader
+from proxy.history.recent import RecentExecutions
+from proxy.history.rule_hits import RuleCounters
+from proxy.live import Live
 from proxy.principal import Principal
 from proxy.serving.gateway import ReloadReport, ToolsListener
 from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
-from proxy.state import Owner
+from proxy.state import MemoryState, Owner
 from tests.proxy.serving.board_servers import BoardServers
 
 JsonObject = dict[str, Any]
@@ -89,6 +94,12 @@ def question(text: str, number: int = 1, approver: Literal["model", "human"] = "
     )
 
 
+def empty_history() -> HistoryReader:
+    """A real one that has seen nothing."""
+    live = Live(lambda generation: None)
+    return HistoryReader(live, PastExecutions(MemoryState(), RecentExecutions()), RuleCounters())
+
+
 @dataclass
 class Paused:
     """One execution on the board that waits for decisions, or has got them."""
@@ -129,6 +140,7 @@ class Board:
     paused: dict[str, Paused] = field(default_factory=dict)
     keys: dict[str, tuple[str, ExecutionResult]] = field(default_factory=dict)
     servers: BoardServers = field(default_factory=BoardServers)
+    history: HistoryReader = field(default_factory=lambda: empty_history())
 
     async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
         headers, query = dict(request.headers), request.query
