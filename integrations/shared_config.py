@@ -116,8 +116,9 @@ class OAuthOptions(Model):
     metadata (RFC 9728), its endpoints from its own (RFC 8414), the client by registration (RFC 7591).
 
     `issuer`: the authorization server, whatever the upstream says. `authorization_url` and `token_url` together skip
-    discovery. `client_auth`: where the secret goes. `private_key` (PEM) signs assertions instead (RFC 7523), with
-    `key_id` and `algorithm`. `resource: false` sends no resource indicator (RFC 8707), a URL sends another one.
+    discovery; `device_authorization_url` beside them is for `executor auth login --device` (RFC 8628). `client_auth`:
+    where the secret goes. `private_key` (PEM) signs assertions instead (RFC 7523), with `key_id` and `algorithm`.
+    `resource: false` sends no resource indicator (RFC 8707), a URL sends another one.
     `audience` and `authorization_params` are added to the authorization request. `registration`: how an unknown client
     makes itself known. `redirect_port`: the port of `executor auth login` on this machine.
     """
@@ -125,6 +126,7 @@ class OAuthOptions(Model):
     issuer: Maybe[Url] = None
     authorization_url: Maybe[Url] = None
     token_url: Maybe[Url] = None
+    device_authorization_url: Maybe[Url] = None
     client_id: Maybe[TextOrSecret] = None
     client_secret: Maybe[SecretRef] = None
     client_auth: Maybe[ClientAuthChoice] = None
@@ -146,6 +148,12 @@ class OAuthOptions(Model):
         urls = {"authorization_url", "token_url"} & set(value)
         if len(urls) not in ((0,) if "issuer" in value else (0, 2)) and not _misspelt(cls, value):
             raise problem("E209", "set exactly one of `issuer`, or `authorization_url` and `token_url`")
+        if "device_authorization_url" in value and "token_url" not in value and not _misspelt(cls, value):
+            raise problem(
+                "E209",
+                "`device_authorization_url` belongs to `token_url`; an issuer's metadata name it",
+                at="device_authorization_url",
+            )
         if "client_secret" in value and "private_key" in value:
             raise problem("E209", "set at most one of `client_secret`, `private_key`")
         return value

@@ -19,11 +19,11 @@ _KNOWN: Final = ("none", "client_secret_basic", "client_secret_post")
 _LONGEST: Final = 4096
 
 
-async def register(http: OAuthHttp, server: AuthorizationServer, redirect_uri: str) -> OAuthClient:
-    """A new client. Raises `OAuthRefused`, `OAuthUnavailable`, `OAuthAnswerWrong`."""
+async def register(http: OAuthHttp, server: AuthorizationServer, metadata: JsonObject) -> OAuthClient:
+    """A new client of this metadata. Raises `OAuthRefused`, `OAuthUnavailable`, `OAuthAnswerWrong`."""
     assert server.registration_endpoint is not None
     auth = _registered_auth(server.client_auths)
-    asked = {**client_metadata([redirect_uri]), "token_endpoint_auth_method": auth}
+    asked = {**metadata, "token_endpoint_auth_method": auth}
     response = await http.document(server.registration_endpoint, asked)
     found = json_object(response)
     if found is None:
@@ -50,6 +50,16 @@ def client_metadata(redirect_uris: Sequence[str]) -> JsonObject:
         "response_types": ["code"],
         "application_type": "native" if local else "web",
         "token_endpoint_auth_method": "none",
+    }
+
+
+def device_client_metadata(grant: str) -> JsonObject:
+    """The same for a client that people sign in to on another device: no browser comes back to it (RFC 8628)."""
+    return {
+        **client_metadata([]),
+        "grant_types": [grant, "refresh_token"],
+        "response_types": [],
+        "application_type": "native",
     }
 
 

@@ -69,16 +69,12 @@ async def revoke_token(http: OAuthHttp, url: str, client: OAuthClient, token: Se
 
 def read_answer(response: HttpResponse, sent: Iterable[str] = ()) -> TokenAnswer:
     """The tokens in an answer. `sent` are secrets that no error text may repeat."""
-    found = _object(response)
-    if found is None:
-        if response.status >= 400:
-            raise OAuthRefused(f"http_{response.status}")
-        raise OAuthAnswerWrong("the token endpoint answered something that is no token answer")
+    found = answer_in(response, "access_token")
     refuse(response.status, found, sent)
     return TokenAnswer(
         _token(found.get("access_token"), "access_token"),
         _token(found["refresh_token"], "refresh_token") if found.get("refresh_token") else None,
-        _seconds(found.get("expires_in")),
+        seconds_in(found.get("expires_in")),
         _scope(found.get("scope")),
     )
 
@@ -103,17 +99,22 @@ def _described(value: object, sent: Iterable[str]) -> str:
     return one_line(value, _DESCRIPTION)
 
 
-def _object(response: HttpResponse) -> JsonObject | None:
-    """JSON, or a form: some servers do not say which, and some say the wrong one."""
+def answer_in(response: HttpResponse, member: str) -> JsonObject:
+    """JSON, or a form with this member or an error: some servers do not say which, and some say the wrong one. Raises
+    `OAuthRefused`, `OAuthAnswerWrong` for neither."""
     found = json_object(response)
     if found is not None:
         return found
     try:
         pairs = parse_qsl(response.body.decode("ascii"), max_num_fields=32, strict_parsing=True)
     except ValueError:
-        return None
+        pairs = []
     form = dict(pairs)
-    return dict(form) if "access_token" in form or "error" in form else None
+    if member in form or "error" in form:
+        return dict(form)
+    if response.status >= 400:
+        raise OAuthRefused(f"http_{response.status}")
+    raise OAuthAnswerWrong(f"the authorization server answered something that has no `{member}`")
 
 
 def _token(value: object, name: str) -> Secret:
@@ -124,7 +125,8 @@ def _token(value: object, name: str) -> Secret:
     return Secret(value)
 
 
-def _seconds(value: object) -> float | None:
+def seconds_in(value: object) -> float | None:
+    """A time to come; None for what says nothing of one."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -17,6 +17,7 @@ from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
 from proxy.config import Config
+from proxy.connections.oauth.device import BegunDevice, DeviceStanding
 from proxy.connections.oauth.sign_in import BegunSignIn, SignIns, SignInState
 from proxy.executions import ExecutionRequest, ExecutionResult, Executions, Observer
 from proxy.history.reader import HistoryReader
@@ -254,6 +255,13 @@ class AppGateway:
     async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
         operator = self.is_admin(principal)
         return await self._sign_ins.complete(parameters, principal, operator=operator)
+
+    async def begin_device_sign_in(self, connection: str, principal: Principal) -> BegunDevice:
+        operator = self.is_admin(principal)
+        return await self._sign_ins.devices.begin(connection, principal, operator=operator)
+
+    async def ask_device_sign_in(self, state: str, principal: Principal) -> DeviceStanding:
+        return await self._sign_ins.devices.ask(state, principal, operator=self.is_admin(principal))
 
     async def sign_out(self, connection: str, principal: Principal) -> bool:
         return await self._sign_ins.sign_out(connection, principal, operator=self.is_admin(principal))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from proxy.connections import OpenConnection
-from proxy.connections.oauth.sign_in import SignInProblem, SignIns
+from proxy.connections.oauth.basis import SignInProblem
+from proxy.connections.oauth.sign_in import SignIns
 from proxy.connections.oauth.storage import PENDING_SECONDS
 from proxy.principal import Principal
 from proxy.serving.rest.request import ApiProblem

@@ -1,13 +1,15 @@
-"""`executor auth login|status|logout`: sign in to connections, through a browser on this machine.
+"""`executor auth login|status|logout`: sign in to connections, through a browser on this machine or elsewhere.
 
 The browser comes back to a loopback address of this machine (RFC 8252), where this command waits. What it brings is
-redeemed by the server, for the account of the token that this command uses, and for no other.
+redeemed by the server, for the account of the token that this command uses, and for no other. Where there is no
+browser a code is entered on another device (RFC 8628), if the authorization server has that.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 import webbrowser
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,7 +19,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from integrations.base import JsonObject
 from integrations.oauth.authorization import CALLBACK_PARAMETERS, CALLBACK_PATH
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_option, print_json
-from proxy.commands.remote import Remote, add_server_options, inert, run_remotely
+from proxy.commands.remote import Refused, Remote, add_server_options, inert, run_remotely
 from proxy.commands.terminal import print_table
 
 EXIT_CODES = "Exit codes: 0 fine, 1 not signed in or refused, 2 could not run."
@@ -44,7 +46,14 @@ def add_parser(subparsers: Any) -> None:
     for one in (login, logout):
         one.add_argument("connection", metavar="CONNECTION", help="such as github.user.me")
     status.add_argument("connection", metavar="CONNECTION", nargs="?", help="only this one")
-    login.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
+    where = login.add_mutually_exclusive_group()
+    where.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
+    where.add_argument(
+        "--device",
+        action="store_true",
+        help="print a code to enter in a browser on any device, if the authorization server has that (default where "
+        "this machine has no browser)",
+    )
     login.add_argument(
         "--port", type=int, default=0, metavar="PORT", help="listen here for the browser (default: any)"
     )
@@ -93,6 +102,56 @@ def _logout(args: argparse.Namespace, remote: Remote) -> int:
 
 
 def _login(args: argparse.Namespace, remote: Remote) -> int:
+    if args.device and args.port:
+        raise CannotRun("--port is for a browser that comes back: leave it out with --device")
+    if args.device or not (args.no_browser or args.port or _has_browser()):
+        try:
+            return _login_elsewhere(args, remote)
+        except Refused as refused:
+            if args.device or refused.code != "device_flow_not_supported":
+                raise
+    return _login_here(args, remote)
+
+
+def _has_browser() -> bool:
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _login_elsewhere(args: argparse.Namespace, remote: Remote) -> int:
+    """A code that a person enters in a browser anywhere (RFC 8628)."""
+    begun = remote.post(f"{_of(args.connection)}/sign-in/device", {})
+    minutes = max(1, round((begun["expiresAtMs"] / 1000 - time.time()) / 60))
+    complete = begun.get("verificationUriComplete")
+    print(
+        f"Open {inert(begun['verificationUri'])} in a browser on any device and enter the code\n"
+        f"    {inert(begun['userCode'])}\nwithin {minutes} min. Give it to nobody: whoever enters it signs in for you."
+        + (f"\nWith the code in it: {inert(complete)}" if complete else ""),
+        file=sys.stderr,
+        flush=True,
+    )
+    return _signed_in(args, _wait_elsewhere(args, remote, begun))
+
+
+def _wait_elsewhere(args: argparse.Namespace, remote: Remote, begun: JsonObject) -> JsonObject:
+    """The server's answer once the code was entered. Raises `CannotRun` when the time is over."""
+    pause, said = begun["intervalMs"] / 1000, ""
+    while time.time() + pause < begun["expiresAtMs"] / 1000:
+        time.sleep(pause)
+        answer = remote.post(f"{_of(args.connection)}/sign-in/device/ask", {"state": begun["state"]})
+        if answer["status"] == "connected":
+            return answer
+        pause = answer["intervalMs"] / 1000
+        if answer.get("reason", said) != said:
+            said = answer["reason"]
+            print(f"executor: {inert(said)}; trying again", file=sys.stderr, flush=True)
+    raise CannotRun("nobody entered the code in time; nothing was signed in")
+
+
+def _login_here(args: argparse.Namespace, remote: Remote) -> int:
     with CallbackListener(args.port or _port_of(args.connection, remote)) as listener:
         begun = remote.post(f"{_of(args.connection)}/sign-in", {"redirectUri": listener.redirect_uri})
         url = str(begun["authorizationUrl"])
@@ -100,7 +159,10 @@ def _login(args: argparse.Namespace, remote: Remote) -> int:
         if not args.no_browser:
             _open(url)
         given = listener.wait(str(begun["state"]))
-    answer = remote.post(f"{_of(args.connection)}/sign-in/complete", dict(given))
+    return _signed_in(args, remote.post(f"{_of(args.connection)}/sign-in/complete", dict(given)))
+
+
+def _signed_in(args: argparse.Namespace, answer: JsonObject) -> int:
     if args.json:
         print_json(answer)
     else:

@@ -188,6 +188,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "header-auth.prefix": "Text before the secret, with its space",
         "*.grant": "`client_credentials`: Executor signs in; `authorization_code`: a person does",
         "*.authorization_url": "The authorization endpoint, where no `issuer` is given",
+        "*.device_authorization_url": "Where sign-ins on another device begin (RFC 8628), where no `issuer` is given",
         "*.client_auth": "How the secret is sent: `basic` header or `post` body; left out: found out",
         "*.private_key": "PEM of the key that signs, by reference",
         "*.key_id": "The `kid` of the signed assertions",

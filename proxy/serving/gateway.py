@@ -12,6 +12,7 @@ from typing import Protocol
 from integrations.base import Failure, JsonObject
 from proxy.auth import AuthRequest
 from proxy.calls import PlainValue
+from proxy.connections.oauth.device import BegunDevice, DeviceStanding
 from proxy.connections.oauth.sign_in import BegunSignIn, SignInState
 from proxy.executions import (
     DecideOutcome,
@@ -240,6 +241,14 @@ class UpstreamSignIns(Protocol):
 
     async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
         """Redeem what the browser brought back from there; the connection that is signed in now."""
+        ...
+
+    async def begin_device_sign_in(self, connection: str, principal: Principal) -> BegunDevice:
+        """What the caller enters on another device."""
+        ...
+
+    async def ask_device_sign_in(self, state: str, principal: Principal) -> DeviceStanding:
+        """Whether that has been done."""
         ...
 
     async def sign_out(self, connection: str, principal: Principal) -> bool:

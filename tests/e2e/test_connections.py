@@ -129,6 +129,24 @@ async def test_from_the_command_line(scene: Scene) -> None:
     assert (refused.returncode, "only operators" in refused.stderr) == (1, True)
 
 
+async def test_on_another_device(scene: Scene) -> None:
+    """RFC 8628, where the authorization server has it; its answer that it has not is an error that says what else."""
+    without = command(scene, ALICE, "login", MINE, "--device")
+    assert (without.returncode, "sign in with a browser" in without.stderr) == (1, True), without.stderr
+    scene.auth.quirks.devices = True
+    words = ("auth", "login", MINE, "--device", "--server", scene.proxy.url)
+    login = spawn(*words, state=scene.folder / "state", env={"EXECUTOR_TOKEN": ALICE})
+    assert f"{scene.auth.url}/device-page" in login.err.wait(lambda line: line.startswith("Open http"))
+    scene.auth.enter(login.err.wait(lambda line: line.startswith("    USER")).strip(), "alice-upstream")
+    assert login.wait() == 0, login.err.text
+    assert login.out.text.strip() == f"signed in to {MINE}"
+    assert await scene.proxy.value(ASK, token=ALICE) == "alice-upstream"
+    refused = command(scene, BOB, "login", "shop.org.main", "--device")
+    assert (refused.returncode, "only operators" in refused.stderr) == (1, True)
+    for wrong in (("--no-browser",), ("--port", "1234")):
+        assert command(scene, BOB, "login", MINE, "--device", *wrong).returncode == 2
+
+
 async def resumed(scene: Scene, execution_id: str, key: str, action: str = "accept") -> Answer:
     async with scene.proxy.client(key) as client:
         answer = await post(client, "resume", {"executionId": execution_id, "action": action})

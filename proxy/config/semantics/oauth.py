@@ -12,7 +12,7 @@ from proxy.config.locations import Finding
 from proxy.config.nodes import Path
 from proxy.config.semantics.view import ConfigView
 
-SERVER_KEYS: Final = ("issuer", "authorization_url", "token_url")
+SERVER_KEYS: Final = ("issuer", "authorization_url", "token_url", "device_authorization_url")
 _CLIENT: Final = ("client_id", "client_secret", "private_key")
 
 

@@ -61,6 +61,7 @@ class OAuthPlan:
     issuer: str | None
     authorization_url: str | None
     token_url: str | None
+    device_url: str | None
     client: ConfiguredClient | None
     scopes: tuple[str, ...]
     audience: str | None
@@ -90,7 +91,8 @@ def oauth_plan(
     is_mcp = isinstance(integration, McpRemote)
     by_person = None if isinstance(options, ClientCredentials) else options
     named = (options.issuer, by_person.authorization_url if by_person else None, options.token_url)
-    urls = () if scope else (*named, where if is_mcp else None)
+    device_url = by_person.device_authorization_url if by_person else None
+    urls = () if scope else (*named, device_url, where if is_mcp else None)
     origins = {origin_of(url) for url in urls if url}
     # Only MCP servers are known to want a resource indicator; elsewhere one is sent that the config spells out.
     indicates = is_mcp or isinstance(options.resource, str)
@@ -102,6 +104,7 @@ def oauth_plan(
         issuer=named[0],
         authorization_url=named[1],
         token_url=named[2],
+        device_url=device_url,
         client=_client(options),
         scopes=_scopes(options),
         audience=options.audience,

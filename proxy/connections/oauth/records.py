@@ -113,3 +113,17 @@ class PendingSignIn(_Stored):
     resource: str | None = None
     began_in: str = ""
     began_by: str = ""
+
+
+@dataclass(frozen=True)
+class PendingDevice(_Stored):
+    """A sign-in on another device (RFC 8628): `sign_in` are the members of a `PendingSignIn`. The server is not asked
+    before `ask_at`, by any replica, and then every `interval` seconds."""
+
+    sign_in: dict[str, Any]
+    device_code: str
+    interval: float
+    ask_at: float
+
+    def begun(self) -> PendingSignIn:
+        return PendingSignIn(**self.sign_in)

@@ -61,7 +61,9 @@ class OAuthServers:
         if plan.server_url is not None:
             resource = await resource_metadata(self._http, plan.server_url, challenge)
         if plan.token_url is not None:
-            configured = AuthorizationServer(plan.issuer or "", plan.authorization_url, plan.token_url)
+            configured = AuthorizationServer(
+                plan.issuer or "", plan.authorization_url, plan.token_url, device_endpoint=plan.device_url
+            )
             return FoundServer(configured, resource, challenge)
         if plan.issuer is not None:
             return FoundServer(await authorization_server(self._http, plan.issuer), resource, challenge)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from proxy.connections.oauth.records import ClientRecord, PendingSignIn, TokenRecord
+from proxy.connections.oauth.records import ClientRecord, PendingDevice, PendingSignIn, TokenRecord
 from proxy.state import Entry, Lease
 from proxy.state.base import Entries, Leases
 
 _TOKENS: Final = "oauth_token"
 _CLIENTS: Final = "oauth_client"
 _PENDING: Final = "oauth_sign_in"
+_DEVICES: Final = "oauth_device"
 _ALL: Final = "*"
 PENDING_SECONDS: Final = 600.0
 
@@ -124,6 +125,19 @@ class TokenStore:
         if entry is None or not await self._state.drop_entry(entry):
             return None
         return PendingSignIn.from_bytes(entry.value)
+
+    # ---- on another device ----------------------------------------------------------------------------------------
+    async def begin_device(self, state: str, pending: PendingDevice, until: float) -> None:
+        entry = Entry(_DEVICES, _ALL, _digest(state), pending.to_bytes(), expires_at=until)
+        await self._state.write_entry(entry)
+
+    async def device(self, state: str) -> tuple[PendingDevice, Entry] | None:
+        entry = await self._state.read_entry(_DEVICES, _ALL, _digest(state))
+        return (PendingDevice.from_bytes(entry.value), entry) if entry is not None else None
+
+    async def keep_device(self, pending: PendingDevice, before: Entry) -> Entry:
+        """Raises `Conflict` when it is not `before` any more."""
+        return await self._state.write_entry(replace(before, value=pending.to_bytes()))
 
 
 def _digest(*parts: str) -> str:

@@ -17,7 +17,8 @@ from quart import Response
 
 from integrations.json_text import write_json
 from integrations.oauth.authorization import CALLBACK_PARAMETERS, CALLBACK_PATH
-from proxy.connections.oauth.sign_in import SignInProblem, SignInState
+from proxy.connections.oauth.basis import SignInProblem
+from proxy.connections.oauth.sign_in import SignInState
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.pages.guard import PageProblem, check_token

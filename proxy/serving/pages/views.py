@@ -14,7 +14,7 @@ from typing import Final
 from quart import Quart, Response
 
 from integrations.oauth.authorization import CALLBACK_PATH
-from proxy.connections.oauth.sign_in import DOCUMENT_PATH
+from proxy.connections.oauth.basis import DOCUMENT_PATH
 from proxy.executions import (
     ELICIT_ACTIONS,
     LOST_CALL_OUTCOMES,

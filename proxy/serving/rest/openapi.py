@@ -237,6 +237,23 @@ def _catalog_schemas() -> JsonObject:
     }
 
 
+def _device_schemas() -> JsonObject:
+    number: JsonObject = {"type": "integer"}
+    begun = {
+        "verificationUri": _TEXT,
+        "userCode": _TEXT,
+        "state": _TEXT,
+        "intervalMs": number,
+        "expiresAtMs": number,
+    }
+    standing = {"connection": _TEXT, "status": {"type": "string", "enum": ["pending", "connected"]}}
+    return {
+        "BegunDeviceSignIn": _object({**begun, "verificationUriComplete": _TEXT}, begun),
+        "DeviceSignInQuestion": _object({"state": _TEXT}, ("state",)) | {"additionalProperties": False},
+        "DeviceSignInStanding": _object({**standing, "intervalMs": number, "reason": _TEXT}, standing),
+    }
+
+
 def _sign_in_schemas() -> JsonObject:
     number: JsonObject = {"type": "integer"}
     state = {
@@ -273,6 +290,7 @@ def _sign_in_schemas() -> JsonObject:
         | {"additionalProperties": False},
         "BegunSignIn": _object(begun, begun),
         "SignInCallback": _object(callback, ("state",)) | {"additionalProperties": False},
+        **_device_schemas(),
         "SignedIn": _object({"connection": _TEXT, "status": _TEXT}, ("connection", "status")),
         "SignedOut": _object(
             {"connection": _TEXT, "signedOut": {"type": "boolean"}}, ("connection", "signedOut")

@@ -20,7 +20,7 @@ from proxy.serving.rest.executions import (
     executions,
 )
 from proxy.serving.rest.request import ApiRequest, ApiResponse
-from proxy.serving.rest.sign_ins import begin, complete, end, sign_ins
+from proxy.serving.rest.sign_ins import ask_device, begin, begin_device, complete, end, sign_ins
 from proxy.serving.rest.workspaces import (
     await_server_sign_in,
     begin_server_sign_in,
@@ -263,6 +263,25 @@ def _sign_ins() -> tuple[Route, ...]:
             complete,
             "SignedIn",
             body="SignInCallback",
+            errors=(404, 409),
+        ),
+        Route(
+            "POST",
+            f"{one}/device",
+            "beginDeviceSignIn",
+            "Begin to sign in on another device (RFC 8628): show the answer's page and code to a person.",
+            begin_device,
+            "BegunDeviceSignIn",
+            errors=(404, 409, 502),
+        ),
+        Route(
+            "POST",
+            f"{one}/device/ask",
+            "askDeviceSignIn",
+            "Whether a person has entered the code of your own sign-in; ask again after `intervalMs`.",
+            ask_device,
+            "DeviceSignInStanding",
+            body="DeviceSignInQuestion",
             errors=(404, 409),
         ),
         Route(

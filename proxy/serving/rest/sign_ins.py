@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from integrations.base import JsonObject
 from integrations.oauth.authorization import CALLBACK_PARAMETERS
-from proxy.connections.oauth.sign_in import SignInProblem, SignInState
+from proxy.connections.oauth.basis import SignInProblem
+from proxy.connections.oauth.sign_in import SignInState
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.request import ApiProblem, ApiRequest, ApiResponse, invalid_argument
 
@@ -46,6 +47,47 @@ async def complete(gateway: Gateway, request: ApiRequest) -> ApiResponse:
     except SignInProblem as problem:
         raise _refused(problem) from None
     return ApiResponse({"connection": connection, "status": "connected"})
+
+
+async def begin_device(gateway: Gateway, request: ApiRequest) -> ApiResponse:
+    """Begin a sign-in on another device (RFC 8628): the caller shows the answer's page and code to a person."""
+    request.check_query()
+    _texts(request.body)
+    try:
+        begun = await gateway.begin_device_sign_in(request.path["connection"], request.principal)
+    except SignInProblem as problem:
+        raise _refused(problem) from None
+    more = {"verificationUriComplete": begun.complete_url} if begun.complete_url else {}
+    return ApiResponse(
+        {
+            "verificationUri": begun.url,
+            "userCode": begun.user_code,
+            "state": begun.state,
+            "intervalMs": round(begun.interval * 1000),
+            "expiresAtMs": round(begun.expires_at * 1000),
+            **more,
+        }
+    )
+
+
+async def ask_device(gateway: Gateway, request: ApiRequest) -> ApiResponse:
+    """Whether a person has entered the code of the caller's own sign-in."""
+    request.check_query()
+    given = _texts(request.body, "state")
+    if "state" not in given:
+        raise invalid_argument("`state` is required: the one that the sign-in began with.")
+    try:
+        standing = await gateway.ask_device_sign_in(given["state"], request.principal)
+    except SignInProblem as problem:
+        raise _refused(problem) from None
+    if standing.connected:
+        return ApiResponse({"connection": standing.connection, "status": "connected"})
+    waiting = {
+        "connection": standing.connection,
+        "status": "pending",
+        "intervalMs": round(standing.interval * 1000),
+    }
+    return ApiResponse({**waiting, **({"reason": standing.why} if standing.why else {})})
 
 
 async def end(gateway: Gateway, request: ApiRequest) -> ApiResponse:

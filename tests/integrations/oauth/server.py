@@ -50,6 +50,9 @@ class Quirks:
     needs_params: dict[str, str] = field(default_factory=dict)
     client_auths: tuple[str, ...] | None = None
     html_wells: bool = False
+    devices: bool = False
+    device_interval: Any = 0.01
+    device_url_name: str = "verification_uri"
     challenge: str = 'Bearer resource_metadata="{url}/.well-known/oauth-protected-resource/api"'
     extra_metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -71,8 +74,10 @@ class Grant:
 class AuthServer:
     """`behind` answers requests with a good token.
 
-    `tokens` are those that the API takes, with their grants. `refused` counts requests for tokens that failed. `hold`:
-    the next refresh gets no answer, be it that it was not read, or that it was done; `held` says that it has come."""
+    `tokens` are those that the API takes, with their grants. `devices` are codes that nobody has redeemed yet, with
+    what a person enters; `device_answers` are errors that come before the truth. `refused` counts requests for tokens
+    that failed. `hold`: the next refresh gets no answer, be it that it was not read, or that it was done; `held` says
+    that it has come."""
 
     echo: Echo
     quirks: Quirks
@@ -90,6 +95,9 @@ class AuthServer:
     api_path: str = "/api"
     wanted_scope: str = ""
     behind: Callable[[Seen], Reply | None] | None = None
+    devices: dict[str, tuple[str, Grant]] = field(default_factory=dict)
+    device_asked: list[dict[str, str]] = field(default_factory=list)
+    device_answers: list[str] = field(default_factory=list)
     hold: Literal["", "unread", "answered"] = ""
     held: threading.Event = field(default_factory=threading.Event)
     _numbers: Any = field(default_factory=itertools.count)
@@ -117,6 +125,7 @@ class AuthServer:
             "/token": self._token,
             "/register": self._register,
             "/revoke": self._revoke,
+            "/device": self._device,
         }
         if seen.path in routes:
             return routes[seen.path](seen)
@@ -144,6 +153,7 @@ class AuthServer:
             "token_endpoint": f"{self.url}/token",
             "revocation_endpoint": f"{self.url}/revoke",
             "code_challenge_methods_supported": list(quirks.pkce) if quirks.pkce is not None else None,
+            "device_authorization_endpoint": f"{self.url}/device" if quirks.devices else None,
             "registration_endpoint": f"{self.url}/register" if quirks.registers else None,
             "client_id_metadata_document_supported": quirks.documents or None,
             "authorization_response_iss_parameter_supported": quirks.names_itself or None,
@@ -212,6 +222,7 @@ class AuthServer:
             "authorization_code": self._by_code,
             "refresh_token": self._by_refresh,
             "client_credentials": self._by_itself,
+            "urn:ietf:params:oauth:grant-type:device_code": self._by_device,
         }
         return grants[given["grant_type"]](given, client_id)
 
@@ -230,6 +241,42 @@ class AuthServer:
         if grant is None or spelled != challenge or back != given.get("redirect_uri"):
             return self._refuse("invalid_grant")
         return self._issue(grant) if grant.client_id == client_id else self._refuse("invalid_grant")
+
+    def _device(self, seen: Seen) -> Reply:
+        given = dict(parse_qsl(seen.body.decode(), keep_blank_values=True))
+        client_id = given.get("client_id", "")
+        self.device_asked.append(given)
+        if client_id not in self.clients:
+            return self._refuse("invalid_client", 401)
+        if self.quirks.resource == "refused" and "resource" in given:
+            return self._refuse("invalid_target")
+        number = next(self._numbers)
+        code, user_code = f"device-{number}-{'d' * 20}", f"USER-{number:04}"
+        self.devices[code] = user_code, Grant("", client_id, given.get("scope", ""), given.get("resource"))
+        page = {self.quirks.device_url_name: f"{self.url}/device-page"}
+        found = {"device_code": code, "user_code": user_code, **page, "expires_in": 600}
+        found |= {"interval": self.quirks.device_interval} if self.quirks.device_interval is not None else {}
+        return self._spoken(200, found)
+
+    def enter(self, user_code: str, account: str | None) -> None:
+        """A person enters a code; `account` None: and says no."""
+        for known, grant in self.devices.values():
+            if known == user_code:
+                grant.account, grant.dead = account or "", account is None
+
+    def _by_device(self, given: dict[str, str], client_id: str) -> Reply:
+        if self.device_answers:
+            return self._refuse(self.device_answers.pop(0))
+        _, grant = self.devices.get(given["device_code"], ("", None))
+        if grant is None or grant.client_id != client_id:
+            return self._refuse("invalid_grant")
+        if grant.dead:
+            return self._refuse("access_denied")
+        if not grant.account:
+            return self._refuse("authorization_pending")
+        del self.devices[given["device_code"]]
+        self.grants.append(grant)
+        return self._issue(grant)
 
     def _by_refresh(self, given: dict[str, str], client_id: str) -> Reply:
         held, self.hold = self.hold, ""

@@ -55,7 +55,7 @@ def test_forms_are_read_like_json(body: str, kind: str) -> None:
         (401, {"error": "invalid_client"}, OAuthRefused, "invalid_client"),
         (400, {"error": {"code": 1}}, OAuthRefused, "http_400"),
         (403, "<html>no</html>", OAuthRefused, "http_403"),
-        (200, "<html>hello</html>", OAuthAnswerWrong, "no token answer"),
+        (200, "<html>hello</html>", OAuthAnswerWrong, "has no `access_token`"),
         (200, {**GOOD, "token_type": "DPoP"}, OAuthAnswerWrong, "Bearer"),
         (200, {"token_type": "Bearer"}, OAuthAnswerWrong, "access_token"),
         (200, {**GOOD, "access_token": "a b"}, OAuthAnswerWrong, "characters"),
@@ -63,7 +63,7 @@ def test_forms_are_read_like_json(body: str, kind: str) -> None:
         (200, {**GOOD, "access_token": "täken"}, OAuthAnswerWrong, "characters"),
         (200, {**GOOD, "access_token": 5}, OAuthAnswerWrong, "access_token"),
         (200, {**GOOD, "refresh_token": "a b"}, OAuthAnswerWrong, "refresh_token"),
-        (200, [], OAuthAnswerWrong, "no token answer"),
+        (200, [], OAuthAnswerWrong, "has no `access_token`"),
     ],
 )
 def test_refusals(status: int, body: Any, error: type[OAuthError], words: str) -> None:

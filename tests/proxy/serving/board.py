@@ -14,7 +14,9 @@ from integrations.conversation import ElicitAction
 from integrations.oauth.errors import DiscoveryFailed
 from proxy.auth import AuthError, AuthRequest
 from proxy.calls import PlainValue, WrongArgument
-from proxy.connections.oauth.sign_in import BegunSignIn, SignInProblem, SignInState
+from proxy.connections.oauth.basis import SignInProblem
+from proxy.connections.oauth.device import BegunDevice, DeviceStanding
+from proxy.connections.oauth.sign_in import BegunSignIn, SignInState
 from proxy.executions import (
     AskedBy,
     DecideOutcome,
@@ -463,6 +465,12 @@ class Board:
         raise SignInProblem(404, "not_found", f"there is no connection `{connection}` that people sign in to")
 
     async def complete_sign_in(self, parameters: Mapping[str, str], principal: Principal) -> str:
+        raise SignInProblem(400, "state_mismatch", "this sign-in is not known here")
+
+    async def begin_device_sign_in(self, connection: str, principal: Principal) -> BegunDevice:
+        raise SignInProblem(404, "not_found", f"there is no connection `{connection}` that people sign in to")
+
+    async def ask_device_sign_in(self, state: str, principal: Principal) -> DeviceStanding:
         raise SignInProblem(400, "state_mismatch", "this sign-in is not known here")
 
     async def sign_out(self, connection: str, principal: Principal) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.connections.oauth.sign_in import SignInProblem
+from proxy.connections.oauth.basis import SignInProblem
 from proxy.principal import Principal
 from proxy.state import MemoryState
 from tests.integrations.oauth.server import METADATA, OPENID, Quirks, auth_server
