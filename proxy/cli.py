@@ -46,6 +46,7 @@ COMMANDS = (
     CommandEntry(
         "diff", "diff", "compare two configs: what becomes allowed, what does not, what else changes"
     ),
+    CommandEntry("why", "why", "say why past calls were let through or not, from the audit trail"),
     CommandEntry("tools", "tools", "list, search and describe the tools that the config gives agents"),
     CommandEntry("call", "call", "call one tool under the same policies as agents"),
     CommandEntry("approvals", "approvals", "list, show, approve and deny the calls that wait for a person"),

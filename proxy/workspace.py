@@ -53,10 +53,15 @@ class Workspace:
     def decide(self, tool: CatalogTool, caller: Caller, arguments: Mapping[str, Any] | None) -> Decision:
         """The one decision about a call, for the gate and for everybody who explains it: what the lock holds back is
         blocked, and of the rest the policies judge. `arguments` None: not known yet."""
-        drift = self.withheld(tool)
+        return self.decide_on(self.facts(tool), caller, arguments)
+
+    def decide_on(self, facts: ToolFacts, caller: Caller, arguments: Mapping[str, Any] | None) -> Decision:
+        """The same about a tool of which only the facts are known."""
+        prefix, name = _parts_of(facts.address)
+        drift = self.lock.withheld(prefix, name) if self.lock is not None else None
         if drift is not None and self.lock is not None:
-            return self.lock.decision(tool.prefix, tool.name, drift)
-        return self.policies.decide(self.facts(tool), caller, arguments)
+            return self.lock.decision(prefix, name, drift)
+        return self.policies.decide(facts, caller, arguments)
 
     def withheld(self, tool: CatalogTool) -> Drift | None:
         """How a tool differs from its reviewed state, where that keeps it from being used."""
@@ -65,15 +70,21 @@ class Workspace:
     def gone(self, path: str, caller: Caller) -> str | None:
         """The address of a reviewed tool that its upstream does not offer any more, if `path` (in full) names one that
         this caller could have seen."""
-        prefix, name = ".".join(path.split(".")[:3]), ".".join(path.split(".")[3:])
+        prefix, name = _parts_of(path)
         if self.lock is None or not self.lock.enforced or prefix not in self.connections:
             return None
-        was = self.lock.gone(prefix, name)
-        if was is None:
-            return None
+        facts = self.reviewed(path) if self.lock.gone(prefix, name) is not None else None
+        return facts.address if facts is not None and self.policies.visible(facts, caller) else None
+
+    def reviewed(self, address: str) -> ToolFacts | None:
+        """The tool as policies saw it when it was reviewed; None where the lock has none of this address."""
+        prefix, name = _parts_of(address)
         integration = prefix.partition(".")[0]
-        default = self.defaults[integration]
-        facts = ToolFacts(
+        source = self.lock.file.of(prefix) if self.lock is not None else None
+        was, default = source.tools.get(name) if source is not None else None, self.defaults.get(integration)
+        if was is None or default is None:
+            return None
+        return ToolFacts(
             f"{prefix}.{name}",
             integration,
             was.risk,
@@ -82,7 +93,6 @@ class Workspace:
             was.request,
             runs_code=was.runs_code,
         )
-        return facts.address if self.policies.visible(facts, caller) else None
 
     def facts(self, tool: CatalogTool) -> ToolFacts:
         """The tool as policies see it."""
@@ -130,6 +140,12 @@ class Workspace:
             return answer
 
         return visible
+
+
+def _parts_of(address: str) -> tuple[str, str]:
+    """Connection and name of a tool."""
+    parts = address.split(".")
+    return ".".join(parts[:3]), ".".join(parts[3:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,16 +121,11 @@ class Side:
             else None
         )
         for prefix in self.view.absent:
-            integration = prefix.partition(".")[0]
             source = workspace.lock.file.of(prefix)
-            default = workspace.defaults.get(integration)
-            if source is None or default is None or (visible is not None and integration not in visible):
+            if source is None or (visible is not None and prefix.partition(".")[0] not in visible):
                 continue
-            for name, record in source.tools.items():
-                yield ToolFacts(
-                    f"{prefix}.{name}", integration, record.risk, default.approve_by_default,  # type: ignore[arg-type]
-                    default.source, runs_code=record.runs_code,
-                )  # fmt: skip
+            known = (workspace.reviewed(f"{prefix}.{name}") for name in source.tools)
+            yield from (facts for facts in known if facts is not None)
 
     def place(self, source: str) -> tuple[str, int]:
         """File and line of a rule, named from the config's own directory."""
@@ -172,7 +167,7 @@ def _caller(principal: str) -> Caller:
 
 
 def _judged(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
-    decision = workspace.policies.decide(facts, caller, None)
+    decision = workspace.decide_on(facts, caller, None)
     possible: set[Action] = {one.action for one in decision.considered if one.note.startswith("depends on")}
     possible.add(decision.action)
     return Outlook(

@@ -47,7 +47,8 @@ class ChainVerdict:
     """`fault` names the first line (from 1) that does not follow from the one before; None: all `lines` do.
 
     `begins` is the sequence number of the first line, `last` the digest of the last one. `torn` counts lines that were
-    cut short by a crash and are covered by the chain all the same.
+    cut short by a crash and are covered by the chain all the same. `unfinished`: the fault is only that the last line
+    is being written, or was when the server was stopped.
     """
 
     lines: int
@@ -56,6 +57,7 @@ class ChainVerdict:
     torn: int = 0
     fault: str | None = None
     fault_line: int = 0
+    unfinished: bool = False
 
 
 def verify(lines: Iterable[bytes]) -> ChainVerdict:
@@ -78,7 +80,7 @@ def verify(lines: Iterable[bytes]) -> ChainVerdict:
         prev = digest_of(line)
     if torn and _parsed(line) is None:
         why = "it is not a whole line: the server is writing it now, or was stopped there"
-        return ChainVerdict(count, begins, prev or GENESIS, torn, why, count)
+        return ChainVerdict(count, begins, prev or GENESIS, torn, why, count, unfinished=True)
     return ChainVerdict(count, begins, prev or GENESIS, torn)
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
+
+_AGO: Final = re.compile(r"(\d{1,9})([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ def find(lines: Iterable[bytes], wanted: AuditFilter) -> Iterator[AuditLine]:
 
 
 def moment(text: str) -> float:
-    """Seconds since 1970 of an RFC 3339 time or a date (its start, UTC). Raises `ValueError`."""
+    """Seconds since 1970 of an RFC 3339 time, a date (its start, UTC), or so long ago: `30m`, `24h`, `7d`. Raises
+    `ValueError`."""
+    if ago := _AGO.fullmatch(text):
+        return time.time() - int(ago[1]) * _SECONDS[ago[2]]
     at = datetime.fromisoformat(text)
     return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()

@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
     query = actions.add_parser(
         "query",
         help="print the lines that match",
-        description="All conditions must hold. Times are RFC 3339 or dates (UTC).",
+        description="All conditions must hold. Times are RFC 3339, dates (UTC), or so long ago: 30m, 24h, 7d.",
         epilog="Exit codes: 0 something was found, 1 nothing was, 2 could not run.",
     )
     query.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -48,8 +48,8 @@ def add_parser(subparsers: Any) -> None:
     query.add_argument("--execution", metavar="ID")
     query.add_argument("--tool", metavar="PATTERN", help="address, with `*` for any characters")
     query.add_argument("--code", metavar="CODE", help="how a call failed, such as tool_blocked")
-    query.add_argument("--since", metavar="TIME", type=_moment)
-    query.add_argument("--until", metavar="TIME", type=_moment)
+    query.add_argument("--since", metavar="TIME", type=moment_option)
+    query.add_argument("--until", metavar="TIME", type=moment_option)
     add_json_option(query)
 
 
@@ -60,12 +60,13 @@ def run(args: argparse.Namespace) -> int:
         return cannot_run(error)
 
 
-def _moment(text: str) -> float:
+def moment_option(text: str) -> float:
+    """The value of an option that is a time."""
     try:
         return moment(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time, such as 2026-11-21 or 2026-11-21T08:00:00Z"
+            f"{text!r} is no time, such as 2026-11-21, 2026-11-21T08:00:00Z or 24h"
         ) from None
 
 

@@ -58,7 +58,7 @@ class TestJudge:
         principal, workspace = self._caller(test.as_)
         tool = self._tool(workspace, test)
         arguments = None if test.arguments is None else _prepared(workspace, tool, test.arguments)
-        decision = workspace.policies.decide(workspace.facts(tool), principal.caller(), arguments)
+        decision = workspace.decide(tool, principal.caller(), arguments)
         if arguments is None and decision.conditional:
             notes = [one.note for one in decision.considered if one.note.startswith("depends on")]
             raise _Untestable(f"this rule {notes[0]}: give `arguments`" if notes else "give `arguments`")

@@ -22,6 +22,16 @@ from proxy.workspace import Generation
 
 
 @dataclass(frozen=True, slots=True)
+class PastCallNow:
+    """What would become of a past call; without a decision `why` says what is missing. What is not `clear` could not be
+    judged."""
+
+    decision: Decision | None
+    why: str = ""
+    clear: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedCall:
     """A past call and what would become of it; `now` is None where its tool or its workspace is gone."""
 
@@ -70,32 +80,44 @@ def _again(
     generation: Generation,
     absent: Mapping[str, str],
 ) -> None:
+    now = decided_now(record, generation, absent)
+    if not now.clear:
+        found.unclear[now.why] = found.unclear.get(now.why, 0) + 1
+    elif now.decision is None or now.decision.action != was.get("action"):
+        found.changed.append(ChangedCall(record, was, now.decision, now.why))
+
+
+def decided_now(record: Mapping[str, Any], generation: Generation, absent: Mapping[str, str]) -> PastCallNow:
+    """What would become of a recorded call. A connection in `absent` is judged by what `executor.lock` has of it."""
     address = str(record["address"])
     prefix = ".".join(address.split(".")[:3])
     who = record.get("who") or {}
     workspace = generation.workspace(str(who.get("workspace")))
-    if prefix in absent:
-        _unclear(found, f"the tools of `{prefix}` are not known here")
-        return
     if workspace is None:
-        found.changed.append(
-            ChangedCall(record, was, None, f"there is no workspace `{who.get('workspace')}`")
-        )
-        return
-    tool = workspace.catalog.find(address)
-    if not isinstance(tool, CatalogTool):
-        found.changed.append(ChangedCall(record, was, None, f"there is no tool `{address}`"))
-        return
-    arguments = _whole(record)
-    decision = workspace.policies.decide(workspace.facts(tool), _principal(who).caller(), arguments)
+        return PastCallNow(None, f"there is no workspace `{who.get('workspace')}`")
+    arguments, caller = _whole(record), _principal(who).caller()
+    if prefix in absent:
+        facts = workspace.reviewed(address)
+        uses = generation.config.workspaces.get(workspace.id)
+        if (
+            uses is not None
+            and uses.integrations is not None
+            and prefix.partition(".")[0] not in uses.integrations
+        ):
+            return PastCallNow(None, f"workspace `{workspace.id}` does not use `{prefix}`")
+        if facts is None:
+            return PastCallNow(None, f"the tools of `{prefix}` are not known here", clear=False)
+        decision = workspace.policies.decide(facts, caller, arguments)
+    else:
+        tool = workspace.catalog.find(address)
+        if not isinstance(tool, CatalogTool):
+            return PastCallNow(None, f"there is no tool `{address}`")
+        decision = workspace.decide(tool, caller, arguments)
     if arguments is None and decision.conditional:
-        _unclear(found, "the trail does not have the arguments (audit.arguments: full)")
-    elif decision.action != was.get("action"):
-        found.changed.append(ChangedCall(record, was, decision))
-
-
-def _unclear(found: Replay, why: str) -> None:
-    found.unclear[why] = found.unclear.get(why, 0) + 1
+        return PastCallNow(
+            decision, "the trail does not have the arguments (audit.arguments: full)", clear=False
+        )
+    return PastCallNow(decision)
 
 
 def _whole(record: Mapping[str, Any]) -> dict[str, Any] | None:
