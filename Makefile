@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 RUNTIME := $(VENV)/.runtime
 BROWSER := $(VENV)/.browser
 PYTHON ?=
+# Some container images set it; every process that a test starts would then compile all of ours again (0.5 s each).
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile

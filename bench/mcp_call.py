@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import uvloop
@@ -32,7 +32,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 @contextlib.contextmanager
-def http_origin():
+def http_origin() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, SERVER, "http"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -58,7 +58,7 @@ async def ours(target: LocalServer | RemoteServer) -> AsyncIterator[Call]:
     """Prepare (validation included) and invoke, as `proxy.calls` does."""
     async with asyncio.TaskGroup() as tasks:
         upstream = McpUpstream(target)
-        upstream.start(tasks)
+        upstream.start(lambda work: tasks.create_task(work()))
         await upstream.settled(30)
 
         async def call() -> object:
@@ -107,7 +107,9 @@ async def main() -> None:
     with http_origin() as origin:
         report["streamable HTTP, 2026-07-28"] = await compare(RemoteServer(origin + "/mcp"))
         report["streamable HTTP, 2025-11-25"] = await compare(RemoteServer(origin + "/old/mcp"))
-    (ROOT / "bench" / "results" / "mcp_call.json").write_text(json.dumps(report, indent=2) + "\n")
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    (results / "mcp_call.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 
 

@@ -86,7 +86,11 @@ def main() -> None:
     cold = microseconds_first(policies, catalog, caller)
     warm = microseconds(lambda tool: policies.decide(tool, caller, ARGUMENTS), catalog, rng)
     seen = microseconds(lambda tool: policies.visible(tool, caller), catalog, rng)
-    report = {"tools": len(catalog), "rules": len(written), "compile_ms": round(compiled_ms, 1)}
+    report: dict[str, object] = {
+        "tools": len(catalog),
+        "rules": len(written),
+        "compile_ms": round(compiled_ms, 1),
+    }
     for name, took in (("first decision", cold), ("decide", warm), ("visible", seen)):
         cuts = statistics.quantiles(took, n=100)
         report[f"{name} us"] = f"mean {statistics.fmean(took):.2f}  p50 {cuts[49]:.2f}  p99 {cuts[98]:.2f}"

@@ -22,7 +22,7 @@ from pathlib import Path
 import uvloop
 
 from integrations.base import Secret
-from proxy.state import Decision, ExecutionRecord, Owner, SessionRecord, State, open_state
+from proxy.state import DecisionRecord, ExecutionRecord, Owner, SessionRecord, State, open_state
 from tests.proxy.state.servers import redis_server
 
 OWNER = Owner("one", "key:bench")
@@ -106,7 +106,7 @@ async def measure(backend: str) -> dict[str, dict[str, float]]:
 
         async def decide(number: int) -> None:
             name = f"exec_{number:032x}"
-            decision = Decision(name, "i1", OWNER, "sha256", time.time() + 60, RECORD)
+            decision = DecisionRecord(name, "i1", OWNER, "sha256", time.time() + 60, RECORD)
             await state.decide(decision)
             await state.use_decision(decision, records=[RECORD])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import gc
 import os
 import shlex
 import signal
@@ -113,8 +114,10 @@ def _port_taken(error: Exception) -> bool:
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run on uvloop where it can be imported, with all the descriptors that the system allows.
 
-    Until the reload handler is set, SIGHUP must not end the process.
+    Until the reload handler is set, SIGHUP must not end the process. No garbage is looked for until `Garbage` takes
+    over, for the server's parts are still to be imported.
     """
+    gc.disable()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise_limit()
     return_freed_memory()
