@@ -45,6 +45,7 @@ from integrations.fields.settings import EnvName, Setting, setting
 from integrations.fields.units import (
     Bytes,
     Duration,
+    FileMode,
     MillisecondsOrDuration,
     RateField,
     RateValue,
@@ -66,6 +67,7 @@ __all__ = [
     "Duration",
     "EnvName",
     "Expiry",
+    "FileMode",
     "HeaderFields",
     "HeaderName",
     "HostName",

@@ -90,19 +90,32 @@ PublicUrl = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where a listener binds. `host` is a name or a bare address; port 0 lets the system choose."""
+    """Where a listener binds. `host` is a name or a bare address; port 0 lets the system choose.
+
+    With `path` it is a unix socket. Only processes of this machine reach it, so it counts as loopback.
+    """
 
     host: str
     port: int
+    path: str | None = None
+
+    @classmethod
+    def unix(cls, path: str) -> Listen:
+        return cls("localhost", 0, path)
 
     @property
     def is_loopback(self) -> bool:
         return is_local_host(self.host)
 
     def __str__(self) -> str:
+        if self.path is not None:
+            return f"{_UNIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+_UNIX = "unix:"
+# The system's own limit (sockaddr_un), without the zero byte at the end.
+_MOST_PATH_BYTES = 107
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._*-]*)):([0-9]{1,5})")
 
 
@@ -121,6 +134,8 @@ def _listen_help(value: object) -> str:
 def parse_listen(value: object) -> Listen:
     if isinstance(value, Listen):
         return value
+    if isinstance(value, str) and value.startswith((_UNIX, "/")):
+        return _parse_unix(value)
     found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
     if not found:
         raise problem("E206", "expected HOST:PORT", _listen_help(value))
@@ -132,11 +147,38 @@ def parse_listen(value: object) -> Listen:
     return Listen(host, port)
 
 
+def _parse_unix(value: str) -> Listen:
+    path = value.removeprefix(_UNIX)
+    if path.startswith("//"):
+        raise problem("E206", "expected unix:/PATH", f'did you mean "{_UNIX}/{path.lstrip("/")}"?')
+    if not value.startswith(_UNIX):
+        raise problem("E206", "expected HOST:PORT", f'did you mean "{_UNIX}{value}"?')
+    if path.startswith("@"):
+        help = "anybody on this machine could connect; write unix:/run/executor.sock"
+        raise problem("E206", "an abstract socket has no mode", help)
+    if not path.startswith("/") or path.endswith("/"):
+        raise problem(
+            "E206", "expected unix:/PATH", 'write an absolute path, such as "unix:/run/executor.sock"'
+        )
+    size = len(path.encode("utf-8", "surrogatepass"))
+    if size > _MOST_PATH_BYTES or "\0" in path:
+        raise problem(
+            "E206", f"the path has {size} bytes; a socket's has at most {_MOST_PATH_BYTES}", "shorten it"
+        )
+    return Listen.unix(path)
+
+
 ListenField = Annotated[
     Listen,
     PlainValidator(settable(parse_listen, "127.0.0.1:8080")),
     PlainSerializer(str),
-    settable_schema({"type": "string", "pattern": "^.+:[0-9]{1,5}$", "examples": ["127.0.0.1:8080"]}),
+    settable_schema(
+        {
+            "type": "string",
+            "pattern": "^(.+:[0-9]{1,5}|unix:/.*[^/])$",
+            "examples": ["127.0.0.1:8080", "unix:/run/executor.sock"],
+        }
+    ),
 ]
 
 

@@ -81,6 +81,23 @@ MillisecondsOrDuration = Annotated[
     ),
 ]
 
+_MODE = re.compile("0[0-7]{3}")
+
+
+def _file_mode(value: object) -> str:
+    if isinstance(value, str) and _MODE.fullmatch(value):
+        return value
+    digits = str(value) if isinstance(value, int) and not isinstance(value, bool) else "660"
+    hint = f"{digits:0>4}" if re.fullmatch("[0-7]{3,4}", digits) else "0660"
+    raise problem("E206", "expected a file mode in quotes", f'write "{hint}", four octal digits')
+
+
+FileMode = Annotated[
+    str,
+    BeforeValidator(_file_mode),
+    WithJsonSchema({"type": "string", "pattern": "^0[0-7]{3}$", "examples": ["0660"]}),
+]
+
 _SIZE_UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KB|MB|GB|KiB|MiB|GiB)")
 

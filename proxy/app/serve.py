@@ -39,7 +39,8 @@ from proxy.serving.http.errors import RequestRefusal
 from proxy.serving.http.held import HeldConnections
 from proxy.serving.http.origins import HostRules, is_loopback
 from proxy.serving.http.prefix import path_prefix
-from proxy.serving.http.server import bind, serve_http
+from proxy.serving.http.server import serve_http
+from proxy.serving.http.sockets import ActivatedSockets, Opening, address_of, again, opening
 from proxy.serving.http.tls import TlsSource
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.stdio import serve_stdio
@@ -91,22 +92,23 @@ async def _signals(stopping: StopSignals, reload: Callable[[], None]) -> AsyncIt
 class Bound:
     """Where the listener really is: port 0 in the config takes a free one. A reload may turn TLS on or off."""
 
-    host: str
+    listen: Listen
     port: int
-
     tls: ServedTls
+
+    @property
+    def is_socket(self) -> bool:
+        """Programs that know its path reach it, browsers do not."""
+        return self.listen.path is not None
 
     @property
     def url(self) -> str:
         # A wildcard is no address that anybody can open: behind one, links need `server.public_url`.
-        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return self.tls.url(reachable, self.port, near=is_loopback(self.host))
-
-
-def check_free(listen: Listen) -> None:
-    """Bind once and let go, before anything is opened: a taken port should cost nobody a minute. Raises `OSError`."""
-    if listen.port:
-        bind(listen.host, listen.port).close()
+        if self.is_socket:
+            return str(self.listen)
+        host = self.listen.host
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return self.tls.url(reachable, self.port, near=is_loopback(host))
 
 
 async def run_http(
@@ -114,6 +116,7 @@ async def run_http(
     ready: Callable[[Bound], None],
     stopping: StopSignals,
     latest: LatestEnd | None = None,
+    activated: ActivatedSockets = ActivatedSockets(),  # noqa: B008 - frozen
 ) -> None:
     """Serve until a signal or `stopping.stop`, then drain. `latest` ends the process if that hangs.
 
@@ -121,14 +124,16 @@ async def run_http(
     `EssentialTaskFailed` when it cannot serve any more.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    listen, env = application.listen, application.options.env
+    env = application.options.env
+    listen = application.listen if activated.http is None else address_of(activated.http)
     application.listens_on(listen)
     drain, shutdown = Drain(), asyncio.Event()
     dispatch = ServingApp(application.gateway, drain, application.state, _options(application))
 
     def bound(port: int) -> None:
-        address = Bound(listen.host, port, application.tls)
-        application.local_address = lambda: address.url
+        address = Bound(listen, port, application.tls)
+        if not address.is_socket:
+            application.local_address = lambda: address.url
         ready(address)
         tell_service_manager(env, "READY=1", f"STATUS=serving {address.url}")
 
@@ -137,18 +142,20 @@ async def run_http(
     hints: asyncio.Task[None] | None = None
     try:
         async with _signals(stopping, application.request_reload):
-            metrics = application.config.telemetry.metrics
-            if metrics.enabled and metrics.listen is not None:
+            metrics = _metrics_socket(application, activated)
+            if metrics is not None:
                 operations = cast(AsgiApp, build_metrics(application.gateway, drain))
-                listeners.append(await _listening(tasks, "metrics", metrics.listen, operations, shutdown))
+                listeners.append(await _listening(tasks, "metrics", metrics, operations, shutdown))
             held = application.clients.held
-            serving = _listening(tasks, "http", listen, dispatch, shutdown, bound, held, application.tls)
+            opened = _http_socket(application, listen, activated)
+            serving = _listening(tasks, "http", opened, dispatch, shutdown, bound, held, application.tls)
             listeners.append(await serving)
             hints = tasks.keep("hints", dispatch.run)
             await _until_stopped(tasks, stopping)
             tell_service_manager(env, "STOPPING=1", "STATUS=draining")
             if latest is not None:
-                latest.begin(application.config.server.reload.drain_timeout + LATEST_SECONDS)
+                latest.begin(_stopping_seconds(application.config.server) + LATEST_SECONDS)
+            await _left(application, stopping, drain)
             await _drained(application, stopping, drain)
             await tasks.stop(hints)
             shutdown.set()
@@ -159,10 +166,28 @@ async def run_http(
     tasks.check()
 
 
+def _http_socket(application: Application, listen: Listen, activated: ActivatedSockets) -> Opening:
+    if activated.http is not None:
+        return again(activated.http)
+    return opening(listen, int(application.config.server.socket_mode, 8))
+
+
+def _metrics_socket(application: Application, activated: ActivatedSockets) -> Opening | None:
+    """Where metrics have a listener of their own. Raises `CannotServe` for a socket that nothing would serve."""
+    metrics = application.config.telemetry.metrics
+    if activated.metrics is not None:
+        if not metrics.enabled:
+            raise CannotServe("systemd passed a socket for metrics, and `telemetry.metrics.enabled` is false")
+        return again(activated.metrics)
+    if not metrics.enabled or metrics.listen is None:
+        return None
+    return opening(metrics.listen, int(application.config.server.socket_mode, 8))
+
+
 async def _listening(
     tasks: TaskSupervisor,
     name: str,
-    listen: Listen,
+    opened: Opening,
     app: AsgiApp,
     shutdown: asyncio.Event,
     bound: Callable[[int], None] = lambda port: None,
@@ -181,8 +206,7 @@ async def _listening(
         try:
             await serve_http(
                 app,
-                host=listen.host,
-                port=listen.port,
+                opened=opened,
                 shutdown=shutdown,
                 bound=told,
                 held=held,
@@ -206,6 +230,19 @@ async def _until_stopped(tasks: TaskSupervisor, stopping: StopSignals) -> None:
     if tasks.failure is not None:
         stopping.stop.set()
         stopping.at_once.set()
+
+
+def _stopping_seconds(server: Server) -> float:
+    return (server.shutdown_delay or 0.0) + server.reload.drain_timeout
+
+
+async def _left(application: Application, stopping: StopSignals, drain: Drain) -> None:
+    """Readiness is down, and everything is served until balancers have noticed, or a second signal."""
+    seconds = application.config.server.shutdown_delay
+    drain.leaving = True
+    if seconds is not None and not stopping.at_once.is_set():
+        _log.info("leaving", detail="not ready any more, still serving", for_seconds=seconds)
+        await _either(asyncio.sleep(seconds), stopping.at_once.wait())
 
 
 async def _drained(application: Application, stopping: StopSignals, drain: Drain) -> None:

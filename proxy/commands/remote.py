@@ -80,9 +80,11 @@ def _url(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, Trust]:
     given: str | None = args.server or env.get("EXECUTOR_SERVER")
     if given is None:
         return _configured(args, env)
+    if given.startswith("unix:/"):
+        return given, Trust.of(args)
     parts = urlsplit(given)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise CannotRun(f"--server {given}: expected a URL such as {DEFAULT_URL}")
+        raise CannotRun(f"--server {given}: expected a URL such as {DEFAULT_URL}, or unix:/PATH")
     return given.rstrip("/"), Trust.of(args)
 
 
@@ -98,6 +100,8 @@ def _configured(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, 
     if config is None:
         raise CannotRun("the config is invalid (see `executor validate`); name the server with --server URL")
     listen = config.server.listen
+    if listen.path is not None:
+        return str(listen), Trust.of(args)
     if listen.port == 0:
         raise CannotRun(
             "`server.listen` takes a free port; name the one that `executor serve` printed with --server URL"
@@ -115,7 +119,7 @@ def _token(args: argparse.Namespace, env: Mapping[str, str], url: str, role: Rol
         return Secret(args.token), "--token"
     if env.get("EXECUTOR_TOKEN"):
         return Secret(env["EXECUTOR_TOKEN"]), "EXECUTOR_TOKEN"
-    if not is_loopback(urlsplit(url).hostname or ""):
+    if not _is_near(url):
         raise CannotRun(f"no token for {url}: set EXECUTOR_TOKEN to a key that it knows")
     path = state_dir(env) / _FILES[role]
     try:
@@ -131,6 +135,11 @@ def _token(args: argparse.Namespace, env: Mapping[str, str], url: str, role: Rol
     return token, str(path)
 
 
+def _is_near(url: str) -> bool:
+    """Whether nobody but this machine sees what is sent there."""
+    return url.startswith("unix:") or is_loopback(urlsplit(url).hostname or "")
+
+
 class Remote:
     """One server. Open it with `with`; methods raise `Refused`, and `CannotRun` when it cannot be asked at all."""
 
@@ -140,13 +149,15 @@ class Remote:
 
         self._access = access
         self._errors = httpx2.HTTPError
+        socket = access.url.removeprefix("unix:") if access.url.startswith("unix:") else None
         self._http = httpx2.Client(
-            base_url=access.url,
+            base_url="http://localhost" if socket else access.url,
+            transport=httpx2.HTTPTransport(uds=socket) if socket else None,
             headers={"authorization": f"Bearer {access.token.reveal()}"},
             timeout=TIMEOUT_SECONDS,
             verify=access.trust.context() if access.url.startswith("https:") else True,
             # A proxy named in the environment must not see the tokens of this machine.
-            trust_env=not is_loopback(urlsplit(access.url).hostname or ""),
+            trust_env=not _is_near(access.url),
         )
 
     def __enter__(self) -> Remote:

@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
         "--listen",
         metavar="HOST:PORT",
         type=_address,
-        help="instead of server.listen; port 0 takes a free one",
+        help="instead of server.listen; port 0 takes a free one; or unix:/PATH. A socket of systemd comes first",
     )
     parser.add_argument(
         "--no-watch",
@@ -77,7 +77,9 @@ def _address(text: str) -> str:
 
     try:
         return str(parse_listen(text))
-    except ValueError:
+    except ValueError as error:
+        if text.startswith("unix:"):
+            raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
         example = f"127.0.0.1:{text}" if text.isdigit() else "127.0.0.1:8080"
         raise argparse.ArgumentTypeError(f"{text!r}: expected HOST:PORT, such as {example}") from None
 
@@ -108,7 +110,7 @@ def _other_port(demo: bool) -> str:
 
 
 def _port_taken(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE and "unix:" not in str(error)
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
@@ -132,6 +134,9 @@ async def serve(
     args: argparse.Namespace, paths: list[Path], tasks: TaskSupervisor, latest: LatestEnd | None = None
 ) -> int:
     """The exit code, once it has stopped. `latest` ends the process if stopping hangs."""
+    from proxy.serving.http.sockets import ActivatedSockets
+
+    activated = ActivatedSockets.take(os.environ, os.getpid())
     environment = dict(os.environ)
     async with demo_beside(args.demo, environment, tasks):
         loaded = load_valid(paths, environment, hint=_demo_hint)
@@ -145,11 +150,14 @@ async def serve(
         from proxy.app.application import open_application
         from proxy.app.garbage import Garbage
         from proxy.app.options import InvalidConfig
-        from proxy.app.serve import Bound, StopSignals, check_free, run_http
+        from proxy.app.serve import Bound, StopSignals, run_http
         from proxy.app.welcome import listening, welcome
+        from proxy.serving.http.sockets import check_free
 
         assert loaded.config is not None
-        check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
+        if activated.http is None:
+            # A taken port should cost nobody a minute.
+            check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
         options = StartOptions(
             tuple(paths), environment, listen=args.listen, watch=not args.no_watch, last_good=last_good
         )
@@ -160,14 +168,14 @@ async def serve(
                 def ready(bound: Bound) -> None:
                     # Audit lines that go to stdout have it for themselves.
                     out = sys.stderr if application.config.audit.sink == "stdout" else sys.stdout
-                    if not (args.demo or out.isatty()):
+                    if bound.is_socket or not (args.demo or out.isatty()):
                         print(listening(application, bound.url), file=out, flush=True)
                         return
                     print(welcome(application, bound.url, own_command()), file=out, flush=True)
                     if args.demo:
                         print(_demo_lines(environment, paths), file=out, flush=True)
 
-                await run_http(application, ready, StopSignals(), latest)
+                await run_http(application, ready, StopSignals(), latest, activated)
         except InvalidConfig as error:
             print(error, file=sys.stderr)
             return EXIT_CONFIG

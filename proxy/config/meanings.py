@@ -64,7 +64,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "executor.approvals": "Who is told that an approval waits",
         "executor.console": "The web pages for people",
         # ---- server
-        "server.listen": "HOST:PORT to listen on (127.0.0.1:8080); another host than loopback needs `auth`",
+        "server.listen": "HOST:PORT (127.0.0.1:8080), or unix:/PATH; another host than loopback needs `auth`",
         "server.public_url": "The address that people and agents use; with a path, everything is served below it",
         "server.hosts": "Further names that the Host header may hold, such as a Kubernetes service",
         "server.trusted_proxies": "Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8",
@@ -80,6 +80,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "server-limits.write_timeout": "How long a client may take for 64 KiB of an answer before it is given up",
         "server-limits.unread": "Size of an answer that may wait so long; a larger one is given up after 2 s",
         "server-limits.unread_per_account": "Answers that wait on all connections of an account; in all 4 times that",
+        "server.socket_mode": "Who may open the unix socket of `listen`: \"0660\" lets its group, such as a proxy's",
+        "server.shutdown_delay": "How long after SIGTERM requests are still served, while readiness is down",
         "server.cors": "Web origins that may call",
         "server.reload": "How edits of the files are taken over",
         "cors.allow_origins": "Origins such as https://app.example.com, without a path",

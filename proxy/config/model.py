@@ -15,6 +15,7 @@ from integrations.fields import (
     Cidr,
     ConnectionKey,
     Duration,
+    FileMode,
     HeaderFields,
     HostName,
     IntegrationName,
@@ -123,9 +124,20 @@ class Server(Model):
     hosts: Tuple[HostName] = ()
     trusted_proxies: Tuple[Cidr] = ()
     tls: Maybe[ServerTls] = None
+    socket_mode: FileMode = "0600"
+    shutdown_delay: Maybe[Annotated[Duration, Field(le=300)]] = None
     cors: Cors = Cors()
     limits: ServerLimits = ServerLimits()
     reload: ReloadConfig = ReloadConfig()
+
+    @model_validator(mode="after")
+    def _only_for_a_socket(self) -> Server:
+        if self.listen.path is None and "socket_mode" in self.model_fields_set:
+            raise problem("E206", "only for `listen: unix:/PATH`", at="socket_mode")
+        if self.listen.path is not None and self.tls is not None:
+            help = "who may open the socket is said by `socket_mode`; TLS is the proxy's"
+            raise problem("E209", "not both `tls` and `listen: unix:/PATH`", help, "tls")
+        return self
 
 
 class Elicitation(Model):

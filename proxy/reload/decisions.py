@@ -18,6 +18,7 @@ ReloadStep = Literal["reject", "keep", "build"]
 # Settings that are bound to sockets, watchers and open stores: a reload takes over the rest and names these.
 RESTART_ONLY: Final = (
     "server.listen",
+    "server.socket_mode",
     "server.reload.watch",
     "server.reload.poll_interval",
     "server.reload.settle",

@@ -14,9 +14,13 @@ RETRY_AFTER_SECONDS = 5
 
 
 class Drain:
-    """One per start. `begin` is called once by whoever handles SIGTERM; it never waits."""
+    """One per start. `begin` is called once by whoever handles SIGTERM; it never waits.
+
+    `leaving` is set before: readiness is down, so that balancers look elsewhere, and everything is still served.
+    """
 
     def __init__(self) -> None:
+        self.leaving = False
         self.active = False
         self._endings: list[Callable[[], None]] = []
         self._waits: set[anyio.CancelScope] = set()
@@ -40,7 +44,7 @@ class Drain:
     def begin(self) -> None:
         if self.active:
             return
-        self.active = True
+        self.leaving = self.active = True
         for ending in self._endings:
             ending()
         for scope in list(self._waits):

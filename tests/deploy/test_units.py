@@ -10,6 +10,7 @@ import pytest
 from tests.deploy.tools import KIT, run
 
 UNIT = KIT / "systemd" / "executor.service"
+SOCKET = KIT / "systemd" / "executor.socket"
 
 
 @pytest.mark.deploy("systemd-analyze")
@@ -17,7 +18,8 @@ def test_the_unit_is_understood_whole(tmp_path: Path) -> None:
     """A misspelt key is a warning on stderr with exit code 0."""
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/usr/local/bin/executor", "/bin/true"))
-    done = run("systemd-analyze", "verify", copy)
+    (tmp_path / SOCKET.name).write_text(SOCKET.read_text())
+    done = run("systemd-analyze", "verify", copy, tmp_path / SOCKET.name)
     assert done.stderr == ""
 
 

@@ -114,7 +114,7 @@ def _anonymous_tokens(auth: AuthConfig | None) -> Iterator[Finding]:
 def _browser_pages(view: ConfigView) -> Iterator[Finding]:
     """Mode browser needs an address that the approval page can be reached at."""
     server = view.config.server
-    if server.public_url is not None or server.listen.is_loopback:
+    if server.public_url is not None or (server.listen.is_loopback and server.listen.path is None):
         return
     message, help = "`mode: browser` needs `server.public_url`", "approval links point to it"
     modes: list[tuple[Path, str | None]] = [(("elicitation", "mode"), view.config.elicitation.mode)]

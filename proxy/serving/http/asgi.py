@@ -29,6 +29,8 @@ BASE_KEY: Final = "executor.base"
 _MAX_QUERY_FIELDS = 64
 _READ_AWAY_SECONDS = 5.0
 _ENDS_BYTES = 16 * 1024
+NEAR: Final = "127.0.0.1"
+"""The address of whoever comes through a unix socket."""
 _CALLER_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LISTS = frozenset({"x-forwarded-for"})
 # Headers that mean something different when a proxy reads the first copy and we read the last.
@@ -74,7 +76,8 @@ class HttpRequest:
     def of(cls, scope: AsgiScope) -> HttpRequest:
         headers, repeated = _fold(scope["headers"])
         given = headers.get("x-request-id", "")
-        client = scope.get("client") or ("", 0)
+        # A unix socket has no address: who may open it is decided by its mode, so it counts as this machine.
+        client = scope.get("client") or (NEAR, 0)
         outcome: RequestOutcome = scope.setdefault(OUTCOME_KEY, RequestOutcome())
         if not outcome.request_id:
             # Whoever reads the request again finds the same id.
@@ -86,7 +89,7 @@ class HttpRequest:
             headers=headers,
             repeated=repeated,
             query=_query(scope.get("query_string", b"")),
-            peer_ip=client[0] or "",
+            peer_ip=client[0] or NEAR,
             held=scope.get("state", {}).get(STATE_KEY),
             base=scope.get(BASE_KEY, ""),
             outcome=outcome,

@@ -25,9 +25,10 @@ from hypercorn.typing import Framework
 from hypercorn.utils import wrap_app
 
 from proxy import descriptors
-from proxy.serving.http.asgi import AsgiApp
+from proxy.serving.http.asgi import NEAR, AsgiApp
 from proxy.serving.http.connection import ClientConnection
 from proxy.serving.http.held import STATE_KEY, HeldConnection, HeldConnections
+from proxy.serving.http.sockets import Opening, bind
 from proxy.serving.http.tls import HandshakeFailed, TlsSource, accepted
 from proxy.telemetry import Logger
 
@@ -67,24 +68,12 @@ async def _stay_with_http_1(self: H11Protocol, event: h11.Request) -> None:
     """
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one. Raises `OSError` with the address in its text."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host.strip("[]"), port))
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return sock
-
-
 async def serve_http(
     app: AsgiApp,
     *,
-    host: str,
-    port: int,
+    host: str = "",
+    port: int = 0,
+    opened: Opening | None = None,
     shutdown: asyncio.Event,
     bound: Callable[[int], None] | None = None,
     limits: HttpLimits | None = None,
@@ -93,17 +82,17 @@ async def serve_http(
 ) -> None:
     """Serve until `shutdown` is set, then let open requests end for `grace_seconds`, cancel the rest and return.
 
-    `bound` is called with the port once the socket listens. Listeners may share `held`. Without `tls` it is plain
-    HTTP. Raises `OSError` when the
+    `opened` gives the socket, else it is that of `host` and `port`. `bound` is called with the port (0: it has none)
+    once the socket listens. Listeners may share `held`. Without `tls` it is plain HTTP. Raises `OSError` when the
     address cannot be had.
     """
     limits = limits or HttpLimits()
     setattr(H11Protocol, "_check_protocol", _stay_with_http_1)  # noqa: B010
-    with closing(bind(host, port)) as sock:
+    with opened() if opened is not None else closing(bind(host, port)) as sock:
         sock.listen(limits.backlog)
         sock.setblocking(False)
         if bound is not None:
-            bound(sock.getsockname()[1])
+            bound(sock.getsockname()[1] if sock.family != socket.AF_UNIX else 0)
         listener = _Listener(app, sock, limits, HeldConnections() if held is None else held, tls)
         await listener.run(shutdown)
 
@@ -170,7 +159,7 @@ class _Listener:
                     log.warning("accept_failed", error=error.strerror, idle_ended=ended)
                     await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self._take(sock, peer[0], group)
+            self._take(sock, peer[0] if self._sock.family != socket.AF_UNIX else NEAR, group)
             await asyncio.sleep(0)
 
     def _take(self, sock: socket.socket, peer: str, group: asyncio.TaskGroup) -> None:

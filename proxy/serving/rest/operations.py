@@ -101,7 +101,7 @@ def _health(app: Quart, gateway: Gateway, drain: Drain) -> None:
         return _json(200, {"status": "ok"})
 
     async def ready() -> Response:
-        if drain.active:
+        if drain.leaving:
             headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
             return _json(503, {"status": "unavailable", "reason": "draining"}, headers)
         is_ready, reason = gateway.ready(request.args.get("config") == "latest")

@@ -67,6 +67,7 @@ def test_public_urls_have_no_trailing_slash() -> None:
         ("0.0.0.0:1", Listen("0.0.0.0", 1), False),
         ("[::]:1", Listen("::", 1), False),
         ("example.com:1", Listen("example.com", 1), False),
+        ("unix:/run/executor.sock", Listen.unix("/run/executor.sock"), True),
     ],
 )
 def test_listeners(text: str, listen: Listen, loopback: bool) -> None:
@@ -87,6 +88,12 @@ def test_listeners(text: str, listen: Listen, loopback: bool) -> None:
         ("http://a.example.com:80/", 'did you mean "a.example.com:80"?'),
         ("::1:80", 'write for example "127.0.0.1:8080"'),
         ("a:99999", ""),
+        ("/run/executor.sock", 'did you mean "unix:/run/executor.sock"?'),
+        ("unix:///run/executor.sock", 'did you mean "unix:/run/executor.sock"?'),
+        ("unix:executor.sock", "write an absolute path"),
+        ("unix:/run/", "write an absolute path"),
+        ("unix:@executor", "anybody on this machine could connect"),
+        (f"unix:/{'a' * 107}", "shorten it"),
         (True, 'write for example "127.0.0.1:8080"'),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from integrations.fields import Listen
 from proxy.app.application import Application, open_application
 from proxy.app.options import StartOptions
 from proxy.app.serve import Bound, StopSignals, finish_executions, run_http
@@ -44,11 +45,16 @@ async def running(
 
 
 @pytest.mark.parametrize(
-    ("host", "url"),
-    [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("a.b", "http://a.b:80")],
+    ("listen", "url"),
+    [
+        (Listen("127.0.0.1", 0), "http://127.0.0.1:80"),
+        (Listen("::1", 0), "http://[::1]:80"),
+        (Listen("a.b", 0), "http://a.b:80"),
+        (Listen.unix("/run/s"), "unix:/run/s"),
+    ],
 )
-def test_where_it_listens_is_a_url(host: str, url: str) -> None:
-    assert Bound(host, 80, ServedTls(MetricsRegistry())).url == url
+def test_where_it_listens_is_a_url(listen: Listen, url: str) -> None:
+    assert Bound(listen, 80, ServedTls(MetricsRegistry())).url == url
 
 
 def test_the_first_signal_stops_and_the_second_hurries() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from proxy.serving.http.server import HttpLimits, bind, serve_http
+from proxy.serving.http.server import HttpLimits, serve_http
+from proxy.serving.http.sockets import bind
 from tests.proxy.serving.support import call, open_session, serving
 
 
