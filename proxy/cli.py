@@ -12,11 +12,14 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Protocol, cast
+
+from proxy.commands.help_text import Help
+from proxy.commands.streams import drop_output, open_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +83,49 @@ EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:2] == ["doctor", "--live"] and (code := _health_check(words)) is not None:
         return code
     with _no_garbage():
         parser, modules = build_parser(next((w for w in words if not w.startswith("-")), ""))
-        args = parser.parse_args(words)
+        args, unknown = parser.parse_known_args(words)
+    if unknown:
+        # The usage of the command that was meant, not that of all.
+        cast(argparse.ArgumentParser, getattr(args, "meant", parser)).error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+        )
     if args.command is None:
         parser.print_help()
         return 2
-    try:
-        module = modules[args.command]
-        if args.command in SERVERS and os.getpid() == 1:
-            from proxy.commands.first_process import run_below
+    return _ended(lambda: _run(modules[args.command], args))
 
-            return run_below(lambda: module.run(args))
-        return module.run(args)
+
+def _run(module: CommandModule, args: argparse.Namespace) -> int:
+    if args.command in SERVERS and os.getpid() == 1:
+        from proxy.commands.first_process import run_below
+
+        return run_below(lambda: module.run(args))
+    return module.run(args)
+
+
+def _ended(command: Callable[[], int]) -> int:
+    """The exit code of a command that may be interrupted, or lose what it stands on: its reader, the disk that it
+    prints to, its working directory."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        drop_output(sys.stdout)
         return 141
+    except OSError as error:
+        from proxy.commands.common import cannot_run
+
+        drop_output(sys.stdout)
+        return cannot_run(error)
 
 
 @contextmanager
@@ -134,6 +159,7 @@ def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str,
     """The parser with every command's name, and the arguments of the chosen one; None: of all."""
     parser = argparse.ArgumentParser(
         prog="executor",
+        formatter_class=Help,
         description="One MCP endpoint in front of every API you use, configured by YAML files in git.",
         epilog="`executor COMMAND --help` explains one command. No command is started by --help.",
     )
@@ -159,6 +185,8 @@ def _finish(parser: argparse.ArgumentParser, inherited: str) -> None:
     """Every help ends with exit codes: its own, or those of the command that it belongs to. Allowed values stand in the
     text of an option, which can be wrapped, not in the usage, which would be wider than a terminal."""
     parser.epilog = parser.epilog or inherited
+    parser.formatter_class = Help
+    parser.set_defaults(meant=parser)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for one in action.choices.values():

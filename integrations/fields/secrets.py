@@ -98,7 +98,7 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|sk_(?:live|test)_\w{8,}|rk_live_\w{8,}"
     r"|sk-[A-Za-z0-9_-]{20,}|xox[abpros]-[\w-]{8,}|AKIA[0-9A-Z]{12,}|eyJ[\w-]{6,}(?:\.[\w-]*){0,2}|AIza[\w-]{20,})"
-    r"|-----BEGIN[ A-Z]*"
+    r"|-----BEGIN(?! (?:CERTIFICATE|PUBLIC KEY)-)[ A-Z]*"
 )
 
 

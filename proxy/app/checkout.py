@@ -26,13 +26,34 @@ def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[list[Path]]:
             raise NoRevision(f"{path} is not in the repository {root}")
     archive = _git(root, "archive", "--format=tar", _commit(root, revision))
     with tempfile.TemporaryDirectory(prefix="executor-") as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-            packed.extractall(folder, filter="data")
+        _unpack(archive, Path(folder))
         found = [Path(folder) / path.relative_to(root) for path in inside]
         for path, copy in zip(inside, found, strict=True):
             if not copy.exists():
                 raise NoRevision(f"{path.relative_to(root)} is not there at {revision}")
         yield found
+
+
+def _unpack(archive: bytes, folder: Path) -> None:
+    """Nothing outside of `folder` is written or pointed at. Raises `NoRevision`."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        try:
+            # Python 3.11.0 to 3.11.3 have no filters (PEP 706).
+            if hasattr(tarfile, "data_filter"):
+                packed.extractall(folder, filter="data")
+            else:
+                packed.extractall(folder, [_inside(member, folder) for member in packed])  # noqa: S202
+        except tarfile.TarError as error:
+            raise NoRevision(f"the revision cannot be unpacked: {error}") from error
+
+
+def _inside(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    """What git packs are files, directories and symbolic links; the name of none has `..` in it."""
+    place = folder / member.name
+    target = place.parent / member.linkname if member.issym() else place
+    if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
+        raise tarfile.TarError(f"{member.name} points out of the repository")
+    return member
 
 
 def _root(path: Path) -> Path:

@@ -20,7 +20,7 @@ from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.file_modes import OpenToOthers
 from proxy.state import State, StateError
-from proxy.state.keys import minted_key, split_keys
+from proxy.state.keys import UnusableKey, minted_key, split_keys
 from proxy.state.opening import open_state
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger, MetricsRegistry
@@ -47,7 +47,11 @@ async def open_store(
     except SecretMissing as error:
         raise InvalidConfig(f"state: {error}") from error
     except OSError as error:
-        said = error.strerror if isinstance(error, NoDirectory | OpenToOthers) else f"{error}; {WRITABLE}"
+        said = (
+            error.strerror
+            if isinstance(error, NoDirectory | OpenToOthers | UnusableKey)
+            else f"{error}; {WRITABLE}"
+        )
         raise CannotServe(f"state: {said}") from error
     if asked.backend == "redis" and url is None:
         raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")

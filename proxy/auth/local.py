@@ -24,6 +24,10 @@ APPROVER_FILE_NAME: Final = "approver.token"
 LOCAL_ACCOUNT: Final = "local"
 APPROVER_ACCOUNT: Final = "local-approver"
 TOKEN_BYTES: Final = 32
+_NEEDED: Final = (
+    "without an `auth` section agents show a token that is kept there: set EXECUTOR_STATE_DIR to a directory that can "
+    "be written, or write `auth`"
+)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
 
 
@@ -59,7 +63,7 @@ def _minted(path: Path) -> Secret:
             _write(path)
         return Secret(_read(path))
     except OSError as error:
-        raise LocalTokenError(f"{path}: {error.strerror or error}") from error
+        raise LocalTokenError(f"{path}: {error.strerror or error}; {_NEEDED}") from error
 
 
 def _exists(path: Path) -> bool:

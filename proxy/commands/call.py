@@ -54,6 +54,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "arguments", nargs="?", default="{}", metavar="JSON", help="arguments: JSON, @FILE or -"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="as everywhere; what a call returns is JSON anyway"
+    )
     add_caller_option(parser)
     add_server_options(parser, "call it on a running server")
 

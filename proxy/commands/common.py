@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ EXIT_APPROVAL = 3
 EXIT_BLOCKED = 4
 EXIT_TASK_FAILED = 70
 EXIT_CONFIG = 78
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 DEFAULT_NAMES = ("executor.yaml", "executor.yml")
 
 
@@ -63,8 +65,12 @@ def config_paths(given: Sequence[str] | None, base: Path | None = None) -> list[
         if str(path) == "-":
             raise CannotRun("--config - cannot be reloaded; name a file or a directory")
         if not _is_there(path):
-            raise CannotRun(f"{path}: no such file or directory")
+            raise CannotRun(f"{path}: {_missing(path)}")
     return paths
+
+
+def _missing(path: Path) -> str:
+    return "a symbolic link that leads nowhere" if path.is_symlink() else "no such file or directory"
 
 
 def _is_there(path: Path) -> bool:
@@ -118,8 +124,25 @@ def print_json(value: Any) -> None:
 
 def cannot_run(error: Exception, help_: str | None = None) -> int:
     """Say why on stderr, in one line, and what to do about it where that is known."""
-    # An OSError raised by our own code has a complete text; its number only makes it harder to read.
-    ours = isinstance(error, OSError) and error.filename is None and error.strerror
     name = painted("executor:", "bad", sys.stderr)
-    print(f"{name} {ours or error}{f'; {help_}' if help_ else ''}", file=sys.stderr)
+    text = _of_system(error) if isinstance(error, OSError) else str(error)
+    print(f"{name} {text}{f'; {help_}' if help_ else ''}", file=sys.stderr)
     return EXIT_CANNOT_RUN
+
+
+def _of_system(error: OSError) -> str:
+    if error.errno == errno.ENOENT and not _working_directory():
+        return "the working directory is gone; change to one that exists"
+    if error.filename is not None or not error.strerror:
+        return str(error)
+    # Written by our own code it is a complete text; its number only makes it harder to read.
+    if error.strerror != os.strerror(error.errno or 0) or error.errno not in _NO_ROOM:
+        return error.strerror
+    return f"cannot write the output: {error.strerror}; make room there, or write to another place"
+
+
+def _working_directory() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any, get_args
 
 from policies import Action, Decision, explain_json, explain_text
@@ -50,7 +51,7 @@ async def _explain(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -
     principal, workspace = resolve_caller(args.caller, live.current)
     tool = find_tool(workspace, args.tool)
     if isinstance(tool, str):
-        print(tool)
+        print(f"executor: {tool}", file=sys.stderr)
         return EXIT_FOUND
     decision = workspace.decide(tool, principal.caller(), arguments)
     _print(args, tool, workspace, decision, loaded)

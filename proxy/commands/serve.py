@@ -36,8 +36,15 @@ from proxy.memory import return_freed_memory
 from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
 if TYPE_CHECKING:
+    from integrations.fields import Listen
     from proxy.app.latest_end import LatestEnd
+    from proxy.config.model import Metrics
 
+_FEW_DESCRIPTORS = 64
+_ADDRESSES = {
+    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE: take a higher one with --listen HOST:PORT",
+    errno.EADDRNOTAVAIL: "no interface of this machine has it: --listen 127.0.0.1:8080, or 0.0.0.0:8080 for all",
+}
 DESCRIPTION = """\
 Validates the config with this process's environment, starts the sandbox, opens the upstreams and serves MCP at
 /mcp. Edits of the config files are applied within a second; SIGHUP and POST /-/reload do the same at once. An invalid
@@ -91,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
         return run_loop(serve(args, paths, TaskSupervisor(), LatestEnd()))
     except (CannotRun, OSError) as error:
-        return cannot_run(error, _other_port(args.demo) if _port_taken(error) else None)
+        return cannot_run(error, _remedy(error, args.demo))
 
 
 def _demo_paths() -> list[Path]:
@@ -109,8 +116,31 @@ def _other_port(demo: bool) -> str:
     )
 
 
-def _port_taken(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE and "unix:" not in str(error)
+def _remedy(error: Exception, demo: bool) -> str | None:
+    """What to do about an address that cannot be had. Other errors say it themselves."""
+    text = str(error.strerror) if isinstance(error, OSError) else ""
+    if not text.startswith("cannot listen") or "unix:" in text:
+        return None
+    assert isinstance(error, OSError)
+    if error.errno == errno.EADDRINUSE:
+        return _other_port(demo)
+    return _ADDRESSES.get(error.errno or 0, "name an address of this machine: --listen HOST:PORT")
+
+
+def check_addresses(listen: Listen, metrics: Metrics, activated: ActivatedSockets) -> None:
+    """Whether both listeners can be had, before sources are opened: a taken port should cost nobody a minute. Raises
+    `OSError`, `CannotRun`."""
+    from proxy.serving.http.sockets import check_free
+
+    if activated.http is None:
+        check_free(listen)
+    if metrics.enabled and metrics.listen is not None and activated.metrics is None:
+        try:
+            check_free(metrics.listen)
+        except OSError as error:
+            raise CannotRun(
+                f"telemetry.metrics.listen: {error.strerror}; name another address there"
+            ) from error
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
@@ -121,7 +151,11 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """
     gc.disable()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    raise_limit()
+    if (most := raise_limit()) < _FEW_DESCRIPTORS:
+        main.close()
+        raise CannotRun(
+            f"this process may open {most} files, and needs {_FEW_DESCRIPTORS}: raise it (ulimit -n 4096)"
+        )
     return_freed_memory()
     try:
         import uvloop
@@ -152,12 +186,10 @@ async def serve(
         from proxy.app.options import InvalidConfig
         from proxy.app.serve import Bound, StopSignals, run_http
         from proxy.app.welcome import listening, welcome
-        from proxy.serving.http.sockets import check_free
 
         assert loaded.config is not None
-        if activated.http is None:
-            # A taken port should cost nobody a minute.
-            check_free(parse_listen(args.listen) if args.listen else loaded.config.server.listen)
+        listen = parse_listen(args.listen) if args.listen else loaded.config.server.listen
+        check_addresses(listen, loaded.config.telemetry.metrics, activated)
         options = StartOptions(
             tuple(paths), environment, listen=args.listen, watch=not args.no_watch, last_good=last_good
         )

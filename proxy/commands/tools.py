@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from policies import PatternError, parse_pattern
@@ -186,7 +187,7 @@ def _search(args: argparse.Namespace, principal: Principal, workspace: Workspace
 def _describe(args: argparse.Namespace, principal: Principal, workspace: Workspace) -> int:
     tool = find_tool(workspace, args.address)
     if isinstance(tool, str):
-        print(tool)
+        print(f"executor: {tool}", file=sys.stderr)
         return EXIT_FOUND
     decision = workspace.decide(tool, principal.caller(), None)
     policy = {"action": decision.action, "rule": decision.rule_id, "source": decision.rule_source}

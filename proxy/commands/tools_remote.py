@@ -44,7 +44,10 @@ def _all(remote: Remote) -> Iterator[JsonObject]:
 
 def _search(args: argparse.Namespace, remote: Remote) -> int:
     page = remote.get("/api/tools", query=" ".join(args.query), limit=args.limit)
-    if not page["items"] and not args.json:
+    if args.json:
+        print_json(page)
+        return EXIT_OK if page["items"] else EXIT_FOUND
+    if not page["items"]:
         print(inert(_why_nothing(remote)))
     return _shown(args, page["items"])
 

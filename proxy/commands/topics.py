@@ -8,8 +8,10 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from proxy.commands.common import add_json_option, print_json
 from proxy.commands.completion import actions_of
 
 EXIT_CODES: Final = {
@@ -45,13 +47,18 @@ def add_parser(subparsers: Any) -> None:
         epilog="Exit codes: 0 explained, 1 no such topic.",
     )
     parser.add_argument("topic", nargs="*", metavar="TOPIC")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     everything: argparse.ArgumentParser = args.everything()
-    text = _explained(args.topic, everything)
-    if text is not None:
-        print(text.rstrip())
+    found = _found(args.topic, everything)
+    if found is not None:
+        topic = " ".join(args.topic)
+        if args.json:
+            print_json({"topic": topic, "text": found.text, "entries": dict(found.entries)})
+        else:
+            print(found.printed())
         return 0
     topic = " ".join(args.topic)
     near = difflib.get_close_matches(topic, _names(everything), 1)
@@ -60,22 +67,37 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def _explained(words: list[str], everything: argparse.ArgumentParser) -> str | None:
-    """The text of a topic; None when there is none of this name."""
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A text, and names with their meanings below it. A command's text is laid out already."""
+
+    text: str = ""
+    entries: Mapping[str, str] = field(default_factory=dict)
+    laid_out: bool = False
+
+    def printed(self) -> str:
+        paragraphs = (
+            [self.text] if self.laid_out else [_filled(one) for one in self.text.splitlines() if one.strip()]
+        )
+        return "\n".join([*paragraphs, *([_table(self.entries)] if self.entries else [])]).rstrip()
+
+
+def _found(words: list[str], everything: argparse.ArgumentParser) -> Topic | None:
+    """None when there is none of this name."""
     command = _command(words, everything)
     if command is not None:
-        return command.format_help()
+        return Topic(command.format_help(), laid_out=True)
     if len(words) != 1:
         return None
     (word,) = words
     from proxy.config.diagnostic import CODES
 
     if word in _TABLES:
-        return _table(_TABLES[word])
+        return Topic(entries=_TABLES[word])
     if word == "codes":
-        return _table(CODES)
+        return Topic(entries=CODES)
     if word.upper() in CODES:
-        return _code(word.upper(), CODES[word.upper()])
+        return Topic(_code(word.upper(), CODES[word.upper()]))
     return _key([] if word == "config" else word.split("."))
 
 
@@ -102,13 +124,11 @@ def _code(code: str, meaning: str) -> str:
         if code.startswith("W")
         else "An error: `serve` refuses the config (exit code 78), a reload keeps the one that serves."
     )
-    return (
-        f"{code}: {meaning}\n{_filled(effect)}\n{_filled('Where and how to mend it: `executor validate`.')}"
-    )
+    return f"{code}: {meaning}\n{effect}\nWhere and how to mend it: `executor validate`."
 
 
 # ---- keys of the config -----------------------------------------------------------------------------------------
-def _key(path: list[str]) -> str | None:
+def _key(path: list[str]) -> Topic | None:
     """What the schema says about a key, and the keys below it. Names that people choose may be left out."""
     schema = _schema()
     node: Mapping[str, Any] = schema
@@ -121,7 +141,7 @@ def _key(path: list[str]) -> str | None:
         said = str(node.get("description", ""))
     keys = {name: str(one.get("description", "")) for name, one in sorted(_below(schema, node).items())}
     head = f"{'.'.join(path)}: {said}" if path else said
-    return "\n".join([_filled(head), *([_table(keys)] if keys else [])])
+    return Topic(head, keys)
 
 
 def _below(schema: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -137,7 +137,11 @@ def _read_file(file: FilePath) -> tuple[SourceFile, Flaw | None]:
     except OSError as error:
         words = error.strerror or "cannot be read"
         words = words if isinstance(error, UnreadableFile) else words.lower()
-        help = "a missing file is never taken for the defaults"
+        help = (
+            "name a regular file, or a directory with *.yaml files"
+            if isinstance(error, UnreadableFile)
+            else "let the user that runs executor read it; a file that is not read is never taken for the defaults"
+        )
         flaw = Flaw("E304", f"config file cannot be read: {words}", help)
         return SourceFile(str(file), f"unreadable {error.errno or 0}"), flaw
 

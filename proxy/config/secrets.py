@@ -89,6 +89,8 @@ def clean_secret(text: str) -> tuple[str, str]:
     used ("is empty")."""
     if text.startswith("\ufeff"):
         return "", "begins with a byte order mark (U+FEFF): store it without one"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "", "is not UTF-8"
     stripped = text.strip()
     return (stripped, "") if stripped else ("", "is empty")
 
@@ -99,9 +101,12 @@ def encryption_keys(text: str) -> tuple[str, ...]:
 
 
 def repeats_scheme(text: str) -> str:
-    """Why a bearer token is none, or nothing: whoever copied the whole header would send `Bearer Bearer ...`."""
+    """Why a bearer token is none, or nothing: whoever copied the whole header would send `Bearer Bearer ...`, and a
+    second line in the file is no part of it."""
     if text[:7].lower() == "bearer ":
         return 'begins with "Bearer ", which is added by itself: store the token alone'
+    if not text.isprintable():
+        return "holds a line break or another control character, which no header can: store the token alone"
     return ""
 
 

@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import struct
@@ -27,8 +28,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from integrations.base import Secret
 from integrations.files import READER, SECRET
-from proxy.config.secrets import MIN_ENCRYPTION_KEY_CHARACTERS, encryption_keys
-from proxy.file_modes import refuse_open_to_others
+from proxy.config.secrets import MIN_ENCRYPTION_KEY_CHARACTERS, encryption_keys, secret_text
+from proxy.file_modes import OpenToOthers, refuse_open_to_others
 from proxy.state.records import StateUnreadable
 
 _VERSION: Final = b"\x01"
@@ -109,11 +110,24 @@ def split_keys(secret: Secret) -> tuple[Secret, ...]:
     return tuple(map(Secret, encryption_keys(secret.reveal())))
 
 
+class UnusableKey(OSError):
+    """The file of the key holds none. `strerror` is the whole sentence, with the remedy."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        remedy = "put back the one that the store was made with, or move both away: they are made anew"
+        super().__init__(errno.EINVAL, f"{path}, the key of the store, {_half(why)}; {remedy}")
+
+
+def _half(why: str) -> str:
+    """What the system says of a file ("Permission denied") as the rest of a sentence."""
+    return f"cannot be read: {why.lower()}" if why[:1].isupper() else why
+
+
 def minted_key(path: Path) -> Secret:
     """The key in this file (mode 0600), made at first use. For stores beside it on one machine. Raises `OSError`.
 
     It guards copies of the store that were made without it, such as backups; not against who reads the directory.
-    Raises `OpenToOthers`, an `OSError`, when other users can read it.
+    Raises `OpenToOthers`, an `OSError`, when other users can read it, and `UnusableKey`, another, for what is no key.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -129,11 +143,27 @@ def minted_key(path: Path) -> Secret:
         pass
     finally:
         fresh.unlink()
-    remedy = (
-        "chmod 600 it. If somebody may have read it, move it away together with the store: both are made anew"
-    )
-    refuse_open_to_others(path, path.stat(), remedy)
-    return Secret(READER.read(path, SECRET).decode().strip())
+    return _kept_key(path)
+
+
+def _kept_key(path: Path) -> Secret:
+    """The key of a file that is there. Raises `UnusableKey`, `OpenToOthers`."""
+    try:
+        READER.check(path)
+        remedy = "chmod 600 it. If somebody may have read it, move it away together with the store: both are made anew"
+        refuse_open_to_others(path, path.stat(), remedy)
+        text, why = secret_text(READER.read(path, SECRET))
+    except OpenToOthers:
+        raise
+    except OSError as error:
+        raise UnusableKey(path, str(error.strerror or error)) from error
+    if not why and len(text) < MIN_ENCRYPTION_KEY_CHARACTERS:
+        why = (
+            f"holds a key of {len(text)} characters, and at least {MIN_ENCRYPTION_KEY_CHARACTERS} are needed"
+        )
+    if why:
+        raise UnusableKey(path, why)
+    return Secret(text)
 
 
 def _derived(secret: Secret) -> tuple[bytes, AESGCM]:

@@ -56,6 +56,54 @@ def an_open_key(folder: Path) -> None:
     key.chmod(0o644)
 
 
+def kept(name: str, content: bytes) -> Callable[[Path], None]:
+    """A file of the state directory."""
+
+    def write(folder: Path) -> None:
+        (folder / "state").mkdir(mode=0o700)
+        (folder / "state" / name).write_bytes(content)
+        (folder / "state" / name).chmod(0o600)
+
+    return write
+
+
+def beside(name: str, content: bytes) -> Callable[[Path], None]:
+    """A file in the folder of the config, or the config itself."""
+
+    def write(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return write
+
+
+def no_certificates(folder: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (folder / name).write_text("x")
+
+
+def directory(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).mkdir(parents=True, mode=0o700)
+
+
+def fifo(name: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / name).parent.mkdir(exist_ok=True, mode=0o700)
+        os.mkfifo(folder / name, 0o600)
+
+    return make
+
+
+def link(name: str, target: str) -> Callable[[Path], None]:
+    """To nowhere, to itself, or to something that can be opened and not read (`UNREADABLE`), for root too."""
+
+    def make(folder: Path) -> None:
+        (folder / name).parent.mkdir(exist_ok=True, mode=0o700)
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target)
+
+    return make
+
+
 @dataclass(frozen=True)
 class BadStart:
     """`prepare` gets the folder of the config; the state directory is `state` in it."""
@@ -75,6 +123,33 @@ REDIS = {"backend": "redis", "url": {"env": "URL"}, "encryption_key": {"env": "K
 SHORT = {"backend": "memory", "encryption_key": {"env": "KEY"}}
 AUTH = {"api_keys": {"keys": {"bot": {"hash": f"sha256:{hash_key('k3y')}"}}}}
 NO_LISTENER = ("serve", "--listen", "192.0.2.1:8080")
+UNREADABLE = "/proc/self/mem"
+FILE_TOKEN = {"connections": {"shop.org.main": {"auth": {"kind": "bearer", "token": {"file": "token"}}}}}
+LOCKED = {"lock": {"mode": "enforce"}}
+TLS = {"server": {"tls": {"cert": {"file": "cert.pem"}, "key": {"file": "key.pem"}}}}
+NOWHERE = {"EXECUTOR_STATE_DIR": "/proc/none"}
+
+
+def document(name: str) -> dict[str, Any]:
+    one = {"kind": "openapi", "spec": {"file": name}, "base_url": "http://127.0.0.1:9"}
+    return {"integrations": {"shop": one}}
+
+
+def metrics(listen: str) -> dict[str, Any]:
+    return {"telemetry": {"metrics": {"listen": listen}}}
+
+
+def program(command: str) -> dict[str, Any]:
+    return {
+        "integrations": {"notes": {"kind": "mcp", "type": "local", "command": [command]}},
+        "connections": {},
+    }
+
+
+def redis(url: str) -> dict[str, Any]:
+    return {"sections": {"state": REDIS}, "env": {"URL": url, "KEY": KEY}}
+
+
 STARTS = (
     BadStart("an unknown key", 78, "E201", {"intergrations": {}}),
     BadStart("a missing secret", 78, "E402", {"state": REDIS}),
@@ -94,6 +169,63 @@ STARTS = (
         "Redis that is not there", 2, "127.0.0.1", {"state": REDIS}, env={"URL": "redis://127.0.0.1:9", "KEY": KEY}
     ),
     BadStart("an audit file in no directory", 2, "audit", {"audit": {"sink": {"file": "/proc/none/audit"}}}),
+    # The config.
+    BadStart("no mapping", 78, "E111", prepare=beside("executor.yaml", b"- 1")),
+    BadStart("an empty file", 78, "E105", prepare=beside("executor.yaml", b"")),
+    BadStart("UTF-16", 78, "save it as UTF-8", prepare=beside("executor.yaml", "version: 1".encode("utf-16"))),
+    BadStart("Latin-1", 78, "save it as UTF-8", prepare=beside("executor.yaml", b"version: 1 # \xe9")),
+    BadStart("a config that is nested without end", 78, "E109", prepare=beside("executor.yaml", b"[" * 5000)),
+    BadStart("a config that cannot be read", 78, "let the user", prepare=link("executor.yaml", UNREADABLE)),
+    BadStart("a link to itself as config", 2, "leads nowhere", prepare=link("executor.yaml", "executor.yaml")),
+    BadStart("a list for a mapping", 78, "E203", {"server": [1]}),
+    BadStart("nothing for a mapping", 78, "E210", {"state": None}),
+    # Files that it names.
+    BadStart("a document that is a directory", 78, "E304", document("shop"), directory("shop")),
+    BadStart("a document that never ends", 78, "is a FIFO", document("shop.json"), fifo("shop.json")),
+    BadStart("a document that is a link to itself", 78, "E304", document("l.json"), link("l.json", "l.json")),
+    BadStart("a document that is none", 78, "spec", document("shop.json"), beside("shop.json", b"[" * 100_000)),
+    BadStart("a secret that is a directory", 78, "E404", FILE_TOKEN, directory("token")),
+    BadStart("a secret that cannot be read", 78, "let the user", FILE_TOKEN, link("token", UNREADABLE)),
+    BadStart("a secret of two lines", 78, "E407", FILE_TOKEN, beside("token", b"one\ntwo")),
+    BadStart("a secret in another encoding", 78, "save it as UTF-8", FILE_TOKEN, beside("token", b"\xff\xfe")),
+    BadStart(
+        "a variable in another encoding", 78, "is not UTF-8",
+        {"connections": {"shop.org.main": {"auth": {"kind": "bearer", "token": {"env": "ODD"}}}}},
+        env={"ODD": "\udcff\udcfe"},
+    ),
+    BadStart("certificates that are none", 78, "E410", TLS, no_certificates),
+    BadStart("certificates that are directories", 78, "E304", TLS, directory("cert.pem")),
+    BadStart("a lock that is damaged", 78, "executor lock", LOCKED, beside("executor.lock", b"{{{")),
+    BadStart("a lock that is a directory", 78, "executor lock", LOCKED, directory("executor.lock")),
+    BadStart("a lock that is not there", 78, "E702", LOCKED),
+    BadStart("a program that is not there", 78, "E304", program("./nope")),
+    BadStart("a program that cannot be executed", 78, "chmod +x", program("./x"), beside("x", b"#!/bin/sh")),
+    # Addresses.
+    BadStart("both listeners at one address", 78, "server.listen", {
+        "server": {"listen": "127.0.0.1:18080"}, **metrics("127.0.0.1:18080")
+    }, words=("serve",)),
+    BadStart("a listener for metrics elsewhere", 2, "telemetry.metrics.listen", metrics("192.0.2.1:9464")),
+    BadStart("a unix socket in no directory", 2, "is no directory", words=("serve", "--listen", "unix:/none/x")),
+    BadStart("a unix socket that is a file", 2, "is no socket", words=("serve", "--listen", "unix:/etc/passwd")),
+    BadStart("a unix socket that is a directory", 2, "is no socket", words=("serve", "--listen", "unix:/tmp")),
+    BadStart("a port that is none", 2, "expected HOST:PORT", words=("serve", "--listen", "127.0.0.1:70000")),
+    BadStart("no address", 2, "expected HOST:PORT", words=("serve", "--listen", "nonsense")),
+    BadStart("a Redis without a port", 78, "E206", **redis("redis://127.0.0.1:none")),
+    BadStart("a Redis of another scheme", 78, "E206", **redis("http://127.0.0.1:1")),
+    # What is kept.
+    BadStart("a key of the store of two letters", 2, "state.key", SQLITE, kept("state.key", b"ab")),
+    BadStart("a key of the store that is no text", 2, "state.key", SQLITE, kept("state.key", b"\xff" * 40)),
+    BadStart("a key of the store that is a directory", 2, "is a directory", SQLITE, directory("state/state.key")),
+    BadStart("a key of the store that never ends", 2, "is a FIFO", SQLITE, fifo("state/state.key")),
+    BadStart("a link to itself as key", 2, "state.key", SQLITE, link("state/state.key", "state.key")),
+    BadStart("a store that is a directory", 2, "state.path", SQLITE, directory("state/state.db")),
+    BadStart("a store that never ends", 2, "is a FIFO", SQLITE, fifo("state/state.db")),
+    BadStart("a store behind a link to nowhere", 2, "state.path", SQLITE, link("state/state.db", "/proc/none/db")),
+    BadStart("a token that is no text", 2, "holds no token", prepare=kept("local-token", b"\xff" * 50)),
+    BadStart("a token that never ends", 2, "regular file", prepare=fifo("state/local-token")),
+    BadStart("nowhere to keep anything", 2, "EXECUTOR_STATE_DIR", SQLITE, env=NOWHERE),
+    BadStart("nowhere to keep a token", 2, "EXECUTOR_STATE_DIR", env=NOWHERE),
+    BadStart("an audit file that is a directory", 2, "audit", {"audit": {"sink": {"file": "/"}}}),
     BadStart("a workspace that is not there", 2, "no such workspace", words=(*STDIO, "--workspace", "x")),
     BadStart(
         "a mode that the config forbids", 2, "native",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from proxy.descriptors import raise_limit
 from tests.e2e import configs
 from tests.e2e.running import LIMIT_SECONDS, Proxy, envelope, headers_of, serving
 from tests.e2e.upstream import Upstream, upstream
@@ -50,6 +51,8 @@ def config(api: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def crowded(config: Path) -> Iterator[Proxy]:
+    # A user's shell allows fewer sockets than the crowd has.
+    raise_limit()
     with serving(config, config.parent / "state", env=configs.ENV, descriptors=DESCRIPTORS) as proxy:
         yield proxy
 

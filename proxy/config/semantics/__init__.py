@@ -9,6 +9,7 @@ from proxy.config.locations import Finding
 from proxy.config.semantics.advice import advise
 from proxy.config.semantics.environment import check_environment
 from proxy.config.semantics.files import check_files
+from proxy.config.semantics.listeners import check_listeners
 from proxy.config.semantics.plain_text import check_plain_text
 from proxy.config.semantics.public_path import check_public_path
 from proxy.config.semantics.references import check_references, check_sections
@@ -29,6 +30,7 @@ CHECKS: tuple[SemanticCheck, ...] = (
     check_references,
     check_sections,
     check_public_path,
+    check_listeners,
     check_conditions,
     check_patterns,
     check_tool_patterns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 from proxy.config.locations import Finding
 from proxy.config.nodes import Path
@@ -84,7 +85,7 @@ def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
     """A bearer token that is a whole header; an encryption key that can be guessed."""
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
-    if path == ("state", "url") and text and not text.startswith(REDIS_SCHEMES):
+    if path == ("state", "url") and text and not _is_redis_url(text):
         # Nothing of the text is shown: it may hold a password.
         yield Finding(
             "E206", at, f"{what} is not a Redis URL", "such as redis://HOST:PORT/0, or rediss:// for TLS"
@@ -100,13 +101,30 @@ def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
             yield Finding("E409", at, f"{what} {wrong}", help)
 
 
+def _is_redis_url(text: str) -> bool:
+    try:
+        # Reading the port is what judges it.
+        return text.startswith(REDIS_SCHEMES) and (urlsplit(text).port or 0) >= 0
+    except ValueError:
+        return False
+
+
 def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     text, why = read_secret_file(view.directory(path) / name)
     yield from _odd((*path, "file"), f"secret file `{name}`", path, text)
     if why:
-        yield Finding(
-            "E404",
-            (*path, "file"),
-            f"secret file `{name}` {why.removeprefix('which ')}",
-            "create it, or use {env: NAME}",
-        )
+        words = why.removeprefix("which ")
+        yield Finding("E404", (*path, "file"), f"secret file `{name}` {words}", _file_help(words))
+
+
+def _file_help(words: str) -> str | None:
+    """What to do about a file of which this half sentence is true; None where it says so itself."""
+    if "byte order mark" in words:
+        return None
+    remedies = {
+        "does not exist": "create it",
+        "is empty": "write the secret into it",
+        "is not UTF-8": "save it as UTF-8 text",
+        "cannot be read": "let the user that runs executor read it",
+    }
+    return f"{remedies.get(words, 'name a regular file that holds the secret')}, or use {{env: NAME}}"

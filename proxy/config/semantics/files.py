@@ -112,7 +112,7 @@ def _similar(file: FilePath) -> str:
         names = READER.look(file.parent, os.listdir)
     except OSError:
         return f"the path is relative to this file: {file}"
-    likely = nearest_name(file.name, names)
+    likely = nearest_name(file.name, [name for name in names if name != file.name])
     return f"did you mean `{likely}`?" if likely else f"the path is relative to this file: {file}"
 
 

@@ -19,7 +19,7 @@ def unknown(path: Path, words: str, name: str, known: Sequence[str], at_key: boo
     if likely:
         help = f"did you mean `{likely}`?"
     else:
-        help = f"known: {', '.join(sorted(known)[:8])}" if known else "none are declared"
+        help = f"known: {', '.join(sorted(set(known))[:8])}" if known else "none are declared"
     return Finding("E301", path, f"{words} `{name}`", help, "key" if at_key else "value")
 
 

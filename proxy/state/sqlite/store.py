@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from integrations.files import check_regular
 from proxy.file_modes import is_open_to_others, refuse_open_to_others
 from proxy.state.held import Held
 from proxy.state.keys import Cipher, KeyRing, key_id
@@ -102,13 +103,16 @@ def connect(path: Path, keys: KeyRing, options: SqliteOptions) -> sqlite3.Connec
     if sqlite3.sqlite_version_info < MIN_SQLITE:
         raise StateUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
     unclean = _prepare(path)
-    db = sqlite3.connect(
-        path,
-        timeout=options.busy_seconds,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=256,
-    )
+    try:
+        db = sqlite3.connect(
+            path,
+            timeout=options.busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+    except sqlite3.Error as error:
+        raise unavailable(error, str(path)) from error
     try:
         if unclean:
             _check_soundness(db)
@@ -132,6 +136,7 @@ def _prepare(path: Path) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # SQLite gives its two side files the mode of the file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        check_regular(path)
         status = path.stat()
         if is_open_to_others(status):
             _close_to_others(path, status)

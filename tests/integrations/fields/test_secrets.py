@@ -78,7 +78,15 @@ def test_the_look_of_secrets(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2022-11-28", "application/json", "sk_test", "key", "https://a.example.com/ghp"]
+    "value",
+    [
+        "2022-11-28",
+        "application/json",
+        "sk_test",
+        "key",
+        "https://a.example.com/ghp",
+        "-----BEGIN CERTIFICATE-----",
+    ],
 )
 def test_other_values(value: str) -> None:
     assert not looks_like_a_secret(value)

@@ -60,6 +60,12 @@ def test_paths_that_cannot_be_loaded(path: str, why: str) -> None:
         config_paths([path])
 
 
+def test_a_link_to_nowhere_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "executor.yaml").symlink_to("executor.yaml")
+    with pytest.raises(CannotRun, match=r"executor\.yaml: a symbolic link that leads nowhere"):
+        config_paths([str(tmp_path / "executor.yaml")])
+
+
 def test_an_invalid_config_is_explained_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, config_text(more="polices: []\n"))
     assert load_valid([path], {}) is None

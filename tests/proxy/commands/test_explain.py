@@ -142,14 +142,15 @@ def test_expect(run: Run, config: Path, expected: str, code: int) -> None:
 def test_an_unknown_tool(run: Run, config: Path, tool: str, said: str) -> None:
     run.set(EXPLAIN_T="x")
     ran = run("explain", tool, "--config", str(config))
-    assert (ran.code, ran.out) == (1, f"{said}\n")
+    assert (ran.code, ran.out, ran.err) == (1, "", f"executor: {said}\n")
 
 
 def test_an_ambiguous_tool(run: Run, tmp_path: Path) -> None:
     config = written(tmp_path, config_text(more="  shop.org.second: {}\n"))
     ran = run("explain", "shop.items.get", "--config", str(config))
     assert ran.code == 1
-    assert ran.out == "`shop.items.get` is ambiguous: shop.org.main.items.get, shop.org.second.items.get\n"
+    said = "`shop.items.get` is ambiguous: shop.org.main.items.get, shop.org.second.items.get"
+    assert (ran.out, ran.err) == ("", f"executor: {said}\n")
 
 
 def test_a_connection_without_tools_says_why(run: Run, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_a_connection_without_tools_says_why(run: Run, tmp_path: Path) -> None:
     ran = run("explain", "crm.org.main.query.people", "--config", str(config))
     assert ran.code == 1
     assert (
-        "no tool `crm.org.main.query.people`: crm.org.main is failed: http://127.0.0.1:9/api.json" in ran.out
+        "no tool `crm.org.main.query.people`: crm.org.main is failed: http://127.0.0.1:9/api.json" in ran.err
     )
 
 

@@ -43,6 +43,30 @@ def test_what_only_the_start_finds_is_78_as_well(run: Run, tmp_path: Path) -> No
     assert "Traceback" not in ran.err
 
 
+def test_the_port_of_the_metrics_is_looked_at_too(run: Run, tmp_path: Path) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        more = f"telemetry: {{metrics: {{listen: '{address}'}}}}\n"
+        ran = run(
+            "serve", "--config", str(written(tmp_path, config_text(more=more))), "--listen", "127.0.0.1:0"
+        )
+    said = f"telemetry.metrics.listen: cannot listen on {address}: Address already in use; name another address there"
+    # Nothing was opened before: no line of the log.
+    assert (ran.code, ran.out, ran.err) == (2, "", f"executor: {said}\n")
+
+
+def test_an_address_of_another_machine_is_2_and_says_what_to_do(run: Run, tmp_path: Path) -> None:
+    more = f"auth: {{api_keys: {{keys: {{bot: {{hash: 'sha256:{'0' * 64}'}}}}}}}}\n"
+    path = written(tmp_path, config_text(more=more))
+    ran = run("serve", "--config", str(path), "--listen", "192.0.2.1:8080")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith(
+        "no interface of this machine has it: --listen 127.0.0.1:8080, or 0.0.0.0:8080 for all\n"
+    )
+
+
 @pytest.mark.parametrize("more", [[], ["--demo"]])
 def test_a_taken_port_is_2_and_says_what_to_do(run: Run, tmp_path: Path, more: list[str]) -> None:
     path = written(tmp_path, config_text())

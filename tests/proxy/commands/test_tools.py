@@ -181,7 +181,8 @@ def test_describe_for_machines(run: Run, config: Path) -> None:
 
 def test_describe_of_an_unknown_tool_is_exit_1(run: Run, config: Path) -> None:
     ran = tools(run, config, "describe", f"{MAIN}.gte")
-    assert (ran.code, ran.out) == (1, f"no tool `{MAIN}.gte`: did you mean `{MAIN}.get`?\n")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"executor: no tool `{MAIN}.gte`: did you mean `{MAIN}.get`?\n"
 
 
 def test_sources(run: Run, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def there(run: Run) -> Iterator[tuple[str, str]]:
 def test_what_a_server_gives(run: Run, there: tuple[str, str]) -> None:
     assert run("tools", "list", *there).out.splitlines()[1].split() == [WRITE, "write", "Writes", "something"]
     assert run("tools", "list", "other.*", *there).code == 1
-    assert run("tools", "search", "write", *there, "--json").json[0]["path"] == WRITE
+    assert run("tools", "search", "write", *there, "--json").json["items"][0]["path"] == WRITE
     described = run("tools", "describe", WRITE, *there)
     assert described.out.startswith(f"{WRITE}: require_approval (ask)\n")
     assert "input   {}" in described.out

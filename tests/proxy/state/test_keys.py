@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from integrations.base import Secret
 from proxy.file_modes import OpenToOthers
 from proxy.state import StateUnreadable
-from proxy.state.keys import KeyRing, Plain, key_id, minted_key, split_keys
+from proxy.state.keys import KeyRing, Plain, UnusableKey, key_id, minted_key, split_keys
 from tests.proxy.state.stores import NEW_KEY, OLD_KEY
 
 RING = KeyRing([OLD_KEY])
@@ -113,3 +114,26 @@ def test_a_minted_key_follows_the_rule_on_file_modes(tmp_path: Path, mode: int, 
     else:
         with pytest.raises(OpenToOthers, match="chmod 600"):
             minted_key(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b"short", "holds a key of 5 characters, and at least 16 are needed"),
+        (b"\xff" * 40, "is not UTF-8"),
+        (None, "is a directory, and only regular files are read"),
+    ],
+)
+def test_a_file_that_holds_no_key_is_named_with_the_remedy(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "state.key"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+        path.chmod(0o600)
+    said = f"{path}, the key of the store, {why}; put back the one that the store was made with"
+    with pytest.raises(UnusableKey, match=re.escape(said)):
+        minted_key(path)

@@ -62,3 +62,51 @@ def test_a_redis_url_has_its_form() -> None:
     found = only(text, {"U": "http://user:hunter2@h", "K": "k" * 16})
     assert (found.code, "hunter2" in str(found)) == ("E206", False)
     assert codes(text, {"U": "rediss://h:6379/0", "K": "k" * 16}) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "help"),
+    [
+        (
+            None,
+            "is a directory, and only regular files are read",
+            "name a regular file that holds the secret",
+        ),
+        (b"", "is empty", "write the secret into it, or use {env: NAME}"),
+        (b"\xff\xfe", "is not UTF-8", "save it as UTF-8 text, or use {env: NAME}"),
+        (b"\xef\xbb\xbfx", "begins with a byte order mark (U+FEFF): store it without one", None),
+    ],
+)
+def test_the_remedy_fits_what_is_wrong_with_a_file(
+    tmp_path: Path, content: bytes | None, message: str, help: str | None
+) -> None:
+    config = tmp_path / "executor.yaml"
+    config.write_text(API.replace("{}\n", "{auth: {kind: bearer, token: {file: token}}}\n"))
+    if content is None:
+        (tmp_path / "token").mkdir()
+    else:
+        (tmp_path / "token").write_bytes(content)
+    (found,) = load_config([config], env={}).diagnostics
+    assert (found.code, found.message) == ("E404", f"secret file `token` {message}")
+    assert (found.help or "").startswith(help or "")
+    assert (found.help is None) is (help is None)
+
+
+@pytest.mark.parametrize("value", ["one\ntwo", "one\x00", "one\x7f"])
+def test_a_token_is_one_line(value: str) -> None:
+    found = only(TEXT, {"MY_TOKEN": value})
+    assert found.code == "E407"
+    assert "control character" in found.message
+    assert "one" not in found.message.replace("alone", "")
+
+
+def test_a_variable_is_text() -> None:
+    found = only(TEXT, {"MY_TOKEN": "\udcff"})
+    assert (found.code, found.message) == ("E407", "environment variable MY_TOKEN is not UTF-8")
+
+
+@pytest.mark.parametrize("url", ["http://x", "redis://[::1", "redis://h:none", "redis://h:99999"])
+def test_a_redis_url_that_no_client_takes(url: str) -> None:
+    text = "version: 1\nstate: {backend: redis, url: {env: URL}, encryption_key: {env: KEY}}\n"
+    assert codes(text, {"URL": url, "KEY": "k" * 20}) == ["E206"]
+    assert codes(text, {"URL": "rediss://:secret@h:6379/1", "KEY": "k" * 20}) == []
