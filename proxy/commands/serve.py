@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from integrations.fields import Listen
     from proxy.app.latest_end import LatestEnd
     from proxy.config.model import Metrics
+    from proxy.serving.http.sockets import ActivatedSockets
 
 _FEW_DESCRIPTORS = 64
 _ADDRESSES = {
