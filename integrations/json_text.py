@@ -62,6 +62,14 @@ def read_json(data: bytes | str) -> Any:
         raise JsonTooDeep from error
 
 
+def read_bounded(data: bytes | str) -> Any:
+    """`read_json` of what nothing else bounds, as a document of an upstream. Raises `JsonTooDeep` beyond `MAX_DEPTH`."""
+    value = read_json(data)
+    if is_too_deep(value):
+        raise JsonTooDeep
+    return value
+
+
 def _has_rounded_integer(raw: bytes) -> bool:
     """Whether orjson may round an integer of this text; False is certain. Digits in strings and fractions are none."""
     digits = raw.translate(_AS_ZERO)

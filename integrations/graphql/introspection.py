@@ -15,7 +15,7 @@ from integrations.credentials import CredentialProblem
 from integrations.graphql.exchange import addressed, post
 from integrations.graphql.responses import error_text
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse, origin_of
-from integrations.json_text import read_json, write_json
+from integrations.json_text import JsonTooDeep, read_bounded, write_json
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 _TIMEOUT_SECONDS = 30.0
@@ -67,10 +67,10 @@ async def ask_schema(
             response = await post(
                 http, url, sent, body, deadline=deadline, max_bytes=MAX_SOURCE_BYTES, allow=rules
             )
-            found = _schema_in(response)
+            found = _schema_in(response, name)
             if found is not None:
                 return found
-            refusal = _refusal(response)
+            refusal = _refusal(response, name)
     except CredentialProblem as problem:
         raise SourceError(f"{name}: {problem}") from None
     except HttpError as error:
@@ -78,17 +78,20 @@ async def ask_schema(
     raise SourceError(f"{name}: {refusal}")
 
 
-def _schema_in(response: HttpResponse) -> JsonObject | None:
-    content = _json(response.body)
+def _schema_in(response: HttpResponse, name: str) -> JsonObject | None:
+    content = _json(response.body, name)
     data = content.get("data") if isinstance(content, dict) else None
     schema = data.get("__schema") if isinstance(data, dict) else None
     return schema if isinstance(schema, dict) else None
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes, name: str) -> Any:
+    """None for what is no JSON."""
     with gc_paused():
         try:
-            return read_json(body)
+            return read_bounded(body)
+        except JsonTooDeep as error:
+            raise SourceError(f"{name}: the schema is {error}") from None
         except ValueError:
             return None
 
@@ -96,8 +99,8 @@ def _json(body: bytes) -> Any:
 _REMEDY = "export the schema once and set `introspection: {file: ...}` (introspection JSON or SDL)"
 
 
-def _refusal(response: HttpResponse) -> str:
-    content = _json(response.body)
+def _refusal(response: HttpResponse, name: str) -> str:
+    content = _json(response.body, name)
     errors = content.get("errors") if isinstance(content, dict) else None
     if response.status in (401, 403):
         return (
@@ -116,7 +119,7 @@ def schema_in_file(content: bytes, name: str) -> JsonObject | None:
     """The value of `__schema` of an introspection result in any of its usual wrappings; None for SDL."""
     if not content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return None
-    found = _json(content.removeprefix(b"\xef\xbb\xbf"))
+    found = _json(content.removeprefix(b"\xef\xbb\xbf"), name)
     for key in ("data", "__schema"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]

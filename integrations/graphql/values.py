@@ -15,6 +15,7 @@ from integrations.base import JsonObject, Problem
 from integrations.graphql.schema import GraphQlSchema, InputValue, Type, is_list, item_type, nullable
 from integrations.graphql.uploads import UPLOAD
 from integrations.http.toolfile import file_bytes, is_tool_file
+from integrations.json_text import MAX_DEPTH, JsonTooDeep
 from integrations.lossless import (
     boolean_from,
     integer_from,
@@ -25,7 +26,6 @@ from integrations.lossless import (
     typescript,
 )
 
-_MAX_DEPTH = 64
 _MAX_PROBLEMS = 20
 _MAX_KEYS = 40
 _WORDS = {
@@ -95,8 +95,8 @@ class _Coercion:
             self.problems[-1] = Problem(pointer, f"{last.reason}; leave it out if you do not need it")
 
     def _value(self, reference: str, value: Any, pointer: str, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            self._refuse(pointer, "is nested too deeply")
+        if depth > MAX_DEPTH:
+            self._refuse(pointer, f"is {JsonTooDeep()}")
             return None
         if value is None:
             if reference.endswith("!"):

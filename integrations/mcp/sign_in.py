@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from integrations.base import JsonObject
 from integrations.http import HttpClient, HttpError, origin_of
 from integrations.http.backend import ResolveHost
-from integrations.json_text import read_json
+from integrations.json_text import read_bounded
 from integrations.mcp.errors import McpError, status_of
 from integrations.mcp.servers import McpServer, RemoteServer
 
@@ -113,7 +113,7 @@ class _Discovery:
                 "GET", url, [("Accept", "application/json")], None,
                 timeout_seconds=_REQUEST_SECONDS, max_bytes=_MAX_BYTES, allow=self._rules,
             )  # fmt: skip
-            found: Any = read_json(response.body) if response.status == 200 else None
+            found: Any = read_bounded(response.body) if response.status == 200 else None
         except (HttpError, ValueError):
             return None
         return found if isinstance(found, dict) else None

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from integrations.base import JsonObject
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse
 from integrations.http.retry_after import milliseconds_asked
-from integrations.json_text import read_json, write_json
+from integrations.json_text import read_bounded, write_json
 from integrations.oauth.errors import OAuthUnavailable
 
 MAX_BYTES: Final = 256 * 1024
@@ -68,7 +68,7 @@ class OAuthHttp:
 def json_object(response: HttpResponse) -> JsonObject | None:
     """The body as a JSON object, whatever type it declares; None when it is none."""
     try:
-        found = read_json(response.body)
+        found = read_bounded(response.body)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -1,7 +1,8 @@
 """Bytes of a document to plain Python data. JSON through the one reader, YAML 1.2 through an event builder.
 
-Limits: 64 MiB of source, 200 levels of nesting, 2 million YAML nodes. YAML aliases share the node they name
-and are counted as often as they are used, so that an alias bomb (T28) ends as an error and not as memory.
+Limits: 64 MiB of source, as many levels of nesting as any value has (`MAX_DEPTH`), 2 million YAML nodes. YAML
+aliases share the node they name and are counted as often as they are used, so that an alias bomb (T28) ends as an
+error and not as memory; chains of aliases count with all levels they add up to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from integrations.base import JsonObject, SourceError
-from integrations.json_text import read_json
+from integrations.json_text import JsonTooDeep, is_too_deep, read_bounded
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
 
 
@@ -29,7 +30,9 @@ def _parse(source: bytes, name: str) -> Any:
     text = source.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] in (b"{", b"["):
         try:
-            return read_json(text)
+            return read_bounded(text)
+        except JsonTooDeep as error:
+            raise SourceError(f"{name}: {error}") from None
         except ValueError as error:
             problem = _no_json(error, name)
     else:
@@ -37,9 +40,12 @@ def _parse(source: bytes, name: str) -> Any:
     from integrations.openapi.yaml_events import YamlProblem, parse_yaml
 
     try:
-        return parse_yaml(source)
+        tree = parse_yaml(source)
     except YamlProblem as error:
         raise SourceError(f"{name}:{error}" if text[:1] not in (b"{", b"[") else problem) from None
+    if is_too_deep(tree):
+        raise SourceError(f"{name}: {JsonTooDeep()}, aliases written out")
+    return tree
 
 
 def _no_json(error: ValueError, name: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from integrations.json_text import MAX_DEPTH, JsonTooDeep
+
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
@@ -21,7 +23,6 @@ _WORDS: dict[str, Any] = {
 }  # fmt: skip
 _FIRST = frozenset("0123456789-+.")
 _MAX_NODES = 2_000_000
-_MAX_DEPTH = 200
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -71,8 +72,8 @@ class _Builder:
             return value
         if kind is yaml.AliasEvent:
             return self._alias(event)
-        if depth > _MAX_DEPTH:
-            raise _problem(event, f"nested deeper than {_MAX_DEPTH} levels")
+        if depth >= MAX_DEPTH:
+            raise _problem(event, str(JsonTooDeep()))
         before = self._nodes
         value = self._mapping(depth + 1) if kind is yaml.MappingStartEvent else self._sequence(depth + 1)
         self._nodes += 1

@@ -3,7 +3,7 @@
 Rules:
 - Nothing that a token says chooses how it is verified, but its `alg` among the allowed ones and its `kid` among known
   keys: `jwk`, `jku`, `x5u` and `x5c` are never looked at, and `crit` is refused (RFC 8725, section 3).
-- JSON is strict: no member twice, no NaN, no half surrogate pairs, no more than `_MOST_LEVELS` levels.
+- JSON is strict: no member twice, no NaN, no half surrogate pairs. It is as deep as any JSON may be (`MAX_DEPTH`).
 - An algorithm belongs to one type of key, so that a public key is never taken for a shared secret.
 - Whatever goes wrong is a `BadToken`. Its text is for the caller and repeats nothing of the token.
 """
@@ -23,6 +23,7 @@ from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, Key, OctKey, OKPKey, RSAKey
 
+from integrations.json_text import MAX_DEPTH
 from integrations.oauth.client import KeyType
 
 LONGEST_TOKEN: Final = 16_384
@@ -31,7 +32,6 @@ LONGEST_HEADER: Final = 4096
 LEEWAY_SECONDS: Final = 30.0
 """For `nbf` and `iat`, which the clock of the issuer writes. `exp` has none: a client renews a token in time."""
 
-_MOST_LEVELS: Final = 32
 _MOST_KEYS: Final = 64
 _RSA_BITS: Final = range(2048, 8193)
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
@@ -104,7 +104,7 @@ def _read_part(part: str) -> dict[str, Any]:
     try:
         raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("utf-8")
         found = json.loads(raw, object_pairs_hook=_members, parse_constant=_no_constant)
-        _check_depth(found, _MOST_LEVELS)
+        _check_depth(found, MAX_DEPTH)
     except (ValueError, RecursionError):
         raise BadToken("This token is malformed") from None
     if not isinstance(found, dict):

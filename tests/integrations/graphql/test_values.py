@@ -94,6 +94,6 @@ def test_deep_and_many_problems_are_bounded() -> None:
     for _ in range(300):
         deep = {"not": deep}
     _, problems = coerced("query", "posts", {"filter": deep})
-    assert list(problems.values()) == ["is nested too deeply"]
+    assert list(problems.values()) == ["is nested more than 180 levels deep"]
     _, problems = coerced("query", "users", {"roles": ["NOPE"] * 500})
     assert len(problems) == 20

@@ -4,6 +4,7 @@ import pytest
 
 from integrations.base import SourceError
 from integrations.openapi.load import parse_source, version_of
+from integrations.json_text import MAX_DEPTH
 from integrations.sources import MAX_SOURCE_BYTES
 
 
@@ -24,6 +25,31 @@ def test_what_is_no_mapping_is_refused_by_name(source: bytes) -> None:
 def test_size_is_limited() -> None:
     with pytest.raises(SourceError, match="allowed"):
         parse_source(b" " * (MAX_SOURCE_BYTES + 1), "x")
+
+
+def _deep(levels: int) -> dict[str, bytes]:
+    """Documents of so many levels. Flow style is YAML that looks like JSON."""
+    half = levels // 2
+    rest = levels - half - 1
+    return {
+        "json": b'{"a":' * levels + b"1" + b"}" * levels,
+        "flow": b"{a: " * levels + b"1" + b"}" * levels,
+        "yaml": b"a: " + b"[" * (levels - 1) + b"]" * (levels - 1),
+        "aliases": b"a: &a " + b"[" * half + b"]" * half + b"\nb: " + b"[" * rest + b"*a" + b"]" * rest,
+    }
+
+
+@pytest.mark.parametrize("style", _deep(4))
+def test_documents_have_the_one_depth_limit_of_all_values(style: str) -> None:
+    assert parse_source(_deep(MAX_DEPTH)[style], "x")
+    for levels in (MAX_DEPTH + 1, 300):
+        with pytest.raises(SourceError, match=r"^x:.* nested more than 180 levels deep|^x:1:2: not JSON"):
+            parse_source(_deep(levels)[style], "x")
+
+
+def test_json_beyond_what_can_be_read_at_all_is_too_deep() -> None:
+    with pytest.raises(SourceError, match="^x: nested more than 180 levels deep$"):
+        parse_source(_deep(100_000)["json"], "x")
 
 
 @pytest.mark.parametrize(
