@@ -63,7 +63,7 @@ def read_json(data: bytes | str) -> Any:
 
 
 def read_bounded(data: bytes | str) -> Any:
-    """`read_json` of what nothing else bounds, as a document of an upstream. Raises `JsonTooDeep` beyond `MAX_DEPTH`."""
+    """`read_json` of what nothing else bounds, as an upstream's document. Raises `JsonTooDeep` beyond `MAX_DEPTH`."""
     value = read_json(data)
     if is_too_deep(value):
         raise JsonTooDeep

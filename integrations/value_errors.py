@@ -123,6 +123,11 @@ def _sized(what: str) -> Callable[[Any, Any], str]:
     return describe
 
 
+def _regular(pattern: Any) -> str:
+    """As it is written in code; some documents write it so themselves."""
+    return pattern if len(pattern) > 2 and pattern[0] == "/" and "/" in pattern[1:] else f"/{pattern}/"
+
+
 def _own_words(error: ValidationError) -> str:
     """A keyword without a sentence of ours."""
     spelled = repr(error.instance)
@@ -147,7 +152,7 @@ _SENTENCES: dict[str, Callable[[Any, Any], str]] = {
     "exclusiveMinimum": _has_to("be more than {}"),
     "exclusiveMaximum": _has_to("be less than {}"),
     "multipleOf": _has_to("be a multiple of {}"),
-    "pattern": lambda wanted, value: f"has to match /{wanted}/, unlike {typescript(value)}",
+    "pattern": lambda wanted, value: f"has to match {_regular(wanted)}, unlike {typescript(value)}",
     "minLength": _sized("at least {} characters"),
     "maxLength": _sized("at most {} characters"),
     "minItems": _sized("at least {} items"),

@@ -32,6 +32,7 @@ SOURCELESS: Mapping[str, str] = {
     "tests/integrations/openapi/test_cases.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/graphql/test_exact.py": "acceptance cases through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_exact_types.py": "acceptance cases through the whole kind, over real HTTP",
+    "tests/integrations/openapi/test_exact_variations.py": "small documents through the whole kind, over real HTTP",
     "tests/integrations/openapi/test_documents.py": "real documents through the whole kind",
     "tests/integrations/openapi/test_exact_requests.py": "small documents through the whole kind, over real HTTP",
     "tests/integrations/test_quality.py": "what it checks are the QUALITY.md files of the kinds",

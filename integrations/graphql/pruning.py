@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from integrations.base import JsonObject
-from integrations.graphql.schema import is_name
+from integrations.graphql.schema import BUILT_IN, is_name
 
 _MAX_WARNINGS = 20
 _MAX_WRAPPERS = 64
@@ -22,7 +22,9 @@ def pruned(introspection: JsonObject, name: str) -> tuple[JsonObject, list[str]]
     listed = introspection.get("types")
     if not isinstance(listed, list):
         return introspection, []
-    pruning = _Pruning({str(one["name"]): one for one in listed if _has_name(one)}, name)
+    built_in: dict[str, JsonObject] = {one: {"kind": "SCALAR", "name": one} for one in sorted(BUILT_IN)}
+    # Every schema has the built-in scalars (section 3.5), also where a server does not list them.
+    pruning = _Pruning(built_in | {str(one["name"]): one for one in listed if _has_name(one)}, name)
     for one in listed:
         if not _has_name(one):
             pruning.said(f"a type called {_label(one)}", "has no GraphQL name")

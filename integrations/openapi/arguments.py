@@ -72,10 +72,10 @@ def _take_own(binding: OperationBinding, given: GivenArguments, name: str, value
     if name == "server" and isinstance(value, dict):
         given.server = value
         return True
-    if name == "accept" and (types := selectable_types(binding)):
+    if _means_accept(binding, name) and (types := selectable_types(binding)):
         given.accept = chosen_type(binding, value)
         if given.accept is None and value is not None:
-            given.refuse("/accept", f"has to be one of {', '.join(types)}")
+            given.refuse(join_pointer(name), f"has to be one of {', '.join(types)}")
         return True
     if binding.body is None:
         return False
@@ -88,6 +88,11 @@ def _take_own(binding: OperationBinding, given: GivenArguments, name: str, value
     else:
         return False
     return True
+
+
+def _means_accept(binding: OperationBinding, name: str) -> bool:
+    """Also by the name of the header where the document declares that one: OpenAPI has it ignored."""
+    return name == "accept" or (name.lower() == "accept" and name in binding.ignored)
 
 
 def _take_container(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> bool:

@@ -144,7 +144,10 @@ def bind_operation(
     return OperationBinding(
         method=sent_method(method),
         path=template.path,
-        parameters=(*parameters, *map(_undeclared, template.undeclared)),
+        parameters=(
+            *(one for one in parameters if one.location != "path" or one.name not in template.placeless),
+            *map(_undeclared, template.undeclared),
+        ),
         ignored=ignored,
         body=body,
         servers=bind_servers(doc.root, item, operation, source_url),

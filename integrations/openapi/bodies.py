@@ -26,8 +26,9 @@ from integrations.http.toolfile import file_bytes, is_tool_file
 from integrations.openapi.binding import COLLECTIONS, Media, OperationParameter
 from integrations.openapi.canonical import form_fields
 from integrations.openapi.doc import BrokenReference, Doc
-from integrations.openapi.multipart import has_unnamed_parts, multipart_body
+from integrations.openapi.multipart import has_unnamed_parts, multipart_body, raw_properties
 from integrations.openapi.pointer import mapping
+from integrations.openapi.sequences import sequence_body
 from integrations.openapi.serialize import (
     encode,
     is_undefined,
@@ -68,7 +69,9 @@ def _text_or_bytes(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     if is_range(essence):
         raise ValueError(f"a body for {media.type} has to be a ToolFile with a concrete mimeType")
     if is_ndjson(essence) and isinstance(value, list):
-        return media.type, "".join(json_text(item) + "\n" for item in value).encode()
+        return media.type, sequence_body(essence, value).encode()
+    if is_ndjson(essence) and isinstance(value, dict):
+        raise ValueError(f"a body of type {media.type} has to be a list of the values that it holds, or text")
     if is_xml(essence) and isinstance(value, dict | list):
         return media.type, to_xml(doc, media.schema, value)
     if isinstance(value, dict | list) and not is_text(essence):
@@ -102,10 +105,11 @@ def structured_body(doc: Doc, media: Media, value: Any) -> Any:
 
 
 def _named_part(doc: Doc, media: Media, value: Any) -> Any:
-    """A form whose schema is one file, not an object of parts, has that file as its only part (Jira's attachments)."""
+    """A form whose schema is one file, or names no parts, has that file as its only part (Jira's attachments)."""
     is_one = is_tool_file(value) or isinstance(value, str)
     is_sequence = isinstance(value, list) and not has_unnamed_parts(media)
-    return {"file": value} if (is_one or is_sequence) and not takes_parts(doc, media) else value
+    is_file = is_tool_file(value) and not raw_properties(doc, media.schema)
+    return {"file": value} if is_file or ((is_one or is_sequence) and not takes_parts(doc, media)) else value
 
 
 def takes_parts(doc: Doc, media: Media) -> bool:

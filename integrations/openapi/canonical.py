@@ -21,6 +21,7 @@ from integrations.http.media import is_json_type
 from integrations.lossless import list_from, object_from
 from integrations.openapi.binding import OperationParameter
 from integrations.openapi.serialize import (
+    content_text,
     header_text,
     is_undefined,
     json_text,
@@ -174,7 +175,7 @@ def form_fields(text: str) -> JsonObject:
 def content_value(media_type: str, schema: TextSchema, value: Any, settle: Settle = str) -> Any:
     """A value that is sent as a document of its own: JSON is data, also where it was given as text."""
     if not is_json_type(media_type.split(";")[0]):
-        text = settle(scalar_text(plain_json(value)))
+        text = settle(content_text(media_type, plain_json(value)))
         return text if isinstance(value, dict | list) else schema.read(text)
     if isinstance(value, str) and not schema.allows("string"):
         parsed = parse_text(value)

@@ -183,26 +183,38 @@ class Dialect:
             value = {"propertyName": value}
         if not isinstance(value, dict) or not isinstance(value.get("propertyName"), str):
             return
-        named = {
-            split_fragment(one["$ref"].partition("#")[2])[-1:][0]: one["$ref"]
-            for choices in (schema.get("oneOf"), schema.get("anyOf"))
-            for one in (choices if isinstance(choices, list) else [])
-            if isinstance(one, dict) and isinstance(one.get("$ref"), str) and "/" in one["$ref"]
-        }
-        named |= {name: _component(one) for name, one in mapping(value.get("mapping")).items()}
+        named = {name: _component(one) for name, one in mapping(value.get("mapping")).items()}
+        mapped = frozenset(named.values())
+        for choices in (schema.get("oneOf"), schema.get("anyOf")):
+            for one in choices if isinstance(choices, list) else []:
+                reference = one.get("$ref") if isinstance(one, dict) else None
+                if isinstance(reference, str) and "/" in reference and reference not in mapped:
+                    for name in self._discriminating(reference, value["propertyName"]):
+                        named.setdefault(name, reference)
         reference, component = self._component
         if not named and component is schema:
             named = dict(self._doc.descendants.get(reference, {}))
         found = {str(name): f"#/$defs/{self._name(one)}" for name, one in named.items() if one[:2] == "#/"}
         out[key] = {"propertyName": value["propertyName"], **({"mapping": found} if found else {})}
 
+    def _discriminating(self, reference: str, property_name: str) -> list[str]:
+        """The values of the property that stand for a component: those it has itself, else its name."""
+        own = mapping(
+            mapping(mapping(self._followed({"$ref": reference})).get("properties")).get(property_name)
+        )
+        values = [own["const"]] if "const" in own else own.get("enum")
+        if isinstance(values, list) and values and all(isinstance(one, str) for one in values):
+            return values
+        return split_fragment(reference.partition("#")[2])[-1:]
+
     def _hidden_names(self, schema: Any, depth: int = 0) -> frozenset[str]:
-        """The hidden properties of the schema and of everything in its `allOf`."""
+        """The hidden properties of the schema and of all its branches."""
         known = mapping(schema.get("properties")) if isinstance(schema, dict) else {}
         names = frozenset(name for name, part in known.items() if self._is_hidden(part))
-        parts = schema.get("allOf") if isinstance(schema, dict) else None
-        for part in parts if isinstance(parts, list) and depth < _MAX_PARTS else ():
-            names |= self._hidden_names(self._followed(part), depth + 1)
+        for key in BRANCHES if isinstance(schema, dict) and depth < _MAX_PARTS else ():
+            parts = schema.get(key)
+            for part in parts if isinstance(parts, list) else ():
+                names |= self._hidden_names(self._followed(part), depth + 1)
         return names
 
     def _is_hidden(self, schema: Any) -> bool:

@@ -7,7 +7,7 @@ Where JSON Schema is stricter than what documents mean by it:
   write it for inheritance, and read exactly it would forbid everything.
 - `required` asks for no property that another part of the same whole makes read-only.
 - Null may stand for a property that may be left out.
-- A `pattern` in its delimiters (`/^a+$/i`) or with every backslash doubled is the one inside.
+- A `pattern` in its delimiters (`/^a+$/i`, `~^a+$~`) or with every backslash doubled is the one inside.
 - A member of an `enum` that was written as text or as a number stands for both.
 """
 
@@ -31,7 +31,10 @@ from integrations.value_errors import unknown_keys
 _CONDITIONAL: Final = ("if", "then", "else")
 # Beside a reference these say nothing about a value.
 _BARE: Final = frozenset({"$ref", "$defs", "description", "title"})
-_DELIMITED: Final = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
+# Those of PHP but the slash may also be meant: only an anchor beside one says that they are not.
+_DELIMITED: Final = re.compile(
+    r"/(?P<a>.*)/(?P<b>[a-zA-Z]*)|([#~%@!|])(?P<c>\^.*|.*\$)\3(?P<d>[a-zA-Z]*)", re.DOTALL
+)
 Errors = Iterator[ValidationError]
 
 
@@ -229,8 +232,9 @@ def _readings(pattern: str) -> list[str]:
     """What the pattern may mean, as it is written first."""
     out = [pattern]
     if delimited := _DELIMITED.fullmatch(pattern):
-        flags = "".join(flag for flag in "ims" if flag in delimited.group(2))
-        inner = delimited.group(1).replace("\\/", "/")
+        text, given = delimited["a"] or delimited["c"] or "", delimited["b"] or delimited["d"] or ""
+        flags = "".join(flag for flag in "imsx" if flag in given)
+        inner = text.replace("\\/", "/")
         out.append(f"(?{flags}){inner}" if flags else inner)
     if "\\\\" in pattern:
         out.append(pattern.replace("\\\\", "\\"))

@@ -15,6 +15,7 @@ from integrations.openapi.pointer import BRANCHES, mapping
 from integrations.openapi.serialize import collected, json_text, parse_text, scalar_text
 
 _SET_BY_US = frozenset({"content-type", "content-disposition"})
+_MAX_BRANCHES = 8
 _SAYS_A_TYPE = frozenset({"type", "enum", "const", *BRANCHES})
 
 
@@ -25,6 +26,8 @@ def multipart_body(doc: Doc, media: Media, value: Any) -> tuple[str, bytes]:
     if not isinstance(value, dict):
         raise ValueError("has to be an object whose properties are the parts")
     properties = raw_properties(doc, media.schema)
+    if is_tool_file(value):
+        raise ValueError(f"is a file, not the parts: give it as one of them: {', '.join(properties)}")
     parts: list[bytes] = []
     for name, item in value.items():
         if item is None or item == []:
@@ -189,13 +192,15 @@ def _boundary(content: bytes) -> bytes:
         number += 1
 
 
-def raw_properties(doc: Doc, schema: Any) -> JsonObject:
-    """The document's own schemas of the parts."""
+def raw_properties(doc: Doc, schema: Any, depth: int = 0) -> JsonObject:
+    """The document's own schemas of the parts, also those of every schema that the whole is made of."""
     try:
         known = mapping(doc.deref(schema))
-        out = dict(mapping(known.get("properties")))
-        for part in known.get("allOf") or []:
-            out.update(mapping(mapping(doc.deref(part)).get("properties")))
     except BrokenReference:
         return {}
-    return out
+    out: JsonObject = {}
+    for key in BRANCHES if depth < _MAX_BRANCHES else ():
+        branches = known.get(key)
+        for part in branches if isinstance(branches, list) else ():
+            out |= raw_properties(doc, part, depth + 1)
+    return out | mapping(known.get("properties"))

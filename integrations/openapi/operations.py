@@ -7,6 +7,7 @@ keywords].
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from integrations.openapi.trim import trim
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _MAX_OPERATIONS = 50_000
 _MAX_CHAIN = 32
+# RFC 9110 section 5.6.2: a token.
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(slots=True)
@@ -109,8 +112,12 @@ def _operations(document: JsonObject, warn: Callable[[str], None]) -> Iterator[O
             if isinstance(item.get(method), dict):
                 yield Operation(path, method, item[method], item)
         for method, body in mapping(item.get("additionalOperations")).items():
-            if isinstance(body, dict):
+            if not isinstance(body, dict):
+                continue
+            if _METHOD.fullmatch(method):
                 yield Operation(path, method, body, item)
+            else:
+                warn(f"#/paths{join_pointer(path)}: left out: {method!r} is no HTTP method")
 
 
 def sound_operations(
@@ -131,10 +138,10 @@ def sound_operations(
 
 
 def warn_of_paths(document: JsonObject, operations: Sequence[Operation], warn: Callable[[str], None]) -> None:
-    """Variables of paths that are not declared as they are written."""
+    """Variables and parameters of paths that do not fit each other."""
     for operation in operations:
-        if "{" in operation.path:
-            declared = (one["name"] for one in _parameters(document, operation) if one.get("in") == "path")
+        declared = [one["name"] for one in _parameters(document, operation) if one.get("in") == "path"]
+        if declared or "{" in operation.path:
             for sentence in settle_template(operation.path, declared).warnings():
                 warn(f"{operation.place}: {sentence}")
 

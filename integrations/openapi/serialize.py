@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote
 
+from integrations.http.media import is_form
 from integrations.json_text import read_json, write_json
 from integrations.openapi.binding import COLLECTIONS, OperationParameter
 from integrations.openapi.pointer import mapping
@@ -264,8 +265,18 @@ def cookie_text(parameter: OperationParameter, value: Any) -> list[tuple[str, st
 
 
 def content_text(media_type: str, value: Any) -> str:
-    """A parameter described by `content`: JSON types as JSON (a string is quoted), others as text."""
+    """A parameter described by `content`: JSON types as JSON (a string is quoted), a form as a form, others as text."""
     essence = media_type.split(";")[0].strip().lower()
     if essence.endswith(("/json", "+json")):
         return json_text(value)
+    if is_form(essence) and isinstance(value, dict):
+        return "&".join(f"{encode(name)}={encode(text)}" for name, text in _form_pairs(value))
     return scalar_text(value)
+
+
+def _form_pairs(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A name stands once for every item of a list."""
+    for name, value in fields.items():
+        for item in value if isinstance(value, list) else [value]:
+            if item is not None:
+                yield name, scalar_text(item)

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import ValidationError
 
 from integrations.base import Problem
-from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_xml
+from integrations.http.media import is_form, is_json, is_json_type, is_multipart, is_ndjson, is_text, is_xml
 from integrations.http.toolfile import is_tool_file
 from integrations.lossless import typescript
 from integrations.openapi.arguments import MISSING, GivenArguments
@@ -102,11 +102,18 @@ def _fitting_type(check: _Check, given: GivenArguments, media: Media) -> list[Pr
     body = check.closure.binding.body
     for other in body.media if body is not None else ():
         if other.type != media.type and not _body_problems(check, other, given.body):
-            checked = is_json(other.essence) or is_multipart(other.essence) or is_form(other.essence)
-            if checked and isinstance(given.body, dict):
+            if _could_hold(other, given.body):
                 reason = f'the body fits another type: give contentType: "{other.type}"'
                 return [Problem("/contentType", reason)]
     return []
+
+
+def _could_hold(media: Media, body: Any) -> bool:
+    """Whether it says something that the schema of this type has nothing against the body."""
+    if isinstance(body, str):
+        return body.lstrip().startswith("<") if is_xml(media.essence) else is_text(media.essence)
+    checked = is_json(media.essence) or is_multipart(media.essence) or is_form(media.essence)
+    return checked and isinstance(body, dict)
 
 
 def body_problems(closure: Closure, media: Media, body: Any, validate: Validate) -> list[Problem]:

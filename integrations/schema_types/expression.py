@@ -48,6 +48,8 @@ _TYPE_KEYWORDS = frozenset(
 _SHAPING = _TYPE_KEYWORDS - {"nullable"}
 # An object that may have no members at all.
 _NOTHING = "{}"
+_ANY_OBJECT = "Record<string, unknown>"
+_COMBINED = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 # No schema is followed deeper than this in one expression, whatever the budget: it bounds recursion.
 MAX_DEPTH = 24
 
@@ -119,6 +121,8 @@ class Expression:
             return self._spend("never" if written is False else "unknown")
         schema = written
         parts = [part for part in self._parts(schema, at) if part != "unknown"]
+        if len(parts) > 1:  # beside another part, any object adds nothing
+            parts = [part for part in parts if part != _ANY_OBJECT] or parts[:1]
         text = _joined(parts, " & ") if parts else self._spend("unknown")
         if schema.get("nullable") is True and text != "unknown" and not _admits_null(text):
             text += self._spend(" | null")
@@ -179,7 +183,9 @@ class Expression:
         if isinstance(values := schema.get("enum"), list):
             return self._spend(literal_type(values, self._detail.enums))
         kinds = schema.get("type")
-        names = kinds if isinstance(kinds, list) else [kinds or _implied(schema)]
+        names = (
+            kinds if isinstance(kinds, list) else [kinds or _implied(schema) or _required_of_parts(schema)]
+        )
         return _joined([self._named(name, schema, at) for name in names] or ["unknown"], " | ")
 
     def _named(self, name: Any, schema: Mapping[str, Any], at: _At) -> str:
@@ -221,9 +227,9 @@ class Expression:
             sorted(required - properties.keys()) if schema.get("additionalProperties") is not False else []
         )
         if not properties and not undeclared:
-            return self._map(schema, at) or self._spend("Record<string, unknown>")
+            return self._map(schema, at) or self._spend(_ANY_OBJECT)
         if at.depth <= 0:
-            return self._spend("Record<string, unknown> /* ... */")
+            return self._spend(f"{_ANY_OBJECT} /* ... */")
         members = dict(properties) | dict.fromkeys(undeclared, True)
         body = self._members(members, required, at)
         rest = self._map(schema, at)
@@ -277,14 +283,19 @@ def _implied(schema: Mapping[str, Any]) -> str:
     return "array" if "items" in schema or "prefixItems" in schema else ""
 
 
+def _required_of_parts(schema: Mapping[str, Any]) -> str:
+    """`required` beside `allOf` and its like is about what the parts declare, whose members would look optional."""
+    return "object" if "required" in schema and not schema.keys().isdisjoint(_COMBINED) else ""
+
+
 def _tags(discriminator: Any) -> dict[str, str]:
-    """By reference: the value of the discriminator that stands for it."""
+    """By reference: the values of the discriminator that stand for it."""
     known = discriminator if isinstance(discriminator, Mapping) else {}
     mapping = known.get("mapping")
-    out: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     for value, reference in mapping.items() if isinstance(mapping, Mapping) else ():
-        out.setdefault(str(reference), f'{known.get("propertyName")}: "{value}"')
-    return out
+        values.setdefault(str(reference), []).append(f'"{value}"')
+    return {one: f"{known.get('propertyName')}: {' | '.join(named)}" for one, named in values.items()}
 
 
 def _is_deep(schema: Any) -> bool:

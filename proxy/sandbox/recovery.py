@@ -37,7 +37,8 @@ _POINTED = re.compile(
     r"(?P<digits>\d{1,40})(?P<point>\.)?(?P<fraction>\d{1,40})?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
 )
 _MODULES = re.compile(r"\b(?:import|export)\b")
-_UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b")
+_UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b|\bimport\s*\.")
+_HASHBANG = re.compile(r"\A#![^\n]*")
 _SAFE_INTEGER = 2**53 - 1
 _GENERIC_PUNCT = frozenset((".", ",", "|", "&", "[", "]", "{", "}", ":", ";", "?"))
 
@@ -67,7 +68,7 @@ class Recovered(NamedTuple):
 
 def recover(code: str) -> Recovered:
     """Apply the rules above to code as sent."""
-    source = unfence(code)
+    source = _without_hashbang(unfence(code))
     tokens = Tokens(source)
     shifts: tuple[tuple[int, int, int], ...] = ()
     if _LONG_LITERAL.search(source):
@@ -80,6 +81,14 @@ def recover(code: str) -> Recovered:
         tokens = Tokens(source)
     plain = _plain(source, tokens)
     return plain._replace(default=default, refusal=refusal, unknown=unknown, shifts=shifts)
+
+
+def _without_hashbang(source: str) -> str:
+    return _HASHBANG.sub(_spaces, source)
+
+
+def _spaces(found: re.Match[str]) -> str:
+    return blank(found.group())
 
 
 def _is_lone_default(tokens: Tokens) -> bool:
@@ -103,6 +112,9 @@ def _plain(source: str, tokens: Tokens) -> Recovered:
         start = items[1][2] + len("default")
         source = blank(source[:start]) + source[start:]
         first = 2
+    while first < len(items) and items[first][1] == ";":  # empty statements, as those behind an import
+        source = source[: items[first][2]] + " " + source[items[first][2] + 1 :]
+        first += 1
     end = _end(items, first)
     expression = source
     for _, _, at in items[end:]:

@@ -148,7 +148,12 @@ def without_modules(text: str, tokens: Tokens) -> PlainSource:
         elif word == "export":
             step = _without_export(text, tokens, index)
             if step is None:
-                return PlainSource(text, False, SyntaxRefusal(f"export ... from {IMPORT_ADVICE}", at))
+                what = (
+                    "export ... from"
+                    if _word(items, index + 1) in ("*", "{", "type")
+                    else "this kind of export"
+                )
+                return PlainSource(text, False, SyntaxRefusal(f"{what} {IMPORT_ADVICE}", at))
             text, exported = step[0], step[1] or exported
     return PlainSource(f"{text}\n;return {exported}" if exported else text, exported is not None, None)
 
@@ -229,9 +234,11 @@ def _without_default(text: str, items: list[Token], index: int) -> tuple[str, st
 
 # ---- what neither the transform nor the engine knows ----------------------------------------------------------------
 def unknown_syntax(tokens: Tokens) -> SyntaxRefusal | None:
-    """The first decorator, `accessor` field or `using` declaration."""
+    """The first decorator, `accessor` field, `using` declaration or `import.meta`."""
     items = tokens.items
     for index, (kind, word, at) in enumerate(items):
+        if word == "import" and _word(items, index + 1) == "." and _word(items, index + 2) == "meta":
+            return SyntaxRefusal(f"import.meta {IMPORT_ADVICE}", at)
         if word == "@" and index + 1 < len(items) and items[index + 1][0] == "name":
             return SyntaxRefusal("Decorators (@name) are not supported here: call the function yourself.", at)
         if kind != "name" or word not in ("accessor", "using") or index + 2 >= len(items):

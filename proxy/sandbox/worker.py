@@ -15,6 +15,7 @@ from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
 from proxy.sandbox.places import locate, locate_call
 from proxy.sandbox.recovery import Recovered, place_at, recover, unshifted
+from proxy.sandbox.redefinitions import SAID, redefinition
 from proxy.sandbox.statements import SyntaxRefusal
 
 EXIT_DONE = 0
@@ -231,6 +232,9 @@ def located(payload: bytes, sent: str, running: str) -> bytes:
     message = json.loads(payload)
     error = message["error"]
     near, thrower = error.pop("near", None), error.pop("by", None)
+    if error["message"].startswith(SAID):
+        name, (error["line"], error["column"]) = redefinition(recover(sent)) or ("", (None, None))
+        error["message"] = f"{SAID} of {name or 'a name'}: it is declared before in the same block"
     if thrower is None or (near is None and error["line"] is None):
         return json.dumps(message, separators=(",", ":")).encode()
     code = recover(running)._replace(shifts=recover(sent).shifts)

@@ -4,10 +4,11 @@ const MOST_DIGITS = 4300;
 const BIG_MARK = "\u0001big:";
 let sawBigInt = false;
 let sawPromise = false;
+let sawIterator = false;
 let sending = false;   // arguments of a call are being written: bytes become a file
 
 function toJson(value) {
-  sawBigInt = sawPromise = false;
+  sawBigInt = sawPromise = sawIterator = false;
   const text = stringify(value);
   return sawBigInt ? withBigInts(value) : text;
 }
@@ -52,6 +53,18 @@ define(JSON, "parse", function parse(text, reviver) {
   });
 });
 
+// What agent code writes itself may lose a promise that it forgot to await: the text says `{}`, and the log says why.
+define(JSON, "stringify", {
+  stringify(value, replacer, space) {
+    const before = [sawBigInt, sawPromise, sawIterator];
+    sawPromise = false;
+    try { return stringify(value, replacer, space); } finally {
+      if (sawPromise) writeLog("warn", "JSON.stringify wrote a promise as {}: await it first");
+      [sawBigInt, sawPromise, sawIterator] = before;
+    }
+  },
+}.stringify);
+
 // ---- what has no JSON form of its own ------------------------------------------------------------------------------
 const asJson = (prototype, write) => define(prototype, "toJSON", function toJSON() { return write(this); });
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -59,6 +72,9 @@ const isString = (key) => typeof key === "string";
 
 asJson(BigInt.prototype, (value) => { sawBigInt = true; return bigToString(value); });
 asJson(Promise.prototype, () => { sawPromise = true; return {}; });
+const ITERATORS = [[][Symbol.iterator](), (async function* () {})()].map((one) => getPrototypeOf(getPrototypeOf(one)));
+asJson(ITERATORS[0], () => { sawIterator = true; return {}; });
+asJson(getPrototypeOf(ITERATORS[1]), () => { sawIterator = true; return {}; });
 asJson(Map.prototype, (map) => ([...map.keys()].every(isString) ? Object.fromEntries(map) : [...map]));
 asJson(Set.prototype, (set) => [...set]);
 asJson(RegExp.prototype, (pattern) => `${pattern}`);

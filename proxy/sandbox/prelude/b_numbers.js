@@ -66,7 +66,8 @@ function findLost(value, told) {
       if (item - item !== 0) told(`${item}`, "lost");
       else if (!isSafeInteger(item) && isLarge(item) && mapGet(rounded, item) !== undefined) told(item, "rounded");
       else if (isLarge(item) && test(MANY_DIGITS, significant(item))) told(item, "large");
-    } else if (item === null && this[key] instanceof RealDate) told("an invalid Date", "lost");
+    } else if (isArray(this) && (typeof item === "function" || typeof item === "symbol")) told(`a ${typeof item}`, "lost");
+    else if (item === null && this[key] instanceof RealDate) told("an invalid Date", "lost");
     return item;
   });
 }
@@ -91,6 +92,7 @@ function checkArguments(path, input, text) {
 }
 
 function noteLost(where, value, text) {
+  if (sawIterator) writeLog("warn", `${where} holds an iterator, which is {} there: spread it, as in [...x].`);
   if (notedLoss || typeof text !== "string" || !includes(text, "null")) return;
   findLost(value, (what, why) => {
     if (why !== "lost" || notedLoss) return;

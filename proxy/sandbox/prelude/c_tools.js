@@ -38,7 +38,9 @@ function callTool(path, args) {
   const input = args.length === 0 || args[0] === undefined ? {} : name ? { [name]: args[0] } : args[0];
   if (typeof input !== "object" || input === null || isArray(input)) {
     const got = input === null ? "null" : isArray(input) ? "an array" : `a ${typeof input}`;
-    throw new TypeError(`tools.${path}: the argument must be one object, such as {id: 1}; got ${got}`);
+    const text = TEXT_ARGUMENT[path];
+    const wanted = text ? `a string, or one object such as {${text}: "..."}` : "one object, such as {id: 1}";
+    throw new TypeError(`tools.${path}: the argument must be ${wanted}; got ${got}`);
   }
   const text = toArguments(input);
   checkArguments(path, input, text);
@@ -103,6 +105,7 @@ function readOnly() { throw new TypeError("tools cannot be changed"); }
 
 const traps = {
   get(target, key) {
+    if (key === Symbol.toPrimitive) return () => { throw new TypeError(`tools${toolPath(target) && "."}${toolPath(target)} has no text: call a tool by its path, and use what it gives`); };
     if (typeof key === "symbol") return undefined;
     for (let i = 0; i < UNDEFINED.length; i++) if (UNDEFINED[i] === key) return undefined;
     const path = toolPath(target);

@@ -95,9 +95,9 @@ def test_files_are_told_apart() -> None:
 
 async def test_a_schema_has_the_one_depth_limit_of_all_values() -> None:
     text = b'{"data":{"__schema":' + b'{"types":[' * 90 + b"]}" * 90 + b"}}"
-    with pytest.raises(SourceError, match="^x: the schema is nested more than 180 levels deep$"):
+    with pytest.raises(SourceError, match=r"^x: the schema is nested more than 180 levels deep$"):
         schema_in_file(text, "x")
     async with echo_server() as echo:
-        echo.next_reply = lambda _: Reply(body=text)
+        echo.answer = lambda _: Reply(body=text)
         with pytest.raises(SourceError, match="the schema is nested more than 180 levels deep"):
             await asked(f"{echo.url}/graphql")

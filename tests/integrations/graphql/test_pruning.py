@@ -55,6 +55,12 @@ def test_a_missing_type_costs_what_needs_it(names: tuple[str, ...], left: set[st
     assert pruned(kept, "x") == (kept, [])
 
 
+def test_built_in_scalars_need_not_be_listed() -> None:
+    kept, warnings = pruned(without("Int", "String"), "x")
+    assert set(read_schema(kept, "x").types["Query"].fields) == LEFT[0][1]
+    assert warnings == []
+
+
 def test_what_is_left_out_is_said() -> None:
     _, warnings = pruned(without("S"), "x")
     assert "x: `I.s` is left out: the type `S` is not defined" in warnings

@@ -52,7 +52,9 @@ DEFAULTS = [
 
 @pytest.mark.parametrize(("location", "style", "explode"), DEFAULTS)
 def test_default_styles(location: str, style: str, explode: bool) -> None:
-    (parameter,) = bound(operation("/x", parameters=[{"name": "p", "in": location, "schema": {}}])).parameters
+    path = "/x/{p}" if location == "path" else "/x"
+    document = operation(path, parameters=[{"name": "p", "in": location, "schema": {}}])
+    (parameter,) = bound(document, path).parameters
     assert (parameter.style, parameter.explode) == (style, explode)
     assert parameter.required is (location == "path")
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from integrations.base import SourceError
-from integrations.openapi.load import parse_source, version_of
 from integrations.json_text import MAX_DEPTH
+from integrations.openapi.load import parse_source, version_of
 from integrations.sources import MAX_SOURCE_BYTES
 
 
@@ -48,7 +48,7 @@ def test_documents_have_the_one_depth_limit_of_all_values(style: str) -> None:
 
 
 def test_json_beyond_what_can_be_read_at_all_is_too_deep() -> None:
-    with pytest.raises(SourceError, match="^x: nested more than 180 levels deep$"):
+    with pytest.raises(SourceError, match=r"^x: nested more than 180 levels deep$"):
         parse_source(_deep(100_000)["json"], "x")
 
 

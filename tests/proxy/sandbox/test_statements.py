@@ -29,8 +29,28 @@ MODULES: Table = [
     ("const a = 1;\nimport {x} from 'y';", f"SyntaxError: import {IMPORT} @2:1"),
     ("import 'side-effect'", f"SyntaxError: import {IMPORT} @1:1"),
     ("export * from 'z'", f"SyntaxError: export ... from {IMPORT} @1:1"),
+    ("import type A from 'x'; 3", 3),
+    ("import {type A} from 'x'; export type D = 1; 3", 3),
+    ("export {}; 4", 4),
+    (";[1, 2].length", 2),
+    ("#!/usr/bin/env node\nconst a: number = 7; a", 7),
+    ("#!/usr/bin/env node\nconst a = ;", "SyntaxError: Unexpected token @2:11"),
+    ("export = 5", f"SyntaxError: this kind of export {IMPORT} @1:1"),
+    ("const a = 1;\nimport.meta.url", f"SyntaxError: import.meta {IMPORT} @2:1"),
     ("await import('fs')", f"InternalError: import() {IMPORT}"),
     ("require('fs')", f"ReferenceError: require {IMPORT} @1:1"),
+]
+
+# The engine's own place is behind the declaration, sometimes in the next line.
+TWICE: Table = [
+    ("const a = 1\nconst a = 2\nconst b = 3", "SyntaxError: invalid redefinition of a: {} @2:7"),
+    ("let x = 1; function x() {}\nreturn 1", "SyntaxError: invalid redefinition of x: {} @1:21"),
+    ("let a\n{\n  let b; let b\n}\nreturn 1", "SyntaxError: invalid redefinition of b: {} @3:14"),
+    ("const t: number = 1\nconst t = 2", "SyntaxError: invalid redefinition of t: {} @2:7"),
+    ("const big = 12345678901234567890; let q; let q", "SyntaxError: invalid redefinition of q: {} @1:46"),
+    ("const {a, a} = {}", "SyntaxError: invalid redefinition of a name: {}"),
+    ("var v = 1; var v = 2; v", 2),
+    ("{ let a = 1 }\n{ let a = 2 }\nreturn 3", 3),
 ]
 
 ABSENT: Table = [
@@ -88,6 +108,11 @@ LAST: Table = [
 
 async def test_module_syntax() -> None:
     await check(MODULES)
+
+
+async def test_a_name_that_is_declared_twice_has_its_place() -> None:
+    said = "it is declared before in the same block"
+    await check([(code, want.format(said) if isinstance(want, str) else want) for code, want in TWICE])
 
 
 async def test_what_is_absent_says_what_to_use() -> None:
