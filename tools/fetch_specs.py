@@ -126,6 +126,9 @@ OAUTH = (
     "oidc-provider@9.13.3",
 )
 
+# What looks at the pages of the console for those who cannot see them, or use no mouse.
+AXE = ("axe-core@4.10.3",)
+
 
 def fetch(documents: Iterable[Document], directory: Path) -> Iterator[tuple[Document, Path]]:
     """Leaves documents that are there alone. Raises CalledProcessError if a package cannot be fetched."""
@@ -245,6 +248,8 @@ def fetch_everything(root: Path) -> None:
         print(f".specs/{name}: {', '.join(packages)}")
     install(OAUTH, directory / "oauth")
     print(f".specs/oauth: {', '.join(OAUTH)}")
+    install(AXE, directory / "axe")
+    print(f".specs/axe: {', '.join(AXE)}")
     (directory / STAMP).write_text(digest_of_tables())
 
 

@@ -138,6 +138,7 @@ class Application:
             ),
             on_decision=all_of(counts.decided, self.auditing.decided, activity.decided),
             on_run=self.recent.run_ended,
+            on_begin=self.recent.begun,
             spans=spans,
             is_approver=lambda principal: self.access.roles.is_approver(principal),
             person_decides=lambda workspace: mode_rules(self.config, workspace).mode != "model",

@@ -2,7 +2,7 @@
 
 from proxy.executions.context import ExecutionLimits, limits_from
 from proxy.executions.decisions import DecisionReport
-from proxy.executions.finish import ExecutionReport
+from proxy.executions.finish import ExecutionReport, ExecutionStart
 from proxy.executions.interactions import (
     ELICIT_ACTIONS,
     REFUSALS,
@@ -38,6 +38,7 @@ __all__ = [
     "ExecutionReport",
     "ExecutionRequest",
     "ExecutionResult",
+    "ExecutionStart",
     "ExecutionView",
     "Executions",
     "Interaction",

@@ -161,6 +161,7 @@ class Driver:
 
     async def _driven(self, context: RunContext) -> ExecutionResult:
         began_ms = self._clock()
+        self._finisher.begin(context)
         run = self.running[context.execution_id] = Run(context, self._environment, self._open_calls)
         try:
             return await self._concluded(context, run, began_ms)

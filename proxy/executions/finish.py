@@ -72,6 +72,20 @@ class ExecutionReport:
 
 
 OnExecution = Callable[[ExecutionReport], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionStart:
+    """One execution that begins, or goes on after a pause or in another process. `began_ms`: when it began first."""
+
+    execution_id: str
+    principal: Principal
+    session_id: str | None
+    began_ms: float
+    code: str
+
+
+OnBegin = Callable[[ExecutionStart], None]
 OnRun = Callable[[str, float, float], JsonObject]
 """Hears of the end of a run: the execution, when the run began and ended; answers what the record keeps of it."""
 RUNS_KEPT: Final = 40
@@ -84,10 +98,12 @@ def run_unseen(execution_id: str, began_ms: float, ended_ms: float) -> JsonObjec
 
 @dataclass(frozen=True, slots=True)
 class EndListeners:
-    """Who hears of ends: of each execution once, at its end, a pause is not one; and of each run."""
+    """Who hears of ends: of each execution once, at its end, a pause is not one; and of each run. `on_begin` hears of
+    the beginning of each run."""
 
     on_execution: OnExecution | None = None
     on_run: OnRun = run_unseen
+    on_begin: OnBegin | None = None
 
 
 class Finisher:
@@ -106,6 +122,17 @@ class Finisher:
         self._open_calls = open_calls
         self._listeners = listeners
         self._approval_url = approval_url
+
+    def begin(self, context: RunContext) -> None:
+        """Tell who hears of beginnings."""
+        if self._listeners.on_begin is not None:
+            record, request = context.lease.record, context.request
+            began_ms = record.created_at * 1000
+            self._listeners.on_begin(
+                ExecutionStart(
+                    context.execution_id, context.principal, request.session_id, began_ms, request.code
+                )
+            )
 
     async def pause(self, context: RunContext, run: Run, pause: Pause) -> ExecutionResult:
         """Acknowledge a pause: everything it needs is stored before anybody hears of it."""

@@ -26,6 +26,8 @@ EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
 )
 """`exitCode` by status. Other statuses have none: they wait, or there was nothing to run."""
+NOT_BEGUN: Final = frozenset({"NotServing", "StateError"})
+"""Names of errors of code that could not be run, or not be kept."""
 WAITING: Final = frozenset({"waiting_for_interaction", "user_approval_required"})
 _NOT_ERRORS: Final = WAITING | {"completed", "running"}
 _UNAVAILABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(

@@ -33,6 +33,7 @@ from proxy.executions.finish import (
     ApprovalUrl,
     EndListeners,
     Finisher,
+    OnBegin,
     OnExecution,
     OnRun,
     as_it_stands,
@@ -89,7 +90,7 @@ class ExecutionOptions:
     """What the rest of the process lends to executions.
 
     `on_execution` hears of each execution once, after its end, `on_decision` of every decision, `on_run` of the end of
-    every run that the store is told of; none must block.
+    every run that the store is told of, `on_begin` of the beginning of every run; none must block.
     `is_approver`: may this caller decide for others in its workspace? `person_decides`: does the config want a person
     to decide in this workspace? `refresh_principal` gives a caller as it is now, with the groups of the current config;
     None when it is not admitted any more.
@@ -100,6 +101,7 @@ class ExecutionOptions:
     on_execution: OnExecution | None = None
     on_decision: OnDecision | None = None
     on_run: OnRun = run_unseen
+    on_begin: OnBegin | None = None
     spans: Spans = field(default_factory=NoSpans)
     is_approver: Callable[[Principal], bool] = lambda _: False
     person_decides: Callable[[str], bool] = lambda workspace_id: False
@@ -121,7 +123,7 @@ class Executions:
             pool, calls, live, state, clock, options.limits, options.spans, options.refresh_principal
         )
         open_calls = OpenCalls(state, self._can_continue, self._drive)
-        listeners = EndListeners(options.on_execution, options.on_run)
+        listeners = EndListeners(options.on_execution, options.on_run, options.on_begin)
         finisher = Finisher(state, clock, open_calls, listeners, options.approval_url)
         self._driver = Driver(environment, finisher, open_calls)
         self._decisions = Decisions(

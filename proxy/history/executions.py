@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from integrations.base import JsonObject
 from proxy.executions import ExecutionView
@@ -18,8 +18,10 @@ from proxy.principal import Principal
 from proxy.state import ExecutionQuery, ExecutionRecord, Owner, State
 
 ExecutionState = Literal["running", "paused", "completed", "failed", "other"]
-STATES: Final[tuple[ExecutionState, ...]] = ("running", "paused", "completed", "failed", "other")
+STATES: Final[tuple[ExecutionState, ...]] = get_args(ExecutionState)
 """`other`: it ended in none of these ways: cancelled, timed out, expired."""
+
+STATE_NAMED: Final[Mapping[str, ExecutionState]] = {one: one for one in STATES}
 
 _STORE_PAGE: Final = 50
 _LOOKED_AT: Final = 500
@@ -51,13 +53,13 @@ class PastExecution:
     def state(self) -> ExecutionState:
         if self.status in WAITING or self.status == "paused":
             return "paused"
-        return next((one for one in STATES[:4] if one == self.status), "other")
+        return STATE_NAMED.get(self.status, "other")
 
     @property
     def code(self) -> str:
         if self.view is not None and self.view.code:
             return self.view.code
-        return self.seen.report.code if self.seen is not None and self.seen.report is not None else ""
+        return self.seen.code if self.seen is not None else ""
 
     @property
     def code_sha256(self) -> str:

@@ -37,14 +37,14 @@ class HistoryReader:
 
     def rule_layers(self, workspace_id: str) -> tuple[RuleLayer, ...]:
         """The rules of a workspace with their hits; none for a workspace that is not configured any more."""
-        workspace = self._live.current.workspace(workspace_id)
+        workspace = self._workspace(workspace_id)
         return rule_layers(workspace, self._counters.of(workspace_id)) if workspace is not None else ()
 
     def tool(
         self, principal: Principal, address: str, *, hidden: bool = False
     ) -> tuple[Workspace, CatalogTool] | Failure:
         """A tool that this caller may see; `hidden`: also one that it may not see, for operators."""
-        workspace = self._live.current.workspace(principal.workspace_id)
+        workspace = self._workspace(principal.workspace_id)
         if workspace is None:
             return Failure("connection_removed", "This workspace is no longer configured.")
         visible = workspace.visible_for(principal.caller())
@@ -64,6 +64,9 @@ class HistoryReader:
             return found
         workspace, tool = found
         return explained(workspace, tool, principal.caller(), arguments)
+
+    def _workspace(self, workspace_id: str) -> Workspace | None:
+        return self._live.current.workspace(workspace_id) if self._live.serving else None
 
     async def audit(self, execution_id: str) -> AuditExtract:
         """What the audit trail says about an execution, for operators."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from integrations.base import JsonObject
 from proxy.calls import CallReport
-from proxy.executions import ExecutionReport
+from proxy.executions import ExecutionReport, ExecutionStart
 from proxy.executions.result import ExecutionResult
 
 EXECUTIONS: Final = 300
@@ -67,6 +67,7 @@ class SeenExecution:
     left_out: int = 0
     stored: int = 0
     report: ExecutionReport | None = None
+    code: str = ""
     size: int = 0
 
     @property
@@ -97,6 +98,14 @@ class RecentExecutions:
         self._seen: OrderedDict[str, SeenExecution] = OrderedDict()
 
     # ---- listeners ----------------------------------------------------------------------------------------------
+    def begun(self, start: ExecutionStart) -> None:
+        """A run begins; the first one of an execution makes it known here."""
+        seen = self._of(start.execution_id, start.principal, start.session_id)
+        if seen is not None:
+            seen.began_ms = start.began_ms
+            self._resize(seen, len(start.code))
+            seen.code = start.code
+
     def called(self, report: CallReport) -> None:
         seen = self._of(report.context.execution_id, report.principal, report.context.session_id)
         if seen is None:
@@ -112,11 +121,9 @@ class RecentExecutions:
         if seen is None:
             return
         seen.began_ms = report.began_ms or seen.began_ms
-        self._size -= seen.size
+        seen.code = report.code
         seen.report = replace(report, result=_kept(report.result))
-        seen.size = len(report.code) + _result_size(report.result)
-        self._size += seen.size
-        self._bound()
+        self._resize(seen, len(report.code) + _result_size(report.result))
 
     def run_ended(self, execution_id: str, began_ms: float, ended_ms: float) -> JsonObject:
         """What the record keeps of the run that ends now; what was told once is not told again."""
@@ -155,6 +162,11 @@ class RecentExecutions:
             )
             self._bound()
         return seen
+
+    def _resize(self, seen: SeenExecution, size: int) -> None:
+        self._size += size - seen.size
+        seen.size = size
+        self._bound()
 
     def _bound(self) -> None:
         while len(self._seen) > 1 and (len(self._seen) > self._most or self._size > self._total):

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from proxy.auth import hash_key
-from proxy.serving.rest.executions import DetachedTasks
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.rest.routes import Route, routes
 from tests.e2e import configs
 from tests.e2e.running import Proxy, serving

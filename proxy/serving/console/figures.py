@@ -9,7 +9,16 @@ from proxy.serving.pages.presenting import Moment, moment
 
 _GOOD: Final = frozenset({"connected", "completed", "applied", "unchanged", "approve", "ok", "accept"})
 _WAITS: Final = frozenset(
-    {"needs_auth", "needs_secret", "needs_client_registration", "connecting", "running", "require_approval"}
+    {
+        "needs_auth",
+        "needs_secret",
+        "needs_client_registration",
+        "connecting",
+        "running",
+        "paused",
+        "waiting",
+        "require_approval",
+    }
 )
 _OFF: Final = frozenset({"disabled", "canceled", "cancelled", "expired"})
 

@@ -10,6 +10,7 @@ from quart import Response
 
 from proxy.principal import Principal
 from proxy.serving.console.figures import FIGURES
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import HttpRequest
 from proxy.serving.pages.guard import Form, PageProblem, check_token
@@ -20,12 +21,14 @@ from proxy.serving.pages.sign_in import PageAuth, Reader
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Somebody who is signed in opens a page of the console, or sends a form of one. `form` is empty for a GET."""
+    """Somebody who is signed in opens a page of the console, or sends a form of one. `form` is empty for a GET.
+    `detached` is where work goes on that this person may not wait for."""
 
     gateway: Gateway
     options: PageOptions
     reader: Reader
     form: Form = field(default_factory=dict)
+    detached: DetachedTasks = field(default_factory=DetachedTasks)
 
     @property
     def request(self) -> HttpRequest:
@@ -98,6 +101,7 @@ class Frame:
     def __init__(self, gateway: Gateway, options: PageOptions) -> None:
         self._gateway = gateway
         self._options = options
+        self._detached = DetachedTasks()
         self.auth = PageAuth(gateway, options)
 
     def around(self, one: ConsolePage, route: ConsoleRoute) -> Callable[..., Awaitable[Response]]:
@@ -123,4 +127,4 @@ class Frame:
         if one.operators and not reader.operator:
             raise FOR_OPERATORS
         await self.auth.count_request(reader)
-        return Visit(self._gateway, self._options, reader, form)
+        return Visit(self._gateway, self._options, reader, form, self._detached)

@@ -6,13 +6,19 @@ from typing import Final
 
 from quart import Quart
 
-from proxy.serving.console import overview
+from proxy.serving.console import executions, overview, policies, run_code, tools
 from proxy.serving.console.frame import ConsolePage, Frame
 from proxy.serving.gateway import Gateway
 from proxy.serving.pages.boundary import with_problem_pages
 from proxy.serving.pages.options import PageOptions
 
-PAGES: Final[tuple[ConsolePage, ...]] = (overview.PAGE,)
+PAGES: Final[tuple[ConsolePage, ...]] = (
+    overview.PAGE,
+    tools.PAGE,
+    policies.PAGE,
+    executions.PAGE,
+    run_code.PAGE,
+)
 
 
 def add_console(app: Quart, gateway: Gateway, options: PageOptions) -> None:

@@ -51,7 +51,7 @@ def fields_of(schema: Mapping[str, Any]) -> tuple[FormField, ...] | None:
         return None
     found: list[FormField] = []
     for name, body in properties.items():
-        one = _field(str(name), body, name in required) if isinstance(body, Mapping) else None
+        one = field_of(str(name), body, name in required) if isinstance(body, Mapping) else None
         if one is not None:
             found.append(one)
         elif name in required:
@@ -59,7 +59,8 @@ def fields_of(schema: Mapping[str, Any]) -> tuple[FormField, ...] | None:
     return tuple(found) if required <= {one.name for one in found} else None
 
 
-def _field(name: str, body: Mapping[str, Any], required: bool) -> FormField | None:
+def field_of(name: str, body: Mapping[str, Any], required: bool) -> FormField | None:
+    """The field of one property; None when no simple field can ask for it."""
     label = str(body.get("title") or name)
     about = str(body.get("description") or "")
     options = _options(body)

@@ -27,7 +27,10 @@ class NavigationEntry:
 
 NAVIGATION: Final = (
     NavigationEntry("Overview", CONSOLE_PATH),
+    NavigationEntry("Tools", "/console/tools"),
+    NavigationEntry("Policies", "/console/policies", operators=True),
     NavigationEntry("Approvals", "/approvals", also=("/resume/",)),
+    NavigationEntry("Executions", "/console/executions", also=("/console/run",)),
 )
 
 

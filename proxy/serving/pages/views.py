@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from quart import Quart, Response
 
@@ -35,8 +36,9 @@ from proxy.serving.pages.guard import (
     not_found,
     unreadable_form,
 )
+from proxy.serving.pages.inbox import CODES_SHOWN, InboxFilter, decisions_of, inbox
 from proxy.serving.pages.options import PageOptions
-from proxy.serving.pages.presenting import ShownExecution, groups, list_digest, path_of, present
+from proxy.serving.pages.presenting import ShownExecution, list_digest, path_of, present
 from proxy.serving.pages.rendering import FILES_PATH, asset, page, plain, redirect
 from proxy.serving.pages.sign_in import CONNECTIONS_PATH, LIST_PATH, PageAuth, Reader, SignInNeeded
 
@@ -60,6 +62,7 @@ def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
         ("POST", "/resume/<execution_id>", pages.decide),
         ("GET", "/resume/<execution_id>/state", pages.execution_state),
         ("GET", LIST_PATH, pages.show_list),
+        ("POST", LIST_PATH, pages.decide_listed),
         ("GET", f"{LIST_PATH}/state", pages.list_state),
         ("GET", "/login", pages.auth.show_login),
         ("POST", "/login", pages.auth.sign_in),
@@ -170,16 +173,51 @@ class _Pages:
             return reload
         reader = await self.auth.reader(request)
         await self.auth.count_request(reader)
+        return await self._list_page(200, reader)
+
+    async def decide_listed(self, request: HttpRequest) -> Response:
+        """Decide questions of one or of several executions, as they stood on the page."""
+        form = await self.auth.read_form(request)
+        reader = await self.auth.reader(request)
+        check_token(form, reader.sign_in)
+        await self.auth.count_request(reader)
+        refused: dict[str, None] = {}
+        for execution_id, decisions in decisions_of(form).items():
+            if not _EXECUTION.fullmatch(execution_id):
+                raise not_found()
+            outcome = await self._gateway.decide(execution_id, decisions, reader.principal, "browser")
+            if outcome.first_refusal is not None:
+                refused[f"{execution_id}: {outcome.message()}"] = None
+        if refused:
+            return await self._list_page(409, reader, note="\n".join(refused))
+        return redirect(request, LIST_PATH + _filter_query(request))
+
+    async def _list_page(self, status: int, reader: Reader, note: str = "") -> Response:
         pending = await self._gateway.pending(reader.principal)
+        approver = self._gateway.is_approver(reader.principal)
+        wanted = _filter(reader.request)
+        ids = dict.fromkeys(one.execution_id for one in pending if wanted.matches(one))
+        views = {name: await self._gateway.show(name, reader.principal) for name in list(ids)[:CODES_SHOWN]}
         return page(
-            request,
-            200,
+            reader.request,
+            status,
             "list.html",
             reader=reader,
-            groups=groups(pending, self._options.clock() * 1000),
-            approver=self._gateway.is_approver(reader.principal),
+            inbox=inbox(
+                pending,
+                wanted,
+                {name: one for name, one in views.items() if one is not None},
+                account=reader.principal.account_id,
+                approver=approver,
+                now_ms=self._options.clock() * 1000,
+            ),
+            wanted=wanted,
+            here=LIST_PATH + _filter_query(reader.request),
+            approver=approver,
+            note=note,
             digest=list_digest(pending),
             endpoint=self._options.endpoint(),
+            source_link=self._options.source_link,
             watch=f"{LIST_PATH}/state",
         )
 
@@ -196,6 +234,16 @@ class _Pages:
         if found is None:
             raise PageProblem(404, "Nothing here", "There is no file of this name.")
         return found
+
+
+def _filter(request: HttpRequest) -> InboxFilter:
+    return InboxFilter(*(request.query.get(name, "").strip()[:200] for name in ("account", "tool")))
+
+
+def _filter_query(request: HttpRequest) -> str:
+    wanted = _filter(request)
+    given = {name: getattr(wanted, name) for name in ("account", "tool") if getattr(wanted, name)}
+    return f"?{urlencode(given)}" if given else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Final, TypeVar, get_args
+from typing import Final, get_args
 
 from proxy.executions import SILENT, ExecutionRequest, ExecutionResult
+from proxy.executions.result import NOT_BEGUN
 from proxy.principal import Principal
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.drain import RETRY_AFTER_SECONDS
 from proxy.serving.gateway import Gateway
 from proxy.serving.mcp.tools import BadArgument, read_execute
@@ -19,31 +19,6 @@ from proxy.state.records import ExecutionStatus
 STATUSES: Final[tuple[ExecutionStatus, ...]] = get_args(ExecutionStatus)
 RUNTIMES: Final = ("quickjs",)
 LONGEST_KEY: Final = 255
-_UNAVAILABLE: Final = frozenset({"NotServing", "StateError"})
-T = TypeVar("T")
-
-
-class DetachedTasks:
-    """Work that goes on when the request that began it has gone. It ends by itself: drain ends every execution."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which goes on when the caller is cancelled meanwhile."""
-        task = asyncio.ensure_future(work)  # noqa: TID251 - owned by this object until it ends
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            # Retrieved, so that asyncio does not log an error whose caller has gone.
-            task.exception()
 
 
 class ExecuteHandler:
@@ -89,7 +64,7 @@ def _response(result: ExecutionResult) -> ApiResponse:
     message = result.error.message if result.error is not None else ""
     if name == "IdempotencyError":
         raise ApiProblem(422, "idempotency_key_reused", message)
-    if name in _UNAVAILABLE:
+    if name in NOT_BEGUN:
         raise ApiProblem(503, "unavailable", message, {"retry-after": str(RETRY_AFTER_SECONDS)})
     return ApiResponse(result.structured())
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.gateway import Gateway
 from proxy.serving.rest.approvals import approvals, decide, resume
 from proxy.serving.rest.catalog import connections, explain, tool, tools
 from proxy.serving.rest.executions import (
     LONGEST_KEY,
     STATUSES,
-    DetachedTasks,
     ExecuteHandler,
     cancel,
     execution,

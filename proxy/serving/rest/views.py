@@ -10,11 +10,11 @@ from quart import Quart, Response, request
 
 from integrations.json_text import write_json
 from proxy.serving.admission import SCOPE_KEY, AdmittedRequest
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.drain import RETRY_AFTER_SECONDS, Drain
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.asgi import BASE_KEY, OUTCOME_KEY, RequestOutcome
 from proxy.serving.http.errors import RateLimited, RequestRefusal, rate_limited, rest_error
-from proxy.serving.rest.executions import DetachedTasks
 from proxy.serving.rest.openapi import document
 from proxy.serving.rest.request import ApiProblem, ApiRequest
 from proxy.serving.rest.routes import Route, routes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from proxy.executions import ExecutionStart
 from proxy.executions.result import ExecutionResult
 from proxy.history.recent import CALLS, RECORDED, RecentExecutions, read_call
 from tests.proxy.history.seen import ANN, BOB, call, decision, end
@@ -75,3 +76,12 @@ def test_a_record_gets_no_more_than_it_can_bear() -> None:
         recent.called(call(seq=seq))
     run = recent.run_ended("exec_a", 0.0, 1.0)
     assert (len(run["calls"]), run["left_out"]) == (RECORDED, 20)
+
+
+def test_one_that_runs_is_known_before_its_first_call() -> None:
+    recent = RecentExecutions(total_bytes=100)
+    recent.begun(ExecutionStart("exec_a", ANN, "s1", 5.0, "return 1"))
+    (seen,) = recent.of("ws")
+    assert (seen.status, seen.began_ms, seen.code, seen.session_id) == ("running", 5.0, "return 1", "s1")
+    recent.begun(ExecutionStart("exec_b", ANN, None, 6.0, "x" * 95))
+    assert [one.id for one in recent.of("ws")] == ["exec_b"]

@@ -408,6 +408,8 @@ class Board:
         if name == "executor.connections.list":
             one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
             return PlainValue([{**one, "status": "connected", "toolCount": 1}])
+        if name == "catalog.namespaces":
+            return PlainValue([{"namespace": "demo.org.main"}])
         if name == "describe.tool":
             known = arguments["path"] == row["path"]
             types = {"inputTypeScript": "{}", "outputTypeScript": "null", "typeScriptDefinitions": ""}

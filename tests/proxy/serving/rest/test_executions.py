@@ -9,8 +9,8 @@ import pytest
 from proxy.executions import ExecutionResult, Observer
 from proxy.executions.result import ExecutionError, ExecutionRequest
 from proxy.principal import Principal
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.http.errors import RateLimited
-from proxy.serving.rest.executions import DetachedTasks
 from proxy.state import StateUnavailable
 from tests.proxy.serving.board import Board
 from tests.proxy.serving.support import serving

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from integrations.base import Credential, CredentialPart, Secret, Success
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
-from proxy.serving.rest.executions import DetachedTasks
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.rest.openapi import document
 from proxy.serving.rest.routes import OPEN_PATHS, routes
 from tests.proxy.serving.support import serving

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from proxy.serving.rest.executions import DetachedTasks
+from proxy.serving.detached import DetachedTasks
 from proxy.serving.rest.routes import OPEN_PATHS, routes
 from tests.proxy.serving.support import serving
 
