@@ -33,7 +33,8 @@ MakeToolset = Callable[[Offer], McpToolset]
 
 
 class ToolCache:
-    """`toolset` is replaced as a whole, and never by an empty one once it had tools. One task at a time may list."""
+    """`toolset` is replaced as a whole, and never by an empty one once it had tools. One task at a time may list.
+    `kept`: it was not listed by the server, but some other time."""
 
     def __init__(self, name: str, make: MakeToolset, limits: McpLimits) -> None:
         self._name = name
@@ -44,6 +45,11 @@ class ToolCache:
         self._scheduled = 0.0
         self.toolset: McpToolset = EMPTY
         self.listed = False
+        self.kept = False
+
+    def keep(self, offer: Offer) -> None:
+        """Go on with what was listed some other time, until the server lists its tools."""
+        self.toolset, self.listed, self.kept = self._make(offer), True, True
 
     def refresh_soon(self, *, at_once: bool = False) -> None:
         """Several requests become one listing. Two listings are `shortest_refresh_seconds` apart, unless `at_once`."""
@@ -73,8 +79,9 @@ class ToolCache:
             )
             return False
         toolset = self._make(offer)
+        was_kept, self.kept = self.kept, False
         if self.listed and toolset.digest == self.toolset.digest:
-            return False
+            return was_kept
         self.listed = True
         self.toolset = toolset
         for warning in toolset.warnings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
@@ -53,6 +53,15 @@ class Offer:
     prompts: bool = False
     warnings: tuple[str, ...] = ()
 
+    def as_json(self) -> JsonObject:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Offer:
+        """Raises `KeyError`, `TypeError` for what `as_json` does not write."""
+        tools = tuple(ListedTool(**one) for one in kept["tools"])
+        return cls(**{**kept, "tools": tools, "warnings": tuple(kept["warnings"])})
+
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
@@ -74,8 +83,14 @@ class McpToolset:
     """Implements `Toolset`."""
 
     def __init__(
-        self, digest: str, entries: Sequence[_Entry], warnings: Sequence[str], offered: Sequence[str] = ()
+        self,
+        digest: str,
+        entries: Sequence[_Entry],
+        warnings: Sequence[str],
+        offered: Sequence[str] = (),
+        offer: Offer | None = None,
     ) -> None:
+        self.offer = offer
         self._digest = digest
         self._entries = {entry.definition.name: entry for entry in entries}
         self._tools = tuple(entry.definition for entry in entries)
@@ -130,7 +145,7 @@ def make_toolset(offer: Offer, include: tuple[str, ...] = (), exclude: tuple[str
     kept = [entry for entry in entries if stays(entry.definition.name)]
     warnings += none_left(offer.server or "mcp", len(entries), len(kept))
     offered = tuple(entry.definition.name for entry in entries)
-    return McpToolset(_digest(offer, include, exclude), kept, warnings, offered)
+    return McpToolset(_digest(offer, include, exclude), kept, warnings, offered, offer)
 
 
 def _entries(offer: Offer) -> tuple[list[_Entry], list[str]]:

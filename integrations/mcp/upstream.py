@@ -51,6 +51,7 @@ class McpUpstream:
     the user something. Then a question goes to the `Conversation` of its call, and is refused where nobody can be
     asked. Without `asks` the capability is not declared and every question is refused. Sampling and roots are always
     refused. `tenants` gives the tokens of each tenant's own session; `tokens` are then for listing the tools.
+    `known` is what it offers until it has listed its tools.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class McpUpstream:
         limits: McpLimits | None = None,
         tokens: TokenHeaders | None = None,
         tenants: TenantTokens | None = None,
+        known: Offer | None = None,
     ) -> None:
         self._name = name
         self._enabled = enabled
@@ -82,6 +84,8 @@ class McpUpstream:
         self._lead_only_lists = tenants is not None
         self._lead_tenant = ""
         self._tenants = TenantSessions(parts, tenants or (lambda tenant: tokens))
+        if known is not None:
+            self._supervisor.tool_cache.keep(known)
 
     @property
     def _supervisor(self) -> SessionSupervisor:
@@ -95,6 +99,11 @@ class McpUpstream:
     @property
     def listed(self) -> bool:
         return self._supervisor.tool_cache.listed
+
+    @property
+    def kept(self) -> bool:
+        """Whether its tools are those that were `known` from the start, because it has not listed them yet."""
+        return self._supervisor.tool_cache.kept
 
     @property
     def status(self) -> JsonObject:

@@ -18,13 +18,14 @@ from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
-from proxy.app.locking import LockProblem, lock_state
+from proxy.app.locking import LockProblem, lock_state, vendored_catalogs
 from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
 from proxy.app.overlay import Overlay
 from proxy.app.paths import cache_dir
+from proxy.app.problems import problem_at
 from proxy.app.sandboxes import Sandboxes
-from proxy.app.source_check import problem_at, wrong_source
+from proxy.app.source_check import wrong_source
 from proxy.app.tls import TlsIdentity, read_identity
 from proxy.app.workspace_overlay import OpenedOverlay, closed_everywhere
 from proxy.audit import AuditError
@@ -104,11 +105,16 @@ class Builder:
         overlay = await self._overlay.open(loaded, self._connections)
         try:
             closed = closed_everywhere(config, overlay)
-            opened = await self._connections.open(config, loaded.directories, closed=closed)
+            vendored = await asyncio.to_thread(vendored_catalogs, loaded)
+            opened = await self._connections.open(
+                config, loaded.directories, closed=closed, vendored=vendored
+            )
         except BaseException as error:
             self._connections.release(overlay.keys)
             if isinstance(error, WrongSource):
                 raise Rejected([wrong_source(loaded, error)]) from None
+            if isinstance(error, LockProblem):
+                raise Rejected([error.diagnostic]) from None
             raise
         wrong = health_problems(loaded, opened)
         if wrong:

@@ -32,6 +32,7 @@ def connection_rows(
             **({"source": "overlay", "workspace": one.scope} if one.scope else {}),
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **one.status,
+            **({"catalog": "vendored"} if one.vendored else {}),
             **_health(health(one.label)),
             "warnings": [
                 *_warnings(one),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.app.source_check import problem_at
+from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.model import LockConfig
 from proxy.connections import Opened
@@ -12,6 +12,7 @@ from proxy.lock.compare import SourceDrift, compare
 from proxy.lock.file import HINT, LockError, LockFile, read_lock
 from proxy.lock.records import Records
 from proxy.lock.state import LockState
+from proxy.lock.vendored import VendoredCatalog, catalog_path
 
 
 class LockProblem(Exception):
@@ -32,6 +33,20 @@ def lock_file(loaded: LoadedConfig) -> LockFile | None:
         return read_lock(path)
     except LockError as error:
         raise LockProblem(_diagnostic(loaded, path, error)) from None
+
+
+def vendored_catalogs(loaded: LoadedConfig) -> dict[str, VendoredCatalog]:
+    """The vendored catalog of each connection that has one. Blocks. Raises `LockProblem`."""
+    config, file = lock_config(loaded), lock_file(loaded)
+    if config is None or file is None or loaded.config is None or not file.catalogs:
+        return {}
+    found: dict[str, VendoredCatalog] = {}
+    for prefix in loaded.config.connections:
+        source = file.of(prefix)
+        if source is not None and source.catalog:
+            path = catalog_path(Path(config.file), file.key_of(prefix))
+            found[prefix] = VendoredCatalog(path, source.catalog)
+    return found
 
 
 def lock_config(loaded: LoadedConfig) -> LockConfig | None:

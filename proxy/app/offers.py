@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from integrations import McpLocal, McpRemote
 from integrations.base import Toolset
-from integrations.http import HttpClient
+from integrations.http.recorded import RecordingClient
+from integrations.mcp.toolset import McpToolset
 from proxy.app.paths import cache_dir, origins_dir
 from proxy.config import Config, LoadedConfig
 from proxy.config.secrets import Resolver
 from proxy.connections import Connections
 from proxy.connections.opening import WrongSource
-from proxy.lock.definition import Offered, offered
+from proxy.connections.sources import LoadedSource
+from proxy.lock.definition import Offered
+from proxy.lock.records import Records
+from proxy.lock.vendored import catalog_text
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """By connection: what it offers, its toolset, or why nobody knows. `skipped`: not asked, as somebody wished."""
+    """By connection: what it offers, its toolset, or why nobody knows. `skipped`: not asked, as somebody wished.
+    `catalogs`: what there is to vendor."""
 
     tools: Mapping[str, Offered]
     toolsets: Mapping[str, Toolset]
     unreached: Mapping[str, str]
     skipped: Mapping[str, str]
+    catalogs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 async def ask_sources(
@@ -40,8 +46,9 @@ async def ask_sources(
     skipped = dict(_skipped(config, only, launch))
     toolsets: dict[str, Toolset] = {}
     unreached: dict[str, str] = {}
+    catalogs: dict[str, bytes] = {}
     async with (
-        HttpClient() as http,
+        RecordingClient() as http,
         Connections(http, Resolver(env), cache_dir(env), origins_dir=origins_dir(env)) as connections,
     ):
 
@@ -56,12 +63,25 @@ async def ask_sources(
                     unreached[prefix] = _reason(opened.connections[prefix].status, source.error)
                 else:
                     toolsets[prefix] = source.toolset
+                    content = _catalog(config, prefix, source, http)
+                    if content is not None:
+                        catalogs[prefix] = content
 
         async with asyncio.TaskGroup() as asking:
             for part in _parts(config, skipped, only):
                 asking.create_task(ask(part))
-        tools = await asyncio.to_thread(_offered, config, toolsets)
-    return Offers(tools, dict(sorted(toolsets.items())), dict(sorted(unreached.items())), skipped)
+        tools = await asyncio.to_thread(_offered, config, toolsets, Records(cache_dir(env)))
+    return Offers(tools, dict(sorted(toolsets.items())), dict(sorted(unreached.items())), skipped, catalogs)
+
+
+def _catalog(config: Config, prefix: str, source: LoadedSource, http: RecordingClient) -> bytes | None:
+    """What a remote source said; None for one that stands in a file."""
+    kind = config.integrations[prefix.partition(".")[0]].kind
+    if isinstance(source.toolset, McpToolset):
+        offer = source.toolset.offer
+        return catalog_text(kind, {"offer": offer.as_json()}) if offer is not None else None
+    answers = {key: one.as_json() for key, one in http.kept(source.key).items()}
+    return catalog_text(kind, {"answers": answers}) if answers else None
 
 
 def _parts(config: Config, skipped: Mapping[str, str], only: Collection[str]) -> Iterator[Config]:
@@ -92,12 +112,9 @@ def _reason(status: Mapping[str, object], error: str | None) -> str:
     return word if not why or why == word else f"{word}: {why}"
 
 
-def _offered(config: Config, toolsets: Mapping[str, Toolset]) -> dict[str, Offered]:
-    """Connections that share a document share its records."""
-    known: dict[str, Offered] = {}
-    out: dict[str, Offered] = {}
-    for prefix, toolset in sorted(toolsets.items()):
-        if toolset.digest not in known:
-            known[toolset.digest] = offered(config.integrations[prefix.partition(".")[0]].kind, toolset)
-        out[prefix] = known[toolset.digest]
-    return out
+def _offered(config: Config, toolsets: Mapping[str, Toolset], records: Records) -> dict[str, Offered]:
+    """Connections that share a document share its records, and so do runs."""
+    return {
+        prefix: records.of(config.integrations[prefix.partition(".")[0]].kind, toolset)
+        for prefix, toolset in sorted(toolsets.items())
+    }

@@ -1,12 +1,15 @@
-"""A generation without network and without starting anything: only the tools of documents that are here are known."""
+"""A generation without network and without starting anything: known are the tools of documents that are here, and
+those of vendored catalogs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from proxy.app.local import open_live
+from proxy.app.locking import vendored_catalogs
 from proxy.config import Config, LoadedConfig
 from proxy.config.semantics.tools import is_readable, reasons
 from proxy.workspace import Generation
@@ -26,15 +29,21 @@ async def open_offline(
 ) -> AsyncIterator[OfflineView]:
     """What a valid config decides of the tools that are known; `online` asks every source. Raises `WrongSource`."""
     assert loaded.config is not None, "only a valid config decides anything"
-    part = loaded if online else replace(loaded, config=_local(loaded.config))
-    async with open_live(part, env) as live:
+    vendored = await asyncio.to_thread(vendored_catalogs, loaded)
+    part = loaded if online else replace(loaded, config=local_part(loaded.config, vendored))
+    async with open_live(part, env, asks_vendored=online) as live:
         generation = live.current
         yield OfflineView(replace(generation, config=loaded.config), _absent(loaded.config, generation))
 
 
-def _local(config: Config) -> Config:
+def local_part(config: Config, vendored: Container[str]) -> Config:
+    """The config with the connections only whose tools are known from files."""
     readable = {name for name, one in config.integrations.items() if is_readable(one)}
-    kept = {key: one for key, one in config.connections.items() if key.partition(".")[0] in readable}
+    kept = {
+        key: one
+        for key, one in config.connections.items()
+        if key in vendored or key.partition(".")[0] in readable
+    }
     return config.model_copy(update={"connections": kept})
 
 

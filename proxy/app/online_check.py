@@ -18,7 +18,7 @@ from integrations.oauth.errors import DiscoveryFailed
 from integrations.oauth.http import OAuthHttp
 from proxy.app.known_tools import tools_as_known
 from proxy.app.offers import Offers, ask_sources
-from proxy.app.source_check import problem_at
+from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials
 from proxy.config.tool_report import tool_report

@@ -13,6 +13,7 @@ from proxy.config import Config, Diagnostic
 from proxy.config.report import Summary, render
 from proxy.config.watch import Watcher
 from proxy.connections.kinds import document_files
+from proxy.lock.vendored import FOLDER as CATALOGS
 from proxy.tasks import TaskSupervisor
 
 
@@ -46,7 +47,8 @@ def references(config: Config) -> list[Path]:
     """Files whose content belongs to the config: they are watched, and a change is a reload. Blocks."""
     found = [path for one in config.integrations.values() for path in _files_of(one)]
     if config.lock is not None and config.lock.mode != "off":
-        found.append(Path(config.lock.file))
+        lock = Path(config.lock.file)
+        found += [lock, *sorted((lock.parent / CATALOGS).glob("*.json"))]
     tls = config.server.tls
     return [*found, *(Path(held.file) for held in (tls.files().values() if tls is not None else ()))]
 

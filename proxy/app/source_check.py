@@ -6,6 +6,7 @@ the config itself are read, of all others nothing is claimed.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +16,18 @@ from integrations import GraphQl
 from integrations.http import HttpClient
 from proxy.app.health import health_problems
 from proxy.app.known_tools import known_tools
+from proxy.app.locking import LockProblem, vendored_catalogs
+from proxy.app.offline import local_part
 from proxy.app.paths import cache_dir
+from proxy.app.problems import problem_at
 from proxy.config import Config, Diagnostic, LoadedConfig
 from proxy.config.secrets import Resolver
-from proxy.config.semantics.tools import is_readable, reasons
+from proxy.config.semantics.tools import reasons
 from proxy.config.tool_report import tool_report
 from proxy.connections import Connections, Opened
 from proxy.connections.kinds import document_files
 from proxy.connections.opening import WrongSource
+from proxy.lock.vendored import VendoredCatalog
 
 # How the loader names the operation of `overrides` that does not fit.
 _PATCH = re.compile(r"overrides\[\d+\]")
@@ -42,10 +47,15 @@ async def check_sources(loaded: LoadedConfig, env: Mapping[str, str]) -> SourceC
     assert config is not None, "only a valid config has documents"
     wrong: list[Diagnostic] = []
     opened = Opened({}, {}, ())
-    async with HttpClient() as http, Connections(http, Resolver(env), cache_dir(env)) as connections:
-        for part in _local_parts(config):
+    vendored, problem = await asyncio.to_thread(_vendored, loaded)
+    wrong += problem
+    async with (
+        HttpClient() as http,
+        Connections(http, Resolver(env), cache_dir(env), asks_vendored=False) as connections,
+    ):
+        for part in _local_parts(local_part(config, vendored)):
             try:
-                more = await connections.open(part, loaded.directories)
+                more = await connections.open(part, loaded.directories, vendored=vendored)
             except WrongSource as error:
                 wrong.append(wrong_source(loaded, error))
             else:
@@ -57,12 +67,17 @@ async def check_sources(loaded: LoadedConfig, env: Mapping[str, str]) -> SourceC
     return SourceCheck((*wrong, *report.diagnostics), report.unchecked)
 
 
+def _vendored(loaded: LoadedConfig) -> tuple[dict[str, VendoredCatalog], list[Diagnostic]]:
+    """A lock that is missing is E702 already, where that is judged."""
+    try:
+        return vendored_catalogs(loaded), []
+    except LockProblem as problem:
+        return {}, [problem.diagnostic] if problem.diagnostic.code != "E702" else []
+
+
 def _local_parts(config: Config) -> list[Config]:
-    """The config cut into one for each integration with a local document, so that each wrong one is told."""
-    readable = {name for name, one in config.integrations.items() if is_readable(one)}
-    local = {
-        prefix: one for prefix, one in config.connections.items() if prefix.partition(".")[0] in readable
-    }
+    """The config cut into one for each integration, so that each wrong one is told."""
+    local = config.connections
     by_integration = groupby(sorted(local), key=lambda prefix: prefix.partition(".")[0])
     return [
         config.model_copy(update={"connections": {prefix: local[prefix] for prefix in prefixes}})
@@ -80,6 +95,10 @@ def wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
     """A local document that cannot be turned into tools (E206), at the key that is to blame."""
     assert loaded.config is not None
     integration = loaded.config.integrations[error.integration]
+    if error.catalog:
+        return problem_at(
+            loaded, f"integrations.{error.integration}", "E704", f"`{error.integration}`: {error}"
+        )
     patch = _PATCH.search(str(error))
     if patch:
         key = patch[0]
@@ -93,13 +112,3 @@ def wrong_source(loaded: LoadedConfig, error: WrongSource) -> Diagnostic:
 def _names_an_operation(integration: GraphQl, message: str) -> bool:
     """Whether the place in a message is in a file of `documents`: the loader reads them and the schema as one."""
     return any(f"{file.name}:" in message for file in document_files(integration.documents))
-
-
-def problem_at(
-    loaded: LoadedConfig, path: str, code: str, message: str, help: str | None = None
-) -> Diagnostic:
-    """An error that only shows while a config is built, at the place of a config path."""
-    place = loaded.location(path)
-    return Diagnostic(
-        code, "error", message, help, path=path, file=place.file, line=place.line, column=place.column
-    )

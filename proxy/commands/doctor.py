@@ -183,8 +183,10 @@ async def _upstreams(loaded: LoadedConfig) -> AsyncIterator[Check]:
     try:
         async with open_live(loaded, os.environ) as live:
             for row in connection_rows(live.current):
-                good = row["status"] == "connected"
-                detail = f"{row['tools']} tools" if good else f"{row['status']}: {row.get('error', '')}"
+                connected, vendored = row["status"] == "connected", row.get("catalog") == "vendored"
+                detail = f"{row['tools']} tools" if connected else f"{row['status']}: {row.get('error', '')}"
+                detail += " (of the vendored catalog: its source has not answered)" if vendored else ""
+                good = connected and not vendored
                 yield Check(row["connection"], "ok" if good else "warn", detail)
             for check in _rules(live.current.report):
                 yield check

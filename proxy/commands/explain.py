@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_locally(args, _explain, secrets=False)
+    return run_locally(args, _explain, secrets=False, asks_vendored=False)
 
 
 async def _explain(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:

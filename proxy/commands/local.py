@@ -20,16 +20,19 @@ from proxy.live import Live
 LocalWork = Callable[[argparse.Namespace, LoadedConfig, Live], Awaitable[int]]
 
 
-def run_locally(args: argparse.Namespace, work: LocalWork, *, secrets: bool) -> int:
+def run_locally(
+    args: argparse.Namespace, work: LocalWork, *, secrets: bool, asks_vendored: bool = True
+) -> int:
     """The exit code of `work`, which may raise `CannotRun`; the config is that of `--config`.
 
-    Without `secrets`, values that are missing are no errors: a connection without its own is `needs_secret`.
+    Without `asks_vendored` what has a vendored catalog is not asked. Without `secrets`, values that are missing are no
+    errors: a connection without its own is `needs_secret`.
     """
     try:
         loaded = load_valid(config_paths(args.config), secrets=secrets)
         if loaded is None:
             return EXIT_CONFIG
-        return asyncio.run(_opened(args, work, loaded))
+        return asyncio.run(_opened(args, work, loaded, asks_vendored))
     except CannotRun as error:
         return cannot_run(error)
     except LockProblem as problem:
@@ -40,6 +43,8 @@ def run_locally(args: argparse.Namespace, work: LocalWork, *, secrets: bool) -> 
         return cannot_run(CannotRun(f"integrations.{error.integration}: {error}"))
 
 
-async def _opened(args: argparse.Namespace, work: LocalWork, loaded: LoadedConfig) -> int:
-    async with open_live(loaded, os.environ) as live:
+async def _opened(
+    args: argparse.Namespace, work: LocalWork, loaded: LoadedConfig, asks_vendored: bool
+) -> int:
+    async with open_live(loaded, os.environ, asks_vendored=asks_vendored) as live:
         return await work(args, loaded, live)

@@ -9,12 +9,13 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from integrations.base import JsonObject, Toolset
+from proxy.app.locking import lock_config
 from proxy.app.offers import Offers, ask_sources
 from proxy.commands.common import (
     EXIT_CANNOT_RUN,
@@ -31,11 +32,13 @@ from proxy.commands.common import (
 )
 from proxy.commands.terminal import painted
 from proxy.config import Config, LoadedConfig
+from proxy.config.report_text import counted
 from proxy.lock.assign import assigned
 from proxy.lock.compare import DRIFT_KINDS, SourceDrift, compare
 from proxy.lock.definition import Offered, definition_of
 from proxy.lock.file import LockedSource, LockError, LockFile, read_lock, write_lock
 from proxy.lock.review import SourceReview, review
+from proxy.lock.vendored import VendoredCatalog, VendoredError, catalog_path, write_catalog
 
 EXIT_CODES = (
     "Exit codes: 0 nothing changed, or it was written; 1 --check found changes, or they were not accepted; "
@@ -58,6 +61,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--no-launch", action="store_true", help="start no local MCP server: listing its tools runs its code"
     )
+    parser.add_argument(
+        "--vendor",
+        action="store_true",
+        help="also write what remote sources say to .executor/catalog, so that starts and CI need no upstream; once "
+        "there, it is kept up to date",
+    )
     parser.add_argument("--yes", action="store_true", help="write without asking")
     add_config_option(parser)
     add_json_option(parser)
@@ -72,8 +81,10 @@ def run(args: argparse.Namespace) -> int:
             return EXIT_CONFIG
         lock = _lock_of(loaded.lock_path, args.check)
         _check_names(args.only, loaded)
+        vendor = args.vendor or bool(lock.catalogs)
+        _check_vendor(args, loaded)
         offers = asyncio.run(ask_sources(loaded, os.environ, args.only, launch=not args.no_launch))
-        found = _found(loaded, lock, offers, args.only)
+        found = _found(loaded, lock, offers, args.only, vendor=vendor)
         return _print_json(found) if args.json else _told(args, loaded, found)
     except CannotRun as error:
         return cannot_run(error)
@@ -98,9 +109,21 @@ def _check_names(only: Sequence[str], loaded: LoadedConfig) -> None:
             raise CannotRun(f"--only {name}: no such integration; there are: {known}")
 
 
+def _check_vendor(args: argparse.Namespace, loaded: LoadedConfig) -> None:
+    if args.vendor and args.check:
+        raise CannotRun(
+            "--vendor writes and --check does not: a plain --check looks at vendored catalogs, too"
+        )
+    if args.vendor and lock_config(loaded) is None:
+        raise CannotRun(
+            "--vendor needs `lock: {mode: enforce}` (or warn) in the config: vendored catalogs are verified by it"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LockReport:
-    """What the sources say now: the lock as it would be written, and what a reviewer has to see of it."""
+    """What the sources say now: the lock as it would be written, and what a reviewer has to see of it. `catalogs` are
+    written with it, by key; `unvendored` says by key why what is vendored is not what it should be."""
 
     path: Path
     before: LockFile
@@ -109,13 +132,17 @@ class LockReport:
     dropped: tuple[str, ...]
     offers: Offers
     integrations: int
+    catalogs: Mapping[str, bytes] = field(default_factory=dict)
+    unvendored: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def differs(self) -> bool:
-        return self.before != self.after
+        return self.before != self.after or bool(self.unvendored)
 
 
-def _found(loaded: LoadedConfig, lock: LockFile, offers: Offers, only: Sequence[str]) -> LockReport:
+def _found(
+    loaded: LoadedConfig, lock: LockFile, offers: Offers, only: Sequence[str], *, vendor: bool
+) -> LockReport:
     assert loaded.config is not None
     sources: dict[str, LockedSource] = {}
     names = {prefix.partition(".")[0] for prefix in loaded.config.connections}
@@ -128,13 +155,43 @@ def _found(loaded: LoadedConfig, lock: LockFile, offers: Offers, only: Sequence[
         sources |= others
     after = LockFile(dict(sorted(sources.items())))
     reviews = tuple(_reviews(lock, after, offers))
-    return LockReport(loaded.lock_path, lock, after, reviews, tuple(dropped), offers, len(names))
+    catalogs, unvendored = _vendoring(loaded.lock_path, after, offers) if vendor else ({}, {})
+    return LockReport(
+        loaded.lock_path, lock, after, reviews, tuple(dropped), offers, len(names), catalogs, unvendored
+    )
+
+
+def _vendoring(path: Path, after: LockFile, offers: Offers) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The catalogs of all keys that were reached, and which of them are not there as they should be.
+
+    A document may say the same in other bytes every time (a date): a catalog is stale when its tools differ, which the
+    lock says, or when it is not the file that the lock names.
+    """
+    catalogs: dict[str, bytes] = {}
+    wrong: dict[str, str] = {}
+    for prefix, content in offers.catalogs.items():
+        catalogs.setdefault(after.key_of(prefix), content)
+    for key in catalogs:
+        digest = after.sources[key].catalog
+        try:
+            if not digest:
+                raise VendoredError("not vendored yet")
+            VendoredCatalog(catalog_path(path, key), digest).read()
+        except VendoredError as error:
+            wrong[key] = str(error)
+    return catalogs, wrong
 
 
 def _sources(config: Config, lock: LockFile, offers: Offers, name: str) -> dict[str, LockedSource]:
     own = [prefix for prefix in config.connections if prefix.partition(".")[0] == name]
     offered = {prefix: offers.tools[prefix] for prefix in own if prefix in offers.tools}
-    return assigned(lock, name, offered, frozenset(own) - offered.keys())
+    sources = assigned(lock, name, offered, frozenset(own) - offered.keys())
+    # What was vendored of a source that has not changed is still what was reviewed.
+    same = {key for key, one in sources.items() if lock.sources.get(key) == one}
+    return {
+        key: replace(one, catalog=lock.sources[key].catalog) if key in same else one
+        for key, one in sources.items()
+    }
 
 
 def _reviews(lock: LockFile, after: LockFile, offers: Offers) -> Iterator[SourceReview]:
@@ -172,6 +229,9 @@ def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> 
         return EXIT_FOUND
     _write(found)
     print(f"wrote {_name(found.path)}: {_count(found.after)}")
+    if found.unvendored:
+        folder = _name(catalog_path(found.path, "").parent)
+        print(f"wrote {counted(len(found.unvendored), 'catalog')} to {folder}: commit them with the lock")
     if loaded.config is not None and loaded.config.lock is None:
         print("note: the config has no `lock`, so nothing is held back; add `lock: {mode: enforce}`")
     return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
@@ -182,6 +242,10 @@ def _lines(found: LockReport) -> Iterator[str]:
         yield from one.lines()
     for key in found.dropped:
         yield f"{key}\n  - no longer in the config"
+    changed = {one.key for one in found.reviews}
+    for key, why in found.unvendored.items():
+        stale = key in changed and key in found.before.catalogs
+        yield f"{key}\n  ! {'its vendored catalog is of the tools before' if stale else why}"
     for prefix, why in found.offers.unreached.items():
         yield f"{prefix}: not reached, what was reviewed of it stays: {why}"
     for prefix, why in found.offers.skipped.items():
@@ -233,8 +297,18 @@ def _confirmed(path: Path) -> bool:
 
 
 def _write(found: LockReport) -> None:
+    """The catalogs first: whoever reads meanwhile has the old lock, which does not name them."""
     try:
-        write_lock(found.path, found.after)
+        digests = {
+            key: write_catalog(catalog_path(found.path, key), found.catalogs[key]) for key in found.unvendored
+        }
+        sources = {
+            key: replace(one, catalog=digests.get(key, one.catalog))
+            for key, one in found.after.sources.items()
+        }
+        write_lock(found.path, LockFile(sources))
+        for key in found.before.catalogs.keys() - found.after.sources.keys():
+            catalog_path(found.path, key).unlink(missing_ok=True)
     except OSError as error:
         raise CannotRun(f"{found.path}: {error.strerror or error}") from None
 
@@ -247,6 +321,7 @@ def _print_json(found: LockReport) -> int:
             "drift": found.differs,
             "sources": [one.as_json() for one in found.reviews],
             "no_longer_in_config": list(found.dropped),
+            "vendored": dict(found.unvendored),
             "unreached": dict(offers.unreached),
             "not_asked": dict(offers.skipped),
         }

@@ -89,6 +89,13 @@ def _connections(connections: list[JsonObject]) -> Iterator[tuple[str, str]]:
     said = ", ".join(f"{count} {status}" for status, count in counted.most_common())
     yield "connections", f"{said or 'none'}; {tools} tools"
     others = [one for one in connections if one["status"] != "connected" or _unhealthy(one)]
+    vendored = [str(one["connection"]) for one in connections if one.get("catalog") == "vendored"]
+    if vendored:
+        more = f" and {len(vendored) - _SHOWN} more" if len(vendored) > _SHOWN else ""
+        yield (
+            "",
+            f"by their vendored catalogs, not yet by their sources: {', '.join(vendored[:_SHOWN])}{more}",
+        )
     for one in others[:_SHOWN]:
         error = one.get("error") or (one.get("health") or {}).get("error") or ""
         state = "unhealthy" if one["status"] == "connected" else one["status"]

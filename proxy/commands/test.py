@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.app.checkout import NoRevision, checked_out
+from proxy.app.locking import LockProblem
 from proxy.app.offline import OfflineView, open_offline
 from proxy.audit import AuditFilter, find
 from proxy.commands.audit import read_lines
@@ -95,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
         return cannot_run(error)
     except WrongSource as error:
         return cannot_run(CannotRun(f"integrations.{error.integration}: {error}"))
+    except LockProblem as problem:
+        return _invalid(args, [problem.diagnostic], 1)
     except OSError as error:
         return cannot_run(CannotRun(f"{error.filename}: {(error.strerror or 'cannot be read').lower()}"))
 

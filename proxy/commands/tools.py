@@ -69,7 +69,11 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_on_server(args) if args.server else run_locally(args, _run, secrets=False)
+    return (
+        run_on_server(args)
+        if args.server
+        else run_locally(args, _run, secrets=False, asks_vendored=args.action == "sources")
+    )
 
 
 async def _run(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -> int:

@@ -92,6 +92,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "E701": "an upstream or an authorization server does not answer",
         "E702": "the lock file is missing",
         "E703": "a definition differs from the lock",
+        "E704": "a vendored catalog is missing, or not the one that the lock names",
         "W601": "rule can never apply",
         "W603": "looks like a template",
         "W604": "a rule approves every tool",

@@ -14,6 +14,7 @@ from proxy.connections.oauth.storage import TokenHolder
 from proxy.principal import Principal
 
 ResolveCredential = Callable[[], Credential]
+_VENDORED = "its tools are those of the vendored catalog: its source has not answered yet"
 
 
 class SessionUpstream(Protocol):
@@ -44,7 +45,8 @@ class OpenConnection:
     `upstream` is None while the integration's source could not be loaded; `error` then says why. `resolve` reads the
     secrets anew for every call, so a rotated file is used at once; it raises `SecretMissing`. `session` is set for
     upstreams that are connected or not by themselves (MCP), `oauth` where somebody signs in. `scope` is the workspace
-    where it was registered at run time, "" for connections of the files.
+    where it was registered at run time, "" for connections of the files. `vendored`: its tools are those of the
+    vendored catalog, because its source has not answered.
     """
 
     integration: str
@@ -60,6 +62,7 @@ class OpenConnection:
     session: SessionUpstream | None = None
     oauth: OAuthAccess | None = None
     scope: str = ""
+    vendored: bool = False
 
     @property
     def prefix(self) -> str:
@@ -108,6 +111,11 @@ class OpenConnection:
     @property
     def note(self) -> str | None:
         """What a person should know beside the status."""
+        said = [_VENDORED] if self.vendored else []
+        return "; ".join([*said, *filter(None, [self._oauth_note])]) or None
+
+    @property
+    def _oauth_note(self) -> str | None:
         if self.oauth is None or self.failure is not None:
             return None
         return self.oauth.first_note if self._is_unlisted and self.oauth.per_user else self.oauth.note

@@ -19,6 +19,8 @@ log = Logger("connections")
 Changed = Callable[[], None]
 # How long a sign-in on another replica goes unnoticed while the tools of a server are unknown.
 _LOOK_SECONDS = 5.0
+# A start waits no longer for what it has a vendored catalog of.
+_VENDORED_SECONDS = 0.5
 
 
 class Holding(Protocol):
@@ -41,10 +43,11 @@ class Holding(Protocol):
 
 
 class DocumentHolding:
-    """An OpenAPI document or a GraphQL schema."""
+    """An OpenAPI document or a GraphQL schema. Without `asks` a vendored one is not asked for."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, asks: bool = True) -> None:
         self._source = source
+        self._asks = asks
         self._loading = asyncio.Lock()
         self._keeper: asyncio.Task[None] | None = None
         self._refresh_seconds: float | None = None
@@ -57,14 +60,21 @@ class DocumentHolding:
         async with self._loading:
             if self.loaded.toolset is not None:
                 return
+            vendored = await self._source.load_vendored()
+            if vendored and not self._asks:
+                return
+            limit = min(limit_seconds, _VENDORED_SECONDS) if vendored else limit_seconds
             try:
-                async with asyncio.timeout(limit_seconds if self._source.remote else None):
+                async with asyncio.timeout(limit if self._source.remote else None):
                     await self._source.load()
             except TimeoutError:
-                log.warning("source_slow", **self._source.named(), detail="serving begins without it")
+                detail = (
+                    "serving begins with the vendored catalog" if vendored else "serving begins without it"
+                )
+                log.warning("source_slow", **self._source.named(), detail=detail)
 
     def keep(self, tasks: TaskSupervisor, refresh_seconds: float | None, changed: Changed) -> None:
-        if not self._source.remote:
+        if not self._source.remote or (self.loaded.vendored and not self._asks):
             return
         if self._keeper is not None and not self._keeper.done():
             if self._refresh_seconds == refresh_seconds:
@@ -82,12 +92,20 @@ class DocumentHolding:
 
 
 class McpHolding:
-    """An MCP server: the upstream keeps itself connected and its tools fresh, and says when either changed."""
+    """An MCP server: the upstream keeps itself connected and its tools fresh, and says when either changed. Without
+    `asks` one with a vendored catalog is not connected to."""
 
     def __init__(
-        self, key: str, upstream: McpUpstream, name: str = "", tokens: ConnectionTokens | None = None
+        self,
+        key: str,
+        upstream: McpUpstream,
+        name: str = "",
+        tokens: ConnectionTokens | None = None,
+        *,
+        asks: bool = True,
     ) -> None:
         self.upstream = upstream
+        self._asks = asks
         self._tokens = tokens
         self._name = name
         self._key = key
@@ -103,11 +121,18 @@ class McpHolding:
             error = _sentence(status)
             if self._loaded.toolset is not None or self._loaded.error != error:
                 self._loaded = LoadedSource(self._key, error=error)
-        elif self._loaded.toolset is not toolset:
-            self._loaded = LoadedSource(self._key, toolset, build_index(toolset))
+        elif self._loaded.toolset is not toolset or self._loaded.vendored != self.upstream.kept:
+            index = self._loaded.index if self._loaded.toolset is toolset else build_index(toolset)
+            self._loaded = LoadedSource(self._key, toolset, index, vendored=self.upstream.kept)
         return self._loaded
 
     async def first(self, tasks: TaskSupervisor, limit_seconds: float) -> None:
+        if self.upstream.kept:
+            if not self._asks:
+                return
+            limit_seconds = min(limit_seconds, _VENDORED_SECONDS)
+            if not self._started:
+                log.info("vendored_catalog", connection=self._name, tools=len(self.upstream.toolset.tools))
         if not self._started:
             self._started = True
             self.upstream.start(lambda work: tasks.keep("mcp", work, about=self._name))

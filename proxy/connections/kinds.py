@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from integrations import mcp as mcp_kind
 from integrations.base import Credential, SourceError, Toolset, Upstream
 from integrations.files import READER
 from integrations.http import HttpClient
+from integrations.http.recorded import KeptAnswer, KeptClient
+from integrations.mcp.toolset import Offer
 from integrations.openapi import OpenApiOptions, OpenApiToolset, OpenApiUpstream, SpecSource
 from integrations.openapi import load_toolset as load_openapi
 from proxy.config.connection import AuthorizationCode, ClientCredentials, Connection
@@ -35,6 +37,7 @@ from proxy.connections.oauth.tokens import ConnectionTokens
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import LoadedSource, LoadToolset, Patience, Source
 from proxy.connections.transport import client_for, transport_settings
+from proxy.lock.vendored import VENDOR, VendoredCatalog, VendoredError
 
 Oauth = AuthorizationCode | ClientCredentials
 
@@ -42,7 +45,8 @@ Oauth = AuthorizationCode | ClientCredentials
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What is shared by every connection of the process: its HTTP client, secrets, caches and limits. `scope` is the
-    workspace whose registrations at run time are opened, "" for the config's own connections."""
+    workspace whose registrations at run time are opened, "" for the config's own connections. `vendored` are the
+    catalogs of connections; without `asks_vendored` such connections are not asked for anything."""
 
     http: HttpClient
     resolver: Resolver
@@ -53,6 +57,21 @@ class Dependencies:
     origins: KnownOrigins
     oauth: OAuthRegistry
     scope: str = ""
+    vendored: Mapping[str, VendoredCatalog] = field(default_factory=dict)
+    asks_vendored: bool = True
+
+    def vendored_key(self, prefix: str, key: str) -> str:
+        """The key of what a connection needs; another catalog is another source."""
+        catalog = self.vendored.get(prefix)
+        return key_of(key, [], catalog.sha256) if catalog is not None else key
+
+    def content_of(self, prefix: str) -> Mapping[str, Any] | None:
+        """The vendored catalog of a connection. Blocks. Raises `WrongCatalog`."""
+        catalog = self.vendored.get(prefix)
+        try:
+            return catalog.read() if catalog is not None else None
+        except VendoredError as error:
+            raise WrongCatalog(str(error)) from None
 
     def tokens(
         self, prefix: str, connection: Connection, integration: Integration
@@ -63,6 +82,25 @@ class Dependencies:
             return None
         http = client_for(self.http, integration, self.resolver, f"oauth {prefix}")
         return self.oauth.tokens(plan, http)
+
+
+class WrongCatalog(SourceError):
+    """A vendored catalog that cannot be used."""
+
+
+def _kept_answers(content: Mapping[str, Any]) -> KeptClient:
+    """A client that knows what was answered. Raises `WrongCatalog`."""
+    try:
+        return KeptClient({key: KeptAnswer.of(one) for key, one in content["answers"].items()})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise WrongCatalog(f"the vendored catalog is not one of a document; {VENDOR}") from None
+
+
+def _kept_offer(content: Mapping[str, Any]) -> Offer:
+    try:
+        return Offer.of(content["offer"])
+    except (AttributeError, KeyError, TypeError):
+        raise WrongCatalog(f"the vendored catalog is not one of an MCP server; {VENDOR}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +200,16 @@ def _openapi_plan(
 ) -> ConnectionPlan:
     spec = spec_source(integration)
     options = spec_options(integration, directories)
-    key = source_key(integration, spec, options.root)
+    key = dependencies.vendored_key(prefix, source_key(integration, spec, options.root))
+    content = dependencies.content_of(prefix)
+    kept = openapi_load(spec, options, _kept_answers(content)) if content is not None else None
 
     def hold() -> Holding:
         load = openapi_load(
             spec, options, client_for(dependencies.http, integration, dependencies.resolver, key)
         )
-        return DocumentHolding(Source(key, load, spec.url, dependencies.cache, dependencies.patience, prefix))
+        source = Source(key, load, spec.url, dependencies.cache, dependencies.patience, prefix, kept)
+        return DocumentHolding(source, asks=dependencies.asks_vendored)
 
     return ConnectionPlan(
         key, hold, _resolving(connection, integration, dependencies), integration.spec.refresh
@@ -268,20 +309,28 @@ def _graphql_plan(
     asked = (*asked, prefix) if live and isinstance(connection.auth, Oauth) else asked
     key = key_of("graphql", files, *asked, options.include, options.exclude, options.depth, options.fields)
 
+    key = dependencies.vendored_key(prefix, key)
     http = client_for(dependencies.http, integration, dependencies.resolver, key)
     tokens = dependencies.tokens(prefix, connection, integration)
+    content = dependencies.content_of(prefix)
+    answers = _kept_answers(content) if content is not None else None
+    schema = graphql_kind.SchemaSource(endpoint, file)
 
     async def whole() -> Credential:
         return resolve() if tokens is None else await with_token(resolve(), tokens)
 
     async def load(cache: Path | None) -> Toolset:
-        source = graphql_kind.SchemaSource(endpoint, file)
-        return await graphql_kind.load_toolset(source, options, http, whole, cache)
+        return await graphql_kind.load_toolset(schema, options, http, whole, cache)
+
+    async def kept(cache: Path | None) -> Toolset:
+        assert answers is not None
+        return await graphql_kind.load_toolset(schema, options, answers, None, cache)
 
     def hold() -> Holding:
-        return DocumentHolding(
-            Source(key, load, endpoint if live else None, dependencies.cache, dependencies.patience, prefix)
-        )
+        remote = endpoint if live else None
+        vendored = kept if answers is not None else None
+        source = Source(key, load, remote, dependencies.cache, dependencies.patience, prefix, vendored)
+        return DocumentHolding(source, asks=dependencies.asks_vendored)
 
     return ConnectionPlan(key, hold, resolve)
 
@@ -312,6 +361,9 @@ def _mcp_plan(
     account, and one that lists the tools."""
     scope = [dependencies.scope] if dependencies.scope else []
     key = key_of("mcp", [], prefix, integration, connection.auth, connection.base_url, *scope)
+    key = dependencies.vendored_key(prefix, key)
+    content = dependencies.content_of(prefix)
+    known = _kept_offer(content) if content is not None else None
     resolve = _resolving(connection, integration, dependencies)
 
     def values() -> Mapping[str, str]:
@@ -332,8 +384,9 @@ def _mcp_plan(
             shared=dependencies.shared(),
             tokens=_listing(tokens) if tokens is not None else None,
             tenants=_of_accounts(tokens) if tokens is not None and tokens.plan.per_user else None,
+            known=known,
         )
-        return McpHolding(key, upstream, prefix, tokens)
+        return McpHolding(key, upstream, prefix, tokens, asks=dependencies.asks_vendored)
 
     return ConnectionPlan(key, hold, resolve)
 

@@ -25,15 +25,24 @@ from proxy.config.secrets import Resolver
 from proxy.connections.connection import OpenConnection
 from proxy.connections.health import HealthChecks, HealthReport, targets_of
 from proxy.connections.holding import Holding, McpHolding
-from proxy.connections.kinds import ConnectionPlan, Dependencies, origin_change, plan_of, upstream_of
+from proxy.connections.kinds import (
+    ConnectionPlan,
+    Dependencies,
+    WrongCatalog,
+    origin_change,
+    plan_of,
+    upstream_of,
+)
 from proxy.connections.oauth.access import OAuthAccess, SignInUrl
 from proxy.connections.oauth.registry import OAuthRegistry
 from proxy.connections.oauth.storage import SHARED, OAuthState
 from proxy.connections.origins import KnownOrigins
 from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
+from proxy.lock.vendored import VendoredCatalog
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.tasks import TaskSupervisor
 
+_NONE_VENDORED: Final[Mapping[str, VendoredCatalog]] = {}
 SCOPED_SECONDS: Final = 0.4
 """Changes of one workspace are served by all within a second, however slow its servers are."""
 
@@ -48,11 +57,13 @@ class Opened:
 
 
 class WrongSource(Exception):
-    """A local document is wrong, so the config that names it is rejected. `integration` says whose it is."""
+    """A local document is wrong, so the config that names it is rejected. `integration` says whose it is;
+    `catalog`: it is the vendored catalog."""
 
-    def __init__(self, integration: str, reason: str) -> None:
+    def __init__(self, integration: str, reason: str, *, catalog: bool = False) -> None:
         super().__init__(reason)
         self.integration = integration
+        self.catalog = catalog
 
 
 @dataclass(slots=True)
@@ -65,7 +76,8 @@ class Connections:
     """Every open upstream of this process. `changed` is called when the tools or the status of one changed.
 
     `origins_dir` outlives the process: it holds where fetched documents may send calls (see `origins`). `state` keeps
-    OAuth tokens; None: they live as long as the process.
+    OAuth tokens; None: they live as long as the process. Without `asks_vendored` connections with a vendored catalog
+    are not asked for anything before they are called.
     """
 
     def __init__(
@@ -79,6 +91,8 @@ class Connections:
         state: OAuthState | None = None,
         sign_in_page: SignInUrl = lambda prefix, account: None,
         tasks: TaskSupervisor | None = None,
+        *,
+        asks_vendored: bool = True,
     ) -> None:
         origins = KnownOrigins(origins_dir)
         self._held: dict[str, _Held] = {}
@@ -86,7 +100,15 @@ class Connections:
         self._closing: set[asyncio.Task[None]] = set()
         self._oauth = oauth = OAuthRegistry(state, resolver, self._tasks, changed)
         self._dependencies = Dependencies(
-            http, resolver, cache_dir, patience, _shared(), changed, origins, oauth
+            http,
+            resolver,
+            cache_dir,
+            patience,
+            _shared(),
+            changed,
+            origins,
+            oauth,
+            asks_vendored=asks_vendored,
         )
         self._sign_in_page = sign_in_page
         self._health = HealthChecks(self._tasks)
@@ -110,15 +132,17 @@ class Connections:
         directories: Sequence[Path] = (),
         scope: str = "",
         closed: Collection[str] = (),
+        vendored: Mapping[str, VendoredCatalog] = _NONE_VENDORED,
     ) -> Opened:
         """Open every connection. Raises `WrongSource`; what a remote one does is its status.
 
         `directories` are those of the config's files. `scope` is the workspace where all of it was registered: then
         no server is waited for longer than `SCOPED_SECONDS`. MCP servers in `closed` are not connected to.
+        `vendored` are the catalogs of connections that have one.
         """
         if not scope:
             self._oauth.workspaces = tuple(config.workspaces) or (DEFAULT_WORKSPACE,)
-        dependencies = replace(self._dependencies, scope=scope)
+        dependencies = replace(self._dependencies, scope=scope, vendored=vendored)
         # Plans look at files, which may take their time to answer.
         plans = await asyncio.to_thread(_plans, config, dependencies, directories, closed)
         for plan in plans.values():
@@ -230,6 +254,7 @@ class Connections:
             holding.upstream if isinstance(holding, McpHolding) else None,
             oauth=self._access(prefix, connection, integration, dependencies),
             scope=dependencies.scope,
+            vendored=loaded.vendored,
         )
 
     def _access(
@@ -251,7 +276,7 @@ def _plans(
                 integration = integration.model_copy(update={"enabled": False})
             plans[prefix] = plan_of(prefix, one, integration, dependencies, directories)
         except SourceError as error:
-            raise WrongSource(name, str(error)) from None
+            raise WrongSource(name, str(error), catalog=isinstance(error, WrongCatalog)) from None
     return plans
 
 

@@ -38,12 +38,14 @@ USUAL_PATIENCE: Final = Patience()
 
 @dataclass(frozen=True, slots=True)
 class LoadedSource:
-    """`toolset` and `index` are both set, or `error` says why not."""
+    """`toolset` and `index` are both set, or `error` says why not. `vendored`: they come from the vendored catalog,
+    because the source itself has not answered yet."""
 
     key: str
     toolset: Toolset | None = None
     index: ToolIndex | None = None
     error: str | None = None
+    vendored: bool = False
 
     @property
     def digest(self) -> str:
@@ -54,8 +56,8 @@ class Source:
     """Loads one document, and keeps loading it while it is down or has a refresh interval. Owns no task itself.
 
     `load` gets the cache directory (None: do without) and raises `SourceError`, or `SecretMissing` where it needs a
-    credential. `remote` is the URL that is asked, None for a local document. `connection` is the first that asked for
-    it, for the log.
+    credential; so does `vendored`, which asks nobody. `remote` is the URL that is asked, None for a local document.
+    `connection` is the first that asked for it, for the log.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class Source:
         cache: Path | None,
         patience: Patience = USUAL_PATIENCE,
         connection: str = "",
+        vendored: LoadToolset | None = None,
     ) -> None:
         self.key = key
+        self._vendored = vendored
         self._connection = connection
         self.remote = remote
         self._load = load
@@ -76,11 +80,24 @@ class Source:
         self._failing = False
         self.loaded = LoadedSource(key, error="not loaded yet")
 
+    async def load_vendored(self) -> bool:
+        """Load the vendored catalog, if there is one. Raises `SourceError`."""
+        if self._vendored is None:
+            return False
+        try:
+            toolset = await self._toolset(self._vendored)
+        except IntegrationError as error:
+            raise SourceError(f"its vendored catalog: {error}") from error
+        index = await asyncio.to_thread(build_index, toolset)
+        self.loaded = LoadedSource(self.key, toolset, index, vendored=True)
+        log.info("vendored_catalog", **self.named(), tools=len(toolset.tools))
+        return True
+
     async def load(self) -> LoadedSource:
         """Load once. Raises `SourceError` for a local document that is wrong."""
         began = time.perf_counter()
         try:
-            toolset = await self._toolset()
+            toolset = await self._toolset(self._load)
             index = await asyncio.to_thread(build_index, toolset)
         except (IntegrationError, SecretMissing) as error:
             if self.remote is None:
@@ -102,16 +119,18 @@ class Source:
         return {"connection": self._connection, "document": (self.remote or "").split("?")[0]}
 
     def _serves(self) -> str:
+        if self.loaded.vendored:
+            return "the vendored catalog"
         return "nothing" if self.loaded.toolset is None else "the tools it had"
 
-    async def _toolset(self) -> Toolset:
+    async def _toolset(self, load: LoadToolset) -> Toolset:
         try:
-            return await self._load(self._cache)
+            return await load(self._cache)
         except OSError as error:
             # A read-only or full cache costs time at every start, but no service.
             log.warning("cache_not_used", **self.named(), path=self._cache, error=str(error))
         try:
-            return await self._load(None)
+            return await load(None)
         except OSError as error:
             raise SourceError(f"no place to compile the document: {error}") from None
 
@@ -119,14 +138,14 @@ class Source:
         """Retry until loaded, then refresh; ends only for a source that needs neither."""
         pause = self._patience.first_retry_seconds
         while True:
-            if self.loaded.toolset is None:
+            if self.loaded.toolset is None or self.loaded.vendored:
                 await asyncio.sleep(pause * (0.8 + 0.4 * random.random()))  # noqa: S311 - jitter, not a secret
                 pause = min(pause * 2, self._patience.last_retry_seconds)
             elif refresh_seconds is None:
                 return
             else:
                 await asyncio.sleep(refresh_seconds)
-            before = self.loaded.digest
+            before = self.loaded
             await self.load()
-            if self.loaded.digest != before:
+            if (self.loaded.digest, self.loaded.vendored) != (before.digest, before.vendored):
                 changed()

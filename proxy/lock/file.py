@@ -49,12 +49,14 @@ class LockError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LockedSource:
-    """What was reviewed of one integration, or of one connection of it."""
+    """What was reviewed of one integration, or of one connection of it. `catalog` is the SHA-256 of its vendored
+    catalog; empty where there is none."""
 
     kind: str
     title: str = ""
     servers: tuple[str, ...] = ()
     tools: Mapping[str, ToolRecord] = field(default_factory=lambda: _NONE)
+    catalog: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class LockFile:
         """Where it stands in the file; the first line for what does not."""
         key = self.key_of(prefix)
         return self.lines.get(f"{key} {tool}") or self.lines.get(key) or 1
+
+    @property
+    def catalogs(self) -> dict[str, str]:
+        """The digest of each vendored catalog, by key."""
+        return {key: one.catalog for key, one in self.sources.items() if one.catalog}
 
     def belonging_to(self, integration: str) -> dict[str, LockedSource]:
         """The sources of an integration and of its connections."""
@@ -146,6 +153,8 @@ def _source_text(key: str, source: LockedSource) -> str:
         head["title"] = source.title
     if source.servers:
         head["servers"] = list(source.servers)
+    if source.catalog:
+        head["catalog"] = source.catalog
     tools = ",\n".join(f"{_json(name)}: {_json(_line(source.tools[name]))}" for name in sorted(source.tools))
     return f'{_json(key)}: {_json(head)[:-1]}, "tools": {{\n{tools}\n}}}}'
 
@@ -205,13 +214,16 @@ def _lines(text: str) -> dict[str, int]:
 def _source(key: str, data: Any, lines: Mapping[str, int]) -> LockedSource:
     line = lines.get(key, 1)
     tools = data.get("tools") if isinstance(data, dict) else None
-    if not isinstance(tools, dict) or set(data) - {"kind", "title", "servers", "tools"}:
+    if not isinstance(tools, dict) or set(data) - {"kind", "title", "servers", "catalog", "tools"}:
         raise LockError(f"`{key}`: expected kind, title, servers and tools", line)
     servers, kind, title = data.get("servers", []), data.get("kind"), data.get("title", "")
     if not isinstance(kind, str) or not isinstance(title, str) or not _texts(servers):
         raise LockError(f"`{key}`: `kind` and `title` are texts, `servers` is a list of texts", line)
+    catalog = data.get("catalog", "")
+    if catalog != "" and not (isinstance(catalog, str) and _SHA256.fullmatch(catalog)):
+        raise LockError(f"`{key}`: `catalog` is a SHA-256 of 64 hex digits", line)
     records = {name: _record(key, name, one, lines) for name, one in tools.items()}
-    return LockedSource(kind, title, tuple(servers), records)
+    return LockedSource(kind, title, tuple(servers), records, catalog)
 
 
 def _texts(value: Any) -> bool:

@@ -119,3 +119,33 @@ async def test_a_cache_that_cannot_be_written_costs_no_service(
         with caplog.at_level(logging.WARNING):
             assert (await source.load()).toolset is not None
     assert "cache_not_used" in logged(caplog)
+
+
+async def test_a_vendored_catalog_serves_until_its_document_is_there(
+    env: Mapping[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = Notice()
+    async with echo_server() as echo, HttpClient() as http:
+        echo.replies[SPEC] = [DOWN, DOWN, serving_document()]
+        spec, options = SpecSource(url=f"{echo.url}{SPEC}"), OpenApiOptions()
+        kept = openapi_load(SpecSource(inline=shop()), options, http)
+        load = openapi_load(spec, options, http)
+        source = Source("key", load, spec.url, cache_dir(env), IMPATIENT, "shop.org.main", kept)
+        assert await source.load_vendored()
+        vendored = source.loaded
+        assert vendored.vendored
+        assert await source.load() is vendored
+        assert "serves=the vendored catalog" in logged(caplog).replace('"', "")
+        assert changed.count == 0
+        await soon(source, None, changed)
+        assert (source.loaded.vendored, changed.count) == (False, 1)
+        assert [one.name for one in source.loaded.toolset.tools] == [  # type: ignore[union-attr]
+            one.name
+            for one in vendored.toolset.tools  # type: ignore[union-attr]
+        ]
+
+
+async def test_a_source_without_a_vendored_catalog(env: Mapping[str, str]) -> None:
+    async with remote(env, DOWN) as (source, _):
+        assert not await source.load_vendored()
+        assert source.loaded.toolset is None
