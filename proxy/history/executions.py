@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -24,6 +24,7 @@ STATES: Final[tuple[ExecutionState, ...]] = get_args(ExecutionState)
 STATE_NAMED: Final[Mapping[str, ExecutionState]] = {one: one for one in STATES}
 
 _STORE_PAGE: Final = 50
+_WATCHED: Final = 20
 _LOOKED_AT: Final = 500
 """How many stored executions are read for one page: with a filter most of them may not be on it."""
 
@@ -149,19 +150,28 @@ class PastExecutions:
         seen = self._recent.of(principal.workspace_id, account)
         stored, cut = await self._stored(principal.workspace_id, account, before, wanted, limit + 1)
         known = {one.id for one in stored}
-        for one in seen:
-            if one.id not in known and (before is None or (one.began_ms / 1000, one.id) < before):
-                record = await self._store.find_execution(one.id, one.workspace_id)
-                if record is None:
-                    stored.append(_of_seen(one))
-        chosen = [one for one in stored if wanted.matches(one)]
-        chosen.sort(key=_place, reverse=True)
+        only_seen = [_of_seen(one) for one in seen if one.id not in known]
+        if before is not None:
+            only_seen = [one for one in only_seen if _place(one) < before]
+        found = [one for one in (*stored, *only_seen) if wanted.matches(one)]
         if cut is not None:
-            chosen = [one for one in chosen if _place(one) >= cut]
+            found = [one for one in found if _place(one) >= cut]
+        chosen = await self._first(sorted(found, key=_place, reverse=True), limit + 1)
         more = len(chosen) > limit or cut is not None
         items = tuple(chosen[:limit])
         last = _place(items[-1]) if len(chosen) > limit else cut
         return PastPage(items, f"{last[0]}_{last[1]}" if more and last is not None else None, cut is not None)
+
+    async def _first(self, found: Iterable[PastExecution], enough: int) -> list[PastExecution]:
+        """The first of these; without what this process has seen of an execution whose record has another place."""
+        chosen: list[PastExecution] = []
+        for one in found:
+            if len(chosen) == enough:
+                break
+            if one.view is None and await self._store.find_execution(one.id, one.workspace_id) is not None:
+                continue
+            chosen.append(one)
+        return chosen
 
     async def _stored(
         self,
@@ -189,6 +199,12 @@ class PastExecutions:
     def _of_record(self, record: ExecutionRecord) -> PastExecution | None:
         return _past(record, self._recent.find(record.execution_id, record.owner.workspace_id))
 
+    def latest(self, principal: Principal, *, everything: bool) -> list[list[str | int]]:
+        """What changes when one does that this process has seen lately: its id, its status, how many calls it made."""
+        account = None if everything else principal.account_id
+        seen = self._recent.of(principal.workspace_id, account)[:_WATCHED]
+        return [[one.id, one.status, len(one.calls)] for one in seen]
+
     def timeline(self, one: PastExecution) -> Timeline:
         """Its runs, pauses and calls, as far as they were seen."""
         running = one.status == "running"
@@ -205,6 +221,7 @@ class PastExecutions:
             began_ms=one.began_ms,
             ended_ms=max([ended_ms, *(call.began_ms + call.ms for call in unstored)]),
             running=running,
+            waits_until_ms=now_ms if one.state == "paused" else None,
         )
 
 

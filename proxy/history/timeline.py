@@ -54,11 +54,12 @@ class TimelineRun:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePause:
-    """Between two runs: nothing ran, somebody decided."""
+    """Between two runs: nothing ran, somebody decided. `open`: it lasts, and nobody has."""
 
     ms: float
     x: float
     width: float
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,10 @@ def timeline(
     began_ms: float,
     ended_ms: float,
     running: bool,
+    waits_until_ms: float | None = None,
 ) -> Timeline:
     """`runs` are those of the record, `unstored` what this `replica` has seen of one that no record has (yet), `listed`
-    the calls of the result. `ended_ms`: now, as long as it is `running`."""
+    the calls of the result. `ended_ms`: now, as long as it is `running`; `waits_until_ms`: now, while it is paused."""
     known = [_run(number, one) for number, one in enumerate(runs, start=1)]
     rows = _Rows()
     for number, one in enumerate(runs, start=1):
@@ -138,7 +140,7 @@ def timeline(
         last = TimelineRun(len(known) + 1, replica, begins, max(begins, ended_ms), open=running)
         known.append(last)
         rows.add(unstored, last.number)
-    axis = _Axis(known)
+    axis = _Axis(known, waits_until_ms)
     calls = [_call(several, axis) for _, several in sorted(rows.seen.items())]
     left_out = sum(int(one.get("left_out", 0)) for one in runs)
     return Timeline(axis.runs, axis.pauses, (*calls, *_unseen(listed, calls)), left_out)
@@ -152,8 +154,8 @@ def _run(number: int, body: JsonObject) -> TimelineRun:
 class _Axis:
     """Lays runs and pauses out, and finds the place of a moment."""
 
-    def __init__(self, runs: Sequence[TimelineRun]) -> None:
-        gaps = len(runs) - 1
+    def __init__(self, runs: Sequence[TimelineRun], waits_until_ms: float | None) -> None:
+        gaps = len(runs) - 1 + (waits_until_ms is not None)
         slot = min(_PAUSE, _ALL_PAUSES / gaps) if gaps else 0.0
         room = WIDTH - slot * gaps
         total = sum(one.ms for one in runs) or 1.0
@@ -165,10 +167,14 @@ class _Axis:
             placed.append(replace(one, x=round(x, 2), width=round(room * share, 2)))
             x += room * share
             if number < gaps:
-                ms = max(0.0, runs[number + 1].began_ms - one.ended_ms)
-                pauses.append(TimelinePause(ms, round(x, 2), round(slot, 2)))
+                last = number == len(runs) - 1
+                until = waits_until_ms if last and waits_until_ms is not None else runs[number + 1].began_ms
+                pauses.append(
+                    TimelinePause(max(0.0, until - one.ended_ms), round(x, 2), round(slot, 2), last)
+                )
                 x += slot
         self.runs, self.pauses = tuple(placed), tuple(pauses)
+        self.end_ms = waits_until_ms if waits_until_ms is not None else runs[-1].ended_ms
 
     def at(self, moment_ms: float) -> float:
         before = self.runs[0]
@@ -182,7 +188,7 @@ class _Axis:
                 share = (moment_ms - one.began_ms) / one.ms if one.ms else 0.0
                 return one.x + one.width * share
             before = one
-        return before.x + before.width
+        return WIDTH if moment_ms >= self.end_ms else before.x + before.width
 
     def bar(self, began_ms: float, ended_ms: float, kind: BarKind) -> Bar:
         x = self.at(began_ms)
@@ -223,7 +229,7 @@ def _bars(seen: Sequence[SeenCall], axis: _Axis) -> Iterable[Bar]:
         if one.code in _ASKED:
             yield axis.bar(one.began_ms, ended, "asked")
             following = seen[number + 1] if number + 1 < len(seen) else None
-            until = following.began_ms if following is not None else axis.runs[-1].ended_ms
+            until = following.began_ms if following is not None else axis.end_ms
             if until > ended:
                 yield axis.bar(ended, until, "waits")
         else:

@@ -112,6 +112,7 @@ async def show_one(visit: Visit, execution_id: str) -> Response:
         decide_path=path_of(one.id, one.session_id) if one.status in WAITING else None,
         again=f"{RUN_PATH}?execution={one.id}" if one.code else None,
         download=f"{execution_path(one.id)}/result" if result else None,
+        cancel_path=f"{execution_path(one.id)}/cancel" if _may_cancel(visit, one) else None,
         audit=audit,
         audit_lines=[json.dumps(record, ensure_ascii=False) for record in audit.records] if audit else [],
     )
@@ -130,6 +131,15 @@ async def download(visit: Visit, execution_id: str) -> Response:
         "content-disposition": f'attachment; filename="{one.id}.json"',
     }
     return Response(write_json({**result, **whole}), 200, headers, content_type="application/json")
+
+
+async def cancel(visit: Visit, execution_id: str) -> Response:
+    """End it. What was sent already is not undone."""
+    one = await _find(visit, execution_id)
+    if not await visit.gateway.cancel(one.id, visit.principal):
+        text = "It is over, another replica runs it at this moment, or it is not yours to end. Nothing was cancelled."
+        raise PageProblem(409, "Not cancelled", text)
+    return visit.redirect(execution_path(one.id))
 
 
 async def _whole_value(visit: Visit, one: PastExecution, result: JsonObject) -> JsonObject:
@@ -154,6 +164,12 @@ async def _find(visit: Visit, execution_id: str) -> PastExecution:
     return found
 
 
+def _may_cancel(visit: Visit, one: PastExecution) -> bool:
+    """As the API has it: the account that runs it, or an approver; also an operator only by one of these."""
+    own = one.account_id == visit.principal.account_id
+    return one.state in ("running", "paused") and (own or visit.gateway.is_approver(visit.principal))
+
+
 def _value(result: JsonObject) -> ShownText | None:
     """The returned value as text; None when there is none."""
     if "result" not in result:
@@ -174,5 +190,6 @@ PAGE: Final = ConsolePage(
         ConsoleRoute("GET", EXECUTIONS_PATH, show_list),
         ConsoleRoute("GET", f"{EXECUTIONS_PATH}/<execution_id>", show_one),
         ConsoleRoute("GET", f"{EXECUTIONS_PATH}/<execution_id>/result", download),
+        ConsoleRoute("POST", f"{EXECUTIONS_PATH}/<execution_id>/cancel", cancel),
     ),
 )

@@ -19,6 +19,9 @@ from proxy.serving.pages.presenting import Moment, moment, path_of
 CODES_SHOWN: Final = 30
 """For how many executions the code is looked up: each is a read of the state store."""
 
+QUESTIONS_SHOWN: Final = 150
+"""What one form can name: it has at most 32 KiB."""
+
 _AROUND: Final = 2
 _NOT_HERE: Final = "cancel"
 
@@ -60,10 +63,11 @@ class InboxGroup:
 
 @dataclass(frozen=True, slots=True)
 class WaitingList:
-    """`hidden` counts the questions that wait and do not match the filter."""
+    """`hidden` counts the questions that wait and do not match the filter, `left_out` those that are too many."""
 
     groups: tuple[InboxGroup, ...]
     hidden: int = 0
+    left_out: int = 0
 
     @property
     def approvable(self) -> tuple[str, ...]:
@@ -84,14 +88,15 @@ def inbox(
     now_ms: float,
 ) -> WaitingList:
     """`account` reads it. `views` are the executions whose code may be shown."""
-    shown = [one for one in pending if wanted.matches(one)]
+    matching = [one for one in pending if wanted.matches(one)]
+    shown = matching[:QUESTIONS_SHOWN]
     by_execution: dict[str, list[Pending]] = {}
     for one in shown:
         by_execution.setdefault(one.execution_id, []).append(one)
     groups = tuple(
         _group(several, views.get(name), account, approver, now_ms) for name, several in by_execution.items()
     )
-    return WaitingList(groups, len(pending) - len(shown))
+    return WaitingList(groups, len(pending) - len(matching), len(matching) - len(shown))
 
 
 def _group(

@@ -113,3 +113,15 @@ async def test_the_timeline_of_one_that_only_this_process_knows() -> None:
     drawn = past.reader.timeline(found)
     assert [one.path for one in drawn.calls] == ["shop.org.main.items.list"]
     assert drawn.replicas == ("r1",)
+
+
+async def test_what_changes_with_every_call_and_end() -> None:
+    past = Past()
+    past.recent.called(call("exec_a"))
+    first = past.reader.latest(ANN, everything=False)
+    past.recent.called(call("exec_a", 1))
+    second = past.reader.latest(ANN, everything=False)
+    past.recent.executed(end("exec_a"))
+    assert (first, second) == ([["exec_a", "running", 1]], [["exec_a", "running", 2]])
+    assert past.reader.latest(ANN, everything=True) == [["exec_a", "completed", 2]]
+    assert past.reader.latest(BOB, everything=False) == []

@@ -58,9 +58,10 @@ def test_a_long_pause_gets_a_slot_and_calls_stay_visible() -> None:
 
 
 def test_what_still_waits_says_so() -> None:
-    drawn = made(
-        run(0.0, 100.0, SeenCall(3, "a.b.c.write", 50.0, 1.0, "approval_required", "require_approval"))
-    )
+    asked = SeenCall(3, "a.b.c.write", 50.0, 1.0, "approval_required", "require_approval")
+    drawn = made(run(0.0, 100.0, asked), waits_until_ms=60_100.0)
+    assert [(one.ms, one.open, one.width) for one in drawn.pauses] == [(60_000.0, True, 70.0)]
+    assert drawn.calls[0].bars[-1].x + drawn.calls[0].bars[-1].width == WIDTH
     assert [(one.outcome, one.sent) for one in drawn.calls] == [("waiting", 0)]
     assert [bar.kind for bar in drawn.calls[0].bars] == ["asked", "waits"]
 

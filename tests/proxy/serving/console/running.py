@@ -19,6 +19,7 @@ from proxy.executions import SILENT, ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
 from proxy.serving.console import add_console
 from proxy.serving.http.asgi import AsgiApp
+from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.pages import PageOptions, add_pages
 from tests.proxy.app.started import MEMORY, application_of
 from tests.proxy.serving.pages.support import ORIGIN, Browser, field_of
@@ -35,14 +36,14 @@ policies:
 """
 
 
-def config(audit: Path | None = None) -> str:
+def config(audit: Path | None = None, state: str = MEMORY) -> str:
     keys = ", ".join(
         f'{name}: {{hash: "sha256:{hash_key(key)}"{", groups: [ops]" if name == "boss" else ""}}}'
         for name, key in KEYS.items()
     )
     auth = f"auth: {{api_keys: {{keys: {{{keys}}}}}, roles: {{admin: [ops], approver: [ops]}}}}\n"
     trail = f"audit: {{sink: {{file: {audit}}}}}\n" if audit is not None else ""
-    return config_text(more=RULES + auth + MEMORY + trail)
+    return config_text(more=RULES + auth + state + trail)
 
 
 @dataclass
@@ -51,17 +52,20 @@ class Console:
 
     application: Application
     app: Quart
+    prefix: str = ""
 
     async def run(self, code: str, who: Principal = AGENT, **request: Any) -> ExecutionResult:
         wanted = ExecutionRequest(code=code, **request)
         return await self.application.gateway.execute(wanted, who, SILENT)
 
     @asynccontextmanager
-    async def as_(self, who: str) -> AsyncIterator[Browser]:
-        transport = httpx2.ASGITransport(app=cast(AsgiApp, self.app))
+    async def as_(self, who: str, prefix: str = "") -> AsyncIterator[Browser]:
+        served = PrefixedApp(cast(AsgiApp, self.app), lambda: self.prefix)
+        transport = httpx2.ASGITransport(app=served)
         async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as http:
             browser = Browser(http)
-            assert (await browser.sign_in(KEYS[who])).status_code == 303
+            signed = await browser.post(f"{prefix}/login", {"credential": KEYS[who], "next": "/approvals"})
+            assert signed.status_code == 303
             yield browser
 
 

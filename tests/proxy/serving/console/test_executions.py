@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from proxy.executions import ExecutionReport
 from proxy.history.recent import RecentExecutions
 from proxy.principal import Principal
 from tests.proxy.serving.console.running import AGENT, config, console, sent, text_of
+from tests.proxy.serving.pages.support import field_of
 
 PAGE = "/console/executions"
 HOSTILE = "console.warn('</pre><script>alert(1)</script>\\u202e\\u001b[31m'); throw new Error('<img src=x>')"
@@ -135,3 +137,56 @@ async def test_a_large_result_is_cut_and_comes_whole_as_a_file(
         file = f"{PAGE}/{large.execution_id}/result"
         assert len(json.loads((await agent.get(file)).text)["result"]) == 400_000
         assert json.loads((await boss.get(file)).text)["result"]["bytes"] == 400_002
+
+
+async def test_two_replicas_drive_one_execution(tmp_path: Path, env: Mapping[str, str]) -> None:
+    """What each of them saw is on the page of both."""
+    code = "await tools.shop.org.main.items.get({id: '1'});\nreturn (await tools.shop.org.main.items.create()).ok"
+    text = config(state="state: {backend: sqlite}\n")
+    (tmp_path / "two").mkdir()
+    async with console(tmp_path, env, text) as one, console(tmp_path / "two", env, text) as two:
+        held = await one.run(code)
+        done = await two.application.gateway.resume(held.execution_id, "accept", None, None, AGENT)
+        assert done.status == "completed"
+        names = [made.application.replicas.id for made in (one, two)]
+        for made in (one, two):
+            async with made.as_("boss") as boss:
+                said = text_of(await boss.get(f"{PAGE}/{held.execution_id}"))
+                assert f"paused 1 time, on {', '.join(names)}" in said
+                assert f"items.get on {names[0]}" in said
+                assert f"items.create on {names[1]}" in said
+
+
+async def test_one_that_waits_is_cancelled(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with console(tmp_path, env) as made, made.as_("agent") as agent, made.as_("bob") as bob:
+        held = await made.run("await tools.shop.org.main.items.create()")
+        page = f"{PAGE}/{held.execution_id}"
+        token = field_of((await agent.get(page)).text, "csrf")
+        assert (await agent.post(f"{page}/cancel", {"csrf": "x"})).status_code == 403
+        other = field_of((await bob.get("/console/run")).text, "csrf")
+        assert (await bob.post(f"{page}/cancel", {"csrf": other})).status_code == 404
+        ended = await agent.post(f"{page}/cancel", {"csrf": token})
+        assert "canceled" in text_of(await agent.get(ended.headers["location"]))
+        assert (await agent.post(f"{page}/cancel", {"csrf": token})).status_code == 409
+
+
+async def test_every_address_is_below_the_public_path(tmp_path: Path, env: Mapping[str, str]) -> None:
+    async with console(tmp_path, env) as made:
+        ran = await made.run("await tools.shop.org.main.items.create()")
+        made.prefix = "/tools/executor"
+        async with made.as_("boss", "/tools/executor") as boss:
+            tool = "/console/tools/shop.org.main.items.create"
+            for path in (
+                PAGE,
+                f"{PAGE}/{ran.execution_id}",
+                "/console/tools",
+                tool,
+                "/console/policies",
+                "/approvals",
+            ):
+                page = await boss.get(f"/tools/executor{path}")
+                assert page.status_code == 200
+                for place in re.findall(r'(?:href|action|src)="([^"#]+)"', page.text):
+                    assert place.startswith("/tools/executor/"), (path, place)
+            sent_on = await sent(boss, f"/tools/executor{tool}", action="run")
+            assert sent_on.headers["location"].startswith("/tools/executor/console/executions/exec_")

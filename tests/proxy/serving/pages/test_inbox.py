@@ -8,7 +8,7 @@ import pytest
 
 from proxy.executions import ExecutionView, InteractionDecision, Pending
 from proxy.serving.pages.guard import PageProblem
-from proxy.serving.pages.inbox import InboxFilter, decisions_of, inbox
+from proxy.serving.pages.inbox import QUESTIONS_SHOWN, InboxFilter, decisions_of, inbox
 from tests.proxy.serving.board import question
 from tests.proxy.serving.pages.support import asked, site
 
@@ -56,6 +56,12 @@ def test_a_filter_says_what_it_hides() -> None:
     assert ([one.execution_id for one in made.groups], made.hidden) == (["exec_2"], 1)
     made = inbox(both, InboxFilter(tool="nothing"), {}, account="key:boss", approver=True, now_ms=NOW)
     assert (made.groups, made.hidden, made.deniable) == ((), 2, ())
+
+
+def test_no_form_names_more_than_it_can_hold() -> None:
+    many = [pending(number) for number in range(QUESTIONS_SHOWN + 7)]
+    made = inbox(many, InboxFilter(), {}, account="key:boss", approver=True, now_ms=NOW)
+    assert (len(made.deniable), made.left_out) == (QUESTIONS_SHOWN, 7)
 
 
 def test_decisions_by_execution() -> None:
