@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +99,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 2
+    logging.lastResort = _Lines()
     return _ended(lambda: _run(modules[args.command], args))
+
+
+class _Lines(logging.Handler):
+    """Commands that serve nothing set up no logs. The first line that something logs all the same does it for them, so
+    that it is more than the name of an event.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            from proxy.telemetry import configure_logging
+
+            configure_logging("warning", "text")
+            logging.getLogger(record.name).handle(record)
 
 
 def _run(module: CommandModule, args: argparse.Namespace) -> int:

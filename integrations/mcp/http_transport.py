@@ -43,6 +43,7 @@ from integrations.mcp.answers import (
 )
 from integrations.mcp.errors import McpError, McpErrorKind, OnError
 from integrations.mcp.messages import EventRepair, for_sdk, for_server
+from integrations.mcp.refused import refused
 from integrations.mcp.servers import ResolveValues, TokenHeaders
 
 _SESSION_HEADER = "mcp-session-id"
@@ -333,6 +334,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         status = error.status if error.status is not None and error.status >= 400 else 502
         if self._events and request.method == "POST":
             # Over SSE the response to a POST has no content, so the failure cannot reach its caller: the session ends.
+            if error.kind == "session":
+                refused(error)
             self._on_error(error)
             return httpx2.Response(202)
         content = error.content if isinstance(error, _JsonRpcRefusal) else _error_body(error)

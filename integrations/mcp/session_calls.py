@@ -15,6 +15,7 @@ from integrations.base import Failure, PreparedCall, Result
 from integrations.conversation import Conversation, InputNeeded, OnElicit
 from integrations.mcp.elicitation import ElicitationRouter
 from integrations.mcp.errors import McpError
+from integrations.mcp.refused import SentRequest, sending
 from integrations.mcp.request import send_request
 from integrations.mcp.servers import McpLimits, McpServer, ResolveValues, TokenHeaders
 from integrations.mcp.session import McpSession, Shared
@@ -109,11 +110,14 @@ class SessionCalls:
             if isinstance(session, McpError):
                 return self._not_ready(session)
             state.session = session
+            request = SentRequest()
             try:
-                result = await send_request(
-                    session, plan, call.arguments, conversation, self._parts.limits.input_rounds
-                )
-            except McpError as error:
+                with sending(request):
+                    result = await send_request(
+                        session, plan, call.arguments, conversation, self._parts.limits.input_rounds
+                    )
+            except McpError as ended:
+                error = request.refusal or ended
                 if (
                     error.kind == "session"
                     and error.status not in _NO_SESSION

@@ -55,8 +55,9 @@ def read_arguments(
     for name, value in arguments.items():
         if not (_take_own(binding, given, name, value) or _take_container(binding, given, name, value)):
             flat.append((name, value))
+    supplied |= key_places(binding)
     for name, value in flat:
-        _take_flat(binding, given, name, value)
+        _take_flat(binding, given, name, value, supplied)
     for parameter in binding.parameters:
         key = (parameter.location, parameter.name)
         if key in given.values and _is_absent(parameter, given.values[key]):
@@ -113,7 +114,9 @@ def _take_container(binding: OperationBinding, given: GivenArguments, name: str,
     return True
 
 
-def _take_flat(binding: OperationBinding, given: GivenArguments, name: str, value: Any) -> None:
+def _take_flat(
+    binding: OperationBinding, given: GivenArguments, name: str, value: Any, supplied: SuppliedNames
+) -> None:
     candidates = [p for p in binding.parameters if p.name == name]
     open_ones = [p for p in candidates if (p.location, p.name) not in given.values]
     if len(open_ones) > 1:
@@ -127,7 +130,7 @@ def _take_flat(binding: OperationBinding, given: GivenArguments, name: str, valu
             join_pointer(name), f"the name stands for several parameters: put it inside one of {places}"
         )
     elif not candidates and not _is_ignored(binding, name):
-        known = [p.name for p in binding.parameters]
+        known = [p.name for p in binding.parameters if not is_supplied(p, supplied)]
         known += ["body"] if binding.body else []
         given.refuse(join_pointer(name), f"unknown argument{_hint(name, known)}")
 
@@ -158,7 +161,6 @@ def _hint(name: str, known: Any) -> str:
 
 
 def _check_required(binding: OperationBinding, given: GivenArguments, supplied: SuppliedNames) -> None:
-    supplied |= key_places(binding)
     for parameter in binding.parameters:
         key = (parameter.location, parameter.name)
         if parameter.required and key not in given.values and not is_supplied(parameter, supplied):

@@ -38,6 +38,10 @@ get rid of: delete
 sign in: login
 log in: login
 look up: get
+leave a: add
+get notified: webhook notification
+change the name: rename
+thumbs up: reaction
 how many: count
 pr: pull request
 prs: pull request
@@ -132,6 +136,7 @@ disk: volume 0.8, storage 0.6
 display: get 0.9, list 0.7
 download: get 0.7
 drop: delete 0.8, remove 0.8
+earning: balance 0.6, payout 0.6
 edit: update 0.9, modify 0.8
 enable: update 0.5, activate 0.7, set 0.4
 enlarge: resize 0.9
@@ -175,7 +180,7 @@ leave: remove 0.6, delete 0.5, unsubscribe 0.6
 list: get 0.4, search 0.3, all 0.2
 log: event 0.3, audit 0.3
 lookup: get 0.9, search 0.7
-machine: server 0.8, instance 0.7, vm 1, virtual 0.3
+machine: server 0.8, instance 0.7, vm 1, virtual 0.3, node 0.5
 make: create 0.9, add 0.6
 mark: set 0.6, update 0.5
 member: membership 0.8, user 0.4
@@ -183,6 +188,7 @@ message: comment 0.4, mail 0.4
 metric: statistic 0.7, usage 0.6
 mine: authenticated 1, me 0.8
 modify: update 0.9, edit 0.8
+money: balance 0.5, payment 0.5, amount 0.3
 move: update 0.5, transfer 0.6
 my: authenticated 1, me 0.8, own 0.5
 new: create 0.8, add 0.7
@@ -194,11 +200,13 @@ organisation: organization 1, org 1
 organization: org 1
 owe: balance 0.9, due 0.8, invoice 0.7, amount 0.4
 password: secret 0.5, credential 0.6
+output: log 0.7, result 0.5
 pause: suspend 0.8, disable 0.6, stop 0.6, update 0.4
 pay: payment 0.9, charge 0.6
 people: user 0.8, member 0.7
 permission: access 0.6, role 0.5
 person: user 0.8, member 0.6
+payout: transfer 0.4
 photo: image 0.9, picture 0.9
 picture: image 0.9, avatar 0.6, photo 0.9
 pipeline: workflow 0.7, run 0.4
@@ -258,6 +266,7 @@ stat: statistic 1, metric 0.6, usage 0.5
 statistic: stat 1, metric 0.6, usage 0.5
 stock: inventory 0.8
 stop: cancel 0.8, abort 0.6
+store: save 0.8, create 0.7, put 0.5
 submit: create 0.7, send 0.6
 subscribe: subscription 1, watch 0.6, create 0.3
 suspend: disable 0.7, pause 0.8, block 0.4
@@ -317,7 +326,7 @@ WRITE_VERBS = frozenset(
     activate add allow approve assign attach cancel change clone close copy create deactivate disable
     edit enable execute follow fork give grant hide invite join launch lock make mark merge modify move
     new open pause post promote publish register rename reopen replace request rerun reset resolve
-    resume retry revert save send set star start submit suspend sync toggle transfer trigger unarchive
+    resume retry revert save send set star start store submit suspend sync toggle transfer trigger unarchive
     update upload write
     """.split()
 )
@@ -365,7 +374,7 @@ def _actions() -> Mapping[str, Mapping[str, float]]:
 
 _CREATING = """
     add create give grant invite issue launch make new open post publish put register save schedule send
-    submit take upload
+    store submit take upload
 """.split()
 _CHANGING = """
     activate allow change close deactivate disable edit enable grow lock mark modify move pause reboot

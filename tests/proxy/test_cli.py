@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import subprocess
 import sys
@@ -180,3 +181,22 @@ def test_a_reader_that_leaves_is_exit_code_141() -> None:
             cwd=ROOT,
         )
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_what_is_logged_in_a_command_is_more_than_the_name_of_an_event(tmp_path: Path) -> None:
+    config = {
+        "version": 1,
+        "integrations": {
+            "gone": {"kind": "mcp", "type": "local", "command": [sys.executable, "-c", "exit(3)"]}
+        },
+        "connections": {"gone.org.main": {}},
+    }
+    (tmp_path / "executor.yaml").write_text(json.dumps(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "proxy", "tools", "list", "--config", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        env={**os.environ, "EXECUTOR_STATE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    (line, *_) = [one for one in done.stderr.splitlines() if "mcp_ended" in one]
+    assert "connection=gone.org.main" in line
+    assert "exited with code 3" in line

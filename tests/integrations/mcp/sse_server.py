@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -24,11 +25,15 @@ HELLO = {
 
 
 class RawSse:
-    """`unknown_session` answers requests of sessions that `forget()` has lost; their streams stay open."""
+    """`unknown_session` answers requests of sessions that `forget()` has lost; their streams stay open. While `holds`,
+    calls are taken and not answered; `taken` is set by each.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.calls = 0
+        self.holds = False
+        self.taken = threading.Event()
         self.unknown_session = Reply(404)
         self.streams: list[queue.Queue[bytes | None]] = []
         self._first_known = 0
@@ -48,7 +53,10 @@ class RawSse:
     def post(self, session: int, message: dict[str, Any]) -> Reply:
         if session < self._first_known:
             return self.unknown_session
-        if "id" in message:
+        if self.holds and message["method"] == "tools/call":
+            self.calls += 1
+            self.taken.set()
+        elif "id" in message:
             answer = json.dumps({"jsonrpc": "2.0", "id": message["id"], **self._answer(message["method"])})
             self.streams[session].put(f"event: message\ndata: {answer}\n\n".encode())
         return Reply(202)

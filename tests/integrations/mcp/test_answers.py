@@ -172,17 +172,28 @@ async def test_a_refused_credential_that_speaks_of_a_session_stays_one() -> None
     ],
 )
 async def test_the_oldest_transport_starts_a_session_anew_too(answer: Reply, tool: str) -> None:
-    """One refused request ends the stream that all share; whose it was is not known then, so a write fails once."""
+    """One refused request ends the stream that all share; the answer to its POST says whose it was."""
     with raw_sse() as sse:
         async with running(sse.server) as one:
             assert await one.data(tool) == "fine"
             sse.unknown_session = answer
             sse.forget()
-            if tool == "write":
-                failure = await one.failure(tool)
-                assert "the server no longer knows the session" in failure.message
-                assert failure.details["outcome"] == "unknown"
             assert await one.data(tool) == "fine"
+            assert (len(sse.streams), sse.calls) == (2, 2)
+
+
+async def test_over_the_oldest_transport_only_the_refused_write_is_sent_again() -> None:
+    """What another caller had sent before was taken, and the stream for its answer ends with the session."""
+    with raw_sse() as sse:
+        async with running(sse.server) as one:
+            sse.holds = True
+            async with asyncio.TaskGroup() as group:
+                before = group.create_task(one.failure("write"))
+                assert await asyncio.to_thread(sse.taken.wait, PATIENCE)
+                sse.holds = False
+                sse.forget()
+                assert await one.data("write") == "fine"
+            assert before.result().details["outcome"] == "unknown"
             assert (len(sse.streams), sse.calls) == (2, 2)
 
 

@@ -213,3 +213,10 @@ def test_a_text_that_fits_another_type_is_told_which() -> None:
     document = described(content)
     assert refusal(document, {"body": "<a/>"}).endswith('give contentType: "application/xml"')
     assert refusal(document, {"body": "a,b"}).endswith('give contentType: "text/csv"')
+
+
+def test_what_the_connection_supplies_is_not_offered_where_an_argument_is_unknown() -> None:
+    parameters = [{"name": name, "in": "query", "schema": TEXT} for name in ("key", "q")]
+    document = described(None, parameters=parameters, security=[{"k": []}])
+    document["components"]["securitySchemes"] = {"k": {"type": "apiKey", "in": "query", "name": "key"}}
+    assert refusal(document, {"z": 1}) == "/z unknown argument; known are `q`"

@@ -74,7 +74,8 @@ def is_found_in(entry: dict[str, Any]) -> bool:
 
 @pytest.mark.specs
 @pytest.mark.parametrize(
-    ("name", "at_least"), [("intents", 50), ("intents_heldout", 22), ("intents_fresh", 25)]
+    ("name", "at_least"),
+    [("intents", 50), ("intents_heldout", 22), ("intents_fresh", 25), ("intents_later", 25)],
 )
 def test_the_right_operation_of_a_document_that_nothing_was_tuned_for(name: str, at_least: int) -> None:
     every = entries(name)
