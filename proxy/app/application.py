@@ -28,6 +28,7 @@ from proxy.app.clients import Clients
 from proxy.app.effects import gone
 from proxy.app.gateway import AppGateway, mode_rules
 from proxy.app.last_good import LastGood
+from proxy.app.last_hour import LastHour
 from proxy.app.operations import Operations
 from proxy.app.options import CannotServe, InvalidConfig, StartOptions, references, rendered, watcher_of
 from proxy.app.overlay import Overlay
@@ -121,20 +122,31 @@ class Application:
         self.rules, self.recent = RuleCounters(), RecentExecutions(self.replicas.id)
         self.live.subscribe(self.rules.swapped)
         counts, activity = Counts(self.metrics), Activity(self.auditing.shown)
+        self.last_hour = LastHour()
         self.refusals = RefusalLog()
-        limiter = CurrentLimits(lambda: self.access.limits, counts.limit_hit)
+        self._limited = all_of(counts.limit_hit, self.last_hour.limited)
+        limiter = CurrentLimits(lambda: self.access.limits, self._limited)
         calls = Calls(
             self.live,
             state,
             limiter=limiter,
             on_call=all_of(
-                counts.called, self.auditing.called, activity.called, self.rules.called, self.recent.called
+                counts.called,
+                self.auditing.called,
+                activity.called,
+                self.rules.called,
+                self.recent.called,
+                self.last_hour.called,
             ),
             spans=spans,
         )
         lent = ExecutionOptions(
             on_execution=all_of(
-                counts.executed, self.auditing.executed, activity.executed, self.recent.executed
+                counts.executed,
+                self.auditing.executed,
+                activity.executed,
+                self.recent.executed,
+                self.last_hour.executed,
             ),
             on_decision=all_of(counts.decided, self.auditing.decided, activity.decided),
             on_run=self.recent.run_ended,
@@ -174,12 +186,15 @@ class Application:
             self.pending,
             self.overlay.rows,
             self.replicas,
+            self.last_hour,
+            lambda: self._now.loaded if self._now is not None else None,
         )
         return AppGateway(
             self.live,
             lambda: self.access,
             self.executions,
             operations,
+            self._limited,
             self.metrics,
             SystemTools(self.live, self.state),
             sign_ins,

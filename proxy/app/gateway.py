@@ -71,6 +71,7 @@ class AppGateway:
         access: Callable[[], Access],
         executions: Executions,
         operations: Operations,
+        limited: Callable[[str], None],
         metrics: MetricsRegistry,
         system: SystemTools,
         sign_ins: SignIns,
@@ -82,6 +83,7 @@ class AppGateway:
         self._live = live
         self._access = access
         self._executions = executions
+        self._limited = limited
         self._metrics = metrics
         self._sign_ins = sign_ins
         self.servers = servers
@@ -156,7 +158,7 @@ class AppGateway:
         """Raises `RateLimited`, which names a limit that no config names as what it is."""
         if denied is None:
             return
-        self._metrics.count("executor_rate_limit_hits_total", limit=denied.name)
+        self._limited(denied.name)
         origin = _origin(denied.rule) if denied.rule is not None and denied.rule.built_in else ""
         as_result = denied.rule is not None and denied.rule.as_result
         raise RateLimited(denied.name, denied.retry_after_seconds, origin=origin, as_result=as_result)

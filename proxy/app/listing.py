@@ -7,6 +7,8 @@ from typing import Final
 
 from integrations.base import JsonObject
 from proxy.calls.scrub import SHORTEST_SECRET
+from proxy.config import LoadedConfig
+from proxy.config.locations import SourceLocation
 from proxy.connections import HealthReport, OpenConnection
 from proxy.workspace import Generation
 
@@ -19,11 +21,43 @@ def never_probed(prefix: str) -> HealthReport | None:
     return None
 
 
+def connection_place(loaded: LoadedConfig, one: OpenConnection) -> str | None:
+    """Where the files write this connection down, else its integration, as `file:line`; None for what was registered at
+    run time."""
+    config = loaded.config
+    if config is None or one.scope:
+        return None
+    if one.prefix in config.connections:
+        return str_of(loaded.location(("connections", one.prefix)))
+    known = one.integration in config.integrations
+    return str_of(loaded.location(("integrations", one.integration))) if known else None
+
+
+def limit_place(loaded: LoadedConfig, name: str) -> str | None:
+    """Where the files write this rate limit down, as `file:line`; None for one that is built in."""
+    written = loaded.config is not None and "rate_limits" in loaded.config.model_fields_set
+    if not written or loaded.config is None or name not in loaded.config.rate_limits:
+        return None
+    return str_of(loaded.location(("rate_limits", name)))
+
+
+def str_of(place: SourceLocation) -> str:
+    return f"{place.file}:{place.line}"
+
+
+def nowhere(one: OpenConnection) -> str | None:
+    """The place of connections where no files are known."""
+    return None
+
+
 def connection_rows(
-    generation: Generation, health: Callable[[str], HealthReport | None] = never_probed
+    generation: Generation,
+    health: Callable[[str], HealthReport | None] = never_probed,
+    place: Callable[[OpenConnection], str | None] = nowhere,
 ) -> list[JsonObject]:
-    """One row a connection: its status, its number of tools, its last health probe, what was left out of it, and
-    where the config speaks of tools that it has not. That stands at the first connection of each integration."""
+    """One row a connection: its status, its number of tools, its last health probe, what was left out of it, where the
+    files write it down, and where the config speaks of tools that it has not. That stands at the first connection of
+    each integration."""
     first = {one.integration: one.prefix for one in reversed(generation.connections)}
     return [
         {
@@ -31,6 +65,7 @@ def connection_rows(
             "kind": one.kind,
             **({"source": "overlay", "workspace": one.scope} if one.scope else {}),
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
+            **({"declared_at": found} if (found := place(one)) else {}),
             **one.status,
             **({"catalog": "vendored"} if one.vendored else {}),
             **_health(health(one.label)),

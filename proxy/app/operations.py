@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from typing import Any
 
 from integrations.base import JsonObject
 from proxy.app import drift
 from proxy.app.clients import Clients
-from proxy.app.listing import connection_rows, never_probed
+from proxy.app.last_hour import LastHour
+from proxy.app.listing import connection_place, connection_rows, limit_place, never_probed, nowhere
 from proxy.app.pending import ApprovalsWatch
 from proxy.app.replicas import ReplicaWatch
+from proxy.config import LoadedConfig
 from proxy.connections import HealthReport, OpenConnection
 from proxy.live import Live
 from proxy.reload import Reloader, ReloadOutcome
@@ -38,6 +41,8 @@ class Operations:
         pending: ApprovalsWatch | None = None,
         registered: Callable[[], list[JsonObject]] = list,
         replicas: ReplicaWatch | None = None,
+        last_hour: LastHour | None = None,
+        loaded: Callable[[], LoadedConfig | None] = lambda: None,
     ) -> None:
         self._live = live
         self._reloader = reloader
@@ -50,6 +55,8 @@ class Operations:
         self._pending = pending
         self._registered = registered
         self._replicas = replicas
+        self._last_hour = last_hour
+        self._loaded = loaded
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -71,7 +78,7 @@ class Operations:
         return {
             "version": metadata.version("executor-proxy"),
             "config": self._reloader().status(),
-            "connections": connection_rows(self._live.current, self._health) if self._live.serving else [],
+            "connections": self._connections(),
             "overlay": self._registered(),
             "lock": drift.status(self._live.current.lock) if self._live.serving else None,
             "rules": self._live.current.report.as_json() if self._live.serving else None,
@@ -86,8 +93,24 @@ class Operations:
             "approvals": self._approvals(),
             "replicas": self._replicas.replicas() if self._replicas is not None else [],
             "replicas_trouble": self._replicas.trouble if self._replicas is not None else None,
+            "last_hour": self._hour(),
             **(self._clients.status() if self._clients is not None else {}),
         }
+
+    def _connections(self) -> list[JsonObject]:
+        if not self._live.serving:
+            return []
+        loaded = self._loaded()
+        place = partial(connection_place, loaded) if loaded is not None else nowhere
+        return connection_rows(self._live.current, self._health, place)
+
+    def _hour(self) -> JsonObject | None:
+        if self._last_hour is None:
+            return None
+        shown, loaded = self._last_hour.as_json(), self._loaded()
+        for limit in shown["limits"]:
+            limit["declared_at"] = limit_place(loaded, limit["name"]) if loaded is not None else None
+        return shown
 
     def _approvals(self) -> JsonObject | None:
         if self._pending is None or not self._live.serving:

@@ -84,8 +84,9 @@ class LoadedConfig:
         """Where its files are, absolute: documents below may refer to each other."""
         return tuple(dict.fromkeys(FilePath(os.path.abspath(file.directory)) for file in self.files))
 
-    def location(self, path: str) -> SourceLocation:
-        """Where a path (`policies[3]`, `integrations.api.spec`) stands; for a default, what holds it."""
+    def location(self, path: str | Sequence[str]) -> SourceLocation:
+        """Where a path (`policies[3]`, `integrations.api.spec`; its steps where a key has dots) stands; for a default,
+        what holds it."""
         if self.view is None:
             return SourceLocation(self.files[0].path if self.files else "", 1, 1)
         return location_of(self.view.root, path)

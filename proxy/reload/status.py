@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.report import as_json, one_line
+from proxy.config.report_text import excerpt
 from proxy.reload.decisions import ReloadOutcome, Running
 from proxy.telemetry import Logger, MetricsRegistry
 
 _OTHERS_LOGGED: Final = 9
 _WARNINGS_LOGGED: Final = 20
+_EXCERPTS: Final = 20
 # The line about a rejection travels: replicas tell each other.
 _MOST_CHARACTERS: Final = 300
 
@@ -141,4 +143,5 @@ class ReloadStatus:
             "errors": last.errors,
             "error": last.error,
             "diagnostics": as_json(last.diagnostics, last.summary)["diagnostics"],
+            "excerpts": [excerpt(found, color=False) for found in last.diagnostics[:_EXCERPTS]],
         }

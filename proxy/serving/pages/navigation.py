@@ -27,10 +27,12 @@ class NavigationEntry:
 
 NAVIGATION: Final = (
     NavigationEntry("Overview", CONSOLE_PATH),
-    NavigationEntry("Tools", "/console/tools"),
-    NavigationEntry("Policies", "/console/policies", operators=True),
+    NavigationEntry("Connections", f"{CONSOLE_PATH}/connections"),
+    NavigationEntry("Tools", f"{CONSOLE_PATH}/tools"),
+    NavigationEntry("Policies", f"{CONSOLE_PATH}/policies", operators=True),
     NavigationEntry("Approvals", "/approvals", also=("/resume/",)),
-    NavigationEntry("Executions", "/console/executions", also=("/console/run",)),
+    NavigationEntry("Executions", f"{CONSOLE_PATH}/executions", also=(f"{CONSOLE_PATH}/run",)),
+    NavigationEntry("Connect", f"{CONSOLE_PATH}/connect"),
 )
 
 

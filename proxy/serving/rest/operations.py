@@ -63,7 +63,7 @@ def build_rest(gateway: Gateway, drain: Drain, options: RestOptions) -> Quart:
         add_api(app, gateway, drain)
     if options.pages is not None:
         add_pages(app, gateway, options.pages)
-        add_console(app, gateway, options.pages)
+        add_console(app, gateway, options.pages, drain)
     add_front(app, options.address, _front_page(options.pages))
     return app
 

@@ -28,7 +28,14 @@ async def test_status(tmp_path: Path, env: Mapping[str, str]) -> None:
     assert status["config"]["generation"] == 1
     assert status["config"]["in_sync"] is True
     assert status["connections"] == [
-        {"connection": "shop.org.main", "kind": "openapi", "tools": 4, "status": "connected", "warnings": []}
+        {
+            "connection": "shop.org.main",
+            "kind": "openapi",
+            "tools": 4,
+            "declared_at": f"{tmp_path / 'executor.yaml'}:8",
+            "status": "connected",
+            "warnings": [],
+        }
     ]
     assert status["sandbox"].keys() == {"warm", "busy", "hardening", "missing", "typescript"}
     assert status["leases"] == 0

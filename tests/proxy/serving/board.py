@@ -43,6 +43,7 @@ from proxy.serving.http.errors import RateLimited
 from proxy.serving.modes import ModeRules
 from proxy.state import MemoryState, Owner
 from tests.proxy.serving.board_servers import BoardServers
+from tests.proxy.serving.board_status import board_status
 
 JsonObject = dict[str, Any]
 TOKENS = {
@@ -406,7 +407,7 @@ class Board:
         name_and_risk = {"name": "write", "risk": "write", "description": "Writes something"}
         row: JsonObject = {"path": "demo.org.main.write", **name_and_risk}
         if name == "executor.connections.list":
-            one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi"}
+            one = {"connection": "demo.org.main", "integration": "demo", "kind": "openapi", "title": "Demo"}
             return PlainValue([{**one, "status": "connected", "toolCount": 1}])
         if name == "catalog.namespaces":
             return PlainValue([{"namespace": "demo.org.main"}])
@@ -437,8 +438,7 @@ class Board:
         return self.is_ready, "" if self.is_ready else "no configuration is active"
 
     def status(self) -> JsonObject:
-        config = {"generation": self.revision, "sha256": "ab12", "applied_at": 1_800_000_000.0}
-        return {"generation": self.revision, "config": config}
+        return {"generation": self.revision, **board_status(self.revision)}
 
     def config(self) -> tuple[JsonObject, str]:
         return {"version": 1}, "ab12"

@@ -18,6 +18,7 @@ from proxy.auth import hash_key
 from proxy.executions import SILENT, ExecutionRequest, ExecutionResult
 from proxy.principal import Principal
 from proxy.serving.console import add_console
+from proxy.serving.drain import Drain
 from proxy.serving.http.asgi import AsgiApp
 from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.pages import PageOptions, add_pages
@@ -75,7 +76,7 @@ async def console(folder: Path, env: Mapping[str, str], text: str | None = None)
         app = Quart("console", static_folder=None, template_folder=None)
         options = PageOptions()
         add_pages(app, application.gateway, options)
-        add_console(app, application.gateway, options)
+        add_console(app, application.gateway, options, Drain())
         yield Console(application, app)
 
 

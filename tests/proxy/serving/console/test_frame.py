@@ -65,7 +65,7 @@ async def test_a_page_for_operators_is_for_nobody_else() -> None:
     assert shown.text == "GET key:alice ()"
 
 
-async def test_a_form_needs_our_origin_and_the_token_of_this_sign_in() -> None:
+async def test_t12_a_form_needs_our_origin_and_the_token_of_this_sign_in() -> None:
     async with probed().signed_in("alice") as alice:
         token = await alice.csrf("/console")
         taken = await alice.post("/console/probe", {"csrf": token, "what": "x"})
@@ -95,14 +95,14 @@ async def test_every_entry_of_the_navigation_is_a_page_and_says_where_we_are() -
             shown = await alice.get(entry.path)
             assert shown.status_code == 200
             assert f'href="{entry.path}" aria-current="page"' in shown.text
-            assert shown.text.count("aria-current") == 1
+            assert shown.text.count('aria-current="page"') == 1
     async with made.signed_in("bob") as bob:
         assert 'href="/approvals" aria-current="page"' in (await bob.get("/resume/exec_1")).text
     served = {route.path for one in PAGES for route in one.routes}
     assert {one.path for one in NAVIGATION} - served == {"/approvals"}
 
 
-async def test_every_page_has_the_headers_of_the_approval_page() -> None:
+async def test_t12_every_page_has_the_headers_of_the_approval_page() -> None:
     async with site().signed_in("alice") as alice:
         console, approvals = await alice.get("/console"), await alice.get("/approvals")
     for name in ("content-security-policy", "x-frame-options", "cache-control", "referrer-policy"):

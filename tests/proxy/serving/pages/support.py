@@ -14,6 +14,7 @@ from quart import Quart
 
 from proxy.executions import ExecutionRequest, Interaction
 from proxy.serving.console import add_console
+from proxy.serving.drain import Drain
 from proxy.serving.http.asgi import AsgiApp
 from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.mcp.elicitation import Seals
@@ -125,7 +126,7 @@ def site(*questions: Interaction, board: Board | None = None, prefix: str = "", 
     app = Quart("pages", static_folder=None, template_folder=None)
     board = board or Board()
     add_pages(app, board, chosen)
-    add_console(app, board, chosen)
+    add_console(app, board, chosen, Drain())
     made = Site(board, chosen, app, prefix)
     made.pause(*(questions or asked("hello")))
     return made
