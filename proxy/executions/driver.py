@@ -18,7 +18,8 @@ from proxy.executions.context import (
     first_run,
     next_run,
 )
-from proxy.executions.finish import Finisher, ended_with, stopped
+from proxy.executions.finish import RUNS_KEPT, Finisher, ended_with, stopped
+from proxy.executions.inner_calls import lost_run
 from proxy.executions.lease import LEASE_SECONDS, ExecutionLease, tell, topic
 from proxy.executions.machine.events import HandOver, Pause
 from proxy.executions.machine.journal import CorruptJournal, decode, past_of
@@ -255,8 +256,12 @@ async def opened(store: State, lease: ExecutionLease, now_ms: float) -> Continua
         *body.by_person,
         *(name for name in resolutions if name in decisions and by_person(decisions[name])),
     }
+    runs = body.runs
+    if crashed:
+        runs = (*runs, lost_run(past, float(runs[-1]["ended"]) if runs else 0.0))[-RUNS_KEPT:]
     body = replace(
         body,
+        runs=runs,
         attempts=body.attempts + crashed,
         decided=decided,
         by_person=tuple(sorted(people)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, Final, cast
 
 from integrations.conversation import ElicitationRequest, InputNeeded, Reply
 from integrations.json_text import read_json, write_json
@@ -39,6 +39,9 @@ from proxy.executions.open_calls import OpenCall, OpenCalls
 from proxy.executions.questions import approval_question, asking_call, lost_call_question, new_id
 from proxy.executions.result import CallEntry
 from proxy.sandbox import ToolCall
+
+LOST_CALLS: Final = 200
+"""How many calls of a lost run the record lists."""
 
 
 class InnerCalls:
@@ -284,6 +287,26 @@ def earlier(past: Past | None) -> dict[int, CallEntry]:
         path = sent.path if sent is not None else "(not sent)"
         found[seq] = CallEntry(path, code is None, code, max(0.0, settled.clock - began))
     return found
+
+
+def lost_run(past: Past, since_ms: float) -> dict[str, Any]:
+    """What the journal knows of a run whose process died: the calls that left after `since_ms`, when the run before it
+    ended. Which replica it was, and what was decided, is not in a journal."""
+    calls: list[dict[str, Any]] = []
+    for seq, sent in past.last.items():
+        if isinstance(sent, DispatchRecord) and sent.clock >= since_ms:
+            settled = past.outcomes.get(seq)
+            code = code_of(settled.outcome) if settled is not None else "outcome_unknown"
+            ended_ms = settled.clock if settled is not None else past.clock
+            call = {
+                "seq": seq,
+                "path": sent.path,
+                "began_ms": sent.clock,
+                "ms": max(0.0, ended_ms - sent.clock),
+            }
+            calls.append(call | ({"code": code} if code is not None else {}))
+    began_ms = max(since_ms, past.start.now) if not calls else min(one["began_ms"] for one in calls)
+    return {"lost": True, "began": began_ms, "ended": max(began_ms, past.clock), "calls": calls[:LOST_CALLS]}
 
 
 def code_of(outcome: bytes) -> str | None:

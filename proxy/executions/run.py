@@ -72,7 +72,7 @@ class Run:
         self._context = context
         self._pool = environment.pool
         self._clock = clock if past is None else not_before(clock, past.clock)
-        self.began_ms = self._clock()
+        self.began_ms = clock()
         self._state = MachineState(context.machine)
         self._events = EventQueue(context.machine.parallel + 16, self._clock)
         self._calls = InnerCalls(context, environment.calls, open_calls, self._clock, self._events.put)

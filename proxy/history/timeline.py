@@ -37,7 +37,7 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class TimelineRun:
     """One run: on which replica, from when to when (milliseconds since 1970), and where on the axis. `open`: it has not
-    ended."""
+    ended; `lost`: its process died, and what is known of it is from the journal."""
 
     number: int
     replica: str
@@ -46,6 +46,7 @@ class TimelineRun:
     x: float = 0.0
     width: float = 0.0
     open: bool = False
+    lost: bool = False
 
     @property
     def ms(self) -> float:
@@ -148,7 +149,8 @@ def timeline(
 
 def _run(number: int, body: JsonObject) -> TimelineRun:
     began, ended = float(body.get("began", 0.0)), float(body.get("ended", 0.0))
-    return TimelineRun(number, str(body.get("replica", "")), began, max(began, ended))
+    lost = bool(body.get("lost"))
+    return TimelineRun(number, str(body.get("replica", "")), began, max(began, ended), lost=lost)
 
 
 class _Axis:

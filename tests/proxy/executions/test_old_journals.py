@@ -151,6 +151,14 @@ async def test_a_call_that_was_lost_is_asked_about() -> None:
         done = await go_on(running, execution_id, content={"outcome": "retry"})
         assert done.status == "completed", done.text()
         assert running.upstream.sent == [("things.create", MADE)]
+        view = await running.executions.show(execution_id, ALICE)
+        assert view is not None
+        lost, asked, again = view.runs
+        assert lost["lost"] is True
+        codes = {one["path"].rpartition(".")[2]: one.get("code") for one in lost["calls"]}
+        assert codes["create"] == "outcome_unknown"
+        assert "lost" not in asked
+        assert [one["began"] <= one["ended"] for one in (lost, asked, again)] == [True] * 3
 
 
 @pytest.mark.parametrize("outcome", ["retry", "done"])

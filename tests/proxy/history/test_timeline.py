@@ -71,7 +71,8 @@ def test_a_call_that_was_sent_again_is_one_row_with_its_tries() -> None:
         SeenCall(0, "a.b.c.one", 10.0, 5.0, "outcome_unknown"),
         SeenCall(0, "a.b.c.one", 210.0, 5.0),
     )
-    drawn = made(run(0.0, 100.0, first), run(200.0, 300.0, again, replica="r2"))
+    drawn = made(run(0.0, 100.0, first, lost=True), run(200.0, 300.0, again, replica="r2"))
+    assert [one.lost for one in drawn.runs] == [True, False]
     assert [(one.sent, one.outcome, len(one.bars)) for one in drawn.calls] == [(2, "ok", 2)]
 
 
