@@ -87,8 +87,8 @@ const throwers = new WeakMap();  // the name of the function, not the agent's, t
 const setNear = uncurry(WeakMap.prototype.set);
 const getNear = uncurry(WeakMap.prototype.get);
 const VAGUE = /^(cannot (read|set) property '|Cannot convert undefined or null|value is not iterable|parent class must|not an object$|[\w$]+ is not (defined|initialized)|'[\w$]+' is (not defined|read-only))/;
-const UNAWAITED = /^tools\..* was not awaited/;
-const isVague = (error, top) => test(top === 0 ? VAGUE : UNAWAITED, `${error && error.message}`) && !(error && getNear(nearPlaces, error));
+const NO_TEXT = /^tools(\..* was not awaited|.* has no text: )/;
+const isVague = (error, top) => test(top === 0 ? VAGUE : NO_TEXT, `${error && error.message}`) && !(error && getNear(nearPlaces, error));
 
 // JSON.parse and eval put a place inside the text that they read before the frames of the code that called them.
 const isInText = (error, sites) => error instanceof SyntaxError && sites.length > 1 && isAgents(sites[0])
