@@ -19,11 +19,12 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.json_rpc import id_at
-from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, write_json, write_value
+from integrations.json_text import MAX_DEPTH, JsonTooDeep, is_too_deep, read_json, write_json, write_value
 from integrations.mcp.errors import McpError, OnError
 
 # A message puts a few levels around the value of a tool. What is between is refused with the result, in the same words.
 _MESSAGE_DEPTH = MAX_DEPTH + 8
+TOO_DEEP = str(JsonTooDeep())
 _MARK = "\U0010ffff"
 _MARK_BYTES = _MARK.encode()
 _ITSELF = "0"
@@ -106,10 +107,25 @@ def read_message(raw: bytes) -> JsonObject:
 def _parsed(raw: bytes) -> Any:
     try:
         value = read_json(raw)
-        write_value(value, _MESSAGE_DEPTH)
+        if is_too_deep(value, _MESSAGE_DEPTH):
+            _flatten_deep_tools(value)
+            write_value(value, _MESSAGE_DEPTH)
     except JsonTooDeep:
         raise too_deep() from None
     return hidden_if_needed(value)
+
+
+def _flatten_deep_tools(message: Any) -> None:
+    """Of a tool in a list that is nested too deep only its name is kept, so that `repair` leaves out this one alone."""
+    result = message.get("result") if isinstance(message, dict) else None
+    found = result.get("tools") if isinstance(result, dict) else None
+    tools: list[Any] = found if isinstance(found, list) else []
+    for at, tool in enumerate(tools):
+        if is_too_deep(tool):
+            tools[at] = {
+                "name": tool.get("name") if isinstance(tool, dict) else None,
+                "inputSchema": TOO_DEEP,
+            }
 
 
 def too_deep() -> McpError:
@@ -134,10 +150,8 @@ def for_sdk(raw: bytes) -> bytes:
     try:
         plain = orjson.loads(raw)
         if not _MARK_IN_JSON.search(raw) and isinstance(plain, dict) and _is_message(plain):
-            write_value(plain, _MESSAGE_DEPTH)
-            return raw
-    except JsonTooDeep:
-        raise too_deep() from None
+            if not is_too_deep(plain, _MESSAGE_DEPTH):
+                return raw
     except orjson.JSONDecodeError:
         pass
     try:

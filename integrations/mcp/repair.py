@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from integrations.base import JsonObject
 from integrations.json_text import write_json
+from integrations.mcp.messages import TOO_DEEP
 
 LEFT_OUT = "executor/left-out"
 BESIDE = "executor/structured-content"
@@ -72,6 +73,8 @@ class AnswerRepair:
             return True
         place = ".".join(map(str, fault["loc"][2:]))
         reason = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+        if isinstance(tool, dict) and tool.get("inputSchema") == TOO_DEEP:
+            reason = f"it is {TOO_DEEP}"
         warnings.append(f"tool {_name_of(tool, at)} left out: {reason[:200]}")
         return False
 

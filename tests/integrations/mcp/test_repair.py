@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integrations.mcp.running import running
 
 GOOD = {"name": "ok", "inputSchema": {"type": "object"}}
 OBJECT = {"type": "object"}
+DEEP: Any = json.loads('{"properties":' * 200 + "{}" + "}" * 200)
 NO_OBJECT = "its output schema is not one of an object"
 
 
@@ -37,6 +39,11 @@ NO_OBJECT = "its output schema is not one of an object"
         ({**GOOD, "name": "bad", "annotations": "x"}, None, "tool 'bad' left out: annotations: "),
         ({"name": "bad", "inputSchema": {"type": "string"}}, None, "tool 'bad' left out: inputSchema.type: "),
         ({"name": "bad", "inputSchema": "x"}, None, "tool 'bad' left out: inputSchema: "),
+        (
+            {"name": "bad", "inputSchema": DEEP},
+            None,
+            "tool 'bad' left out: it is nested more than 180 levels deep",
+        ),
         ("x", None, "tool number 2 left out: "),
         (None, None, "tool number 2 left out: "),
     ],
