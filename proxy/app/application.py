@@ -63,6 +63,7 @@ from proxy.state import State
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger
 from proxy.telemetry.spans import Spans
+from proxy.turns import Turns
 from proxy.webhooks import WebhookSender
 from proxy.workspace import Generation
 
@@ -124,6 +125,7 @@ class Application:
         counts, activity = Counts(self.metrics), Activity(self.auditing.shown)
         self.last_hour = LastHour()
         self.refusals = RefusalLog()
+        self.turns = Turns(self.clients.held.under_way)
         self._limited = all_of(counts.limit_hit, self.last_hour.limited)
         limiter = CurrentLimits(lambda: self.access.limits, self._limited)
         calls = Calls(
@@ -156,6 +158,7 @@ class Application:
             person_decides=lambda workspace: mode_rules(self.config, workspace).mode != "model",
             approval_url=self.approval_url,
             refresh_principal=lambda principal: self.access.authenticator.refresh(principal),
+            turns=self.turns,
         )
         self.executions = Executions(sandboxes, calls, self.live, state, lent)
         self._reloader: Reloader[LoadedConfig, Built] | None = None

@@ -31,6 +31,7 @@ from proxy.config import ElicitationMode
 from proxy.config.model import Server
 from proxy.executions import Executions
 from proxy.principal import Principal
+from proxy.sandbox.scheduling import favour_this_thread
 from proxy.serving.admission import AdmissionOptions, ApiAdmission
 from proxy.serving.app import AppOptions, NonMcpApp, ServingApp
 from proxy.serving.drain import Drain
@@ -58,7 +59,7 @@ _GRACE_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 # How long the event loop waits, each time that it comes back from the system, for a thread that computes: the
 # catalog's, or one that reads config. Python's own 5 ms would be felt ten times in every execution.
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0001
 
 
 class StopSignals:
@@ -124,6 +125,7 @@ async def run_http(
     `EssentialTaskFailed` when it cannot serve any more.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    favour_this_thread()
     env = application.options.env
     listen = application.listen if activated.http is None else address_of(activated.http)
     application.listens_on(listen)
@@ -295,7 +297,7 @@ def _options(application: Application) -> AppOptions:
         admin_open, rules.client_ip, metrics=metrics, pages=pages, address=lambda: application.address
     )
     return AppOptions(
-        AdmissionOptions(rules, spans=application.spans),
+        AdmissionOptions(rules, spans=application.spans, turns=application.turns),
         rest,
         _server_options(),
         seals=seals,

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from proxy.catalog import CatalogSteps
 from proxy.fair import FairQueue
+from proxy.sandbox.scheduling import favour_this_thread
 
 T = TypeVar("T")
 BUDGET_UNITS: Final = 10_000
@@ -60,7 +61,7 @@ class CatalogThread:
         self._slice_seconds = slice_seconds
         self._clock = clock
         self._queue: FairQueue[_Job] = FairQueue()
-        self._thread = ThreadPoolExecutor(1, "catalog")
+        self._thread = ThreadPoolExecutor(1, "catalog", favour_this_thread)
         self._working = False
 
     async def run(self, account: str, steps: CatalogSteps[T], budget: WorkBudget) -> T:

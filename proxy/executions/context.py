@@ -24,6 +24,7 @@ from proxy.principal import Principal
 from proxy.sandbox import MOST_CALLS, SandboxLimits, StartMessage, Worker
 from proxy.state import Owner, State
 from proxy.telemetry.spans import NoSpans, Spans
+from proxy.turns import Turns
 from proxy.workspace import Generation
 
 MillisecondClock = Callable[[], float]
@@ -108,7 +109,7 @@ class Environment:
     """What all executions of this process run with.
 
     `refresh_principal` turns a caller into what it is now, with the groups of the current config; None when it is not
-    admitted any more.
+    admitted any more. What a worker says is heard when it is the account's turn.
     """
 
     pool: Workers
@@ -119,6 +120,7 @@ class Environment:
     limits: Callable[[Config], ExecutionLimits] = limits_from
     spans: Spans = field(default_factory=NoSpans)
     refresh_principal: Callable[[Principal], Principal | None] = lambda principal: principal
+    turns: Turns = field(default_factory=Turns)
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class Run:
         clock, past = environment.clock, context.past
         self._context = context
         self._pool = environment.pool
+        self._turns = environment.turns
         self._clock = clock if past is None else not_before(clock, past.clock)
         self.began_ms = clock()
         self._state = MachineState(context.machine)
@@ -278,6 +279,7 @@ class Run:
             else:
                 await worker.deliver(deliveries)
             message = await worker.receive()
+            await self._turns.take(self._context.principal.account)
         except WorkerGone as gone:
             self._events.put(WorkerLost(self._clock(), gone.reason, gone.detail))
             return

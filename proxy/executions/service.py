@@ -68,6 +68,7 @@ from proxy.live import Live, NotServing
 from proxy.principal import Principal
 from proxy.state import Conflict, ExecutionRecord, Owner, State, StateUnavailable
 from proxy.telemetry.spans import NoSpans, Spans
+from proxy.turns import Turns
 
 _SHUTTING_DOWN: Final = "The server is shutting down."
 _NOT_DELIVERED: Final = (
@@ -93,7 +94,7 @@ class ExecutionOptions:
     every run that the store is told of, `on_begin` of the beginning of every run; none must block.
     `is_approver`: may this caller decide for others in its workspace? `person_decides`: does the config want a person
     to decide in this workspace? `refresh_principal` gives a caller as it is now, with the groups of the current config;
-    None when it is not admitted any more.
+    None when it is not admitted any more. What the event loop does for an account waits for its `turns`.
     """
 
     limits: Callable[[Config], ExecutionLimits] = limits_from
@@ -107,6 +108,7 @@ class ExecutionOptions:
     person_decides: Callable[[str], bool] = lambda workspace_id: False
     approval_url: ApprovalUrl = lambda execution_id, session_id: None
     refresh_principal: Callable[[Principal], Principal | None] = lambda principal: principal
+    turns: Turns = field(default_factory=Turns)
 
 
 class Executions:
@@ -120,7 +122,15 @@ class Executions:
         self._store = state
         self._clock = clock
         environment = Environment(
-            pool, calls, live, state, clock, options.limits, options.spans, options.refresh_principal
+            pool,
+            calls,
+            live,
+            state,
+            clock,
+            options.limits,
+            options.spans,
+            options.refresh_principal,
+            options.turns,
         )
         open_calls = OpenCalls(state, self._can_continue, self._drive)
         listeners = EndListeners(options.on_execution, options.on_run, options.on_begin)

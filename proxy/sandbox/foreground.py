@@ -3,12 +3,13 @@
 Rules:
 - A worker enters before it is told something, and leaves when it has answered, when it has computed for long, or with
   its lease. It is counted once, whatever happens to it.
-- An account that has nobody inside enters at once: it never waits for another one. Its second worker waits when there
-  is no room.
+- An account that has nobody inside enters at once: it never waits for another one, unless it is behind. Its second
+  worker waits when there is no room.
 - Of those who wait, next is the account that has used least CPU time lately (what is older counts less).
 - Who waits is told, because its code's time stands still meanwhile.
-- An account that has used more than the others inside on average, while there is no room, is behind: its workers get a
-  lower priority, so that it is the others whose code is served first.
+- An account with several leases that has used much lately, and more than half of what any other has that is here, is
+  behind: there is room for half as many of its workers, and they get a lower priority, so that the others' code is
+  served first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Final
 
 _HALF_LIFE_SECONDS: Final = 10.0
 _MOST_ACCOUNTS: Final = 1000
+_MUCH_SECONDS: Final = 0.2  # of CPU time lately: one that always computes has fourteen
 
 _Place = asyncio.Future[None]
 
@@ -39,15 +41,19 @@ class Foreground:
         self._used = RecentUse(clock)
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._inside: Counter[str] = Counter()
+        self._leases: Counter[str] = Counter()
         self.busy = 0
 
     def place(self, account: str) -> ForegroundPlace:
-        """A place for one lease of the account, not entered yet."""
+        """A place for one lease of the account, not entered yet; to be given up at the end of the lease."""
+        self._leases[account] += 1
         return ForegroundPlace(self, account)
 
     async def enter(self, account: str, on_wait: Callable[[bool], None]) -> None:
         """Return when there is room."""
-        if not self._inside[account] or (self.busy < self._room and not self._lines):
+        behind = self.is_behind(account)
+        is_first = not self._inside[account] and not behind
+        if is_first or (self._has_room(behind) and not self._lines):
             self._let_in(account)
         else:
             await self._wait(account, on_wait)
@@ -58,8 +64,10 @@ class Foreground:
         self._inside[account] -= 1
         if not self._inside[account]:
             del self._inside[account]
-        while self._lines and self.busy < self._room:
+        while self._lines:
             following = min(self._lines, key=self._used.of)
+            if not self._has_room(self.is_behind(following)):
+                return
             waiting = self._lines[following].popleft()
             if not self._lines[following]:
                 del self._lines[following]
@@ -67,16 +75,25 @@ class Foreground:
                 self._let_in(following)
                 waiting.set_result(None)
 
+    def give_up(self, account: str) -> None:
+        """A lease has ended."""
+        self._leases[account] -= 1
+        if not self._leases[account]:
+            del self._leases[account]
+
     def charge(self, account: str, cpu_seconds: float) -> None:
         """What a worker of the account has used since it was last asked."""
         self._used.add(account, cpu_seconds)
 
     def is_behind(self, account: str) -> bool:
         """Whether others go before it."""
-        if self.busy < self._room or len(self._inside) < 2:
+        used, others = self._used.of(account), self._leases.keys() - {account}
+        if not others or self._leases[account] < 2 or used < _MUCH_SECONDS:
             return False
-        everybody = self._inside.keys() | {account}
-        return self._used.of(account) * len(everybody) > sum(map(self._used.of, everybody))
+        return 2 * used > max(map(self._used.of, others))
+
+    def _has_room(self, behind: bool) -> bool:
+        return self.busy < (self._room // 2 if behind else self._room)
 
     def _let_in(self, account: str) -> None:
         self.busy += 1
@@ -123,6 +140,12 @@ class ForegroundPlace:
         if self._foreground is not None and self._inside:
             self._inside = False
             self._foreground.leave(self._account)
+
+    def give_up(self) -> None:
+        """The lease has ended; called once."""
+        self.leave()
+        if self._foreground is not None:
+            self._foreground.give_up(self._account)
 
     def charge(self, cpu_seconds: float) -> None:
         if self._foreground is not None:

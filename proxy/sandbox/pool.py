@@ -126,13 +126,13 @@ class Pool:
         foreground = self._foreground.place(account)
         try:
             await foreground.enter(_unheard)
-            worker = await self._take(workspace_id)
+            worker = await self._take(workspace_id, behind=foreground.behind)
             worker.open(deadline_seconds, account, foreground)
             yield worker
         finally:
             if worker is not None:
                 self._give_back(worker, workspace_id, generation)
-            foreground.leave()
+            foreground.give_up()
             self._seats.leave(account)
             # Refilled after this execution's caller went on, so that forking is not on its path.
             asyncio.get_running_loop().call_soon(self._refill)
@@ -160,10 +160,12 @@ class Pool:
         return f"{why}: {running} executions of this account are running (sandbox.max_running_per_account)"
 
     # ---- workers -------------------------------------------------------------------------------------------
-    async def _take(self, workspace_id: str) -> Worker:
+    async def _take(self, workspace_id: str, *, behind: bool) -> Worker:
+        """One that has served the workspace, or a new one. What has a lower priority keeps it, so it is for those who
+        are behind."""
         self._demand.note(self._seats.busy, self._now())
         for at in range(len(self._idle) - 1, -1, -1):
-            if self._idle[at][0] == workspace_id:
+            if self._idle[at][0] == workspace_id and self._idle[at][1].lowered == behind:
                 worker = self._idle.pop(at)[1]
                 if worker.alive:
                     self._counts["reused"] += 1
@@ -181,7 +183,7 @@ class Pool:
         keep = (
             self._options.reuse == "workspace"
             and worker.finished
-            and not worker.lowered
+            and not worker.background
             and worker.alive
             and worker.runs < self._options.runs
             and generation == self._generation

@@ -30,6 +30,7 @@ from proxy.sandbox.messages import (
     encode_deliver,
     encode_start,
 )
+from proxy.sandbox.scheduling import put_behind, put_last
 from proxy.sandbox.system_limits import limits_hit
 from proxy.sandbox.worker import EXIT_HARDENING, EXIT_MEMORY, EXIT_PROTOCOL, NO_FORK
 from proxy.telemetry import Logger
@@ -47,8 +48,6 @@ _FRAMES_PER_SECOND = 1000.0
 _LOOK_SECONDS = 0.02
 _FOREGROUND_CPU_SECONDS = 0.02
 _FOREGROUND_LOOKS = 25  # a worker that has not answered after so many holds no seat, whatever keeps it
-_BEHIND_NICE = 10  # lower than it was
-_BACKGROUND_NICE = 19  # the lowest: however many there are, the proxy and those who begin come first
 _NO_ZYGOTE = -1  # in place of a wait status: the zygote ended, and every worker with it
 
 
@@ -147,7 +146,7 @@ class Worker:
         self.account = account
         self._foreground = foreground or ForegroundPlace()
         if self._foreground.behind:
-            self._lower(_BEHIND_NICE)
+            self._lower(put_behind)
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
         detail = f"the deadline of {deadline_seconds:g} s passed"
         self._deadline = self._loop.call_later(deadline_seconds, self.kill, detail)
@@ -176,7 +175,7 @@ class Worker:
         """The zygote made the process."""
         self.pid, self._pidfd = pid, pidfd
         if self.lowered:
-            self._lower(_BEHIND_NICE)
+            self._lower(put_behind)
         if self._verdict is not None:
             self._signal_kill()
 
@@ -207,16 +206,14 @@ class Worker:
                 self._foreground.leave()
             self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
             return
-        self._lower(_BACKGROUND_NICE)
+        self._lower(put_last)
         self.background = True
         self._foreground.leave()
 
-    def _lower(self, by: int) -> None:
+    def _lower(self, how: Callable[[int], None]) -> None:
         self.lowered = True
         if self.pid is not None and self.alive:
-            with suppress(OSError):
-                nice = os.getpriority(os.PRIO_PROCESS, self.pid)
-                os.setpriority(os.PRIO_PROCESS, self.pid, min(19, nice + by))
+            how(self.pid)
 
     def _cpu_seconds(self) -> float:
         """What the process has used so far; 0 when that is not known."""

@@ -14,21 +14,18 @@ import time
 # What `signal` has makes enumerations of the signals each time, 30 pages a fork.
 from _signal import pthread_sigmask  # type: ignore[import-not-found]
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
-from contextlib import suppress
 from signal import SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIGCHLD, SIGHUP, SIGINT, SIGTERM, signal
 from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
+from proxy.sandbox.scheduling import become_zygote
 from proxy.sandbox.worker import EXIT_HARDENING, NO_FORK, WorkerLoop, rehearse
 
 # pool -> zygote: FORK + token, with the worker's socket.
 # zygote -> pool: READY + JSON report; SPAWNED + token + pid, with a pidfd where the kernel has them;
 # EXITED + token + wait status. All numbers are 4 bytes, big endian.
 FORK, READY, SPAWNED, EXITED = b"F", b"R", b"S", b"X"
-# Lower than the proxy: on few processors its event loop would get no more time than each of the workers, and everybody
-# waits for it.
-WORKER_NICE = 5
 _BLOCK, _SET, _CHILD = int(SIG_BLOCK), int(SIG_SETMASK), (int(SIGCHLD),)
 
 
@@ -152,8 +149,7 @@ def main(arguments: list[str]) -> None:
     os.environ["TZ"] = "UTC0"  # a rule, not a name: local time is UTC everywhere and no file is read for it
     time.tzset()
     control = socket(fileno=int(arguments[0]))
-    with suppress(OSError):
-        os.nice(WORKER_NICE)
+    become_zygote()
     length = int.from_bytes(control.recv(4), "big")
     text = b""
     while len(text) < length:

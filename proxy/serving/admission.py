@@ -58,6 +58,7 @@ from proxy.serving.mcp.modern import ModernEndpoint
 from proxy.serving.mcp.tool_calls import text_error
 from proxy.telemetry import Logger, Millis
 from proxy.telemetry.spans import AttributeValue, NoSpans, Spans
+from proxy.turns import Turns
 
 _log = Logger("access")
 
@@ -128,12 +129,13 @@ def is_api(path: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
     """`hosts` decides about Host and Origin. Bodies over `max_body_bytes` are refused unread, as are those that take
-    longer than `body_seconds`. Each request is a span of `spans`."""
+    longer than `body_seconds`. Each request is a span of `spans`, and waits for its account's turn (`turns`)."""
 
     hosts: OriginRules = field(default_factory=lambda: HostRules(loopback=True))
     max_body_bytes: int = 1024 * 1024
     body_seconds: float = 30.0
     spans: Spans = field(default_factory=NoSpans)
+    turns: Turns = field(default_factory=Turns)
 
 
 class Admission:
@@ -176,13 +178,14 @@ class Admission:
         return self._options.hosts.check(request)
 
     async def caller(self, request: HttpRequest, route: McpRoute | None = None) -> Principal:
-        """Who asks; the request counts for their address and account until it is answered."""
+        """Who asks, when it is their turn; the request counts for their address and account until it is answered."""
         ip, held = self._options.hosts.client_ip(request), request.held
         if held is not None:
             _refuse_too_many(held.comes_from(ip))
         principal = await authenticate(self._gateway, request, ip, route)
         if held is not None:
             _refuse_too_many(held.belongs_to(f"{principal.workspace_id}/{principal.account_id}"))
+        await self._options.turns.take(principal.account)
         return principal
 
     async def count(self, principal: Principal, request: HttpRequest) -> None:
@@ -326,8 +329,10 @@ class ApiAdmission:
     see each other's executions.
     """
 
-    def __init__(self, gateway: Gateway, hosts: OriginRules, app: AsgiApp) -> None:
-        self._steps = Admission(gateway, AdmissionOptions(hosts), rest_error)
+    def __init__(
+        self, gateway: Gateway, hosts: OriginRules, app: AsgiApp, turns: Turns | None = None
+    ) -> None:
+        self._steps = Admission(gateway, AdmissionOptions(hosts, turns=turns or Turns()), rest_error)
         self._app = app
 
     async def serve(

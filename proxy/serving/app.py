@@ -82,7 +82,7 @@ class ServingApp:
         self.sessions = sessions
         self.rest = build_rest(gateway, drain, options.rest)
         hosts = options.admission.hosts
-        api = ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest))
+        api = ApiAdmission(gateway, hosts, cast(AsgiApp, self.rest), options.admission.turns)
         self._refusals = WatchedAnswers(options.refusals, hosts)
         self._others = NonMcpApp(self.rest, hosts, api, options.refusals)
         self._mcp = McpAdmission(gateway, self._legacy, modern, options.admission)

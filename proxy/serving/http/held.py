@@ -180,6 +180,10 @@ class HeldConnections:
             _less(self._addresses, held.client)
         held.account = held.client = None
 
+    def under_way(self, account: str) -> int:
+        """How many requests of the account are being served."""
+        return self._accounts[account]
+
     def claim(self, held: HeldConnection, account: str) -> str | None:
         most = self.limits().per_account
         # A connection that is gone has been given back all that it held, and gets nothing any more.

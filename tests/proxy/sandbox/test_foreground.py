@@ -58,8 +58,8 @@ async def test_next_is_the_account_that_has_used_least() -> None:
         for name in more:
             tasks.create_task(enter(name))
         await settle()
-        inside["greedy"].charge(2.0)
-        inside["other"].charge(1.0)
+        inside["greedy"].charge(0.1)
+        inside["other"].charge(0.05)
         assert entered == []
         inside["greedy"].leave()
         await settle()
@@ -68,23 +68,56 @@ async def test_next_is_the_account_that_has_used_least() -> None:
     assert entered == ["other", "greedy"]
 
 
-async def test_who_has_used_more_than_others_is_behind_while_there_is_no_room() -> None:
+async def test_who_has_several_leases_and_used_most_is_behind_while_others_are_here() -> None:
     now = 100.0
     foreground = Foreground(2, lambda: now)
-    greedy, modest = foreground.place("greedy"), foreground.place("modest")
-    await greedy.enter(ignore)
+    greedy, again = foreground.place("greedy"), foreground.place("greedy")
     greedy.charge(5.0)
     assert not greedy.behind  # alone, it is before nobody
-    for _ in range(5):
-        await modest.enter(ignore)
-        modest.charge(0.1)
-        assert (greedy.behind, modest.behind) == (True, False)
-        modest.leave()
-        assert not greedy.behind
-    now += 200.0  # what was used long ago does not count
-    await modest.enter(ignore)
+    modest, small = foreground.place("modest"), foreground.place("small")
     modest.charge(0.1)
-    assert (greedy.behind, modest.behind) == (False, True)
+    small.charge(4.0)
+    assert [one.behind for one in (greedy, again, modest, small)] == [True, True, False, False]
+    again.give_up()
+    assert not greedy.behind  # one at a time is not greedy
+    again = foreground.place("greedy")
+    now += 200.0  # what was used long ago does not count
+    assert not greedy.behind
+    greedy.charge(5.0)
+    modest.give_up()
+    small.give_up()
+    assert not greedy.behind
+
+
+async def test_those_behind_have_half_of_the_room_and_wait_for_others_too() -> None:
+    foreground, entered = Foreground(2), list[str]()
+    greedy = [foreground.place("greedy") for _ in range(3)]
+    other = foreground.place("other")
+    greedy[0].charge(5.0)
+
+    async def enter(name: str, place: ForegroundPlace) -> None:
+        await place.enter(ignore)
+        entered.append(name)
+
+    await other.enter(ignore)
+    async with asyncio.TaskGroup() as tasks:
+        for number, place in enumerate(greedy):
+            tasks.create_task(enter(f"greedy {number}", place))
+        await settle()
+        assert entered == []
+        modest = foreground.place("modest")
+        await modest.enter(ignore)  # at once: it is not behind
+        other.leave()
+        await settle()
+        assert entered == []
+        modest.leave()
+        await settle()
+        assert entered == ["greedy 0"]
+        for place in greedy:
+            place.leave()
+            await settle()
+    assert entered == ["greedy 0", "greedy 1", "greedy 2"]
+    assert foreground.busy == 0
 
 
 def test_use_of_long_ago_counts_less_and_few_accounts_are_remembered() -> None:

@@ -19,6 +19,7 @@ from proxy.sandbox import (
     PoolOptions,
     ResultDelivery,
     StartMessage,
+    Worker,
     WorkerGone,
 )
 from proxy.sandbox.foreground import most_at_once
@@ -264,20 +265,33 @@ async def test_code_that_computes_leaves_room_for_others_before_it_has_ended() -
 
 
 async def test_workers_of_who_has_computed_much_are_lowered_while_others_want_to_run() -> None:
-    async with Pool(PoolOptions(running=64, workers=1)) as pool, AsyncExitStack() as held:
-        assert (await run(pool, "let n = 0; while (n < 3e6) n++; return n", account="ws/greedy")).ok
-        for number in range(most_at_once()):
-            await held.enter_async_context(pool.worker("ws", 30, f"ws/other{number}"))
-        greedy = await held.enter_async_context(pool.worker("ws", 30, "ws/greedy"))
-        modest = await held.enter_async_context(pool.worker("ws", 30, "ws/modest"))
-        assert (greedy.lowered, modest.lowered) == (True, False)
-        nice = []
-        for worker in (greedy, modest):
+    async with Pool(PoolOptions(running=64, workers=1, reuse="workspace")) as pool, AsyncExitStack() as held:
+
+        async def leased(account: str) -> tuple[Worker, AsyncExitStack]:
+            """One that waits for a call, so that it has left the foreground."""
+            lease = await held.enter_async_context(AsyncExitStack())
+            worker = await lease.enter_async_context(pool.worker("ws", 30, account))
             await worker.start(start("return (await tools.a.b({})).data"))
             await worker.receive()
-            assert worker.pid is not None
-            nice.append(os.getpriority(os.PRIO_PROCESS, worker.pid))
-        assert nice[0] > nice[1]
+            return worker, lease
+
+        assert (await run(pool, "let n = 0; while (n < 1e7) n++; return n", account="ws/greedy")).ok
+        modest, _ = await leased("ws/modest")
+        first, _ = await leased("ws/greedy")
+        second, lease = await leased("ws/greedy")
+        # The first came when it was the only one of its account.
+        assert [one.lowered for one in (modest, first, second)] == [False, False, True]
+        assert first.pid is not None
+        assert second.pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, second.pid) > os.getpriority(os.PRIO_PROCESS, first.pid)
+        await second.deliver([ResultDelivery(1001.0, 0, b'{"ok":true,"data":[1]}')])
+        await second.receive()
+        await lease.aclose()
+        # What is lowered serves on, but only those who are behind.
+        other, _ = await leased("ws/modest")
+        again, _ = await leased("ws/greedy")
+        assert other is not second
+        assert again is second
 
 
 async def test_a_worker_that_computes_for_long_is_served_after_others_and_not_used_again() -> None:
