@@ -78,7 +78,7 @@ class KnownTools:
     def matched(self, pattern: Pattern) -> Iterator[tuple[str, str]]:
         """Every tool that the pattern matches: its connection and its name."""
         for head, tree in self._trees.items():
-            if _covers_head(pattern, head):
+            if pattern.reaches_below(head):
                 prefix = ".".join(head)
                 for name in tree.matching(pattern.segments[HEAD:], pattern.below):
                     yield prefix, name
@@ -88,7 +88,7 @@ class KnownTools:
 
     def unknown(self, pattern: Pattern) -> dict[str, str]:
         """The connections whose tools the pattern may match, and why nobody knows them."""
-        return {".".join(head): why for head, why in self._unknown.items() if _covers_head(pattern, head)}
+        return {".".join(head): why for head, why in self._unknown.items() if pattern.reaches_below(head)}
 
     def of(self, integration: str) -> list[str]:
         """The known names of an integration's tools, each once, in order."""
@@ -100,7 +100,7 @@ class KnownTools:
 
     def has_connection_of(self, pattern: Pattern) -> bool:
         """Whether there is a connection that the pattern may match, whatever its tools are."""
-        return any(_covers_head(pattern, head) for head in (*self._trees, *self._unknown))
+        return any(pattern.reaches_below(head) for head in (*self._trees, *self._unknown))
 
     def suggestion(self, pattern: Pattern) -> str | None:
         """A pattern that reaches tools and was probably meant, or None."""
@@ -129,10 +129,6 @@ class KnownTools:
                 if is_pattern(wanted):
                     return wanted
         return None
-
-
-def _covers_head(pattern: Pattern, head: Sequence[str]) -> bool:
-    return all(map(segment_matches, pattern.segments, head))
 
 
 def _text(head: Sequence[str], tool: Sequence[str], below: bool) -> str:

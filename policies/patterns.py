@@ -86,6 +86,10 @@ class Pattern:
             return False
         return all(map(segment_matches, self.segments, address))
 
+    def reaches_below(self, head: Sequence[str]) -> bool:
+        """Whether it may match something below these first segments (integration, owner, connection)."""
+        return all(map(segment_matches, self.segments, head))
+
     def padded(self) -> tuple[str, ...]:
         """Segments filled up with `*` to the shortest address: no tool that `github.*` matches has fewer."""
         missing = ADDRESS_SEGMENTS - len(self.segments)

@@ -24,6 +24,7 @@ UNTESTED: Mapping[str, str] = {
 
 # Test file -> why it has no source file of its name.
 SOURCELESS: Mapping[str, str] = {
+    "tests/proxy/test_one_truth.py": "that gate, explain, test, diff and lock agree is a property of all of them",
     "tests/proxy/executions/machine/test_histories.py": "random histories go through all of the machine's modules",
     "tests/proxy/executions/test_old_journals.py": "executions of earlier versions go through the whole package",
     "tests/proxy/sandbox/test_engine_contract.py": "the extension that engine.py loads, without the prelude",

@@ -166,7 +166,8 @@ def _caller(principal: str) -> Caller:
     return Caller(key=name) if kind == "key" else Caller(user=name)
 
 
-def _judged(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
+def outlook(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
+    """What a caller may meet, whatever the arguments are."""
     decision = workspace.decide_on(facts, caller, None)
     possible: set[Action] = {one.action for one in decision.considered if one.note.startswith("depends on")}
     possible.add(decision.action)
@@ -183,7 +184,7 @@ _Table = dict[tuple[str, str, str], Outlook]
 
 def _table(side: Side, callers: Mapping[str, Caller]) -> _Table:
     return {
-        (workspace.id, facts.address, name): _judged(workspace, facts, caller)
+        (workspace.id, facts.address, name): outlook(workspace, facts, caller)
         for workspace, facts in side.tools()
         for name, caller in callers.items()
     }

@@ -22,6 +22,7 @@ from proxy.config import LoadedConfig
 from proxy.history.rules import lock_state
 from proxy.limits import applying
 from proxy.live import Live
+from proxy.policy_tests.judging import sent_arguments
 from proxy.workspace import Workspace
 
 
@@ -53,7 +54,11 @@ async def _explain(args: argparse.Namespace, loaded: LoadedConfig, live: Live) -
     if isinstance(tool, str):
         print(f"executor: {tool}", file=sys.stderr)
         return EXIT_FOUND
-    decision = workspace.decide(tool, principal.caller(), arguments)
+    sent = None if arguments is None else sent_arguments(workspace, tool, arguments)
+    if isinstance(sent, str):
+        print(f"{tool.address}: {sent}")
+        return EXIT_FOUND
+    decision = workspace.decide(tool, principal.caller(), sent)
     _print(args, tool, workspace, decision, loaded)
     return EXIT_FOUND if args.expect and decision.action != args.expect else EXIT_OK
 

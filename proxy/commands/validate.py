@@ -178,13 +178,13 @@ def _with_sources(loaded: LoadedConfig) -> tuple[Sequence[Diagnostic], Mapping[s
     second."""
     from proxy.config.semantics.tools import is_readable, nothing_known
     from proxy.config.tool_report import tool_report
-    from proxy.lock.vendored import FOLDER
 
     if loaded.config is None:
         return (), {}
     wrong = _of_the_lock(loaded)
-    vendored = loaded.config.lock is not None and (loaded.lock_path.parent / FOLDER).is_dir()
-    if not vendored and not any(map(is_readable, loaded.config.integrations.values())):
+    # A lock names tools, too.
+    locked = loaded.config.lock is not None and loaded.lock_path.exists()
+    if not locked and not any(map(is_readable, loaded.config.integrations.values())):
         report = tool_report(loaded, nothing_known(loaded.config))
         return (*wrong, *report.diagnostics), report.unchecked
     import asyncio

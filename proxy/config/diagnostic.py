@@ -105,6 +105,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W611": "integration without a connection",
         "W612": "rate limit counts nobody",
         "W613": "certificate that clients refuse today",
+        "W614": "no rule mentions the writes of an integration",
+        "W615": "connection that nobody uses",
+        "W616": "odd texts for the model that nobody has reviewed",
         "W620": "config in a directory below is not read",
     }
 )

@@ -19,7 +19,7 @@ from proxy.config.parse import parse
 from proxy.config.source import read_text
 
 # Names, sections and connections that another file may declare; the lint that counts what is there.
-_ASKS_THE_REST: Final = frozenset({"E301", "E302", "E501", "W601", "W607", "W608", "W611"})
+_ASKS_THE_REST: Final = frozenset({"E301", "E302", "E501", "W601", "W607", "W608", "W611", "W614", "W615"})
 
 
 def checked_alone(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from integrations.base import InvalidArguments, UnknownTool
 from policies import Decision
@@ -57,7 +58,9 @@ class TestJudge:
         self._check_rule(test.expect.rule)
         principal, workspace = self._caller(test.as_)
         tool = self._tool(workspace, test)
-        arguments = None if test.arguments is None else _prepared(workspace, tool, test.arguments)
+        arguments = None if test.arguments is None else sent_arguments(workspace, tool, test.arguments)
+        if isinstance(arguments, str):
+            raise _Untestable(arguments)
         decision = workspace.decide(tool, principal.caller(), arguments)
         if arguments is None and decision.conditional:
             notes = [one.note for one in decision.considered if one.note.startswith("depends on")]
@@ -141,16 +144,18 @@ def _key(
     return frozenset(found.groups), found.workspace or workspace
 
 
-def _prepared(workspace: Workspace, tool: CatalogTool, arguments: dict[str, object]) -> Mapping[str, object]:
-    """The arguments exactly as they would be sent."""
+def sent_arguments(
+    workspace: Workspace, tool: CatalogTool, arguments: Mapping[str, Any]
+) -> Mapping[str, Any] | str:
+    """The arguments exactly as they would be sent, which is what rules judge; or why they would not be."""
     upstream = workspace.connections[tool.prefix].upstream
     assert upstream is not None, "a tool of the catalog has an upstream"
     try:
         return upstream.prepare(tool.name, dict(arguments)).arguments
     except InvalidArguments as wrong:
-        raise _Untestable(f"the arguments do not fit the tool: {wrong}") from None
+        return f"the arguments do not fit the tool: {wrong}"
     except UnknownTool:
-        raise _Untestable(f"the upstream has no tool `{tool.name}`") from None
+        return f"the upstream has no tool `{tool.name}`"
 
 
 def _near(word: str, known: list[str]) -> str:

@@ -172,7 +172,6 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule() -> None:
         "executor_http_unread_bytes",
         "executor_tls_handshake_failures_total",
         "executor_event_loop_tasks",
-        "executor_tool_drift",
         "executor_policy_decisions_total",
         "executor_file_read_failures_total",
         "executor_state_outages_total",

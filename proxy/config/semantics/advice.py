@@ -16,6 +16,7 @@ from proxy.config.policy import RuleConfig
 from proxy.config.semantics.callers import absent
 from proxy.config.semantics.overrides import idle_overrides
 from proxy.config.semantics.safety import authenticates
+from proxy.config.semantics.unused import unused_connections
 from proxy.config.semantics.view import ConfigView
 
 
@@ -27,6 +28,7 @@ def advise(view: ConfigView) -> Iterator[Finding]:
     yield from _roles(view)
     yield from idle_overrides(view)
     yield from _unconnected(view)
+    yield from unused_connections(view)
     yield from _idle_limits(view)
     yield from _templates(view.root, ())
     yield from _anonymous(view)

@@ -23,6 +23,7 @@ from proxy.config.model import Config
 from proxy.config.nodes import Path, find
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import RuleConfig
+from proxy.config.semantics.unused import unmentioned_writes
 from proxy.config.semantics.view import ConfigView
 
 ToolFinding = tuple[str, Finding]
@@ -40,11 +41,13 @@ _NAMED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ToolsAsKnown:
-    """The tools of a config's connections. `offered`: by integration, all names before `include` and `exclude`."""
+    """The tools of a config's connections. `offered`: by integration, all names before `include` and `exclude`;
+    `writes`: by connection, the tools that do not only read."""
 
     tools: KnownTools
     schema_of: SchemaOf
     offered: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    writes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def check_tools(view: ConfigView, known: ToolsAsKnown) -> CheckedTools:
     for place, entries in view.entries():
         found += check.layer(place, entries)
     found += check.limits()
+    found += unmentioned_writes(view, known.tools, known.writes)
     return CheckedTools(tuple(found), check.unchecked)
 
 

@@ -47,6 +47,44 @@ async def test_callers(tmp_path: Path, env: Mapping[str, str], text: str, princi
     assert resolve_caller(text, made) == (principal, made.workspaces["default"])
 
 
+KEYS = """\
+auth:
+  api_keys: {keys: {ci: {value: {env: CI}, groups: [bots], workspace: a}}}
+  oauth: {issuer: https://login.example.com}
+server: {public_url: https://executor.example.com}
+"""
+
+
+@pytest.mark.parametrize("text", ["key=ci", "key=ci,group=bots", "key=ci,workspace=a"])
+async def test_a_key_brings_its_groups_and_workspace(
+    tmp_path: Path, env: Mapping[str, str], text: str
+) -> None:
+    made = await generation(tmp_path, env, TWO + KEYS)
+    principal, workspace = resolve_caller(text, made)
+    assert principal == Principal("a", "key:ci", "key", frozenset({"bots"}))
+    assert workspace is made.workspaces["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("key=cj", "--as key=cj: no such key; there are: ci"),
+        ("key=ci,group=ops", "--as key=ci: it has other groups: bots"),
+        ("key=ci,workspace=b", "--as key=ci: it works in workspace `a` only"),
+    ],
+)
+async def test_a_key_that_no_request_has(tmp_path: Path, env: Mapping[str, str], text: str, why: str) -> None:
+    made = await generation(tmp_path, env, TWO + KEYS)
+    with pytest.raises(CannotRun, match=why):
+        resolve_caller(text, made)
+
+
+async def test_a_user_of_the_only_issuer(tmp_path: Path, env: Mapping[str, str]) -> None:
+    made = await generation(tmp_path, env, TWO + KEYS)
+    principal, _ = resolve_caller("user=ann,workspace=b", made)
+    assert principal == Principal("b", "user:https://login.example.com#ann", "user")
+
+
 async def test_a_workspace_by_name(tmp_path: Path, env: Mapping[str, str]) -> None:
     made = await generation(tmp_path, env, TWO)
     principal, workspace = resolve_caller("workspace=b,user=ann", made)
