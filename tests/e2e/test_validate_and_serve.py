@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import io
 import json
 import os
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,9 +21,8 @@ from hypothesis import strategies as st
 
 from proxy.app.application import open_application
 from proxy.app.options import InvalidConfig, StartOptions
-from proxy.app.source_check import check_sources
-from proxy.config import load_config
-from proxy.config.report import errors_in
+from proxy.cli import main
+from tests.integrations.tls import Authority
 from tests.proxy.support import shop
 
 CASES = int(os.environ.get("EXECUTOR_AGREE_CASES", "20"))
@@ -60,9 +64,55 @@ CONFIG: dict[str, Any] = {
     ],
     "rate_limits": {"all": {"per": "workspace", "limit": "10/second"}},
     "state": {"backend": "memory", "encryption_key": {"env": "KEY"}},
+    "server": {
+        "listen": "127.0.0.1:8080",
+        "tls": {"cert": {"file": "cert.pem"}, "key": {"file": "key.pem"}, "client_ca": {"file": "ca.pem"}},
+    },
+    "telemetry": {"metrics": {"listen": "127.0.0.1:9464"}},
+    "lock": {"mode": "enforce", "file": "executor.lock"},
+    "audit": {"sink": "off", "code": "digest", "redact": ["$.password"]},
+}
+DOCUMENTS = {
+    "shop.json": json.dumps(shop()),
+    "library.graphql": SDL,
+    "ops/titles.graphql": OPERATIONS,
+    "notes.py": "#!/usr/bin/env python3\n",
 }
 ENV = {"SHOP": "shop-token-of-these-tests", "KEY": "k" * 20}
 ODD: tuple[Any, ...] = (None, 0, -1, True, "", "x", "items.list", [], {}, ["x"], {"x": 1}, "nope.json", "a b")
+
+
+def written(folder: Path, made: Mapping[str, str]) -> Path:
+    for name, text in made.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "notes.py").chmod(0o755)
+    return folder / "executor.yaml"
+
+
+@cache
+def certificates() -> Mapping[str, str]:
+    with TemporaryDirectory() as folder:
+        authority = Authority(Path(folder))
+        issued = authority.issue("server")
+        return {
+            "cert.pem": issued.cert.read_text(),
+            "key.pem": issued.key.read_text(),
+            "ca.pem": authority.bundle.read_text(),
+        }
+
+
+@cache
+def lock_text() -> str:
+    """What `executor lock` writes for the documents as they are."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXECUTOR_STATE_DIR", str(Path(folder) / "state"))
+        plain = {name: section for name, section in CONFIG.items() if name not in ("lock", "server")}
+        config = written(Path(folder), {"executor.yaml": json.dumps(plain), **DOCUMENTS})
+        with redirect_stdout(io.StringIO()):
+            words = ("--no-launch", "--only", "shop", "--only", "library")
+            assert main(["lock", "--yes", *words, "--config", str(config)]) == 0
+        return (Path(folder) / "executor.lock").read_text()
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -103,20 +153,21 @@ def files(draw: st.DrawFn) -> dict[str, str]:
     """All files of a config; one of them is not as it should be."""
     made = {
         "executor.yaml": json.dumps(CONFIG),
-        "shop.json": json.dumps(shop()),
-        "library.graphql": SDL,
-        "ops/titles.graphql": OPERATIONS,
-        "notes.py": "#!/usr/bin/env python3\n",
+        **DOCUMENTS,
+        **certificates(),
+        "executor.lock": lock_text(),
     }
     name = draw(
         st.sampled_from(
-            ("executor.yaml", "executor.yaml", "shop.json", "library.graphql", "ops/titles.graphql")
+            (*["executor.yaml"] * 3, *(name for name in made if name not in ("executor.yaml", "notes.py")))
         )
     )
     if name == "executor.yaml":
         made[name] = json.dumps(draw(changed(CONFIG)))
     elif name == "shop.json" and draw(st.booleans()):
         made[name] = json.dumps(draw(changed(shop())))
+    elif name == "executor.lock" and draw(st.booleans()):
+        made[name] = json.dumps(draw(changed(json.loads(made[name]))))
     else:
         made[name] = draw(changed_text(made[name]))
     return made
@@ -124,11 +175,18 @@ def files(draw: st.DrawFn) -> dict[str, str]:
 
 def validated(config: Path) -> list[str]:
     """The errors of `executor validate`, with the environment."""
-    loaded = load_config([config], env=ENV)
-    found = list(loaded.diagnostics)
-    if loaded.config is not None:
-        found += asyncio.run(check_sources(loaded, ENV)).diagnostics
-    return [f"{one.code} {one.message}" for one in found if errors_in([one])]
+    out = io.StringIO()
+    with redirect_stdout(out), pytest.MonkeyPatch.context() as patch:
+        for name, value in ENV.items():
+            patch.setenv(name, value)
+        code = main(["validate", "--json", "--config", str(config)])
+    found = [
+        f"{one['code']} {one['message']}"
+        for one in json.loads(out.getvalue())["diagnostics"]
+        if one["severity"] == "error"
+    ]
+    assert code == bool(found)
+    return found
 
 
 def refused(config: Path, state: Path) -> str | None:
@@ -147,18 +205,14 @@ def refused(config: Path, state: Path) -> str | None:
 
 
 def agree(folder: Path, made: dict[str, str]) -> None:
-    for name, text in made.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    (folder / "notes.py").chmod(0o755)
-    config = folder / "executor.yaml"
+    config = written(folder, made)
     errors, said = validated(config), refused(config, folder / "state")
     assert bool(errors) == bool(said), f"validate: {errors}\nserve: {said}"
 
 
 def test_the_config_that_is_changed_is_valid(tmp_path: Path) -> None:
-    made = {"executor.yaml": json.dumps(CONFIG), "shop.json": json.dumps(shop()), "library.graphql": SDL}
-    agree(tmp_path, {**made, "ops/titles.graphql": OPERATIONS, "notes.py": "#!/usr/bin/env python3\n"})
+    made = {"executor.yaml": json.dumps(CONFIG), **DOCUMENTS, "executor.lock": lock_text(), **certificates()}
+    agree(tmp_path, made)
     assert validated(tmp_path / "executor.yaml") == []
 
 
