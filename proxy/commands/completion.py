@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     parser: argparse.ArgumentParser = args.everything()
     _complete_files(parser, shtab.FILE)
+    _describe(parser)
     sys.stdout.write(shtab.complete(parser, args.shell))
     return 0
 
@@ -42,6 +43,16 @@ def _complete_files(parser: argparse.ArgumentParser, how: Any) -> None:
             action.complete = how  # type: ignore[attr-defined]
     for one in actions_of(parser).values():
         _complete_files(one, how)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    """A shell shows one line beside each command: that of the overview, not its description."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            lines = {one.dest: one.help for one in action._get_subactions()}
+            for name, one in action.choices.items():
+                one.description = lines.get(name) or lines.get(name.partition(" ")[0]) or one.description
+                _describe(one)
 
 
 def actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

@@ -30,6 +30,7 @@ from proxy.commands.common import (
 )
 from proxy.commands.common import config_paths as find_paths
 from proxy.commands.own_command import own_command
+from proxy.commands.streams import drop_output
 from proxy.config import Diagnostic
 from proxy.descriptors import raise_limit
 from proxy.memory import return_freed_memory
@@ -37,7 +38,9 @@ from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
 if TYPE_CHECKING:
     from integrations.fields import Listen
+    from proxy.app.application import Application
     from proxy.app.latest_end import LatestEnd
+    from proxy.app.serve import Bound
     from proxy.config.model import Metrics
     from proxy.serving.http.sockets import ActivatedSockets
 
@@ -185,8 +188,7 @@ async def serve(
         from proxy.app.application import open_application
         from proxy.app.garbage import Garbage
         from proxy.app.options import InvalidConfig
-        from proxy.app.serve import Bound, StopSignals, run_http
-        from proxy.app.welcome import listening, welcome
+        from proxy.app.serve import StopSignals, run_http
 
         assert loaded.config is not None
         listen = parse_listen(args.listen) if args.listen else loaded.config.server.listen
@@ -199,14 +201,7 @@ async def serve(
                 garbage.follow(application.live, lambda: application.executions.running)
 
                 def ready(bound: Bound) -> None:
-                    # Audit lines that go to stdout have it for themselves.
-                    out = sys.stderr if application.config.audit.sink == "stdout" else sys.stdout
-                    if bound.is_socket or not (args.demo or out.isatty()):
-                        print(listening(application, bound.url), file=out, flush=True)
-                        return
-                    print(welcome(application, bound.url, own_command()), file=out, flush=True)
-                    if args.demo:
-                        print(_demo_lines(environment, paths), file=out, flush=True)
+                    _announce(args, application, bound, environment, paths)
 
                 await run_http(application, ready, StopSignals(), latest, activated)
         except InvalidConfig as error:
@@ -216,6 +211,31 @@ async def serve(
             print(f"error: {error}", file=sys.stderr)
             return EXIT_TASK_FAILED
         return EXIT_OK
+
+
+def _announce(
+    args: argparse.Namespace,
+    application: Application,
+    bound: Bound,
+    environment: Mapping[str, str],
+    paths: Sequence[Path],
+) -> None:
+    """Say where it serves. Whom that does not reach, it serves all the same."""
+    from proxy.app.welcome import listening, welcome
+    from proxy.telemetry import Logger
+
+    # Audit lines that go to stdout have it for themselves.
+    out = sys.stderr if application.config.audit.sink == "stdout" else sys.stdout
+    try:
+        if bound.is_socket or not (args.demo or out.isatty()):
+            print(listening(application, bound.url), file=out, flush=True)
+            return
+        print(welcome(application, bound.url, own_command()), file=out, flush=True)
+        if args.demo:
+            print(_demo_lines(environment, paths), file=out, flush=True)
+    except OSError as error:
+        drop_output(out)
+        Logger("serve").warning("not_announced", url=bound.url, error=str(error))
 
 
 def _demo_lines(environment: Mapping[str, str], paths: Sequence[Path]) -> str:

@@ -137,3 +137,14 @@ def test_unsafe_integers_become_strings_for_clients() -> None:
     }
     assert has_unsafe_integers(b"[9007199254740992]")
     assert not has_unsafe_integers(b'{"a":123456789012345}')
+
+
+@pytest.mark.parametrize("text", [b"[" * 5_000 + b"]" * 5_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000])
+def test_what_no_reader_of_ours_could_walk_over_is_too_deep_with_every_python(text: bytes) -> None:
+    with pytest.raises(JsonTooDeep):
+        read_json(text)
+
+
+def test_many_brackets_are_no_depth() -> None:
+    many = b"[" + b",".join([b"[123456789012345678901234567890]"] * 2_000) + b"]"
+    assert read_json(many)[-1] == [123456789012345678901234567890]

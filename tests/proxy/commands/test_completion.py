@@ -25,6 +25,12 @@ def test_every_command_is_in_the_script(run: Run, shell: str, tmp_path: Path) ->
         assert subprocess.run([shell, "-n", script], check=False).returncode == 0
 
 
+def test_fish_shows_the_line_of_the_overview(run: Run) -> None:
+    script = run("completion", "fish").out
+    assert "-a serve -d 'serve the MCP endpoint over HTTP'\n" in script
+    assert "-a describe -d 'one tool: description, TypeScript types, policy'\n" in script
+
+
 @pytest.mark.parametrize(
     ("typed", "completed"), [("ser", "serve"), ("tools se", "search"), ("explain --exp", "--expect")]
 )

@@ -81,3 +81,19 @@ def test_few_descriptors(tmp_path: Path) -> None:
     assert (
         done.stderr == b"executor: this process may open 20 files, and needs 64: raise it (ulimit -n 4096)\n"
     )
+
+
+def test_a_server_that_can_tell_nobody_serves(tmp_path: Path) -> None:
+    config = written(tmp_path, config_text())
+    words = ["serve", "--config", str(config), "--listen", "127.0.0.1:0"]
+    with open("/dev/full", "w") as full:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "proxy", *words], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env={**os.environ, "EXECUTOR_STATE_DIR": str(tmp_path / "state")},
+        )  # fmt: skip
+    assert server.stderr is not None
+    with server.stderr as said:
+        assert any('"not_announced"' in line for line in said)
+        server.terminate()
+        assert "Traceback" not in said.read()
+    assert server.wait(60) == 0

@@ -35,7 +35,7 @@ os._exit(7)
 def ending(attempt: str) -> int:
     script = SCRIPT.format(directory=str(DIRECTORY), attempt=attempt)
     return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], env={}, check=False, timeout=30
+        [sys.executable, "-I", "-S", "-c", script], env={}, check=False, timeout=150
     ).returncode
 
 
