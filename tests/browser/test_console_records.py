@@ -1,5 +1,5 @@
 """Tools, policies, approvals and executions of the console in a real browser: by keyboard, without scripts, on a small
-screen, and with texts that try to be more than texts."""
+screen, and with texts that try to be more than texts (T10)."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ async def test_the_root_path_leads_a_browser_to_a_page_and_tells_curl(demo: Prox
         led = await client.get("/", headers={"accept": "text/html,*/*"})
     assert f"{demo.url}/mcp" in told.text
     assert told.headers["content-type"].startswith("text/plain")
-    assert (led.status_code, led.headers["location"]) == (303, "/approvals")
+    assert (led.status_code, led.headers["location"]) == (303, "/console")
 
 
 @ERAS

@@ -1,4 +1,4 @@
-"""The list of all that waits: filters, the code that asks, decisions about one question or all of them."""
+"""The list of all that waits: filters, the code that asks, decisions about one question or all of them (T12)."""
 
 from __future__ import annotations
 
