@@ -315,10 +315,15 @@ def _seals(application: Application) -> Seals:
     return Seals(store_keys(application.config, application.options.env))
 
 
-async def run_stdio(application: Application, principal: Principal, wish: ElicitationMode | None) -> None:
+async def run_stdio(
+    application: Application,
+    principal: Principal,
+    wish: ElicitationMode | None,
+    latest: LatestEnd | None = None,
+) -> None:
     """Serve one client until it closes stdin or a signal comes. `wish` is the elicitation mode that the command line
-    asks for. Raises `InvalidConfig` when the config does not let it choose, `EssentialTaskFailed` when it cannot serve
-    any more."""
+    asks for; `latest` ends the process if what comes then hangs. Raises `InvalidConfig` when the config does not let
+    it choose, `EssentialTaskFailed` when it cannot serve any more."""
     _check_wish(application, principal, wish)
     stopping = StopSignals()
     tasks = application.tasks
@@ -337,6 +342,8 @@ async def run_stdio(application: Application, principal: Principal, wish: Elicit
         try:
             await _either(asyncio.wait([serving]), stopping.stop.wait())
         finally:
+            if latest is not None:
+                latest.begin(LATEST_SECONDS)
             await tasks.stop(serving)
     tasks.check()
 

@@ -34,7 +34,8 @@ def add_parser(subparsers: Any) -> None:
         "mcp",
         help="serve MCP over stdio, for clients that start their servers",
         description=DESCRIPTION,
-        epilog="Exit codes: 0 the client left, 2 could not run, 70 what serves has failed, 78 invalid config.",
+        epilog="Exit codes: 0 the client left, 2 could not run, 70 what serves has failed, or hung while it stopped, "
+        "78 invalid config.",
     )
     add_config_option(parser)
     parser.add_argument("--scope", metavar="DIR", type=Path, help="find executor.yaml in this directory")
@@ -65,6 +66,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
             return EXIT_CONFIG
     from proxy.app.application import open_application
     from proxy.app.garbage import Garbage
+    from proxy.app.latest_end import LatestEnd
     from proxy.app.options import InvalidConfig
     from proxy.app.serve import run_stdio
 
@@ -75,7 +77,8 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
         tasks = TaskSupervisor()
         async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
             garbage.follow(application.live, lambda: application.executions.running)
-            await run_stdio(application, application.local_principal(args.workspace), args.elicitation_mode)
+            principal = application.local_principal(args.workspace)
+            await run_stdio(application, principal, args.elicitation_mode, LatestEnd())
     except InvalidConfig as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG

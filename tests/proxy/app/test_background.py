@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from proxy.app.application import Application, open_application
+from proxy.app.latest_end import LATEST_SECONDS, LatestEnd
 from proxy.app.options import StartOptions
 from proxy.app.serve import Bound, StopSignals, run_http, run_stdio
 from proxy.executions import SILENT, ExecutionRequest
@@ -156,14 +157,26 @@ async def test_without_its_listener_the_process_ends_with_the_reason(
     )
 
 
+class ToldLatestEnd(LatestEnd):
+    """Keeps what it was told, and ends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def begin(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
 async def test_without_its_client_a_stdio_server_ends_with_the_reason(
     tmp_path: Path, env: Mapping[str, str]
 ) -> None:
-    tasks = FailingSupervisor("stdio")
+    tasks, latest = FailingSupervisor("stdio"), ToldLatestEnd()
     options = StartOptions((written(tmp_path, config_text(more=MEMORY)),), env, watch=False)
     async with open_application(options, tasks) as application:
         with pytest.raises(EssentialTaskFailed, match="`stdio` failed"):
-            await run_stdio(application, LOCAL, None)
+            await run_stdio(application, LOCAL, None, latest)
+    assert latest.seconds == [LATEST_SECONDS]
 
 
 def test_every_task_is_made_to_fail() -> None:
