@@ -23,9 +23,11 @@ from proxy.auth import (
     key_records,
     local_token,
     oauth_callers,
+    page_issuers,
     signed_keys,
 )
 from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
+from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
 from proxy.config.callers import full_names
@@ -57,6 +59,7 @@ class Access:
     anonymous_tokens: RateLimiter
     oauth: OauthCallers | None = None
     first_issuer: IssuerSource | None = None
+    page_issuers: tuple[PageIssuer, ...] = ()
 
 
 def build_access(
@@ -90,7 +93,10 @@ def build_access(
     tokens = RateLimiter((ANONYMOUS_TOKENS,), storage)
     entries = auth.oauth_entries() if auth is not None else ()
     first = issuers.source(entries[0], entries[0].issuers()[0]) if entries else None
-    return Access(authenticator, roles, limits, token, files[0], approver, files[1], tokens, oauth, first)
+    people = page_issuers(config, issuers, resolver)
+    return Access(
+        authenticator, roles, limits, token, files[0], approver, files[1], tokens, oauth, first, people
+    )
 
 
 def exposure(listen: Listen, config: Config) -> str | None:

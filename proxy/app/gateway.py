@@ -13,6 +13,7 @@ from proxy.app.effects import changed_workspaces
 from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
 from proxy.auth import AuthError, AuthRequest
+from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import PAUSE_RULE, Ambiguous, CatalogTool
@@ -150,6 +151,9 @@ class AppGateway:
 
     def is_approver(self, principal: Principal) -> bool:
         return self._access().roles.is_approver(principal)
+
+    def page_issuers(self) -> tuple[PageIssuer, ...]:
+        return self._access().page_issuers
 
     async def check_request_limit(self, principal: Principal, ip: str) -> None:
         self._refuse(await self._access().limits.check("requests", LimitSubject.of(principal, ip=ip)))

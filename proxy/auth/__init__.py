@@ -1,7 +1,7 @@
 """Who calls: keys by hash, tokens of authorization servers, the local bearer tokens, anonymous callers."""
 
 from proxy.auth.authenticate import Authenticator, AuthMode
-from proxy.auth.configured import key_records, oauth_callers, signed_keys
+from proxy.auth.configured import key_records, oauth_callers, page_issuers, signed_keys
 from proxy.auth.create import create_key
 from proxy.auth.errors import AuthError
 from proxy.auth.issuer import IssuerSource
@@ -34,6 +34,7 @@ __all__ = [
     "key_records",
     "local_token",
     "oauth_callers",
+    "page_issuers",
     "read_token",
     "signed_keys",
 ]

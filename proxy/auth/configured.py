@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from integrations.base import Secret
 from integrations.fields import SecretRef
+from integrations.oauth.client import OAuthClient
 from proxy.auth.keys import KeyRecord, hash_key
 from proxy.auth.oauth import IssuerPool, OauthCallers
+from proxy.auth.page_sign_in import PageIssuer
 from proxy.auth.resource import ProtectedResource
 from proxy.auth.signed_keys import SignedKeys, SigningKeys
 from proxy.config import Config
+from proxy.config.callers import OauthIssuer
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.principal import DEFAULT_WORKSPACE
 
@@ -79,4 +82,30 @@ def oauth_callers(config: Config, pool: IssuerPool, resolver: Resolver) -> Oauth
         tuple(config.workspaces) or (DEFAULT_WORKSPACE,),
         pool.tasks,
         one_for_all=not config.workspaces,
+    )
+
+
+def page_issuers(config: Config, pool: IssuerPool, resolver: Resolver) -> tuple[PageIssuer, ...]:
+    """Where people sign in to the pages. Raises `SecretMissing` for the secret of this server as a client."""
+    entries = config.auth.oauth_entries() if config.auth is not None else ()
+    return tuple(
+        _page_issuer(config, entry, issuer, pool, resolver)
+        for entry in entries
+        if entry.sign_in is not None
+        for issuer in entry.issuers()
+    )
+
+
+def _page_issuer(
+    config: Config, entry: OauthIssuer, issuer: str, pool: IssuerPool, resolver: Resolver
+) -> PageIssuer:
+    own = entry.sign_in
+    assert own is not None
+    assert config.server.public_url is not None
+    secret = resolver.resolve(own.client_secret) if own.client_secret is not None else None
+    scopes = tuple(dict.fromkeys(("openid", *own.scopes, *entry.required_scopes)))
+    trusted = pool.trusted(entry, issuer, resolver)
+    client = OAuthClient(own.client_id, secret=secret)
+    return PageIssuer(
+        pool.source(entry, issuer), trusted, client, scopes, config.server.public_url.rstrip("/")
     )

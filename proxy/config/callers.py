@@ -124,6 +124,15 @@ class Introspection(Model):
     url: Maybe[Url] = None
 
 
+class PageClient(Model):
+    """This server as a client of the issuer, at which people sign in to its pages. The redirect URI to register there
+    is `server.public_url` + `/login/callback`."""
+
+    client_id: Text
+    client_secret: Maybe[SecretRef] = None
+    scopes: Tuple[Scope] = ()
+
+
 class OauthIssuer(Model):
     """Executor as an OAuth resource server: tokens of this issuer are accepted (RFC 9728, RFC 9068).
 
@@ -140,6 +149,7 @@ class OauthIssuer(Model):
     required_scopes: Tuple[Scope] = ()
     claims: Claims = Claims()
     introspection: Maybe[Introspection] = None
+    sign_in: Maybe[PageClient] = None
     egress: Egress = Egress()
 
     @model_validator(mode="after")

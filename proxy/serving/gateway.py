@@ -11,6 +11,7 @@ from typing import Protocol
 
 from integrations.base import Failure, JsonObject
 from proxy.auth import AuthRequest
+from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import PlainValue
 from proxy.connections.oauth.device import BegunDevice, DeviceStanding
 from proxy.connections.oauth.sign_in import BegunSignIn, SignInState
@@ -69,6 +70,10 @@ class Callers(Protocol):
 
     def is_admin(self, principal: Principal) -> bool:
         """Whether the operations routes are open to this caller."""
+        ...
+
+    def page_issuers(self) -> tuple[PageIssuer, ...]:
+        """Where people may sign in to the pages, beside a token or key."""
         ...
 
     async def check_request_limit(self, principal: Principal, ip: str) -> None:

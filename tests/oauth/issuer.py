@@ -51,13 +51,16 @@ def signed(header: JsonObject | bytes, payload: JsonObject | bytes, key: Key, al
 
 @dataclass
 class Issuer:
-    """`keys` are (algorithm, key) by kid. `down`: every answer is a 503. `active`: opaque tokens and their claims."""
+    """`keys` are (algorithm, key) by kid. `down`: every answer is a 503. `active`: opaque tokens and their claims.
+    `granted`: what the token endpoint answers for a code, which is good once; `forms` are what it was sent."""
 
     url: str = ""
     keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
     metadata: JsonObject = field(default_factory=dict)
     published: JsonObject | None = None
     active: dict[str, JsonObject] = field(default_factory=dict)
+    granted: dict[str, JsonObject] = field(default_factory=dict)
+    forms: list[dict[str, str]] = field(default_factory=list)
     down: bool = False
     log: list[str] = field(default_factory=list)
 
@@ -109,10 +112,17 @@ class Issuer:
                 "issuer": self.url,
                 "jwks_uri": f"{self.url}/jwks",
                 "introspection_endpoint": f"{self.url}/introspect",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
             }
             return 200, {**own, **self.metadata}
         if path == "/jwks":
             return 200, self.key_set()
+        if path == "/token":
+            form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+            self.forms.append(form)
+            found = self.granted.pop(form.get("code", ""), None)
+            return (400, {"error": "invalid_grant"}) if found is None else (200, found)
         if path == "/introspect":
             return self._introspect(headers, body)
         return 404, {"error": "not_found"}

@@ -127,11 +127,11 @@ class SignInCookie:
     def set_header(self, request: HttpRequest, sign_in: PageSignIn) -> str:
         """The value of the Set-Cookie header that keeps the sign-in."""
         sealed = self._seals.close(_PURPOSE, write_json(asdict(sign_in)))
-        return f"{self._name(request)}={sealed}{self._attributes(request)}"
+        return f"{self.name(request)}={sealed}{self._attributes(request)}"
 
     def clear_header(self, request: HttpRequest) -> str:
         """The value of the Set-Cookie header that ends the sign-in."""
-        return f"{self._name(request)}=; Max-Age=0{self._attributes(request)}"
+        return f"{self.name(request)}=; Max-Age=0{self._attributes(request)}"
 
     def read(self, request: HttpRequest) -> PageSignIn | None:
         """The sign-in of this request, if it has one that has not ended."""
@@ -153,13 +153,13 @@ class SignInCookie:
             return None
 
     def _values(self, request: HttpRequest) -> Iterator[str]:
-        name = self._name(request)
+        name = self.name(request)
         for pair in request.headers.get("cookie", "").split(";"):
             own, _, value = pair.strip().partition("=")
             if own == name and value:
                 yield value
 
-    def _name(self, request: HttpRequest) -> str:
+    def name(self, request: HttpRequest) -> str:
         if self._secure(request):
             return "__Secure-executor" if request.base else "__Host-executor"
         port = split_port(request.headers.get("host", ""))[1]

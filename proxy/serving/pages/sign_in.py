@@ -74,11 +74,12 @@ class PageAuth:
         self._gateway = gateway
         self._hosts = options.hosts
         self._options = options
-        self._cookie = SignInCookie(options.seals, self._secure, options.clock)
+        self._cookie = SignInCookie(options.seals, self.is_secure, options.clock)
         self._sign_ins = PageRateLimit(options.windows, "sign-in", SIGN_INS_PER_MINUTE)
         self._views = PageRateLimit(options.windows, "look", VIEWS_PER_MINUTE)
 
-    def _secure(self, request: HttpRequest) -> bool:
+    def is_secure(self, request: HttpRequest) -> bool:
+        """Whether people reach us over https."""
         return request.is_tls or (self._options.public_url() or "").lower().startswith("https://")
 
     async def reader(self, request: HttpRequest) -> Reader:
@@ -126,21 +127,32 @@ class PageAuth:
 
     async def sign_in(self, request: HttpRequest) -> Response:
         form = await self.read_form(request)
-        ip = self._hosts.client_ip(request)
-        await self._sign_ins.admit(ip)
+        await self.count_sign_in(request)
         credential = re.sub(
             r"^\s*bearer\s+", "", first_value(form, "credential"), flags=re.IGNORECASE
         ).strip()
         workspace = first_value(form, "workspace").strip() or None
+        place = first_value(form, "next")
         try:
-            await self._check_credential(request, credential, workspace)
+            return await self.admit(request, credential, workspace, place)
         except SignInNeeded as refused:
             request.outcome.reason = f"sign-in: {refused.reason}"
-            return self.login_page(
-                request, refused, status=403, place=first_value(form, "next"), open_workspace=True
-            )
+            return self.login_page(request, refused, status=403, place=place, open_workspace=True)
+
+    async def count_sign_in(self, request: HttpRequest) -> None:
+        """Count one attempt to sign in. Raises `PageProblem`."""
+        await self._sign_ins.admit(self._hosts.client_ip(request))
+
+    async def admit(
+        self, request: HttpRequest, credential: str, workspace: str | None, place: str
+    ) -> Response:
+        """Begin a sign-in with this credential and go on to `place`. Raises `SignInNeeded` with the reason."""
+        await self._check_credential(request, credential, workspace)
         cookie = self._cookie.set_header(request, self._cookie.new_sign_in(credential, workspace))
-        return redirect(request, safe_next(first_value(form, "next")), {"set-cookie": cookie})
+        return redirect(request, safe_next(place), {"set-cookie": cookie})
+
+    def cookie_name(self, request: HttpRequest) -> str:
+        return self._cookie.name(request)
 
     async def _check_credential(self, request: HttpRequest, credential: str, workspace: str | None) -> None:
         """Raises `SignInNeeded` with the reason."""
@@ -189,6 +201,7 @@ class PageAuth:
             reason=needed.reason,
             next=_requested_page(request) if place is None else safe_next(place),
             files=self._options.local_files(),
+            issuers=[one.name for one in self._gateway.page_issuers()],
             open_workspace=open_workspace,
         )
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from quart import Quart, Response
 
 from integrations.oauth.authorization import CALLBACK_PATH
+from proxy.auth.page_sign_in import CALLBACK_PATH as ISSUER_CALLBACK_PATH
 from proxy.connections.oauth.basis import DOCUMENT_PATH
 from proxy.executions import (
     ELICIT_ACTIONS,
@@ -37,6 +38,7 @@ from proxy.serving.pages.guard import (
     unreadable_form,
 )
 from proxy.serving.pages.inbox import CODES_SHOWN, InboxFilter, decisions_of, inbox
+from proxy.serving.pages.issuer_sign_in import IssuerSignIn
 from proxy.serving.pages.options import PageOptions
 from proxy.serving.pages.presenting import ShownExecution, list_digest, path_of, present
 from proxy.serving.pages.rendering import FILES_PATH, asset, page, plain, redirect
@@ -57,6 +59,7 @@ def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
     """Add the pages to the Quart app that serves everything but MCP."""
     pages = _Pages(gateway, options)
     connections = ConnectionPages(gateway, pages.auth)
+    issuers = IssuerSignIn(gateway, options, pages.auth)
     routes: tuple[tuple[str, str, PageView], ...] = (
         ("GET", "/resume/<execution_id>", pages.show_execution),
         ("POST", "/resume/<execution_id>", pages.decide),
@@ -66,6 +69,8 @@ def add_pages(app: Quart, gateway: Gateway, options: PageOptions) -> None:
         ("GET", f"{LIST_PATH}/state", pages.list_state),
         ("GET", "/login", pages.auth.show_login),
         ("POST", "/login", pages.auth.sign_in),
+        ("GET", "/login/with/<number>", issuers.begin),
+        ("GET", ISSUER_CALLBACK_PATH, issuers.callback),
         ("POST", "/logout", pages.auth.sign_out),
         ("GET", CONNECTIONS_PATH, connections.show_list),
         ("GET", "/sign-in/<connection>", connections.show_sign_in),

@@ -13,6 +13,7 @@ from integrations.base import Failure
 from integrations.conversation import ElicitAction
 from integrations.oauth.errors import DiscoveryFailed
 from proxy.auth import AuthError, AuthRequest
+from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import PlainValue, WrongArgument
 from proxy.connections.oauth.basis import SignInProblem
 from proxy.connections.oauth.device import BegunDevice, DeviceStanding
@@ -143,6 +144,7 @@ class Board:
     paused: dict[str, Paused] = field(default_factory=dict)
     keys: dict[str, tuple[str, ExecutionResult]] = field(default_factory=dict)
     servers: BoardServers = field(default_factory=BoardServers)
+    issuers: tuple[PageIssuer, ...] = ()
     history: HistoryReader = field(default_factory=lambda: empty_history())
 
     async def authenticate(self, request: AuthRequest, peer_ip: str) -> Principal:
@@ -171,6 +173,9 @@ class Board:
 
     async def anonymous_token(self, workspace: str | None, ip: str) -> JsonObject:
         raise AuthError(503, -32001, "Anonymous tokens are not configured on this server.")
+
+    def page_issuers(self) -> tuple[PageIssuer, ...]:
+        return self.issuers
 
     def is_admin(self, principal: Principal) -> bool:
         return "admins" in principal.groups

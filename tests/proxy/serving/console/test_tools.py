@@ -1,4 +1,4 @@
-"""Tools: searched as agents do, shown with what is decided about them, called through the gate and no other way."""
+"""Tools: searched as agents do, shown with what is decided about them, called through the gate alone (T12)."""
 
 from __future__ import annotations
 
