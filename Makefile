@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
 # deploy-test and release make environments of their own beside .venv.
-.PHONY: deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth docs schema lock clean
+.PHONY: cluster-test deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -105,6 +105,9 @@ monitoring: install ## Check the rules and the dashboard of deploy/monitoring wi
 # Without promtool its tests are no part of the run, and the run says so.
 monitoring-if-possible: install
 	@sh tools/get_promtool.sh $(VENV) || true
+
+cluster-test: install ## The store and three replicas on a cluster and with Sentinel, failovers in the middle (minutes)
+	@EXECUTOR_CLUSTER_TESTS=1 $(BIN)/pytest -q -n 0 tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
 
 deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
 	@sh tools/get_deploy_tools.sh $(VENV)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ SPECS = Path(__file__).resolve().parent.parent / ".specs"
 MISSING = (
     "specs: MISSING. The tests marked `specs` are not part of this run; `make specs` fetches what they need"
 )
+CLUSTERS = os.environ.get("EXECUTOR_CLUSTER_TESTS") == "1"
+NO_CLUSTERS = "cluster: a part of the contract ran; `make cluster-test` runs all of it, with failovers"
 
 # How long an example takes says something about the machine's other work only.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,12 +33,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Quiet runs have no header."""
     if not is_complete(SPECS):
         terminalreporter.write_line(MISSING, yellow=True)
+    if not CLUSTERS:
+        terminalreporter.write_line(NO_CLUSTERS, yellow=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if is_complete(SPECS):
-        return
-    absent = [item for item in items if item.get_closest_marker("specs")]
-    items[:] = [item for item in items if not item.get_closest_marker("specs")]
+    if not is_complete(SPECS):
+        _leave_out("specs", config, items)
+    if not CLUSTERS:
+        _leave_out("cluster", config, items)
+
+
+def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    absent = [item for item in items if item.get_closest_marker(mark)]
+    items[:] = [item for item in items if not item.get_closest_marker(mark)]
     if absent:
         config.hook.pytest_deselected(items=absent)

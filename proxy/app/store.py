@@ -17,6 +17,7 @@ from integrations.base import Secret
 from proxy.app.options import CannotServe, InvalidConfig
 from proxy.app.paths import NoDirectory, state_dir
 from proxy.config import Config
+from proxy.config.redis_address import redis_form
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.file_modes import OpenToOthers
 from proxy.state import State, StateError
@@ -43,7 +44,10 @@ async def open_store(
         # A store without a file needs no place for one.
         path = _file(config, env) if asked.backend == "sqlite" else Path()
         keys = store_keys(config, env)
-        url = Resolver(env).resolve(asked.url) if asked.url is not None else None
+        resolver = Resolver(env)
+        url = resolver.resolve(asked.url) if asked.url is not None else None
+        sentinel = asked.sentinel.password if asked.sentinel is not None else None
+        form = redis_form(asked, resolver.resolve(sentinel) if sentinel is not None else None)
     except SecretMissing as error:
         raise InvalidConfig(f"state: {error}") from error
     except OSError as error:
@@ -55,7 +59,7 @@ async def open_store(
         raise CannotServe(f"state: {said}") from error
     if asked.backend == "redis" and url is None:
         raise InvalidConfig("state.url: Redis needs an address; write `url: {env: REDIS_URL}`")
-    opening = open_state(asked.backend, path=path, url=url, keys=keys, tasks=tasks)
+    opening = open_state(asked.backend, path=path, url=url, keys=keys, tasks=tasks, form=form)
     try:
         store = await opening.__aenter__()
     except StateError as error:

@@ -242,14 +242,50 @@ class Execute(Model):
     max_result_bytes: Bytes = 256 * KIB
 
 
+class StateSentinel(Model):
+    """Sentinels say which server is the primary now; `state.url` names the sentinels. User and password are those of
+    the sentinels; those of the servers stand in `state.url`."""
+
+    service: Text
+    username: Maybe[Text] = None
+    password: Maybe[SecretRef] = None
+
+
+class StateTls(Model):
+    """What is trusted, and shown, on the way to Redis (`rediss://`)."""
+
+    ca: Maybe[PemFile] = None
+    cert: Maybe[PemFile] = None
+    key: Maybe[PemFile] = None
+
+    @model_validator(mode="after")
+    def _cert_and_key(self) -> StateTls:
+        if (self.cert is None) != (self.key is None):
+            missing, there = ("cert", "key") if self.cert is None else ("key", "cert")
+            raise problem("E302", f"`{there}` needs `{missing}`", "a client certificate is both", there)
+        return self
+
+
 class StateConfig(Model):
     """Where sessions, paused executions, tokens and counters are kept."""
 
     backend: StateBackend = "sqlite"
     path: Maybe[Text] = None
     url: Maybe[SecretRef] = None
+    cluster: bool = False
+    sentinel: Maybe[StateSentinel] = None
+    tls: Maybe[StateTls] = None
+    timeout: Maybe[Annotated[Duration, Field(le=60)]] = None
     encryption_key: Maybe[SecretRef] = None
     execution_ttl: Duration = 86400.0
+
+    @model_validator(mode="after")
+    def _one_form(self) -> StateConfig:
+        if self.cluster and self.sentinel is not None:
+            raise problem(
+                "E209", "not both `cluster` and `sentinel`", "a cluster fails over by itself", "sentinel"
+            )
+        return self
 
 
 class AuditFile(Model):

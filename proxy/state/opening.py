@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from integrations.base import Secret
+from proxy.config.redis_address import RedisForm
 from proxy.state.base import State
 from proxy.state.keys import KeyRing
 from proxy.state.memory import MemoryState
@@ -28,12 +29,14 @@ async def open_state(
     keys: Sequence[Secret] = (),
     clock: Callable[[], float] | None = None,
     tasks: TaskSupervisor | None = None,
+    form: RedisForm | None = None,
 ) -> AsyncIterator[State]:
     """The store, until the end of the block. Raises `StateUnavailable` when it cannot be used, and says why.
 
-    `path` is sqlite's file, `url` Redis. `keys`, newest first: both need at least one; see `keys.split_keys` for
-    several in one secret and `keys.minted_key` for one in a file beside the store. `clock` gives seconds since
-    1970; None: the system's, or with redis the server's. `tasks` owns what the store runs in the background.
+    `path` is sqlite's file, `url` Redis, `form` how that is run. `keys`, newest first: both need at least one; see
+    `keys.split_keys` for several in one secret and `keys.minted_key` for one in a file beside the store. `clock` gives
+    seconds since 1970; None: the system's, or with redis the server's. `tasks` owns what the store runs in the
+    background.
     """
     if backend == "memory":
         yield MemoryState(clock=clock or time.time)
@@ -50,7 +53,9 @@ async def open_state(
     from proxy.state.redis import RedisOptions, open_redis
 
     assert url is not None
-    async with open_redis(url, ring, RedisOptions(), clock, tasks) as state:
+    form = form or RedisForm()
+    options = RedisOptions(limit_seconds=form.limit_seconds)
+    async with open_redis(url, ring, options, clock, tasks, form) as state:
         yield state
 
 

@@ -69,6 +69,7 @@ class Fleet:
     """`replicas` are replaced as they are restarted."""
 
     redis: RedisServer
+    store: str
     api: Ledger
     front: Front
     replicas: list[Proxy]
@@ -101,7 +102,7 @@ class Fleet:
         return spawn(
             *("serve", "--config", str(self.config_file(index)), "--listen", "127.0.0.1:0"),
             state=self._folder / f"state-{index}",
-            env={"REDIS_URL": self.redis.url, "STATE_KEY": "the same key on every replica"},
+            env={"REDIS_URL": self.store, "STATE_KEY": "the same key on every replica"},
         )
 
     def stop(self) -> None:
@@ -115,14 +116,16 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *, size: int = SIZE, persistent: bool = False, **sections: Any) -> Iterator[Fleet]:
-    """Running until the block ends."""
+def fleet(
+    folder: Path, *, size: int = SIZE, persistent: bool = False, store: str | None = None, **sections: Any
+) -> Iterator[Fleet]:
+    """Running until the block ends. `store` is the URL of another Redis than their own, which then nobody asks."""
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(persistent=persistent))
         api = stack.enter_context(ledger())
         balancer = stack.enter_context(front())
         folder.mkdir(exist_ok=True)
-        found = Fleet(redis, api, balancer, [], size, folder)
+        found = Fleet(redis, store or redis.url, api, balancer, [], size, folder)
         for index in range(size):
             configs.write(found.config_file(index), config(api, **sections))
         stack.callback(found.stop)

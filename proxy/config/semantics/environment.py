@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import urlsplit
 
 from proxy.config.locations import Finding
+from proxy.config.model import StateConfig
 from proxy.config.nodes import Path
+from proxy.config.redis_address import read_address, redis_form
 from proxy.config.secrets import (
     MIN_ENCRYPTION_KEY_CHARACTERS,
     UNKNOWN,
@@ -26,7 +27,7 @@ from proxy.config.signing_keys import (
 )
 from proxy.config.suggestions import nearest_name
 
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_FORMS = "redis://HOST:PORT/0, or rediss:// for TLS; docs/operations.md shows each form"
 _SIGNING: Path = ("auth", "api_keys", "signing")
 _SIGNING_KEYS: Mapping[str, tuple[Callable[[str], str | None], str]] = {
     "secret": (secret_problem, MAKE_SECRET),
@@ -56,7 +57,7 @@ def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str,
         yield Finding("E405", at, message, "unset one of them")
     elif by_file and by_file != UNKNOWN:
         text, why = read_secret_file(view.directory(path) / by_file)
-        yield from _odd(at, f"the secret of {name}_FILE", path, text)
+        yield from _odd(at, f"the secret of {name}_FILE", path, text, view.config.state)
         if why:
             yield Finding(
                 "E404", at, f"{name}_FILE points to `{by_file}`, {why}", "unset it, or create the file"
@@ -69,7 +70,7 @@ def _variable(view: ConfigView, path: Path, name: str, environment: Mapping[str,
         text, why = clean_secret(value)
         if why:
             yield Finding("E407", at, f"environment variable {name} {why}")
-        yield from _odd(at, f"environment variable {name}", path, text)
+        yield from _odd(at, f"environment variable {name}", path, text, view.config.state)
     elif value is None and not by_file:
         yield Finding("E402", at, f"environment variable {name} is not set", _help(name, environment))
 
@@ -81,15 +82,16 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
     return f"set {name}, or {name}_FILE to a path, or use {{file: PATH}}"
 
 
-def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
+def _odd(at: Path, what: str, path: Path, text: str, state: StateConfig) -> Iterator[Finding]:
     """A bearer token that is a whole header; an encryption key that can be guessed."""
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
-    if path == ("state", "url") and text and not _is_redis_url(text):
-        # Nothing of the text is shown: it may hold a password.
-        yield Finding(
-            "E206", at, f"{what} is not a Redis URL", "such as redis://HOST:PORT/0, or rediss:// for TLS"
-        )
+    if path == ("state", "url") and text:
+        try:
+            read_address(text, redis_form(state))
+        except ValueError as error:
+            # Nothing of the text is shown: it may hold a password.
+            yield Finding("E206", at, f"{what} {error}", REDIS_FORMS)
     if path == ("state", "encryption_key"):
         short = min((len(key) for key in encryption_keys(text)), default=MIN_ENCRYPTION_KEY_CHARACTERS)
         if short < MIN_ENCRYPTION_KEY_CHARACTERS:
@@ -101,17 +103,9 @@ def _odd(at: Path, what: str, path: Path, text: str) -> Iterator[Finding]:
             yield Finding("E409", at, f"{what} {wrong}", help)
 
 
-def _is_redis_url(text: str) -> bool:
-    try:
-        # Reading the port is what judges it.
-        return text.startswith(REDIS_SCHEMES) and (urlsplit(text).port or 0) >= 0
-    except ValueError:
-        return False
-
-
 def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     text, why = read_secret_file(view.directory(path) / name)
-    yield from _odd((*path, "file"), f"secret file `{name}`", path, text)
+    yield from _odd((*path, "file"), f"secret file `{name}`", path, text, view.config.state)
     if why:
         words = why.removeprefix("which ")
         yield Finding("E404", (*path, "file"), f"secret file `{name}` {words}", _file_help(words))

@@ -99,6 +99,11 @@ def check_sections(view: ConfigView) -> Iterator[Finding]:
         yield Finding("E302", ("state", "backend"), "`backend: redis` needs `state.url`", help)
     if config.state.url is not None and config.state.backend != "redis":
         yield Finding("E302", ("state", "url"), "`state.url` needs `backend: redis`", None, "key")
+    if config.state.backend != "redis":
+        for name in ("cluster", "sentinel", "tls", "timeout"):
+            if not getattr(config.state, name):
+                continue
+            yield Finding("E302", ("state", name), f"`state.{name}` needs `backend: redis`", None, "key")
     yield from _browser_pages(view)
 
 

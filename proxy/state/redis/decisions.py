@@ -53,7 +53,7 @@ class RedisDecisions(RedisJournals):
     async def decide(self, decision: DecisionRecord) -> DecisionRecord | None:
         found = await self._link.run(
             _DECIDE,
-            [self._link.key("execution", decision.execution_id), self._decisions(decision)],
+            [self._execution(decision.execution_id), self._decisions(decision)],
             decision.interaction_id,
             decision.owner.workspace_id,
             decision.owner.account_id,
@@ -64,7 +64,7 @@ class RedisDecisions(RedisJournals):
         return self._decision(decision, *found) if found else None
 
     async def decisions(self, execution_id: str, owner: Owner) -> tuple[DecisionRecord, ...]:
-        key = self._link.key("decisions", owned(owner), execution_id)
+        key = self._link.key("decisions", owned(owner), self._link.tagged(execution_id))
         fields = await self._link.command("HGETALL", key)
         found: list[DecisionRecord] = []
         for name in fields:
@@ -84,7 +84,7 @@ class RedisDecisions(RedisJournals):
 
     async def _use(self, decision: DecisionRecord, records: Sequence[bytes], lease: Lease | None) -> bool:
         execution_id, owner = decision.execution_id, decision.owner
-        lease_key, token = self._lease(lease)
+        lease_key, token = self._lease(lease, execution_id)
         journal = self._journal(execution_id, owner)
         keys = [self._decisions(decision), lease_key, journal]
         this_call = secrets.token_hex(8)
@@ -108,7 +108,7 @@ class RedisDecisions(RedisJournals):
                 refuse(answer, execution_id, lease)
 
     def _decisions(self, decision: DecisionRecord) -> str:
-        return self._link.key("decisions", owned(decision.owner), decision.execution_id)
+        return self._link.key("decisions", owned(decision.owner), self._link.tagged(decision.execution_id))
 
     def _decision(
         self, asked: DecisionRecord, body: Any, binding: Any, ends: Any, used: Any

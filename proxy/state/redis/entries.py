@@ -32,10 +32,11 @@ redis.call('UNLINK', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1
 """)
-# KEYS: the keys of a kind. ARGV: now, the beginning of an entry's key, limit.
+# KEYS: the keys of a kind, and in a cluster the entries. ARGV: now, the beginning of an entry's key, limit, and in a
+# cluster the keys of the entries: a script there declares every key that it touches.
 _LIST: Final = Script("""
 local found = {}
-for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+for _, key in ipairs(#ARGV > 3 and {unpack(ARGV, 4)} or #KEYS == 1 and redis.call('ZRANGE', KEYS[1], 0, -1) or {}) do
   if #found >= tonumber(ARGV[3]) then break end
   local row = redis.call('HMGET', ARGV[2] .. key, 'v', 'n', 'e')
   if not row[1] then
@@ -79,13 +80,17 @@ class RedisEntries(Part):
 
     async def list_entries(self, kind: str, workspace_id: str, limit: int = 500) -> tuple[Entry, ...]:
         start, listed = self._places(kind, workspace_id, "")
-        rows = await self._link.run(_LIST, [listed], start, max(1, min(limit, MAX_LISTED)))
+        keys = await self._link.command("ZRANGE", listed, 0, -1) if self._link.in_cluster else ()
+        names = [text(key) for key in keys]
+        rows = await self._link.run(
+            _LIST, [listed, *(start + name for name in names)], start, max(1, min(limit, MAX_LISTED)), *names
+        )
         return readable(rows, lambda row: self._entry(kind, workspace_id, row))
 
     def _places(self, kind: str, workspace_id: str, key: str) -> list[str]:
         return [
-            self._link.key("entry", kind, workspace_id, key),
-            self._link.key("entries", kind, workspace_id),
+            self._link.key("entry", self._link.tagged(f"{kind}:{workspace_id}"), key),
+            self._link.key("entries", self._link.tagged(f"{kind}:{workspace_id}")),
         ]
 
     def _entry(self, kind: str, workspace_id: str, row: RedisRow) -> Entry:

@@ -7,7 +7,7 @@ are taken away by whoever comes across them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -30,7 +30,7 @@ MAX_LISTED: Final = 500
 # KEYS: execution, lease, journal, running, due, then all and paused of the workspace, all and paused of the owner.
 # ARGV: now, token, id, old version, cap, the beginning of an execution's key, then the fields in the order of FIELDS.
 FIELDS: Final = ("ws", "account", "status", "created", "ends", "body", "session", "due", "pending", "version")
-_SAVE: Final = Script("""
+SAVE_HEAD: Final = """
 if not holds(KEYS[2], ARGV[2]) then return {'lease'} end
 local id, cap, start = ARGV[3], tonumber(ARGV[5]), ARGV[6]
 local ws, account, status, created, ends = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -44,6 +44,8 @@ if had[1] == version and had[2] == ARGV[12] then return {'ok'} end
 if (had[1] or '0') ~= ARGV[4] or (had[1] and (had[4] ~= ws or had[5] ~= account)) then
   return {'conflict', had[1] or '0'}
 end
+"""
+_SAVE_CAP: Final = """
 if cap and status == 'paused' then
   local others = 0
   for _, other in ipairs(redis.call('ZRANGE', KEYS[9], 0, -1)) do
@@ -56,10 +58,14 @@ if cap and status == 'paused' then
   end
   if others + pending > cap then return {'pending', others} end
 end
+"""
+SAVE_ROW: Final = """
 redis.call('HSET', KEYS[1], 'ws', ws, 'account', account, 'status', status, 'created', ARGV[10], 'ends', ARGV[11],
   'body', ARGV[12], 'session', ARGV[13], 'due', due, 'pending', pending, 'version', version)
 redis.call('PERSIST', KEYS[1])
 lasts(KEYS[1], ends - now)
+"""
+_SAVE_LISTS: Final = """
 local function list(key, wanted, score)
   if not wanted then
     redis.call('ZREM', key, id)
@@ -78,13 +84,16 @@ list(KEYS[6], true, created)
 list(KEYS[7], paused, created)
 list(KEYS[8], true, created)
 list(KEYS[9], paused, created)
+"""
+SAVE_JOURNAL: Final = """
 local journal = redis.call('HGET', KEYS[3], 'e')
 if journal and live(journal) and tonumber(journal) < ends then
   redis.call('HSET', KEYS[3], 'e', ARGV[11])
   lasts(KEYS[3], ends - now)
 end
 return {'ok'}
-""")
+"""
+_SAVE: Final = Script(SAVE_HEAD + _SAVE_CAP + SAVE_ROW + _SAVE_LISTS + SAVE_JOURNAL)
 
 _ROW_FUNCTION: Final = """
 local function row(key, id)
@@ -174,20 +183,14 @@ class RedisExecutions(RedisJournals):
         return saved
 
     async def find_execution(self, execution_id: str, workspace_id: str) -> ExecutionRecord | None:
-        key = self._link.key("execution", execution_id)
+        key = self._execution(execution_id)
         values = await self._link.command("HMGET", key, *FIELDS)
         if values[0] is None or text(values[0]) != workspace_id or not self._link.live(float(values[4])):
             return None
         return self._record((execution_id.encode(), *values))
 
     async def list_executions(self, query: ExecutionQuery) -> tuple[ExecutionRecord, ...]:
-        paused = "paused" if query.status == "paused" else "all"
-        if query.account_id is None:
-            listed = self._link.key("executions", "workspace", paused, query.workspace_id)
-        else:
-            owner = Owner(query.workspace_id, query.account_id)
-            listed = self._link.key("executions", "owner", paused, owned(owner))
-        before = query.before
+        listed, before = self._list_of(query), query.before
         rows = await self._link.run(
             _LIST,
             [listed],
@@ -199,6 +202,14 @@ class RedisExecutions(RedisJournals):
             "" if before is None else before.execution_id,
         )
         return readable(rows, self._record)
+
+    def _list_of(self, query: ExecutionQuery) -> str:
+        """The shortest list that has all that are asked for."""
+        paused = "paused" if query.status == "paused" else "all"
+        if query.account_id is None:
+            return self._link.key("executions", "workspace", paused, query.workspace_id)
+        owner = Owner(query.workspace_id, query.account_id)
+        return self._link.key("executions", "owner", paused, owned(owner))
 
     async def unattended(self, limit: int = 100) -> tuple[ExecutionRecord, ...]:
         keys = [self._link.key("executions", "running"), self._link.key("executions", "due")]
@@ -214,14 +225,25 @@ class RedisExecutions(RedisJournals):
         return PausedSummary(int(count), seconds(due), text(workspace_id) or None)
 
     async def _save(self, record: ExecutionRecord, lease: Lease | None, cap: int | None) -> None:
-        lease_key, token = self._lease(lease)
+        await self._saved(_SAVE, self._sets(record.owner), record, lease, cap)
+
+    async def _saved(
+        self,
+        script: Script,
+        sets: Sequence[str],
+        record: ExecutionRecord,
+        lease: Lease | None,
+        cap: int | None,
+    ) -> None:
+        """Run one of the scripts that save. Raises what it refuses."""
+        lease_key, token = self._lease(lease, record.execution_id)
         answer, *rest = await self._link.run(
-            _SAVE,
+            script,
             [
-                self._link.key("execution", record.execution_id),
+                self._execution(record.execution_id),
                 lease_key,
                 self._journal(record.execution_id, record.owner),
-                *self._sets(record.owner),
+                *sets,
             ],
             token,
             record.execution_id,

@@ -94,13 +94,13 @@ class RedisJournals(Part):
         if not records:
             return
         journal = self._journal(execution_id, owner)
-        keys = [journal, self._lease(lease)[0]]
+        lease_key, token = self._lease(lease, execution_id)
         size = sum(map(len, records))
         while True:
             at = self._lengths.get(journal, 0)
             chunk = self._sealed(execution_id, owner, records, at)
             room = (at, chunk, size, self._caps.journal_bytes, self._caps.journal_ttl_seconds)
-            answer, *rest = await self._link.run(_APPEND, keys, self._lease(lease)[1], *room)
+            answer, *rest = await self._link.run(_APPEND, [journal, lease_key], token, *room)
             if self._placed(journal, at, answer, rest):
                 return
             if answer != b"at":
@@ -126,7 +126,7 @@ class RedisJournals(Part):
         )
 
     def _journal(self, execution_id: str, owner: Owner) -> str:
-        return self._link.key("journal", owned(owner), execution_id)
+        return self._link.key("journal", owned(owner), self._link.tagged(execution_id))
 
 
 def _names(execution_id: str, owner: Owner, chunk: int) -> tuple[str, ...]:

@@ -43,22 +43,28 @@ class RedisLeases(Part):
     """Implements `Leases`."""
 
     async def acquire_lease(self, name: str, holder: str, ttl_seconds: float) -> Lease | None:
-        keys = [self._link.key("lease", name), self._link.key("tokens")]
-        held = _lease_of(name, await self._link.run(_ACQUIRE, keys, holder, ttl_seconds))
+        held = lease_of_row(name, await self._acquire(name, holder, ttl_seconds))
         return held if held is not None and held.holder == holder else None
 
     async def renew_lease(self, lease: Lease, ttl_seconds: float) -> Lease | None:
-        ends = await self._link.run(_RENEW, [self._link.key("lease", lease.name)], lease.token, ttl_seconds)
+        ends = await self._link.run(_RENEW, [self._key(lease.name)], lease.token, ttl_seconds)
         return Lease(lease.name, lease.holder, lease.token, float(ends)) if ends is not None else None
 
     async def release_lease(self, lease: Lease) -> None:
-        await self._link.run(_RELEASE, [self._link.key("lease", lease.name)], lease.token)
+        await self._link.run(_RELEASE, [self._key(lease.name)], lease.token)
 
     async def lease_of(self, name: str) -> Lease | None:
-        return _lease_of(name, await self._link.run(_OF, [self._link.key("lease", name)]))
+        return lease_of_row(name, await self._link.run(_OF, [self._key(name)]))
+
+    async def _acquire(self, name: str, holder: str, ttl_seconds: float) -> Any:
+        keys = [self._key(name), self._link.key("tokens")]
+        return await self._link.run(_ACQUIRE, keys, holder, ttl_seconds)
+
+    def _key(self, name: str) -> str:
+        return self._link.key("lease", self._link.tagged(name))
 
 
-def _lease_of(name: str, row: Any) -> Lease | None:
+def lease_of_row(name: str, row: Any) -> Lease | None:
     if not row:
         return None
     holder, token, ends = row

@@ -5,28 +5,37 @@ Rules:
   connection is therefore tried again, until the time of the call is up; then it is `StateUnavailable`.
 - Time is the server's, so that replicas with different clocks agree.
 - The log tells once that Redis went away, and once that it is back, however many calls fail in between.
-- One Redis or Valkey with its replicas, no cluster: scripts find some keys only while they run.
+- In a cluster a script touches keys of one slot only: those of one execution, of one kind of entries in a workspace, of
+  one owner's results. `cluster.py` has what one server does in one step and a cluster in several.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import redis.asyncio
 from redis import exceptions
-from redis.commands.core import AsyncScript
+from redis.asyncio.connection import SSLConnection
 
 from proxy.state.records import Owner, StateUnavailable, StateUnreadable
 from proxy.telemetry import Logger
 
 T = TypeVar("T")
+RedisClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
 RedisRow = Sequence[Any]
 Argument = str | bytes | int | float
 _log: Final = Logger("state")
 
+# What a connection of its own has in common with those of the cluster.
+PUBSUB_OPTIONS: Final = (
+    *("username", "password", "socket_connect_timeout", "socket_timeout"),
+    *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"),
+)
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.25
 _REFUSALS: Final = (
@@ -62,6 +71,7 @@ class Script:
 
     def __init__(self, body: str) -> None:
         self.text = _PRELUDE + body
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Link:
@@ -69,7 +79,7 @@ class Link:
 
     def __init__(
         self,
-        client: redis.asyncio.Redis,
+        client: RedisClient,
         prefix: str,
         clock: Callable[[], float] | None,
         limit_seconds: float,
@@ -78,12 +88,36 @@ class Link:
         self._prefix = prefix
         self._clock = clock
         self._limit_seconds = limit_seconds
-        self._scripts: dict[Script, AsyncScript] = {}
         self._away_since: float | None = None
 
     def key(self, *parts: str) -> str:
         """`executor:<part>:<part>`."""
         return ":".join((self._prefix, *parts))
+
+    @property
+    def in_cluster(self) -> bool:
+        return isinstance(self.client, redis.asyncio.RedisCluster)
+
+    def tagged(self, name: str) -> str:
+        """The part of a key that says which slot of a cluster it is in; one server has none."""
+        return f"{{{name}}}" if self.in_cluster else name
+
+    @asynccontextmanager
+    async def pubsub(self) -> AsyncIterator[Any]:
+        """A subscription. A cluster passes messages on between its nodes, so any of them will do: the next time it is
+        another one."""
+        client = self.client
+        if isinstance(client, redis.asyncio.Redis):
+            async with client.pubsub() as pubsub:
+                yield pubsub
+            return
+        await client.initialize()
+        node = random.choice(client.get_nodes())  # noqa: S311 - no secret
+        options = {name: value for name, value in client.connection_kwargs.items() if name in PUBSUB_OPTIONS}
+        options["ssl"] = client.connection_kwargs["connection_class"] is SSLConnection
+        own: Any = redis.asyncio.Redis(host=node.host, port=int(node.port), **options)
+        async with own, own.pubsub() as pubsub:
+            yield pubsub
 
     def live(self, expires_at: float | None) -> bool:
         """Whether something found has not expired. By the server's time Redis itself has seen to that."""
@@ -91,11 +125,16 @@ class Link:
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """What the script returned. Raises `StateUnavailable`."""
-        known = self._scripts.get(script)
-        if known is None:
-            known = self._scripts[script] = self.client.register_script(script.text)
         now: Argument = "" if self._clock is None else repr(self._clock())
-        return await self.ask(lambda: known(keys, (now, *arguments)))
+        return await self.ask(lambda: self._evaluated(script, (len(keys), *keys, now, *arguments)))
+
+    async def _evaluated(self, script: Script, arguments: Sequence[Argument]) -> Any:
+        """A server that does not know the script yet (it is new, or took over just now) is given it."""
+        execute: Callable[..., Awaitable[Any]] = self.client.execute_command
+        try:
+            return await execute("EVALSHA", script.sha, *arguments)
+        except exceptions.NoScriptError:
+            return await execute("EVAL", script.text, *arguments)
 
     async def command(self, *words: Argument) -> Any:
         """What Redis answered to one command. Raises `StateUnavailable`."""
@@ -112,7 +151,7 @@ class Link:
             try:
                 async with asyncio.timeout_at(deadline):
                     answer = await question()
-            except (exceptions.RedisError, TimeoutError, OSError) as error:
+            except (exceptions.RedisError, exceptions.RedisClusterException, TimeoutError, OSError) as error:
                 cause = _cause(error)
                 if not _may_pass(cause) or loop.time() + pause >= deadline:
                     raise self._gone(cause) from error
@@ -194,6 +233,11 @@ def _may_pass(error: BaseException) -> bool:
         exceptions.ConnectionError,
         exceptions.TimeoutError,
         exceptions.ReadOnlyError,
+        # A cluster that fails over, or whose nodes do not answer.
+        exceptions.RedisClusterException,
+        exceptions.ClusterError,
+        exceptions.TryAgainError,
+        exceptions.MasterDownError,
         TimeoutError,
         OSError,
     )

@@ -74,7 +74,7 @@ class Listener:
 
     async def _listen(self) -> None:
         """Until the connection is lost."""
-        async with self._link.client.pubsub() as pubsub:
+        async with self._link.pubsub() as pubsub:
             await pubsub.subscribe(self._channel)
             asked = False
             while True:

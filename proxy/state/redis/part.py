@@ -19,11 +19,16 @@ class Part:
         self._caps = caps
         self._held = held
 
-    def _lease(self, lease: Lease | None) -> tuple[str, str]:
-        """Key and token for a script; an empty token is not checked."""
-        if lease is None:
-            return self._link.key("lease", ""), ""
-        return self._link.key("lease", lease.name), str(lease.token)
+    def _lease(self, lease: Lease | None, execution_id: str) -> tuple[str, str]:
+        """Key and token for a script; an empty token is not checked. Raises `LeaseLost` in a cluster for a lease on
+        something else: it lies elsewhere, and nobody who drives this execution has it."""
+        if lease is not None and self._link.in_cluster and lease.name != execution_id:
+            refuse(b"lease", execution_id, lease)
+        key = self._link.key("lease", self._link.tagged(execution_id if lease is None else lease.name))
+        return key, "" if lease is None else str(lease.token)
+
+    def _execution(self, execution_id: str) -> str:
+        return self._link.key("execution", self._link.tagged(execution_id))
 
 
 def refuse(answer: bytes, execution_id: str, lease: Lease | None) -> NoReturn:

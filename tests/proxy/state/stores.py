@@ -15,6 +15,7 @@ from proxy.state.keys import KeyRing
 from proxy.state.redis import RedisOptions, open_redis
 from proxy.state.sqlite import SqliteOptions, open_sqlite
 from proxy.tasks import TaskSupervisor
+from tests.proxy.state.clusters import ValkeyCluster, WatchedPrimary
 from tests.proxy.state.servers import RedisServer
 
 ALICE = Owner("one", "key:alice")
@@ -89,6 +90,23 @@ class RedisStores:
         )
         keys = KeyRing(self.keys)
         async with open_redis(Secret(self.server.url), keys, options, self.clock, self.tasks) as state:
+            yield state
+
+
+@dataclass
+class FailoverStores:
+    """Servers of which one may die."""
+
+    servers: ValkeyCluster | WatchedPrimary
+    clock: Clock = field(default_factory=Clock)
+    prefix: str = field(default_factory=lambda: f"test-{secrets.token_hex(6)}")
+    limit_seconds: float = 45.0
+
+    @asynccontextmanager
+    async def open(self, caps: Caps | None = None) -> AsyncIterator[State]:
+        options = RedisOptions(self.prefix, self.limit_seconds, caps=caps or Caps())
+        url, keys = Secret(self.servers.url), KeyRing([OLD_KEY])
+        async with open_redis(url, keys, options, self.clock, form=self.servers.form) as state:
             yield state
 
 

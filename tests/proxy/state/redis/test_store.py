@@ -179,7 +179,7 @@ async def test_counters_fail_as_the_limits_package_does() -> None:
 
 @pytest.mark.parametrize("url", ["http://host", "redis//host", "redis://:s3cret@host:port/0"])
 async def test_an_address_that_is_none_is_told_without_showing_it(url: str, clock: Clock) -> None:
-    with pytest.raises(StateUnavailable, match="not a Redis URL") as caught:
+    with pytest.raises(StateUnavailable, match="is not a Redis URL") as caught:
         async with open_redis(Secret(url), KeyRing([OLD_KEY]), RedisOptions()):
             pass
     assert "s3cret" not in str(caught.value)
