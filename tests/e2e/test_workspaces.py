@@ -107,6 +107,7 @@ BODIES: dict[str | None, Any] = {
     "DecideRequest": {"action": "accept"},
     "SignInRequest": {},
     "SignInCallback": {"state": "x", "code": "y"},
+    "DeviceSignInQuestion": {"state": "x"},
     "ServerRegistration": {"name": "mine", "config": {"type": "remote", "url": "https://x.invalid"}},
     "ServerSignInCallback": {"code": "x"},
 }
