@@ -1,7 +1,7 @@
 # `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
 # deploy-test and release make environments of their own beside .venv.
-.PHONY: cluster-test deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth docs schema lock clean
+.PHONY: cluster-test deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth ci-kit docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -88,6 +88,9 @@ conformance: specs ## The official suite: all server scenarios, all OAuth client
 
 api-truth: install ## Call what `/api/openapi.json` of a running server promises, with odd values (schemathesis)
 	@$(BIN)/python -m tests.api_truth.run $(EXAMPLES)
+
+ci-kit: install ## Check the kit for CI with the programs that read it: schemas of the hosts, zizmor, pre-commit try-repo
+	@sh tools/check_ci_kit.sh $(BIN)
 
 one-truth: install ## Gate, explain, test, diff and lock on 10,000 random configs and calls (minutes)
 	@EXECUTOR_TRUTH_CASES=$(or $(CASES),10000) $(BIN)/pytest -q -n 0 tests/proxy/test_one_truth.py
