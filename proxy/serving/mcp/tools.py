@@ -109,7 +109,8 @@ def read_execute(
     runtime = _text(arguments, "runtimeId") or runtimes[0]
     if runtime not in runtimes:
         raise BadArgument(f"`runtimeId` must be one of {', '.join(runtimes)}, not `{runtime[:64]}`.")
-    metadata = object_from(arguments.get("metadata", {}))
+    given = arguments.get("metadata")
+    metadata = object_from(given) if given is not None else {}
     if metadata is None:
         raise BadArgument(_wrong("metadata", "an object", arguments["metadata"]))
     try:

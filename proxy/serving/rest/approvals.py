@@ -146,11 +146,10 @@ def _refusals(outcome: DecideOutcome) -> JsonObject:
 
 def read_decisions(body: JsonObject, *, action_required: bool) -> dict[str, InteractionDecision]:
     """Decisions by interaction id; `*` stands for every question that waits. Raises `ApiProblem`."""
-    unknown = sorted(body.keys() - {"action", "content", "interactionId", "waitMs"})
+    known = ("action", "content", "interactionId", *(() if action_required else ("waitMs",)))
+    unknown = sorted(body.keys() - set(known))
     if unknown:
-        raise invalid_argument(
-            f"Unknown property `{unknown[0][:64]}`; there are: action, content, interactionId, waitMs."
-        )
+        raise invalid_argument(f"Unknown property `{unknown[0][:64]}`; there are: {', '.join(known)}.")
     action: ElicitAction | None = next((one for one in ELICIT_ACTIONS if one == body.get("action")), None)
     if action is None:
         if body.get("action") is not None or action_required:

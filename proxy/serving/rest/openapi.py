@@ -116,13 +116,33 @@ def _parameters(route: Route) -> list[JsonObject]:
     return found
 
 
+def _execute_request() -> JsonObject:
+    """The arguments of `execute` as they are read: null is the same as nothing, and a text may hold a number or an
+    object, because models write such."""
+    schema = execute_schema(RUNTIMES)
+    own = schema["properties"]
+    return {
+        **schema,
+        "properties": {
+            **own,
+            "timeoutMs": {
+                **own["timeoutMs"],
+                "type": ["integer", "string", "null"],
+                "pattern": r"^[0-9]+(\.0+)?$",
+            },
+            "runtimeId": {"enum": [*own["runtimeId"]["enum"], "", None]},
+            "sessionId": {**own["sessionId"], "type": ["string", "null"]},
+            "metadata": {**own["metadata"], "type": ["object", "string", "null"]},
+        },
+    }
+
+
 def _schemas() -> JsonObject:
-    execute = execute_schema(RUNTIMES)
     return {
         "Error": _object(
             {"error": _object({"code": _TEXT, "message": _TEXT}, ("code", "message"))}, ("error",)
         ),
-        "ExecuteRequest": execute,
+        "ExecuteRequest": _execute_request(),
         "ExecutionResult": OUTPUT_SCHEMA,
         **_decision_schemas(),
         **_execution_schemas(),
@@ -137,11 +157,17 @@ def _decision_schemas() -> JsonObject:
     decision: JsonObject = {
         "action": {"type": "string", "enum": list(ELICIT_ACTIONS)},
         "content": {
-            "type": "object",
-            "description": "What a form asked for; {outcome} for unknown outcomes.",
+            "type": ["object", "string", "null"],
+            "description": "What a form asked for, as an object or a JSON text of one; {outcome} for unknown outcomes.",
         },
-        "interactionId": {"type": "string", "description": "Default: everything that waits."},
+        "interactionId": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": 128,
+            "description": "Default: everything that waits.",
+        },
     }
+    waits: JsonObject = {"action": {"enum": [*ELICIT_ACTIONS, None]}}
     wait = {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_MS, "default": 0}
     actions = {"type": "object", "additionalProperties": {"type": "string", "enum": list(ELICIT_ACTIONS)}}
     refused = _object({"code": _TEXT, "message": _TEXT}, ("code", "message"))
@@ -156,7 +182,7 @@ def _decision_schemas() -> JsonObject:
     }
     return {
         "Interaction": interaction,
-        "ResumeRequest": _object({**decision, "waitMs": wait}) | {"additionalProperties": False},
+        "ResumeRequest": _object({**decision, **waits, "waitMs": wait}) | {"additionalProperties": False},
         "DecideRequest": _object(decision, ("action",)) | {"additionalProperties": False},
         "Decided": _object(
             {

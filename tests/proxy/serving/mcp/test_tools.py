@@ -43,6 +43,8 @@ def test_all_given() -> None:
 def test_field_17_what_models_spell_otherwise_is_read_as_what_it_means() -> None:
     request = read_execute({"code": "1", "timeoutMs": "5000", "metadata": '{"a": 1}'}, RUNTIMES, None)
     assert (request.timeout_ms, dict(request.metadata)) == (5000, {"a": 1})
+    nothing = dict.fromkeys(("timeoutMs", "runtimeId", "sessionId", "metadata"))
+    assert read_execute({"code": "1", **nothing}, RUNTIMES, "s") == read_execute({"code": "1"}, RUNTIMES, "s")
 
 
 BAD_EXECUTE = [
@@ -62,7 +64,6 @@ BAD_EXECUTE = [
     ({"code": "1", "sessionId": "s" * 257}, "`sessionId` must have at most 256"),
     ({"code": "1", "metadata": []}, "`metadata` must be an object, not []"),
     ({"code": "1", "metadata": ""}, 'must be an object, not ""; leave it out'),
-    ({"code": "1", "metadata": None}, "`metadata` must be an object"),
     ({"code": "1", "timeout": 5}, "unknown property `timeout`; the properties are code, timeoutMs"),
 ]
 

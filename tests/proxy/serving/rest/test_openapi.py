@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+import pytest
 from jsonschema import Draft202012Validator
 
-from integrations.base import Credential, CredentialPart, Secret, Success
+from integrations.base import Credential, CredentialPart, JsonObject, Secret, Success
 from integrations.http import HttpClient
 from integrations.openapi import OpenApiOptions, OpenApiUpstream, SpecSource, load_toolset
 from proxy.serving.detached import DetachedTasks
+from proxy.serving.mcp.tools import BadArgument, read_execute
+from proxy.serving.rest.approvals import read_decisions
+from proxy.serving.rest.executions import RUNTIMES
 from proxy.serving.rest.openapi import document
+from proxy.serving.rest.request import ApiProblem
 from proxy.serving.rest.routes import OPEN_PATHS, routes
 from tests.proxy.serving.support import serving
 
@@ -35,6 +41,71 @@ def test_its_schemas_are_schemas_and_every_reference_is_there() -> None:
         Draft202012Validator.check_schema(body)
     named = set(re.findall(r"#/components/schemas/(\w+)", repr(DOCUMENT)))
     assert named == set(schemas)
+
+
+def executes(body: JsonObject) -> None:
+    read_execute(body, RUNTIMES, None)
+
+
+def resumes(body: JsonObject) -> None:
+    read_decisions(body, action_required=False)
+
+
+def decides(body: JsonObject) -> None:
+    read_decisions(body, action_required=True)
+
+
+RUN = {"code": "1"}
+YES = {"action": "accept"}
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "body"),
+    [
+        *(
+            ("ExecuteRequest", executes, body)
+            for body in (
+                {},
+                RUN,
+                {"code": None},
+                {"code": ""},
+                *(
+                    {**RUN, "timeoutMs": value}
+                    for value in (None, 5000, 5000.0, "5000", "5e3", 1, True, [], "")
+                ),
+                *({**RUN, "runtimeId": value} for value in (None, "", "quickjs", "node", 7)),
+                *({**RUN, "sessionId": value} for value in (None, "", "s", "s" * 257, 7, {})),
+                *({**RUN, "metadata": value} for value in (None, {}, {"a": 1}, '{"a": 1}', 7, [], True)),
+                {**RUN, "more": 1},
+            )
+        ),
+        *(
+            (name, read, body)
+            for name, read in (("ResumeRequest", resumes), ("DecideRequest", decides))
+            for body in (
+                {},
+                YES,
+                *({"action": value} for value in (None, "", "approve", 7)),
+                *({**YES, "content": value} for value in (None, {}, "{}", 7, [], True)),
+                *({**YES, "interactionId": value} for value in (None, "", "ask_1", "a" * 129, 7)),
+                {**YES, "waitMs": 1000},
+                {**YES, "more": 1},
+            )
+        ),
+    ],
+)
+def test_bodies_are_read_as_their_schemas_say(
+    name: str, read: Callable[[JsonObject], None], body: JsonObject
+) -> None:
+    """Neither more than the document promises is taken, nor less."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+    try:
+        read(body)
+    except (ApiProblem, BadArgument):
+        taken = False
+    else:
+        taken = True
+    assert Draft202012Validator(schema).is_valid(body) is taken, body
 
 
 async def test_answers_fit_their_schemas() -> None:
