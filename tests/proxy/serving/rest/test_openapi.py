@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -55,43 +56,42 @@ def decides(body: JsonObject) -> None:
     read_decisions(body, action_required=True)
 
 
-RUN = {"code": "1"}
-YES = {"action": "accept"}
+RUN: JsonObject = {"code": "1"}
+YES: JsonObject = {"action": "accept"}
+
+
+def each(base: JsonObject, name: str, *values: Any) -> list[JsonObject]:
+    return [{**base, name: value} for value in values]
+
+
+EXECUTES: list[JsonObject] = [
+    {},
+    RUN,
+    {"code": None},
+    {"code": ""},
+    *each(RUN, "timeoutMs", None, 5000, 5000.0, "5000", "5e3", 1, True, [], ""),
+    *each(RUN, "runtimeId", None, "", "quickjs", "node", 7),
+    *each(RUN, "sessionId", None, "", "s", "s" * 257, 7, {}),
+    *each(RUN, "metadata", None, {}, {"a": 1}, '{"a": 1}', 7, [], True),
+    {**RUN, "more": 1},
+]
+DECISIONS: list[JsonObject] = [
+    {},
+    YES,
+    *each({}, "action", None, "", "approve", 7),
+    *each(YES, "content", None, {}, "{}", 7, [], True),
+    *each(YES, "interactionId", None, "", "ask_1", "a" * 129, 7),
+    {**YES, "waitMs": 1000},
+    {**YES, "more": 1},
+]
 
 
 @pytest.mark.parametrize(
     ("name", "read", "body"),
     [
-        *(
-            ("ExecuteRequest", executes, body)
-            for body in (
-                {},
-                RUN,
-                {"code": None},
-                {"code": ""},
-                *(
-                    {**RUN, "timeoutMs": value}
-                    for value in (None, 5000, 5000.0, "5000", "5e3", 1, True, [], "")
-                ),
-                *({**RUN, "runtimeId": value} for value in (None, "", "quickjs", "node", 7)),
-                *({**RUN, "sessionId": value} for value in (None, "", "s", "s" * 257, 7, {})),
-                *({**RUN, "metadata": value} for value in (None, {}, {"a": 1}, '{"a": 1}', 7, [], True)),
-                {**RUN, "more": 1},
-            )
-        ),
-        *(
-            (name, read, body)
-            for name, read in (("ResumeRequest", resumes), ("DecideRequest", decides))
-            for body in (
-                {},
-                YES,
-                *({"action": value} for value in (None, "", "approve", 7)),
-                *({**YES, "content": value} for value in (None, {}, "{}", 7, [], True)),
-                *({**YES, "interactionId": value} for value in (None, "", "ask_1", "a" * 129, 7)),
-                {**YES, "waitMs": 1000},
-                {**YES, "more": 1},
-            )
-        ),
+        *(("ExecuteRequest", executes, body) for body in EXECUTES),
+        *(("ResumeRequest", resumes, body) for body in DECISIONS),
+        *(("DecideRequest", decides, body) for body in DECISIONS),
     ],
 )
 def test_bodies_are_read_as_their_schemas_say(
