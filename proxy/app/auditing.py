@@ -21,6 +21,7 @@ from proxy.audit import (
     Who,
 )
 from proxy.audit.events import AuditEvent, DriftEvent
+from proxy.auth import AuthError
 from proxy.calls import CallReport
 from proxy.calls.scrub import Scrubber
 from proxy.config.model import Audit, AuditFile
@@ -145,8 +146,9 @@ class Auditing:
         for event in events:
             self._record(event)
 
-    def not_admitted(self, status: int, message: str, peer: str, workspace: str | None) -> None:
-        self._record(AuthFailureEvent(status, message[:_MESSAGE_LENGTH], peer, workspace))
+    def not_admitted(self, error: AuthError, peer: str, workspace: str | None) -> None:
+        message = error.message[:_MESSAGE_LENGTH]
+        self._record(AuthFailureEvent(error.status, message, peer, workspace, error.account))
 
     def server_changed(
         self, principal: Principal, action: str, server: str, details: Mapping[str, Any]

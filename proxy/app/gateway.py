@@ -12,7 +12,7 @@ from proxy.app.access import Access
 from proxy.app.effects import changed_workspaces
 from proxy.app.operations import Operations
 from proxy.app.revisions import Revisions
-from proxy.auth import AuthError, AuthRequest
+from proxy.auth import AuthError, AuthRequest, named_workspace
 from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import SystemTools
 from proxy.calls.outcome import ambiguous, not_found
@@ -32,7 +32,7 @@ from proxy.serving.modes import ModeRules
 from proxy.telemetry import MetricsRegistry
 from proxy.workspace import Generation, Workspace
 
-NotAdmittedListener = Callable[[int, str, str, str | None], None]
+NotAdmittedListener = Callable[[AuthError, str, str | None], None]
 """Hears of callers who are refused: status, why, address, and the workspace in the path."""
 # What everybody may know about a decision; places in files and the whole list of rules are for operators.
 _CREDENTIAL_HEADERS: Final = ("authorization", "x-api-key")
@@ -78,7 +78,7 @@ class AppGateway:
         sign_ins: SignIns,
         servers: WorkspaceServers,
         history: HistoryReader,
-        not_admitted: NotAdmittedListener = lambda status, message, peer, workspace: None,
+        not_admitted: NotAdmittedListener = lambda error, peer, workspace: None,
         refused: Callable[[RefusedCaller], None] = lambda refused: None,
     ) -> None:
         self._live = live
@@ -121,7 +121,7 @@ class AppGateway:
         except AuthError as error:
             if shown is not None and error.guessed:
                 self._bad_credentials.bad(peer_ip, shown, rules)
-            self._not_admitted(error.status, error.message, peer_ip, request.path_workspace)
+            self._not_admitted(error, peer_ip, named_workspace(request))
             raise
         if shown is not None:
             self._bad_credentials.good(shown)

@@ -194,13 +194,15 @@ class DriftEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuthFailureEvent:
-    """Somebody was not let in. Nothing of what they presented is kept."""
+    """Somebody was not let in. Nothing of what they presented is kept. `workspace`: the one that was asked for;
+    `account`: whose credential it was, where that is known."""
 
     name: ClassVar[str] = "auth_failure"
     status: int
     message: str
     peer: str
     workspace: str | None = None
+    account: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return _filled(
@@ -209,6 +211,7 @@ class AuthFailureEvent:
                 "message": self.message,
                 "peer": self.peer,
                 "workspace": self.workspace,
+                "account": self.account,
             }
         )
 

@@ -43,7 +43,7 @@ class AuditFilter:
         who = record.get("who") or {}
         equal = (
             (self.event, record.get("event")),
-            (self.account, who.get("account")),
+            (self.account, who.get("account") or record.get("account")),
             (self.workspace, who.get("workspace") or record.get("workspace")),
             (self.execution, record.get("executionId")),
             (self.code, record.get("code")),

@@ -8,7 +8,7 @@ from proxy.auth.issuer import IssuerSource
 from proxy.auth.keys import Expired, KeyRecord, Keyring, hash_key
 from proxy.auth.local import APPROVER_ACCOUNT, LocalTokenError, approver_token, local_token, read_token
 from proxy.auth.oauth import IssuerPool, OauthCallers
-from proxy.auth.request import AuthRequest
+from proxy.auth.request import AuthRequest, named_workspace
 from proxy.auth.roles import RoleGroups
 from proxy.auth.signed_keys import SignedCredential, SignedKeys
 
@@ -33,6 +33,7 @@ __all__ = [
     "hash_key",
     "key_records",
     "local_token",
+    "named_workspace",
     "oauth_callers",
     "page_issuers",
     "read_token",

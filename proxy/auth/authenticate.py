@@ -101,10 +101,11 @@ class Authenticator:
     ) -> AuthError:
         """Why a token is not let in where keys are: it is no good, or its account signs in."""
         try:
-            await oauth.principal(presented, request, wanted)
+            principal = await oauth.principal(presented, request, wanted)
         except AuthError as error:
             return error
-        return not_admitted("Key authentication is not enabled for this account: it signs in, so call /mcp.")
+        message = "Key authentication is not enabled for this account: it signs in, so call /mcp."
+        return not_admitted(message, principal.account_id)
 
     def refresh(self, principal: Principal) -> Principal | None:
         """The same caller with the groups of this config; None when it is not admitted any more.
@@ -164,13 +165,15 @@ class Authenticator:
     def _by_signed_key(self, signed: SignedCredential, request: AuthRequest, wanted: str | None) -> Principal:
         if signed.kind == "anonymous" and request.anonymous_path:
             raise credential_invalid("An anonymous token is no key: call /mcp with it", guessed=False)
+        own = signed.account if signed.kind == "anonymous" else f"key:{signed.account}"
         if signed.workspace not in self._workspaces or wanted not in (None, signed.workspace):
-            raise not_admitted("This key belongs to another workspace.")
+            raise not_admitted("This key belongs to another workspace.", own)
         if signed.account.startswith("user:"):
-            raise not_admitted("Key authentication is not enabled for this account: it signs in.")
-        account = signed.account if signed.kind == "anonymous" else f"key:{signed.account}"
+            raise not_admitted(
+                "Key authentication is not enabled for this account: it signs in.", signed.account
+            )
         claims = {"jti": signed.id, "exp": signed.expires}
-        return Principal(signed.workspace, account, signed.kind, signed.groups, claims=claims)
+        return Principal(signed.workspace, own, signed.kind, signed.groups, claims=claims)
 
     def _still_signed(self, principal: Principal) -> bool:
         """Whether the signed key that this caller came with is good, as far as the config can tell."""
@@ -191,7 +194,7 @@ class Authenticator:
         if own is None and len(self._workspaces) == 1:
             own = self._workspaces[0]
         if own is None or own not in self._workspaces or wanted not in (None, own):
-            raise not_admitted("This key belongs to another workspace.")
+            raise not_admitted("This key belongs to another workspace.", f"key:{record.name}")
         return own
 
     def _chosen(self, wanted: str | None, *, known: bool) -> str:

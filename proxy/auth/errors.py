@@ -22,6 +22,7 @@ class AuthError(Exception):
     """`message` is for the caller and never repeats a credential. `www_authenticate` goes with every 401.
 
     `guessed`: the credential may be a guess, and counts against its address. `retry_seconds`: when to come back.
+    `account`: whose credential it was, where that is known; for the audit trail only.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class AuthError(Exception):
         *,
         guessed: bool | None = None,
         retry_seconds: int | None = None,
+        account: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -41,6 +43,7 @@ class AuthError(Exception):
         self.www_authenticate = www_authenticate
         self.guessed = status == 401 if guessed is None else guessed
         self.retry_seconds = retry_seconds
+        self.account = account
 
 
 def bad_request(message: str) -> AuthError:
@@ -58,8 +61,8 @@ def credential_invalid(message: str, *, guessed: bool = True) -> AuthError:
     return AuthError(401, -32001, message, challenge, guessed=guessed)
 
 
-def not_admitted(message: str) -> AuthError:
-    return AuthError(403, -32001, message)
+def not_admitted(message: str, account: str | None = None) -> AuthError:
+    return AuthError(403, -32001, message, account=account)
 
 
 def unavailable(message: str, retry_seconds: int | None = RETRY_SECONDS) -> AuthError:

@@ -168,12 +168,14 @@ class OauthCallers:
         own = self._own_workspaces(token)
         workspace = self._workspace(token, path, wanted, own)
         if workspace not in own:
-            raise not_admitted(f"No access to a workspace of this name.{self._why_none(token)}")
+            raise not_admitted(
+                f"No access to a workspace of this name.{self._why_none(token)}", token.account
+            )
         scopes = scopes_of(token.claims)
         if not token.rules.scopes <= scopes:
             message = "This token lacks scopes that every call needs"
             challenge = self.resource.challenge(path, wanted, "insufficient_scope", message)
-            raise AuthError(403, -32001, f"{message}.", challenge)
+            raise AuthError(403, -32001, f"{message}.", challenge, account=token.account)
         return Principal(workspace, token.account, "user", token.rules.groups(token.claims), scopes)
 
     def _own_workspaces(self, token: VerifiedToken) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ class OauthCallers:
             return meant[0]
         if not meant:
             self._check_audience(token, path, "")
-            raise not_admitted(f"No access to any workspace.{self._why_none(token)}")
+            raise not_admitted(f"No access to any workspace.{self._why_none(token)}", token.account)
         raise bad_request(
             f"Missing `{WORKSPACE_PARAMETER}` query parameter: you may enter several workspaces "
             f"({', '.join(own)}), so call /mcp?{WORKSPACE_PARAMETER}=<id> or /<id>/mcp."

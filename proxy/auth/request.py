@@ -9,6 +9,7 @@ from typing import Final
 from proxy.auth.errors import bad_request, credential_invalid
 
 WORKSPACE_PARAMETER: Final = "workspaceId"
+_LONGEST_NAME: Final = 128
 
 # Names under which clients put credentials into URLs, where proxies log and browsers keep them (RFC 6750,
 # section 2.3; RFC 9700, section 4.3.2). Compared in lower case, without `-` and `_`.
@@ -71,6 +72,12 @@ def wanted_workspace(request: AuthRequest) -> str | None:
     if len(named) > 1:
         raise bad_request(f"The path and `{WORKSPACE_PARAMETER}` name different workspaces: name one.")
     return next(iter(named), None)
+
+
+def named_workspace(request: AuthRequest) -> str | None:
+    """What path or query say, for those who were not let in: be it wrong, or one of several. At most 128 characters."""
+    named = request.path_workspace or next(iter(request.query.get(WORKSPACE_PARAMETER, ())), "")
+    return named[:_LONGEST_NAME] or None
 
 
 def _values(request: AuthRequest, name: str) -> list[str]:

@@ -52,3 +52,8 @@ def test_the_other_events() -> None:
     }
     failure = AuthFailureEvent(401, "unknown key", "10.0.0.9")
     assert failure.as_json() == {"status": 401, "message": "unknown key", "peer": "10.0.0.9"}
+    refused = AuthFailureEvent(403, "another workspace", "10.0.0.9", "ws_one", "key:eve")
+    assert refused.as_json() == {
+        **{"status": 403, "message": "another workspace", "peer": "10.0.0.9"},
+        **{"workspace": "ws_one", "account": "key:eve"},
+    }

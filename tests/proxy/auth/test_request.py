@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.auth import AuthError, AuthRequest
-from proxy.auth.request import credential, wanted_workspace
+from proxy.auth.request import credential, named_workspace, wanted_workspace
 from tests.proxy.auth.samples import bearer, request
 
 
@@ -62,6 +62,13 @@ def test_the_workspace_is_in_path_or_query() -> None:
     assert wanted_workspace(request(workspaceId=["ws", "ws"], path="ws")) == "ws"
     assert wanted_workspace(request(path="ws")) == "ws"
     assert wanted_workspace(request(workspaceId=[""])) is None
+
+
+def test_the_workspace_that_somebody_asked_for_in_vain() -> None:
+    assert named_workspace(request()) is None
+    assert named_workspace(request(workspaceId=["a", "b"])) == "a"
+    assert named_workspace(request(workspaceId=["a"], path="b")) == "b"
+    assert named_workspace(request(workspaceId=["x" * 4000])) == "x" * 128
 
 
 @pytest.mark.parametrize(("query", "path"), [(["a", "b"], None), (["a"], "b")])
