@@ -166,7 +166,7 @@ class Calls:
 
         limits = PageLimits(values["max"], total_bytes=self._sender.limits.result_bytes)
         answer = await paginate(page, lambda: pageable(trace, path), values["args"], limits)
-        return answer if isinstance(answer, Settlement) else self._sender.bounded(trace, answer, ())
+        return answer if isinstance(answer, Settlement) else self._sender.bounded(trace, answer)
 
     async def _send(self, ready: Ready, talk: Talk | None) -> Settlement | InputNeeded:
         trace = ready.trace
@@ -175,7 +175,7 @@ class Calls:
         if ready.connection is not None and ready.tool is None:
             return await self._sender.sign_in(trace, ready.connection, talk)
         if ready.tool is None or ready.connection is None or ready.prepared is None:
-            return self._sender.bounded(trace, await self._looked_up(ready), ())
+            return self._sender.bounded(trace, await self._looked_up(ready))
         return await self._sender.send(ready, ready.tool, ready.connection, ready.prepared, talk)
 
     async def _looked_up(self, ready: Ready) -> PlainValue | Failure:

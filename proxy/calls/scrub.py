@@ -7,6 +7,7 @@ not. Only then is the value walked and rewritten, string by string, so that the 
 from __future__ import annotations
 
 import base64
+import binascii
 import html
 import json
 import re
@@ -16,7 +17,7 @@ from functools import cached_property
 from html.entities import html5
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote, quote_plus, unquote_to_bytes
+from urllib.parse import quote, quote_plus
 
 from integrations.base import JsonObject
 from integrations.http.toolfile import file_bytes, is_tool_file
@@ -33,7 +34,10 @@ _LONGEST_SPELLED: Final = 256
 _BREAK: Final = r"(?:\r?\n[ \t]{0,8})?"
 # As they stand in JSON, the following white space of folded lines included.
 _LINE_BREAKS: Final = (rb"\r", rb"\n\t", rb"\n ", rb"\n")
-_ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z0-9]{2,31};)")
+_ENTITY: Final = re.compile(rb"&(?:#(?:\d{1,13}|[xX][0-9a-fA-F]{1,12})|[A-Za-z][A-Za-z0-9]{1,31});?")
+# Quoted-printable is percent-encoding with another sign, and is undone in C.
+_AS_QUOTED_PRINTABLE: Final = bytes.maketrans(b"%=\r\n", b"=%  ")
+_ONE_SIGN: Final = bytes.maketrans(b"%", b"=")
 
 
 def _entities() -> dict[str, tuple[str, ...]]:
@@ -68,7 +72,7 @@ class _Encodings:
         self.texts = tuple(sorted(texts, key=len, reverse=True))
         self.found = _shortest(write_json(text)[1:-1] for text in escaped)
         self.folded = _shortest(one.encode() for one in folded)
-        self.decoded = secret.replace("\\", "").encode()
+        self.decoded = _comparable(secret.encode())
         self.unbroken = _shortest(one.encode() for one in self._base64)
 
     def taken_from(self, text: str) -> str:
@@ -110,10 +114,10 @@ class _Body:
     def _decoded(self) -> tuple[bytes, ...]:
         made = []
         if b"%" in self._body:
-            made.append(unquote_to_bytes(self._body).replace(b"\\", b""))
-        if b"&" in self._body and _ENTITY.search(self._body):
-            made.append(html.unescape(self._body.decode()).encode().replace(b"\\", b""))
-        return tuple(made)
+            made.append(_without_percent(self._body))
+        if b"&" in self._body and (plain := _without_entities(self._body)) != self._body:
+            made += [plain, _without_percent(plain)]
+        return tuple(map(_comparable, made))
 
     @cached_property
     def _joined(self) -> bytes:
@@ -189,6 +193,34 @@ class _Rewriting:
         text = content.decode("utf-8", "surrogateescape")
         kept = self.text(text).encode("utf-8", "surrogateescape")
         return {**rest, **_data(kept)} if kept != content else {**rest, "data": value["data"]}
+
+
+def _comparable(text: bytes) -> bytes:
+    """Without backslashes, and without the difference between `%` and `=`, which `_without_percent` does not keep."""
+    return text.replace(b"\\", b"").replace(b"\0", b"").translate(_ONE_SIGN)
+
+
+def _without_percent(body: bytes) -> bytes:
+    """Percent-encodings undone; what stands for itself, `%` and `=`, may have become the other."""
+    text = body.translate(_AS_QUOTED_PRINTABLE)
+    # Two signs in a row would be read as one, and one at the end as none.
+    for _ in range(2):
+        text = text.replace(b"==", b"=\0=")
+    return binascii.a2b_qp(text + b"\0")
+
+
+def _without_entities(body: bytes) -> bytes:
+    """HTML entities undone; each that occurs is looked up once."""
+    known: dict[bytes, bytes] = {}
+
+    def plain(found: re.Match[bytes]) -> bytes:
+        entity = found[0]
+        text = known.get(entity)
+        if text is None:
+            text = known[entity] = html.unescape(entity.decode()).encode()
+        return text
+
+    return _ENTITY.sub(plain, body)
 
 
 def _shortest(texts: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from integrations.base import Failure, PreparedCall, Result
@@ -19,6 +19,8 @@ from proxy.connections import OpenConnection
 
 # How long whoever has just signed in waits until the tools are listed.
 _LISTING_SECONDS: Final = 10.0
+# To look through more than so many bytes takes milliseconds, in which the event loop does something else.
+_LARGE: Final = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class CallSender:
         if isinstance(result, InputNeeded):
             return cleaner.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
-        return self.bounded(trace, result, (*known, *connection.known_secrets(trace.principal)))
+        known = (*known, *connection.known_secrets(trace.principal))
+        return await self._without(self.bounded(trace, result), known)
 
     async def sign_in(
         self, trace: CallTrace, connection: OpenConnection, talk: Talk | None
@@ -106,8 +109,15 @@ class CallSender:
             message = f"No complete answer within {seconds:g} s. The request may have arrived."
             return Failure("upstream_timeout", message, prepared.tool.idempotent)
 
-    def bounded(self, trace: CallTrace, answer: Result | PlainValue, known: tuple[str, ...]) -> Settlement:
-        """The answer as bytes: small enough, and without the secrets that the call was sent with."""
+    async def _without(self, settlement: Settlement, known: tuple[str, ...]) -> Settlement:
+        """Without the secrets that the call was sent with."""
+        body = settlement.body
+        if len(body) > _LARGE:
+            return replace(settlement, body=await asyncio.to_thread(self._scrubber.clean, body, known))
+        return replace(settlement, body=self._scrubber.clean(body, known))
+
+    def bounded(self, trace: CallTrace, answer: Result | PlainValue) -> Settlement:
+        """The answer as bytes, small enough. Secrets that it was sent with may be in it."""
         address = trace.address or trace.path
         try:
             value, envelope = (answer.value, 0) if isinstance(answer, PlainValue) else (answer.as_json(), 1)
@@ -117,4 +127,4 @@ class CallSender:
         if len(body) > self.limits.result_bytes:
             return outcome.failed(outcome.too_large(address, len(body), self.limits.result_bytes))
         code = answer.code if isinstance(answer, Failure) else None
-        return Settlement(self._scrubber.clean(body, known), code is None, code)
+        return Settlement(body, code is None, code)

@@ -6,7 +6,7 @@ import base64
 import html
 import json
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import orjson
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.http.toolfile import file_bytes, tool_file
+from proxy.calls import scrub
 from proxy.calls.scrub import REDACTED, Scrubber
 
 SECRET = 'p@ss/w"rd+é\\1 x'
@@ -147,3 +148,22 @@ def test_hostile_text_is_read_in_bounded_steps(filler: str) -> None:
     text = filler * (1_000_000 // len(filler)) + PLAIN
     (shown,) = cleaned([text], PLAIN, *(f"{PLAIN}{number}" for number in range(20)))
     assert shown.endswith(REDACTED)
+
+
+@given(st.text("%=4126FfAz&;#x", max_size=30))
+def test_percent_encodings_are_undone_like_the_library_does(text: str) -> None:
+    body = text.encode()
+    assert scrub._comparable(scrub._without_percent(body)) == scrub._comparable(unquote_to_bytes(body))
+
+
+@given(
+    st.lists(st.sampled_from(["&#x41", "&#65", "&#0065", "&amp", "&lt", "&nosuch", ";", "A", "&", "#", "x"]))
+)
+def test_entities_are_undone_like_the_library_does(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert scrub._without_entities(text.encode()).decode() == html.unescape(text)
+
+
+@pytest.mark.parametrize("text", ["gh&#112;%5F0123456789abcdef", "%67%68p&#95;0123456789abcdef"])
+def test_one_secret_in_two_encodings_at_once_is_found(text: str) -> None:
+    assert cleaned([text], PLAIN) == [REDACTED]
