@@ -61,8 +61,8 @@ class CallSender:
         if isinstance(result, InputNeeded):
             return cleaner.needed(result)
         # A secret file may have been replaced while the call was under way: both values may be in the answer.
-        known = (*known, *connection.known_secrets(trace.principal))
-        return await self._without(self.bounded(trace, result), known)
+        both = (*known, *connection.known_secrets(trace.principal))
+        return await self._without(self.bounded(trace, result), both)
 
     async def sign_in(
         self, trace: CallTrace, connection: OpenConnection, talk: Talk | None

@@ -163,7 +163,11 @@ def check(live: Live, rng: random.Random, about: str) -> None:
     hidden = not workspace.visible_for(principal.caller())(tool)
     assert done == "approve" or hidden or named == explained.rule_id, f"{named}, {explained}\n{about}"
 
-    words = dict(part.split("=") for part in caller.split(",") if part and not part.startswith("group"))
+    words = {
+        name: value
+        for name, _, value in (part.partition("=") for part in caller.split(",") if part)
+        if not name.startswith("group")
+    }
     groups = [part.removeprefix("group=") for part in caller.split(",") if part.startswith("group=")]
     as_ = {"workspace": workspace_id, **words, "groups": groups}
     judge = TestJudge(generation, {})
