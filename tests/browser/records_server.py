@@ -55,15 +55,19 @@ class RecordsServer:
         assert answer.status_code == 200, answer.text
         return Answer(answer.json()["result"])
 
+    def approve(self, execution: str) -> None:
+        """`boss` approves what it waits for, and it goes on to its end."""
+        boss = {"authorization": f"Bearer {KEYS['boss']}"}
+        url = f"{self.proxy.url}/api/executions/{execution}/resume"
+        answer = httpx2.post(url, json={"action": "accept"}, headers=boss, timeout=60)
+        assert answer.json()["status"] == "completed", answer.text
+
     def fill(self) -> None:
         """One execution that failed, one that waited and was approved, one that waits."""
         self.failed = self.run(FAILS).structured["executionId"]
         browser = "/mcp?elicitation_mode=browser"
         self.resumed = self.run(PAUSES, browser).structured["executionId"]
-        boss = {"authorization": f"Bearer {KEYS['boss']}"}
-        url = f"{self.proxy.url}/api/executions/{self.resumed}/resume"
-        answer = httpx2.post(url, json={"action": "accept"}, headers=boss, timeout=60)
-        assert answer.json()["status"] == "completed", answer.text
+        self.approve(self.resumed)
         name = json.dumps(HOSTILE.encode().decode("unicode_escape"))
         waits = f"return await tools.shop.org.main.things.create({{body: {{name: {name}}}}})"
         self.waiting = self.run(waits, browser).structured["executionId"]

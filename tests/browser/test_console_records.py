@@ -133,6 +133,21 @@ def test_one_is_denied_in_the_list_and_others_learn_that_it_changed(
         expect(one.page.get_by_text("The list has changed")).to_be_visible()
 
 
+def test_the_page_of_one_that_waits_follows_it_by_itself(browser: Browser, server: RecordsServer) -> None:
+    waits = "return await tools.shop.org.main.things.create({body: {name: 'followed'}})"
+    execution = server.run(waits, "/mcp?elicitation_mode=browser").structured["executionId"]
+    with window(browser) as person:
+        person.open(f"{server.proxy.url}/console", "boss")
+        page = go(person, server, f"/console/executions/{execution}")
+        head = page.locator("#execution-head")
+        expect(head.get_by_text("paused", exact=True)).to_be_visible()
+        expect(page.get_by_text("so far")).to_be_visible()
+        server.approve(execution)
+        expect(head.get_by_text("completed", exact=True)).to_be_visible()
+        expect(page.get_by_role("group", name="Result")).to_contain_text("followed")
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
 def test_strangers_see_nothing(browser: Browser, server: RecordsServer) -> None:
     with window(browser) as stranger:
         stranger.open(f"{server.proxy.url}/console", "bob")

@@ -102,9 +102,11 @@ async def topics(visit: Visit) -> Topics | None:
         connections = [[one["connection"], one["status"]] for one in await connection_rows(visit)]
     except StateError:
         return None
+    everything = visit.is_operator or gateway.is_approver(principal)
+    seen = gateway.history.executions.latest(principal, everything=everything)
     found: dict[str, Any] = {
         "approvals": list_digest(pending),
-        "executions": [[one.id, one.status] for one in executions.items],
+        "executions": [[[one.id, one.status] for one in executions.items], seen],
         "connections": connections,
         "config": gateway.config_sha256(),
     }
