@@ -130,32 +130,6 @@ async def test_every_way_of_saving_is_seen_and_the_next_one_too(site: Site, save
     assert (await site.proxy.status())["config"]["generation"] == before + 2
 
 
-async def test_config_map_swaps_are_seen_three_in_a_row(api: Upstream, tmp_path: Path) -> None:
-    """Kubernetes: `executor.yaml -> ..data/executor.yaml`, `..data -> ..<timestamp>`, swapped by a rename."""
-    mount = tmp_path / "etc"
-    mount.mkdir()
-
-    def publish(number: int) -> str:
-        name = f"Edition {number}"
-        folder = mount / f"..2026_{number}"
-        folder.mkdir()
-        shop = configs.shop(api, description=name)
-        configs.write(folder / "executor.yaml", configs.base(api, integrations={"shop": shop}))
-        (mount / "..data_tmp").symlink_to(folder.name)
-        (mount / "..data_tmp").replace(mount / "..data")
-        return name
-
-    publish(0)
-    (mount / "executor.yaml").symlink_to("..data/executor.yaml")
-    with serving(mount, tmp_path / "state", env=configs.ENV) as proxy:
-        for number in (1, 2, 3):
-            since = proxy.err.mark()
-            name = publish(number)
-            await asyncio.to_thread(proxy.logged, "config applied", since)
-            assert name in await described(proxy)
-        assert (await proxy.status())["config"]["generation"] == 4
-
-
 async def test_a_document_that_the_config_names_is_watched_as_well(site: Site) -> None:
     spec = site.file.with_name("shop.json")
     spec.write_text(json.dumps(document()))
