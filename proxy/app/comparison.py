@@ -27,7 +27,9 @@ from proxy.workspace import Generation, Workspace
 
 Widening = Literal["wider", "narrower", "neutral"]
 Kind = Literal["policy", "tool", "setting", "env"]
-_ANYBODY: Final = "anybody"
+_Class = tuple[str, ...]
+"""The principals that a caller is at once, sorted; none: anybody."""
+_ANYBODY: Final[_Class] = ()
 _ORDER: Final[Mapping[Action, int]] = {"approve": 0, "require_approval": 1, "block": 2}
 _LONGEST_VALUE: Final = 120
 _RULE: Final = re.compile(r"(?:workspaces\.[^.]+\.)?policies\[[^\]]+\](?=\.)")
@@ -37,8 +39,8 @@ _CONDITIONS: Final = frozenset({"when", "principals", "risk", "pattern", "approv
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line. `before` and `after` are empty for what was not there. `callers`: a principal of the rules, or
-    `anybody`; `restart`: it takes effect at the next start."""
+    """One line. `before` and `after` are empty for what was not there. `callers`: a principal of the rules, several
+    that one key is at once (`group:a + group:b`), or `anybody`; `restart`: it takes effect at the next start."""
 
     kind: Kind
     address: str
@@ -137,9 +139,8 @@ class Side:
 
 def compare(old: Side, new: Side) -> list[Change]:
     """Every difference, what lets more through first."""
-    callers = {_ANYBODY: Caller(), **{name: _caller(name) for name in _principals(old.config, new.config)}}
     found = [
-        *_decisions(old, new, callers),
+        *_decisions(old, new, _callers(old.config, new.config)),
         *_settings(old.loaded.effective() or {}, new.loaded.effective() or {}),
         *_variables(old.loaded, new.loaded),
     ]
@@ -148,22 +149,40 @@ def compare(old: Side, new: Side) -> list[Change]:
 
 
 # ---- decisions ----------------------------------------------------------------------------------------------------
-def _principals(*configs: Config) -> list[str]:
-    layers = [layer for config in configs for layer in _layers(config)]
-    return sorted({name for layer in layers for _, rule in rules_of(layer) for name in rule.principals or ()})
+def _callers(*configs: Config) -> dict[_Class, Caller]:
+    """Anybody, each principal that a rule names, and what keys of the config are at once, single ones first."""
+    named = {
+        name
+        for config in configs
+        for layer in _layers(config)
+        for _, rule in rules_of(layer)
+        for name in rule.principals or ()
+    }
+    together = {tuple(sorted(is_ & named)) for config in configs for is_ in _keys(config)}
+    several = sorted(one for one in together if len(one) > 1)
+    classes = [_ANYBODY, *((name,) for name in sorted(named)), *several]
+    return {one: _caller(one) for one in classes}
+
+
+def _keys(config: Config) -> Iterator[set[str]]:
+    """What each key of the config is, as rules name it."""
+    if config.auth is None or config.auth.api_keys is None:
+        return
+    for name, key in config.auth.api_keys.keys.items():
+        yield {f"key:{name}", *(f"group:{group}" for group in key.groups)}
 
 
 def _layers(config: Config) -> list[Sequence[RuleConfig | PackUse]]:
     return [config.policies, *(one.policies for one in config.workspaces.values())]
 
 
-def _caller(principal: str) -> Caller:
-    kind, _, name = principal.partition(":")
-    if kind == "group":
-        return Caller(groups=frozenset({name}))
-    if kind == "anonymous":
-        return Caller(anonymous=True)
-    return Caller(key=name) if kind == "key" else Caller(user=name)
+def _caller(principals: _Class) -> Caller:
+    names: dict[str, list[str]] = {}
+    for one in principals:
+        kind, _, name = one.partition(":")
+        names.setdefault(kind, []).append(name)
+    key, user = names.get("key", [None])[0], names.get("user", [None])[0]
+    return Caller(key, user, frozenset(names.get("group", ())), "anonymous" in names)
 
 
 def outlook(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
@@ -179,10 +198,10 @@ def outlook(workspace: Workspace, facts: ToolFacts, caller: Caller) -> Outlook:
     )
 
 
-_Table = dict[tuple[str, str, str], Outlook]
+_Table = dict[tuple[str, str, _Class], Outlook]
 
 
-def _table(side: Side, callers: Mapping[str, Caller]) -> _Table:
+def _table(side: Side, callers: Mapping[_Class, Caller]) -> _Table:
     return {
         (workspace.id, facts.address, name): outlook(workspace, facts, caller)
         for workspace, facts in side.tools()
@@ -190,16 +209,16 @@ def _table(side: Side, callers: Mapping[str, Caller]) -> _Table:
     }
 
 
-def _decisions(old: Side, new: Side, callers: Mapping[str, Caller]) -> Iterator[Change]:
+def _decisions(old: Side, new: Side, callers: Mapping[_Class, Caller]) -> Iterator[Change]:
     before, after = _table(old, callers), _table(new, callers)
     unknown = old.unknown().keys() | new.unknown().keys()
     for key in sorted(before.keys() | after.keys()):
-        workspace, address, name = key
+        workspace, address, who = key
         was, becomes = before.get(key), after.get(key)
         if _is_unknown(address, unknown) or _same(was, becomes):
             continue
-        anybody = (workspace, address, _ANYBODY)
-        if name != _ANYBODY and _alike(was, before.get(anybody)) and _alike(becomes, after.get(anybody)):
+        wider = [(workspace, address, one) for one in _parts(who)]
+        if any(_alike(was, before.get(one)) and _alike(becomes, after.get(one)) for one in wider):
             continue
         decided, side = (becomes, new) if becomes is not None else (was, old)
         assert decided is not None
@@ -207,8 +226,13 @@ def _decisions(old: Side, new: Side, callers: Mapping[str, Caller]) -> Iterator[
         yield Change(
             "policy" if was is not None and becomes is not None else "tool", address,
             was.text if was is not None else "", becomes.text if becomes is not None else "",
-            _direction(was, becomes), workspace, name, decided.rule, file, line,
+            _direction(was, becomes), workspace, " + ".join(who) or "anybody", decided.rule, file, line,
         )  # fmt: skip
+
+
+def _parts(who: _Class) -> list[_Class]:
+    """Whose line says it already when all fare alike."""
+    return [_ANYBODY, *((one,) for one in who if len(who) > 1)] if who else []
 
 
 def _is_unknown(address: str, unknown: Iterable[str]) -> bool:

@@ -62,3 +62,29 @@ async def test_equal_configs_have_no_differences(tmp_path: Path) -> None:
     env = {"EXECUTOR_STATE_DIR": str(tmp_path / "state")}
     pair = [written(tmp_path / name, "block", {"things.get": READ}) for name in ("old", "new")]
     assert (await compared(env, *pair))[0] == []
+
+
+async def test_what_a_key_is_at_once_is_compared_too(tmp_path: Path) -> None:
+    """Alone, neither group meets another rule than before; a key that has both does."""
+    env = {"EXECUTOR_STATE_DIR": str(tmp_path / "state")}
+    keys = {"both": ["a", "b"], "one": ["a"], "other": ["b", "unnamed"]}
+    auth = "".join(
+        f"\n      {name}: {{hash: 'sha256:{'0' * 64}', workspace: one, groups: {groups}}}"
+        for name, groups in keys.items()
+    )
+    pair = []
+    for name, order in (("old", "ab"), ("new", "ba")):
+        folder = written(tmp_path / name, "block", {"things.get": READ})
+        rules = {
+            "a": '{id: a, pattern: "far.org.main.things.get", principals: ["group:a"], action: require_approval}',
+            "b": '{id: b, pattern: "far.org.main.things.get", principals: ["group:b"], action: block}',
+        }
+        text = CONFIG % "block"
+        listed = "".join(f"\n  - {rules[one]}" for one in order)
+        text = text[: text.index("policies:")] + f"policies:{listed}\nauth:\n  api_keys:\n    keys:{auth}\n"
+        (folder / "executor.yaml").write_text(text)
+        pair.append(folder)
+    changes, _ = await compared(env, *pair)
+    assert [(one.callers, one.before, one.after) for one in changes if one.kind == "policy"] == [
+        ("group:a + group:b", "require_approval", "block")
+    ]
