@@ -274,7 +274,7 @@ HOSTILE: Mapping[str, Make] = {
     "NaN anywhere": _parts(payload=_text(lambda text: text[:-1] + ', "x": NaN}')),
     "-Infinity anywhere": _parts(payload=_text(lambda text: text[:-1] + ', "x": [-Infinity]}')),
     "NaN in the header": _parts(_text(lambda text: text[:-1] + ', "x": NaN}')),
-    "nested 100 deep": _parts(payload=_text(lambda text: text[:-1] + f', "x": {deep(100)}}}')),
+    "nested 200 deep": _parts(payload=_text(lambda text: text[:-1] + f', "x": {deep(200)}}}')),
     "nested 5,000 deep": _parts(payload=_text(lambda text: text[:-1] + f', "x": {deep(5000)}}}')),
     "header nested 1,000 deep": _parts(_text(lambda text: text[:-1] + f', "x": {deep(1000)}}}')),
     "a number of 5,000 digits": _parts(payload=_text(lambda text: text[:-1] + f', "x": {"9" * 5000}}}')),

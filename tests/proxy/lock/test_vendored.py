@@ -84,12 +84,14 @@ connections:
   files.org.main: {{}}
 policies:
   - {{id: no-deletes, pattern: shop.*.*.items.delete, action: block}}
+  - {{id: writes, pattern: graph.*, risk: [write, destructive], action: require_approval}}
   - {{id: readers, pattern: files.*.*.read_file, when: {{path: {{equals: a}}}}, action: approve}}
 """
 TEST = """\
 tests:
   - {name: a, tool: shop.org.main.items.delete, arguments: {id: "1"}, expect: {action: block}}
   - {name: b, tool: files.org.main.read_file, arguments: {path: a}, expect: {action: approve, rule: readers}}
+  - {name: c, tool: graph.org.main.mutation.deleteAll, arguments: {}, expect: {action: require_approval, rule: writes}}
 """
 
 
