@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from proxy.cli import main
+from proxy.telemetry.logs import ExecutorHandler
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,18 @@ class Run:
             self._monkeypatch.setenv(name, value)
 
     def __call__(self, *words: str) -> Ran:
+        _forget_logging()
         code = main(words)
         captured = self._capsys.readouterr()
         return Ran(code, captured.out, captured.err)
+
+
+def _forget_logging() -> None:
+    """A command begins in a process where nobody has set up a log, not with the log of the test before."""
+    root = logging.getLogger()
+    for known in [one for one in root.handlers if isinstance(one, ExecutorHandler)]:
+        root.removeHandler(known)
+    logging.getLogger("executor").setLevel(logging.NOTSET)
 
 
 def at_terminal(words: Sequence[str], answer: str) -> tuple[str, int]:
