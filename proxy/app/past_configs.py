@@ -51,7 +51,7 @@ class PastConfigs:
     def looked(self) -> str:
         """Where `find` has looked in vain."""
         if not self.looked_at:
-            return "it is not that of the files here, and git has no other revision of them"
+            return "it is not that of the files here, and git (if there is a repository) has no other revision of them"
         last = "the last " if self.looked_at == MOST_REVISIONS else "all "
         return f"it is not that of the files here, nor of {last}{self.looked_at} revisions of git that touched them"
 

@@ -54,4 +54,7 @@ def test_without_git_only_the_files_here_are_known(tmp_path: Path) -> None:
     path = written(tmp_path, text("block"))
     past = PastConfigs([path], load(path))
     assert past.find("0" * 64) is None
-    assert past.looked == "it is not that of the files here, and git has no other revision of them"
+    there = (
+        "it is not that of the files here, and git (if there is a repository) has no other revision of them"
+    )
+    assert past.looked == there
