@@ -80,7 +80,7 @@ class Authenticator:
             raise unavailable(_NO_SIGNING, None)
         presented = credential(request)
         if presented is None:
-            return self._without_credential(wanted)
+            return self._without_credential(wanted, request)
         account = self._local_account(presented)
         if account is not None:
             return Principal(self._chosen(wanted, known=True), account, "local")
@@ -139,13 +139,13 @@ class Authenticator:
                 found = account
         return found
 
-    def _without_credential(self, wanted: str | None) -> Principal:
+    def _without_credential(self, wanted: str | None, request: AuthRequest) -> Principal:
         if not self._anonymous:
             raise credential_missing(
                 "Send the bearer token that `executor serve` printed: `Authorization: Bearer <token>`."
                 if self._mode == "local"
                 else "Sign in, or send a key: `Authorization: Bearer <token or key>`."
-                if self._oauth is not None
+                if self._oauth is not None and not request.anonymous_path
                 else "Send a key: `Authorization: Bearer <key>` or `x-api-key: <key>`."
             )
         return Principal(self._chosen(wanted, known=False), "anonymous", "anonymous")

@@ -142,7 +142,8 @@ class TrustedIssuer:
         """A token that only the issuer can read. Raises `BadToken` or `IntrospectionUnavailable`."""
         assert self.introspector is not None
         claims = await self.introspector.claims(text)
-        if "iss" in claims and claims["iss"] not in self.rules.spellings:
+        named = claims.get("iss", self.rules.name)
+        if not isinstance(named, str) or named not in self.rules.spellings:
             raise BadToken("This token is of another issuer", genuine=True)
         # `exp` is optional here (RFC 7662 section 2.2): the issuer has just said that the token is good.
         end = check_times(claims, self._clock()) if "exp" in claims else float("inf")

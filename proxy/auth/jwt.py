@@ -35,6 +35,7 @@ LEEWAY_SECONDS: Final = 30.0
 _MOST_KEYS: Final = 64
 _RSA_BITS: Final = range(2048, 8193)
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_OPAQUE = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 # Algorithm -> type of key and, for curves, the curve (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 _FITS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     **{f"{family}{bits}": ("RSA", ()) for family in ("RS", "PS") for bits in (256, 384, 512)},
@@ -79,6 +80,11 @@ class UnverifiedToken:
         """In lower case without `application/` (RFC 7515 section 4.1.9); "" when there is none."""
         found = self.header.get("typ", "")
         return found.lower().removeprefix("application/") if isinstance(found, str) else "?"
+
+
+def may_be_opaque(text: str) -> bool:
+    """Whether an issuer could have made it: RFC 6750 section 2.1 says of which characters."""
+    return len(text) <= LONGEST_TOKEN and _OPAQUE.fullmatch(text) is not None
 
 
 def looks_like_jwt(text: str) -> bool:
@@ -180,12 +186,9 @@ def fitting(keys: Sequence[Key], algorithm: str) -> tuple[Key, ...]:
         if key.key_type == kind
         and (not curves or getattr(key, "curve_name", None) in curves)
         and key.get("use", "sig") == "sig"
-        and key.get("alg", algorithm) in (algorithm, _OTHER_NAMES.get(algorithm))
+        and key.get("alg", algorithm) == algorithm
         and "verify" in (key.get("key_ops") or ("verify",))
     )
-
-
-_OTHER_NAMES: Final = {"EdDSA": "Ed25519", "Ed25519": "EdDSA"}
 
 
 def public_keys(document: Mapping[str, Any]) -> tuple[Key, ...]:
@@ -202,6 +205,8 @@ def _public_key(entry: Any) -> Key | None:
         return None
     # What a set wrongly publishes of a private key is not kept.
     shown = {name: value for name, value in entry.items() if name not in _PRIVATE}
+    if shown.get("alg") in _NAMES_OF_EDDSA and shown.get("crv") == "Ed25519":
+        del shown["alg"]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SecurityWarning)  # short keys are refused below
@@ -211,6 +216,8 @@ def _public_key(entry: Any) -> Key | None:
         return None
 
 
+# Two names of one algorithm on this curve (RFC 9864): a key published under one serves tokens that say the other.
+_NAMES_OF_EDDSA: Final = ("EdDSA", "Ed25519")
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 

@@ -4,6 +4,7 @@ Rules:
 - A token is for this server only if its audience is: one that the config names, or the resource that was called. That
   of one workspace is no good in another.
 - Which workspaces a user may enter is the token's word (`claims.workspace`). Without that claim it is the only one.
+- An issuer is asked about what may be a token of its own: never about a key of ours, which nobody else may see.
 - A token that was good is remembered by its digest until it ends, at most `REMEMBERED_SECONDS`, and no longer than the
   keys and the config stay as they are.
 """
@@ -18,10 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from integrations.http import HttpClient
+from proxy.auth.create import KEY_PREFIX
 from proxy.auth.errors import AuthError, bad_request, credential_invalid, not_admitted, unavailable
 from proxy.auth.introspection import IntrospectionUnavailable, Introspector
 from proxy.auth.issuer import IssuerSource, TrustedIssuer, VerifiedToken, rules_of_issuer, scopes_of
-from proxy.auth.jwt import BadToken, listed_audiences, looks_like_jwt, read_jwt
+from proxy.auth.jwt import BadToken, listed_audiences, looks_like_jwt, may_be_opaque, read_jwt
 from proxy.auth.key_set import KeySet, KeysUnavailable
 from proxy.auth.request import WORKSPACE_PARAMETER, AuthRequest
 from proxy.auth.resource import ProtectedResource
@@ -114,6 +116,8 @@ class OauthCallers:
         try:
             if looks_like_jwt(text):
                 found = await self._verified(text)
+            elif text.startswith(KEY_PREFIX) or not may_be_opaque(text):
+                raise BadToken("This key or token is not known here")
             else:
                 found = await self._introspected(text, digest)
         except BadToken as error:

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.oauth.issuer import Issuer, JsonObject, encoded, new_key, signed
@@ -317,6 +319,95 @@ HOSTILE: Mapping[str, Make] = {
     "base64 of zeros": lambda i, a: f"{base64.urlsafe_b64encode(bytes(30)).decode()}.AAAA.AAAA",
 }
 
+
+def _signature(change: Callable[[bytes], bytes]) -> Make:
+    """A good ES256 token whose signature (r and s, 32 bytes each) is changed."""
+
+    def changed(text: str) -> str:
+        head, _, last = text.rpartition(".")
+        return f"{head}.{encoded(change(base64.urlsafe_b64decode(last + '==')))}"
+
+    return _changed(changed)
+
+
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+_N = _ORDER.to_bytes(32, "big")
+
+
+def _as_der(raw: bytes) -> bytes:
+    return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+
+
+def _other_s(raw: bytes) -> bytes:
+    return raw[:32] + (_ORDER - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+
+
+HOSTILE = {
+    **HOSTILE,
+    "signature good, in DER": _signature(_as_der),
+    "r of zero": _signature(lambda raw: bytes(32) + raw[32:]),
+    "s of zero": _signature(lambda raw: raw[:32] + bytes(32)),
+    "r and s the order": _signature(lambda raw: _N + _N),
+    "signature of one byte": _signature(lambda raw: b"\1"),
+    "signature of 10,000 bytes": _signature(lambda raw: b"\xff" * 10_000),
+    "EdDSA identity point": lambda i, a: (
+        f"{encoded({'alg': 'EdDSA', 'kid': kid_of(i, 'EdDSA')})}.{encoded(i.claims(a))}."
+        + encoded(b"\1" + bytes(63))
+    ),
+    "alg with a space": _parts(lambda header: {**header, "alg": "ES256 "}),
+    "alg in small letters": _parts(lambda header: {**header, "alg": "es256"}),
+    "alg with a zero": _parts(lambda header: {**header, "alg": "ES256\0"}),
+    "alg __class__": _parts(lambda header: {**header, "alg": "__class__"}),
+    "alg half a surrogate pair": _parts(_text(lambda text: text.replace('"ES256"', '"\\ud800"'))),
+    "alg twice, once escaped": _parts(_text(lambda text: text[:-1] + ', "\\u0061lg": "none"}')),
+    "sub twice, once escaped": _parts(payload=_text(lambda text: text[:-1] + ', "s\\u0075b": "root"}')),
+    "kid __proto__": _header(kid="__proto__"),
+    "kid a zero": _header(kid="\0"),
+    "kid of a key of another family": lambda i, a: signed(
+        {"alg": "ES256", "kid": kid_of(i, "RS256")}, i.claims(a), i.keys[kid_of(i)][1], "ES256"
+    ),
+    "compressed": lambda i, a: signed(
+        {"alg": "ES256", "kid": kid_of(i), "zip": "DEF"},
+        zlib.compress(json.dumps(i.claims(a)).encode()),
+        i.keys[kid_of(i)][1],
+        "ES256",
+    ),
+    "encrypted": lambda i, a: encoded({"alg": "dir", "enc": "A256GCM"}) + "..AAAAAAAAAAAAAAAA.AAAA.AAAA",
+    "typ with a parameter": _header(typ="JWT; charset=utf-8"),
+    "typ JOSE": _header(typ="JOSE"),
+    "typ kb+jwt": _header(typ="kb+jwt"),
+    "typ token-introspection+jwt": _header(typ="token-introspection+jwt"),
+    "typ of a key of ours in capitals": _header(typ="EXECUTOR-KEY+JWT"),
+    "exp 2**53": _claims(exp=2**53),
+    "exp minus zero": _claims(exp=-0.0),
+    "exp null": _parts(payload=_text(lambda text: text.replace('"exp": ', '"exp": null, "old": '))),
+    "nbf negative": _claims(nbf=-5),
+    "iat true": _claims(iat=True),
+    "bound to nothing": _claims(cnf={}),
+    "bound to a text": _claims(cnf="x"),
+    "sub written from right to left": _claims(sub="ali\u202ece"),
+    "sub with a line separator": _claims(sub="a\u2028b"),
+    "sub with a space of no width": _claims(sub="a\u200bb"),
+    "issuer an object": _claims(iss={}),
+    "issuer with a fragment": lambda i, a: i.token(a, kid=kid_of(i), iss=f"{i.url}#x"),
+    "issuer with two slashes": lambda i, a: i.token(a, kid=kid_of(i), iss=f"{i.url}//"),
+    "audience with a zero": lambda i, a: i.token(f"{a}\0", kid=kid_of(i)),
+    "audience with a space": lambda i, a: i.token(f"{a} ", kid=kid_of(i)),
+    "audience with a fragment": lambda i, a: i.token(f"{a}#x", kid=kid_of(i)),
+    "audience with the port": lambda i, a: i.token(a.replace(".com", ".com:443"), kid=kid_of(i)),
+    "a comma at the end": _parts(payload=_text(lambda text: text[:-1] + ",}")),
+    "a number with a zero in front": _parts(payload=_text(lambda text: text[:-1] + ', "x": 01}')),
+    "a control character": _parts(payload=_text(lambda text: text.replace("alice", "al\x01ice"))),
+    "header of spaces": _parts(b"   "),
+    "payload of spaces": _parts(payload=b"   "),
+    "header like a payload": _changed(lambda text: ".".join([text.split(".")[1]] * 2 + [text.split(".")[2]])),
+    "disclosures (SD-JWT)": _changed(lambda text: text + "~WyJhIiwiYiIsMV0~"),
+    "twice, with a comma": _changed(lambda text: f"{text},{text}"),
+    "Bearer twice": _changed(lambda text: f"Bearer {text}"),
+    "in quotes": _changed(lambda text: f'"{text}"'),
+    "like a key by hash": lambda i, a: "exk_" + "A" * 43,
+}
+
 # Odd, and good.
 ODD: Mapping[str, Make] = {
     "as it should be": _good,
@@ -352,6 +443,25 @@ ODD: Mapping[str, Make] = {
     "kept space around JSON": _parts(payload=_text(lambda text: f" \n{text}\t")),
     "200 groups": _claims(groups=[f"group-{number:04}" for number in range(200)]),
     "typ Bearer in the claims (Keycloak)": _claims(typ="Bearer"),
+    "ES256 with the other s": _signature(_other_s),
+    "alg Ed25519 with a key that says EdDSA": lambda i, a: signed(
+        {"alg": "Ed25519", "kid": kid_of(i, "EdDSA")},
+        i.claims(a, scope="executor"),
+        i.keys[kid_of(i, "EdDSA")][1],
+        "EdDSA",
+    ),
+    "alg escaped": _parts(_text(lambda text: text.replace("ES256", "\\u0045S256"))),
+    "exp 2**53 - 1": _claims(exp=2**53 - 1),
+    "exp 1e15": _parts(payload=_text(lambda text: text.replace('"exp": ', '"exp": 1e15, "old": '))),
+    "cnf null": _parts(payload=_text(lambda text: text[:-1] + ', "cnf": null}')),
+    "cty JWT": _header(cty="JWT"),
+    "a subject of 512 emoji": _claims(sub="\U0001f600" * 512),
+    "a subject like an account": _claims(sub="key:fixed#user:root"),
+    "groups that are no texts": _claims(groups={"ops": 1}),
+    "groups with control characters": _claims(groups=["a\nb", "\x00"]),
+    "2,000 audiences": lambda i, a: i.token([*["x"] * 2000, a], kid=kid_of(i), scope="executor"),
+    "900 claims": _claims(**{f"m{number}": 1 for number in range(900)}),
+    "a claim without a name": _parts(payload=_text(lambda text: text[:-1] + ', "": 1}')),
 }
 
 

@@ -17,10 +17,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import h11
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import Framework
 from hypercorn.utils import wrap_app
 
@@ -28,6 +26,7 @@ from proxy import descriptors
 from proxy.serving.http.asgi import NEAR, AsgiApp
 from proxy.serving.http.connection import ClientConnection
 from proxy.serving.http.held import STATE_KEY, HeldConnection, HeldConnections
+from proxy.serving.http.http1 import repair_http_1
 from proxy.serving.http.sockets import Opening, bind
 from proxy.serving.http.tls import HandshakeFailed, TlsSource, accepted
 from proxy.telemetry import Logger
@@ -60,14 +59,6 @@ _RETRY_SECONDS: Final = 0.1
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
-async def _stay_with_http_1(self: H11Protocol, event: h11.Request) -> None:
-    """Upgrades are ignored (RFC 9110 section 7.8 allows it), and the preface of HTTP/2 is a request like any other.
-
-    It repairs Hypercorn, which speaks HTTP/2 over plain TCP to everybody who asks (`Upgrade: h2c`, prior knowledge) and
-    has no setting against it: frames that cost nothing to send, before anybody has authenticated.
-    """
-
-
 async def serve_http(
     app: AsgiApp,
     *,
@@ -87,7 +78,7 @@ async def serve_http(
     address cannot be had.
     """
     limits = limits or HttpLimits()
-    setattr(H11Protocol, "_check_protocol", _stay_with_http_1)  # noqa: B010
+    repair_http_1()
     with opened() if opened is not None else closing(bind(host, port)) as sock:
         sock.listen(limits.backlog)
         sock.setblocking(False)

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from integrations.http import HttpClient
-from proxy.auth import AuthError, AuthRequest, IssuerPool, OauthCallers, oauth_callers
+from proxy.auth import (
+    Authenticator,
+    AuthError,
+    AuthRequest,
+    IssuerPool,
+    KeyRecord,
+    Keyring,
+    OauthCallers,
+    hash_key,
+    oauth_callers,
+)
 from proxy.auth.request import wanted_workspace
 from proxy.config import Config
 from proxy.config.secrets import Resolver
@@ -299,6 +309,8 @@ async def test_opaque_tokens_are_asked_about_once(issuer: Issuer, front: Build) 
         {"aud": "https://other.example"},
         {"aud": None},
         {"iss": "https://evil.example"},
+        {"iss": ["https://evil.example"]},
+        {"iss": {"a": 1}},
         {"exp": 1},
         {"exp": "later"},
         {"sub": None},
@@ -311,6 +323,31 @@ async def test_opaque_tokens_are_judged_like_others(
 ) -> None:
     sent = issuer.opaque(f"{PUBLIC}/mcp", **changes)
     assert (await front(introspection=INTROSPECTION).refused(sent)).status == 401
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "exk_" + "A" * 43,
+        "Bearer abc",
+        '"abc"',
+        "abc,def",
+        "tok\u00e9n",
+        "a\x01b",
+        "a" * 20_000,
+        "=",
+        "a=b",
+    ],
+    ids=lambda text: repr(text)[:12],
+)
+async def test_the_issuer_is_not_asked_about_what_is_none_of_its_tokens(
+    issuer: Issuer, front: Build, sent: str
+) -> None:
+    """Keys of ours are nobody else's business, and RFC 6750 section 2.1 says what a token is."""
+    before = issuer.asked("/introspect")
+    error = await front(introspection=INTROSPECTION).refused(sent)
+    assert (error.status, error.guessed, issuer.asked("/introspect")) == (401, True, before)
 
 
 async def test_an_issuer_that_leaves_optional_claims_out(issuer: Issuer, front: Build) -> None:
@@ -334,6 +371,20 @@ async def test_introspection_that_fails_is_503(front: Build, trouble: str) -> No
         error = await front(issuer=own.url, introspection=asked).refused(sent)
         assert (error.status, error.retry_seconds) == (503, 2)
         assert own.url not in error.message
+
+
+async def test_the_anonymous_path_asks_for_a_key_and_not_for_a_sign_in(front: Build) -> None:
+    keyring = Keyring([KeyRecord("ci", hash_key("secret"), "default")])
+    both = Authenticator("keys", keyring, None, ["default"], oauth=front().callers)
+    query = {"workspaceId": ("default",)}
+    for asked, begin in (
+        (AuthRequest((), query, anonymous_path=True), "Send a key: "),
+        (AuthRequest((), query, resource_path="/mcp"), "Sign in, or send a key: "),
+    ):
+        with pytest.raises(AuthError) as caught:
+            await both.authenticate(asked)
+        assert caught.value.message.startswith(begin)
+        assert ("resource_metadata" in (caught.value.www_authenticate or "")) == (not asked.anonymous_path)
 
 
 # ---- who was let in before -------------------------------------------------------------------------------------------
