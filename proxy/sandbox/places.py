@@ -8,7 +8,7 @@ line, that line is told. Otherwise none is, and the text says where to look from
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from proxy.sandbox.recovery import Recovered, place_at, unshifted
 from proxy.sandbox.statements import HEADERS
@@ -18,27 +18,81 @@ Place = tuple[int, int]
 
 _PROPERTY = re.compile(r"^cannot (?:read|set) property '(.*)' of (?:undefined|null)", re.DOTALL)
 _UNAWAITED = re.compile(r"^tools\..* was not awaited.*\)\)\.(\w+)$", re.DOTALL)
+_SPREAD = re.compile(r"^tools\..* was not awaited, so it has nothing to spread")
 _NAME = re.compile(r"^'?([\w$]+)'? is (?:not defined|not initialized|not available|read-only)")
 _KEYWORDS = frozenset(
     "return await typeof void delete new in of instanceof case throw else do yield function async".split()
 )
-_ITERATION = "Symbol.iterator"
+_ITERATIONS = ("Symbol.iterator", "Symbol.asyncIterator")
+_OPERAND_ENDS = frozenset((",", ";", ")", "]", "}"))
 
 
 def locate(recovered: Recovered, message: str, near: Place) -> tuple[Place | None, int]:
     """The place if it is certain, and the line from which on to look otherwise."""
     tokens = Tokens(recovered.source)
     begin, end = _range(recovered, tokens, near)
-    found = {
-        unshifted(place_at(recovered.source, tokens.items[index][2]), recovered.shifts)
-        for index in _candidates(tokens, message)
-        if begin <= tokens.items[index][2] <= end
-    }
+    found = _places(recovered, tokens, _within(tokens, _candidates(tokens, message), begin, end))
     first_line = unshifted(place_at(recovered.source, begin), recovered.shifts)[0]
     lines = {line for line, _ in found}
     if len(lines) == 1:
         return min(found), first_line
     return None, min(lines, default=first_line)
+
+
+def _places(recovered: Recovered, tokens: Tokens, indexes: Iterable[int]) -> set[Place]:
+    at = (place_at(recovered.source, tokens.items[index][2]) for index in indexes)
+    return {unshifted(one, recovered.shifts) for one in at}
+
+
+def _within(tokens: Tokens, indexes: Iterable[int], begin: int, end: int) -> Iterator[int]:
+    """Those that can be reached from `begin` on, before `end`: what is iterated or taken apart is read before."""
+    for index in indexes:
+        at = tokens.items[index][2]
+        if at <= end and (at >= begin or _operand_end(tokens, index) >= begin):
+            yield index
+
+
+def _operand_end(tokens: Tokens, index: int) -> int:
+    """The offset at which the operand of `of`, `...` or of a pattern's `=` ends; that of any other token is its own."""
+    items, match = tokens.items, tokens.match
+    if items[index][1] not in ("of", "...", "{", "["):
+        return items[index][2]
+    index = max(match.get(index, index), index) + 1
+    while index < len(items) and items[index][1] not in _OPERAND_ENDS:
+        index = max(match.get(index, index), index) + 1
+    return items[index][2] if index < len(items) else len(items[-1][1]) + items[-1][2]
+
+
+def locate_for_await(recovered: Recovered, noted: Place) -> tuple[Place | None, int] | None:
+    """The same for what the engine calls "not a function": it may be what `for await` reads. None if there is none in
+    reach. A tool is always a function, so behind its call it is the loop."""
+    tokens = Tokens(recovered.source)
+    begin, end = _range(recovered, tokens, noted)
+    loops = list(_within(tokens, _async_iterations(tokens), begin, end))
+    if not loops:
+        return None
+    called = next((k for k, (_, _, at) in enumerate(tokens.items) if at == begin), None)
+    found = _places(recovered, tokens, loops)
+    if called is not None and _word(tokens, called + 1) == "(" and not _is_tool(tokens, called):
+        found.add(noted)
+    lines = {line for line, _ in found}
+    return (min(found) if len(found) == 1 else None), min(lines)
+
+
+def _async_iterations(tokens: Tokens) -> Iterator[int]:
+    """The `of` of each `for await`, and each `yield*`."""
+    items, match = tokens.items, tokens.match
+    for index, (_, text, _) in enumerate(items):
+        if text == "await" and index and items[index - 1][1] == "for":
+            yield from (k for k in range(index, match.get(index + 1, index)) if items[k][1] == "of")
+        elif text == "*" and index and items[index - 1][1] == "yield":
+            yield index
+
+
+def _is_tool(tokens: Tokens, index: int) -> bool:
+    while index > 1 and tokens.items[index - 1][1] in (".", "?."):
+        index -= 2
+    return tokens.items[index][1] == "tools"
 
 
 def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) -> tuple[Place | None, int]:
@@ -82,7 +136,9 @@ def _calls_around(tokens: Tokens, index: int) -> Iterator[int]:
 def _candidates(tokens: Tokens, message: str) -> Iterator[int]:
     """Indexes of tokens at which this error can have been thrown."""
     if (found := _PROPERTY.match(message)) is not None:
-        return _readers(tokens, found[1]) if found[1] != _ITERATION else _iterations(tokens)
+        return _readers(tokens, found[1]) if found[1] not in _ITERATIONS else _iterations(tokens)
+    if _SPREAD.match(message) is not None:
+        return (index for index, item in enumerate(tokens.items) if item[1] == "...")
     if (found := _UNAWAITED.match(message)) is not None:
         return _readers(tokens, found[1])
     if (found := _NAME.match(message)) is not None:

@@ -37,7 +37,7 @@ _POINTED = re.compile(
     r"(?P<digits>\d{1,40})(?P<point>\.)?(?P<fraction>\d{1,40})?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
 )
 _MODULES = re.compile(r"\b(?:import|export)\b")
-_UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b|\bimport\s*\.")
+_UNKNOWN = re.compile(r"@|\baccessor\b|\busing\b|\bimport\s*\.|</|/>")
 _HASHBANG = re.compile(r"\A#![^\n]*")
 _SAFE_INTEGER = 2**53 - 1
 _GENERIC_PUNCT = frozenset((".", ",", "|", "&", "[", "]", "{", "}", ":", ";", "?"))
@@ -74,7 +74,7 @@ def recover(code: str) -> Recovered:
     if _LONG_LITERAL.search(source):
         source, shifts = _exact_integers(source, tokens)
         tokens = Tokens(source)
-    unknown = unknown_syntax(tokens) if _UNKNOWN.search(source) else None
+    unknown = unknown_syntax(source, tokens) if _UNKNOWN.search(source) else None
     default, refusal = False, None
     if _MODULES.search(source) and not _is_lone_default(tokens):
         source, default, refusal = without_modules(source, tokens)

@@ -5,6 +5,7 @@ Nothing here changes what code means unless the engine's parser agrees: a wrong 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from proxy.sandbox.tokens import Token, Tokens
@@ -31,6 +32,9 @@ _DECLARED = frozenset(
 _LINE_END = re.compile(r"[\n\r\u2028\u2029]")
 _NOT_LINE_END = re.compile(r"[^\n\r\u2028\u2029]")
 _DEFAULT = "var $default="
+_ELEMENT_ADVICE = (
+    "JSX (<Name>...</Name>) is not supported here: there is nothing to render. Return plain values or text."
+)
 IMPORT_ADVICE = (
     "is not available. This sandbox has no network, files or modules: reach everything through tools, for example "
     'await tools.search({query: "what you need"}).'
@@ -233,10 +237,12 @@ def _without_default(text: str, items: list[Token], index: int) -> tuple[str, st
 
 
 # ---- what neither the transform nor the engine knows ----------------------------------------------------------------
-def unknown_syntax(tokens: Tokens) -> SyntaxRefusal | None:
-    """The first decorator, `accessor` field, `using` declaration or `import.meta`."""
+def unknown_syntax(text: str, tokens: Tokens) -> SyntaxRefusal | None:
+    """The first decorator, `accessor` field, `using` declaration, `import.meta` or JSX element."""
     items = tokens.items
     for index, (kind, word, at) in enumerate(items):
+        if word == "<" and _is_element(text, items, index):
+            return SyntaxRefusal(_ELEMENT_ADVICE, at)
         if word == "import" and _word(items, index + 1) == "." and _word(items, index + 2) == "meta":
             return SyntaxRefusal(f"import.meta {IMPORT_ADVICE}", at)
         if word == "@" and index + 1 < len(items) and items[index + 1][0] == "name":
@@ -253,3 +259,29 @@ def unknown_syntax(tokens: Tokens) -> SyntaxRefusal | None:
         advice = "use get and set" if word == "accessor" else "use try and finally"
         return SyntaxRefusal(f"`{word}` declarations are not supported here: {advice}.", at)
     return None
+
+
+def _is_element(text: str, items: list[Token], index: int) -> bool:
+    """Whether `<` stands where a value begins, with a name or `>` at once behind it, and is closed as an element is.
+    Text between elements is no code: its apostrophes would begin strings, so closing tags are looked for as text."""
+    kind, name, at = items[index + 1] if index + 1 < len(items) else ("", "", -1)
+    if at != items[index][2] + 1 or (kind != "name" and name != ">"):
+        return False
+    before_kind, before, _ = items[index - 1] if index else ("punct", ";", 0)
+    if (before_kind != "punct" or before in _ENDS) and before not in (
+        "return",
+        "default",
+        "await",
+        "yield",
+        "case",
+    ):
+        return False
+    return f"</{name.removesuffix('>')}" in text[at:] or _closes_itself(items, index)
+
+
+def _closes_itself(items: list[Token], index: int) -> bool:
+    """Whether `/>` comes before the next `>`."""
+    for (_, word, at), (_, following, next_at) in pairwise(items[index:]):
+        if following == ">":
+            return word == "/" and next_at == at + 1
+    return False

@@ -25,6 +25,7 @@ Oxc = Callable[[str], str]
 _WRAPS = (("(", ")"), ("{", "}"))
 _OPENING = "async()=>"
 _PROBE = "\x01"
+_PROBE_SEEN = ("Invalid Character", "but found `Unknown`")
 _CLOSERS = (")", "]", "}")
 _MEMORY_BYTES = 512 * 1024 * 1024
 _CPU_SECONDS = 3600.0
@@ -93,7 +94,7 @@ def _last_reached(source: str, starts: list[int], opening: str, oxc: Oxc) -> int
             oxc(f"{_OPENING}{opening}{source[:end]}{_PROBE}")
             reached = True
         except TransformFailed as error:
-            reached = "Invalid Character" in str(error)
+            reached = any(said in str(error) for said in _PROBE_SEEN)
         low, high = (middle, high) if reached else (low, middle - 1)
     return low
 

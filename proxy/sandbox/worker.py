@@ -13,9 +13,10 @@ from typing import Any
 
 from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
-from proxy.sandbox.places import locate, locate_call
+from proxy.sandbox.places import locate, locate_call, locate_for_await
 from proxy.sandbox.recovery import Recovered, place_at, recover, unshifted
-from proxy.sandbox.redefinitions import SAID, redefinition
+from proxy.sandbox.redefinitions import SAID, SAID_OF_PARAMETERS, duplicate_parameter, redefinition
+from proxy.sandbox.spreads import spread_promise
 from proxy.sandbox.statements import SyntaxRefusal
 
 EXIT_DONE = 0
@@ -39,6 +40,7 @@ _REHEARSED = (
 )
 _DONE = b'{"t":"done","ok":true}'
 _DELIVERED = b'{"t":"deliver","events":[{"now":0,"seq":0,"result":{"ok":true,"data":[]}}]}'
+_NOT_ITERABLE = "the value that `for await` or `yield*` reads is not iterable"
 _MEMORY = "The code used more memory than the sandbox allows (its JavaScript heap ends at 128 MiB)."
 
 
@@ -151,6 +153,7 @@ def start_events(start: dict[str, Any]) -> bytes:
         "callDefault": recovered.default,
         "lacking": None if recovered.refusal else _blamed(recovered, recovered.unknown),
         "shifts": recovered.shifts,
+        "spread": spread_promise(recovered),
         "seed": start["seed"],
         "now": start["now"],
         "limits": start["limits"],
@@ -233,13 +236,24 @@ def located(payload: bytes, sent: str, running: str) -> bytes:
     error = message["error"]
     near, thrower = error.pop("near", None), error.pop("by", None)
     if error["message"].startswith(SAID):
-        name, (error["line"], error["column"]) = redefinition(recover(sent)) or ("", (None, None))
-        error["message"] = f"{SAID} of {name or 'a name'}: it is declared before in the same block"
+        found = redefinition(recover(sent))
+        if found is not None:
+            name, (error["line"], error["column"]) = found
+            error["message"] = f"{SAID} of {name}: it is declared before in the same block"
+    elif error["message"].startswith(SAID_OF_PARAMETERS):
+        found = duplicate_parameter(recover(sent))
+        if found is not None:
+            name, (error["line"], error["column"]) = found
+            error["message"] = f"two parameters of one function are called {name}"
     if thrower is None or (near is None and error["line"] is None):
         return json.dumps(message, separators=(",", ":")).encode()
     code = recover(running)._replace(shifts=recover(sent).shifts)
     noted = (near[0], near[1]) if near else (error["line"], error["column"])
-    if near:
+    loop = locate_for_await(code, noted) if error["message"] == "not a function" else None
+    if loop is not None:
+        place, line = loop
+        error["message"] = _NOT_ITERABLE if place else f"{error['message']}, or {_NOT_ITERABLE}"
+    elif near:
         place, line = locate(code, error["message"], noted)
     else:
         place, line = locate_call(code, error["message"], thrower, noted)

@@ -70,14 +70,21 @@ def _dead_principals(view: ConfigView, path: Path, rule: RuleConfig | PackUse) -
 
 
 def _roles(view: ConfigView) -> Iterator[Finding]:
-    """Entries of roles that nobody can be. Without an `auth` section the approver's token is minted."""
+    """Entries of roles that nobody can be. Without an `auth` section the approver's token is minted. Approvers of whom
+    none can be anybody are the worse case, whether a rule wants a person already or not."""
     auth = view.config.auth
     if auth is None:
         return
     dead = {role: list(_dead_entries(auth, role)) for role in ("admin", "approver")}
     nobody = len(dead["approver"]) == len(auth.roles.approver)
     asking = list(_asking(view)) if nobody else []
-    if asking:
+    if nobody and not asking and dead["approver"]:
+        first, *others = dead.pop("approver")
+        related = tuple(("and here", one.path) for one in others)
+        yield Finding(
+            "W607", first.path, f"nobody has the approver role: {first.message}", first.help, related=related
+        )
+    elif asking:
         why = f": {dead['approver'][0].message}" if dead["approver"] else ""
         related = tuple(("named here", one.path) for one in dead.pop("approver"))
         for path, rule in asking:

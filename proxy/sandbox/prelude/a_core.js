@@ -119,7 +119,6 @@ function guarded(callback, where) {
 
 define(globalThis, "setTimeout", setTimer);
 define(globalThis, "clearTimeout", clearTimer);
-define(globalThis, "sleep", (ms) => new RealPromise((resolve) => { setTimer(resolve, ms); }));
 define(globalThis, "queueMicrotask", function queueMicrotask(callback) {
   if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
   then(RealPromise.resolve(), () => guarded(callback, "a microtask"));

@@ -47,5 +47,24 @@ class AbortController {
   get signal() { return this.#signal; }
   abort(reason) { makeAbort(this.#signal, reason); }
 }
+// sleep(ms, {signal}) ends with the signal's reason when that aborts first.
+define(globalThis, "sleep", function sleep(ms, options = {}) {
+  if (!isSignalOnly(options)) {
+    throw new TypeError("sleep takes milliseconds and perhaps {signal: an AbortSignal}, as in sleep(500, {signal})");
+  }
+  const { signal } = options;
+  return new RealPromise((resolve, reject) => {
+    if (signal === undefined) return void setTimer(resolve, ms);
+    if (signal.aborted) return reject(signal.reason);
+    const stop = () => { clearTimer(timer); reject(signal.reason); };
+    const timer = setTimer(() => { signal.removeEventListener("abort", stop); resolve(); }, ms);
+    signal.addEventListener("abort", stop);
+  });
+});
+
+function isSignalOnly(options) {
+  if (options === null || typeof options !== "object") return false;
+  return Object.keys(options).every((key) => key === "signal" && (options.signal === undefined || options.signal instanceof AbortSignal));
+}
 define(globalThis, "AbortSignal", AbortSignal);
 define(globalThis, "AbortController", AbortController);

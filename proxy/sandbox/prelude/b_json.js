@@ -5,10 +5,11 @@ const BIG_MARK = "\u0001big:";
 let sawBigInt = false;
 let sawPromise = false;
 let sawIterator = false;
+let sawFunction = false;
 let sending = false;   // arguments of a call are being written: bytes become a file
 
 function toJson(value) {
-  sawBigInt = sawPromise = sawIterator = false;
+  sawBigInt = sawPromise = sawIterator = sawFunction = false;
   const text = stringify(value);
   return sawBigInt ? withBigInts(value) : text;
 }
@@ -56,11 +57,11 @@ define(JSON, "parse", function parse(text, reviver) {
 // What agent code writes itself may lose a promise that it forgot to await: the text says `{}`, and the log says why.
 define(JSON, "stringify", {
   stringify(value, replacer, space) {
-    const before = [sawBigInt, sawPromise, sawIterator];
+    const before = [sawBigInt, sawPromise, sawIterator, sawFunction];
     sawPromise = false;
     try { return stringify(value, replacer, space); } finally {
       if (sawPromise) writeLog("warn", "JSON.stringify wrote a promise as {}: await it first");
-      [sawBigInt, sawPromise, sawIterator] = before;
+      [sawBigInt, sawPromise, sawIterator, sawFunction] = before;
     }
   },
 }.stringify);
@@ -71,6 +72,7 @@ const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byte
 const isString = (key) => typeof key === "string";
 
 asJson(BigInt.prototype, (value) => { sawBigInt = true; return bigToString(value); });
+asJson(Function.prototype, () => { sawFunction = true; });
 asJson(Promise.prototype, () => { sawPromise = true; return {}; });
 const ITERATORS = [[][Symbol.iterator](), (async function* () {})()].map((one) => getPrototypeOf(getPrototypeOf(one)));
 asJson(ITERATORS[0], () => { sawIterator = true; return {}; });

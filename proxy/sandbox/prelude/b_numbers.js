@@ -57,7 +57,7 @@ for (const name of ["parseInt", "parseFloat"]) {
 // What stringify turned into null though it is a value, and numbers that may stand for others; looked for only where
 // the text has one of either.
 const SUSPECT = /\d{16}|null/;
-let notedLoss = false;
+const notedLosses = new RealMap();
 let notedLarge = false;
 
 function findLost(value, told) {
@@ -66,19 +66,23 @@ function findLost(value, told) {
       if (item - item !== 0) told(`${item}`, "lost");
       else if (!isSafeInteger(item) && isLarge(item) && mapGet(rounded, item) !== undefined) told(item, "rounded");
       else if (isLarge(item) && test(MANY_DIGITS, significant(item))) told(item, "large");
-    } else if (isArray(this) && (typeof item === "function" || typeof item === "symbol")) told(`a ${typeof item}`, "lost");
-    else if (item === null && this[key] instanceof RealDate) told("an invalid Date", "lost");
+      return item;
+    }
+    const held = this[key];
+    if (typeof held === "function" || typeof held === "symbol") {
+      told(isArray(this) ? `a ${typeof held}` : `a ${typeof held} as ${stringify(key)}`, isArray(this) || key === "" ? "lost" : "left out");
+    } else if (item === null && held instanceof RealDate) told("an invalid Date", "lost");
     return item;
   });
 }
 const significant = (number) => replace(`${number}`, /(?:0+|e\+\d+)$/, "");
 
 function checkArguments(path, input, text) {
-  if (typeof text !== "string" || !test(SUSPECT, text)) return;
+  if (typeof text !== "string" || !(sawFunction || test(SUSPECT, text))) return;
   let refusal = null;  // thrown from here: the engine keeps ten frames of a stack, and the agent's has to be among them
   const told = (what, why) => {
     if (refusal !== null) return;
-    if (why === "lost") refusal = `tools.${path}: the argument holds ${what}, which JSON has no value for: leave it out, or give null`;
+    if (why === "lost" || why === "left out") refusal = `tools.${path}: the argument holds ${what}, which JSON has no value for: leave it out${why === "lost" ? ", or give null" : ""}`;
     if (why === "rounded") {
       const { read, exact } = mapGet(rounded, what);
       refusal = `tools.${path}: the argument holds ${what}, which ${read} rounded: give ${exact}, or the text`;
@@ -93,10 +97,14 @@ function checkArguments(path, input, text) {
 
 function noteLost(where, value, text) {
   if (sawIterator) writeLog("warn", `${where} holds an iterator, which is {} there: spread it, as in [...x].`);
-  if (notedLoss || typeof text !== "string" || !includes(text, "null")) return;
+  if (mapGet(notedLosses, where) || typeof text !== "string" || !(sawFunction || includes(text, "null"))) return;
+  let [first, others] = ["", 0];
   findLost(value, (what, why) => {
-    if (why !== "lost" || notedLoss) return;
-    notedLoss = true;
-    writeLog("warn", `${where} holds ${what}, which JSON has no value for: it is null there.`);
+    if (why !== "lost" && why !== "left out") return;
+    if (first) others++;
+    else first = `${where} holds ${what}, which JSON has no value for: it is ${why === "lost" ? "null there" : "left out"}`;
   });
+  if (!first) return;
+  mapSet(notedLosses, where, true);
+  writeLog("warn", `${first}${others ? `. So ${others === 1 ? "is one" : `are ${others}`} more` : ""}.`);
 }

@@ -52,9 +52,31 @@ function unfinished(promise) {
 const consoleObject = {};
 let indent = "";
 
-function say(level, values) {
+// The formatter of the console standard, 2.2.1, and Node's %j: a text with % before other values says how to write them.
+const SPECIFIER = /%[sdifjoOc%]/g;
+const asNumber = (value, parse) => (typeof value === "bigint" ? `${bigToString(value)}n` : typeof value === "symbol" ? "NaN" : `${parse(value)}`);
+const WRITE = {
+  __proto__: null,
+  "%s": describeText, "%j": describeText, "%o": describeText, "%O": describeText, "%c": () => "",
+  "%i": (value) => asNumber(value, realParseInt),
+  "%d": (value) => asNumber(value, RealNumber),
+  "%f": (value) => asNumber(value, realParseFloat),
+};
+
+function formatted(values) {
+  if (values.length < 2 || typeof values[0] !== "string" || !includes(values[0], "%")) return values;
+  let used = 1;
+  const text = replace(values[0], SPECIFIER, (found) => {
+    if (found === "%%") return "%";
+    return used < values.length ? WRITE[found](values[used++]) : found;
+  });
+  return [text, ...values.slice(used)];
+}
+
+function say(level, given) {
   if (logsClosed) return;
   let line = "";
+  const values = formatted(given);
   for (let i = 0; i < values.length; i++) line += (i ? " " : "") + describeText(values[i]);
   writeLog(level, indent ? indent + replace(line, /\n/g, `\n${indent}`) : line);
 }
@@ -71,7 +93,7 @@ function lap(label, values, stop) {
   const since = mapGet(stopwatches, label);
   if (since === undefined) return say("warn", [`console.time: there is no timer "${label}"`]);
   if (stop) mapDelete(stopwatches, label);
-  return say("log", [`${label}: ${now - since} ms`, ...values]);
+  return say("log", [[`${label}: ${now - since} ms`, ...values.map(describeText)].join(" ")]);
 }
 
 function table(data, columns) {
@@ -90,12 +112,17 @@ function table(data, columns) {
   return say("log", [text.join("\n")]);
 }
 
+function assertion([first, ...values]) {
+  if (typeof first === "string") return [`Assertion failed: ${first}`, ...values];
+  return first === undefined && !values.length ? ["Assertion failed"] : ["Assertion failed:", first, ...values];
+}
+
 const more = {
   table,
   dir: (value) => say("log", [value]),
   dirxml: (...values) => say("log", values),
   trace: (...values) => say("debug", ["Trace:", ...values, `\n${new RealError().stack}`.trimEnd()]),
-  assert: (holds, ...values) => { if (!holds) say("error", ["Assertion failed:", ...values]); },
+  assert: (holds, ...values) => { if (!holds) say("error", assertion(values)); },
   count: (label = "default") => { mapSet(counts, label, (mapGet(counts, label) ?? 0) + 1); say("log", [`${label}: ${mapGet(counts, label)}`]); },
   countReset: (label = "default") => { mapDelete(counts, label); },
   time: (label = "default") => { mapSet(stopwatches, label, now); },

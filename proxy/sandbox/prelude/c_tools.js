@@ -107,6 +107,7 @@ const traps = {
   get(target, key) {
     if (key === Symbol.toPrimitive) return () => { throw new TypeError(`tools${toolPath(target) && "."}${toolPath(target)} has no text: call a tool by its path, and use what it gives`); };
     if (typeof key === "symbol") return undefined;
+    if (key === "toJSON") sawFunction = true;
     for (let i = 0; i < UNDEFINED.length; i++) if (UNDEFINED[i] === key) return undefined;
     const path = toolPath(target);
     return makeTool(path ? `${path}.${key}` : key);
@@ -126,10 +127,19 @@ const traps = {
   getPrototypeOf: () => null,
 };
 
+// What {...promise} and Object.assign read: a promise has nothing else of its own.
+const SPREAD = {
+  enumerable: true, configurable: true,
+  get() {
+    const path = pathOf(this) ?? "x";
+    throw new TypeError(`tools.${path}(...) was not awaited, so it has nothing to spread: await it, as in {...(await tools.${path}(...)).data}`);
+  },
+};
+
 // A call's promise: what its result will have throws until it was awaited, instead of reading as undefined.
 class CallPromise extends RealPromise {
   #path;
-  constructor(executor, path) { super(executor); this.#path = path; }
+  constructor(executor, path) { super(executor); this.#path = path; defineProperty(this, "await", SPREAD); }
   static pathOf(promise) { return #path in promise ? promise.#path : undefined; }
 }
 define(CallPromise.prototype, "constructor", RealPromise);  // so that await and then treat it as any promise

@@ -120,6 +120,7 @@ function compile(source, expression, tail, declares) {
   if (returning && returning.run) { returnFrom(tail); return { run: returning.run, expression: false }; }
   const asBody = attempt(source, "{", "}");
   if (asBody.run) return { run: asBody.run, expression: false };
+  if (declares) return asBody;
   const [a, b] = [asExpression.place, asBody.place];
   return a && b && (a[0] > b[0] || (a[0] === b[0] && a[1] > b[1])) ? asExpression : asBody;
 }
@@ -146,6 +147,7 @@ function begin(start) {
     now = startedAt = start.now;
     seedWith(start.seed);
     ({ callDefault, lacking, shifts } = start);
+    if (start.spread) writeLog("warn", start.spread);
   }
   if (start.syntax) {
     const { message, line, column } = lacking ?? start.syntax;
@@ -160,14 +162,20 @@ function begin(start) {
     if (start.mayTransform) { needsTransform = true; return undefined; }
   }
   if (start.unavailable) {
-    const fault = compiled ? `Read as JavaScript: ${compiled.error.message}.` : "Nothing is wrong with the code.";
+    const fault = compiled ? `Read as JavaScript: ${saidBefore(compiled)}.` : "Nothing is wrong with the code.";
     const said = `This server cannot compile TypeScript: ${start.unavailable}. Send plain JavaScript, without types. ${fault}`;
-    return finishWithError("error", "TypeScriptUnavailableError", said, "", compiled ? compiled.place : null);
+    return finishWithError("error", "TypeScriptUnavailableError", said, "", null);
   }
   // No transform, or none that helped: what the engine's own parser said stands.
   if (lacking) return finishWithError("syntax", "SyntaxError", lacking.message, "", [lacking.line, lacking.column]);
-  const said = compiled ? `${compiled.error.message}` : "this is TypeScript, and its transform is not available";
-  return finishWithError("syntax", "SyntaxError", said, "", compiled ? compiled.place : null);
+  const said = compiled ? saidBefore(compiled) : "this is TypeScript, and its transform is not available";
+  return finishWithError("syntax", "SyntaxError", said, "", null);
+}
+
+// The engine complains when it has read on: the mistake lies where it is then, or before.
+function saidBefore({ error, place }) {
+  if (place === null) return `${error.message}`;
+  return `${error.message} (${place[0] === 1 ? "" : "in or before "}line ${place[0]})`;
 }
 
 function launch(compiled, callIt) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.proxy.sandbox.tables import Table, check
 
+NO_LOOP = "the value that `for await` or `yield*` reads is not iterable"
 PLACES: Table = [
     ("const a = undefined;\nconst b = 1;\nreturn a.x;", "TypeError: cannot read property 'x' of undefined @3:10"),
     ("const r = {};\nconsole.log(1);\nconst names = r.data.map(x => x.name);\nreturn names",
@@ -35,6 +36,31 @@ PLACES: Table = [
     ("const f = () => 9;\nreturn 'x'.repeat(\n  -f(),\n)", "RangeError: invalid repeat count @2:12"),
     ("const a = [3].map((x) =>\n  x.foo());", "TypeError: not a function @2:5"),
     ("const x = 1;\n\nx.foo()", "TypeError: not a function @3:3"),
+    # `for await` says "not a function" where `for` says "value is not iterable".
+    ("const a = 1;\nfor await (const x of 5) { }\nreturn a", f"TypeError: {NO_LOOP} @2:20"),
+    ("const a = 1;\n\nfor await (const x of null) { }",
+     "TypeError: cannot read property 'Symbol.asyncIterator' of null @3:20"),
+    ("async function go() {\n  const z = await tools.a.b({});\n  for await (const x of z) { }\n}\nawait go()",
+     f"TypeError: {NO_LOOP} @3:22"),
+    ("for await (const x of tools.a.b({})) { }", f"TypeError: {NO_LOOP} @1:20"),
+    ("async function* g() {\n  yield* 5\n}\nfor await (const x of g()) { }", f"TypeError: {NO_LOOP} @2:8"),
+    ("const f = (x) => x;\nfor await (const x of f(5)) { }",
+     f"TypeError: not a function, or {NO_LOOP} (in or after line 2)"),
+    ("const o = {};\no.f();\nfor await (const x of [o]) { }",
+     f"TypeError: not a function, or {NO_LOOP} (in or after line 2)"),
+    ("for await (const x of [1]) { x.foo() }", "TypeError: not a function @1:32"),
+    ("const f = (x) => x;\nfor (const y of f(5)) { }", "TypeError: value is not iterable @2:14"),
+    ("const f = (x) => x;\nconst [a] = f(5)", "TypeError: value is not iterable @2:7"),
+    ("const a = {n: 1};\nconst b = {\n  ...tools.a.b({}),\n};",
+     "TypeError: tools.a.b(...) was not awaited, so it has nothing to spread: await it, as in "
+     "{...(await tools.a.b(...)).data} @3:3"),
+    # What only the engine refuses it refuses when it has read on, with columns that mean nothing.
+    ("1;\ndelete a", "SyntaxError: cannot delete a direct reference in strict mode (in or before line 2)"),
+    ("break", "SyntaxError: break must be inside loop or switch (line 1)"),
+    ("function f(a, b, a) { return a }\nreturn f(1, 2)",
+     "SyntaxError: two parameters of one function are called a @1:18"),
+    ("const f = (x, x) => x", "SyntaxError: two parameters of one function are called x @1:15"),
+    ("if (r { return 2 }", "SyntaxError: Expected `)` but found `{` @1:7"),
 ]  # fmt: skip
 
 

@@ -61,6 +61,7 @@ INTL: Table = [
     ("return [new Date(0).getHours(), new Date(0).getTimezoneOffset()]", [0, 0]),
 ]  # fmt: skip
 
+SLEEP = "sleep takes milliseconds and perhaps {signal: an AbortSignal}, as in sleep(500, {signal})"
 ABORT: Table = [
     ("const c = new AbortController(); let s = ''; c.signal.addEventListener('abort', () => s += 'x'); c.abort(); "
      "c.abort(); return [s, c.signal.aborted, c.signal.reason.name]", ["x", True, "AbortError"]),
@@ -70,6 +71,13 @@ ABORT: Table = [
     ("const c = new AbortController(); const p = tools.a.b({}, {signal: c.signal}); c.abort(); "
      "try { await p } catch (e) { return e.name }", "AbortError"),
     ("return (await tools.a.b({}, {signal: new AbortController().signal})).ok", True),
+    ("const c = new AbortController(); setTimeout(() => c.abort('why'), 5); const began = Date.now(); "
+     "try { await sleep(50, {signal: c.signal}) } catch (e) { return [e, Date.now() - began] }", ["why", 5]),
+    ("try { await sleep(50, {signal: AbortSignal.abort()}) } catch (e) { return e.name }", "AbortError"),
+    ("const began = Date.now(); const {signal} = new AbortController(); await sleep(5, {signal}); await sleep(5, {}); "
+     "return Date.now() - began", 10),
+    ("await sleep(5, {signal: 1})", f"TypeError: {SLEEP} @1:7"),
+    ("await sleep(5, {sginal: AbortSignal.abort()})", f"TypeError: {SLEEP} @1:7"),
     ("new AbortSignal()", "TypeError: Illegal constructor @1:5"),
 ]  # fmt: skip
 
@@ -87,6 +95,15 @@ LOST: Table = [
     ("const r = tools.a.b({});\nconst q = 1;\nif (r.ok) {\n  return 1;\n}", f"TypeError: {UNAWAITED}.ok @3:7"),
     ("const {data} = tools.a.b({}); return data", f"TypeError: {UNAWAITED}.data @1:8"),
     ("return `${tools.a.b({})}`", f"TypeError: {UNAWAITED} (in or after line 1)"),
+    ("await tools.a.b({cb: () => 1})",
+     'TypeError: tools.a.b: the argument holds a function as "cb", which JSON has no value for: leave it out @1:15'),
+    ("await tools.a.b({x: [tools.shop]})",
+     "TypeError: tools.a.b: the argument holds a function, which JSON has no value for: "
+     "leave it out, or give null @1:15"),
+    ("await tools.a.b({x: {s: Symbol('q')}, t: () => 1})",
+     'TypeError: tools.a.b: the argument holds a symbol as "s", which JSON has no value for: leave it out @1:15'),
+    ("return JSON.stringify({a: 1, f() {}})", '{"a":1}'),
+    ("return {...{a: 1}, toJSON: () => 5}", 5),
     ("await tools.a.b({x: tools.c()})", "TypeError: tools.a.b: the argument contains a promise: await it first @1:15"),
     ("emit({x: tools.c()})", "TypeError: emit: the value contains a promise: await it first @1:1"),
 ]  # fmt: skip
@@ -127,6 +144,20 @@ async def test_log_lines() -> None:
         ("const f = () => 2; f", ["The result is lost: [Function f] is no JSON. Call it, and return what it gives."]),
         ("tools.x({}, {retries: 2}); return 1",
          ["tools.x: only the first argument is sent, a second one has no effect"]),
+        ("return {a: 1, f: () => 2}",
+         ['The result holds a function as "f", which JSON has no value for: it is left out.']),
+        ("emit({f() {}}); return {a: [{g() {}}], h: class A {}, i: tools.x}",
+         ['What was emitted holds a function as "f", which JSON has no value for: it is left out.',
+          'The result holds a function as "g", which JSON has no value for: it is left out. So are 2 more.']),
+        ("return [() => 1, 2]", ["The result holds a function, which JSON has no value for: it is null there."]),
+        ("console.log('%s is %d, %o %j %% %i %f%c', 'Bob', 42, {a: 1}, [2], '3.7', '3.5x', 'css', 'rest')",
+         ['Bob is 42, {"a":1} [2] % 3 3.5 rest']),
+        ("console.log('%s'); console.log('100%', 1); console.log('%s and %s', 1); console.log({}, '%s', 1)",
+         ["%s", "100% 1", "1 and %s", "{} %s 1"]),
+        ("console.warn('%d', 5n, 'x'); console.log('%i|%x', Symbol('s'), 1); console.group('g %s', 1); console.log(2)",
+         ["5n x", "NaN|%x 1", "g 1", "  2"]),
+        ("console.assert(false, '%s!', 'no'); console.assert(0); console.assert(null, {a: 1})",
+         ["Assertion failed: no!", "Assertion failed", 'Assertion failed: {"a":1}']),
         ("console.log(tools.a.b({}), [Promise.resolve(1)], '\\ud83d')",
          ['[Promise of tools.a.b: await it] ["[Promise: await it]"] \ufffd']),
         ("console.table([{a: 1, b: 'x'}, {a: 2}])", ["(index) | a | b\n0       | 1 | x\n1       | 2 |"]),

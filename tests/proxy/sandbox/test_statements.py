@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.proxy.sandbox.tables import IMPORT, NOTHING, Table, check
 
+JSX = "JSX (<Name>...</Name>) is not supported here: there is nothing to render. Return plain values or text."
 MODULES: Table = [
     ("import type { A } from './a';\nconst a = 5;\nreturn a", 5),
     ("import { type A, type B } from './a';\nreturn 1", 1),
@@ -48,7 +49,7 @@ TWICE: Table = [
     ("let a\n{\n  let b; let b\n}\nreturn 1", "SyntaxError: invalid redefinition of b: {} @3:14"),
     ("const t: number = 1\nconst t = 2", "SyntaxError: invalid redefinition of t: {} @2:7"),
     ("const big = 12345678901234567890; let q; let q", "SyntaxError: invalid redefinition of q: {} @1:46"),
-    ("const {a, a} = {}", "SyntaxError: invalid redefinition of a name: {}"),
+    ("const {a, a} = {}", "SyntaxError: invalid redefinition of a: {} @1:11"),
     ("var v = 1; var v = 2; v", 2),
     ("{ let a = 1 }\n{ let a = 2 }\nreturn 3", 3),
 ]
@@ -72,6 +73,12 @@ ABSENT: Table = [
     ("const a: number = 1;\nusing f = open()",
      "SyntaxError: `using` declarations are not supported here: use try and finally. @2:1"),
     ("await using f = open()", "SyntaxError: `using` declarations are not supported here: use try and finally. @1:7"),
+    ("const C = () => <div a=\"1\">don't</div>;\nreturn C()", f"SyntaxError: {JSX} @1:17"),
+    ("const a = 1;\nreturn (\n  <Foo a={1} b=\"x\" />\n)", f"SyntaxError: {JSX} @3:3"),
+    ("return <><b>1</b></>", f"SyntaxError: {JSX} @1:8"),
+    ("const s = '<b/>' + 1; return s < 2 / 3, <T,>(x: T) => x, s", "<b/>1"),
+    ("const a: string = '</b>';\nreturn a a",
+     "SyntaxError: Expected a semicolon or an implicit semicolon after a statement, but found none @2:10"),
     ("const using = 1, accessor = 2; return using + accessor", 3),
 ]  # fmt: skip
 

@@ -101,10 +101,26 @@ def test_who_nobody_is_stands_in_the_warning() -> None:
     assert [(one.message, one.line) for one in found.related] == [("named here", 4)]
     other = only("version: 1\n" + AUTH % ("", ", roles: {approver: [leeds]}"))
     assert (other.code, other.path, other.help) == (
-        "W608",
+        "W607",
         "auth.roles.approver[0]",
         "did you mean `group:leads`?",
     )
+    assert other.message == "nobody has the approver role: `group:leeds` is nobody: no key is in this group"
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        ("", []),
+        ('approver: ["group:leeds"]', ["W607"]),
+        ('approver: ["group:leeds", "key:kk"]', ["W607"]),
+        ('approver: ["group:leeds", "group:leads"]', ["W608"]),
+        ('admin: ["group:leeds"]', ["W608"]),
+        ('admin: ["group:leeds"], approver: [leeds]', ["W607", "W608"]),
+    ],
+)
+def test_approvers_who_are_nobody_are_told_without_a_rule_too(roles: str, expected: list[str]) -> None:
+    assert sorted(codes("version: 1\n" + AUTH % ("", f", roles: {{{roles}}}"))) == expected
 
 
 @pytest.mark.parametrize(
