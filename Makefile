@@ -1,7 +1,7 @@
-# `make check` is exactly what CI runs. Everything lives in .venv; nothing is installed outside of it.
+# CI is `make check`, and then what .ci/run names. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
 # deploy-test and release make environments of their own beside .venv.
-.PHONY: cluster-test deploy-test release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth ci-kit docs schema lock clean
+.PHONY: cluster-test cluster-test-if-possible deploy-test deploy-test-if-possible release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth ci-kit docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,7 +36,7 @@ run: $(RUNTIME) ## Serve examples/quickstart with its demo API; prints lines to 
 test: install ## Run the tests
 	@$(BIN)/pytest -q -n auto
 
-check: lint types imports rules specs-if-possible monitoring-if-possible coverage api-truth ## Everything CI runs: lint, types, import rules, sizes, tests, coverage
+check: lint types imports rules specs-if-possible monitoring-if-possible coverage api-truth ## What CI runs first: lint, types, import rules, sizes, tests, coverage
 
 lint: install
 	@$(BIN)/ruff check .
@@ -110,7 +110,17 @@ monitoring-if-possible: install
 	@sh tools/get_promtool.sh $(VENV) || true
 
 cluster-test: install ## The store and three replicas on a cluster and with Sentinel, failovers in the middle (minutes)
+	@sh tools/get_redis.sh $(VENV) || true
 	@EXECUTOR_CLUSTER_TESTS=1 $(BIN)/pytest -q -n 0 tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
+
+# In CI: the cluster alone, one failover under the store and one under three replicas.
+cluster-test-if-possible: install
+	@EXECUTOR_CLUSTER_TESTS=1 sh tools/run_stage.sh cluster-test 150 $(BIN)/pytest -q -n 2 -m "cluster and not minutes" \
+		tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
+
+# In CI: what needs no image and no download, of the programs that are there. What did not run is said.
+deploy-test-if-possible: install
+	@EXECUTOR_DEPLOY_TESTS=1 sh tools/run_stage.sh deploy-test 150 $(BIN)/pytest -q -n 2 -m "deploy and not minutes" tests/deploy
 
 deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
 	@sh tools/get_deploy_tools.sh $(VENV)

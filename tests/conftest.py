@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.proxy.state.servers import find_tls_server
 from tools.fetch_specs import is_complete
 
 SPECS = Path(__file__).resolve().parent.parent / ".specs"
@@ -19,6 +20,9 @@ MISSING = (
 )
 CLUSTERS = os.environ.get("EXECUTOR_CLUSTER_TESTS") == "1"
 NO_CLUSTERS = "cluster: a part of the contract ran; `make cluster-test` runs all of it, with failovers"
+
+IN_MINUTES = "cluster: NOT RUN here: Sentinel, and TLS; `make cluster-test` runs all of it"
+NO_TLS = "redis with TLS: MISSING. Tests marked `redis_tls` are not part of this run; tools/get_redis.sh fetches one"
 
 # How long an example takes says something about the machine's other work only.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,12 +33,16 @@ def pytest_report_header() -> str:
     return f"specs: real documents in {SPECS.name}" if is_complete(SPECS) else MISSING
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Quiet runs have no header."""
     if not is_complete(SPECS):
         terminalreporter.write_line(MISSING, yellow=True)
     if not CLUSTERS:
         terminalreporter.write_line(NO_CLUSTERS, yellow=True)
+    elif "not minutes" in config.option.markexpr:
+        terminalreporter.write_line(IN_MINUTES, yellow=True)
+    elif find_tls_server() is None:
+        terminalreporter.write_line(NO_TLS, red=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,6 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _leave_out("specs", config, items)
     if not CLUSTERS:
         _leave_out("cluster", config, items)
+    elif find_tls_server() is None:
+        _leave_out("redis_tls", config, items)
 
 
 def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -30,6 +30,7 @@ missing=
 for program in buildah podman crun mmdebstrap nginx caddy haproxy; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing$missing (apt-get)"

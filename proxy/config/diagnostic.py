@@ -104,7 +104,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W610": "no matched tool has the argument of a condition",
         "W611": "integration without a connection",
         "W612": "rate limit counts nobody",
-        "W613": "certificate that clients refuse today",
+        "W613": "certificate that the other side refuses today",
         "W614": "no rule mentions the writes of an integration",
         "W615": "connection that nobody uses",
         "W616": "odd texts for the model that nobody has reviewed",

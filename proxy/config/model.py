@@ -265,6 +265,11 @@ class StateTls(Model):
             raise problem("E302", f"`{there}` needs `{missing}`", "a client certificate is both", there)
         return self
 
+    def files(self) -> dict[str, PemFile]:
+        """By key, those that are set."""
+        found = {"ca": self.ca, "cert": self.cert, "key": self.key}
+        return {name: held for name, held in found.items() if held is not None}
+
 
 class StateConfig(Model):
     """Where sessions, paused executions, tokens and counters are kept."""

@@ -56,11 +56,7 @@ class RedisForm:
 def redis_form(state: StateConfig, sentinel_password: Secret | None = None) -> RedisForm:
     """The form that the config asks for."""
     sentinel, tls = state.sentinel, state.tls
-    files = {
-        name: held.file
-        for name in ("ca", "cert", "key")
-        if tls is not None and (held := getattr(tls, name)) is not None
-    }
+    files = {name: held.file for name, held in tls.files().items()} if tls is not None else {}
     return RedisForm(
         cluster=state.cluster,
         sentinel=sentinel.service if sentinel is not None else None,

@@ -7,7 +7,7 @@ no password: nobody could type it when the server starts at night.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,7 +17,7 @@ from integrations.held_files import pem_file
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-TlsPart = Literal["cert", "key", "client_ca"]
+TlsPart = Literal["cert", "key", "client_ca", "ca"]
 REMEDY: Final = "the key that this certificate was issued for, in PEM, without a password"
 _BEGIN_CERTIFICATE: Final = "a file with a block that begins with -----BEGIN CERTIFICATE-----"
 
@@ -34,11 +34,19 @@ class TlsProblem:
 
 @dataclass(frozen=True, slots=True)
 class TlsPair:
-    """The contents of the files of `server.tls`."""
+    """The contents of the files of `server.tls`, or of the client certificate of `state.tls`."""
 
     cert: bytes
     key: bytes
     client_ca: bytes | None = None
+
+
+def problems_of_files(content: Mapping[str, bytes], now: datetime) -> Iterator[TlsProblem]:
+    """What is wrong with the files of `server.tls` or `state.tls`, by their keys."""
+    if "ca" in content:
+        yield from _authorities_problem("ca", content["ca"])
+    if "cert" in content:
+        yield from tls_problems(TlsPair(content["cert"], content["key"], content.get("client_ca")), now)
 
 
 def tls_problems(pair: TlsPair, now: datetime) -> Iterator[TlsProblem]:
@@ -75,8 +83,13 @@ def _flaws(pair: TlsPair) -> Iterator[TlsProblem]:
         yield from _key_problem(pair.key, chain)
     else:
         yield TlsProblem("cert", "holds no certificate in PEM", _BEGIN_CERTIFICATE)
-    if pair.client_ca is not None and not certificates(pair.client_ca):
-        yield TlsProblem("client_ca", "holds no certificate in PEM", _BEGIN_CERTIFICATE)
+    if pair.client_ca is not None:
+        yield from _authorities_problem("client_ca", pair.client_ca)
+
+
+def _authorities_problem(part: TlsPart, content: bytes) -> Iterator[TlsProblem]:
+    if not certificates(content):
+        yield TlsProblem(part, "holds no certificate in PEM", _BEGIN_CERTIFICATE)
 
 
 def certificates(content: bytes) -> list[Certificate]:
@@ -120,9 +133,11 @@ def _key_problem(content: bytes, chain: list[Certificate]) -> Iterator[TlsProble
 def _times(leaf: Certificate, now: datetime) -> Iterator[TlsProblem]:
     begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if ends < now:
-        yield TlsProblem("cert", f"expired on {ends:%Y-%m-%d}", "clients refuse it: renew it", mild=True)
+        yield TlsProblem(
+            "cert", f"expired on {ends:%Y-%m-%d}", "the other side refuses it: renew it", mild=True
+        )
     elif begins > now:
-        help = "clients refuse it until then: check the clock of this machine"
+        help = "the other side refuses it until then: check the clock of this machine"
         yield TlsProblem("cert", f"is valid only from {begins:%Y-%m-%d}", help, mild=True)
 
 

@@ -6,22 +6,42 @@ deploy-test` runs them (EXECUTOR_DEPLOY_TESTS=1) and fetches the programs that t
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
+from tests.deploy.container import Builder
 from tests.deploy.promtool import promtool
 from tests.deploy.tools import PROGRAMS, WANTED, tool
 
+IN_MINUTES = (
+    "deploy: NOT RUN here: the image, a boot of systemd, the wheel; `make deploy-test` runs all of it"
+)
 MISSING = (
     "promtool: MISSING. The tests marked `promtool` are not part of this run; `make monitoring` fetches it"
 )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """The image, built once for all tests."""
+    made = Builder(tmp_path_factory.mktemp("image"))
+    made.build()
+    yield made
+    # Its layers belong to nobody that pytest could clean up after.
+    subprocess.run(["rm", "-rf", str(made.folder)], check=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if promtool() is None:
         terminalreporter.write_line(MISSING, yellow=True)
     if not WANTED:
         terminalreporter.write_line("deploy: not part of this run; `make deploy-test` runs them", yellow=True)
-    elif absent := [name for name in PROGRAMS if tool(name) is None]:
+        return
+    if "not minutes" in config.option.markexpr:
+        terminalreporter.write_line(IN_MINUTES, yellow=True)
+    if absent := [name for name in PROGRAMS if tool(name) is None]:
         terminalreporter.write_line(
             f"deploy: MISSING {', '.join(absent)}: what needs them did not run", red=True
         )

@@ -37,7 +37,7 @@ _HERE: Final = (
 )  # fmt: skip
 
 
-def _debian_mirror() -> str:
+def debian_mirror() -> str:
     """Where this machine gets Debian's packages from."""
     for file in sorted(Path("/etc/apt").rglob("*.sources")) + sorted(Path("/etc/apt").rglob("*.list")):
         found = re.search(r"^(?:URIs:|deb)\s.*?(https?://\S+)", file.read_text(), re.MULTILINE)
@@ -63,7 +63,7 @@ class Builder:
         policy.write_text(json.dumps(_POLICY))
         base = self.folder / "base.tar"
         packages = "--include=python3-venv,ca-certificates"
-        run("mmdebstrap", "--variant=minbase", packages, "bookworm", base, _debian_mirror())
+        run("mmdebstrap", "--variant=minbase", packages, "bookworm", base, debian_mirror())
         made = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", made, base, "/")
         self.buildah("commit", "--quiet", "--signature-policy", policy, made, _BASE)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.deploy.tools import tool
+from tests.deploy.tools import free_port, tool
 from tests.integrations.tls import Issued
 
 FILES: Final = Path(__file__).parents[2] / "deploy" / "proxies"
@@ -45,13 +45,6 @@ http {{
 }}
 """
 LIMIT_SECONDS: Final = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager

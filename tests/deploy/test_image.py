@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
 
 import pytest
 
 from tests.deploy.container import Builder, owned
-from tests.deploy.tools import KIT, run
+from tests.deploy.tools import KIT, free_port, run
 
 KEY = "exk_a-key-of-the-kit-000000000000"
 pytestmark = [
+    pytest.mark.minutes,
     pytest.mark.deploy("buildah", "podman", "crun", "mmdebstrap", "unshare"),
     pytest.mark.timeout(900),
 ]
-
-
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    made = Builder(tmp_path_factory.mktemp("image"))
-    made.build()
-    yield made
-    # Its layers belong to nobody that pytest could clean up after.
-    subprocess.run(["rm", "-rf", str(made.folder)], check=True)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Mounted:

@@ -38,6 +38,7 @@ with chart.Chart.load(sys.argv[1]) as found:
 """
 
 Resource = dict[str, Any]
+pytestmark = pytest.mark.timeout(600)
 
 
 def resources(text: str) -> list[Resource]:

@@ -18,7 +18,8 @@ import httpx2
 import pytest
 
 from proxy.auth import hash_key
-from tests.deploy.front_proxies import CONFIGS, FILES, STRIPS, free_port, front
+from tests.deploy.front_proxies import CONFIGS, FILES, STRIPS, front
+from tests.deploy.tools import free_port
 from tests.e2e import configs
 from tests.e2e.running import ROOT, Proxy, envelope, environment, headers_of, serving
 from tests.e2e.upstream import Upstream, upstream

@@ -10,7 +10,7 @@ import pytest
 from tests.deploy.tools import KIT, run
 
 UNIT = KIT / "systemd" / "executor.service"
-SOCKET = KIT / "systemd" / "executor.socket"
+SOCKETS = [KIT / "systemd" / name for name in ("executor.socket", "executor-metrics.socket")]
 
 
 @pytest.mark.deploy("systemd-analyze")
@@ -18,8 +18,9 @@ def test_the_unit_is_understood_whole(tmp_path: Path) -> None:
     """A misspelt key is a warning on stderr with exit code 0."""
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/usr/local/bin/executor", "/bin/true"))
-    (tmp_path / SOCKET.name).write_text(SOCKET.read_text())
-    done = run("systemd-analyze", "verify", copy, tmp_path / SOCKET.name)
+    for socket in SOCKETS:
+        (tmp_path / socket.name).write_text(socket.read_text())
+    done = run("systemd-analyze", "verify", copy, *(tmp_path / socket.name for socket in SOCKETS))
     assert done.stderr == ""
 
 

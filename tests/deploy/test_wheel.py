@@ -17,7 +17,11 @@ import pytest
 from tests.deploy.tools import ROOT, run
 from tests.e2e.running import Proxy
 
-pytestmark = [pytest.mark.deploy("pyproject-build", "twine", "uv"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.minutes,
+    pytest.mark.deploy("pyproject-build", "twine", "uv"),
+    pytest.mark.timeout(600),
+]
 
 
 @pytest.fixture(scope="module")

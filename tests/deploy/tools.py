@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 KIT = ROOT / "deploy"
 WANTED = os.environ.get("EXECUTOR_DEPLOY_TESTS") == "1"
 PROGRAMS: Final = (
-    "buildah", "podman", "crun", "mmdebstrap", "unshare", "hadolint", "systemd-analyze", "check-jsonschema", "kubectl",
+    "buildah", "podman", "crun", "mmdebstrap", "unshare", "nsenter", "hadolint", "systemd-analyze",
+    "check-jsonschema", "kubectl",
     "kubernetes-validate", "helm", "pyproject-build", "twine", "uv", "uvx", "pipx",
     "nginx", "caddy", "haproxy",
 )  # fmt: skip
@@ -52,3 +54,10 @@ def run(
     )
     assert not check or done.returncode == 0, f"{name} {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

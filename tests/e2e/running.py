@@ -152,7 +152,7 @@ class Proxy:
         async with self.client(token) as client:
             response = await post(client, "execute", {"code": code, **arguments}, path)
         assert response.status_code == 200, response.text
-        return Answer(response.json()["result"])
+        return Answer(json.loads(message(response))["result"])
 
     async def value(self, code: str, **arguments: Any) -> Any:
         return (await self.execute(code, **arguments)).value
@@ -283,6 +283,13 @@ def headers_of(method: str, name: str | None = None) -> dict[str, str]:
         "accept": "application/json, text/event-stream",
     }
     return {**found, "mcp-name": name} if name else found
+
+
+def message(response: httpx2.Response) -> str:
+    """The answer as JSON text. One that took long came on an event stream, after pings."""
+    if not response.headers["content-type"].startswith("text/event-stream"):
+        return response.text
+    return [line for line in response.text.splitlines() if line.startswith("data:")][-1][5:]
 
 
 async def post(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,25 @@ from tests.replicas.test_replicas import code, paused
 from tests.replicas.upstream import reply
 
 STATE = {"backend": "redis", "url": {"env": "REDIS_URL"}, "encryption_key": {"env": "STATE_KEY"}}
+CLUSTER, SENTINEL = {"cluster": True}, {"sentinel": {"service": SERVICE}}
 KINDS: dict[str, tuple[Callable[[], AbstractContextManager[Any]], dict[str, Any]]] = {
-    "cluster": (valkey_cluster, {"cluster": True}),
-    "sentinel": (watched_primary, {"sentinel": {"service": SERVICE}}),
+    "cluster": (valkey_cluster, CLUSTER),
+    "sentinel": (watched_primary, SENTINEL),
+    "cluster with TLS": (partial(valkey_cluster, tls=True), CLUSTER),
 }
+MARKS = {"sentinel": [pytest.mark.minutes], "cluster with TLS": [pytest.mark.minutes, pytest.mark.redis_tls]}
+PARAMS = [pytest.param(kind, marks=MARKS.get(kind, [])) for kind in KINDS]
 
 
-@pytest.fixture(params=KINDS, scope="module")
+@pytest.fixture(params=PARAMS, scope="module")
 def servers(
     request: pytest.FixtureRequest,
 ) -> Iterator[tuple[ValkeyCluster | WatchedPrimary, dict[str, Any]]]:
     make, form = KINDS[request.param]
     with make() as running:
-        yield running, form
+        asked = {"ca": running.form.ca, "cert": running.form.cert, "key": running.form.key}
+        files = {name: {"file": path} for name, path in asked.items() if path is not None}
+        yield running, {**form, **({"tls": files} if files else {})}
 
 
 @pytest.mark.cluster

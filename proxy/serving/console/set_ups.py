@@ -101,12 +101,11 @@ def _hosted(facts: ConnectFacts) -> SetUp:
         missing.append("a public https address (server.public_url)")
     if not facts.issuers:
         missing.append("an authorization server that they can sign in at (auth.oauth)")
-    note = (
-        "Both call from the internet. Add it as a custom connector in the settings, and sign in when asked."
-    )
+    note = "Both call from the internet, and ask you to sign in."
     if missing:
         note = f"Both call from the internet and sign in with OAuth: this server still needs {' and '.join(missing)}."
-    return SetUp("ChatGPT and claude.ai", "Settings, Connectors, custom connector: the URL", facts.url, note)
+    where = "ChatGPT: Settings, Apps, Create app (developer mode); claude.ai: Customize, Connectors, custom connector"
+    return SetUp("ChatGPT and claude.ai", where, facts.url, note)
 
 
 def _programs(facts: ConnectFacts) -> tuple[SetUp, ...]:

