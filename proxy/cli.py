@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Protocol, cast
 
-from proxy.commands.help_text import Help
+from proxy.commands.help_text import Help, Parser, Version
 from proxy.commands.streams import drop_output, open_streams
 
 
@@ -88,6 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:2] == ["doctor", "--live"] and (code := _health_check(words)) is not None:
         return code
+    return _ended(lambda: _parsed_and_run(words))
+
+
+def _parsed_and_run(words: Sequence[str]) -> int:
     with _no_garbage():
         parser, modules = build_parser(next((w for w in words if not w.startswith("-")), ""))
         args, unknown = parser.parse_known_args(words)
@@ -100,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     logging.lastResort = _Lines()
-    return _ended(lambda: _run(modules[args.command], args))
+    return _run(modules[args.command], args)
 
 
 class _Lines(logging.Handler):
@@ -128,9 +132,10 @@ def _ended(command: Callable[[], int]) -> int:
     """The exit code of a command that may be interrupted, or lose what it stands on: its reader, the disk that it
     prints to, its working directory."""
     try:
-        code = command()
-        sys.stdout.flush()
-        return code
+        try:
+            return command()
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -172,15 +177,13 @@ def whole_parser() -> argparse.ArgumentParser:
 
 def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, CommandModule]]:
     """The parser with every command's name, and the arguments of the chosen one; None: of all."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="executor",
         formatter_class=Help,
         description="One MCP endpoint in front of every API you use, configured by YAML files in git.",
         epilog="`executor COMMAND --help` explains one command. No command is started by --help.",
     )
-    parser.add_argument(
-        "--version", action="version", version=f"executor {metadata.version('executor-proxy')}"
-    )
+    parser.add_argument("--version", action=Version, version=f"executor {metadata.version('executor-proxy')}")
     # For the commands that are about the others.
     parser.set_defaults(everything=whole_parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

@@ -3,7 +3,7 @@
 # Needs EXECUTOR_URL, PIPELINE_KEY and BUILD_ID.
 set -eu
 
-answer=$(curl -sS --fail-with-body "$EXECUTOR_URL/api/executions" \
+answer=$(curl -sS --fail-with-body --retry 10 --retry-connrefused "$EXECUTOR_URL/api/executions" \
   -H "Authorization: Bearer $PIPELINE_KEY" \
   -H 'Content-Type: application/json' \
   -H "Idempotency-Key: $BUILD_ID" \

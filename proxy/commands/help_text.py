@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import textwrap
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 _INDENT: Final = "    "
 _TIE: Final = "\N{NO-BREAK SPACE}"
@@ -32,6 +33,25 @@ class Help(argparse.HelpFormatter):
             return text if _fits(text, self._width) else f"{wrapped(text, self._width)}\n\n"
 
         self._add_item(fitting, [])
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse keeps to itself that a help could not be printed."""
+
+    def print_help(self, file: Any = None) -> None:
+        (file or sys.stdout).write(self.format_help())
+
+
+class Version(argparse.Action):
+    """Prints the version and ends, like argparse's own; what cannot be printed is an error."""
+
+    def __init__(self, option_strings: list[str], dest: str, version: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show program's version number and exit")
+        self._version = version
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        sys.stdout.write(f"{self._version}\n")
+        parser.exit()
 
 
 def wrapped(text: str, width: int) -> str:

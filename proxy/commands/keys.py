@@ -216,7 +216,7 @@ def _invalid() -> int:
 def _presented(action: str) -> str:
     presented = sys.stdin.read(_LONGEST_INPUT).strip()
     if not presented:
-        raise CannotRun(f"no key on stdin; for example: pbpaste | executor keys {action}")
+        raise CannotRun(f"no key on stdin; for example: executor keys {action} < ci.key")
     return presented
 
 

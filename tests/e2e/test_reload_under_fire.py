@@ -74,15 +74,17 @@ class Directory:
         )  # fmt: skip
 
     def content(self, file: str, marker: str) -> str:
-        if file == SERVER:
-            return f"version: 1\nstate: {{backend: memory}}\nelicitation: {{approval_timeout: {marker}s}}\n"
+        if file == SERVER:  # its connections are nothing without the integrations
+            return (
+                f"version: 1\nstate: {{backend: memory}}\nelicitation: {{approval_timeout: {marker}s}}\n"
+                "connections: {steady.org.main: {}, moving.org.main: {}}\n"
+            )
         if file == INTEGRATIONS:
             return (
                 "integrations:\n"
                 f"  steady: {{kind: mcp, type: local, command: {self.command}}}\n"
                 f"  moving: {{kind: openapi, description: m{marker}, spec: {{inline: {{openapi: 3.1.0, "
                 'info: {title: t, version: "1"}, servers: [{url: "http://127.0.0.1:9"}], paths: {}}}}\n'
-                "connections: {steady.org.main: {}, moving.org.main: {}}\n"
             )
         return f"policies:\n  - {{id: p{marker}, pattern: steady.*, action: block, reason: r{marker}}}\n"
 

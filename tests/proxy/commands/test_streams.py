@@ -28,10 +28,14 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-@pytest.mark.parametrize("words", ["schema", "help codes", "validate --no-env {config}"])
-def test_a_full_disk_is_said(words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words",
+    ["schema", "help codes", "validate --no-env {config}", "--version", "--help", "keys create --help", ""],
+)
+def test_a_full_disk_is_said(words: str, unbuffered: str, tmp_path: Path) -> None:
     config = written(tmp_path, config_text())
-    done = shell(f"executor {words.format(config=config)} >/dev/full")
+    done = shell(f"executor {words.format(config=config)} >/dev/full", PYTHONUNBUFFERED=unbuffered)
     assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
     assert b"executor: cannot write the output: No space left on device; make room there" in done.stderr
 
