@@ -36,8 +36,13 @@ class Client:
         return await self._send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._head}\r\n".encode())
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Response:
-        own = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n{self._head}{own}"
+        return await self.request("POST", path, body, headers)
+
+    async def request(
+        self, method: str, path: str, body: bytes, headers: dict[str, str] | None = None
+    ) -> Response:
+        own = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n{self._head}{own}"
         return await self._send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     async def _send(self, request: bytes) -> Response:

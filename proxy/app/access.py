@@ -126,4 +126,4 @@ class CurrentLimits:
         if denied is None:
             return None
         self._hit(denied.name)
-        return LimitRefusal(denied.name, denied.retry_after_ms)
+        return LimitRefusal(denied.name, denied.retry_after_ms, denied.reason)

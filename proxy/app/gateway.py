@@ -165,7 +165,13 @@ class AppGateway:
         self._limited(denied.name)
         origin = _origin(denied.rule) if denied.rule is not None and denied.rule.built_in else ""
         as_result = denied.rule is not None and denied.rule.as_result
-        raise RateLimited(denied.name, denied.retry_after_seconds, origin=origin, as_result=as_result)
+        raise RateLimited(
+            denied.name,
+            denied.retry_after_seconds,
+            reason=denied.reason,
+            origin=origin,
+            as_result=as_result,
+        )
 
     # Engine
 

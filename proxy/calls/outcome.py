@@ -239,10 +239,11 @@ class CallSubject:
 
 @dataclass(frozen=True, slots=True)
 class LimitRefusal:
-    """A limit that is used up: its name in the config, and when to come back."""
+    """A limit that refuses: its name in the config, when to come back, and why."""
 
     name: str
     retry_after_ms: int
+    reason: str = "is used up"
 
 
 class CallLimiter(Protocol):

@@ -87,7 +87,8 @@ class CallSender:
         if refusal is None:
             return None
         details = {"scope": refusal.name, "retryAfterMs": refusal.retry_after_ms}
-        message = f"The rate limit `{refusal.name}` is used up. Try again in {refusal.retry_after_ms} ms."
+        seconds = -(-refusal.retry_after_ms // 1000)
+        message = f"The rate limit `{refusal.name}` {refusal.reason}. Try again in {seconds} s."
         return Failure("rate_limited", message, True, details=details)
 
     async def _invoked(

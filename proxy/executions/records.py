@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
-from integrations.json_text import read_json, write_json
+from integrations.json_text import read_json, write_kept
 from proxy.executions.interactions import ExecutionView, Interaction, InteractionDecision, Pending, Via
 from proxy.executions.machine.journal import AskedBy
 from proxy.executions.result import (
@@ -62,7 +62,7 @@ class ExecutionBody:
 
     def encoded(self) -> bytes:
         """As JSON."""
-        return write_json(self)
+        return write_kept(self)
 
     def asked(self) -> tuple[Interaction, ...]:
         """The questions that wait, or waited last."""
@@ -257,7 +257,7 @@ def decision_record(
         owner=record.owner,
         binding=question.binding,
         expires_at=min(record.expires_at, (question.expires_at_ms + _GRACE_MS) / 1000),
-        body=write_json(said),
+        body=write_kept(said),
     )
 
 

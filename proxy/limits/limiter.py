@@ -38,6 +38,7 @@ MAX_WAITING_PER_ACCOUNT: Final = MAX_WAITING // 2
 """How many of them may be of one account, so that it does not take the place of all."""
 
 _STORE_RETRY_MS: Final = 1_000
+_AWAY: Final = "cannot be counted, because the state store does not answer (its `on_store_failure` is `deny`)"
 _log = Logger("limits")
 
 
@@ -50,6 +51,11 @@ class Denied:
     per: Per = "workspace"
     store_failed: bool = False
     rule: LimitRule | None = field(default=None, compare=False)
+
+    @property
+    def reason(self) -> str:
+        """What follows the limit's name in a sentence: counters that are away are no limit that is used up."""
+        return _AWAY if self.store_failed else "is used up"
 
     @property
     def retry_after_seconds(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from integrations.json_text import (
     read_json,
     with_safe_integers,
     write_json,
+    write_kept,
     write_value,
 )
 from proxy.sandbox import frames
@@ -148,3 +150,14 @@ def test_what_no_reader_of_ours_could_walk_over_is_too_deep_with_every_python(te
 def test_many_brackets_are_no_depth() -> None:
     many = b"[" + b",".join([b"[123456789012345678901234567890]"] * 2_000) + b"]"
     assert read_json(many)[-1] == [123456789012345678901234567890]
+
+
+def test_what_is_kept_takes_no_more_memory_than_its_text() -> None:
+    tracemalloc.start()
+    try:
+        kept = [write_kept({"number": number}) for number in range(1000)]
+        traced = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept[7] == write_json({"number": 7})
+    assert traced < 1000 * 200

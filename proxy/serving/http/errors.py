@@ -2,7 +2,7 @@
 
     RequestRefusal    a request is not served; raised anywhere in `proxy.serving`, answered by `admission`
     `-- ApiProblem    the same with a word of the REST API (`proxy.serving.rest.request`)
-    RateLimited       a limit is used up (raised by the gateway); `rate_limited` makes a refusal of it
+    RateLimited       a rate limit refuses (raised by the gateway); `rate_limited` makes a refusal of it
 
 `proxy.auth.AuthError` (the caller is not let in) becomes a refusal in `admission`. Everything else that escapes is a
 defect: `internal_error` answers it with eight hex digits, and only the log says more under these digits.
@@ -104,15 +104,22 @@ class RequestRefusal(Exception):
 
 
 class RateLimited(Exception):
-    """A limit is used up. `limit` is its name in the configuration, shown to the caller. `origin` says where a limit
-    comes from that no configuration names. `as_result`: a `tools/call` is answered with a tool result."""
+    """A limit refuses, for this `reason`. `limit` is its name in the configuration, shown to the caller. `origin` says
+    where a limit comes from that no configuration names. `as_result`: a `tools/call` is answered with a tool result."""
 
     def __init__(
-        self, limit: str, retry_after_seconds: float, *, origin: str = "", as_result: bool = False
+        self,
+        limit: str,
+        retry_after_seconds: float,
+        *,
+        reason: str = "is used up",
+        origin: str = "",
+        as_result: bool = False,
     ) -> None:
         super().__init__(limit)
         self.limit = limit
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
         self.origin = origin
         self.as_result = as_result
 
@@ -123,7 +130,7 @@ class RateLimited(Exception):
 
     def sentence(self, subject: str) -> str:
         origin = f" ({self.origin})" if self.origin else ""
-        return f"{subject} `{self.limit}`{origin} is used up. Try again in {self.whole_seconds} s."
+        return f"{subject} `{self.limit}`{origin} {self.reason}. Try again in {self.whole_seconds} s."
 
 
 def rate_limited(error: RateLimited) -> RequestRefusal:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import anyio
 
-from integrations.json_text import read_json, write_json
+from integrations.json_text import read_json, write_kept
 from proxy.config import ElicitationMode
 from proxy.principal import Principal
 from proxy.serving.http.errors import RequestRefusal
@@ -241,7 +241,7 @@ async def store_errors() -> AsyncIterator[None]:
 def _packed(session: HandshakeSession) -> bytes:
     # `wish` is the requested mode: records that are stored already have this key.
     body = packed_handshake(session.handshake)
-    return write_json(body | {"wish": session.requested_mode, "logLevel": session.local.state.log_level})
+    return write_kept(body | {"wish": session.requested_mode, "logLevel": session.local.state.log_level})
 
 
 def _unpacked(record: SessionRecord, local: LocalSession) -> HandshakeSession:

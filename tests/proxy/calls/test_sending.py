@@ -27,6 +27,7 @@ async def test_rate_limits_count_what_policies_let_through() -> None:
     assert answer["error"]["code"] == "rate_limited"
     assert answer["error"]["retryable"] is True
     assert answer["error"]["details"] == {"scope": "per-tool", "retryAfterMs": 1500}
+    assert answer["error"]["message"] == "The rate limit `per-tool` is used up. Try again in 2 s."
     assert turnstile.seen[0] == CallSubject(ALICE, "s", "demo", "demo.org.main", GET)
     assert len(desk.upstream.sent) == 1
 

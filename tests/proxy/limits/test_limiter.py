@@ -189,6 +189,10 @@ async def test_while_the_store_is_down_each_limit_does_what_it_says(
     with caplog.at_level(logging.WARNING):
         denied = await limits.check("requests", EVA)
     assert denied == (None if mode == "allow" else Denied("mine", 1_000, "user", store_failed=True))
+    if denied is not None:
+        assert denied.reason == (
+            "cannot be counted, because the state store does not answer (its `on_store_failure` is `deny`)"
+        )
     assert "limit_counters_away" in logged(caplog)
 
 

@@ -86,6 +86,9 @@ def test_a_rate_limit_says_when_to_come_back() -> None:
     assert refusal.headers == {"retry-after": "2"}
     assert refusal.data == {"limit": "per-key", "retryAfterMs": 1500}
     assert rate_limited(RateLimited("per-key", 0.0)).headers == {"retry-after": "1"}
+    assert RateLimited("a", 1, reason="cannot be counted").sentence("limit") == (
+        "limit `a` cannot be counted. Try again in 1 s."
+    )
 
 
 def test_a_defect_is_eight_digits_and_its_cause_is_in_the_log_only(
