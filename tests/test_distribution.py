@@ -1,8 +1,11 @@
 """Executor owns three short top-level names; it is an application with an environment of its own."""
 
+import json
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 NAMES = {"proxy", "policies", "integrations", "executor_proxy"}
@@ -38,7 +41,34 @@ def test_make_describes_every_public_target() -> None:
         assert f"make {target} " in listed
 
 
-def test_ci_runs_make_check() -> None:
+def test_ci_runs_make_check_and_then_its_stages() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
-    assert script.read_text().endswith("exec make check\n")
+    made = [line for line in script.read_text().splitlines() if line.startswith("make ")]
+    assert made == ["make check", "make deploy-test-if-possible", "make cluster-test-if-possible"]
+
+
+def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs), f"a key stands twice: {[key for key, _ in pairs]}"
+    return dict(pairs)
+
+
+def test_the_entry_of_the_registry_is_as_its_schema_says() -> None:
+    """What the schema of 2025-12-11 asks of the parts that are used here; keys it does not know are mistakes of ours."""
+    entry = json.loads((ROOT / "server.json").read_text(), object_pairs_hook=only_once)
+    assert set(entry) == {"$schema", "name", "title", "description", "version", "packages"}
+    assert entry["$schema"].endswith("/schemas/2025-12-11/server.schema.json")
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
+    assert f"mcp-name: {entry['name']} " in (ROOT / "README.md").read_text()
+    assert len(entry["description"]) <= 100 >= len(entry["title"])
+    (package,) = entry["packages"]
+    assert {package["version"], entry["version"]} == {metadata.version("executor-proxy")}
+    assert (package["registryType"], package["identifier"]) == ("pypi", "executor-proxy")
+    assert package["transport"] == {"type": "stdio"}
+    assert set(package) == {
+        *("registryType", "identifier", "version", "runtimeHint", "transport", "packageArguments"),
+    }
+    command, config = package["packageArguments"]
+    assert command == {"type": "positional", "value": "mcp"}
+    assert set(config) == {"type", "name", "description", "format", "isRequired", "placeholder"}
+    assert (config["type"], config["name"], config["format"]) == ("named", "--config", "filepath")
