@@ -54,7 +54,7 @@ def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def test_the_entry_of_the_registry_is_as_its_schema_says() -> None:
-    """What the schema of 2025-12-11 asks of the parts that are used here; keys it does not know are mistakes of ours."""
+    """What the schema of 2025-12-11 asks of the parts that are used here; keys it does not know are our mistakes."""
     entry = json.loads((ROOT / "server.json").read_text(), object_pairs_hook=only_once)
     assert set(entry) == {"$schema", "name", "title", "description", "version", "packages"}
     assert entry["$schema"].endswith("/schemas/2025-12-11/server.schema.json")
