@@ -147,6 +147,22 @@ async def test_on_another_device(scene: Scene) -> None:
         assert command(scene, BOB, "login", MINE, "--device", *wrong).returncode == 2
 
 
+async def test_a_machine_without_a_browser_shows_a_code_or_else_the_address(scene: Scene) -> None:
+    """Nobody asked for `--device`: the code is for servers that have it, the address for all others."""
+    nothing = {"PATH": str(scene.folder), "DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": ""}
+    words = ("auth", "login", MINE, "--server", scene.proxy.url)
+    here = spawn(*words, state=scene.folder / "state", env={"EXECUTOR_TOKEN": ALICE, **nothing})
+    await scene.browse(here.err.wait(lambda line: line.startswith("http")))
+    assert here.wait() == 0, here.err.text
+    assert "enter the code" not in here.err.text
+    scene.auth.quirks.devices, scene.auth.account = True, "ann"
+    elsewhere = spawn(*words, state=scene.folder / "state", env={"EXECUTOR_TOKEN": BOB, **nothing})
+    scene.auth.enter(elsewhere.err.wait(lambda line: line.startswith("    USER")).strip(), "bob-upstream")
+    assert elsewhere.wait() == 0, elsewhere.err.text
+    assert await scene.proxy.value(ASK, token=BOB) == "bob-upstream"
+    assert await scene.proxy.value(ASK, token=ALICE) == "ann"
+
+
 async def resumed(scene: Scene, execution_id: str, key: str, action: str = "accept") -> Answer:
     async with scene.proxy.client(key) as client:
         answer = await post(client, "resume", {"executionId": execution_id, "action": action})

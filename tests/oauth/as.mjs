@@ -24,6 +24,7 @@ const provider = new Provider(issuer, {
   jwks: { keys: [await key('RS256'), await key('ES256')] },
   clients: [
     { client_id: 'rs', client_secret: 'rs-secret', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'client_secret_basic' },
+    { client_id: 'device', token_endpoint_auth_method: 'none', grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'], response_types: [], redirect_uris: [] },
   ],
   scopes: ['openid', 'offline_access', 'executor'],
   claims: { openid: ['sub'] },
@@ -38,6 +39,7 @@ const provider = new Provider(issuer, {
     registration: { enabled: true, initialAccessToken: false },
     introspection: { enabled: true },
     revocation: { enabled: true },
+    deviceFlow: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: (ctx, client, oneOf) => oneOf,
