@@ -57,6 +57,11 @@ def _by_risk(tool: ToolDefinition) -> Iterator[str]:
         yield DELETE
 
 
+def leaf_of(tool: ToolDefinition) -> str:
+    """The last segment of the path that is no parameter: what the operation is about. "" without a path."""
+    return next((each for each in reversed(tool.path.split("/")) if each and "{" not in each), "")
+
+
 def generation_of(tool: ToolDefinition) -> tuple[str, tuple[int, int, int]] | None:
     """Method and path without their version segment, and that version: a later one compares greater.
 

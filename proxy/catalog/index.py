@@ -13,17 +13,16 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import log
 
 from integrations.base import ToolDefinition, Toolset
 from integrations.schema_types import ToolTypes
-from proxy.catalog.actions import actions_of, generation_of
+from proxy.catalog.actions import actions_of, generation_of, leaf_of
 from proxy.catalog.lru import Lru
 from proxy.catalog.words import split_identifier, split_prose, stem, without_markup
 
-_NAME, _TITLE, _PATH, _DESCRIPTION, _KEYWORDS = 3.0, 2.0, 1.5, 1.0, 0.5
+_NAME, _TITLE, _PATH, _DESCRIPTION, _KEYWORDS = 3.0, 2.0, 1.5, 1.0, 0.7
 # What method and path say an operation does, beside its words (see `actions`).
-_ACTION = 1.0
+_ACTION = 0.7
 _DESCRIPTION_CHARACTERS = 300
 _KEYWORDS_CHARACTERS = 1_000
 # BM25's saturation and length normalisation. Documents are short and of much the same length, so `b` is low.
@@ -44,11 +43,11 @@ _LINES_KEPT = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Where one word occurs: tool numbers in order, and what the word is worth in each (0..1 before idf)."""
+    """Where one word occurs: tool numbers in order, what the word is worth in each (0..1), and the sum of that."""
 
     tools: array[int]
     worth: array[float]
-    idf: float
+    sum: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +66,11 @@ class ToolIndex:
     numbers: Mapping[str, int]
     names: tuple[tuple[str, ...], ...]
     titles: tuple[tuple[str, ...], ...]
+    leaves: tuple[tuple[str, ...], ...]
+    actions: tuple[tuple[str, ...], ...]
     families: tuple[tuple[str, tuple[int, int, int]] | None, ...]
     postings: Mapping[str, Postings]
     vocabulary: tuple[str, ...]
-    rarest: float
     types: Lru = field(default_factory=lambda: Lru(_TYPES_BYTES, _weight))
     lines: Lru = field(default_factory=lambda: Lru(_LINES_KEPT))
 
@@ -125,10 +125,11 @@ def build_index(toolset: Toolset) -> ToolIndex:
         numbers=numbers,
         names=tuple(builder.names),
         titles=tuple(builder.titles),
+        leaves=tuple(builder.leaves),
+        actions=tuple(builder.actions),
         families=tuple(generation_of(tool) for tool in kept),
         postings=postings,
         vocabulary=tuple(sorted(word for word in postings if not word.startswith("+"))),
-        rarest=_idf(1, len(kept)),
     )
 
 
@@ -143,16 +144,14 @@ def _keywords_of(text: str) -> list[str]:
     return [word for word in words if word not in _COMMON_VERBS]
 
 
-def _idf(occurrences: int, total: int) -> float:
-    return log(1 + (total - occurrences + 0.5) / (occurrences + 0.5))
-
-
 class _Builder:
     """Accumulates words of tools in order; each distinct spelling is stemmed once."""
 
     def __init__(self, total: int) -> None:
         self.names: list[tuple[str, ...]] = []
         self.titles: list[tuple[str, ...]] = []
+        self.leaves: list[tuple[str, ...]] = []
+        self.actions: list[tuple[str, ...]] = []
         self._total = total
         self._stems: dict[str, str] = {}
         self._found: dict[str, tuple[array[int], array[float]]] = {}
@@ -161,17 +160,20 @@ class _Builder:
     def add(self, tool: ToolDefinition) -> None:
         name = self._stemmed(split_identifier(tool.name))
         title = self._stemmed(split_prose(without_markup(tool.title)))
+        actions = list(actions_of(tool))
+        self.actions.append(tuple(actions))
         fields = (
             (name, _NAME),
             (title, _TITLE),
             (self._stemmed(split_identifier(tool.path)), _PATH),
             (self._stemmed(split_prose(_start_of(tool.description))), _DESCRIPTION),
             (self._stemmed(_keywords_of(tool.keywords)), _KEYWORDS),
-            (list(actions_of(tool)), _ACTION),
+            (actions, _ACTION),
         )
         self._weigh(fields, len(self.names))
         self.names.append(tuple(name))
         self.titles.append(tuple(title))
+        self.leaves.append(tuple(self._stemmed(split_identifier(leaf_of(tool)))))
 
     def _weigh(self, fields: Sequence[tuple[list[str], float]], number: int) -> None:
         weights: dict[str, float] = {}
@@ -203,5 +205,5 @@ class _Builder:
         out: dict[str, Postings] = {}
         for word, (tools, weights) in self._found.items():
             worth = array("f", [w / (w + damping[t]) for t, w in zip(tools, weights, strict=True)])
-            out[word] = Postings(tools, worth, _idf(len(tools), self._total))
+            out[word] = Postings(tools, worth, sum(worth))
         return out

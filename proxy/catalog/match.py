@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import nlargest
 
-from proxy.catalog.index import Postings, ToolIndex
-from proxy.catalog.query import Query, Term
+from proxy.catalog.index import ToolIndex
+from proxy.catalog.query import Query
+from proxy.catalog.weigh import Weighed, aliases
 
-# What a hit is worth beside an exact one.
-_PREFIX, _SUBSTRING, _RESEMBLING = 0.5, 0.3, 0.4
 _RERANKED = 200
 
-_FULL_COVERAGE = 0.15
+_FULL_COVERAGE = 0.1
 _FIRST_TERM = 0.05
 _PHRASE = 0.15
-_NAME_PRECISION = 0.25
+_NAME_PRECISION = 0.2
 _TITLE_PRECISION = 0.2
+_PATH_PRECISION = 0.1
 _INTENT = 0.1
+_OTHER_INTENT = 0.2
+_OTHER_ACTION = 0.05
 _DEPRECATED = 0.1
 
 # Words of names and titles that say nothing about what an operation is for.
@@ -35,21 +37,23 @@ _UNUSUAL = frozenset({"HEAD", "OPTIONS", "TRACE"})
 Hits = dict[int, float]
 
 
-def match(index: ToolIndex, query: Query, granted: Sequence[float]) -> list[tuple[float, int]]:
+def match(
+    index: ToolIndex, query: Query, weighed: Sequence[Weighed], granted: Sequence[float]
+) -> list[tuple[float, int]]:
     """(score, tool number), best first: everything that holds one word of the query that says more than a verb.
 
     `granted[i]` is what term i is already worth because the connection's own name holds it (0.0: it does not).
     """
     if not query.terms or not index.tools:
         return []
-    scores, matched = _scores(index, query, granted)
+    scores, matched = _scores(index, weighed, granted)
     if len(scores) > _RERANKED:
         head = nlargest(_RERANKED, scores, key=lambda number: (scores[number], -number))
         chosen = set(head)
         tail = [number for number in scores if number not in chosen]
     else:
         head, tail = list(scores), []
-    close = _Closely(index, query)
+    close = _Closely(index, query, weighed)
     ranked = [(scores[n] + close.bonus(n, matched[n]), n) for n in head]
     return _newest_first(index, _sorted(index, ranked)) + _sorted(index, [(scores[n], n) for n in tail])
 
@@ -84,21 +88,21 @@ def _newest_first(index: ToolIndex, ranked: list[tuple[float, int]]) -> list[tup
     return first + older
 
 
-def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[Hits, dict[int, int]]:
+def _scores(
+    index: ToolIndex, weighed: Sequence[Weighed], granted: Sequence[float]
+) -> tuple[Hits, dict[int, int]]:
     """Scores as a fraction of what the query could reach, and how many terms each tool matches.
 
     A tool that matches nothing but what method and path say (`actions`) is no hit.
     """
     base, base_count, bound = 0.0, 0, 0.0
     found: list[tuple[Hits, Hits, float]] = []
-    for term, grant in zip(query.terms, granted, strict=True):
-        hits, best = _term_hits(index, term)
-        acting = _action_hits(index, term)
-        given = grant * best
-        bound += best
+    for term, grant in zip(weighed, granted, strict=True):
+        given = grant * term.best
+        bound += term.best
         base += given
         base_count += grant > 0
-        found.append((hits, acting, given))
+        found.append((_hits(index, term.forms), _hits(index, term.actions), given))
     totals: Hits = dict.fromkeys(range(len(index.tools)), base) if base_count else {}
     matched = dict.fromkeys(totals, base_count)
     for hits, _, given in found:
@@ -115,56 +119,34 @@ def _scores(index: ToolIndex, query: Query, granted: Sequence[float]) -> tuple[H
     return {number: total * scale for number, total in totals.items()}, matched
 
 
-def _action_hits(index: ToolIndex, term: Term) -> Hits:
+def _hits(index: ToolIndex, forms: Iterable[tuple[str, float]]) -> Hits:
+    """The best hit of any form in each tool."""
     hits: Hits = {}
-    _add(index, hits, term.actions.items())
-    return hits
-
-
-def _term_hits(index: ToolIndex, term: Term) -> tuple[Hits, float]:
-    """The best hit of any form in each tool, and the most that the term could be worth anywhere."""
-    hits: Hits = {}
-    best = _add(index, hits, term.forms.items())
-    for word, worth in term.forms.items():
-        if worth == 1.0:
-            longer = [(other, _PREFIX) for other in index.with_prefix(word)]
-            best = max(best, _add(index, hits, longer, index.postings.get(word)))
-    if not hits:
-        best = _add(index, hits, [(other, _SUBSTRING) for other in index.containing(term.word)])
-    if not hits:
-        best = _add(index, hits, [(other, _RESEMBLING) for other in index.resembling(term.word)])
-    return hits, best or index.rarest
-
-
-def _add(
-    index: ToolIndex, hits: Hits, forms: Iterable[tuple[str, float]], exact: Postings | None = None
-) -> float:
-    """Note the hits of these forms. However rare one is, it is worth no more than the word meant, if that exists."""
-    best = 0.0
-    for word, worth in forms:
+    for word, value in forms:
         postings = index.postings.get(word)
         if postings is None:
             continue
-        value = worth * (min(postings.idf, exact.idf) if exact is not None else postings.idf)
-        best = max(best, value)
         for number, share in zip(postings.tools, postings.worth, strict=True):
             score = share * value
             if score > hits.get(number, 0.0):
                 hits[number] = score
-    return best
+    return hits
 
 
 class _Closely:
     """The second stage: what one tool earns besides its words."""
 
-    def __init__(self, index: ToolIndex, query: Query) -> None:
+    def __init__(self, index: ToolIndex, query: Query, weighed: Sequence[Weighed]) -> None:
         self._index = index
         self._query = query
         self._forms: dict[str, float] = {}
         for term in query.terms:
             for form, worth in term.forms.items():
                 self._forms[form] = max(worth, self._forms.get(form, 0.0))
+        for word, worth in aliases(index, weighed).items():
+            self._forms[word] = max(worth, self._forms.get(word, 0.0))
         self._words = [next(iter(w for w, worth in t.forms.items() if worth == 1.0)) for t in query.terms]
+        self._wanted = next((term.actions for term in query.terms if term.actions), {})
         self._phrase = " " + " ".join(self._words) + " "
 
     def bonus(self, number: int, matched: int) -> float:
@@ -179,13 +161,21 @@ class _Closely:
             self._phrase in f" {' '.join(name)} " or self._phrase in f" {' '.join(title)} "
         ):
             out += _PHRASE
-        if self._query.intent == tool.risk:
-            out += _INTENT
-        elif self._query.intent != "any" and "read" in (self._query.intent, tool.risk):
-            out -= _INTENT
+        out += _PATH_PRECISION * self._precision(self._index.leaves[number]) + self._kind(number)
         if tool.method in _UNUSUAL:
             out -= _INTENT
         return out - (_DEPRECATED if tool.deprecated else 0.0)
+
+    def _kind(self, number: int) -> float:
+        """Whether it reads, writes or deletes, and whether it does so as the first verb says."""
+        wanted, risk = self._query.intent, self._index.tools[number].risk
+        out = _INTENT if wanted == risk else 0.0
+        if wanted not in ("any", risk) and "read" in (wanted, risk):
+            out -= _OTHER_INTENT
+        actions = self._index.actions[number]
+        if self._wanted and actions:
+            out -= _OTHER_ACTION * (1 - max(self._wanted.get(action, 0.0) for action in actions))
+        return out
 
     def _precision(self, words: tuple[str, ...]) -> float:
         said = [word for word in words if word not in _EMPTY_WORDS]

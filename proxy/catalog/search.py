@@ -9,6 +9,7 @@ from proxy.catalog.branch import Branch
 from proxy.catalog.entries import CatalogTool, Found, SearchPage, Visible
 from proxy.catalog.match import match
 from proxy.catalog.query import Query, parse_query
+from proxy.catalog.weigh import weigh
 
 # How much a word is worth in a tool whose connection is named by it.
 _GRANT = 0.6
@@ -55,6 +56,7 @@ def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> Iterator[Found
     """All matches, best first. Connections of one toolset share the work unless their own names take part.
 
     Results are made as they are asked for: a page of a catalog with fifty equal connections looks at few of them."""
+    weighed = weigh(list({id(b.index): b.index for b, _ in chosen if b.index is not None}.values()), query)
     done: dict[tuple[int, tuple[float, ...]], list[tuple[float, int]]] = {}
     streams: list[Iterator[Found]] = []
     for branch, start in chosen:
@@ -63,7 +65,7 @@ def ranked(chosen: Sequence[tuple[Branch, str]], query: Query) -> Iterator[Found
         granted = tuple(_GRANT if branch.words & term.forms.keys() else 0.0 for term in query.terms)
         key = (id(branch.index), granted)
         if key not in done:
-            done[key] = match(branch.index, query, granted)
+            done[key] = match(branch.index, query, weighed, granted)
         streams.append(_found(branch, start, done[key]))
     return merge(*streams, key=lambda found: (-found.score, found.tool.address))
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, UnknownTool
+from integrations.base import JsonObject, Risk, ToolDefinition, ToolSchemas, Toolset, UnknownTool
 from proxy.catalog import Catalog, CatalogConnection, build_index
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ def tool(
 
 
 def connection(
-    prefix: str, toolset: Tools | None, title: str = "", status: str = "connected", kind: str = "openapi"
+    prefix: str, toolset: Toolset | None, title: str = "", status: str = "connected", kind: str = "openapi"
 ) -> CatalogConnection:
     integration, owner, name = prefix.split(".")
     index = build_index(toolset) if toolset is not None else None

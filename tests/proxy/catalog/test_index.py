@@ -14,9 +14,15 @@ def test_words_point_to_tools_in_order() -> None:
     assert index.vocabulary == tuple(sorted(index.vocabulary))
 
 
-def test_a_rare_word_is_worth_more() -> None:
+def test_a_word_knows_what_it_is_worth_in_all() -> None:
     index = build_index(TOOLS)
-    assert index.postings["gist"].idf > index.postings["list"].idf
+    assert index.postings["list"].sum == sum(index.postings["list"].worth)
+
+
+def test_what_a_path_and_a_method_say_is_kept() -> None:
+    index = build_index(Tools((tool("a.b", method="GET", path="/v1/hot_tubs/{id}"), tool("c.d"))))
+    assert index.leaves == (("hot", "tub"), ())
+    assert index.actions[0] == ("+get",)
 
 
 def test_names_weigh_more_than_descriptions() -> None:

@@ -1,6 +1,7 @@
 from proxy.catalog import ToolIndex, build_index
 from proxy.catalog.match import match
 from proxy.catalog.query import parse_query
+from proxy.catalog.weigh import weigh
 from tests.proxy.catalog.samples import Tools, tool
 
 TOOLS = Tools(
@@ -18,7 +19,10 @@ TOOLS = Tools(
 def names(text: str, index: ToolIndex | None = None) -> list[str]:
     index = index or build_index(TOOLS)
     query = parse_query(text)
-    return [index.tools[number].name for _, number in match(index, query, (0.0,) * len(query.terms))]
+    return [
+        index.tools[number].name
+        for _, number in match(index, query, weigh([index], query), (0.0,) * len(query.terms))
+    ]
 
 
 def test_the_closest_name_comes_first() -> None:
@@ -95,9 +99,11 @@ def test_ties_are_broken_by_name() -> None:
 
 def test_a_granted_term_counts_as_matched() -> None:
     index = build_index(TOOLS)
-    found = match(index, parse_query("acme labels"), (0.6, 0.0))
+    query = parse_query("acme labels")
+    found = match(index, query, weigh([index], query), (0.6, 0.0))
     assert {index.tools[number].name for _, number in found[:2]} == {"labels.list", "labels.remove"}
-    assert len(match(index, parse_query("acme"), (0.6,))) == len(TOOLS.tools)
+    query = parse_query("acme")
+    assert len(match(index, query, weigh([index], query), (0.6,))) == len(TOOLS.tools)
 
 
 def test_many_matches_keep_a_total_order() -> None:

@@ -16,6 +16,12 @@ def words(text: str) -> list[str]:
         ("GitHub issues", ["github", "issues"]),
         ("issues.listForRepo", ["issues", "list", "repo"]),
         ("issue issue", ["issue"]),
+        ("take the server out of the pool", ["remove", "server", "pool"]),
+        ("hooking a disk up to it", ["attach", "disk"]),
+        (
+            "throw away a disk and then again and again and once more out",
+            ["delete", "disk", "again", "once", "more"],
+        ),
         ("the of", ["the", "of"]),
         ("!!! ...", []),
         ("", []),
@@ -44,6 +50,19 @@ def test_the_word_itself_is_worth_one_and_synonyms_less() -> None:
 )
 def test_the_first_verb_says_what_kind_of_operation(text: str, intent: str) -> None:
     assert parse_query(text).intent == intent
+
+
+def test_forms_of_a_word_have_its_synonyms() -> None:
+    assert parse_query("pushing").terms[0].forms["commit"] == parse_query("push").terms[0].forms["commit"]
+    assert parse_query("deleting").terms[0].actions == parse_query("delete").terms[0].actions
+
+
+def test_what_tells_little_is_marked() -> None:
+    assert [(term.word, term.generic, term.weak) for term in parse_query("show my refunds").terms] == [
+        ("show", True, False),
+        ("my", False, True),
+        ("refunds", False, False),
+    ]
 
 
 def test_neighbours_are_also_looked_for_as_one_word() -> None:
