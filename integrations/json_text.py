@@ -39,6 +39,7 @@ _BEFORE_NUMBERS = (b"", b"[", b":", b",")
 _MOST_BLANKS = 64
 _SAFE_INTEGER = 2**53 - 1
 _UNSAFE_NUMBER = b"0" * 16
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _BITS_64 = range(-(2**63), 2**64)
 
 
@@ -66,6 +67,22 @@ def read_json(data: bytes | str) -> Any:
     if raw.count(b"[") + raw.count(b"{") > _READABLE_DEPTH and _is_beyond(value, _READABLE_DEPTH):
         raise JsonTooDeep
     return value
+
+
+def pruned(raw: bytes, levels: int) -> bytes:
+    """JSON text with null in place of whatever is nested deeper than `levels`. Nothing here recurs."""
+    out: list[bytes] = []
+    depth = kept_from = 0
+    for found in _STRING_OR_BRACKET.finditer(raw):
+        if found[0] in (b"[", b"{"):
+            depth += 1
+            if depth == levels + 1:
+                out += (raw[kept_from : found.start()], b"null")
+        elif found[0] in (b"]", b"}"):
+            if depth == levels + 1:
+                kept_from = found.end()
+            depth -= 1
+    return b"".join(out) + (raw[kept_from:] if depth <= levels else b"")
 
 
 def _is_beyond(value: Any, levels: int) -> bool:

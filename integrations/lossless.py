@@ -63,11 +63,14 @@ def boolean_from(value: Any) -> bool | None:
 
 
 def text_from(value: Any) -> str | None:
-    """A text as it is, or the digits of a whole number that JavaScript holds exactly."""
+    """A text as it is, or the digits of a number that JavaScript holds exactly and writes in full."""
     if isinstance(value, str):
         return value
-    whole = None if isinstance(value, str) else integer_from(value)
-    return str(whole) if whole is not None and abs(whole) <= _LARGEST_EXACT else None
+    whole = integer_from(value)
+    if whole is not None:
+        return str(whole) if abs(whole) <= _LARGEST_EXACT else None
+    digits = repr(value) if isinstance(value, float) else ""
+    return digits if _DECIMAL.fullmatch(digits) and "e" not in digits and len(digits) <= _DIGITS else None
 
 
 def object_from(value: Any) -> dict[str, Any] | None:

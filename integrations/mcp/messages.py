@@ -19,7 +19,15 @@ import orjson
 
 from integrations.base import JsonObject
 from integrations.json_rpc import id_at
-from integrations.json_text import MAX_DEPTH, JsonTooDeep, is_too_deep, read_json, write_json, write_value
+from integrations.json_text import (
+    MAX_DEPTH,
+    JsonTooDeep,
+    is_too_deep,
+    pruned,
+    read_json,
+    write_json,
+    write_value,
+)
 from integrations.mcp.errors import McpError, OnError
 
 # A message puts a few levels around the value of a tool. What is between is refused with the result, in the same words.
@@ -106,13 +114,21 @@ def read_message(raw: bytes) -> JsonObject:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        value = read_json(raw)
+        value = _read(raw)
         if is_too_deep(value, _MESSAGE_DEPTH):
             _flatten_deep_tools(value)
             write_value(value, _MESSAGE_DEPTH)
     except JsonTooDeep:
         raise too_deep() from None
     return hidden_if_needed(value)
+
+
+def _read(raw: bytes) -> Any:
+    """What no reader reads is cut far below the limit, so that what is around it is still known."""
+    try:
+        return read_json(raw)
+    except JsonTooDeep:
+        return read_json(pruned(raw, 2 * _MESSAGE_DEPTH))
 
 
 def _flatten_deep_tools(message: Any) -> None:

@@ -5,8 +5,9 @@ Where JSON Schema is stricter than what documents mean by it:
 - `oneOf`: one that fits is enough, and with a `discriminator` the one that it names.
 - `additionalProperties: false` beside or inside `allOf` closes the whole, as `unevaluatedProperties` does. Generators
   write it for inheritance, and read exactly it would forbid everything.
-- `required` asks for no property that another part of the same whole makes read-only.
-- Null may stand for a property that may be left out.
+- `required` asks for no property that another part of the same whole makes read-only, and for none that the whole
+  declares nowhere beside others that it does declare: such names are left from an older version, or misspelt.
+- Null may stand for a property that may be left out, declared or additional.
 - A `pattern` in its delimiters (`/^a+$/i`, `~^a+$~`) or with every backslash doubled is the one inside.
 - A member of an `enum` that was written as text or as a number stands for both.
 """
@@ -76,6 +77,10 @@ class _Whole:
                 self.add(part)
         discriminator = mapping(schema.get("discriminator"))
         self._is_open |= bool(discriminator) and not discriminator.get("mapping")
+
+    def omits(self, name: str) -> bool:
+        """Whether it declares properties, and this one nowhere."""
+        return bool(self._names) and not self.allows(name)
 
     def allows(self, name: str) -> bool:
         if self._is_open or name in self._names or name in self.hidden:
@@ -195,7 +200,8 @@ def _closed(validator: Any, allowed: Any, instance: Any, schema: Any) -> Errors:
     extra = [name for name in instance if not known.allows(name)]
     if isinstance(allowed, dict):
         for name in extra:
-            yield from validator.descend(instance[name], allowed, path=name)
+            if instance[name] is not None or name in schema.get("required", ()):
+                yield from validator.descend(instance[name], allowed, path=name)
     elif allowed is False and extra:
         yield ValidationError(unknown_keys(list(map(str, extra))))
 
@@ -215,9 +221,10 @@ def _required(validator: Any, names: Any, instance: Any, schema: Any) -> Errors:
     missing = [name for name in names if name not in instance]
     if not missing:
         return
-    hidden = _whole_of(validator, instance, schema).hidden
+    whole = _whole_of(validator, instance, schema)
+    knows_others = isinstance(schema.get("additionalProperties"), Mapping)
     for name in missing:
-        if name not in hidden:
+        if name not in whole.hidden and (knows_others or not whole.omits(name)):
             yield ValidationError(f"{name!r} is a required property")
 
 

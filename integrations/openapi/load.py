@@ -7,12 +7,15 @@ error and not as memory; chains of aliases count with all levels they add up to.
 
 from __future__ import annotations
 
+import re
 from json import JSONDecodeError
 from typing import Any
 
 from integrations.base import JsonObject, SourceError
 from integrations.json_text import JsonTooDeep, is_too_deep, read_bounded
 from integrations.sources import MAX_SOURCE_BYTES, gc_paused
+
+_QUOTED = re.compile(rb'[\[{][\s\[{]*"')
 
 
 def parse_source(source: bytes, name: str) -> JsonObject:
@@ -37,12 +40,14 @@ def _parse(source: bytes, name: str) -> Any:
             problem = _no_json(error, name)
     else:
         problem = f"{name}: not YAML"
-    from integrations.openapi.yaml_events import YamlProblem, parse_yaml
+    from integrations.openapi.yaml_events import YamlLimit, YamlProblem, parse_yaml
 
     try:
         tree = parse_yaml(source)
     except YamlProblem as error:
-        raise SourceError(f"{name}:{error}" if text[:1] not in (b"{", b"[") else problem) from None
+        # JSON was meant where the first name is quoted, unless YAML reads it and only cannot use it.
+        is_json = _QUOTED.match(text) is not None and not isinstance(error, YamlLimit)
+        raise SourceError(problem if is_json else f"{name}:{error}") from None
     if is_too_deep(tree):
         raise SourceError(f"{name}: {JsonTooDeep()}, aliases written out")
     return tree

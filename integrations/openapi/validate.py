@@ -78,14 +78,16 @@ def check_values(
         found = _textual_problems(check, schema, value, pointer, optional=not parameter.required)
         out += [_as_given(one, given, key) for one in found]
     if media is not None and given.body is not MISSING:
-        found = _body_problems(check, media, given.body)
-        if found and is_json(media.essence):
-            schema = closure.body_schema(media.type)
-            given.body = fitting_reading(lambda value: check.errors(schema, value), given.body)
-            found = _body_problems(check, media, given.body)
+        given.body, found = _read_body(check, media, given.body)
+        if found and given.body is None and not _needs_body(closure):
+            given.body, found = MISSING, []  # as with parameters, null is what is not given
         fitting = _fitting_type(check, given, media) if found else []
         out += [*found[: _MAX_PROBLEMS - len(fitting)], *fitting]
     return out[:_MAX_PROBLEMS]
+
+
+def _needs_body(closure: Closure) -> bool:
+    return closure.binding.body is not None and closure.binding.body.required
 
 
 def _as_given(problem: Problem, given: GivenArguments, key: tuple[str, str]) -> Problem:
@@ -118,7 +120,19 @@ def _could_hold(media: Media, body: Any) -> bool:
 
 def body_problems(closure: Closure, media: Media, body: Any, validate: Validate) -> list[Problem]:
     """Problems of a body alone."""
-    return [] if validate == "off" else _body_problems(_check(closure, validate), media, body)
+    if validate == "off" or (body is None and not _needs_body(closure)):
+        return []
+    return _read_body(_check(closure, validate), media, body)[1]
+
+
+def _read_body(check: _Check, media: Media, body: Any) -> tuple[Any, list[Problem]]:
+    """The body that is sent, and what is wrong with it: in JSON a value of the wrong type is read as what it means."""
+    found = _body_problems(check, media, body)
+    if found and is_json(media.essence):
+        schema = check.closure.body_schema(media.type)
+        body = fitting_reading(lambda value: check.errors(schema, value), body)
+        found = _body_problems(check, media, body)
+    return body, found
 
 
 def _check(closure: Closure, validate: Validate) -> _Check:

@@ -30,6 +30,10 @@ class YamlProblem(Exception):
     """`line:column: reason`, or only a reason when there is no place."""
 
 
+class YamlLimit(YamlProblem):
+    """It is YAML, but not what can be used: too deep, too large, no plain data."""
+
+
 def parse_yaml(source: bytes) -> Any:
     """The first document of a YAML stream. Raises `YamlProblem`."""
     try:
@@ -126,9 +130,9 @@ class _Builder:
             out.append(self._value(event, depth))
 
 
-def _problem(event: Any, reason: str) -> YamlProblem:
+def _problem(event: Any, reason: str) -> YamlLimit:
     mark = event.start_mark
-    return YamlProblem(f"{mark.line + 1}:{mark.column + 1}: {reason}" if mark else f" {reason}")
+    return YamlLimit(f"{mark.line + 1}:{mark.column + 1}: {reason}" if mark else f" {reason}")
 
 
 def _scalar(event: Any) -> Any:

@@ -360,8 +360,9 @@ class ApiAdmission:
 
 async def check_operator(gateway: Callers, request: HttpRequest, ip: str, *, open_here: bool) -> None:
     """Raises `RequestRefusal` for whoever is no operator. `ip` is the caller's, as trusted proxies say it. Where the
-    listener is `open_here`, everybody who reaches it directly is one: no header says that the request was passed on."""
-    if open_here and not _FORWARDED & request.headers.keys():
+    listener is `open_here`, everybody who reaches it directly is one: no header says that the request was passed on,
+    and it is not HTTP/1.0, which nginx speaks to what is behind it unless it is told otherwise."""
+    if open_here and not _FORWARDED & request.headers.keys() and not request.is_http_1_0:
         return
     if not gateway.is_admin(await authenticate(gateway, request, ip)):
         raise RequestRefusal("forbidden", "This needs a caller with the admin role.")

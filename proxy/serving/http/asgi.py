@@ -71,6 +71,7 @@ class HttpRequest:
     base: str = ""
     outcome: RequestOutcome = field(default_factory=RequestOutcome)
     is_tls: bool = False
+    is_http_1_0: bool = False
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
@@ -95,6 +96,7 @@ class HttpRequest:
             outcome=outcome,
             request_id=outcome.request_id,
             is_tls=scope.get("scheme") == "https",
+            is_http_1_0=scope.get("http_version") == "1.0",
         )
 
     def refuse_repeated(self) -> None:

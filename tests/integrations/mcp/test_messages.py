@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from integrations.base import Failure, JsonObject, Result, Success
+from integrations.base import Failure, Result, Success
 from integrations.json_text import MAX_DEPTH, read_json
 from integrations.mcp.errors import McpError
 from integrations.mcp.messages import TOO_DEEP, EventRepair, for_sdk, for_server, hide, read_message, restore
@@ -242,15 +242,13 @@ def test_an_answer_whose_id_nobody_can_read_is_reported() -> None:
     assert [error.kind for error in lost] == ["too_deep"]
 
 
-@pytest.mark.parametrize("levels", [190, 400])
+@pytest.mark.parametrize("levels", [190, 400, 1_500, 60_000])
 def test_of_a_tool_that_is_nested_too_deep_only_the_name_is_kept(levels: int) -> None:
-    deep: JsonObject = {"type": "object"}
-    for _ in range(levels):
-        deep = {"properties": deep}
-    tools = [{"name": "plain", "inputSchema": {}}, {"name": "deep", "inputSchema": deep}]
-    raw = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).encode()
+    deep = '{"properties":' * levels + '{"type": "a }] [{ \\" b"}' + "}" * levels
+    tools = f'[{{"name": "plain", "inputSchema": {{}}}}, {{"name": "deep", "inputSchema": {deep}}}]'
+    raw = f'{{"jsonrpc": "2.0", "id": 1, "result": {{"tools": {tools}}}}}'.encode()
     kept = [{"name": "plain", "inputSchema": {}}, {"name": "deep", "inputSchema": TOO_DEEP}]
     assert read_message(raw)["result"]["tools"] == kept
     assert orjson.loads(for_sdk(raw))["result"]["tools"] == kept
     with pytest.raises(McpError, match="nested more than 180 levels deep"):
-        read_message(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": [deep]}}).encode())
+        read_message(f'{{"jsonrpc": "2.0", "id": 1, "result": {{"content": [{deep}]}}}}'.encode())

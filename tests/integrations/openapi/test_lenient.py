@@ -17,7 +17,9 @@ SCHEMAS: JsonObject = {
     "Animal": {"type": "object", "additionalProperties": False, "properties": {"kind": NAME}},
     "Base": {"properties": {"id": READ_ONLY}},
     "New": {"required": ["id", "name"], "properties": {"name": NAME}},
-    "Cat": {"allOf": [{"$ref": "#/components/schemas/Pet"}, {"required": ["claws"]}]},
+    "Cat": {
+        "allOf": [{"$ref": "#/components/schemas/Pet"}, {"required": ["claws"], "properties": {"claws": {}}}]
+    },
     "Dog": {"allOf": [{"$ref": "#/components/schemas/Pet"}, {"properties": {"barks": {"type": "boolean"}}}]},
     "Pet": {
         "type": "object",
@@ -109,6 +111,37 @@ CASES: list[tuple[str, Any, Any, tuple[bool, bool]]] = [
     ("no such one", ref("Pet"), {"type": "cow"}, SENT),
     ("null for what may be left out", {"properties": {"a": NAME}}, {"a": None}, ONLY_LENIENT),
     ("null for what is required", {"properties": {"a": NAME}, "required": ["a"]}, {"a": None}, REFUSED),
+    ("null for an additional one", {"additionalProperties": closed(a={})}, {"x": None}, ONLY_LENIENT),
+    ("null for an additional one", {"additionalProperties": closed(a={})}, {"x": 1}, REFUSED),
+    ("null for a named one", {"additionalProperties": NAME, "required": ["x"]}, {"x": None}, REFUSED),
+    # What is required and declared nowhere is left from another version, or misspelt.
+    ("misspelt", {"properties": {"Id": NAME}, "required": ["id"]}, {"Id": "a"}, ONLY_LENIENT),
+    (
+        "misspelt and closed",
+        {**closed(members={}), "required": ["levelMembers"]},
+        {"members": 1},
+        ONLY_LENIENT,
+    ),
+    (
+        "declared elsewhere",
+        {"allOf": [{"properties": {"b": NAME}}, {"properties": {"a": {}}, "required": ["b"]}]},
+        {"a": 1},
+        REFUSED,
+    ),
+    ("declared by no property", {"required": ["a"]}, {}, REFUSED),
+    ("additional", {"properties": {"a": {}}, "additionalProperties": NAME, "required": ["b"]}, {}, REFUSED),
+    (
+        "by a pattern",
+        {"properties": {"a": {}}, "patternProperties": {"^b": {}}, "required": ["b"]},
+        {},
+        REFUSED,
+    ),
+    (
+        "required by one of several",
+        {"properties": {"a": {}, "b": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        {},
+        REFUSED,
+    ),
     ("null in a list", {"items": NAME}, [None], REFUSED),
     ("nullable", {"properties": {"a": {**NAME, "nullable": True}}, "required": ["a"]}, {"a": None}, SENT),
     ("delimiters", {"pattern": "/^[a-z]+$/"}, "abc", ONLY_LENIENT),

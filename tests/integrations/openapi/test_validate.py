@@ -50,6 +50,24 @@ def test_json_bodies_are_compared_as_they_are_meant() -> None:
     assert problems_of(body("application/json", NODE), {"body": {"n": 1}}) == {}
 
 
+@pytest.mark.parametrize(
+    ("required", "schema", "body_given", "fits"),
+    [
+        (False, NODE, None, True),
+        (True, NODE, None, False),
+        (False, {"type": ["object", "null"]}, None, True),
+        (False, NODE, {}, False),
+        (True, {"type": "object", "properties": {"rate": {"type": "string"}}}, {"rate": 0.03}, True),
+    ],
+)
+def test_null_for_a_body_that_may_be_left_out(
+    required: bool, schema: dict[str, Any], body_given: Any, fits: bool
+) -> None:
+    content = {"application/json": {"schema": schema}}
+    document = operation("/x", "post", requestBody={"required": required, "content": content})
+    assert (problems_of(document, {"body": body_given}) == {}) is fits
+
+
 def test_choices_are_written_as_code_writes_them() -> None:
     schema = {"type": "object", "properties": {"kind": {"enum": ["x", True, None]}}}
     assert problems_of(body("application/json", schema), {"body": {"kind": "z"}}) == {

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+
+import httpx2
 import pytest
 
 from proxy.serving.app import AppOptions
@@ -78,6 +81,19 @@ async def test_what_a_proxy_forwards_is_not_loopback(header: str) -> None:
     async with serving() as server, server.client(None) as client:
         assert (await client.post("/-/reload", headers={header: "203.0.113.9"})).status_code == 401
         assert (await client.get("/healthz", headers={header: "203.0.113.9"})).status_code == 200
+
+
+async def test_what_nginx_passes_on_plainly_is_not_loopback() -> None:
+    async with serving() as server:
+        for version, status in (("1.0", b"401"), ("1.1", b"200")):
+            url = httpx2.URL(server.url)
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            host = f"{url.host}:{url.port}"
+            writer.write(
+                f"GET /-/status HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+            )
+            assert (await reader.readline()).split(b" ")[1] == status
+            writer.close()
 
 
 async def test_whether_it_is_open_is_asked_for_each_request() -> None:
