@@ -103,7 +103,7 @@ refusals: specs ## Count the body examples of the real documents that are refuse
 
 monitoring: install ## Check the rules and the dashboard of deploy/monitoring with promtool (fetched if need be)
 	@sh tools/get_promtool.sh $(VENV)
-	@$(BIN)/pytest -q tests/deploy/test_monitoring.py
+	@$(BIN)/pytest -q tests/deploy/test_monitoring.py tests/deploy/test_dashboard.py
 
 # Without promtool its tests are no part of the run, and the run says so.
 monitoring-if-possible: install

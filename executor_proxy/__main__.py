@@ -15,8 +15,10 @@ def main() -> int:
     packages = Path(__file__).with_name("_src")
     if packages.is_dir():
         sys.path.insert(0, str(packages))
-    from proxy.cli import main as command_line
+    from proxy.early_signals import early_signals
 
+    with early_signals(sys.argv[1:]):
+        from proxy.cli import main as command_line
     return command_line()
 
 

@@ -2,6 +2,9 @@
 
 import sys
 
-from proxy.cli import main
+from proxy.early_signals import early_signals
+
+with early_signals(sys.argv[1:]):
+    from proxy.cli import main
 
 sys.exit(main())

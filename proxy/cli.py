@@ -84,8 +84,8 @@ EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
+    open_streams()
     if words[:2] == ["doctor", "--live"] and (code := _health_check(words)) is not None:
         return code
     return _ended(lambda: _parsed_and_run(words))

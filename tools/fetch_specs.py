@@ -129,6 +129,13 @@ OAUTH = (
 # What looks at the pages of the console for those who cannot see them, or use no mouse.
 AXE = ("axe-core@4.10.3",)
 
+# What Grafana publishes of dashboards, and what makes a schema of it. The program itself is on no registry.
+GRAFANA = (
+    "@grafana/schema@13.2.3",
+    "@grafana/grafana-foundation-sdk@0.0.21",
+    "ts-json-schema-generator@2.4.0",
+)
+
 
 def fetch(documents: Iterable[Document], directory: Path) -> Iterator[tuple[Document, Path]]:
     """Leaves documents that are there alone. Raises CalledProcessError if a package cannot be fetched."""
@@ -250,6 +257,8 @@ def fetch_everything(root: Path) -> None:
     print(f".specs/oauth: {', '.join(OAUTH)}")
     install(AXE, directory / "axe")
     print(f".specs/axe: {', '.join(AXE)}")
+    install(GRAFANA, directory / "grafana")
+    print(f".specs/grafana: {', '.join(GRAFANA)}")
     (directory / STAMP).write_text(digest_of_tables())
 
 

@@ -139,7 +139,7 @@ class Builder:
         except SecretMissing as error:
             raise Rejected([problem_at(loaded, "auth", "E402", str(error), None)]) from None
         except LocalTokenError as error:
-            raise _machine(loaded, "auth", "E402", error) from None
+            raise _machine(loaded, "auth", "E404", error) from None
         old = self._live.current if self._live.serving else None
         generation = await asyncio.to_thread(with_moved_names, old, generation)
         effects = await asyncio.to_thread(effects_of, old, generation)

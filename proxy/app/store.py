@@ -19,7 +19,7 @@ from proxy.app.paths import NoDirectory, state_dir
 from proxy.config import Config
 from proxy.config.redis_address import redis_form
 from proxy.config.secrets import Resolver, SecretMissing
-from proxy.file_modes import OpenToOthers
+from proxy.file_modes import OpenToOthers, replaceable_by_others
 from proxy.state import State, StateError
 from proxy.state.keys import UnusableKey, minted_key, split_keys
 from proxy.state.opening import open_state
@@ -32,6 +32,16 @@ _EVERY_SECONDS: Final = 2.0
 FILE_NAME = "state.db"
 KEY_NAME = "state.key"
 WRITABLE = "set EXECUTOR_STATE_DIR or `state.path` to a place that can be written (in a pod, an emptyDir)"
+
+
+def warn_of_open_directory(config: Config, env: Mapping[str, str]) -> None:
+    """Where another user can replace the store, its key or a token, that is no refusal, and it is said."""
+    try:
+        kept = [state_dir(env), *([Path(config.state.path).absolute().parent] if config.state.path else [])]
+    except NoDirectory:
+        return
+    for detail in filter(None, map(replaceable_by_others, kept)):
+        _log.warning("state directory open to others", detail=detail)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from proxy.app.store import FILE_NAME, KEY_NAME
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
 from proxy.config.tls_files import expires_at
-from proxy.file_modes import OpenToOthers, refuse_open_to_others
+from proxy.file_modes import OpenToOthers, refuse_open_to_others, replaceable_by_others
 from proxy.state.sqlite.schema import STEPS
 
 Level = Literal["ok", "warn", "bad"]
@@ -47,6 +47,8 @@ def directory(name: str, path: Path, remedy: str = "set EXECUTOR_STATE_DIR to a 
     if free < LITTLE_BYTES:
         level: Level = "bad" if free < TOO_LITTLE_BYTES else "warn"
         return Check(name, level, f"{path} has {free // _MIB} MiB left: free some space")
+    if shared := replaceable_by_others(path):
+        return Check(name, "warn", shared)
     return Check(name, "ok", str(path))
 
 

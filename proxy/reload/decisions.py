@@ -126,7 +126,9 @@ class ReloadOutcome:
         }
 
     def log_line(self) -> tuple[str, dict[str, Any]]:
-        """Event and fields of its log line, in order."""
+        """Event and fields of its log line, in order. At the start a config that is not to blame was not rejected."""
+        if self.trigger == "start" and self.error is not None:
+            return "cannot start", {"detail": self.error}
         event = f"config {self.result}"
         if self.result == "rejected":
             return event, self._rejection()

@@ -60,7 +60,7 @@ def expressions() -> Iterator[tuple[str, str]]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
     for note in DASHBOARD["annotations"]["list"]:
-        yield note["name"], note["expr"]
+        yield note["name"], note["target"]["expr"]
 
 
 def filled(expression: str) -> str:

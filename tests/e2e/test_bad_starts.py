@@ -162,6 +162,7 @@ STARTS = (
     BadStart("a state directory that is a file", 2, "EXECUTOR_STATE_DIR", SQLITE, a_file_as_state_directory),
     BadStart("the same without a store on disk", 2, "state", {}, a_file_as_state_directory),
     BadStart("a token that others can write", 2, "chmod", {}, an_open_token),
+    BadStart("no rejected config", 2, '"event": "cannot start", "detail": "', {}, an_open_token),
     BadStart("a directory as token", 2, "regular file", {}, another_thing_as_token),
     BadStart("a key of the store that others can read", 2, "chmod 600", SQLITE, an_open_key),
     BadStart("a file that is no database", 2, "state.db", SQLITE, no_database),
@@ -244,6 +245,7 @@ def test_a_bad_start_says_whose_fault_it_is(bad: BadStart, tmp_path: Path) -> No
     assert (code, "Traceback" in process.err.text) == (bad.code, False), process.err.text
     assert bad.says in process.err.text
     assert process.out.text == ""
+    assert ("config rejected" in process.err.text) <= (bad.code == 78)
 
 
 def test_a_key_is_in_no_message(tmp_path: Path) -> None:

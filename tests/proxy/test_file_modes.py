@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.file_modes import OpenToOthers, open_to_others, refuse_open_to_others
+from proxy.file_modes import OpenToOthers, open_to_others, refuse_open_to_others, replaceable_by_others
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_what_others_can_open_is_refused_with_the_remedy(tmp_path: Path, mode: i
     with pytest.raises(OpenToOthers) as caught:
         refuse_open_to_others(file, file.stat(), "chmod 600 it")
     assert caught.value.strerror == f"{file} is open to other users (mode {mode:04o}): chmod 600 it"
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0o700, False), (0o755, False), (0o775, False), (0o1777, False),
+                                            (0o777, True), (0o757, True)])  # fmt: skip
+def test_a_directory_in_which_others_can_replace_files_is_said(tmp_path: Path, mode: int, said: bool) -> None:
+    tmp_path.chmod(mode)
+    wanted = f"other users can replace what is kept in {tmp_path} (mode {mode:04o}): chmod 700 it"
+    assert replaceable_by_others(tmp_path) == (wanted if said else None)
+
+
+def test_a_directory_that_is_not_there_or_is_roots_is_nobodys_fault(tmp_path: Path) -> None:
+    assert replaceable_by_others(tmp_path / "none") is None
+    assert replaceable_by_others("/") is None

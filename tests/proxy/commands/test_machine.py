@@ -80,3 +80,9 @@ def test_a_directory_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert directory("state", tmp_path / "file" / "x").level == "bad"
     assert directory("state", tmp_path / "a" / "b").level == "ok"
+
+
+def test_a_directory_that_others_can_write_is_a_warning(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    found = directory("state", tmp_path)
+    assert (found.level, "chmod 700" in found.detail) == ("warn", True)
