@@ -56,9 +56,10 @@ class RequestOutcome:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names. `held` is
-    the connection that it came on; `base` stands before the paths that we link to (no slash at its end); whoever learns
-    something about the request writes it into `outcome`. `is_tls` is about the connection to us."""
+    """One HTTP request without its body. Header names are lower case; `query` keeps the first of equal names, and
+    those with different values are `ambiguous`. `held` is the connection that it came on; `base` stands before the
+    paths that we link to (no slash at its end); whoever learns something about the request writes it into `outcome`.
+    `is_tls` is about the connection to us."""
 
     method: str
     path: str
@@ -72,6 +73,7 @@ class HttpRequest:
     outcome: RequestOutcome = field(default_factory=RequestOutcome)
     is_tls: bool = False
     is_http_1_0: bool = False
+    ambiguous: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, scope: AsgiScope) -> HttpRequest:
@@ -79,6 +81,7 @@ class HttpRequest:
         given = headers.get("x-request-id", "")
         # A unix socket has no address: who may open it is decided by its mode, so it counts as this machine.
         client = scope.get("client") or (NEAR, 0)
+        query, ambiguous = _query(scope.get("query_string", b""))
         outcome: RequestOutcome = scope.setdefault(OUTCOME_KEY, RequestOutcome())
         if not outcome.request_id:
             # Whoever reads the request again finds the same id.
@@ -89,7 +92,7 @@ class HttpRequest:
             path=scope["path"],
             headers=headers,
             repeated=repeated,
-            query=_query(scope.get("query_string", b"")),
+            query=query,
             peer_ip=client[0] or NEAR,
             held=scope.get("state", {}).get(STATE_KEY),
             base=scope.get(BASE_KEY, ""),
@@ -97,13 +100,18 @@ class HttpRequest:
             request_id=outcome.request_id,
             is_tls=scope.get("scheme") == "https",
             is_http_1_0=scope.get("http_version") == "1.0",
+            ambiguous=ambiguous,
         )
 
     def refuse_repeated(self) -> None:
-        """Raises `RequestRefusal` when a header that may occur once occurs twice (request smuggling, T35)."""
+        """Raises `RequestRefusal` when a header that may occur once occurs twice (request smuggling, T35), or a query
+        parameter has two values: whoever stands before us may have looked at the other one."""
         for name in sorted(self.repeated & _SINGLE):
             kind: RefusalKind = "bad_origin" if name == "origin" else "bad_request"
             raise RequestRefusal(kind, f"The header {name} is given more than once.")
+        for name in sorted(self.ambiguous):
+            message = f"The query parameter `{name[:64]}` is given more than once, with different values."
+            raise RequestRefusal("bad_request", message)
 
 
 def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset[str]]:
@@ -120,13 +128,15 @@ def _fold(raw: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], frozenset
     return headers, frozenset(repeated)
 
 
-def _query(raw: bytes) -> dict[str, str]:
-    """The first `_MAX_QUERY_FIELDS`; nobody who means well sends more."""
+def _query(raw: bytes) -> tuple[dict[str, str], frozenset[str]]:
+    """The first `_MAX_QUERY_FIELDS`, because nobody who means well sends more; and the names with several values."""
     values: dict[str, str] = {}
+    ambiguous: set[str] = set()
     fields = raw.decode("latin-1").split("&")[:_MAX_QUERY_FIELDS] if raw else []
     for name, value in parse_qsl("&".join(fields), keep_blank_values=True):
-        values.setdefault(name, value)
-    return values
+        if values.setdefault(name, value) != value:
+            ambiguous.add(name)
+    return values, frozenset(ambiguous)
 
 
 class HttpReply:

@@ -86,6 +86,20 @@ async def test_repeated_headers_are_refused() -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/api/approvals?workspaceId=a&workspaceId=b", "/api/executions?limit=1&limit=2", "/login?a=1&a=2"],
+)
+async def test_a_query_parameter_with_two_values_is_refused(path: str) -> None:
+    """Whoever stands before us may have looked at the other one."""
+    async with serving() as server, server.client() as client:
+        answer = await client.get(path)
+        same = await client.get("/api/executions?limit=1&limit=1")
+    assert answer.status_code == 400
+    assert "is given more than once" in answer.text
+    assert same.status_code == 200
+
+
 async def test_bodies() -> None:
     async with serving() as server, server.client() as client:
         kind = await client.post("/api/executions", content=b"{}", headers={"content-type": "text/plain"})

@@ -32,12 +32,20 @@ def messages(*bodies: bytes, end: bool = True) -> HttpReceiver:
 
 
 def test_request_folds_headers_and_query() -> None:
-    request = HttpRequest.of(scope(("Host", "a"), ("X-A", " 1 "), ("x-a", "2"), query=b"a=1&a=2&b="))
+    request = HttpRequest.of(scope(("Host", "a"), ("X-A", " 1 "), ("x-a", "2"), query=b"a=1&a=1&b="))
     assert request.headers == {"host": "a", "x-a": "2"}
     assert request.repeated == {"x-a"}
     assert request.query == {"a": "1", "b": ""}
     assert request.peer_ip == "10.0.0.1"
     request.refuse_repeated()
+
+
+def test_a_query_parameter_with_two_values_is_ambiguous() -> None:
+    request = HttpRequest.of(scope(query=b"a=1&b=1&a=2&%62=2&c=&c="))
+    assert request.ambiguous == {"a", "b"}
+    with pytest.raises(RequestRefusal, match="`a` is given more than once") as caught:
+        request.refuse_repeated()
+    assert caught.value.fault.status == 400
 
 
 def test_too_many_query_fields_are_not_read() -> None:
