@@ -175,7 +175,7 @@ class Catalog:
         visible: Visible,
         *,
         max_bytes: int = 2_048,
-        inline_tools: int = 100,
+        inline_tools: int = 1_000,
         pause_rule: str = PAUSE_RULE,
         asks: Asks = lambda tool: False,
     ) -> str:
@@ -188,7 +188,7 @@ class Catalog:
         visible: Visible,
         *,
         max_bytes: int = 2_048,
-        inline_tools: int = 100,
+        inline_tools: int = 1_000,
         pause_rule: str = PAUSE_RULE,
         asks: Asks = lambda tool: False,
     ) -> str:

@@ -67,7 +67,7 @@ class DescriptionLimits:
     """`max_bytes` is of UTF-8; at most `inline_tools` signatures are listed."""
 
     max_bytes: int = 2_048
-    inline_tools: int = 100
+    inline_tools: int = 1_000
     pause_rule: str = PAUSE_RULE
 
 
@@ -82,7 +82,9 @@ def describe_execute(
         return (text if _size(text) < limits.max_bytes else _cut(text, limits.max_bytes)), frozenset()
     example = _example(branches, visible)
     fixed = _fixed(example, limits)
-    lines = _connections(shown, limits.max_bytes - 1 - _size(fixed) - 2)
+    # The count of what is left out has its place before the titles of connections.
+    counted = _size(_more(_count(shown, visible))) + 1
+    lines = _connections(shown, limits.max_bytes - 1 - _size(fixed) - 2 - counted)
     room = limits.max_bytes - 1 - _size(_section(fixed, lines))
     listed = _signatures(shown, lines, visible, asks, (room, limits.inline_tools), frozenset())
     text = f"{fixed}\n{_listing(shown, lines, listed)}"
@@ -126,7 +128,7 @@ def _signatures(
 ) -> _Signatures:
     """All tools, in as much detail as fits; else the most valuable ones in turn, to the last byte."""
     named = [each.branch for each in shown if each.line in lines]
-    out = _Signatures(total=sum(visible(tool) for each in shown for tool in each.branch.tools) - len(told))
+    out = _Signatures(total=_count(shown, visible) - len(told))
     left, most = room
     if out.total <= min(most, left // _SHORTEST) and len(named) == len(shown):
         everything_left = [
@@ -135,13 +137,12 @@ def _signatures(
             for tool in branch.tools
             if visible(tool) and tool.address not in told
         ]
-        for size in SIZES:
-            every = {tool.address: _line(branch, tool, size, asks) for branch, tool in everything_left}
-            if sum(_size(line) + 1 for line in every.values()) <= left:
-                out.lines = every
-                return out
+        if every := _fullest(everything_left, asks, left):
+            out.lines = every
+            return out
     left -= _size(_more(out.total)) + 1
-    misses = 0
+    begun_with, misses = left, 0
+    chosen: list[tuple[Branch, CatalogTool]] = []
     for branch, tool in _in_turn(named):
         if left < _SHORTEST or len(out.lines) >= most or misses > _MISSES:
             break
@@ -152,11 +153,27 @@ def _signatures(
             misses += 1
             continue
         # The middle of the sizes: more detail would leave others out.
-        fitting = (fuller for size in SIZES[2:-1] if _size(fuller := _line(branch, tool, size, asks)) < left)
+        fitting = (longer for size in SIZES[2:-1] if _size(longer := _line(branch, tool, size, asks)) < left)
         line = next(fitting, line)
         out.lines[tool.address] = line
+        chosen.append((branch, tool))
         left -= _size(line) + 1
+    if len(chosen) >= most and (fuller := _fullest(chosen, asks, begun_with)):
+        out.lines = fuller  # no more are wanted: what is left goes into their detail
     return out
+
+
+def _count(shown: Sequence[_Shown], visible: Visible) -> int:
+    return sum(visible(tool) for each in shown for tool in each.branch.tools)
+
+
+def _fullest(tools: Sequence[tuple[Branch, CatalogTool]], asks: Asks, room: int) -> dict[str, str]:
+    """The lines of all these tools in as much detail as fits; none where even the tersest do not."""
+    for size in SIZES:
+        every = {tool.address: _line(branch, tool, size, asks) for branch, tool in tools}
+        if sum(_size(line) + 1 for line in every.values()) <= room:
+            return every
+    return {}
 
 
 def _in_turn(branches: Sequence[Branch]) -> Iterator[tuple[Branch, CatalogTool]]:

@@ -237,7 +237,7 @@ class Execute(Model):
     """Sizes of what `execute` shows to agents."""
 
     description_bytes: Bytes = 2048
-    inline_tools: Annotated[int, Field(ge=0, le=1000)] = 100
+    inline_tools: Annotated[int, Field(ge=0, le=1000)] = 1000
     describe_bytes: Bytes = 16 * KIB
     max_result_bytes: Bytes = 256 * KIB
 

@@ -101,9 +101,31 @@ def test_small_catalogs_list_signatures_instead_of_search() -> None:
 
 
 def test_a_description_is_used_to_the_last_byte() -> None:
-    for limit in (2_048, 3_000, 4_096):
+    for limit in (2_048, 3_000, 4_096, 16_384, 32_768):
         left = limit - len(github().description(everything, max_bytes=limit).encode())
         assert 0 < left <= 40
+
+
+def test_what_is_left_out_is_counted_in_the_smallest_descriptions_too() -> None:
+    for limit in (560, 600, 700, 1_000):
+        text = github().description(everything, max_bytes=limit)
+        listed = len(_listed(text))
+        assert f"and {1_223 - listed:,} more: tools.search" in text
+        assert len(text.encode()) < limit
+
+
+def test_few_signatures_are_shown_in_full() -> None:
+    """What `inline_tools` leaves of the room goes into their detail."""
+    members = {f"member{n}": {"type": "string"} for n in range(12)}
+    names = [f"things.make{n}" for n in range(200)]
+    schema = {"type": "object", "properties": members}
+    where = catalog(
+        connection("a.org.main", Tools([tool(n) for n in names], inputs=dict.fromkeys(names, schema)))
+    )
+    many = _listed(where.description(everything, max_bytes=8_192))
+    few = _listed(where.description(everything, max_bytes=8_192, inline_tools=3))
+    assert (len(few), len(many) > 20) == (3, True)
+    assert min(map(len, few)) > 100 > max(map(len, many))
 
 
 def test_what_does_not_fit_is_counted_and_continued_elsewhere() -> None:
