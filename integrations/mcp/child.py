@@ -52,6 +52,11 @@ class StderrTail:
         if not self._error and _LOOKS_LIKE_AN_ERROR.search(line) and not _TRACEBACK.match(line):
             self._error = line
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The last ten, each once: a server that is tried in two eras says the same twice."""
+        return tuple(dict.fromkeys(self._last))
+
     def __str__(self) -> str:
         return self._error or " | ".join(self._last)[-_STDERR_SHOWN:]
 

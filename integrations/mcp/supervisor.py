@@ -475,6 +475,10 @@ class SessionSupervisor:
         message = self._redactor.clean(found.message)
         return McpError(found.kind, message, sent=found.sent, status=found.status, challenge=found.challenge)
 
+    @property
+    def last_stderr(self) -> tuple[str, ...]:
+        return self._stderr.lines
+
     def _set_status(self, status: JsonObject, changed: bool = False) -> None:
         changed = changed or status != self.status
         self.status = status

@@ -114,6 +114,11 @@ class McpUpstream:
         """
         return dict(self._supervisor.status) if self._enabled else {"status": "disabled"}
 
+    @property
+    def last_stderr(self) -> tuple[str, ...]:
+        """The last lines that a local server wrote there, without secrets; none of the others."""
+        return self._supervisor.last_stderr
+
     def start(self, keep: KeepRunning) -> None:
         """Begin to connect. The supervisor is kept running until `aclose`. Call this once only."""
         if self._enabled:

@@ -67,6 +67,7 @@ def connection_rows(
             "tools": len(one.upstream.toolset.tools) if one.upstream is not None else 0,
             **({"declared_at": found} if (found := place(one)) else {}),
             **one.status,
+            **_stderr(one),
             **({"catalog": "vendored"} if one.vendored else {}),
             **_health(health(one.label)),
             "warnings": [
@@ -76,6 +77,13 @@ def connection_rows(
         }
         for one in generation.connections
     ]
+
+
+def _stderr(one: OpenConnection) -> JsonObject:
+    """What a local server that failed wrote last. Its status has the line that looks like the reason."""
+    if one.session is None or one.status["status"] != "failed":
+        return {}
+    return {"stderr": list(one.session.last_stderr)} if one.session.last_stderr else {}
 
 
 def _warnings(one: OpenConnection) -> list[str]:

@@ -23,6 +23,11 @@ class SessionUpstream(Protocol):
     @property
     def status(self) -> JsonObject: ...
 
+    @property
+    def last_stderr(self) -> tuple[str, ...]:
+        """What a local server wrote last, for people who run it."""
+        ...
+
     async def converse(
         self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
     ) -> Result | InputNeeded:

@@ -38,8 +38,10 @@ class ConnectionCard:
 
     @property
     def why(self) -> tuple[str, ...]:
-        """What the status says about itself, each sentence once, the lines of stderr below the first."""
-        said = (self.row.get("error"), self.row.get("note"))
+        """What the status says about itself, each sentence once; for operators the last lines of stderr too."""
+        error, lines = str(self.row.get("error")), self.operator.get("stderr", ())
+        more = "" if all(line in error for line in lines) else "\n".join(lines)
+        said = (self.row.get("error"), more, self.row.get("note"))
         return tuple(dict.fromkeys(str(one) for one in said if one))
 
     @property

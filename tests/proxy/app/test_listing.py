@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -91,3 +93,19 @@ async def test_needs_auth_stands_without_an_error_of_ours(tmp_path: Path, env: M
     (row,) = connection_rows(await generation_of(tmp_path, text, env))
     assert (row["status"], "error" in row) == ("needs_auth", False)
     assert row["warnings"] == ["nobody has signed in: run `executor auth login shop.org.main`"]
+
+
+async def test_a_local_server_that_failed_shows_what_it_said_last(
+    tmp_path: Path, env: Mapping[str, str]
+) -> None:
+    """The status has the line that looks like the reason, the row for operators all of the last ones."""
+    code = "import sys; sys.stderr.write('cannot open the database\\nsecond line\\n'); sys.exit(3)"
+    server = json.dumps({"kind": "mcp", "type": "local", "command": [sys.executable, "-c", code]})
+    text = config_text(f"{inline(shop())}\n  broken: {server}", more="  broken.org.main: {}\n")
+    generation = await generation_of(tmp_path, text, env)
+    row = next(one for one in connection_rows(generation) if one["connection"] == "broken.org.main")
+    assert (row["status"], row["error"].endswith("exited with code 3: cannot open the database")) == (
+        "failed",
+        True,
+    )
+    assert row["stderr"] == ["cannot open the database", "second line"]

@@ -112,6 +112,10 @@ class Talking(Shelf):
     async def settled(self, timeout_seconds: float) -> bool:
         return True
 
+    @property
+    def last_stderr(self) -> tuple[str, ...]:
+        return ()
+
     async def converse(
         self, call: PreparedCall, timeout_seconds: float, conversation: Conversation
     ) -> Result | InputNeeded:

@@ -26,7 +26,12 @@ class Connected(Board):
     def status(self) -> dict[str, Any]:
         made = board_status(
             connections=[
-                {"connection": "docs.org.main", "declared_at": "executor.yaml:7", "warnings": ["left out"]}
+                {
+                    "connection": "docs.org.main",
+                    "declared_at": "executor.yaml:7",
+                    "warnings": ["left out"],
+                    "stderr": ["the <last> line"],
+                }
             ]
         )
         made["last_hour"]["connections"]["docs.org.main"] = {
@@ -50,6 +55,7 @@ async def test_everybody_sees_why_and_what_it_says_is_inert() -> None:
     assert "&lt;i&gt;first&lt;/i&gt;\\u{202E} | second" in page
     assert "executor.yaml" not in page
     assert "Connect again" not in page
+    assert "the &lt;last&gt; line" not in page
 
 
 async def test_operators_see_the_place_the_latency_and_the_last_error() -> None:
@@ -61,6 +67,7 @@ async def test_operators_see_the_place_the_latency_and_the_last_error() -> None:
         "upstream_timeout",
         "left out",
         "1 failed",
+        "the &lt;last&gt; line",
     ):
         assert text in page
 
