@@ -113,14 +113,15 @@ cluster-test: install ## The store and three replicas on a cluster and with Sent
 	@sh tools/get_redis.sh $(VENV) || true
 	@EXECUTOR_CLUSTER_TESTS=1 $(BIN)/pytest -q -n 0 tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
 
+# The stages of CI end with the first failure, so that none is lost when the time is over.
 # In CI: the cluster alone, one failover under the store and one under three replicas.
 cluster-test-if-possible: install
-	@EXECUTOR_CLUSTER_TESTS=1 sh tools/run_stage.sh cluster-test 150 $(BIN)/pytest -q -n 2 -m "cluster and not minutes" \
+	@EXECUTOR_CLUSTER_TESTS=1 sh tools/run_stage.sh cluster-test 150 $(BIN)/pytest -q -n 2 --maxfail=1 -m "cluster and not minutes" \
 		tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
 
 # In CI: what needs no image and no download, of the programs that are there. What did not run is said.
 deploy-test-if-possible: install
-	@EXECUTOR_DEPLOY_TESTS=1 sh tools/run_stage.sh deploy-test 150 $(BIN)/pytest -q -n 2 -m "deploy and not minutes" tests/deploy
+	@EXECUTOR_DEPLOY_TESTS=1 sh tools/run_stage.sh deploy-test 150 $(BIN)/pytest -q -n 2 --maxfail=1 -m "deploy and not minutes" tests/deploy
 
 deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
 	@sh tools/get_deploy_tools.sh $(VENV)

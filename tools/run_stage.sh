@@ -5,9 +5,10 @@ set -u
 name=$1 seconds=$2
 shift 2
 echo "== $name: the part that CI has time for ($seconds s); \`make $name\` is the whole"
-timeout "$seconds" "$@"
+# Interrupted, pytest ends what its tests have started.
+timeout --signal=INT --kill-after=30 "$seconds" "$@"
 status=$?
-if [ "$status" = 124 ]; then
+if [ "$status" = 124 ] || [ "$status" = 137 ]; then
     echo "== $name: STOPPED after $seconds s. What had not run until then is NOT JUDGED; run \`make $name\`" >&2
     exit 0
 fi
