@@ -32,6 +32,7 @@ ELSEWHERE = {
     "make test": "is what runs this",
     "make install": "tests/tools/test_make_venv.py",
     "make check": "is what runs this",
+    ".ci/run": "is what runs this; tests/test_distribution.py has its stages",
     "npx add-mcp": "asks at a terminal, and a registry; tests/proxy/app/test_welcome.py has its words",
 }
 # Of what begins so, the exit code that is none of success: what it shows is what it is printed for.
