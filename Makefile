@@ -1,7 +1,7 @@
 # CI is `make check`, and then what .ci/run names. Everything lives in .venv; nothing is installed outside of it.
 .DEFAULT_GOAL := help
 # deploy-test and release make environments of their own beside .venv.
-.PHONY: cluster-test cluster-test-if-possible deploy-test deploy-test-if-possible release help install run test check api-truth lint types imports rules coverage format bench soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth ci-kit docs schema lock clean
+.PHONY: cluster-test cluster-test-if-possible deploy-test deploy-test-if-possible release help install run test check api-truth lint types imports rules coverage format bench fuzz soak specs specs-if-possible sweep refusals monitoring monitoring-if-possible one-truth ci-kit docs schema lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -85,6 +85,9 @@ specs-if-possible: install
 conformance: specs ## The official suite: all server scenarios, all OAuth client scenarios (npm; 15 minutes)
 	@$(BIN)/pytest -q tests/conformance/test_server.py
 	@$(BIN)/python -m tests.conformance.run
+
+fuzz: install ## Damaged input for everything that reads bytes, for SECONDS (60) or as many CASES; findings are kept
+	@$(BIN)/python -m tools.fuzz $(if $(CASES),--cases $(CASES),--seconds $(or $(SECONDS),60))
 
 api-truth: install ## Call what `/api/openapi.json` of a running server promises, with odd values (schemathesis)
 	@$(BIN)/python -m tests.api_truth.run $(EXAMPLES)

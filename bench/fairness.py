@@ -189,11 +189,11 @@ async def measure_typescript(table: Table, port: int, count: int) -> None:
         _tell(others, modest)
 
 
-async def measure_mix(table: Table, port: int, clients: int, rounds: int) -> None:
+async def measure_mix(table: Table, port: int, clients: int, rounds: int, accounts: Sequence[int]) -> None:
     """Accounts at full blast and a modest one, with and without them in turn, so that both meet the same machine."""
     async with account(port, "modest") as modest:
         await _measured(modest, MODEST, 20)
-        for kinds in (1, GREEDY):
+        for kinds in accounts:
             alone: list[float] = []
             beside: list[float] = []
             ratios: list[float] = []
@@ -235,9 +235,14 @@ async def load(port: int, accounts: int, clients: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     codes = [(MIX[n % len(MIX)], 2_000) for n in range(accounts)]
     async with _greedy(port, codes, clients, mixed=True) as others:
+        began = time.perf_counter()
         await over.wait()
+        seconds = time.perf_counter() - began
         done, failed = sum(one.done for one in others), sum(len(one.failed) for one in others)
-        print(f"    the others: {done} ended, {failed} of them not completed", flush=True)
+        print(
+            f"    the others: {done} ended, {done / seconds:.0f} a second, {failed} of them not completed",
+            flush=True,
+        )
         os._exit(0)
 
 
@@ -286,8 +291,9 @@ async def main(count: int, clients: int, only: str) -> None:
                 await measure_system(table, server, port)
             if "t" in only:
                 await measure_typescript(table, port, count)
-            if "m" in only:
-                await measure_mix(table, port, clients, max(2, count // RUNS_A_ROUND))
+            if "m" in only or "e" in only:
+                accounts = (1, GREEDY) if "m" in only else (GREEDY,)
+                await measure_mix(table, port, clients, max(2, count // RUNS_A_ROUND), accounts)
 
 
 if __name__ == "__main__":
@@ -296,7 +302,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--clients", type=int, default=8, help="executions that each greedy account has under way"
     )
-    parser.add_argument("--only", default="stm", help="s: system tools, t: TypeScript, m: the mix")
+    parser.add_argument(
+        "--only", default="stm", help="s: system tools, t: TypeScript, m: the mix, e: beside eight only"
+    )
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--accounts", type=int, default=GREEDY, help=argparse.SUPPRESS)
     chosen = parser.parse_args()

@@ -85,6 +85,10 @@ class Foreground:
         """What a worker of the account has used since it was last asked."""
         self._used.add(account, cpu_seconds)
 
+    def used(self, account: str) -> float:
+        """Seconds of CPU lately; what is older counts less."""
+        return self._used.of(account)
+
     def is_behind(self, account: str) -> bool:
         """Whether others go before it."""
         used, others = self._used.of(account), self._leases.keys() - {account}

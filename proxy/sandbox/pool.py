@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import MappingProxyType, TracebackType
 
+from proxy.sandbox.background import Background, processors
 from proxy.sandbox.demand import WINDOW_SECONDS, Demand
 from proxy.sandbox.foreground import Foreground, most_at_once
 from proxy.sandbox.options import (
@@ -50,6 +51,7 @@ class Pool:
         per_account = options.running_per_account or max(1, options.running // 2)
         self._seats = Seats(options.running, per_account, options.queue)
         self._foreground = Foreground(most_at_once())
+        self._background = Background(processors(), self._foreground.used)
         self._counts: Counter[str] = Counter()
         self._generation = 0
         self._up = asyncio.Event()
@@ -127,7 +129,7 @@ class Pool:
         try:
             await foreground.enter(_unheard)
             worker = await self._take(workspace_id, behind=foreground.behind)
-            worker.open(deadline_seconds, account, foreground)
+            worker.open(deadline_seconds, account, foreground, self._background)
             yield worker
         finally:
             if worker is not None:
@@ -171,7 +173,8 @@ class Pool:
                     self._counts["reused"] += 1
                     return worker
                 worker.close()
-        while self._warm:
+        # The last one is for who is not behind: a fork waits for the forks before it.
+        while len(self._warm) > behind:
             worker = self._warm.popleft()
             if worker.alive:
                 return worker

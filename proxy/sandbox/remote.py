@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Literal
 
+from proxy.sandbox.background import Background
 from proxy.sandbox.foreground import ForegroundPlace
 from proxy.sandbox.frames import FrameRate, FrameReader, FrameTooLarge, pack
 from proxy.sandbox.messages import (
@@ -81,6 +82,7 @@ class Worker:
         self._made = 0
         self._rate = FrameRate(_FRAMES_AT_ONCE, _FRAMES_PER_SECOND)
         self._foreground = ForegroundPlace()
+        self._background: Background | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._looks = 0
         self._counted = 0.0  # seconds of CPU
@@ -137,13 +139,19 @@ class Worker:
         return not (self._exit.done() or self._ended or self._verdict)
 
     def open(
-        self, deadline_seconds: float, account: str = "", foreground: ForegroundPlace | None = None
+        self,
+        deadline_seconds: float,
+        account: str = "",
+        foreground: ForegroundPlace | None = None,
+        background: Background | None = None,
     ) -> None:
         """Begin a lease for an account: listen to the socket, and kill the process when the deadline passes.
 
-        It is told something only when there is room in the foreground.
+        It is told something only when there is room in the foreground; when it computes for long, it does so in turns
+        with others in the background.
         """
         self.account = account
+        self._background = background
         self._foreground = foreground or ForegroundPlace()
         if self._foreground.behind:
             self._lower(put_behind)
@@ -154,8 +162,8 @@ class Worker:
     def rest(self) -> None:
         """End a lease but keep the process."""
         self.on_wait = lambda waits: None
-        self._count()
-        self._foreground.leave()
+        self.count()
+        self._answered()
         self._loop.remove_reader(self._sock.fileno())
         if self._deadline is not None:
             self._deadline.cancel()
@@ -187,13 +195,30 @@ class Worker:
             os.close(self._pidfd)
             self._pidfd = None
 
+    # ---- what the background uses --------------------------------------------------------------------------
+    def stand_still(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def count(self) -> None:
+        """Tell what was used since the last time."""
+        used = self._cpu_seconds()
+        if used > self._counted:
+            self._foreground.charge(used - self._counted)
+            self._counted = used
+
     # ---- inside --------------------------------------------------------------------------------------------
     def _signal_kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if self._pidfd is not None:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                signal.pidfd_send_signal(self._pidfd, number)
             elif self.pid is not None and not self._exit.done():
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
 
     def _look(self) -> None:
         """Give way once the answer takes more computing than most executions need in all."""
@@ -209,6 +234,14 @@ class Worker:
         self._lower(put_last)
         self.background = True
         self._foreground.leave()
+        if self._background is not None:
+            self._background.enter(self)
+
+    def _answered(self) -> None:
+        """It does not compute for us any more."""
+        self._foreground.leave()
+        if self._background is not None:
+            self._background.leave(self)
 
     def _lower(self, how: Callable[[int], None]) -> None:
         self.lowered = True
@@ -224,16 +257,11 @@ class Worker:
         except OSError:
             return 0.0
 
-    def _count(self) -> None:
-        """Tell what was used since the last time."""
-        used = self._cpu_seconds()
-        if used > self._counted:
-            self._foreground.charge(used - self._counted)
-            self._counted = used
-
     async def _send(self, payload: bytes) -> None:
         if not self.background:
             await self._foreground.enter(self.on_wait)
+        elif self._background is not None:
+            self._background.enter(self)
         self._expecting = True
         self._looks = 0
         if self._looking is None and not self.background:
@@ -276,7 +304,7 @@ class Worker:
             self._accept(data)
         else:
             self._ended = True
-            self._foreground.leave()
+            self._answered()
             self._loop.remove_reader(self._sock.fileno())
         if self._wakeup is not None and not self._wakeup.done() and self._has_news():
             self._wakeup.set_result(None)
@@ -296,7 +324,7 @@ class Worker:
                 return
             self._expecting = False
             self._payload = payload
-            self._foreground.leave()
+            self._answered()
 
     def _decode(self, payload: bytes) -> WorkerMessage | NeedsTransform:
         try:

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-WORKER_NICE: Final = 5
+WORKER_NICE: Final = 8
 """On few processors the event loop would get no more time than each of the workers, and everybody waits for it."""
 _BEHIND_NICE: Final = 19
 _LOOP_SLICE_NANOSECONDS: Final = 100_000
@@ -29,8 +29,8 @@ def favour_this_thread() -> None:
     _ask_for_slices(_LOOP_SLICE_NANOSECONDS)
 
 
-def become_zygote() -> None:
-    """This process, and the workers that come from it, go behind the one that started it."""
+def become_worker() -> None:
+    """This process goes behind the zygote that it comes from, which goes beside the event loop."""
     _ask_for_slices(0)
     with suppress(OSError):
         os.nice(WORKER_NICE)

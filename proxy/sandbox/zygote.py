@@ -19,7 +19,7 @@ from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
-from proxy.sandbox.scheduling import become_zygote
+from proxy.sandbox.scheduling import become_worker, favour_this_thread
 from proxy.sandbox.worker import EXIT_HARDENING, NO_FORK, WorkerLoop, rehearse
 
 # pool -> zygote: FORK + token, with the worker's socket.
@@ -120,6 +120,7 @@ class Zygote:
     def _become_worker(self, fd: int) -> None:
         status = EXIT_HARDENING
         try:
+            become_worker()
             if set(self._hardener.harden(fd)) <= set(self._refused):
                 options = self._options
                 worker = WorkerLoop(
@@ -149,7 +150,7 @@ def main(arguments: list[str]) -> None:
     os.environ["TZ"] = "UTC0"  # a rule, not a name: local time is UTC everywhere and no file is read for it
     time.tzset()
     control = socket(fileno=int(arguments[0]))
-    become_zygote()
+    favour_this_thread()
     length = int.from_bytes(control.recv(4), "big")
     text = b""
     while len(text) < length:

@@ -40,7 +40,7 @@ def test_a_process_that_is_gone_is_no_matter() -> None:
     put_last(gone.pid)
 
 
-def test_the_loop_asks_for_short_slices_and_what_it_starts_does_not() -> None:
+def test_the_loop_asks_for_short_slices_and_workers_do_not() -> None:
     """In a process of its own: what a thread asks for stays, and what it starts begins with it. So did this process,
     where a server ran in it before."""
     code = (
@@ -48,7 +48,7 @@ def test_the_loop_asks_for_short_slices_and_what_it_starts_does_not() -> None:
         "import os\n"
         "def slice_(): return next((l.split()[-1] for l in open('/proc/self/sched') if 'se.slice' in l), '')\n"
         "s._ask_for_slices(0); usual = slice_(); s.favour_this_thread(); short = slice_(); before = os.nice(0)\n"
-        "s.become_zygote()\n"
+        "s.become_worker()\n"
         "print(usual, short, slice_(), os.nice(0) - before)"
     )
     told = subprocess.run(
