@@ -125,11 +125,14 @@ def _part_schema(doc: Doc, schema: Any) -> JsonObject:
 
 
 def part_type(doc: Doc, schema: Any, value: Any, encoding: Mapping[str, Any]) -> str:
-    """The media type of one part."""
+    """The media type of one part; of several, data takes one that it can be written in."""
+    declared = encoding.get("contentType")
     if is_tool_file(value):
-        declared = _part_type(encoding.get("contentType"), str(value.get("mimeType") or ""))
-        return declared or "application/octet-stream"
-    return _part_type(encoding.get("contentType"), "") or _default_type(doc, schema, value)
+        return _part_type(declared, str(value.get("mimeType") or "")) or "application/octet-stream"
+    if isinstance(value, dict | list) and isinstance(declared, str):
+        listed = (option.strip() for option in declared.split(","))
+        declared = next((option for option in listed if is_json_type(option)), declared)
+    return _part_type(declared, "") or _default_type(doc, schema, value)
 
 
 def _part_text(kind: str, value: Any) -> str:

@@ -56,7 +56,7 @@ function callTool(path, args) {
   }
   const seq = made++;
   define(waiting, waiting.length, `{"seq":${seq},"path":${stringify(path)},"args":${text}}`, true);
-  return new RealPromise((resolve, reject) => { mapSet(pending, seq, { resolve, reject }); });
+  return new RealPromise((resolve, reject) => { mapSet(pending, seq, { resolve, reject, path }); });
 }
 
 function toArguments(input) {
@@ -144,7 +144,8 @@ class CallPromise extends RealPromise {
 }
 define(CallPromise.prototype, "constructor", RealPromise);  // so that await and then treat it as any promise
 const { pathOf } = CallPromise;
-for (const key of ["ok", "data", "error", "http", "items", "total", "results", "bestPath"]) {
+for (const key of ["ok", "data", "error", "http", "items", "total", "results", "bestPath", "alternatives", "hasMore", "nextOffset",
+  "path", "description", "inputTypeScript", "outputTypeScript", "typeScriptDefinitions", "value", "pages", "length"]) {
   defineProperty(CallPromise.prototype, key, { configurable: true, get() { throw new TypeError(mustAwait(this, `.${key}`)); } });
 }
 define(CallPromise.prototype, "toString", function toString() { throw new TypeError(mustAwait(this, "")); });

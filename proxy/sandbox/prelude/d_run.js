@@ -335,6 +335,16 @@ function rehearse(given) {
 
 // true: there is more to do before the worker may answer. A string: the frame to send. It is asked for once: what it took
 // is gone if the engine then has no memory to hand it over, and asking again would lose calls in silence.
+// What the code has not awaited is sent, but the code behind it never runs: `list.forEach(async ...)` is the usual case.
+function noteUnderWay() {
+  const count = outstanding();
+  if (count === 0) return;
+  let first = 0;
+  while (mapGet(pending, first) === undefined) first++;
+  const what = `${count === 1 ? "1 call was" : `${count} calls were`} under way, ${count === 1 ? "" : "the first of them "}tools.${mapGet(pending, first).path}`;
+  writeLog("warn", `The code returned while ${what}: it is sent, but no code behind it runs. Await it, as in await Promise.all(list.map(async (x) => ...)), and not in forEach.`);
+}
+
 function collect() {
   if (needsTransform) { needsTransform = false; return '{"t":"transform"}'; }
   if (outcome === null && (cursor < events.length || isDue(newestTimer))) return true;
@@ -342,6 +352,7 @@ function collect() {
     const why = "The code waits for something that can never happen: no call and no timer is pending.";
     finishWithError("error", "Error", why, "", null);
   }
+  if (outcome !== null && startsWith(outcome, '"ok":true')) noteUnderWay();
   const calls = takeCalls();
   const tail = `"calls":[${calls}],"logs":[${takeLogs()}],"emits":[${takeEmits()}]}`;
   if (outcome !== null) return `{"t":"done",${outcome},${tail}`;

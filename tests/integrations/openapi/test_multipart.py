@@ -27,6 +27,9 @@ PARTS: list[tuple[Any, Any, dict[str, Any], bytes]] = [
      b'name="p"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\ntext\r\n'),
     (PNG, True, {"contentType": "image/jpeg, image/*"}, b"Content-Type: image/png\r\n"),
     (PNG, True, {"contentType": "application/pdf"}, b"Content-Type: application/pdf\r\n"),
+    ({"k": 1}, OBJECT, {"contentType": "application/xml, application/json"},
+     b"Content-Type: application/json\r\n\r\n{"),
+    ([PNG], True, {"contentType": "image/*"}, b"Content-Type: image/png\r\n"),
     ("x", {"contentMediaType": "text/csv"}, {}, b"Content-Type: text/csv\r\n\r\nx"),
     ("x", True, {"contentType": "application/json"}, b'Content-Type: application/json\r\n\r\n"x"'),
 ]  # fmt: skip

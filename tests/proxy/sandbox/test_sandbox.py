@@ -6,6 +6,7 @@ from proxy.sandbox import Pool, PoolOptions
 from tests.proxy.sandbox.tables import BIG, ENGLISH, MIXED, UNAWAITED, Table, check, run
 
 NUMBERS: Table = [
+    # field/04
     (f"return {BIG}", BIG),
     (f"return -{BIG}", -BIG),
     ("return [9007199254740991, 9007199254740992].map(x => typeof x)", ["number", "bigint"]),
@@ -61,6 +62,10 @@ INTL: Table = [
     ("return [new Date(0).getHours(), new Date(0).getTimezoneOffset()]", [0, 0]),
 ]  # fmt: skip
 
+BEHIND = (
+    "it is sent, but no code behind it runs. Await it, as in await Promise.all(list.map(async (x) => ...)), "
+    "and not in forEach."
+)
 SLEEP = "sleep takes milliseconds and perhaps {signal: an AbortSignal}, as in sleep(500, {signal})"
 ABORT: Table = [
     ("const c = new AbortController(); let s = ''; c.signal.addEventListener('abort', () => s += 'x'); c.abort(); "
@@ -93,6 +98,10 @@ LOST: Table = [
      [[1, 255], [1.5], [3], [5]]),
     ("return tools.a.b({}).ok", f"TypeError: {UNAWAITED}.ok @1:22"),
     ("const r = tools.a.b({});\nconst q = 1;\nif (r.ok) {\n  return 1;\n}", f"TypeError: {UNAWAITED}.ok @3:7"),
+
+    ("return tools.a.b({}).length", f"TypeError: {UNAWAITED}.length @1:22"),
+    ("await tools.describe.tool('a.b').inputTypeScript",
+     f"TypeError: {UNAWAITED.replace('a.b', 'describe.tool')}.inputTypeScript @1:34"),
     ("const {data} = tools.a.b({}); return data", f"TypeError: {UNAWAITED}.data @1:8"),
     ("return `${tools.a.b({})}`", f"TypeError: {UNAWAITED} (in or after line 1)"),
     ("await tools.a.b({cb: () => 1})",
@@ -142,8 +151,14 @@ async def test_log_lines() -> None:
          ["A promise was rejected and nothing handled it: Error: nobody\n    at agent.ts:1:20"]),
         ("Promise.reject(new Error('handled')).catch(() => 1); return 1", []),
         ("const f = () => 2; f", ["The result is lost: [Function f] is no JSON. Call it, and return what it gives."]),
-        ("tools.x({}, {retries: 2}); return 1",
+        ("await tools.x({}, {retries: 2}); return 1",
          ["tools.x: only the first argument is sent, a second one has no effect"]),
+        ("tools.a.b({}).then(() => console.log('after')); return 1",
+         ["The code returned while 1 call was under way, tools.a.b: " + BEHIND]),
+        ("[1, 2].forEach(async (x) => { await tools.a.b({x}); console.log('after') })",
+         ["The code returned while 2 calls were under way, the first of them tools.a.b: " + BEHIND]),
+        ("const calls = [1, 2].map((x) => tools.a.b({x})); await Promise.all(calls); return calls.length", []),
+        ("return {a: tools.a.b({})}", []),
         ("return {a: 1, f: () => 2}",
          ['The result holds a function as "f", which JSON has no value for: it is left out.']),
         ("emit({f() {}}); return {a: [{g() {}}], h: class A {}, i: tools.x}",
@@ -159,7 +174,8 @@ async def test_log_lines() -> None:
         ("console.assert(false, '%s!', 'no'); console.assert(0); console.assert(null, {a: 1})",
          ["Assertion failed: no!", "Assertion failed", 'Assertion failed: {"a":1}']),
         ("console.log(tools.a.b({}), [Promise.resolve(1)], '\\ud83d')",
-         ['[Promise of tools.a.b: await it] ["[Promise: await it]"] \ufffd']),
+         ['[Promise of tools.a.b: await it] ["[Promise: await it]"] \ufffd',
+          "The code returned while 1 call was under way, tools.a.b: " + BEHIND]),
         ("console.table([{a: 1, b: 'x'}, {a: 2}])", ["(index) | a | b\n0       | 1 | x\n1       | 2 |"]),
         ("console.table(['p', 'q'])", ["(index) | Value\n0       | p\n1       | q"]),
         ("console.dir({a: 1n}); console.assert(true, 'no'); console.assert(false, 'yes')",

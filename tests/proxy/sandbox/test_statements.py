@@ -83,6 +83,7 @@ ABSENT: Table = [
 ]  # fmt: skip
 
 LAST: Table = [
+    # field/21
     ("const x = (await tools.t.org.main.t.hello({})).data; x", "hi"),
     ("const x = 5; x;", 5),
     ("async function main() { return 4 }\nmain()", 4),
