@@ -52,8 +52,8 @@ cleanup: clean 1, garbage 0.7, prune 0.7
 clone: copy 0.8, duplicate 0.8
 close: update 0.6, state 0.3
 colleague: member 0.7, user 0.6, reviewer 0.6, collaborator 0.6
-company: organization 0.7
 command: exec 0.4
+company: organization 0.7
 compare: diff 0.8, difference 0.8
 config: configuration 1, setting 0.7
 conversation: issue 0.5, discussion 0.6, thread 0.6
@@ -81,7 +81,7 @@ download: get 0.7
 drop: delete 0.8, remove 0.8
 earning: balance 0.6, payout 0.6
 edit: update 0.9, modify 0.8
-enable: update 0.5, activate 0.7, set 0.4
+enable: update 0.5, activate 0.7, set 0.4, power 0.4, start 0.5
 enlarge: resize 0.9
 env: environment 1, variable 0.6
 erase: delete 0.9, remove 0.8
@@ -104,6 +104,7 @@ forbid: disable 0.6, block 0.6, remove 0.4, deny 0.8, restrict 0.7, policy 0.5
 forget: delete 0.8, remove 0.8, detach 0.6
 freeze: lock 0.6, suspend 0.7, pause 0.7, disable 0.6, update 0.5
 friend: user 0.6, collaborator 0.7, member 0.5
+full: usage 0.6, free 0.5
 get: list 0.4, fetch 0.7, read 0.6, retrieve 0.8
 give: add 0.6, set 0.6, grant 0.9
 grant: add 0.7, set 0.6
@@ -152,7 +153,7 @@ output: log 0.7, result 0.5
 owe: balance 0.9, due 0.8, invoice 0.7, amount 0.4
 password: secret 0.5, credential 0.6
 pause: suspend 0.8, disable 0.6, stop 0.6, update 0.4
-pay: payment 0.9, charge 0.6
+pay: payment 0.9, charge 0.6, bill 0.5, billing 0.6, invoice 0.5
 payout: transfer 0.4
 people: user 0.8, member 0.7
 permission: access 0.6, role 0.5
@@ -177,6 +178,7 @@ react: reaction 1
 read: get 0.9, list 0.4
 reboot: restart 0.9
 recent: latest 0.7
+redeploy: deploy 0.9, deployment 1
 refresh: sync 0.6, update 0.5
 region: location 0.6, datacenter 0.6, zone 0.5
 register: create 0.8, add 0.6, subscription 0.5
@@ -206,6 +208,7 @@ revoke: delete 0.7, remove 0.7, revocation 0.9
 rollback: revert 0.8, restore 0.6, revision 0.4
 run: dispatch 0.5, execute 0.7, trigger 0.7, exec 0.7
 save: create 0.6, update 0.6, put 0.5
+say: comment 0.8, review 0.5
 scale: resize 0.7, replica 0.4
 schedule: create 0.4, cron 0.6
 search: find 0.8, query 0.6, list 0.3
@@ -214,6 +217,7 @@ send: create 0.6, post 0.6
 server: machine 0.8, instance 0.7, vm 0.8, host 0.5, node 0.3
 set: update 0.7, create 0.6, put 0.5
 setting: configuration 0.6, config 0.6, preference 0.6
+shell: exec 0.8, terminal 0.6
 shop: location 0.6, store 0.7
 show: get 0.9, list 0.7
 shrink: resize 0.9, scale 0.6
@@ -221,7 +225,7 @@ shutdown: power 0.7, stop 0.7
 site: website 1, page 0.6, domain 0.5
 someone: user 0.5, member 0.5
 space: storage 0.7, disk 0.5
-start: create 0.5, run 0.5, begin 0.8, launch 0.8
+start: create 0.5, run 0.5, begin 0.8, launch 0.8, dispatch 0.5
 stat: statistic 1, metric 0.6, usage 0.5
 statistic: stat 1, metric 0.6, usage 0.5
 stock: inventory 0.8
@@ -230,6 +234,7 @@ store: save 0.8, create 0.7, put 0.5
 submit: create 0.7, send 0.6
 subscribe: subscription 1, watch 0.6, create 0.3
 suspend: disable 0.7, pause 0.8, block 0.4
+swap: replace 0.8, update 0.7
 sync: synchronize 1, upstream 0.5, refresh 0.7, update 0.4
 tag: label 0.3
 take: create 0.8
@@ -260,6 +265,7 @@ visit: view 0.8, traffic 0.8, visitor 0.8
 visitor: view 0.7, traffic 0.7
 vm: machine 0.8, instance 0.7, server 0.7, virtual 0.5
 vulnerability: alert 0.7, advisory 0.8, security 0.6
+vulnerable: vulnerability 1, alert 0.6
 watch: subscription 0.7, watcher 0.8
 webhook: hook 1
 website: site 1, page 0.7, domain 0.5

@@ -1,8 +1,9 @@
 """Search quality: the right operation among the first five for plain intents.
 
-`relevance.yaml` may be tuned on. `heldout.yaml` was written before the first version of the ranking and
-`heldout2.yaml` after the last one; neither is ever tuned on. The committed table has summaries only, so these
-floors are lower than what the whole document gives.
+`heldout.yaml` was written before the first version of the ranking and `heldout2.yaml` after a later one. The
+committed table has summaries only, so these floors are lower than what the whole document gives. Each list of intents
+over real documents was written before it was measured, and once that was done it counts as tuned on:
+docs/decisions/0039 says what came out when.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ def is_found_in(where: Catalog, entry: dict[str, Any]) -> bool:
         ("intents_later", 25),
         ("intents_first", 40),
         ("intents_second", 41),
+        ("intents_final", 34),
+        ("intents_fourth", 47),
     ],
 )
 def test_the_right_operation_of_a_real_document_is_among_the_first_five(name: str, at_least: int) -> None:
@@ -97,15 +100,8 @@ def test_the_right_operation_of_a_real_document_is_among_the_first_five(name: st
 
 @pytest.mark.specs
 def test_and_of_three_documents_in_one_catalog() -> None:
-    names = (
-        "intents",
-        "intents_heldout",
-        "intents_fresh",
-        "intents_later",
-        "intents_first",
-        "intents_second",
-    )
+    names = [each.stem for each in HERE.glob("intents*.yaml")]
     three = catalog_of("digitalocean", "stripe", "kubernetes")
     every = [entry for name in names for entry in entries(name) if entry["document"] != "github"]
     missed = [f"{each['document']}: {each['intent']}" for each in every if not is_found_in(three, each)]
-    assert len(every) - len(missed) >= 164, missed
+    assert len(every) - len(missed) >= 214, missed
