@@ -1,7 +1,7 @@
 """What callers cost: one call by each kind of credential, the memory of many sessions, throughput with 16 and 128
 clients, and what others notice of one account that is refused a thousand times a second, for its limit or its key.
 
-Run: python -m bench.callers [--sessions 10000]
+Run: python -m bench.callers [--sessions 10000] [--only refused]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ SECONDS = 6.0
 CALLS = 480
 OWNED = 100  # sessions of one account: at 200 its oldest would make room
 TRIVIAL = {"name": "execute", "arguments": {"code": "return 1"}}
+PARTS = ("sessions", "credentials", "throughput", "refused")
 PUBLIC = "https://bench.example.com"
 ISSUER = "https://issuer.example.com"
 TOOL_CALL = orjson.dumps(
@@ -198,21 +199,27 @@ async def latencies(server: Server) -> str:
     return f"{found[len(found) // 2]:.2f}/{found[int(len(found) * 0.99)]:.2f}"
 
 
-async def main(count: int) -> None:
+async def main(count: int, parts: Sequence[str]) -> None:
     port = free_port()
     keys: dict[str, Key] = {"ES256": ECKey.generate_key("P-256"), "RS256": RSAKey.generate_key(2048)}
     with tempfile.TemporaryDirectory() as folder, key_set(keys) as url:
         async with serve(config(port, url), port, Path(folder)) as server:
-            await sessions(server, keys, count)
-            await credentials(server, keys)
-            for clients in (16, 128):
-                await throughput(server, clients)
-            alone = await latencies(server)
-            await refused(server, alone, GREEDY, "an account over its limit")
-            await refused(server, alone, WRONG, "a wrong key")
+            if "sessions" in parts:
+                await sessions(server, keys, count)
+            if "credentials" in parts:
+                await credentials(server, keys)
+            if "throughput" in parts:
+                for clients in (16, 128):
+                    await throughput(server, clients)
+            if "refused" in parts:
+                alone = await latencies(server)
+                await refused(server, alone, GREEDY, "an account over its limit")
+                await refused(server, alone, WRONG, "a wrong key")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=10_000)
-    asyncio.run(main(parser.parse_args().sessions))
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part (may be repeated)")
+    options = parser.parse_args()
+    asyncio.run(main(options.sessions, options.only or PARTS))
