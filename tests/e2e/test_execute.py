@@ -264,7 +264,7 @@ async def test_invalid_arguments_are_pointed_at_and_nothing_is_sent(
     ("code", "says"),
     [
         ("return await tools.search({query: 'x', limti: 3})", "limti"),
-        ("return await tools.search({query: 5.5})", "must be a string, not 5.5"),
+        ("return await tools.search({query: true})", "must be a string, not true"),
         ("return await tools.describe.tool({})", "`path` is required"),
         ("return await tools.shop.org.main.things.list([1])", "must be one object"),
         ("return Object.keys(tools)", "tools.search"),

@@ -84,7 +84,7 @@ async def test_a_defect_shows_eight_digits_and_logs_the_cause_without_secrets(
 async def test_a_wrong_argument_to_a_system_tool_throws() -> None:
     desk = Desk()
     with pytest.raises(WrongArgument, match="`query` must be a string"):
-        await desk.call("search", query=5.5)
+        await desk.call("search", query=True)
     assert desk.reports[0].integration == "system"
 
 
