@@ -147,7 +147,7 @@ def test_slices_of_strings_and_other_values() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("search", {"query": 3.5}, "`query` must be a string, not 3.5; leave it out for the default"),
+        ("search", {"query": True}, "`query` must be a string, not true; leave it out for the default"),
         ("search", {"query": ["a"]}, 'not ["a"]'),
         ("search", {"limit": "many"}, '`limit` must be a whole number from 0, not "many"'),
         ("search", {"limit": ""}, 'not ""; leave it out'),
