@@ -34,7 +34,9 @@ _LONGEST_SPELLED: Final = 256
 _BREAK: Final = r"(?:\r?\n[ \t]{0,8})?"
 # As they stand in JSON, the following white space of folded lines included.
 _LINE_BREAKS: Final = (rb"\r", rb"\n\t", rb"\n ", rb"\n")
-_ENTITY: Final = re.compile(rb"&(?:#(?:\d{1,13}|[xX][0-9a-fA-F]{1,12})|[A-Za-z][A-Za-z0-9]{1,31});?")
+_ENTITY: Final = re.compile(rb"&(?:#(?:0*\d{1,13}|[xX]0*[0-9a-fA-F]{1,12})|[A-Za-z][A-Za-z0-9]{1,31});?")
+# Python refuses numbers of thousands of digits, and counts zeros too.
+_ZEROS: Final = re.compile(rb"(?<=#)([xX]?)0+(?=[0-9a-fA-F])")
 # Quoted-printable is percent-encoding with another sign, and is undone in C.
 _AS_QUOTED_PRINTABLE: Final = bytes.maketrans(b"%=\r\n", b"=%  ")
 _ONE_SIGN: Final = bytes.maketrans(b"%", b"=")
@@ -217,7 +219,7 @@ def _without_entities(body: bytes) -> bytes:
         entity = found[0]
         text = known.get(entity)
         if text is None:
-            text = known[entity] = html.unescape(entity.decode()).encode()
+            text = known[entity] = html.unescape(_ZEROS.sub(rb"\1", entity).decode()).encode()
         return text
 
     return _ENTITY.sub(plain, body)
@@ -239,7 +241,7 @@ def _data(content: bytes) -> JsonObject:
 def _character(one: str) -> str:
     number = ord(one)
     percent = "".join(f"%(?i:{byte:02x})" for byte in one.encode())
-    entities = [f"&#0{{0,6}}{number};?", f"&#[xX]0{{0,6}}(?i:{number:x});?"]
+    entities = [f"&#0*{number};?", f"&#[xX]0*(?i:{number:x});?"]
     entities += [re.escape(f"&{name}") for name in _ENTITIES.get(one, ())]
     return f"(?:{'|'.join((re.escape(one), percent, *entities))})"
 

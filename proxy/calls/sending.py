@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +22,8 @@ from proxy.connections import OpenConnection
 _LISTING_SECONDS: Final = 10.0
 # To look through more than so many bytes takes milliseconds, in which the event loop does something else.
 _LARGE: Final = 128 * 1024
+# Of its own: a file that cannot be read keeps a thread of the common pool for as long as it likes.
+_THREADS: Final = ThreadPoolExecutor(2, "redaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,10 @@ class CallSender:
         """Without the secrets that the call was sent with."""
         body = settlement.body
         if len(body) > _LARGE:
-            return replace(settlement, body=await asyncio.to_thread(self._scrubber.clean, body, known))
+            loop = asyncio.get_running_loop()
+            return replace(
+                settlement, body=await loop.run_in_executor(_THREADS, self._scrubber.clean, body, known)
+            )
         return replace(settlement, body=self._scrubber.clean(body, known))
 
     def bounded(self, trace: CallTrace, answer: Result | PlainValue) -> Settlement:

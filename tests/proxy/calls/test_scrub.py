@@ -50,6 +50,8 @@ def test_a_result_without_secrets_is_handed_through_untouched() -> None:
         html.escape(SECRET),
         "".join(f"&#{ord(c)};" for c in SECRET),
         "".join(f"&#x{ord(c):04X};" for c in SECRET),
+        "".join(f"&#{ord(c):09};" for c in SECRET),
+        "".join(f"&#X{ord(c):06000x}" for c in SECRET),
         "p&commat;ss&sol;w&quot;rd&plus;&eacute;&bsol;1 x",
         base64.encodebytes(b"-" * 50 + SECRET.encode() + b"-" * 50).decode(),
         base64.encodebytes(b"-" * 51 + SECRET.encode() + b"-" * 50).decode().replace("\n", "\r\n"),
@@ -142,7 +144,10 @@ def test_long_secrets_are_found_in_the_usual_encodings() -> None:
         assert REDACTED in cleaned([text], key)[0]
 
 
-@pytest.mark.parametrize("filler", ["%", "&", "&#", "%67%68", "&#103;&#104;", "g", "Z2hw\n", "\\u0000"])
+@pytest.mark.parametrize(
+    "filler",
+    ["%", "&", "&#", "%67%68", "&#103;&#104;", "&#000000000000000103;", "&#0000", "g", "Z2hw\n", "\\u0000"],
+)
 def test_hostile_text_is_read_in_bounded_steps(filler: str) -> None:
     """A megabyte of beginnings of the secret, which is also there, for twenty secrets at once."""
     text = filler * (1_000_000 // len(filler)) + PLAIN
@@ -157,7 +162,25 @@ def test_percent_encodings_are_undone_like_the_library_does(text: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["&#x41", "&#65", "&#0065", "&amp", "&lt", "&nosuch", ";", "A", "&", "#", "x"]))
+    st.lists(
+        st.sampled_from(
+            [
+                "&#x41",
+                "&#65",
+                "&#0065",
+                "&#00000000000000065",
+                "&#x0000000000000041",
+                "&amp",
+                "&lt",
+                "&nosuch",
+                ";",
+                "A",
+                "&",
+                "#",
+                "x",
+            ]
+        )
+    )
 )
 def test_entities_are_undone_like_the_library_does(parts: list[str]) -> None:
     text = "".join(parts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from integrations.base import Failure, JsonObject, Result, Success
@@ -68,3 +71,19 @@ async def test_an_upstream_that_keeps_no_deadline_is_cut_off() -> None:
     assert answer["error"]["code"] == "upstream_timeout"
     assert answer["error"]["retryable"] is True
     assert desk.upstream.underway == 0
+
+
+async def test_a_file_that_cannot_be_read_does_not_delay_large_results() -> None:
+    """Files are read in the common pool of threads, each of which may be stuck."""
+    loop, stuck = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    reading = loop.run_in_executor(None, stuck.wait)
+    try:
+        desk = Desk(shelf(get=lambda arguments: Success(f"{TOKEN} {'x' * 200_000}")))
+        async with asyncio.timeout(60):
+            answer = await desk.call(GET)
+        assert answer["data"].startswith("[redacted] x")
+        assert not reading.done()
+    finally:
+        stuck.set()
+        await reading
