@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from integrations.base import JsonObject
 from proxy.calls.scrub import SHORTEST_SECRET
 from proxy.config import LoadedConfig
 from proxy.config.locations import SourceLocation
+from proxy.config.secrets import is_wordlike
 from proxy.connections import HealthReport, OpenConnection
 from proxy.workspace import Generation
 
 # Longer words are rare in texts.
-_LONGEST_WORD: Final = 12
 
 
 def never_probed(prefix: str) -> HealthReport | None:
@@ -100,11 +99,6 @@ def _warnings(one: OpenConnection) -> list[str]:
             f"a secret of fewer than {SHORTEST_SECRET} characters is not redacted from what upstreams answer"
         )
     return said
-
-
-def is_wordlike(secret: str) -> bool:
-    """Whether redacting it will hit text that has nothing to do with it: `main`, `admin`, `test`."""
-    return SHORTEST_SECRET <= len(secret) <= _LONGEST_WORD and secret.isalpha()
 
 
 def _health(report: HealthReport | None) -> JsonObject:

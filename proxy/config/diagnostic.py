@@ -108,6 +108,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "W614": "no rule mentions the writes of an integration",
         "W615": "connection that nobody uses",
         "W616": "odd texts for the model that nobody has reviewed",
+        "W617": "secret that is an ordinary word",
         "W620": "config in a directory below is not read",
     }
 )

@@ -20,11 +20,13 @@ __all__ = [
     "SecretMissing",
     "clean_secret",
     "encryption_keys",
+    "is_wordlike",
     "read_secret_file",
     "repeats_scheme",
 ]
 
 MIN_ENCRYPTION_KEY_CHARACTERS = 16
+_SHORTEST_WORD, _LONGEST_WORD = 4, 12
 
 
 class SecretMissing(Exception):
@@ -93,6 +95,11 @@ def clean_secret(text: str) -> tuple[str, str]:
         return "", "is not UTF-8"
     stripped = text.strip()
     return (stripped, "") if stripped else ("", "is empty")
+
+
+def is_wordlike(secret: str) -> bool:
+    """Whether it can be guessed, and redacting it will hit text that has nothing to do with it: `main`, `admin`."""
+    return _SHORTEST_WORD <= len(secret) <= _LONGEST_WORD and secret.isalpha()
 
 
 def encryption_keys(text: str) -> tuple[str, ...]:

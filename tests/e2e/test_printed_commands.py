@@ -233,7 +233,7 @@ def decide(pasted: Pasted) -> None:
     )
     asked = pasted.other(
         "curl -s http://127.0.0.1:8080/api/executions "
-        '-H "Authorization: Bearer $(find . -name local-token -exec cat {} +)" -H "Content-Type: application/json" '
+        '-H "Authorization: Bearer $(cat ~/.local/state/executor/local-token)" -H "Content-Type: application/json" '
         """-d '{"code": "return await tools.inventory.org.main.items.delete({itemId: \\"itm_8\\"})"}'"""
     )
     assert '"waiting_for_interaction"' in asked.stdout, asked.stdout

@@ -13,6 +13,7 @@ from proxy.config.secrets import (
     UNKNOWN,
     clean_secret,
     encryption_keys,
+    is_wordlike,
     read_secret_file,
     repeats_scheme,
 )
@@ -27,6 +28,8 @@ from proxy.config.signing_keys import (
 )
 from proxy.config.suggestions import nearest_name
 
+_NO_SECRETS = (("username",), ("client_id",))  # names, which may be words
+_WORD = "it can be guessed, and it is replaced wherever it occurs in results: use one that a generator made"
 REDIS_FORMS = "redis://HOST:PORT/0, or rediss:// for TLS; docs/operations.md shows each form"
 _SIGNING: Path = ("auth", "api_keys", "signing")
 _SIGNING_KEYS: Mapping[str, tuple[Callable[[str], str | None], str]] = {
@@ -83,7 +86,9 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _odd(at: Path, what: str, path: Path, text: str, state: StateConfig) -> Iterator[Finding]:
-    """A bearer token that is a whole header; an encryption key that can be guessed."""
+    """A bearer token that is a whole header; an encryption key that can be guessed; what anybody guesses."""
+    if is_wordlike(text) and path[-1:] not in _NO_SECRETS:
+        yield Finding("W617", at, f"{what} holds an ordinary word", _WORD)
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
     if path == ("state", "url") and text:
@@ -108,13 +113,13 @@ def _file(view: ConfigView, path: Path, name: str) -> Iterator[Finding]:
     yield from _odd((*path, "file"), f"secret file `{name}`", path, text, view.config.state)
     if why:
         words = why.removeprefix("which ")
-        yield Finding("E404", (*path, "file"), f"secret file `{name}` {words}", _file_help(words))
+        # What is wrong with the text is the same code, wherever the secret stands.
+        code, help = ("E407", None) if "byte order mark" in words else ("E404", _file_help(words))
+        yield Finding(code, (*path, "file"), f"secret file `{name}` {words}", help)
 
 
-def _file_help(words: str) -> str | None:
-    """What to do about a file of which this half sentence is true; None where it says so itself."""
-    if "byte order mark" in words:
-        return None
+def _file_help(words: str) -> str:
+    """What to do about a file of which this half sentence is true."""
     remedies = {
         "does not exist": "create it",
         "is empty": "write the secret into it",

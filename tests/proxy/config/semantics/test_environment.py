@@ -87,9 +87,28 @@ def test_the_remedy_fits_what_is_wrong_with_a_file(
     else:
         (tmp_path / "token").write_bytes(content)
     (found,) = load_config([config], env={}).diagnostics
-    assert (found.code, found.message) == ("E404", f"secret file `token` {message}")
+    assert (found.code, found.message) == ("E404" if help else "E407", f"secret file `token` {message}")
     assert (found.help or "").startswith(help or "")
     assert (found.help is None) is (help is None)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("password", ["W617"]), (" Admin\n", ["W617"]), ("k", []), ("correcthorsebattery", []), ("h0rse", [])],
+)
+def test_an_ordinary_word_is_a_warning_and_is_not_shown(tmp_path: Path, value: str, code: list[str]) -> None:
+    assert codes(TEXT, {"MY_TOKEN": value}) == code
+    (tmp_path / "token").write_text(value)
+    assert codes(TEXT, {"MY_TOKEN_FILE": str(tmp_path / "token")}) == code
+    if code:
+        found = only(TEXT, {"MY_TOKEN": value})
+        assert value.strip() not in f"{found.message}{found.help}"
+        assert found.severity == "warning"
+
+
+def test_a_name_may_be_a_word() -> None:
+    basic = "{auth: {kind: basic, username: {env: NAME}, password: {env: MY_TOKEN}}}\n"
+    assert codes(API.replace("{}\n", basic), {"NAME": "admin", "MY_TOKEN": "x1"}) == []
 
 
 @pytest.mark.parametrize("value", ["one\ntwo", "one\x00", "one\x7f"])
