@@ -67,17 +67,22 @@ class KnownTools:
             for prefix, some in names.items()
         }
         self._unknown = {tuple(prefix.split(".")): why for prefix, why in unknown.items()}
+        self._by_integration = _by_integration(self._trees)
 
     def within(self, integrations: Collection[str]) -> KnownTools:
         """Those of some integrations only."""
         part = KnownTools({}, {})
         part._trees = {head: tree for head, tree in self._trees.items() if head[0] in integrations}
         part._unknown = {head: why for head, why in self._unknown.items() if head[0] in integrations}
+        part._by_integration = _by_integration(part._trees)
         return part
 
     def matched(self, pattern: Pattern) -> Iterator[tuple[str, str]]:
         """Every tool that the pattern matches: its connection and its name."""
-        for head, tree in self._trees.items():
+        own = pattern.integration
+        heads = self._trees if own is None or "*" in own else self._by_integration.get(own, ())
+        for head in heads:
+            tree = self._trees[head]
             if pattern.reaches_below(head):
                 prefix = ".".join(head)
                 for name in tree.matching(pattern.segments[HEAD:], pattern.below):
@@ -129,6 +134,14 @@ class KnownTools:
                 if is_pattern(wanted):
                     return wanted
         return None
+
+
+def _by_integration(trees: Mapping[tuple[str, ...], NameTree]) -> dict[str, list[tuple[str, ...]]]:
+    """Most patterns name one integration of many: the others need not be looked at."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for head in trees:
+        found.setdefault(head[0], []).append(head)
+    return found
 
 
 def _text(head: Sequence[str], tool: Sequence[str], below: bool) -> str:

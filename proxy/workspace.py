@@ -142,6 +142,11 @@ class Workspace:
         return visible
 
 
+def prefix_of(address: str) -> str:
+    """The connection of a tool."""
+    return ".".join(address.split(".", 3)[:3])
+
+
 def _parts_of(address: str) -> tuple[str, str]:
     """Connection and name of a tool."""
     parts = address.split(".")

@@ -154,9 +154,7 @@ async def _load_inline(
 
 async def _load_file(file: Path, options: OpenApiOptions, cache: CompiledCache) -> tuple[Doc, str]:
     try:
-        root = await asyncio.to_thread(_resolved, options.root) if options.root else None
-        place = await asyncio.to_thread(_resolved, file)
-        doc, key = await asyncio.to_thread(_find_file, place, options, root, cache)
+        place, root, doc, key = await asyncio.to_thread(_find_file, file, options, cache)
         if doc is not None:
             return doc, key
         content = await asyncio.to_thread(READER.read, file, DOCUMENT)
@@ -166,19 +164,25 @@ async def _load_file(file: Path, options: OpenApiOptions, cache: CompiledCache) 
     return await _compile(content, file.name, key, options, cache, _beside(place, root)), key
 
 
-def _resolved(path: Path) -> Path:
-    """Without links. Raises `OSError` when the file system does not answer."""
-    return READER.look(path, Path.resolve)
-
-
 def _find_file(
-    file: Path, options: OpenApiOptions, root: Path | None, cache: CompiledCache
-) -> tuple[Doc | None, str]:
-    """The compiled form of an unchanged file; the file itself is not read into memory. Raises `OSError`."""
-    sha256 = READER.digest(file, DOCUMENT)
-    key = _file_key(sha256, file, options, root)
+    file: Path, options: OpenApiOptions, cache: CompiledCache
+) -> tuple[Path, Path | None, Doc | None, str]:
+    """File and root without links, the compiled form if the file has not changed, and its key; the file itself is not
+    read into memory. Blocks. Raises `OSError` when the file system does not answer."""
+    place, *roots = _resolved([file, options.root] if options.root else [file])
+    root = roots[0] if roots else None
+    key = _file_key(READER.digest(place, DOCUMENT), place, options, root)
     doc = cache.find(key)
-    return (doc if doc is not None and _files_are_current(doc, root) else None), key
+    return place, root, doc if doc is not None and _files_are_current(doc, root) else None, key
+
+
+def _resolved(paths: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for one in READER.looks(paths, Path.resolve):
+        if isinstance(one, OSError):
+            raise one
+        found.append(one)
+    return found
 
 
 def _files_are_current(doc: Doc, root: Path | None) -> bool:

@@ -18,7 +18,7 @@ from proxy.config.callers import full_names
 from proxy.config.model import WorkspaceConfig
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import ConditionConfig, RuleConfig
-from proxy.config.tool_report import tool_report
+from proxy.config.tool_report import ToolReport, tool_report
 from proxy.connections import OpenConnection, Opened
 from proxy.connections.sources import LoadedSource
 from proxy.lock.state import LockState
@@ -36,9 +36,12 @@ def build_generation(
     number: int,
     overlays: Mapping[str, WorkspaceOverlay] = _NO_OVERLAYS,
     lock: LockState | None = None,
+    *,
+    with_report: bool = True,
 ) -> Generation:
     """One immutable generation: every workspace with its catalog and compiled policies. `overlays` are what was
-    registered in workspaces at run time. `lock` is the state of its tools, which takes too long to be made here."""
+    registered in workspaces at run time. `lock` is the state of its tools, which takes too long to be made here.
+    Without `with_report` nobody is told what its tools say about the config."""
     config = loaded.config
     assert config is not None, "only a valid config is built"
     configured = config.workspaces or {DEFAULT_WORKSPACE: WorkspaceConfig()}
@@ -49,9 +52,13 @@ def build_generation(
         for name, one in configured.items()
     }
     registered = [one for overlay in overlays.values() for one in overlay.opened.connections.values()]
-    report = tool_report(loaded, known_tools(opened)).with_wrong(health_problems(loaded, opened))
+    report = _report(loaded, opened) if with_report else ToolReport()
     connections = (*opened.connections.values(), *registered)
     return Generation(number, loaded.sha256, config, workspaces, connections, report, lock)
+
+
+def _report(loaded: LoadedConfig, opened: Opened) -> ToolReport:
+    return tool_report(loaded, known_tools(opened)).with_wrong(health_problems(loaded, opened))
 
 
 def _workspace(

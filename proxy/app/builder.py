@@ -18,7 +18,7 @@ from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
 from proxy.app.effects import effects_of
 from proxy.app.health import health_problems
-from proxy.app.locking import LockProblem, lock_state, vendored_catalogs
+from proxy.app.locking import LockProblem, lock_file, lock_state, vendored_catalogs
 from proxy.app.moved import with_moved_names
 from proxy.app.options import StartOptions
 from proxy.app.overlay import Overlay
@@ -37,6 +37,7 @@ from proxy.connections.opening import WrongSource
 from proxy.limits import open_storage
 from proxy.live import Live
 from proxy.lock.records import Records
+from proxy.lock.state import LockState
 from proxy.reload import Effects, Rejected
 from proxy.sandbox import HardeningMissing, PoolUnavailable
 from proxy.workspace import Generation
@@ -105,9 +106,9 @@ class Builder:
         overlay = await self._overlay.open(loaded, self._connections)
         try:
             closed = closed_everywhere(config, overlay)
-            vendored = await asyncio.to_thread(vendored_catalogs, loaded)
+            reviewed = await asyncio.to_thread(lock_file, loaded)
             opened = await self._connections.open(
-                config, loaded.directories, closed=closed, vendored=vendored
+                config, loaded.directories, closed=closed, vendored=vendored_catalogs(loaded, reviewed)
             )
         except BaseException as error:
             self._connections.release(overlay.keys)
@@ -121,18 +122,20 @@ class Builder:
             self._connections.release((*opened.keys, *overlay.keys))
             raise Rejected(wrong)
         try:
-            return await self._assembled(loaded, opened, number, overlay)
+            lock = await asyncio.to_thread(lock_state, loaded, reviewed, opened, self._records)
+            return await self._assembled(loaded, opened, number, overlay, lock)
         except BaseException:
             self._connections.release((*opened.keys, *overlay.keys))
             raise
 
     async def _assembled(
-        self, loaded: LoadedConfig, opened: Opened, number: int, overlay: OpenedOverlay
+        self,
+        loaded: LoadedConfig,
+        opened: Opened,
+        number: int,
+        overlay: OpenedOverlay,
+        lock: LockState | None,
     ) -> Built:
-        try:
-            lock = await asyncio.to_thread(lock_state, loaded, opened, self._records)
-        except LockProblem as problem:
-            raise Rejected([problem.diagnostic]) from None
         generation = build_generation(loaded, opened, number, overlay.workspaces, lock)
         try:
             access = build_access(loaded, self._options.env, self._storage, self._issuers)

@@ -9,24 +9,27 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from integrations.base import JsonObject
 from policies import Action, Caller, ToolFacts
 from policies.explain import split_source
+from proxy.app.definitions import changed_definitions
 from proxy.app.offline import OfflineView
 from proxy.config import Config, LoadedConfig
 from proxy.config.environment import uses
 from proxy.config.packs import PackUse, rules_of
 from proxy.config.policy import RuleConfig
+from proxy.lock.records import Records
 from proxy.reload.decisions import RESTART_ONLY
-from proxy.workspace import Generation, Workspace
+from proxy.workspace import Generation, Workspace, prefix_of
 
 Widening = Literal["wider", "narrower", "neutral"]
-Kind = Literal["policy", "tool", "setting", "env"]
+Kind = Literal["policy", "tool", "definition", "setting", "env"]
 _Class = tuple[str, ...]
 """The principals that a caller is at once, sorted; none: anybody."""
 _ANYBODY: Final[_Class] = ()
@@ -39,8 +42,10 @@ _CONDITIONS: Final = frozenset({"when", "principals", "risk", "pattern", "approv
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line. `before` and `after` are empty for what was not there. `callers`: a principal of the rules, several
-    that one key is at once (`group:a + group:b`), or `anybody`; `restart`: it takes effect at the next start."""
+    """One line. `before` and `after` are empty for what was not there; of a definition they are its SHA-256. `callers`:
+    a principal of the rules, several that one key is at once (`group:a + group:b`), or `anybody`; `restart`: it takes
+    effect at the next start; `parts`, `changes`, `warnings`: of a definition what changed, in words, and what to look
+    at twice."""
 
     kind: Kind
     address: str
@@ -53,6 +58,9 @@ class Change:
     file: str = ""
     line: int = 0
     restart: bool = False
+    parts: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> JsonObject:
         return asdict(self)
@@ -84,7 +92,7 @@ class Outlook:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Side:
     """One of the two configs, open. `base` is the directory that its files are named from."""
 
@@ -101,17 +109,20 @@ class Side:
     def generation(self) -> Generation:
         return self.view.generation
 
-    def unknown(self) -> dict[str, str]:
+    @cached_property
+    def unknown(self) -> Mapping[str, str]:
         """Connections whose tools are not known here, and why."""
-        known = {facts.address.rpartition(".")[0] for _, facts in self.tools()}
-        known = {".".join(one.split(".")[:3]) for one in known}
-        return {prefix: why for prefix, why in self.view.absent.items() if prefix not in known}
+        absent = self.view.absent
+        known = {prefix_of(facts.address) for _, facts in self.tools} if absent else set()
+        return {prefix: why for prefix, why in absent.items() if prefix not in known}
 
-    def tools(self) -> Iterator[tuple[Workspace, ToolFacts]]:
-        for workspace in self.generation.workspaces.values():
-            for tool in workspace.catalog.all():
-                yield workspace, workspace.facts(tool)
-            yield from ((workspace, facts) for facts in self._locked(workspace))
+    @cached_property
+    def tools(self) -> Sequence[tuple[Workspace, ToolFacts]]:
+        return [
+            (workspace, facts)
+            for workspace in self.generation.workspaces.values()
+            for facts in (*map(workspace.facts, workspace.catalog.all()), *self._locked(workspace))
+        ]
 
     def _locked(self, workspace: Workspace) -> Iterator[ToolFacts]:
         """The reviewed tools of connections that cannot be asked here."""
@@ -137,10 +148,11 @@ class Side:
         ), line or 0
 
 
-def compare(old: Side, new: Side) -> list[Change]:
-    """Every difference, what lets more through first."""
+def compare(old: Side, new: Side, records: Records) -> list[Change]:
+    """Every difference, what lets more through first. `records` may know the definitions of both."""
     found = [
         *_decisions(old, new, _callers(old.config, new.config)),
+        *_definitions(old, new, records),
         *_settings(old.loaded.effective() or {}, new.loaded.effective() or {}),
         *_variables(old.loaded, new.loaded),
     ]
@@ -204,18 +216,19 @@ _Table = dict[tuple[str, str, _Class], Outlook]
 def _table(side: Side, callers: Mapping[_Class, Caller]) -> _Table:
     return {
         (workspace.id, facts.address, name): outlook(workspace, facts, caller)
-        for workspace, facts in side.tools()
+        for workspace, facts in side.tools
         for name, caller in callers.items()
     }
 
 
 def _decisions(old: Side, new: Side, callers: Mapping[_Class, Caller]) -> Iterator[Change]:
     before, after = _table(old, callers), _table(new, callers)
-    unknown = old.unknown().keys() | new.unknown().keys()
+    unknown = old.unknown.keys() | new.unknown.keys()
     for key in sorted(before.keys() | after.keys()):
         workspace, address, who = key
         was, becomes = before.get(key), after.get(key)
-        if _is_unknown(address, unknown) or _same(was, becomes):
+        # Where one side does not know the tools, none of them came or went.
+        if _same(was, becomes) or prefix_of(address) in unknown:
             continue
         wider = [(workspace, address, one) for one in _parts(who)]
         if any(_alike(was, before.get(one)) and _alike(becomes, after.get(one)) for one in wider):
@@ -235,15 +248,12 @@ def _parts(who: _Class) -> list[_Class]:
     return [_ANYBODY, *((one,) for one in who if len(who) > 1)] if who else []
 
 
-def _is_unknown(address: str, unknown: Iterable[str]) -> bool:
-    """Where one side does not know the tools, none of them came or went."""
-    return ".".join(address.split(".")[:3]) in unknown
-
-
 def _same(was: Outlook | None, becomes: Outlook | None) -> bool:
-    return (
-        was is not None and becomes is not None and was.bounds == becomes.bounds and was.text == becomes.text
-    )
+    if was is None or becomes is None:
+        return False
+    if (was.possible, was.person) == (becomes.possible, becomes.person):
+        return True
+    return was.bounds == becomes.bounds and was.text == becomes.text
 
 
 def _alike(one: Outlook | None, other: Outlook | None) -> bool:
@@ -258,6 +268,16 @@ def _direction(was: Outlook | None, becomes: Outlook | None) -> Widening:
     if any(b < a for a, b in zip(old, new, strict=True)):
         return "wider"
     return "narrower" if old != new else "neutral"
+
+
+# ---- definitions --------------------------------------------------------------------------------------------------
+def _definitions(old: Side, new: Side, records: Records) -> Iterator[Change]:
+    """Tools that say or take something else than before: by their schemas where both are known, else by the lock."""
+    for one in changed_definitions(old.view, new.view, records):
+        yield Change(
+            "definition", one.address, one.before, one.after,
+            parts=one.parts, changes=one.lines, warnings=one.warnings,
+        )  # fmt: skip
 
 
 # ---- everything else ----------------------------------------------------------------------------------------------

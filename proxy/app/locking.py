@@ -35,9 +35,9 @@ def lock_file(loaded: LoadedConfig) -> LockFile | None:
         raise LockProblem(_diagnostic(loaded, path, error)) from None
 
 
-def vendored_catalogs(loaded: LoadedConfig) -> dict[str, VendoredCatalog]:
-    """The vendored catalog of each connection that has one. Blocks. Raises `LockProblem`."""
-    config, file = lock_config(loaded), lock_file(loaded)
+def vendored_catalogs(loaded: LoadedConfig, file: LockFile | None) -> dict[str, VendoredCatalog]:
+    """The vendored catalog of each connection that has one, by the lock that `lock_file` has read."""
+    config = lock_config(loaded)
     if config is None or file is None or loaded.config is None or not file.catalogs:
         return {}
     found: dict[str, VendoredCatalog] = {}
@@ -56,9 +56,11 @@ def lock_config(loaded: LoadedConfig) -> LockConfig | None:
     return config if config is not None and config.mode != "off" else None
 
 
-def lock_state(loaded: LoadedConfig, opened: Opened, records: Records) -> LockState | None:
-    """The state for what is open now. Blocks, for seconds where large documents are new. Raises `LockProblem`."""
-    config, file = lock_config(loaded), lock_file(loaded)
+def lock_state(
+    loaded: LoadedConfig, file: LockFile | None, opened: Opened, records: Records
+) -> LockState | None:
+    """The state for what is open now. Blocks, for seconds where large documents are new."""
+    config = lock_config(loaded)
     if config is None or file is None or config.mode == "off":
         return None
     drifts: dict[str, SourceDrift] = {}

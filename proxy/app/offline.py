@@ -7,33 +7,43 @@ import asyncio
 from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
-from proxy.app.local import open_live
-from proxy.app.locking import vendored_catalogs
+from proxy.app.build import build_generation
+from proxy.app.local import open_sources
+from proxy.app.locking import lock_file, vendored_catalogs
 from proxy.config import Config, LoadedConfig
 from proxy.config.semantics.tools import is_readable, reasons
+from proxy.connections import Opened
+from proxy.lock.records import Records
 from proxy.workspace import Generation
+
+_NOTHING: Final = Opened({}, {}, ())
 
 
 @dataclass(frozen=True, slots=True)
 class OfflineView:
-    """`absent`: by connection, why its tools are not known."""
+    """`absent`: by connection, why its tools are not known. `opened`: the sources of those that are."""
 
     generation: Generation
     absent: Mapping[str, str]
+    opened: Opened = _NOTHING
 
 
 @asynccontextmanager
 async def open_offline(
-    loaded: LoadedConfig, env: Mapping[str, str], *, online: bool = False
+    loaded: LoadedConfig, env: Mapping[str, str], *, online: bool = False, records: Records | None = None
 ) -> AsyncIterator[OfflineView]:
-    """What a valid config decides of the tools that are known; `online` asks every source. Raises `WrongSource`."""
-    assert loaded.config is not None, "only a valid config decides anything"
-    vendored = await asyncio.to_thread(vendored_catalogs, loaded)
-    part = loaded if online else replace(loaded, config=local_part(loaded.config, vendored))
-    async with open_live(part, env, asks_vendored=online) as live:
-        generation = live.current
-        yield OfflineView(replace(generation, config=loaded.config), _absent(loaded.config, generation))
+    """What a valid config decides of the tools that are known; `online` asks every source. `records`: those of another
+    view, to be shared. Raises `WrongSource`, `LockProblem`."""
+    config = loaded.config
+    assert config is not None, "only a valid config decides anything"
+    reviewed = await asyncio.to_thread(lock_file, loaded)
+    vendored = vendored_catalogs(loaded, reviewed)
+    part = loaded if online else replace(loaded, config=local_part(config, vendored))
+    async with open_sources(part, env, reviewed, asks_vendored=online, records=records) as (opened, lock):
+        generation = build_generation(part, opened, 1, lock=lock, with_report=False)
+        yield OfflineView(replace(generation, config=config), _absent(config, generation), opened)
 
 
 def local_part(config: Config, vendored: Container[str]) -> Config:

@@ -16,7 +16,7 @@ from integrations import GraphQl
 from integrations.http import HttpClient
 from proxy.app.health import health_problems
 from proxy.app.known_tools import known_tools
-from proxy.app.locking import LockProblem, lock_state, vendored_catalogs
+from proxy.app.locking import LockProblem, lock_file, lock_state, vendored_catalogs
 from proxy.app.odd_tools import odd_tools
 from proxy.app.offline import local_part
 from proxy.app.paths import cache_dir
@@ -28,9 +28,8 @@ from proxy.config.tool_report import tool_report
 from proxy.connections import Connections, Opened
 from proxy.connections.kinds import document_files
 from proxy.connections.opening import WrongSource
+from proxy.lock.file import LockFile
 from proxy.lock.records import Records
-from proxy.lock.state import LockState
-from proxy.lock.vendored import VendoredCatalog
 
 # How the loader names the operation of `overrides` that does not fit.
 _PATCH = re.compile(r"overrides\[\d+\]")
@@ -50,8 +49,9 @@ async def check_sources(loaded: LoadedConfig, env: Mapping[str, str]) -> SourceC
     assert config is not None, "only a valid config has documents"
     wrong: list[Diagnostic] = []
     opened = Opened({}, {}, ())
-    vendored, problem = await asyncio.to_thread(_vendored, loaded)
+    reviewed, problem = await asyncio.to_thread(_reviewed, loaded)
     wrong += problem
+    vendored = vendored_catalogs(loaded, reviewed)
     async with (
         HttpClient() as http,
         Connections(http, Resolver(env), cache_dir(env), asks_vendored=False) as connections,
@@ -64,27 +64,20 @@ async def check_sources(loaded: LoadedConfig, env: Mapping[str, str]) -> SourceC
             else:
                 opened = _both(opened, more)
         absent = {prefix: why for prefix, why in reasons(config).items() if prefix not in opened.connections}
-        lock = await asyncio.to_thread(_lock, loaded, opened, env)
-        report = tool_report(loaded, known_tools(opened, absent, lock.file if lock is not None else None))
+        lock = await asyncio.to_thread(lock_state, loaded, reviewed, opened, Records(cache_dir(env)))
+        report = tool_report(loaded, known_tools(opened, absent, reviewed))
         wrong += health_problems(loaded, opened)
         wrong += await asyncio.to_thread(lambda: list(odd_tools(loaded, opened, lock, cache_dir(env))))
         connections.release(opened.keys)
     return SourceCheck((*wrong, *report.diagnostics), report.unchecked)
 
 
-def _vendored(loaded: LoadedConfig) -> tuple[dict[str, VendoredCatalog], list[Diagnostic]]:
+def _reviewed(loaded: LoadedConfig) -> tuple[LockFile | None, list[Diagnostic]]:
     """A lock that is missing is E702 already, where that is judged."""
     try:
-        return vendored_catalogs(loaded), []
+        return lock_file(loaded), []
     except LockProblem as problem:
-        return {}, [problem.diagnostic] if problem.diagnostic.code != "E702" else []
-
-
-def _lock(loaded: LoadedConfig, opened: Opened, env: Mapping[str, str]) -> LockState | None:
-    try:
-        return lock_state(loaded, opened, Records(cache_dir(env)))
-    except LockProblem:
-        return None
+        return None, [problem.diagnostic] if problem.diagnostic.code != "E702" else []
 
 
 def _local_parts(config: Config) -> list[Config]:

@@ -18,12 +18,15 @@ from proxy.app.checkout import NoRevision, checked_out
 from proxy.app.comparison import Change, Side, Widening, compare
 from proxy.app.locking import LockProblem
 from proxy.app.offline import open_offline
+from proxy.app.paths import cache_dir
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, cannot_run, print_json
 from proxy.commands.terminal import in_color
 from proxy.config import load_config
 from proxy.config.report import Summary, render
 from proxy.config.report_text import counted
 from proxy.connections.opening import WrongSource
+from proxy.lock.records import Records
+from proxy.workspace import prefix_of
 
 EXIT_CHANGES: Final = 2
 MARKER: Final = "<!-- executor-diff -->"
@@ -62,6 +65,17 @@ class _Report:
         return self.of("setting", direction="wider")
 
     @property
+    def definitions(self) -> list[tuple[Change, int]]:
+        """Tools that say or take something else. Connections of one integration that do alike stand together: the
+        first of them, and how many more there are."""
+        alike: dict[tuple[object, ...], list[Change]] = {}
+        for one in self.of("definition"):
+            integration, _, rest = one.address.partition(".")
+            tool = rest.split(".", 2)[2:]
+            alike.setdefault((integration, *tool, one.before, one.after, one.changes), []).append(one)
+        return [(found[0], len(found) - 1) for found in alike.values()]
+
+    @property
     def others(self) -> list[Change]:
         return self.of("setting", direction="neutral")
 
@@ -74,6 +88,7 @@ class _Report:
         parts = [
             f"{counted(tools['wider'], 'tool')} more allowed" if tools["wider"] else "",
             f"{counted(tools['narrower'], 'tool')} less allowed" if tools["narrower"] else "",
+            counted(len(self.definitions), "changed definition") if self.definitions else "",
             counted(len(self.conditions), "changed condition") if self.conditions else "",
             counted(len(self.others), "other change") if self.others else "",
             counted(len(self.of("env")), "variable") if self.of("env") else "",
@@ -100,7 +115,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--fail-on",
         choices=("widening", "tools", "any"),
-        help="exit 2 if more is allowed, if decisions about tools change, or if anything does",
+        help="exit 2 if more is allowed, if tools or decisions about them change, or if anything does",
     )
 
 
@@ -127,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
 def _fails(args: argparse.Namespace, report: _Report) -> bool:
     found = {
         "widening": any(one.direction == "wider" for one in report.changes),
-        "tools": bool(report.of("policy", "tool")),
+        "tools": bool(report.of("policy", "tool", "definition")),
         "any": bool(report.changes),
     }
     return (args.detailed_exitcode and found["any"]) or (args.fail_on is not None and found[args.fail_on])
@@ -135,24 +150,25 @@ def _fails(args: argparse.Namespace, report: _Report) -> bool:
 
 async def _report(old: str, new: str) -> _Report:
     async with AsyncExitStack() as stack:
-        before = await stack.enter_async_context(_side(old))
-        after = await stack.enter_async_context(_side(new))
-        changes = tuple(compare(before, after))
-        unknown = {**before.unknown(), **after.unknown()}
+        records = Records(cache_dir(os.environ))
+        before = await stack.enter_async_context(_side(old, records))
+        after = await stack.enter_async_context(_side(new, records))
+        changes = tuple(compare(before, after, records))
+        unknown = {**before.unknown, **after.unknown}
         return _Report(before.loaded.sha256, after.loaded.sha256, changes, unknown)
 
 
 @asynccontextmanager
-async def _side(text: str) -> AsyncIterator[Side]:
+async def _side(text: str, records: Records) -> AsyncIterator[Side]:
     with ExitStack() as stack:
         path = _path_of(text, stack)
-        loaded = load_config([path], env=None)
+        loaded = load_config([path], env=None, advice=False)
         if loaded.config is None:
             print(f"{text} is invalid:", file=sys.stderr)
             summary = Summary(len(loaded.files), 0, 0, 0, 0)
             sys.stderr.write(render("text", list(loaded.diagnostics), summary, color=in_color(sys.stderr)))
             raise _Invalid
-        async with open_offline(loaded, os.environ) as view:
+        async with open_offline(loaded, os.environ, records=records) as view:
             yield Side(loaded, view, path if path.is_dir() else path.parent)
 
 
@@ -202,6 +218,8 @@ def _text(report: _Report) -> None:
                 f"  {one.address}  {one.before or _GONE} -> {one.after or _GONE}{f'  {who}' if who else ''}"
             )
             print(f"      rule {_because(one)}")
+    for line in _definition_lines(report):
+        print(line)
     for title, settings in (
         ("Conditions, which may allow more", report.conditions),
         ("Other", report.others),
@@ -222,6 +240,37 @@ def _text(report: _Report) -> None:
     print(f"\n{report.summary}")
 
 
+def _definition_lines(report: _Report) -> Iterator[str]:
+    if report.definitions:
+        yield "\nTools that say or take something else"
+    for one, more in report.definitions:
+        yield f"  {one.address}{_and_more(more)}{_digests(one)}"
+        yield from (f"      {line}" for line in one.changes)
+        yield from (f"      ! {line}" for line in one.warnings)
+
+
+def _digests(change: Change) -> str:
+    """Of a tool; what its source says as a whole is a line of text anyway."""
+    return (
+        f"  {change.before[:8]} -> {change.after[:8]}" if prefix_of(change.address) != change.address else ""
+    )
+
+
+def _and_more(count: int) -> str:
+    return f" (and {counted(count, 'more connection')})" if count else ""
+
+
+def _definition_row(one: Change, more: int) -> str:
+    """What to look at twice stands above the fold."""
+    was, _, becomes = _digests(one).strip().partition(" -> ")
+    cells = (f"`{_cell(one.address)}`{_and_more(more)}", was, becomes, _cell("; ".join(one.warnings)))
+    return f"| &#9888; | {' | '.join(cells)} |"
+
+
+def _definition_item(one: Change, more: int) -> str:
+    return f"- `{_cell(one.address)}`{_and_more(more)}: {_cell('; '.join(one.changes))}"
+
+
 def _markdown(report: _Report) -> None:
     head = f"{MARKER}\n### Executor: {report.summary}\n"
     table = [
@@ -234,7 +283,9 @@ def _markdown(report: _Report) -> None:
         f"| &#9888; | `{_cell(one.address)}` | {_cell(one.before or _GONE)} | {_cell(one.after or _GONE)} | condition |"
         for one in report.conditions
     ]
-    rest = [
+    table += [_definition_row(*one) for one in report.definitions if one[0].warnings]
+    rest = [_definition_item(*one) for one in report.definitions]
+    rest += [
         f"- `{_cell(one.address)}`: {_cell(one.before or _GONE)} &rarr; {_cell(one.after or _GONE)}"
         f"{' (needs a restart)' if one.restart else ''}"
         for one in (*report.others, *report.of("env"))

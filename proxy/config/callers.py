@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -26,6 +27,7 @@ from integrations.fields import (
     string_schema,
 )
 from integrations.shared_config import Egress
+from proxy.principal import Principal
 
 TokenAlgorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
@@ -192,6 +194,28 @@ def full_names(auth: AuthConfig | None, principals: Sequence[str]) -> tuple[str,
     return tuple(
         f"user:{issuers[0]}#{one.removeprefix('user:')}" if is_short_user(one) else one for one in principals
     )
+
+
+def as_in_requests(
+    principal: Principal, named: str | None, auth: AuthConfig | None
+) -> tuple[Principal, str | None]:
+    """A key of the config brings its groups and its workspace along; the user of the only issuer has its name. Raises
+    `ValueError` for a caller that no request has."""
+    principal = replace(principal, account_id=full_names(auth, [principal.account_id])[0])
+    keys = auth.api_keys if auth is not None else None
+    if principal.kind != "key" or keys is None:
+        return principal, named
+    name = principal.account_id.removeprefix("key:")
+    found = keys.keys.get(name)
+    if found is None:
+        if keys.signing is None:
+            raise ValueError(f"key={name}: no such key; there are: {', '.join(keys.keys) or 'none'}")
+        return principal, named
+    if principal.groups and principal.groups != frozenset(found.groups):
+        raise ValueError(f"key={name}: it has other groups: {', '.join(found.groups) or 'none'}")
+    if found.workspace is not None and named not in (None, found.workspace):
+        raise ValueError(f"key={name}: it works in workspace `{found.workspace}` only")
+    return replace(principal, groups=frozenset(found.groups)), found.workspace or named
 
 
 def is_short_user(principal: str) -> bool:

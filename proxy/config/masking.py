@@ -8,6 +8,8 @@ replaced unless it is a reference (`{env: ...}`, `{file: ...}`), a switch, null 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import lru_cache
 
 from integrations.fields import mask_secrets
 from proxy.config.source import SourceFile
@@ -65,9 +67,13 @@ def masked_line(source: SourceFile, number: int, hidden: list[tuple[int, int]]) 
 
 def _inside_secret_block(source: SourceFile, number: int) -> bool:
     """Below `token: |`, inside a quoted text that began under a secret key, or in a PEM block."""
+    first = max(1, number - 399)
+    begins = _secret_begins(source)
+    if bisect_left(begins, first) == bisect_left(begins, number):
+        return False
     line = source.line(number)
     indent = len(line) - len(line.lstrip())
-    for above in range(number - 1, max(0, number - 400), -1):
+    for above in range(number - 1, first - 1, -1):
         text = source.line(above)
         if _PEM_END.search(text):
             break
@@ -83,3 +89,13 @@ def _inside_secret_block(source: SourceFile, number: int) -> bool:
         if indent == 0:
             break
     return False
+
+
+@lru_cache(maxsize=4)
+def _secret_begins(source: SourceFile) -> tuple[int, ...]:
+    """The numbers of the lines where a block with a secret may begin; most files have none."""
+    return tuple(
+        number
+        for number, text in enumerate(source.lines, 1)
+        if _PEM_BEGIN.search(text) or _BLOCK_KEY.match(text)
+    )

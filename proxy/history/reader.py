@@ -8,12 +8,13 @@ from pathlib import Path
 from integrations.base import Failure, JsonObject
 from proxy.calls.outcome import ambiguous, not_found
 from proxy.catalog import Ambiguous, CatalogTool
+from proxy.config.callers import as_in_requests
 from proxy.history.audit_lines import AuditExtract, audit_extract
 from proxy.history.executions import PastExecutions
 from proxy.history.rule_hits import RuleCounters
 from proxy.history.rules import Explanation, RuleLayer, explained, rule_layers
 from proxy.live import Live
-from proxy.principal import Principal
+from proxy.principal import Principal, written_caller
 from proxy.workspace import Workspace
 
 
@@ -34,6 +35,13 @@ class HistoryReader:
         self.executions = executions
         self._counters = counters
         self._audit_file = audit_file
+
+    def written_caller(self, text: str) -> tuple[Principal, str | None]:
+        """Whom `key=ci_bot` describes, with what the config gives it, and the workspace that it works in, if there is
+        only one. Raises `ValueError` for somebody whom no request has."""
+        principal, named = written_caller(text)
+        auth = self._live.current.config.auth if self._live.serving else None
+        return as_in_requests(principal, named, auth)
 
     def rule_layers(self, workspace_id: str) -> tuple[RuleLayer, ...]:
         """The rules of a workspace with their hits; none for a workspace that is not configured any more."""

@@ -43,6 +43,11 @@ class ToolRecord:
     parts: str
     runs_code: bool = False
 
+    def part(self, name: str) -> str:
+        """The short digest of one of `PARTS`; empty for what is not there."""
+        digest = dict(zip(PARTS, self.parts.split(" "), strict=False)).get(name, "")
+        return "" if digest == _NO_PART else digest
+
     def differing(self, other: ToolRecord) -> tuple[str, ...]:
         """The names of the parts that differ."""
         mine, others = self.parts.split(" "), other.parts.split(" ")

@@ -6,7 +6,7 @@ of the description, and of the other parts only that they changed: then the new 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,12 +90,12 @@ def review(key: str, drift: SourceDrift, now: Definition, before: Definition) ->
 def _tool(name: str, drift: Drift, now: JsonObject | None, before: JsonObject | None) -> ToolReview:
     if drift.now is None:
         return ToolReview(name, drift, ("gone",), ())
-    warnings = (*_loosened(drift), *(suspicions(now) if now is not None else ()))
+    warnings = (*_loosened(drift), *suspicions(now or {"description": drift.now.summary}))
     if drift.was is None:
         code = ", runs code" if drift.now.runs_code else ""
         about = f': "{one_line(drift.now.summary)}"' if drift.now.summary else ""
         return ToolReview(name, drift, (f"new, {drift.now.risk}{code}{about}",), warnings)
-    lines = [*_risk(drift), *(_compared(before, now) if before and now else _told(drift, now))]
+    lines = [*_risk(drift), *_words(drift, now, before)]
     return ToolReview(name, drift, tuple(lines) or ("changed",), warnings)
 
 
@@ -115,11 +115,36 @@ def _risk(drift: Drift) -> Iterator[str]:
         yield "runs code now" if drift.now.runs_code else "does not say any more that it runs code"
 
 
-def _told(drift: Drift, now: JsonObject | None) -> Iterator[str]:
-    """By the lock's line alone."""
+def _words(drift: Drift, now: JsonObject | None, before: JsonObject | None) -> Iterable[str]:
+    if before and now:
+        return _compared(before, now)
+    return _told(drift, now) if now else _recorded(drift)
+
+
+def _recorded(drift: Drift) -> Iterator[str]:
+    """By two lines of locks alone."""
+    was, now = drift.was, drift.now
+    assert was is not None
+    assert now is not None
+    for part in drift.parts:
+        a, b = was.part(part), now.part(part)
+        if part == "description" and was.summary != now.summary:
+            yield f'description: "{_cut(word_diff(was.summary, now.summary))}"'
+        elif part == "description":
+            yield f"description: changed behind its first {SUMMARY_CHARACTERS} characters"
+        elif part == "request":
+            yield f"request: {one_line(was.request)} → {one_line(now.request)}"
+        elif a != b:
+            yield f"{part}: {'changed' if a and b else 'new' if b else 'gone'} ({a or '-'} → {b or '-'})"
+    if not drift.parts:
+        yield "definition changed"
+
+
+def _told(drift: Drift, now: JsonObject) -> Iterator[str]:
+    """By the lock's line, and what the tool says now."""
     assert drift.was is not None
     for part in drift.parts:
-        value = (now or {}).get(part)
+        value = now.get(part)
         if part == "description":
             yield _description(drift.was.summary, str(value or ""))
         elif part == "request":

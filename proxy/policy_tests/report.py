@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -13,6 +14,7 @@ from proxy.policy_tests.judging import Verdict
 from proxy.policy_tests.reading import PlacedTest
 
 FORMAT_VERSION: Final = "1"
+_WIDTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,25 @@ class TestResults:
         return 100.0 * (1 - len(self.uncovered) / len(self.rules)) if self.rules else 100.0
 
     def summary(self) -> str:
+        """One line; rules that were never decided stand below it where they are too many for that."""
         passed = len(self.cases) - self.failed
-        missing = f": never decided: {', '.join(self.uncovered)}" if self.uncovered else ""
         covered = len(self.rules) - len(self.uncovered)
-        return f"{passed} passed, {self.failed} failed; rules covered {covered}/{len(self.rules)}{missing}"
+        said = f"{passed} passed, {self.failed} failed; rules covered {covered}/{len(self.rules)}"
+        if not self.uncovered:
+            return said
+        line = f"{said}: never decided: {', '.join(self.uncovered)}"
+        return line if len(line) <= _WIDTH else f"{said}: never decided:\n{_block(self.uncovered)}"
+
+
+def _block(rules: Sequence[str]) -> str:
+    return fill(
+        ", ".join(rules),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _text(results: TestResults) -> str:

@@ -29,6 +29,7 @@ from proxy.commands.caller import resolve_caller
 from proxy.config import LoadedConfig
 from proxy.live import Live
 from proxy.lock.file import LockFile, read_lock, write_lock
+from proxy.lock.records import Records
 from proxy.policy_tests.judging import TestJudge, sent_arguments
 from proxy.policy_tests.model import PolicyTest
 from tests.proxy.support import load, shop, written
@@ -191,7 +192,7 @@ async def judged(
         for _ in range(calls):
             check(live, rng, text)
         side = Side(loaded, OfflineView(live.current, {}), base)
-        assert compare(side, side) == []
+        assert compare(side, side, Records(None)) == []
         name, caller = rng.choice(TOOLS), rng.choice(CALLERS)
         who = caller if caller.startswith("key=") else f"{caller},workspace=one"
         arguments = rng.choice(ARGUMENTS[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from proxy.principal import Principal, written_caller
+from proxy.principal import Principal
 from proxy.serving.console.frame import Visit
 from proxy.serving.pages.guard import PageProblem
 
@@ -19,7 +19,7 @@ def chosen_caller(visit: Visit, text: str) -> Principal:
     if not visit.is_operator:
         raise PageProblem(403, "For operators only", "Only operators see what others may do.")
     try:
-        principal, workspace = written_caller(text)
+        principal, workspace = visit.gateway.history.written_caller(text)
     except ValueError as error:
         raise PageProblem(400, "No such caller", f"{error}. Write {HELP}.") from None
     if workspace not in (None, visit.principal.workspace_id):

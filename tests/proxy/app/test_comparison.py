@@ -9,6 +9,7 @@ from proxy.app.offline import open_offline
 from proxy.config import load_config
 from proxy.lock.definition import ToolRecord
 from proxy.lock.file import LockedSource, LockFile, write_lock
+from proxy.lock.records import Records
 
 CONFIG = """\
 version: 1
@@ -35,7 +36,7 @@ async def compared(env: dict[str, str], old: Path, new: Path) -> tuple[list[Chan
     before, after = load_config([old], env=None), load_config([new], env=None)
     async with open_offline(before, env) as was, open_offline(after, env) as becomes:
         sides = Side(before, was, old), Side(after, becomes, new)
-        return compare(*sides), sides[1].unknown()
+        return compare(*sides, Records(None)), dict(sides[1].unknown)
 
 
 async def test_the_lock_knows_tools_that_nobody_asks_for(tmp_path: Path) -> None:

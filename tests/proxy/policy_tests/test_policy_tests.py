@@ -28,6 +28,14 @@ def test_only_tests_that_pass_cover_a_rule() -> None:
     assert results(Verdict(""), rules=()).coverage == 100.0
 
 
+def test_many_rules_that_nothing_decided_fit_a_terminal() -> None:
+    rules = tuple(f"team-{number}-may-read" for number in range(50))
+    lines = results(Verdict(""), rules=rules).summary().splitlines()
+    assert lines[0] == "1 passed, 0 failed; rules covered 0/50: never decided:"
+    assert max(map(len, lines)) <= 100
+    assert " ".join(line.strip() for line in lines[1:]).split(", ") == list(rules)
+
+
 def test_odd_characters_break_no_format() -> None:
     found = results(Verdict(ODD))
     case = next(ElementTree.fromstring(REPORTS["junit"](found)).iter("testcase"))

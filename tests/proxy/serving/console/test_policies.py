@@ -45,6 +45,21 @@ async def test_each_rule_answers_a_call(tmp_path: Path, env: Mapping[str, str]) 
         assert "only for key:bob" in other
 
 
+async def test_a_key_is_in_its_groups(tmp_path: Path, env: Mapping[str, str]) -> None:
+    """What is said of a key is true of its requests, which bring its groups along."""
+    text = config().replace('principals: ["key:bob"]', 'principals: ["group:ops"]')
+    async with console(tmp_path, env, text) as made, made.as_("boss") as boss:
+        for who, words in (("key=boss", "decides hidden"), ("key=boss,group=ops", "decides hidden"),
+                           ("key=bob", "only for group:ops")):  # fmt: skip
+            fields = {"tool": "shop.org.main.items.list", "as": who}
+            assert words in text_of(await sent(boss, PAGE, **fields)), who
+        answer = await sent(boss, PAGE, tool=CREATE, **{"as": "key=bob,group=ops"})
+        assert "it has other groups: none" in text_of(answer)
+        listed = await boss.get("/console/tools?as=key%3Dboss")
+        assert "items.list" not in text_of(listed)
+        assert "items.list" in text_of(await boss.get("/console/tools?as=key%3Dbob"))
+
+
 async def test_what_cannot_be_explained_says_why(tmp_path: Path, env: Mapping[str, str]) -> None:
     async with console(tmp_path, env) as made, made.as_("boss") as boss:
         for fields, words in (
@@ -53,6 +68,7 @@ async def test_what_cannot_be_explained_says_why(tmp_path: Path, env: Mapping[st
             ({"tool": CREATE, "arguments": "{"}, "must be a JSON object"),
             ({"tool": CREATE, "arguments": "[1]"}, "must be a JSON object"),
             ({"tool": CREATE, "as": "somebody"}, "expected one of key=NAME"),
+            ({"tool": CREATE, "as": "key=nobody"}, "no such key; there are: agent, boss, bob"),
             ({"tool": "<script>alert(1)</script>"}, "There is no tool"),
         ):
             answer = await sent(boss, PAGE, **fields)
