@@ -47,9 +47,6 @@ class ExecutionLease:
         self.lease = lease
         self._decisions: Mapping[str, DecisionRecord] = {}
         self._used: set[str] = set()
-        self._acquired = asyncio.Event()
-        if lease is not None:
-            self._acquired.set()
 
     @property
     def _id(self) -> str:
@@ -109,7 +106,6 @@ class ExecutionLease:
             # Somebody else has begun it, and may have ended it by now.
             await self.release()
             raise LeaseLost(self._id)
-        self._acquired.set()
         if first:
             await self._store.append_journal(self._id, self._owner, first, lease=lease, durable=False)
         await self.save(replace(self.record, status="running"))
@@ -131,7 +127,6 @@ class ExecutionLease:
 
         While the store is away nobody else can take it, so the run continues: every write proves the lease again.
         """
-        await self._acquired.wait()
         while self.lease is not None:
             await asyncio.sleep(_RENEW_SECONDS)
             try:

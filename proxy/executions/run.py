@@ -78,7 +78,7 @@ class Run:
         self._events = EventQueue(context.machine.parallel + 16, self._clock)
         self._calls = InnerCalls(context, environment.calls, open_calls, self._clock, self._events.put)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._cancelled = self._leaving = False
+        self._cancelled = self._leaving = self._holding = False
         self.ended: Ended | None = None
         self.paused: Pause | HandOver | None = None
         self.lost: str | None = None
@@ -143,7 +143,7 @@ class Run:
 
     async def _drive(self, worker: Worker) -> None:
         async with asyncio.TaskGroup() as group:
-            self._own(group, self._renew_lease())
+            self._hold_lease(group)
             await self._take(self._context.first_event(self._clock()), worker, group)
             while not self.over_now:
                 last = deadline(self._state)
@@ -151,6 +151,12 @@ class Run:
                 await self._take(await self._events.next(last), worker, group)
             for task in self._tasks:
                 task.cancel()
+
+    def _hold_lease(self, group: asyncio.TaskGroup) -> None:
+        """From when there is one. Most executions end without the store having heard of them."""
+        if not self._holding and self._context.lease.lease is not None:
+            self._holding = True
+            self._own(group, self._renew_lease())
 
     async def _renew_lease(self) -> None:
         """Hold the lease until the run is over; when it is lost, so is the execution."""
@@ -211,12 +217,12 @@ class Run:
                 if isinstance(command.record, SettleRecord):
                     self._calls.note(command.record)
                 continue
-            if writes and not await self._stored(writes, worker):
+            if writes and not await self._stored(writes, worker, group):
                 return
             writes = []
             self._do(command, worker, group)
         if writes:
-            await self._stored(writes, worker)
+            await self._stored(writes, worker, group)
 
     def _do(self, command: MachineCommand, worker: Worker, group: asyncio.TaskGroup) -> None:
         match command:
@@ -242,10 +248,11 @@ class Run:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _stored(self, writes: list[WriteRecord], worker: Worker) -> bool:
+    async def _stored(self, writes: list[WriteRecord], worker: Worker, group: asyncio.TaskGroup) -> bool:
         """Whether the store took them. If not the execution ends: nothing may happen that is not on record."""
         try:
             await self._context.lease.write(writes, guarded=any(map(self._calls.guards, writes)))
+            self._hold_lease(group)
             return True
         except LeaseLost:
             why = "another process has taken it over"

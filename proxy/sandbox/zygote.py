@@ -19,6 +19,7 @@ from typing import Any
 
 from proxy.sandbox.engine import JsContext, Native
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
+from proxy.sandbox.inherited import fill_gaps
 from proxy.sandbox.scheduling import become_worker, favour_this_thread
 from proxy.sandbox.worker import EXIT_HARDENING, NO_FORK, WorkerLoop, rehearse
 
@@ -51,6 +52,7 @@ class Zygote:
         rehearse(self._contexts[0])
         self._hardener.rehearse()
         gc.collect()
+        self._fillers = fill_gaps()
         gc.freeze()
         # A terminal's Ctrl-C and a service manager's stop reach the whole group; only the pool ends workers, so that
         # executions can still be drained. SIGKILL, and the end of the control socket, always work.

@@ -26,12 +26,14 @@ from proxy.serving.http.errors import RequestRefusal, rest_error
 from proxy.serving.http.origins import OriginRules
 from proxy.serving.http.prefix import PrefixedApp
 from proxy.serving.http.refused import LOGGED, RefusalLog, RefusedCaller
+from proxy.serving.mcp import sdk
 from proxy.serving.mcp.elicitation import Seals
 from proxy.serving.mcp.legacy import LegacyEndpoint
 from proxy.serving.mcp.modern import ChangeStreams, ModernEndpoint
 from proxy.serving.mcp.pauses import Pauses
+from proxy.serving.mcp.plain import PlainCalls
 from proxy.serving.mcp.replicas import ReplicaBus
-from proxy.serving.mcp.server import build_server
+from proxy.serving.mcp.server import Handlers, build_server
 from proxy.serving.mcp.sessions import HandshakeSessions
 from proxy.serving.mcp.tool_calls import ServerOptions
 from proxy.serving.rest.discovery import is_discovery
@@ -73,12 +75,16 @@ class ServingApp:
         self._changes = ChangeStreams()
         self._bus = ReplicaBus(store)
         pauses = Pauses(gateway, options.seals, drain, options.wait_seconds)
-        server = build_server(gateway, self._changes, pauses, options.server)
+        handlers = Handlers(gateway, pauses, options.server)
+        server = build_server(gateway, self._changes, pauses, options.server, handlers=handlers)
+        plain = PlainCalls(handlers, sdk.server_info(server))
         sessions = HandshakeSessions(store, self._bus, ttl_seconds=options.session_ttl_seconds)
 
         ping = options.ping_seconds
-        self._legacy = LegacyEndpoint(gateway, server, sessions, pauses, drain, ping_seconds=ping)
-        modern = ModernEndpoint(gateway, server, drain, ping_seconds=ping)
+        self._legacy = LegacyEndpoint(
+            gateway, server, sessions, pauses, drain, ping_seconds=ping, plain=plain
+        )
+        modern = ModernEndpoint(gateway, server, drain, ping_seconds=ping, plain=plain)
         self.sessions = sessions
         self.rest = build_rest(gateway, drain, options.rest)
         hosts = options.admission.hosts

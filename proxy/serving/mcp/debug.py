@@ -55,6 +55,11 @@ class SeenClients:
         )
 
 
+def is_on() -> bool:
+    """Whether anything of it is written."""
+    return _log.is_enabled("debug")
+
+
 def asked(execution_id: str, questions: Iterable[Interaction], principal: Principal, how: str) -> None:
     """Questions that are put to a client, in the way `how`."""
     if not _log.is_enabled("debug"):

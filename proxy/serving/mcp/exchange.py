@@ -7,9 +7,9 @@ that does not read slows down its own execution and nothing else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from mcp.shared.exceptions import MCPError, NoBackChannelError
@@ -20,6 +20,7 @@ from proxy.serving.http.errors import REQUEST_CANCELLED
 from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId, event
 
 PING = b": ping\n\n"
+_WATCH_AFTER_SECONDS: Final = 0.02
 SSE_HEADERS: Mapping[str, str] = {
     "content-type": "text/event-stream",
     "cache-control": "no-cache, no-transform",
@@ -122,11 +123,12 @@ class Exchange:
 
     async def _watched(self, handler: Callable[[], Awaitable[JsonRpcOutcome]]) -> JsonRpcOutcome:
         outcome = JsonRpcOutcome(None, REQUEST_CANCELLED, "Request cancelled")
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._watch)
+        watch = _Watch(self._watch, self.scope)
+        try:
             with self.scope:
                 outcome = await handler()
-            group.cancel_scope.cancel()
+        finally:
+            await watch.stop()
         return outcome
 
     async def _watch(self) -> None:
@@ -153,6 +155,36 @@ class Exchange:
             if not self._reply.started:
                 await self._reply.start(200, {**SSE_HEADERS, **self._session.headers})
             await self._reply.body(data, more=True)
+
+
+class _Watch:
+    """Runs `work` beside a handler that takes longer than a moment, which most do not. When it fails, what runs under
+    `scope` is cancelled, and `stop` raises the error."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], scope: anyio.CancelScope) -> None:
+        self._work = work
+        self._scope = scope
+        self._task: asyncio.Task[None] | None = None
+        self._due = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work(), name="exchange-watch")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._scope.cancel()
+
+    async def stop(self) -> None:
+        self._due.cancel()
+        task = self._task
+        if task is None:
+            return
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
 
 
 def _result_of(raw: Mapping[str, Any]) -> dict[str, Any]:

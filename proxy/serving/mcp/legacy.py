@@ -24,6 +24,7 @@ from proxy.serving.mcp.client import ClientContext
 from proxy.serving.mcp.exchange import PING, SSE_HEADERS, Exchange, SessionChannel, accepts
 from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome, RequestId, event
 from proxy.serving.mcp.pauses import Pauses
+from proxy.serving.mcp.plain import PlainCalls
 from proxy.serving.mcp.server import instructions
 from proxy.serving.mcp.sessions import HandshakeSession, HandshakeSessions, Stream, store_errors
 from proxy.serving.modes import choose, requested_mode_of
@@ -44,6 +45,7 @@ class LegacyEndpoint:
         drain: Drain,
         *,
         ping_seconds: float = 15.0,
+        plain: PlainCalls | None = None,
     ) -> None:
         self._gateway = gateway
         self._server = server
@@ -52,6 +54,7 @@ class LegacyEndpoint:
         self._bus = sessions.bus
         self._drain = drain
         self._ping_seconds = ping_seconds
+        self._plain = plain
         drain.on_begin(sessions.end_streams)
 
     def tools_changed(self, workspaces: frozenset[str]) -> None:
@@ -178,7 +181,15 @@ class LegacyEndpoint:
         ask = exchange.ask if accepts(request, "text/event-stream") else None
 
         async def run() -> JsonRpcOutcome:
-            return await sdk.serve_legacy(self._server, call, session.handshake, exchange.notify, client, ask)
+            plain, version = self._plain, session.handshake.version
+            if plain is not None and plain.takes(call, version, client):
+                return await plain.serve(call, version, client)
+            outcome = await sdk.serve_legacy(
+                self._server, call, session.handshake, exchange.notify, client, ask
+            )
+            if plain is not None:
+                plain.note(call, version, outcome)
+            return outcome
 
         running[call.id] = exchange.scope
         try:

@@ -19,6 +19,7 @@ from proxy.serving.mcp import sdk
 from proxy.serving.mcp.client import ClientContext, ClientStates, McpContext
 from proxy.serving.mcp.exchange import Exchange, accepts
 from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome
+from proxy.serving.mcp.plain import PlainCalls
 from proxy.serving.modes import choose, requested_mode_of
 
 
@@ -26,12 +27,19 @@ class ModernEndpoint:
     """Serves what `sdk.is_modern` claims. Holds nothing between requests but which description a client was told."""
 
     def __init__(
-        self, gateway: Gateway, server: Server[Any], drain: Drain, *, ping_seconds: float = 15.0
+        self,
+        gateway: Gateway,
+        server: Server[Any],
+        drain: Drain,
+        *,
+        ping_seconds: float = 15.0,
+        plain: PlainCalls | None = None,
     ) -> None:
         self._gateway = gateway
         self._server = server
         self._drain = drain
         self._ping_seconds = ping_seconds
+        self._plain = plain
         self._client_states = ClientStates()
 
     async def serve(
@@ -63,7 +71,13 @@ class ModernEndpoint:
         exchange = Exchange(request, receive, reply, ping_seconds=self._ping_seconds)
 
         async def run() -> JsonRpcOutcome:
-            return await sdk.serve_modern(self._server, call, envelope, exchange.notify, client)
+            plain = self._plain
+            if plain is not None and plain.takes(call, envelope.version, client):
+                return await plain.serve(call, envelope.version, client)
+            outcome = await sdk.serve_modern(self._server, call, envelope, exchange.notify, client)
+            if plain is not None:
+                plain.note(call, envelope.version, outcome)
+            return outcome
 
         await exchange.answer(call, run, sdk.modern_status)
 

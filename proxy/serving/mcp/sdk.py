@@ -26,7 +26,17 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.transport_context import TransportContext
-from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY, InitializeRequestParams
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
+    PROTOCOL_VERSION_META_KEY,
+    InitializeRequestParams,
+)
+from mcp_types import (
+    SERVER_INFO_META_KEY as SERVER_INFO_META_KEY,
+)
+from mcp_types.methods import serialize_server_result
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from proxy.serving.mcp.jsonrpc import JsonRpcMessage, JsonRpcOutcome
@@ -35,6 +45,10 @@ Notify = Callable[[str, Mapping[str, Any] | None], Awaitable[None]]
 Ask = Callable[[str | int, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Sends a request under this id to the client of the request that is being answered, and gives its result."""
 MODERN_VERSIONS = tuple(MODERN_PROTOCOL_VERSIONS)
+PLAIN_VERSIONS = frozenset({"2025-06-18", "2025-11-25", "2026-07-28"})
+"""Those whose results of `tools/call` have the same members, but for `resultType` and the server's name."""
+PLAIN_META_KEYS = frozenset({PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY})
+"""What a request's `_meta` may hold that asks for nothing."""
 
 
 async def _nowhere(method: str, params: Mapping[str, Any] | None) -> None:
@@ -140,7 +154,7 @@ async def serve_modern(
             server, channel, call.method, call.params, connection=connection, lifespan_state=client
         )
     except Exception as error:  # the kernel's boundary: everything becomes a JSON-RPC error
-        return _failed(error)
+        return failed(error)
     return JsonRpcOutcome(result)
 
 
@@ -162,7 +176,7 @@ async def serve_initialize(
     try:
         result = await runner.on_request(channel, call.method, call.params)
     except Exception as error:  # see serve_modern
-        return _failed(error), None
+        return failed(error), None
     return JsonRpcOutcome(result), Handshake(connection.protocol_version, connection.client_params)
 
 
@@ -182,7 +196,7 @@ async def serve_legacy(
     try:
         result = await ServerRunner(server, connection, client).on_request(channel, call.method, call.params)
     except Exception as error:  # see serve_modern
-        return _failed(error)
+        return failed(error)
     return JsonRpcOutcome(result)
 
 
@@ -204,9 +218,20 @@ def unpacked_handshake(packed: Mapping[str, Any]) -> Handshake:
     return Handshake(packed["version"], params)
 
 
-def _failed(error: Exception) -> JsonRpcOutcome:
+def failed(error: Exception) -> JsonRpcOutcome:
+    """What the kernel makes of an error that a handler raised."""
     data = modern_error_data(error)
     return JsonRpcOutcome(None, data.code, data.message, data.data)
+
+
+def shaped_result(method: str, version: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as this version has it: checked, and without what it does not know."""
+    return serialize_server_result(method, version, result)
+
+
+def server_info(server: Server[Any]) -> Mapping[str, Any]:
+    """What the kernel puts on each 2026-07-28 result about the server."""
+    return server.server_info_stamp
 
 
 def modern_status(code: int) -> int:

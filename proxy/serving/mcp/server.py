@@ -53,9 +53,11 @@ def build_server(
     pauses: Pauses,
     options: ServerOptions,
     client: ClientContext | None = None,
+    handlers: Handlers | None = None,
 ) -> Server[Any]:
-    """`client` is the one caller of a stdio server; over HTTP every request brings its own."""
-    handlers = Handlers(gateway, pauses, options)
+    """`client` is the one caller of a stdio server; over HTTP every request brings its own. `handlers` are made here
+    where nobody else calls them."""
+    handlers = handlers or Handlers(gateway, pauses, options)
 
     @asynccontextmanager
     async def lifespan(_: Server[Any]) -> AsyncIterator[ClientContext | None]:
@@ -164,6 +166,21 @@ class Handlers:
                 return await calls[params.name](context, params.arguments or {})
             except tools.BadArgument as error:
                 return text_error(f"Invalid arguments for `{params.name}`: {error}")
+
+    def asks_nobody(self, client: ClientContext) -> bool:
+        """Whether no question goes through this client; also no when that is for `call_tool` to refuse."""
+        try:
+            return self._tool_calls.asks_nobody(client)
+        except RequestRefusal:
+            return False
+
+    async def execute_plainly(self, client: ClientContext, arguments: JsonObject) -> JsonObject:
+        """`call_tool` for `execute`, where no question and no report goes to the client."""
+        with _only_mcp_errors():
+            try:
+                return await self._tool_calls.execute_plainly(client, arguments)
+            except tools.BadArgument as error:
+                return text_error(f"Invalid arguments for `execute`: {error}")
 
     async def discover(self, context: McpContext, params: types.RequestParams | None) -> types.DiscoverResult:
         server_capabilities = types.ServerCapabilities(

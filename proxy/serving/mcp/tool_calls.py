@@ -22,7 +22,7 @@ from mcp.shared.exceptions import MCPError
 from integrations.base import JsonObject
 from integrations.conversation import ElicitAction
 from proxy.config import ElicitationMode
-from proxy.executions import SILENT, ExecutionResult, ExecutionView, Observer
+from proxy.executions import SILENT, ExecutionRequest, ExecutionResult, ExecutionView, Observer
 from proxy.executions.interactions import overruled
 from proxy.serving.gateway import Gateway
 from proxy.serving.http.errors import RateLimited
@@ -78,31 +78,54 @@ class ToolCalls:
 
     def elicitation_path(self, context: McpContext) -> ElicitationPath:
         """Raises `RequestRefusal` when what the client asked for cannot be granted."""
-        client = context.lifespan_context
-        chosen = choose(self._gateway.elicitation(client.principal), client.requested_mode)
-        notes = (chosen.note,) if chosen.note else ()
-        if chosen.mode != "native":
-            return ElicitationPath(chosen.mode, notes=notes)
+        path = self._path_without_client(context.lifespan_context)
+        if path.mode != "native":
+            return path
         capabilities = capabilities_of(context.session.client_capabilities)
         if not capabilities or not (_is_modern(context) or context.session.can_send_request):
-            return ElicitationPath("model", notes=(*notes, FALLBACK))
-        return ElicitationPath("native", capabilities, notes)
+            return ElicitationPath("model", notes=(*path.notes, FALLBACK))
+        return replace(path, capabilities=capabilities)
+
+    def _path_without_client(self, client: ClientContext) -> ElicitationPath:
+        """What the config and the client's wish come to, before it is known what the client can do."""
+        chosen = choose(self._gateway.elicitation(client.principal), client.requested_mode)
+        return ElicitationPath(chosen.mode, notes=(chosen.note,) if chosen.note else ())
+
+    def asks_nobody(self, client: ClientContext) -> bool:
+        """Whether no question goes through this client. Raises like `elicitation_path`."""
+        return self._path_without_client(client).mode != "native"
 
     async def execute(self, context: McpContext, arguments: JsonObject) -> JsonObject:
         client, path = context.lifespan_context, self.elicitation_path(context)
-        request = tools.read_execute(arguments, self._options.runtimes, client.session_id)
-        request = replace(request, mode=path.mode)
+        request = self._read(arguments, client, path)
         async with self._observing(context) as observer:
             try:
                 result = await self._gateway.execute(request, client.principal, observer)
             except RateLimited as error:
-                # The request itself was within its limit, so this is told where the model reads it.
-                return text_error(f"rate_limited: {error.sentence('the limit')}") | {"_meta": self._meta()}
+                return self._limited(error)
             if path.mode == "native":
                 # The note of a pause says that executions cannot ask the client; that is done here.
                 result = replace(result, note=None) if result.waiting else result
                 return await self._ask_natively(context, result, path, observer)
-        return await self._answer(context, result, path)
+        return await self._answer(client, result, path)
+
+    async def execute_plainly(self, client: ClientContext, arguments: JsonObject) -> JsonObject:
+        """The same for a client that `asks_nobody` and wants no reports."""
+        path = self._path_without_client(client)
+        request = self._read(arguments, client, path)
+        try:
+            result = await self._gateway.execute(request, client.principal, SILENT)
+        except RateLimited as error:
+            return self._limited(error)
+        return await self._answer(client, result, path)
+
+    def _read(self, arguments: JsonObject, client: ClientContext, path: ElicitationPath) -> ExecutionRequest:
+        request = tools.read_execute(arguments, self._options.runtimes, client.session_id)
+        return replace(request, mode=path.mode)
+
+    def _limited(self, error: RateLimited) -> JsonObject:
+        """The request itself was within its limit, so this is told where the model reads it."""
+        return text_error(f"rate_limited: {error.sentence('the limit')}") | {"_meta": self._meta()}
 
     async def resume(self, context: McpContext, arguments: JsonObject) -> JsonObject:
         wanted, path = tools.read_resume(arguments), self.elicitation_path(context)
@@ -120,7 +143,7 @@ class ToolCalls:
                 return await self._ask_natively(context, result, path, observer)
             else:
                 result = await self._pauses.wait_for_decision(wanted.execution_id, client, observer)
-        return await self._answer(context, result, path)
+        return await self._answer(context.lifespan_context, result, path)
 
     async def _decide(
         self, wanted: tools.ResumeArguments, path: ElicitationPath, client: ClientContext, observer: Observer
@@ -165,7 +188,7 @@ class ToolCalls:
                 return asking | {"_meta": self._meta()}
         else:
             result = await self._pauses.ask_in_turn(context, result, path.capabilities, observer)
-        return await self._answer(context, result, path)
+        return await self._answer(context.lifespan_context, result, path)
 
     @asynccontextmanager
     async def _observing(self, context: McpContext) -> AsyncIterator[Observer]:
@@ -179,9 +202,8 @@ class ToolCalls:
 
     # ---- answers ------------------------------------------------------------------------------------------------
     async def _answer(
-        self, context: McpContext, result: ExecutionResult, path: ElicitationPath
+        self, client: ClientContext, result: ExecutionResult, path: ElicitationPath
     ) -> JsonObject:
-        client = context.lifespan_context
         if result.waiting:
             debug.asked(
                 result.execution_id, result.interactions, client.principal, f"result, mode {path.mode}"

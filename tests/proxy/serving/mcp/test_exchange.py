@@ -41,9 +41,11 @@ class Connection:
         self.sent: list[Any] = []
         self.left = asyncio.Event()
         self.told = asyncio.Event()
+        self.noticed = asyncio.Event()
 
     async def receive(self) -> Any:
         await self.left.wait()
+        self.noticed.set()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
@@ -91,6 +93,7 @@ async def test_a_request_of_a_session_outlives_its_connection() -> None:
 
     async def handler() -> JsonRpcOutcome:
         connection.left.set()
+        await connection.noticed.wait()  # soon, not at once
         await wait_all_tasks_blocked()
         assert reply.gone
         await exchange.notify("notifications/progress", {})
