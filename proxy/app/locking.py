@@ -74,6 +74,11 @@ def lock_state(
 def _diagnostic(loaded: LoadedConfig, path: Path, error: LockError) -> Diagnostic:
     if error.missing:
         return problem_at(loaded, "lock", "E702", f"there is no {path}", HINT)
+    return unusable_lock(path, error)
+
+
+def unusable_lock(path: Path, error: LockError) -> Diagnostic:
+    """What is wrong in a lock file that is there."""
     return Diagnostic(
         "E206", "error", f"{path.name}: {error}", HINT, path="lock.file", file=str(path), line=error.line
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from integrations.base import Toolset
+from integrations.files import DOCUMENT, READER
 from integrations.json_text import read_json, write_json
 from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
@@ -63,7 +64,7 @@ def _looked_at(toolset: Toolset) -> dict[str, list[str]]:
 def _read(file: Path) -> dict[str, list[str]] | None:
     """None for what is not there, or another version of this program has written: it may know other signs."""
     try:
-        content: Any = read_json(file.read_bytes())
+        content: Any = read_json(READER.read(file, DOCUMENT))
         return dict(content["tools"]) if content["program"] == _program() else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -17,6 +17,7 @@ from integrations.oauth.discovery import authorization_server
 from integrations.oauth.errors import DiscoveryFailed
 from integrations.oauth.http import OAuthHttp
 from proxy.app.known_tools import tools_as_known
+from proxy.app.locking import unusable_lock
 from proxy.app.offers import Offers, ask_sources
 from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
@@ -108,7 +109,7 @@ def _lock(loaded: LoadedConfig) -> tuple[LockFile | None, list[Diagnostic]]:
     except LockError as error:
         if error.missing:
             return None, []
-        return None, [Diagnostic("E702", "error", str(error), file=str(path), line=error.line)]
+        return None, [unusable_lock(path, error)]
 
 
 def _drifted(

@@ -192,7 +192,8 @@ def _with_sources(loaded: LoadedConfig) -> tuple[Sequence[Diagnostic], Mapping[s
     from proxy.app.source_check import check_sources
 
     found = asyncio.run(check_sources(loaded, os.environ))
-    return (*wrong, *found.diagnostics), found.unchecked
+    # Both read the lock.
+    return (*(one for one in wrong if one not in found.diagnostics), *found.diagnostics), found.unchecked
 
 
 def _of_the_lock(loaded: LoadedConfig) -> Sequence[Diagnostic]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.base import JsonObject
+from integrations.files import DOCUMENT, READER
 from integrations.http import origin_of
 from integrations.json_text import read_json, write_json
 from proxy.telemetry import Logger
@@ -54,7 +55,7 @@ class KnownOrigins:
             return origins
         file = self._directory / f"{key}.json"
         try:
-            return _origins_in(read_json(file.read_bytes()))
+            return _origins_in(read_json(READER.read(file, DOCUMENT)))
         except FileNotFoundError:
             self._write(file, {"url": url.split("?")[0], "origins": sorted(origins)})
             return origins

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from integrations.files import DOCUMENT, READER
 from proxy.lock.definition import RISKS, ToolRecord
 from proxy.lock.unseen import is_unseen
 
@@ -91,7 +92,7 @@ class LockFile:
 def read_lock(path: Path) -> LockFile:
     """Raises `LockError`."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = READER.read(path, DOCUMENT).decode("utf-8")
     except FileNotFoundError:
         raise LockError(f"there is no {path.name}; {HINT}", missing=True) from None
     except UnicodeDecodeError:

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any, Final
 
 from integrations.base import Toolset
+from integrations.files import DOCUMENT, READER
 from integrations.json_text import read_json, write_json
 from proxy.lock.definition import Offered, ToolRecord, offered
 
@@ -59,7 +60,7 @@ class Records:
             return None
         file = self._cache / _FOLDER / f"{digest}.json"
         try:
-            return _offered_in(kind, read_json(file.read_bytes()))
+            return _offered_in(kind, read_json(READER.read(file, DOCUMENT)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from integrations.fields import Model
+from integrations.files import CONFIG, READER
 from proxy.config.diagnostic import Diagnostic
 from proxy.config.locations import Finding, diagnose, flaw_diagnostic
 from proxy.config.nodes import SourceNode, find
@@ -48,7 +49,7 @@ def read_tests(files: Sequence[Path]) -> tuple[list[PlacedTest], list[Diagnostic
     tests: list[PlacedTest] = []
     wrong: list[Diagnostic] = []
     for file in files:
-        source, flaw = read_text(str(file), file.read_bytes())
+        source, flaw = read_text(str(file), READER.read(file, CONFIG))
         if flaw is not None:
             wrong.append(flaw_diagnostic(source, flaw))
             continue

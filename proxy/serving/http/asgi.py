@@ -109,7 +109,8 @@ class HttpRequest:
         for name in sorted(self.repeated & _SINGLE):
             kind: RefusalKind = "bad_origin" if name == "origin" else "bad_request"
             raise RequestRefusal(kind, f"The header {name} is given more than once.")
-        for name in sorted(self.ambiguous):
+        # A name like `match[]` is that of a list, as Prometheus asks for one.
+        for name in sorted(name for name in self.ambiguous if not name.endswith("[]")):
             message = f"The query parameter `{name[:64]}` is given more than once, with different values."
             raise RequestRefusal("bad_request", message)
 

@@ -61,7 +61,9 @@ def test_a_lock_that_is_missing_or_broken_is_an_error(
     assert "executor.yaml:8:1 E702" in capsys.readouterr().out
     (tmp_path / "executor.lock").write_text('{\n"version": 2}\n')
     assert run(file, "--format", "concise") == 1
-    assert "executor.lock:1:1 E206" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("executor.lock:1:1 E206") == 1
+    assert run(file, "--online", "--format", "concise") == 1
+    assert capsys.readouterr().out.count("executor.lock:1:1 ") == 1
     assert run(written(tmp_path, API + "lock: {mode: 'off'}\n")) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -160,6 +161,12 @@ def test_a_missing_file_says_what_makes_it(tmp_path: Path) -> None:
     with pytest.raises(LockError, match="run `executor lock`") as caught:
         read_lock(tmp_path / "executor.lock")
     assert caught.value.missing
+
+
+def test_a_lock_that_never_ends_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "executor.lock")
+    with pytest.raises(LockError, match=r"cannot be read: .*a FIFO"):
+        read_lock(tmp_path / "executor.lock")
 
 
 def test_changed_new_and_gone() -> None:

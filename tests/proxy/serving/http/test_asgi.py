@@ -48,6 +48,10 @@ def test_a_query_parameter_with_two_values_is_ambiguous() -> None:
     assert caught.value.fault.status == 400
 
 
+def test_a_list_in_a_query_may_have_several_values() -> None:
+    HttpRequest.of(scope(query=b"name%5B%5D=a&name[]=b")).refuse_repeated()
+
+
 def test_too_many_query_fields_are_not_read() -> None:
     request = HttpRequest.of(scope(query=b"&".join(b"a%d=1" % number for number in range(65))))
     assert len(request.query) == 64
