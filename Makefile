@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 RUNTIME := $(VENV)/.runtime
 BROWSER := $(VENV)/.browser
 PYTHON ?=
+# Tests wait for processes half of the time, so there are three workers for two processors.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n + n / 2)))
 # Some container images set it; every process that a test starts would then compile all of ours again (0.5 s each).
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -34,7 +36,7 @@ run: $(RUNTIME) ## Serve examples/quickstart with its demo API; prints lines to 
 	@EXECUTOR_STATE_DIR="$${EXECUTOR_STATE_DIR:-.executor}" $(BIN)/executor serve --demo --config examples/quickstart
 
 test: install ## Run the tests
-	@$(BIN)/pytest -q -n auto
+	@$(BIN)/pytest -q -n $(WORKERS)
 
 check: lint types imports rules specs-if-possible monitoring-if-possible coverage api-truth ## What CI runs first: lint, types, import rules, sizes, tests, coverage
 
@@ -58,7 +60,7 @@ rules: install
 
 coverage: install
 	@$(BIN)/coverage erase
-	@EXECUTOR_REPLAY_CASES=2000 $(BIN)/coverage run -m pytest -q -n auto
+	@EXECUTOR_REPLAY_CASES=2000 $(BIN)/coverage run -m pytest -q -n $(WORKERS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
@@ -119,12 +121,12 @@ cluster-test: install ## The store and three replicas on a cluster and with Sent
 # The stages of CI end with the first failure, so that none is lost when the time is over.
 # In CI: the cluster alone, one failover under the store and one under three replicas.
 cluster-test-if-possible: install
-	@EXECUTOR_CLUSTER_TESTS=1 sh tools/run_stage.sh cluster-test 150 $(BIN)/pytest -q -n 2 --maxfail=1 -m "cluster and not minutes" \
+	@EXECUTOR_CLUSTER_TESTS=1 sh tools/run_stage.sh cluster-test 100 $(BIN)/pytest -q -n 2 --maxfail=1 -m "cluster and not minutes" \
 		tests/proxy/state/redis/test_cluster.py tests/replicas/test_failover.py
 
 # In CI: what needs no image and no download, of the programs that are there. What did not run is said.
 deploy-test-if-possible: install
-	@EXECUTOR_DEPLOY_TESTS=1 sh tools/run_stage.sh deploy-test 150 $(BIN)/pytest -q -n 2 --maxfail=1 -m "deploy and not minutes" tests/deploy
+	@EXECUTOR_DEPLOY_TESTS=1 sh tools/run_stage.sh deploy-test 100 $(BIN)/pytest -q -n 2 --maxfail=1 -m "deploy and not minutes" tests/deploy
 
 deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
 	@sh tools/get_deploy_tools.sh $(VENV)

@@ -109,7 +109,11 @@ class Catalog:
         """What `tools.search` answers."""
         found = self.search(query, namespace, limit, offset, visible)
         noted = self._noted(query, namespace, found, visible)
-        return found.as_json(_search_item) | noted | self._not_ready(namespace, offset)
+        return (
+            found.as_json(lambda each: _search_item(each.tool, found.share(each)))
+            | noted
+            | self._not_ready(namespace, offset)
+        )
 
     def tools(
         self,
@@ -165,7 +169,8 @@ class Catalog:
             yield from self._rendered(found.items[: max(limit, 0)])
         results: list[JsonObject] = []
         for each in found.items[: max(limit, 0)]:
-            item = _compact_item(each) if compact else _search_item(each) | _facts(each.tool)
+            full = _search_item(each.tool, found.share(each)) | _facts(each.tool)
+            item = _compact_item(each) if compact else full
             results.append(item | self._types(each.tool) if include_schemas else item)
         noted = self._noted(query, "", found, visible)
         return _best(found) | {"results": results, "total": found.total} | noted | self._not_ready("", 0)
@@ -225,7 +230,7 @@ class Catalog:
             self._types(each.tool)
 
     def _listed(self, tool: CatalogTool, include_schemas: bool) -> JsonObject:
-        item = _search_item(Found(tool, 0.0)) | _facts(tool)
+        item = _search_item(tool, 0.0) | _facts(tool)
         del item["score"]
         return item | self._types(tool) if include_schemas else item
 
@@ -238,14 +243,13 @@ class Catalog:
         }
 
 
-def _search_item(found: Found) -> JsonObject:
-    tool = found.tool
+def _search_item(tool: CatalogTool, score: float) -> JsonObject:
     return {
         "path": tool.address,
         "name": tool.name,
         "description": summary(tool.definition),
         "integration": tool.integration,
-        "score": round(found.score, 3),
+        "score": score,
     }
 
 

@@ -85,11 +85,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of results. `total` counts visible matches, exactly up to 200 and at least to the end of this page."""
+    """A page of results. `total` counts visible matches, exactly up to 200 and at least to the end of this page.
+
+    `best` is the score of the first result of all pages."""
 
     items: tuple[Found, ...]
     total: int
     offset: int
+    best: float = 0.0
+
+    def share(self, found: Found) -> float:
+        """Its score beside the best one's. How common a word is in what the caller may not see takes no part in it."""
+        return round(max(found.score, 0.0) / self.best, 3) if self.best > 0.0 else 0.0
 
     @property
     def next_offset(self) -> int | None:

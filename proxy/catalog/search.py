@@ -41,7 +41,8 @@ def page(found: Iterable[Found], limit: int, offset: int, visible: Visible) -> S
             seen.append(each)
             if len(seen) >= enough:
                 break
-    return SearchPage(tuple(seen[offset : offset + limit]), len(seen), offset)
+    best = seen[0].score if seen else 0.0
+    return SearchPage(tuple(seen[offset : offset + limit]), len(seen), offset, best)
 
 
 def listed(chosen: Iterable[tuple[Branch, str]]) -> Iterator[CatalogTool]:

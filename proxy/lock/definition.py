@@ -45,7 +45,8 @@ class ToolRecord:
 
     def part(self, name: str) -> str:
         """The short digest of one of `PARTS`; empty for what is not there."""
-        digest = dict(zip(PARTS, self.parts.split(" "), strict=False)).get(name, "")
+        digests: dict[str, str] = dict(zip(PARTS, self.parts.split(" "), strict=False))
+        digest = digests.get(name, "")
         return "" if digest == _NO_PART else digest
 
     def differing(self, other: ToolRecord) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pytest
 SAYS = """
 import os, signal, sys
 from proxy.early_signals import early_signals
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 with early_signals(sys.argv[2:]):
     os.kill(os.getpid(), int(sys.argv[1]))
 print("came through", signal.getsignal(signal.SIGINT) is signal.default_int_handler)

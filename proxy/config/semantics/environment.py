@@ -86,9 +86,15 @@ def _help(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _odd(at: Path, what: str, path: Path, text: str, state: StateConfig) -> Iterator[Finding]:
-    """A bearer token that is a whole header; an encryption key that can be guessed; what anybody guesses."""
-    if is_wordlike(text) and path[-1:] not in _NO_SECRETS:
+    """What cannot serve for this key; else, what anybody guesses."""
+    wrong = list(_unfit(at, what, path, text, state))
+    yield from wrong
+    if not wrong and is_wordlike(text) and path[-1:] not in _NO_SECRETS:
         yield Finding("W617", at, f"{what} holds an ordinary word", _WORD)
+
+
+def _unfit(at: Path, what: str, path: Path, text: str, state: StateConfig) -> Iterator[Finding]:
+    """A bearer token that is a whole header; an encryption key that can be guessed; no address, no signing key."""
     if path[-1:] == ("token",) and (why := repeats_scheme(text)):
         yield Finding("E407", at, f"{what} {why}")
     if path == ("state", "url") and text:

@@ -20,7 +20,9 @@ def below(scheme: str = "http") -> Site:
 
 
 def links(answer: httpx2.Response) -> set[str]:
-    return {first or second for first, second in LINK.findall(answer.text)}
+    """Those that leave the page."""
+    found = {first or second for first, second in LINK.findall(answer.text)}
+    return {link for link in found if not link.startswith("#")}
 
 
 @BOTH
