@@ -74,6 +74,7 @@ class Worker:
         self._wakeup: asyncio.Future[None] | None = None
         self._expecting = False
         self._transformed = False
+        self._begun = False  # has answered once
         self._ended = False
         self._verdict: WorkerGone | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -324,6 +325,10 @@ class Worker:
                 return
             self._expecting = False
             self._payload = payload
+            if not self._begun and self.lowered:
+                # A process that begins sets its own priority, and may so have undone what it was given meanwhile.
+                self._lower(put_behind)
+            self._begun = True
             self._answered()
 
     def _decode(self, payload: bytes) -> WorkerMessage | NeedsTransform:
