@@ -108,7 +108,11 @@ def _parsed_and_run(words: Sequence[str], *, own_process: bool) -> int:
     logging.lastResort = _Lines()
     if own_process and args.command not in SERVERS:
         _seldom_garbage()
-    return _run(modules[args.command], args)
+    try:
+        return _run(modules[args.command], args)
+    finally:
+        if own_process:
+            gc.freeze()  # The interpreter, as it ends, would look through all of it for garbage.
 
 
 class _Lines(logging.Handler):

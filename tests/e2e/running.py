@@ -20,6 +20,8 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests import processes
+
 LIMIT_SECONDS = 60.0
 MODERN = "2026-07-28"
 ROOT = Path(__file__).parents[2]
@@ -104,7 +106,7 @@ class Answer:
 class Proxy:
     """A running server. `token` is the one it minted, if it did."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | processes.Executor) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.process = process
@@ -232,16 +234,17 @@ def spawn(
     *arguments: str, state: Path, env: Mapping[str, str] | None = None, descriptors: int | None = None
 ) -> Proxy:
     """`executor ARGUMENTS`, with both outputs being read. `descriptors` is how many it may open."""
-    command = [sys.executable, "-m", "proxy", *arguments]
-    if descriptors is not None:
-        command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+    own = environment(state, env)
+    if descriptors is None and processes.can_fork(own):
+        return Proxy(processes.start(*arguments, env=own, new_session=True))
+    limit = f"ulimit -n {descriptors}; " if descriptors else ""
     process = subprocess.Popen(
-        command,
+        ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "proxy", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(state, env),
+        env=own,
         cwd=ROOT,
         start_new_session=True,
     )

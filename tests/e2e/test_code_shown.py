@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.e2e import configs
-from tests.e2e.running import ROOT, Proxy, serving
+from tests.e2e.running import Proxy, serving
 from tests.e2e.upstream import Upstream
 from tests.proxy.state.servers import redis_server
 
@@ -78,15 +77,8 @@ async def test_whoever_may_see_the_execution_sees_its_code(api: Upstream, tmp_pa
 
 def command(proxy: Proxy, folder: Path, *words: str) -> str:
     env = {**os.environ, "EXECUTOR_STATE_DIR": str(folder / "state"), "EXECUTOR_TOKEN": KEYS["BOSS_KEY"]}
-    ran = subprocess.run(
-        [sys.executable, "-m", "proxy", *words, "--server", proxy.url],
-        capture_output=True,
-        text=True,
-        env=env,
-        cwd=ROOT,
-        timeout=120,
-        check=True,
-    )
+    ran = processes.run(*words, "--server", proxy.url, env=env)
+    assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 

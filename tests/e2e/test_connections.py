@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import httpx2
 import pytest
 
 from proxy.auth import hash_key
+from tests import processes
 from tests.e2e import configs
 from tests.e2e.running import MODERN, Answer, Proxy, environment, post, serving, spawn
 from tests.integrations.oauth.server import AuthServer, auth_thread
@@ -93,14 +93,8 @@ class Login:
 
 
 def command(scene: Scene, key: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "proxy", "auth", *words, "--server", scene.proxy.url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment(scene.folder / "state", {"EXECUTOR_TOKEN": key}),
-    )
+    env = environment(scene.folder / "state", {"EXECUTOR_TOKEN": key})
+    return processes.run("auth", *words, "--server", scene.proxy.url, env=env)
 
 
 async def log_in(scene: Scene, key: str) -> None:

@@ -5,7 +5,6 @@ integration, on each surface.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from itertools import product
@@ -15,8 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests import processes
 from tests.e2e import configs
-from tests.e2e.running import LIMIT_SECONDS, ROOT, environment, serving
+from tests.e2e.running import environment, serving
 from tests.e2e.upstream import document
 
 STDIO = str(Path(__file__).parents[1] / "integrations" / "mcp" / "stdio_server.py")
@@ -84,10 +84,8 @@ def words(name: str, place: str) -> str:
 
 
 def command(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", *arguments, "--config", str(folder / "executor.yaml")],
-        capture_output=True, text=True, timeout=LIMIT_SECONDS, cwd=ROOT, env=environment(folder / "other"),
-    )  # fmt: skip
+    config = str(folder / "executor.yaml")
+    done = processes.run(*arguments, "--config", config, env=environment(folder / "other"))
     return done.stdout + done.stderr
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from graphql import build_schema, introspection_from_schema
 
+from tests import processes
 from tests.e2e.running import ROOT, Proxy, environment, serving
 from tests.e2e.threaded import served
 
@@ -147,13 +148,7 @@ def write_files(folder: Path) -> str:
 
 def lock(config: Path, state: Path, env: Mapping[str, str]) -> None:
     """The example asks for a lock (`lock.mode`), which is made of what the stand-ins say."""
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", "lock", "--yes", "--config", str(config)],
-        env=environment(state, env),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    done = processes.run("lock", "--yes", "--config", str(config), env=environment(state, env))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

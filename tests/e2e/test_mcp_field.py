@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.e2e import configs
-from tests.e2e.running import LIMIT_SECONDS, ROOT, Proxy, environment, serving
+from tests.e2e.running import Proxy, environment, serving
 from tests.integrations.echo import Reply, Seen, echo_thread
 from tests.integrations.mcp.http_server import RawHttp, error_reply
 
@@ -187,10 +187,8 @@ async def test_20_a_tool_that_runs_code_asks_although_everything_is_approved(fie
 
 def test_06_09_10_19_20_what_is_wrong_is_said_where_a_person_looks(field: Field) -> None:
     """`executor tools sources` opens the same servers itself."""
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", "tools", "sources", "--config", str(field.config)],
-        capture_output=True, text=True, timeout=LIMIT_SECONDS, cwd=ROOT, env=environment(field.config.parent / "other"),
-    )  # fmt: skip
+    state = environment(field.config.parent / "other")
+    done = processes.run("tools", "sources", "--config", str(field.config), env=state)
     said = " ".join((done.stdout + done.stderr).split())
     assert "tool number 3 left out: name: Input should be a valid string" in said
     url = field.upstreams["elsewhere"].echo.url

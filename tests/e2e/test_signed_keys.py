@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pytest
 from joserfc.jwk import ECKey, OctKey
 
 from proxy.auth import hash_key
+from tests import processes
 from tests.e2e import configs
-from tests.e2e.running import ROOT, Proxy, post, serving
+from tests.e2e.running import Proxy, post, serving
 from tests.e2e.upstream import Upstream
 from tests.oauth.issuer import issuing, signed
 
@@ -27,16 +27,7 @@ WHO = "return 1"
 def executor(
     *arguments: str, stdin: str = "", env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "executor"), *arguments]
-    return subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        timeout=120,
-    )
+    return processes.run(*arguments, stdin=stdin, env={**os.environ, **(env or {})})
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests import processes
 from tests.e2e import configs
-from tests.e2e.running import ROOT, Proxy, environment, serving
+from tests.e2e.running import Proxy, environment, serving
 from tests.e2e.upstream import Upstream
 from tests.integrations.tls import Authority
 
@@ -41,14 +41,7 @@ class TlsServer:
         put(self.authority, self.folder)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "proxy", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=ROOT,
-            env=environment(self.folder / "state", configs.ENV),
-        )
+        return processes.run(*arguments, env=environment(self.folder / "state", configs.ENV))
 
 
 def put(authority: Authority, folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests import processes
 from tests.e2e.running import ROOT, Proxy, environment, post, spawn
 from tests.proxy.support import config_text
 
@@ -64,14 +65,7 @@ def launched(opened: socket.socket, config: Path, folder: Path) -> Proxy:
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "proxy", *words],
-        capture_output=True,
-        text=True,
-        env=environment(folder / "state"),
-        cwd=ROOT,
-        timeout=90,
-    )
+    return processes.run(*words, env=environment(folder / "state"))
 
 
 def client(path: Path, proxy: Proxy, **headers: str) -> httpx2.AsyncClient:

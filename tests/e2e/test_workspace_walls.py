@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from proxy.auth import hash_key
 from proxy.serving.drain import Drain
 from proxy.serving.pages import PageOptions
 from proxy.serving.rest.operations import RestOptions, build_rest
+from tests import processes
 from tests.e2e import configs
 from tests.e2e.running import Proxy, post, serving
 from tests.e2e.upstream import Upstream
@@ -239,7 +238,6 @@ async def test_the_audit_trail_tells_workspaces_apart(scene: Scene) -> None:
 
 def query(scene: Scene, *conditions: str) -> list[dict[str, Any]]:
     words = ("audit", "query", str(scene.folder / "audit.jsonl"), *conditions, "--json")
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", *words], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = processes.run(*words)
+    assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
