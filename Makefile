@@ -60,7 +60,7 @@ rules: install
 
 coverage: install
 	@$(BIN)/coverage erase
-	@EXECUTOR_REPLAY_CASES=2000 $(BIN)/coverage run -m pytest -q -n $(WORKERS)
+	@EXECUTOR_REPLAY_CASES=600 $(BIN)/coverage run -m pytest -q -n $(WORKERS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

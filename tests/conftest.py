@@ -24,6 +24,10 @@ NO_CLUSTERS = "cluster: a part of the contract ran; `make cluster-test` runs all
 IN_MINUTES = "cluster: NOT RUN here: Sentinel, and TLS; `make cluster-test` runs all of it"
 NO_TLS = "redis with TLS: MISSING. Tests marked `redis_tls` are not part of this run; tools/get_redis.sh fetches one"
 
+# Coverage is that of the tests' own processes: measuring what they start as well takes half as long again.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 # How long an example takes says something about the machine's other work only.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")

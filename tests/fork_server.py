@@ -6,6 +6,7 @@ directory, session, signals, exit code. `tests/processes.py` asks it.
 from __future__ import annotations
 
 import array
+import asyncio
 import gc
 import importlib
 import json
@@ -17,6 +18,8 @@ import signal
 import socket
 import sys
 from typing import Any
+
+from proxy.sandbox.typescript import TypeScript
 
 LARGEST_REQUEST = 1 << 17
 DESCRIPTORS = 4  # standard input, output and error, and the pipe that is told how it ended
@@ -107,6 +110,7 @@ def _import_all() -> None:
 
 if __name__ == "__main__":
     _import_all()
+    asyncio.run(TypeScript().prepare())
     gc.collect()
     gc.freeze()
     asked = main(socket.socket(fileno=int(sys.argv[1])))

@@ -5,6 +5,7 @@ itself is what a test looks at.
 from __future__ import annotations
 
 import array
+import atexit
 import json
 import os
 import select
@@ -77,6 +78,11 @@ class ForkServer:
                 [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT,
             )  # fmt: skip
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        self._control.close()
+        self._process.wait(LIMIT_SECONDS)
 
     def start(self, request: Mapping[str, Any], descriptors: list[int]) -> int:
         """The process id. The fourth descriptor is told the exit code."""

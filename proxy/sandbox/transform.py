@@ -5,7 +5,6 @@ sealed memory file that the proxy holds, so that only the first process of a ser
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from contextlib import suppress
 from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
 from typing import Any
 
+from proxy.sandbox.compiled_transform import complete, is_complete
 from proxy.sandbox.frames import read_frame, write_frame
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
 from proxy.sandbox.recovery import recover
@@ -137,11 +137,11 @@ def _namespaces(tokens: Tokens) -> list[tuple[int, int]]:
 
 # ---- the process -------------------------------------------------------------------------------------------
 def load(artifact_fd: int) -> Oxc:
-    """The transform, from the memory file; compiles it first, in a child, when the file is empty."""
-    if os.fstat(artifact_fd).st_size == 0:
+    """The transform, from the memory file; compiles it first, in a child, when the file is not complete."""
+    if not is_complete(artifact_fd):
         pid = os.fork()
         if pid == 0:
-            _compile_into(artifact_fd)
+            complete(artifact_fd, _compiled)
             os._exit(0)
         os.waitpid(pid, 0)
     import wasmtime
@@ -167,14 +167,10 @@ def load(artifact_fd: int) -> Oxc:
     return oxc
 
 
-def _compile_into(artifact_fd: int) -> None:
+def _compiled() -> bytes:
     from quickjs_rs._transform import _transform_artifact
 
-    data = memoryview(_transform_artifact().module.serialize())
-    while data:
-        data = data[os.write(artifact_fd, data) :]
-    # From here on nobody, this process's successors included, can change the code that they will run.
-    fcntl.fcntl(artifact_fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    return bytes(_transform_artifact().module.serialize())
 
 
 def serve(fd: int, oxc: Oxc) -> None:
@@ -195,8 +191,7 @@ def main(arguments: list[str]) -> None:
     with suppress(OSError):
         os.nice(10)
     if fd < 0:
-        if os.fstat(artifact_fd).st_size == 0:
-            _compile_into(artifact_fd)
+        complete(artifact_fd, _compiled)
         return
     oxc = load(artifact_fd)
     answer("let a: number = 1; a <", oxc)  # whatever is imported late is imported now

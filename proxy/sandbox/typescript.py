@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from collections import OrderedDict
-from contextlib import suppress
 
 from integrations.json_text import write_json
 from proxy.fair import FairQueue
+from proxy.sandbox.compiled_transform import is_complete, memory_file
 from proxy.sandbox.executable_memory import may_execute_memory
 from proxy.sandbox.frames import FrameTooLarge
 from proxy.sandbox.transform_process import NO_MEMORY, TransformProcess
@@ -41,8 +40,7 @@ class TypeScript:
 
     def __init__(self, *, request_seconds: float = _REQUEST_SECONDS) -> None:
         self._request_seconds = request_seconds
-        self._artifact = os.memfd_create("transform", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        self._first, self._second = TransformProcess(self._artifact), TransformProcess(self._artifact)
+        self._first, self._second = TransformProcess(memory_file()), TransformProcess(memory_file())
         self._long: FairQueue[_Turn] = FairQueue()
         self._short: FairQueue[_Turn] = FairQueue()
         self._known = KnownAnswers(_KNOWN_BYTES)
@@ -146,20 +144,18 @@ class TypeScript:
         """Compile the transform ahead of the first use, in a process that ends when it is done."""
         process = await self._turn("", "")
         try:
-            if os.fstat(self._artifact).st_size or not may_execute_memory():
+            if is_complete(memory_file()) or not may_execute_memory():
                 return
             await process.compile(_START_SECONDS)
         finally:
             self._free(process)
 
     def close(self) -> None:
-        """End the processes and forget the compiled transform."""
+        """End the processes."""
         if self._closing is not None:
             self._closing.cancel()
         self._first.stop()
         self._second.stop()
-        with suppress(OSError):
-            os.close(self._artifact)
 
 
 def _most_bytes(code: str) -> int:

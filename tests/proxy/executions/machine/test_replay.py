@@ -1,6 +1,6 @@
 """Replay on fresh workers: random programs, paused wherever they need approval (T15).
 
-2,000 of them in `make check`, which is what CI runs; 600 in `make test`; as many as you like with `bench.replay_sweep`.
+600 of them in `make check`, which is what CI runs; 200 in `make test`; as many as you like with `bench.replay_sweep`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.proxy.executions.machine.test_step import approval
 from tests.proxy.executions.sweep import sweep
 
 PORTIONS = 8
-CASES = int(os.environ.get("EXECUTOR_REPLAY_CASES", "600")) // PORTIONS
+CASES = int(os.environ.get("EXECUTOR_REPLAY_CASES", "200")) // PORTIONS
 EMPTY = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 START = StartRecord("code", "00" * 32, 1.0, 10, 100, 100, 100, 100)
 
