@@ -1,6 +1,6 @@
 """Load, bind, describe (input, output, types) and call every operation of real documents, without sending.
 
-    python -m tools.sweep_specs .specs [--every N] [--jobs N] [--verbose]
+    python -m tools.sweep_specs .specs [--every N] [--jobs N] [--progress] [--verbose]
 
 A call is built from arguments made from the operation's own input schema, and its request is checked against
 what must hold for every request. Exit code 1 when anything failed: a load, bind, schema or type error, a
@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ from typing import Any
 
 from integrations.base import InvalidArguments
 from integrations.openapi.compile import compile_document
-from integrations.openapi.doc import Doc
+from integrations.openapi.dialect import Dialect, Direction
+from integrations.openapi.doc import BrokenReference, Doc
+from integrations.openapi.pointer import join_pointer, mapping
 from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.toolset import OpenApiToolset, make_toolset
 from integrations.schema_types import render_tool_types
@@ -36,6 +39,9 @@ _URL = re.compile(
     r"https://api\.example/[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*)?"
 )
 _BUDGET = 10_000
+_OTHER = frozenset(
+    "npm graphql compiled conformance oauth axe grafana python-1.30 node_modules".split()
+)  # folders of what other tests fetch
 
 
 @dataclass
@@ -56,8 +62,7 @@ class Report:
 def documents_in(directory: Path) -> list[Path]:
     """Every OpenAPI document below a directory, in one order. Packages for other tests lie beside them."""
     found = (p for kind in ("*.json", "*.yaml") for p in directory.rglob(kind))
-    hidden = ("npm", "graphql", "compiled", "conformance", "oauth", "python-1.30", "node_modules")
-    return sorted(p for p in found if not any(part in hidden for part in p.relative_to(directory).parts))
+    return sorted(p for p in found if _OTHER.isdisjoint(p.relative_to(directory).parts))
 
 
 def sample_of(paths: list[Path], count: int) -> list[Path]:
@@ -84,15 +89,38 @@ def sweep_document(path: Path) -> Report:
             _sweep_tool(toolset, tool.name, report)
         except Exception as error:
             report.failures.append(f"{tool.name}: {type(error).__name__}: {error}")
+    _convert_everything(doc, report)
     report.seconds = time.perf_counter() - started
     return report
 
 
+def _convert_everything(doc: Doc, report: Report) -> None:
+    """Every schema once for each direction: a tool converts only what it needs, and all of them share the rest."""
+    pointer = "/definitions" if doc.version == "2.0" else "/components/schemas"
+    directions: tuple[Direction, ...] = ("request", "response")
+    for direction in directions:
+        dialect = Dialect(doc, direction)
+        for name in _schema_names(doc, pointer):
+            reference = f"#{pointer}{join_pointer(name)}"
+            try:
+                defined = dialect.convert({"$ref": reference})["$ref"].removeprefix("#/$defs/")
+                _ = dialect.defs[defined]
+            except Exception as error:
+                report.failures.append(f"{reference} of a {direction}: {type(error).__name__}: {error}")
+
+
+def _schema_names(doc: Doc, pointer: str) -> Iterable[str]:
+    try:
+        return mapping(doc.get("#" + pointer))
+    except BrokenReference:
+        return ()
+
+
 def _sweep_tool(toolset: OpenApiToolset, name: str, report: Report) -> None:
     begun = time.perf_counter()
-    types = render_tool_types(name, toolset.outline(name), _BUDGET)
+    schemas = toolset.outline(name)
+    types = render_tool_types(name, schemas, _BUDGET)
     report.slowest = max(report.slowest, (time.perf_counter() - begun, name))
-    schemas = toolset.schemas(name)
     if len((types.input + types.output + types.definitions).encode()) > _BUDGET:
         report.failures.append(f"{name}: its types are larger than {_BUDGET} bytes")
     arguments = sample_arguments(schemas.input)
@@ -140,12 +168,17 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--every", type=int, default=1, help="take every Nth document")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--progress", action="store_true", help="say on stderr when each document is done")
     parser.add_argument("--verbose", action="store_true", help="show warnings and refused arguments")
     options = parser.parse_args()
     paths = documents_in(options.directory)[:: options.every]
     started = time.perf_counter()
+    reports: list[Report] = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        reports = list(pool.map(sweep_document, sorted(paths, key=lambda path: -path.stat().st_size)))
+        for report in pool.map(sweep_document, sorted(paths, key=lambda path: -path.stat().st_size)):
+            reports.append(report)
+            if options.progress:
+                print(f"{len(reports)}/{len(paths)} {report.name}: {report.seconds:.1f} s", file=sys.stderr)
     print_summary(reports, time.perf_counter() - started, options.verbose)
     return 1 if any(report.failures for report in reports) else 0
 

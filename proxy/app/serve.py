@@ -289,9 +289,11 @@ def _options(application: Application) -> AppOptions:
     loopback = application.listen.is_loopback
 
     def admin_open() -> bool:
-        """Asked for each request: a reload may bring callers or a public address."""
+        """Asked for each request: a reload may bring callers, or the word that something stands in front."""
         config = application.config
-        return loopback and config.auth is None and config.server.public_url is None
+        server = config.server
+        in_front = server.public_url is not None or server.hosts or server.trusted_proxies
+        return loopback and config.auth is None and not in_front
 
     rest = RestOptions(
         admin_open, rules.client_ip, metrics=metrics, pages=pages, address=lambda: application.address

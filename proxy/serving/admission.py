@@ -71,10 +71,12 @@ CORS_EXPOSED_HEADERS: Final = "mcp-session-id, www-authenticate, retry-after"
 SCOPE_KEY: Final = "executor.admitted"
 """Where the scope of an API request holds its `AdmittedRequest`."""
 # Behind a reverse proxy on this machine every caller comes from loopback, so a request it forwards is not local.
-_FORWARDED: Final = frozenset(
-    "forwarded via x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-client-ip "
-    "true-client-ip cf-connecting-ip".split()
-)
+_FORWARDED: Final = (
+    "forwarded", "via", "x-forwarded", "x-original-", "x-real-ip", "x-client-", "x-cluster-client-", "true-client-ip",
+    "x-envoy-", "x-amzn-", "x-azure-", "x-arr-", "x-appengine-", "x-cloud-trace-", "x-request-id", "x-correlation-id",
+    "x-b3-", "cf-", "cdn-", "fastly-", "fly-", "akamai-",
+)  # fmt: skip
+"""How the names begin of headers that proxies add and nobody sends by hand."""
 _WORKSPACE = re.compile(r"/(?P<workspace>[A-Za-z0-9][A-Za-z0-9_.-]{0,127})/mcp/?")
 _API_WORKSPACE: Final = re.compile(r"/api/v1/workspaces/([^/]+)/")
 _AUTH_KINDS: Final[dict[int, RefusalKind]] = {400: "bad_request", 401: "unauthorized", 403: "forbidden"}
@@ -362,10 +364,14 @@ async def check_operator(gateway: Callers, request: HttpRequest, ip: str, *, ope
     """Raises `RequestRefusal` for whoever is no operator. `ip` is the caller's, as trusted proxies say it. Where the
     listener is `open_here`, everybody who reaches it directly is one: no header says that the request was passed on,
     and it is not HTTP/1.0, which nginx speaks to what is behind it unless it is told otherwise."""
-    if open_here and not _FORWARDED & request.headers.keys() and not request.is_http_1_0:
+    if open_here and not _is_passed_on(request):
         return
     if not gateway.is_admin(await authenticate(gateway, request, ip)):
         raise RequestRefusal("forbidden", "This needs a caller with the admin role.")
+
+
+def _is_passed_on(request: HttpRequest) -> bool:
+    return request.is_http_1_0 or any(name.startswith(_FORWARDED) for name in request.headers)
 
 
 async def authenticate(

@@ -3,9 +3,9 @@
 Rules:
 - Where a person decides (modes browser and native), nothing the model sends to `resume` is a decision. The same goes
   for an execution that was begun in such a mode, whatever the mode of the session that resumes it.
-- A client in mode native that cannot show questions gets mode model, and is told so once in its session. Native
-  mode is a convenience for people who sit at their client; who must not be bypassed is asked by mode browser or by a
-  rule with `approver: human`.
+- A client in mode native that cannot show questions gets mode browser, and is told so once in its session: a person
+  was to decide, and what a client cannot do never makes the model one. Native mode is still a convenience for people
+  who sit at their client; who must not be bypassed is asked by mode browser or by a rule with `approver: human`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ApprovalPageUrl = Callable[[str, str | None], Awaitable[str | None]]
 
 SHA_META_KEY: Final = "executor/config-sha256"
 FALLBACK: Final = (
-    "Note: this client cannot show questions to its user (no elicitation capability), so decisions are asked for "
-    "through `resume`."
+    "Note: this client cannot show questions to its user (no elicitation capability), so a person decides on "
+    "the approval page."
 )
 PERSON_DECIDES: Final = (
     "A person decides about this, not the model: nothing was decided. Call resume with the executionId only; it "
@@ -83,7 +83,7 @@ class ToolCalls:
             return path
         capabilities = capabilities_of(context.session.client_capabilities)
         if not capabilities or not (_is_modern(context) or context.session.can_send_request):
-            return ElicitationPath("model", notes=(*path.notes, FALLBACK))
+            return ElicitationPath("browser", notes=(*path.notes, FALLBACK))
         return replace(path, capabilities=capabilities)
 
     def _path_without_client(self, client: ClientContext) -> ElicitationPath:

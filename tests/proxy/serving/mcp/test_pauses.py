@@ -162,13 +162,13 @@ async def test_a_client_that_answers_with_an_error_is_told_what_is_left() -> Non
         assert server.board.paused["exec_1"].decided == {}
 
 
-async def test_a_handshake_client_that_takes_no_stream_gets_model_mode() -> None:
+async def test_a_handshake_client_that_takes_no_stream_gets_the_page() -> None:
     async with serving() as server, server.client(accept="application/json") as client:
         body = initialize()
         body["params"]["capabilities"] = {"elicitation": {}}
         opened = await client.post(NATIVE, json=body)
         headers = {"mcp-session-id": opened.headers["mcp-session-id"]}
         paused = await client.post("/mcp", json=call("ask one"), headers=headers)
-        assert paused.json()["result"]["structuredContent"]["status"] == "waiting_for_interaction"
+        assert paused.json()["result"]["structuredContent"]["status"] == "user_approval_required"
         assert "no elicitation capability" in paused.json()["result"]["content"][0]["text"]
-        assert server.board.requests[0].mode == "model"
+        assert server.board.requests[0].mode == "browser"

@@ -204,16 +204,17 @@ async def test_a_mode_that_cannot_be_granted_is_400(query: str, rules: ModeRules
 
 
 @BOTH
-async def test_native_mode_without_the_capability_is_model_mode_with_a_note(era: str) -> None:
+async def test_native_mode_without_the_capability_asks_a_person_on_the_page_with_a_note(era: str) -> None:
     async with serving() as server, connected(server, era, "/mcp?elicitation_mode=native") as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["execute", "resume"]
         paused = await client.call_tool("execute", {"code": "ask one"})
-        assert structured(paused)["status"] == "waiting_for_interaction"
+        assert structured(paused)["status"] == "user_approval_required"
         assert "no elicitation capability" in text(paused)
         once = await client.call_tool("execute", {"code": "return 1"})
         assert text(once) == "1"
-        done = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
-        assert text(done).startswith("approved")
+        told = await client.call_tool("resume", {"executionId": "exec_1", "action": "accept"})
+        assert "A person decides about this" in text(told)
+        assert server.board.paused["exec_1"].decided == {}
 
 
 @BOTH
