@@ -111,7 +111,8 @@ class Reading(Generic[T]):
         try:
             return self._work(path, self)
         except OSError as error:
-            return error
+            # Without its traceback, which would hold this reading, and that its results.
+            return error.with_traceback(None)
         except ValueError as error:
             # A name that no file can have, such as one with a NUL in it.
             return OSError(errno.EINVAL, str(error))
@@ -182,7 +183,10 @@ class FileReader:
     def run(self, path: Path, work: Callable[[Path, Reading[T]], T]) -> T:
         (result,) = self.each([path], work)
         if isinstance(result, OSError):
-            raise result
+            try:
+                raise result
+            finally:
+                del result  # its traceback holds this frame
         return result
 
     def each(self, paths: Iterable[Path], work: Callable[[Path, Reading[T]], T]) -> list[T | OSError]:

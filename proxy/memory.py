@@ -9,10 +9,12 @@ blocks leave holes between those that stay: after ten minutes of mixed traffic a
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Final
 
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE_BYTES: Final = 256 * 1024
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def return_freed_memory() -> bool:
@@ -21,6 +23,15 @@ def return_freed_memory() -> bool:
         return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))
     except (OSError, AttributeError):
         return False
+
+
+def resident_bytes() -> int:
+    """What this process has in memory, shared pages too (proc_pid_statm(5)). 0 where nobody says."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def give_back_holes() -> bool:

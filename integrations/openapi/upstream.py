@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from integrations.attempts import attempt_repeatedly
 from integrations.base import (
@@ -22,14 +23,12 @@ from integrations.http import EgressRules, HttpClient, HttpResponse, TimedOut, o
 from integrations.http.media import STREAMS
 from integrations.http.redirects import method_after, redirected
 from integrations.http.responses import interpret
-from integrations.openapi.binding import OperationBinding
 from integrations.openapi.config import Validate
 from integrations.openapi.credentials import CredentialPlaces, supplied_names, with_credential
 from integrations.openapi.redirection import another_tool, not_followed
 from integrations.openapi.request import OutgoingRequest, build_request
 from integrations.openapi.responses import is_data
 from integrations.openapi.toolset import OpenApiToolset
-from integrations.openapi.wire_names import SuppliedNames
 
 _MAX_REDIRECTS = 5
 _MAX_NAMED = 5
@@ -66,7 +65,8 @@ class OpenApiUpstream:
         self._http = http
         self._base_url = base_url
         self._headers = dict(headers)
-        self._places = places
+        # No method of this object: in a cycle it would outlive its connection until garbage is looked for.
+        self._supplied = partial(supplied_names, static_headers=self._headers, credential=places)
         self._toolset = toolset.without(self._supplied, (*sorted(headers), *places.words()))
         self._retries = retries
         self._idempotency_key = idempotency_key
@@ -94,9 +94,6 @@ class OpenApiUpstream:
         closure = self._toolset.closure(tool)
         supplied = self._supplied(closure.binding)
         return build_request(closure, arguments, self._base_url, supplied, validate=validate)
-
-    def _supplied(self, binding: OperationBinding) -> SuppliedNames:
-        return supplied_names(binding, self._headers, self._places)
 
     def _with_own_headers(self, request: OutgoingRequest) -> OutgoingRequest:
         own = {name.lower() for name in self._headers}

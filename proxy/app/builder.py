@@ -136,7 +136,9 @@ class Builder:
         overlay: OpenedOverlay,
         lock: LockState | None,
     ) -> Built:
-        generation = build_generation(loaded, opened, number, overlay.workspaces, lock)
+        generation = await asyncio.to_thread(
+            build_generation, loaded, opened, number, overlay.workspaces, lock
+        )
         try:
             access = build_access(loaded, self._options.env, self._storage, self._issuers)
         except SecretMissing as error:

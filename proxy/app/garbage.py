@@ -2,8 +2,9 @@
 
 A full collection goes over every object, and nearly all of them are the catalog: 75 to 120 ms with 1,200 tools, every
 two seconds under load. So what a generation is made of is frozen as soon as it serves: no collection looks at it. What
-an older generation left behind is collected when no execution is under way, or five minutes later in any case, and its
-memory goes back to the system.
+an older generation left behind in cycles is collected when nobody has run anything for two seconds, and its memory goes
+back to the system. While there is always somebody it stays, until the process has grown by half: a pause of the
+loop has to be worth it.
 
 Only commands that own their process do this: the collector belongs to the whole of it.
 """
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from proxy.live import Live
-from proxy.memory import give_back_holes
+from proxy.memory import give_back_holes, resident_bytes
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import MetricsRegistry
 
@@ -25,9 +26,14 @@ from proxy.telemetry import MetricsRegistry
 # single looks of 8 ms.
 _YOUNG: Final = 5_000
 _LOOK_SECONDS: Final = 0.5
-_LATEST_LOOK: Final = 600
+_QUIET_LOOKS: Final = 4
+_GROWN: Final = 1.5
 _TICK_SECONDS: Final = 0.05
 _WINDOW_TICKS: Final = 600
+
+
+ExecutionCounts = Callable[[], tuple[int, int]]
+"""How many executions are under way, and how many have begun since the start."""
 
 
 class Collector(Protocol):
@@ -56,9 +62,9 @@ class Garbage:
         gc.set_threshold(*self._thresholds)
         gc.enable()
 
-    def follow(self, live: Live, running: Callable[[], int]) -> None:
-        """Freeze each generation that serves. `running`: how many executions are under way."""
-        frozen = Frozen(gc, running)
+    def follow(self, live: Live, activity: ExecutionCounts) -> None:
+        """Freeze each generation that serves."""
+        frozen = Frozen(gc, activity)
         frozen.on_swap()
         live.subscribe(lambda _: frozen.on_swap())
         gc.set_threshold(_YOUNG, *self._thresholds[1:])
@@ -71,16 +77,23 @@ class Frozen:
     """What older generations left is collected once, when it disturbs nobody."""
 
     def __init__(
-        self, collector: Collector, running: Callable[[], int], look_seconds: float = _LOOK_SECONDS
+        self,
+        collector: Collector,
+        activity: ExecutionCounts,
+        look_seconds: float = _LOOK_SECONDS,
+        memory: Callable[[], int] = resident_bytes,
     ) -> None:
         self._collector = collector
-        self._running = running
+        self._activity = activity
         self._look_seconds = look_seconds
+        self._memory = memory
+        self._kept = 0
         self._stale = asyncio.Event()
 
     def on_swap(self) -> None:
         """Another generation serves; the older one is let go of."""
         self._collector.freeze()
+        self._kept = self._kept or self._memory()
         self._stale.set()
 
     async def run(self) -> None:
@@ -93,15 +106,16 @@ class Frozen:
             self._collector.collect()
             self._collector.freeze()
             give_back_holes()
+            self._kept = self._memory()
 
     async def _quiet(self) -> None:
-        """Two looks after each other found no execution, or it was waited long enough."""
-        looks = 0
-        for _ in range(_LATEST_LOOK):
+        """Some looks after each other found that nothing ran and nothing had begun, or memory is at stake."""
+        looks, before = 0, self._activity()
+        while looks < _QUIET_LOOKS and self._memory() <= self._kept * _GROWN:
             await asyncio.sleep(self._look_seconds)
-            looks = 0 if self._running() else looks + 1
-            if looks == 2:
-                return
+            now = self._activity()
+            looks = looks + 1 if now == before and not now[0] else 0
+            before = now
 
 
 async def watch_pauses(metrics: MetricsRegistry, tick_seconds: float = _TICK_SECONDS) -> None:

@@ -198,7 +198,7 @@ async def serve(
         )
         try:
             async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
-                garbage.follow(application.live, lambda: application.executions.running)
+                garbage.follow(application.live, application.executions.activity)
 
                 def ready(bound: Bound) -> None:
                     _announce(args, application, bound, environment, paths)

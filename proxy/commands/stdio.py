@@ -76,7 +76,7 @@ async def _serve(args: argparse.Namespace, paths: list[Path]) -> int:
     try:
         tasks = TaskSupervisor()
         async with Garbage(tasks) as garbage, open_application(options, tasks) as application:
-            garbage.follow(application.live, lambda: application.executions.running)
+            garbage.follow(application.live, application.executions.activity)
             principal = application.local_principal(args.workspace)
             await run_stdio(application, principal, args.elicitation_mode, LatestEnd())
     except InvalidConfig as error:

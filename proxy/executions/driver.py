@@ -54,6 +54,7 @@ class Driver:
         self._continued: dict[str, asyncio.Task[ExecutionResult]] = {}
         self._tasks: set[asyncio.Task[ExecutionResult]] = set()
         self.running: dict[str, Run] = {}
+        self.begun = 0
         self.leaving = False
 
     def leave(self) -> None:
@@ -163,6 +164,7 @@ class Driver:
     async def _driven(self, context: RunContext) -> ExecutionResult:
         began_ms = self._clock()
         self._finisher.begin(context)
+        self.begun += 1
         run = self.running[context.execution_id] = Run(context, self._environment, self._open_calls)
         try:
             return await self._concluded(context, run, began_ms)

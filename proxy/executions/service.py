@@ -156,6 +156,10 @@ class Executions:
         """How many executions are under way in this process."""
         return len(self._driver.running)
 
+    def activity(self) -> tuple[int, int]:
+        """How many executions are under way in this process, and how many have begun since it started."""
+        return len(self._driver.running), self._driver.begun
+
     # ---- run ----------------------------------------------------------------------------------------------------
     async def execute(
         self,

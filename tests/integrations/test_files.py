@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,21 @@ def test_a_defect_of_the_work_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError, match="defect"):
         FileReader().look(tmp_path, broken)
+
+
+def test_a_failed_read_leaves_no_garbage(tmp_path: Path) -> None:
+    """The watcher looks for files every half second; what lies in cycles stays until somebody looks for it."""
+    reader = FileReader()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            with suppress(FileNotFoundError):
+                reader.look(tmp_path / "nothing", Path.stat)
+        kept = [one for one in gc.get_objects() if isinstance(one, Reading)]
+    finally:
+        gc.enable()
+    assert len(kept) <= 1  # the thread may hold the last
 
 
 # ---- held files

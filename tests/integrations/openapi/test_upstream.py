@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,6 +36,21 @@ async def call(
 ) -> Result:
     prepared = upstream.prepare(only_tool(upstream.toolset), arguments or {})
     return await upstream.invoke(prepared, Credential(), seconds)
+
+
+def test_what_is_let_go_of_is_gone_at_once() -> None:
+    """A reload replaces every upstream while callers are served, and looking for garbage then holds them up."""
+    upstream = OpenApiUpstream(
+        toolset_of(operation("/x", "get")), HttpClient(), base_url=None, headers={"a": "b"}
+    )
+    assert upstream.toolset.tools
+    seen = weakref.ref(upstream)
+    gc.disable()
+    try:
+        del upstream
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_prepared_call_says_what_will_be_sent() -> None:

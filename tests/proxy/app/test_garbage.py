@@ -50,7 +50,7 @@ async def running(frozen: Frozen) -> AsyncIterator[None]:
 
 async def test_a_swap_freezes_at_once_and_collects_later() -> None:
     recorder = Recorder()
-    frozen = Frozen(recorder, lambda: 0, 0)
+    frozen = Frozen(recorder, lambda: (0, 0), 0)
     frozen.on_swap()
     assert recorder.steps == ["freeze"]
     async with running(frozen):
@@ -62,26 +62,27 @@ async def test_a_swap_freezes_at_once_and_collects_later() -> None:
     assert recorder.steps == STEPS * 2
 
 
-async def test_nothing_is_collected_while_executions_run() -> None:
-    recorder, looked, counts = Recorder(), asyncio.Event(), [1, 1, 0, 1]
+@pytest.mark.parametrize("disturbed", [(1, 1), (0, 2)], ids=["one runs", "one has run"])
+async def test_nothing_is_collected_while_executions_come(disturbed: tuple[int, int]) -> None:
+    recorder, looked, seen = Recorder(), asyncio.Event(), [(0, 1), (0, 1), (0, 1), disturbed]
 
-    def executions() -> int:
-        if not counts:
+    def activity() -> tuple[int, int]:
+        if not seen:
             looked.set()
-            return 0
+            return 0, 2
         assert recorder.steps == ["freeze"]
-        return counts.pop(0)
+        return seen.pop(0)
 
-    frozen = Frozen(recorder, executions, 0)
+    frozen = Frozen(recorder, activity, 0)
     frozen.on_swap()
     async with running(frozen):
         await recorder.done.wait()
     assert looked.is_set()
 
 
-async def test_a_server_that_is_never_quiet_collects_in_the_end() -> None:
-    recorder = Recorder()
-    frozen = Frozen(recorder, lambda: 1, 0)
+async def test_a_server_that_is_never_quiet_collects_when_it_has_grown() -> None:
+    recorder, sizes = Recorder(), [100, 100, 150, 151, 50]
+    frozen = Frozen(recorder, lambda: (1, 1), 0, lambda: sizes.pop(0))
     frozen.on_swap()
     async with running(frozen):
         await recorder.done.wait()
@@ -104,7 +105,7 @@ async def test_what_an_older_generation_left_is_freed() -> None:
     knot = _Knot()
     seen, gone = weakref.ref(knot), asyncio.Event()
     weakref.finalize(knot, gone.set)
-    frozen = Frozen(gc, lambda: 0, 0)
+    frozen = Frozen(gc, lambda: (0, 0), 0)
     frozen.on_swap()
     del knot
     gc.collect()
@@ -118,7 +119,7 @@ async def test_the_collector_is_given_back_as_it_was() -> None:
     tasks = TaskSupervisor()
     async with Garbage(tasks) as garbage:
         assert not gc.isenabled()
-        garbage.follow(Live(lambda _: None), lambda: 1)
+        garbage.follow(Live(lambda _: None), lambda: (1, 1))
         assert gc.isenabled()
         assert gc.get_freeze_count() > before[1]
         await tasks.close()
@@ -148,7 +149,7 @@ async def test_collecting_that_fails_is_counted_and_done_again() -> None:
     gone = asyncio.Event()
     weakref.finalize(knot, gone.set)
     async with asyncio.timeout(20), Garbage(tasks) as garbage:
-        garbage.follow(Live(lambda _: None), lambda: 0)
+        garbage.follow(Live(lambda _: None), lambda: (0, 0))
         del knot
         await gone.wait()
         assert tasks.failures == 1
@@ -159,7 +160,7 @@ async def test_collecting_that_fails_is_counted_and_done_again() -> None:
 async def test_measuring_that_fails_is_counted_and_done_again() -> None:
     tasks = FailingSupervisor("pauses")
     async with asyncio.timeout(20), Garbage(tasks) as garbage:
-        garbage.follow(Live(lambda _: None), lambda: 0)
+        garbage.follow(Live(lambda _: None), lambda: (0, 0))
         await tasks.again.wait()
         while not tasks.metrics.value("executor_loop_pause_seconds"):
             sum(range(1_000_000))
