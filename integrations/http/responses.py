@@ -11,7 +11,7 @@ from integrations.http import HttpResponse
 from integrations.http.charsets import decode_text, says_utf8
 from integrations.http.disposition import file_name
 from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
-from integrations.http.retry_after import milliseconds_asked
+from integrations.http.retry_after import is_used_up, milliseconds_asked, milliseconds_to_reset
 from integrations.http.toolfile import tool_file
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, write_json, write_value
 
@@ -197,10 +197,17 @@ def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
     if content is not None:
         details["body"] = _bounded(content)
     details |= wait_asked(response)
-    code = "connection_rejected" if status in (401, 403) else "upstream_http_error"
+    # GitHub answers 403 where its rate limit is used up: nothing is wrong with the credential.
+    limited = status == 403 and is_used_up(response.header)
+    code = "connection_rejected" if status in (401, 403) and not limited else "upstream_http_error"
     said = message or "no further explanation"
     return Failure(
-        code, f"HTTP {status}: {said}", status in RETRYABLE, status, details, challenge_of(response)
+        code,
+        f"HTTP {status}: {said}",
+        limited or status in RETRYABLE,
+        status,
+        details,
+        challenge_of(response),
     )
 
 
@@ -225,6 +232,8 @@ def _error_body(response: HttpResponse, method: str, structured: bool) -> Any:
 def wait_asked(response: HttpResponse) -> JsonObject:
     """`{"retryAfterMs": 3000}` when the response says when to come back."""
     wait = milliseconds_asked(response.header("retry-after"))
+    if wait is None and (response.status == 429 or is_used_up(response.header)):
+        wait = milliseconds_to_reset(response.header)
     return {} if wait is None else {"retryAfterMs": wait}
 
 

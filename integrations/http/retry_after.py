@@ -1,11 +1,16 @@
-"""`Retry-After` (RFC 9110 section 10.2.3): how long an upstream asks to be left alone."""
+"""`Retry-After` (RFC 9110 section 10.2.3): how long an upstream asks to be left alone.
+
+Where it is missing: when a used up rate limit begins again, in the words that GitHub and others have for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _LONGEST_DIGITS = 9
+_PREFIXES = ("x-ratelimit-", "ratelimit-", "x-rate-limit-")
+_FIRST_TIMESTAMP = 1_000_000_000
 
 
 def seconds_asked(value: str) -> float | None:
@@ -25,3 +30,20 @@ def milliseconds_asked(value: str) -> int | None:
     """The same as agents see it: `retryAfterMs`, a whole number."""
     seconds = seconds_asked(value)
     return round(seconds * 1000) if seconds is not None else None
+
+
+def is_used_up(header: Callable[[str], str]) -> bool:
+    """Whether the headers say that nothing remains of a rate limit."""
+    return any(header(f"{prefix}remaining").strip() == "0" for prefix in _PREFIXES)
+
+
+def milliseconds_to_reset(header: Callable[[str], str]) -> int | None:
+    """Until a rate limit begins again: seconds from now, or a Unix time."""
+    for prefix in _PREFIXES:
+        value = header(f"{prefix}reset").strip()
+        if value.isascii() and value.isdecimal() and len(value) <= len(str(_FIRST_TIMESTAMP)):
+            number = int(value)
+            if number >= _FIRST_TIMESTAMP:
+                number = max(0, number - int(datetime.now(UTC).timestamp()))
+            return number * 1000
+    return None

@@ -101,10 +101,16 @@ def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) 
     tokens = Tokens(recovered.source)
     offset = _offset(recovered, noted)
     index = next((k for k, (_, _, at) in enumerate(tokens.items) if at == offset), None)
-    if index is None or _word(tokens, index + 1) != "(":
+    if index is None:
+        return noted, noted[0]
+    name = message.split(":")[0].rsplit(".", 1)[-1] if message.startswith("tools.") else thrower
+    maker = _maker(tokens, index, name)
+    if maker is not None:
+        place = unshifted(place_at(recovered.source, tokens.items[maker][2]), recovered.shifts)
+        return place, place[0]
+    if _word(tokens, index + 1) != "(":
         return noted, noted[0]
     around = [index, *_calls_around(tokens, index)]
-    name = message.split(":")[0].rsplit(".", 1)[-1] if message.startswith("tools.") else thrower
     places = [unshifted(place_at(recovered.source, tokens.items[k][2]), recovered.shifts) for k in around]
     for k, place in zip(around, places, strict=True):
         if tokens.items[k][1] == name:
@@ -112,6 +118,28 @@ def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) 
     if message.startswith("not a function") and len({line for line, _ in places}) > 1:
         return None, min(line for line, _ in places)
     return noted, noted[0]
+
+
+def _maker(tokens: Tokens, index: int, name: str) -> int | None:
+    """The class of the outermost `new` of that name around a token, in the same function: what is noted for it is the
+    last operator or call in its arguments, where there is one."""
+    items, match, found, at = tokens.items, tokens.match, None, index - 1
+    while at > 0:
+        opposite, text = match.get(at, at), items[at][1]
+        if opposite < at:
+            at = opposite
+        elif text in ("=>", ";") or (text == "{" and _is_function_body(tokens, at)):
+            break
+        elif _is_call(tokens, at) and items[at - 1][1] == name and _is_new(tokens, at - 1):
+            found = at - 1
+        at -= 1
+    return found
+
+
+def _is_new(tokens: Tokens, callee: int) -> bool:
+    while callee > 1 and tokens.items[callee - 1][1] == ".":
+        callee -= 2
+    return callee > 0 and tokens.items[callee - 1][1] == "new"
 
 
 def _calls_around(tokens: Tokens, index: int) -> Iterator[int]:
@@ -234,7 +262,7 @@ def _range(recovered: Recovered, tokens: Tokens, near: Place) -> tuple[int, int]
 
 def _is_call(tokens: Tokens, opener: int) -> bool:
     kind, text, _ = tokens.items[opener - 1] if opener else ("", "", 0)
-    after = _word(tokens, tokens.match[opener] + 1)
+    after = _word(tokens, tokens.match.get(opener, opener) + 1)
     is_callee = (kind == "name" and text not in HEADERS and text not in _KEYWORDS) or text in (
         ")",
         "]",

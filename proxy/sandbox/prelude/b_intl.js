@@ -198,6 +198,11 @@ for (const [name, real] of [["toLocaleUpperCase", "toUpperCase"], ["toLocaleLowe
   define(String.prototype, name, { [name](locales) { checkLocale(locales); return `${this}`[real](); } }[name]);
 }
 
+for (const [name, Class] of [["NumberFormat", NumberFormat], ["DateTimeFormat", DateTimeFormat]]) {
+  for (const method of ["formatToParts", "formatRange", "formatRangeToParts"]) {
+    define(Class.prototype, method, () => { throw unknownIntl(`${method} of Intl.${name}`); });
+  }
+}
 const callable = (Class) => new Proxy(Class, { apply: (target, self, args) => new target(...args) });
 const intl = { NumberFormat: callable(NumberFormat), DateTimeFormat: callable(DateTimeFormat), Collator: callable(Collator) };
 for (const name of ["PluralRules", "RelativeTimeFormat", "ListFormat", "DisplayNames", "Segmenter", "Locale", "DurationFormat"]) {

@@ -164,3 +164,23 @@ def test_large_error_bodies_are_cut() -> None:
 def test_error_message_gives_up_on_nonsense() -> None:
     assert error_message({"error": {"error": {"error": {"error": {"error": {"error": "deep"}}}}}}) == ""
     assert error_message(7) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "remaining", "code", "retryable", "wait"),
+    [
+        (403, "0", "upstream_http_error", True, 7000),
+        (403, "5", "connection_rejected", False, None),
+        (401, "0", "connection_rejected", False, 7000),
+        (429, "5", "upstream_http_error", True, 7000),
+        (500, "5", "upstream_http_error", False, None),
+    ],
+)
+def test_a_used_up_limit_says_when_to_come_back(
+    status: int, remaining: str, code: str, retryable: bool, wait: int | None
+) -> None:
+    limits = (("X-RateLimit-Remaining", remaining), ("X-RateLimit-Reset", "7"))
+    result = interpret(answer(status, "application/json", b"{}", *limits), "GET")
+    assert isinstance(result, Failure)
+    assert result.details is not None
+    assert (result.code, result.retryable, result.details.get("retryAfterMs")) == (code, retryable, wait)

@@ -5,7 +5,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from integrations.http.retry_after import milliseconds_asked, seconds_asked
+from integrations.http.retry_after import (
+    is_used_up,
+    milliseconds_asked,
+    milliseconds_to_reset,
+    seconds_asked,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,3 +35,30 @@ def test_a_date_to_come_is_a_wait_from_now() -> None:
     seconds = seconds_asked(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
     assert seconds is not None
     assert 3000 < seconds <= 3600
+
+
+@pytest.mark.parametrize(
+    ("headers", "milliseconds"),
+    [
+        ({"x-ratelimit-reset": "7"}, 7000),
+        ({"ratelimit-reset": " 0 "}, 0),
+        ({"x-rate-limit-reset": "1600000000"}, 0),
+        ({"x-ratelimit-reset": "2025-01-01"}, None),
+        ({"x-ratelimit-reset": "9" * 11}, None),
+        ({}, None),
+    ],
+)
+def test_when_a_limit_begins_again(headers: dict[str, str], milliseconds: int | None) -> None:
+    assert milliseconds_to_reset(lambda name: headers.get(name, "")) == milliseconds
+
+
+def test_a_reset_to_come_is_a_wait_from_now() -> None:
+    reset = str(int(datetime.now(UTC).timestamp()) + 3600)
+    wait = milliseconds_to_reset(lambda name: reset if name == "x-ratelimit-reset" else "")
+    assert wait is not None
+    assert 3_000_000 < wait <= 3_600_000
+
+
+@pytest.mark.parametrize(("remaining", "used_up"), [("0", True), ("00", False), ("", False), ("10", False)])
+def test_a_limit_is_used_up_when_nothing_remains(remaining: str, used_up: bool) -> None:
+    assert is_used_up(lambda name: remaining if name == "x-ratelimit-remaining" else "") is used_up
