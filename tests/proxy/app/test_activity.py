@@ -48,7 +48,7 @@ def report(**changes: object) -> CallReport:
 def test_reads_that_nothing_stops_are_for_debugging(
     changes: dict[str, object], level: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "executor.activity")
     Activity(lambda report: {}).called(report(**changes))
     assert [record.levelname for record in caplog.records] == [level]
 

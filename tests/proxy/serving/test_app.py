@@ -98,7 +98,7 @@ MODES: list[tuple[ElicitationMode, str, ElicitationMode]] = [
     ("model", "/mcp", "model"),
     ("browser", "/mcp", "browser"),
     ("model", "/mcp?elicitation_mode=browser", "browser"),
-    ("native", "/mcp", "model"),
+    ("native", "/mcp", "browser"),  # it cannot show questions
 ]
 
 
