@@ -146,7 +146,7 @@ class LegacyEndpoint:
         requested_mode = requested_mode_of(request.query)
         mode = choose(self._gateway.elicitation(principal), requested_mode).mode
         if mode == "native" and not _can_be_asked(call):
-            mode = "model"
+            mode = "browser"
         options = self._server.create_initialization_options(NotificationOptions(tools_changed=True))
         options = options.model_copy(
             update={"instructions": instructions(self._gateway, ClientContext(principal), mode)}
