@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from integrations.base import Failure, Result
 from integrations.http import EgressDenied, HttpError, HttpResponse, TimedOut, TooLarge
-from integrations.http.retry_after import seconds_asked
+from integrations.http.retry_after import seconds_to_wait
 
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_SECONDS = 0.2
@@ -65,7 +65,7 @@ def pause_before(number: int) -> float:
 
 def retry_after(response: HttpResponse, number: int) -> float | None:
     """The pause that the response asks for, or the usual one; too long a wait means no further attempt."""
-    seconds = seconds_asked(response.header("retry-after"))
+    seconds = seconds_to_wait(response.header)
     if seconds is None:
         return pause_before(number)
     return seconds + pause_before(0) * 0.5 if seconds <= _LONGEST_PAUSE_SECONDS else None

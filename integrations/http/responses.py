@@ -11,7 +11,7 @@ from integrations.http import HttpResponse
 from integrations.http.charsets import decode_text, says_utf8
 from integrations.http.disposition import file_name
 from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
-from integrations.http.retry_after import is_used_up, milliseconds_asked, milliseconds_to_reset
+from integrations.http.retry_after import is_used_up, milliseconds_to_reset, milliseconds_to_wait
 from integrations.http.toolfile import tool_file
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, write_json, write_value
 
@@ -231,7 +231,7 @@ def _error_body(response: HttpResponse, method: str, structured: bool) -> Any:
 
 def wait_asked(response: HttpResponse) -> JsonObject:
     """`{"retryAfterMs": 3000}` when the response says when to come back."""
-    wait = milliseconds_asked(response.header("retry-after"))
+    wait = milliseconds_to_wait(response.header)
     if wait is None and (response.status == 429 or is_used_up(response.header)):
         wait = milliseconds_to_reset(response.header)
     return {} if wait is None else {"retryAfterMs": wait}

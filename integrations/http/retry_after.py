@@ -1,14 +1,16 @@
 """`Retry-After` (RFC 9110 section 10.2.3): how long an upstream asks to be left alone.
 
-Where it is missing: when a used up rate limit begins again, in the words that GitHub and others have for it."""
+Some send fractions, or milliseconds in a header of their own (`retry-after-ms`: Azure, OpenAI). Where there is neither:
+when a used up rate limit begins again, in the words that GitHub and others have for it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST_DIGITS = 9
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _PREFIXES = ("x-ratelimit-", "ratelimit-", "x-rate-limit-")
 _FIRST_TIMESTAMP = 1_000_000_000
 
@@ -16,8 +18,8 @@ _FIRST_TIMESTAMP = 1_000_000_000
 def seconds_asked(value: str) -> float | None:
     """The seconds from now that a `Retry-After` names by number or date; None when it names neither."""
     value = value.strip()
-    if value.isascii() and value.isdecimal():
-        return float(value) if len(value) <= _LONGEST_DIGITS else None
+    if _NUMBER.fullmatch(value):
+        return float(value)
     try:
         when = parsedate_to_datetime(value)
     except ValueError:
@@ -26,9 +28,15 @@ def seconds_asked(value: str) -> float | None:
     return max(0.0, aware.timestamp() - datetime.now(UTC).timestamp())
 
 
-def milliseconds_asked(value: str) -> int | None:
+def seconds_to_wait(header: Callable[[str], str]) -> float | None:
+    """The seconds that an answer asks for, by `retry-after-ms`, which is finer, or by `retry-after`."""
+    finer = header("retry-after-ms").strip()
+    return float(finer) / 1000 if _NUMBER.fullmatch(finer) else seconds_asked(header("retry-after"))
+
+
+def milliseconds_to_wait(header: Callable[[str], str]) -> int | None:
     """The same as agents see it: `retryAfterMs`, a whole number."""
-    seconds = seconds_asked(value)
+    seconds = seconds_to_wait(header)
     return round(seconds * 1000) if seconds is not None else None
 
 

@@ -22,7 +22,7 @@ from integrations.http.decoding import Decoder, decoder_for
 from integrations.http.egress import HttpTarget, check_scheme, parse_target
 from integrations.http.leftovers import guarded
 from integrations.http.redirects import REDIRECTS
-from integrations.http.retry_after import milliseconds_asked
+from integrations.http.retry_after import milliseconds_to_wait
 from integrations.http.transport import (
     DIRECT,
     TransportOptions,
@@ -320,7 +320,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             f"the server answered {status}",
             sent=status not in (404, 405, 429, 503),
             status=status,
-            retry_after_ms=milliseconds_asked(_header(response, b"retry-after").decode("latin-1")),
+            retry_after_ms=milliseconds_to_wait(
+                lambda name: _header(response, name.encode()).decode("latin-1")
+            ),
         )
 
     def _error_response(self, request: httpx2.Request, body: bytes, error: McpError) -> httpx2.Response:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from integrations.base import JsonObject
 from integrations.http import EgressRules, HttpClient, HttpError, HttpResponse
-from integrations.http.retry_after import milliseconds_asked
+from integrations.http.retry_after import milliseconds_to_wait
 from integrations.json_text import read_bounded, write_json
 from integrations.oauth.errors import OAuthUnavailable
 
@@ -58,7 +58,7 @@ class OAuthHttp:
         except HttpError as error:
             raise OAuthUnavailable(str(error)) from None
         if response.status >= 500 or response.status in _LATER:
-            wait = milliseconds_asked(response.header("retry-after"))
+            wait = milliseconds_to_wait(response.header)
             raise OAuthUnavailable(
                 f"the authorization server answered {response.status}", None if wait is None else wait / 1000
             )

@@ -4,16 +4,21 @@ An exploded object sends its own names (`filter: {amount: 1}` is `?amount=1`), a
 - A name that is declared, or that the connection, the config or the path supplies, is nobody else's, given or not.
 - So is a name that servers often read as the same one: in another case, with blanks around, with brackets behind
   (`amount[]`).
+- A name with control characters is nobody's unless it is declared: servers cut it off there, or leave them out.
 - Any other name belongs to the first exploded object that takes it.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from integrations.openapi.binding import OperationParameter
 from integrations.openapi.text_schema import TextSchema
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 SuppliedNames = frozenset[tuple[str, str]]
 """Location and name of what the connection or the config adds to every request: arguments cannot set it."""
@@ -66,6 +71,8 @@ class WireNames:
     def refusal(self, parameter: str, names: Iterable[str]) -> str | None:
         """Why the parameter cannot send these names; None when all are its own."""
         for name in names:
+            if _exact(name, self._location) not in self._owner and _CONTROL.search(name):
+                return f"would be sent as {json.dumps(name)}: leave the control characters out, servers differ on them"
             who = _first(self._supplied, _similar(name))
             if who is not None:
                 return f"would be sent as `{name}`, which {who}: leave it out"

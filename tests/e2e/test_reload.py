@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import mcp_types as types
 import pytest
 from mcp.client.subscriptions import ToolsListChanged
@@ -281,6 +282,34 @@ async def test_post_reload_refuses_a_bad_edit_with_its_diagnostics(asked: Site) 
     assert body["diagnostics"][0]["line"] == 2
     asked.file.write_text(good)
     assert (await reload(asked)).json()["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"hosts": ["tools.example"]},
+        {"trusted_proxies": ["192.0.2.1/32"]},
+        {"public_url": "https://tools.example"},
+    ],
+    ids=lambda key: next(iter(key)),
+)
+async def test_a_reload_that_says_who_else_comes_closes_the_routes_of_operators(
+    asked: Site, key: dict[str, Any]
+) -> None:
+    """Record 0064. Without a word of others, who reaches a loopback listener without a key is its operator."""
+
+    async def served_with(server: dict[str, Any]) -> int:
+        _, config = asked.config()
+        configs.write(asked.file, {**config, "server": {**config["server"], **server}})
+        since = asked.proxy.err.mark()
+        asked.proxy.signal(signal.SIGHUP)
+        await asyncio.to_thread(asked.proxy.logged, "config applied", since, trigger="sighup")
+        return (await nobody.get("/-/config")).status_code
+
+    async with httpx2.AsyncClient(base_url=asked.proxy.url) as nobody:
+        assert await served_with({}) == 200
+        assert await served_with(key) == 401
+        assert await served_with({}) == 200
 
 
 async def test_callers_follow_the_config_and_a_revoked_key_is_out(asked: Site) -> None:

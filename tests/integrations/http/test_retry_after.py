@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -7,10 +8,14 @@ import pytest
 
 from integrations.http.retry_after import (
     is_used_up,
-    milliseconds_asked,
     milliseconds_to_reset,
+    milliseconds_to_wait,
     seconds_asked,
 )
+
+
+def header_of(**headers: str) -> Callable[[str], str]:
+    return lambda name: headers.get(name.replace("-", "_"), "")
 
 
 @pytest.mark.parametrize(
@@ -21,14 +26,22 @@ from integrations.http.retry_after import (
         ("", None),
         ("soon", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1500),
+        ("0.0004", 0),
+        ("1.", None),
+        ("1e3", None),
         ("٣", None),
         ("9" * 400, None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
     ],
 )
 def test_numbers_of_seconds_and_dates(value: str, milliseconds: int | None) -> None:
-    assert milliseconds_asked(value) == milliseconds
+    assert milliseconds_to_wait(header_of(retry_after=value)) == milliseconds
+
+
+@pytest.mark.parametrize(("finer", "milliseconds"), [("250", 250), ("", 2000), ("soon", 2000), (" 1.5 ", 2)])
+def test_milliseconds_are_finer_than_seconds(finer: str, milliseconds: int) -> None:
+    assert milliseconds_to_wait(header_of(retry_after="2", retry_after_ms=finer)) == milliseconds
 
 
 def test_a_date_to_come_is_a_wait_from_now() -> None:

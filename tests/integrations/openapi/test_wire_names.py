@@ -43,6 +43,14 @@ def test_a_name_has_one_owner(parameters: list[Any], arguments: dict[str, Any], 
     assert f"parameter `{owner}`: give it there" in reason
 
 
+@pytest.mark.parametrize("name", ["amount\x00", "\tfree", "a\x7fb", "a\nb"])
+def test_a_name_with_control_characters_is_refused_unless_it_is_declared(name: str) -> None:
+    (reason,) = problems_of(operation("/x", parameters=FREE), {"filter": {name: 1}}).values()
+    assert "leave the control characters out" in reason
+    declared = operation("/x", parameters=[query("filter", type="object", properties={name: {}})])
+    assert request_of(declared, {"filter": {name: 1}}).url
+
+
 def test_headers_ignore_case() -> None:
     headers: list[dict[str, Any]] = [{"name": name, "in": "header", "schema": {}} for name in ("X-A", "x-a")]
     document = operation("/x", parameters=headers)
