@@ -76,7 +76,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "server.limits": "What clients may hold of the listener at a time",
         "server-limits.connections": "Open connections; fewer when the process may not open that many files",
         "server-limits.connections_per_address": "Connections of one IPv4 address or IPv6 /64",
-        "server-limits.requests_per_account": "Requests under way of one account, streams included; more get 429",
+        "server-limits.requests_per_account": "Of one account: requests under way (more get 429), connections held",
         "server-limits.write_timeout": "How long a client may take for 64 KiB of an answer before it is given up",
         "server-limits.unread": "Size of an answer that may wait so long; a larger one is given up after 2 s",
         "server-limits.unread_per_account": "Answers that wait on all connections of an account; in all 4 times that",

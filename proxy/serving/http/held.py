@@ -4,6 +4,8 @@ Rules:
 - At most `connections` are open, fewer when the process may not have that many descriptors (`proxy.descriptors`); of
   one address at most `per_address`. Addresses of trusted proxies are not counted: what they pass on counts for the
   address that they name, while it is under way.
+- An account holds as many connections as it may have requests under way. Whose a connection is, its last request says;
+  when there are too many, the one ends that has been idle or slow for longest. Those of trusted proxies are nobody's.
 - Where there is no room for a new connection, the one ends that has been idle or slow for longest: no request, an
   incomplete one, a client that has left, an answer that is not read. Connections whose requests run are not touched.
 - Where none of these can end, a few connections more are taken for the `essential` paths (health, status, reload), and
@@ -63,7 +65,7 @@ class ConnectionLimits:
 class HeldConnection:
     """One connection. `waiting_since` is set while bytes wait for the client, from their last progress on; `unread` is
     the size of the piece of the answer that they belong to. `account` and `client` are those of
-    the request that is under way."""
+    the request that is under way; `last_account` is that of the request before, too."""
 
     address: str
     counted: bool
@@ -73,6 +75,7 @@ class HeldConnection:
     phase: ConnectionPhase = "idle"
     account: str | None = None
     client: str | None = None
+    last_account: str | None = None
     waiting_since: float | None = None
     unread: int = 0
     ended: EndReason | None = None
@@ -125,6 +128,7 @@ class HeldConnections:
         self._open: dict[HeldConnection, None] = {}
         self._addresses: Counter[str] = Counter()
         self._accounts: Counter[str] = Counter()
+        self._held_by: Counter[str] = Counter()
         self._reserved = 0
 
     def __len__(self) -> int:
@@ -168,6 +172,7 @@ class HeldConnections:
             return
         del self._open[held]
         self.answered(held)
+        self._belongs(held, None)
         self._reserved -= held.reserved
         if held.counted:
             _less(self._addresses, held.address)
@@ -192,7 +197,18 @@ class HeldConnections:
                 return f"This account has {most} requests under way, as many as one may have"
             self._accounts[account] += 1
             held.account = account
+            if held.counted:
+                self._belongs(held, account)
+                if self._held_by[account] > most:
+                    self._displace(lambda one: one.last_account == account)
         return None
+
+    def _belongs(self, held: HeldConnection, account: str | None) -> None:
+        if held.last_account is not None:
+            _less(self._held_by, held.last_account)
+        if account is not None:
+            self._held_by[account] += 1
+        held.last_account = account
 
     def claim_client(self, held: HeldConnection, client: str) -> str | None:
         most, group = self.limits().per_address, address_group(client)

@@ -157,6 +157,31 @@ def test_an_account_has_its_share_of_requests() -> None:
     assert third.belongs_to("ws/a") is None
 
 
+def test_an_account_has_its_share_of_idle_connections() -> None:
+    """From many addresses, so that no other bound ends them."""
+    desk = Desk(connections=100, per_account=2)
+    taken = [desk.taken(f"192.0.{n}.1") for n in range(4)]
+    for held in taken:
+        assert held.belongs_to("ws/a") is None
+        desk.all.answered(held)
+        held.enter("idle", desk.now)
+        desk.now += 1
+    assert desk.ended == taken[:2]
+    assert set(desk.told) == {"displaced"}
+    other, proxied = desk.taken("198.51.100.1"), desk.taken("10.0.0.1")
+    assert other.belongs_to("ws/b") is None
+    assert proxied.belongs_to("ws/a") is None  # it carries many accounts
+    desk.all.answered(other)
+    desk.all.answered(proxied)
+    assert taken[3].belongs_to("ws/b") is None  # signed in as somebody else: it is theirs from now on
+    assert desk.ended == taken[:2]
+    desk.all.gone(taken[2])
+    desk.all.gone(taken[3])
+    again = [desk.taken(f"192.0.{n}.2") for n in range(2)]
+    assert [one.belongs_to("ws/a") for one in again] == [None, None]
+    assert desk.ended == taken[:2]
+
+
 def test_a_request_that_is_admitted_after_its_connection_has_gone_takes_nothing() -> None:
     desk = Desk(per_account=1)
     late = desk.taken()
