@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from integrations.base import InvalidArguments, UnknownTool
-from policies import Decision
+from policies import Decision, ToolFacts
 from proxy.catalog import Ambiguous, CatalogTool, Missing
 from proxy.config.callers import full_names
 from proxy.config.model import Config
@@ -40,7 +40,7 @@ class _Untestable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TestJudge:
-    """`absent`: by connection, why its tools are not known."""
+    """`absent`: by connection, why its tools are not known. Those that `executor.lock` has are judged by it."""
 
     __test__ = False
 
@@ -57,6 +57,9 @@ class TestJudge:
     def _decide(self, test: PolicyTest) -> Decision:
         self._check_rule(test.expect.rule)
         principal, workspace = self._caller(test.as_)
+        reviewed = self._reviewed(workspace, test.tool.removeprefix("tools."))
+        if reviewed is not None:
+            return _decided_by_lock(workspace, reviewed, principal, test)
         tool = self._tool(workspace, test)
         arguments = None if test.arguments is None else sent_arguments(workspace, tool, test.arguments)
         if isinstance(arguments, str):
@@ -116,6 +119,13 @@ class TestJudge:
             )
         return found
 
+    def _reviewed(self, workspace: Workspace, address: str) -> ToolFacts | None:
+        """The tool as it was reviewed, where its connection cannot be asked here."""
+        prefix = ".".join(address.split(".")[:3])
+        used = self.generation.config.workspaces.get(workspace.id)
+        seen = used is None or used.integrations is None or prefix.partition(".")[0] in used.integrations
+        return workspace.reviewed(address) if seen and prefix in self.absent else None
+
     def _missing(self, workspace: Workspace, test: PolicyTest, missing: Missing) -> str:
         prefix = ".".join(test.tool.removeprefix("tools.").split(".")[:3])
         why = self.absent.get(prefix)
@@ -124,6 +134,22 @@ class TestJudge:
         hint = f"; did you mean `{missing.suggestions[0]}`?" if missing.suggestions else ""
         seen = "" if prefix in workspace.connections else f" in workspace `{workspace.id}`"
         return f"no tool `{test.tool}`{seen}{hint}"
+
+
+def _decided_by_lock(
+    workspace: Workspace, facts: ToolFacts, principal: Principal, test: PolicyTest
+) -> Decision:
+    """The lock has no schemas, so arguments cannot be what makes a test pass."""
+    decision = workspace.decide_on(facts, principal.caller(), None)
+    if test.arguments is not None or decision.conditional:
+        needs = (
+            "its arguments cannot be checked" if test.arguments is not None else "a rule asks for arguments"
+        )
+        raise _Untestable(
+            f"`{facts.address}` is known from executor.lock only, and {needs}: use --online, or "
+            "`executor lock --vendor`"
+        )
+    return decision
 
 
 def _key(

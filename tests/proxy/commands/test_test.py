@@ -242,3 +242,44 @@ def test_replay_against_a_revision(run: Run, folder: Path) -> None:
         assert (ran.code, ran.out) == (2, ""), words
     assert run("test", "--against", "main").code == 2
     assert run("test", "--replay", "none.jsonl").code == 2
+
+
+LOCKED = """\
+version: 1
+lock: {mode: enforce}
+integrations: {far: {kind: openapi, spec: SPEC}}
+connections: {far.org.main: {}}
+"""
+FAR_RULES = """\
+policies:
+  - {id: one, pattern: far.*.*.items.delete, when: {id: {equals: "1"}}, action: block}
+  - {id: no-creates, pattern: far.*.*.items.create, action: block}
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [
+        ({"tool": "far.org.main.items.create", "expect": {"action": "block", "rule": "no-creates"}}, ""),
+        ({"tool": "far.org.main.items.list", "expect": {"action": "block"}}, "want block, got approve"),
+        ({"tool": "far.org.main.items.nope", "expect": {"action": "block"}}, "are not known here"),
+        (
+            {"tool": "far.org.main.items.create", "arguments": {"body": {}}, "expect": {"action": "block"}},
+            "is known from executor.lock only, and its arguments cannot be checked: use --online",
+        ),
+        (
+            {"tool": "far.org.main.items.delete", "expect": {"action": "block"}},
+            "is known from executor.lock only, and a rule asks for arguments: use --online",
+        ),
+    ],
+    ids=["passes", "another action", "not in the lock", "arguments", "conditional"],
+)
+def test_a_tool_that_only_the_lock_knows(run: Run, tmp_path: Path, test: dict[str, Any], says: str) -> None:
+    (tmp_path / "far.json").write_text(json.dumps(shop()))
+    file = tmp_path / "executor.yaml"
+    file.write_text(LOCKED.replace("SPEC", "{file: far.json}") + FAR_RULES)
+    assert run("lock", "--yes", "--config", str(file)).code == 0
+    file.write_text(LOCKED.replace("SPEC", "{url: https://far.example.com/o.json}") + FAR_RULES)
+    (tmp_path / "p.test.yaml").write_text(json.dumps({"tests": [{"name": "t", **test}]}))
+    ran = run("test", "--config", str(file), str(tmp_path / "p.test.yaml"))
+    assert (ran.code, says in ran.out + ran.err) == (int(bool(says)), True), ran
