@@ -19,8 +19,8 @@ CREATE = 'return (await tools.shop.org.main.things.create({body: {name: "typed-4
 
 
 @contextmanager
-def debugging(api: Upstream, folder: Path, **env: str) -> Iterator[Proxy]:
-    config = configs.base(api, elicitation={"mode": "native", "client_may_choose": True})
+def debugging(api: Upstream, folder: Path, mode: str = "native", **env: str) -> Iterator[Proxy]:
+    config = configs.base(api, elicitation={"mode": mode, "client_may_choose": True})
     file = configs.write(folder / "executor.yaml", config)
     with serving(file, folder / "state", env={**configs.ENV, **env}) as proxy:
         yield proxy
@@ -56,7 +56,7 @@ async def test_a_question_and_its_answer_are_logged(
 
 
 async def test_in_mode_model_the_answer_comes_by_resume(api: Upstream, tmp_path: Path) -> None:
-    with debugging(api, tmp_path, EXECUTOR_MCP_DEBUG="true") as proxy:
+    with debugging(api, tmp_path, "model", EXECUTOR_MCP_DEBUG="true") as proxy:
         async with proxy.sdk("legacy") as client:
             paused = (await client.call_tool("execute", {"code": CREATE})).structured_content
             await client.call_tool("resume", {"executionId": paused["executionId"], "action": "decline"})
