@@ -8,10 +8,15 @@ import sys
 
 import pytest
 
+# Whoever runs the tests may ignore them, as a shell does for what it puts into the background.
+LISTENING = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 SAYS = """
 import os, signal, sys
 from proxy.early_signals import early_signals
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 with early_signals(sys.argv[2:]):
     os.kill(os.getpid(), int(sys.argv[1]))
 print("came through", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
@@ -30,7 +35,7 @@ print("came through", signal.getsignal(signal.SIGINT) is signal.default_int_hand
 def test_a_signal_while_modules_are_imported(number: signal.Signals, words: list[str], code: int) -> None:
     """A reload is not wanted of what is no server: there the signal says that the terminal is gone."""
     done = subprocess.run(
-        [sys.executable, "-c", SAYS, str(int(number)), *words],
+        [sys.executable, "-c", LISTENING + SAYS, str(int(number)), *words],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, "")
