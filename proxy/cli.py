@@ -78,7 +78,7 @@ COMMANDS = (
 
 
 # So many objects are made before the youngest are looked at for garbage.
-_YOUNG = 50_000
+_YOUNG = 500_000
 # What may be the only program of a container, and then is its first process.
 SERVERS = frozenset({"serve", "mcp"})
 EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
