@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cache
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -23,11 +23,6 @@ from proxy.sandbox import Pool
 from proxy.serving.gateway import ReloadReport
 from proxy.telemetry import MetricsRegistry
 from proxy.workspace import Generation
-
-
-@cache
-def _version() -> str:
-    return metadata.version("executor-proxy")
 
 
 class Operations:
@@ -62,7 +57,6 @@ class Operations:
         self._replicas = replicas
         self._last_hour = last_hour
         self._loaded = loaded
-        self._places: tuple[LoadedConfig | None, dict[str, str | None]] = None, {}
 
     def ready(self, latest: bool) -> tuple[bool, str]:
         """Stays ready on a bad reload (else one typo takes every replica out), unless `latest` is asked for.
@@ -82,7 +76,7 @@ class Operations:
         stats = self._pool().stats()
         hardening = self._pool().hardening
         return {
-            "version": _version(),
+            "version": metadata.version("executor-proxy"),
             "config": self._reloader().status(),
             "connections": self._connections(),
             "overlay": self._registered(),
@@ -107,21 +101,8 @@ class Operations:
         if not self._live.serving:
             return []
         loaded = self._loaded()
-        place = self._places_of(loaded) if loaded is not None else nowhere
+        place = partial(connection_place, loaded) if loaded is not None else nowhere
         return connection_rows(self._live.current, self._health, place)
-
-    def _places_of(self, loaded: LoadedConfig) -> Callable[[OpenConnection], str | None]:
-        """Looking a place up takes as long as the rest of a row, and monitoring asks all the time."""
-        if self._places[0] is not loaded:
-            self._places = loaded, {}
-        known = self._places[1]
-
-        def place(one: OpenConnection) -> str | None:
-            if one.label not in known:
-                known[one.label] = connection_place(loaded, one)
-            return known[one.label]
-
-        return place
 
     def _hour(self) -> JsonObject | None:
         if self._last_hour is None:
