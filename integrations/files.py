@@ -33,7 +33,8 @@ from integrations.sources import MAX_SOURCE_BYTES
 log = logging.getLogger("executor.files")
 T = TypeVar("T")
 _MIB: Final = 1024 * 1024
-_CHUNK: Final = 1 << 20
+# So much is made room for before each read.
+_CHUNK: Final = 1 << 17
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FileTrouble = Literal["irregular", "too_large", "stuck", "busy"]
 _ERRNO: Final[dict[FileTrouble, int]] = {

@@ -16,7 +16,7 @@ from integrations.fields import Listen
 from proxy.app.access import EXPOSED, Access, build_access, exposure
 from proxy.app.auditing import Auditing
 from proxy.app.build import build_generation
-from proxy.app.effects import effects_of
+from proxy.app.effects import Comparison
 from proxy.app.health import health_problems
 from proxy.app.locking import LockProblem, lock_file, lock_state, vendored_catalogs
 from proxy.app.moved import with_moved_names
@@ -86,6 +86,7 @@ class Builder:
         self._issuers = issuers
         self._overlay = overlay
         self._records = Records(cache_dir(options.env))
+        self._comparison = Comparison()
 
     async def build(self, loaded: LoadedConfig, number: int) -> Built:
         """Make everything the config asks for, without touching what serves. Raises `Rejected`."""
@@ -147,7 +148,7 @@ class Builder:
             raise _machine(loaded, "auth", "E404", error) from None
         old = self._live.current if self._live.serving else None
         generation = await asyncio.to_thread(with_moved_names, old, generation)
-        effects = await asyncio.to_thread(effects_of, old, generation)
+        effects = await asyncio.to_thread(self._comparison.effects_of, old, generation)
         warned = replace(effects, warnings=generation.report.diagnostics)
         return Built(loaded, opened, generation, access, warned, overlay=overlay)
 

@@ -16,10 +16,31 @@ from proxy.workspace import Generation, Workspace
 _NOBODY = Caller()
 
 
-def effects_of(old: Generation | None, new: Generation) -> Effects:
-    """Counts over all workspaces. At the first start everything is added."""
-    before = _tools(old) if old is not None else {}
-    after = _tools(new)
+_Seen = dict[tuple[str, str], tuple[ToolDefinition, tuple[int, int]]]
+_Key = tuple[object, ...]
+
+
+class Comparison:
+    """Compares a generation with the one that serves. What was found out about the newest one is kept: it is what the
+    next one is compared with, and to decide on every tool takes a third of a reload. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[_Key, _Seen] | None = None
+
+    def effects_of(self, old: Generation | None, new: Generation) -> Effects:
+        """Counts over all workspaces. At the first start everything is added."""
+        before = self._tools(old) if old is not None else {}
+        after = self._tools(new)
+        self._kept = _key(new), after
+        return _effects(before, after)
+
+    def _tools(self, generation: Generation) -> _Seen:
+        if self._kept is not None and self._kept[0] == _key(generation):
+            return self._kept[1]
+        return _tools(generation)
+
+
+def _effects(before: _Seen, after: _Seen) -> Effects:
     shared = before.keys() & after.keys()
     return Effects(
         added=len(after.keys() - before.keys()),
@@ -30,7 +51,13 @@ def effects_of(old: Generation | None, new: Generation) -> Effects:
     )
 
 
-def _tools(generation: Generation) -> dict[tuple[str, str], tuple[ToolDefinition, tuple[int, int]]]:
+def _key(generation: Generation) -> _Key:
+    """What its tools and the decisions about them depend on; upstreams may change their tools while it serves."""
+    faces = [(workspace.id, _face(workspace)) for workspace in generation.workspaces.values()]
+    return generation.number, generation.sha256, *faces
+
+
+def _tools(generation: Generation) -> _Seen:
     return {
         (workspace.id, tool.address): (tool.definition, _strictness(workspace, tool))
         for workspace in generation.workspaces.values()

@@ -1,10 +1,11 @@
 """When garbage in cycles is collected, and how long nobody is answered.
 
 A full collection goes over every object, and nearly all of them are the catalog: 75 to 120 ms with 1,200 tools, every
-two seconds under load. So what a generation is made of is frozen as soon as it serves: no collection looks at it. What
-an older generation left behind in cycles is collected when nobody has run anything for two seconds, and its memory goes
-back to the system. While there is always somebody it stays, until the process has grown by half: a pause of the
-loop has to be worth it.
+two seconds under load, half a second with 5,000. So what a generation is made of is frozen as soon as it serves: no
+collection looks at it. A reload leaves little in cycles: its memory goes back to the system as it is. Only when the
+process has grown by a tenth since the last time is the rest collected, when nobody has run anything for two seconds.
+While there is always somebody it stays, until the process is twice as large: a pause of the loop has to be worth it,
+and a reload alone, with two generations in memory, makes it half as large again.
 
 Only commands that own their process do this: the collector belongs to the whole of it.
 """
@@ -27,7 +28,8 @@ from proxy.telemetry import MetricsRegistry
 _YOUNG: Final = 5_000
 _LOOK_SECONDS: Final = 0.5
 _QUIET_LOOKS: Final = 4
-_GROWN: Final = 1.5
+_GROWN: Final = 2.0
+_WORTH_A_PAUSE: Final = 1.1
 _TICK_SECONDS: Final = 0.05
 _WINDOW_TICKS: Final = 600
 
@@ -102,11 +104,13 @@ class Frozen:
             await self._stale.wait()
             await self._quiet()
             self._stale.clear()
-            self._collector.unfreeze()
-            self._collector.collect()
-            self._collector.freeze()
             give_back_holes()
-            self._kept = self._memory()
+            if self._memory() > self._kept * _WORTH_A_PAUSE:
+                self._collector.unfreeze()
+                self._collector.collect()
+                self._collector.freeze()
+                give_back_holes()
+                self._kept = self._memory()
 
     async def _quiet(self) -> None:
         """Some looks after each other found that nothing ran and nothing had begun, or memory is at stake."""

@@ -34,11 +34,7 @@ def config_files(path: Path) -> list[Path]:
     Not recursive. Names that start with `.` are skipped (`..data`, editor swap files), so are `*.test.yaml`, and
     the `kustomization.yaml` that makes a ConfigMap of its neighbours.
     """
-    try:
-        names = READER.look(path, os.listdir)
-    except OSError:
-        return [path]
-    return [path / name for name in sorted(names) if is_config_name(name)]
+    return _files([path])
 
 
 def is_config_name(name: str) -> bool:
@@ -168,4 +164,17 @@ def _link_count(file: Path) -> int | None:
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
-    return [file for path in paths for file in config_files(path)]
+    """All of them in one reading: a config may name hundreds of documents."""
+    asked = list(paths)
+    files: list[Path] = []
+    for path, found in zip(asked, READER.looks(asked, _names), strict=True):
+        if found is None or isinstance(found, OSError):
+            files.append(path)
+        else:
+            files += [path / name for name in sorted(found) if is_config_name(name)]
+    return files
+
+
+def _names(path: Path) -> list[str] | None:
+    """What a directory holds; None: it is none."""
+    return os.listdir(path) if path.is_dir() else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -48,9 +49,15 @@ async def running(frozen: Frozen) -> AsyncIterator[None]:
         task.cancel()
 
 
+def growing() -> Callable[[], int]:
+    """Memory that becomes more with every look, though not twice as much."""
+    sizes = itertools.count(1000, 60)
+    return lambda: next(sizes)
+
+
 async def test_a_swap_freezes_at_once_and_collects_later() -> None:
     recorder = Recorder()
-    frozen = Frozen(recorder, lambda: (0, 0), 0)
+    frozen = Frozen(recorder, lambda: (0, 0), 0, growing())
     frozen.on_swap()
     assert recorder.steps == ["freeze"]
     async with running(frozen):
@@ -73,7 +80,7 @@ async def test_nothing_is_collected_while_executions_come(disturbed: tuple[int, 
         assert recorder.steps == ["freeze"]
         return seen.pop(0)
 
-    frozen = Frozen(recorder, activity, 0)
+    frozen = Frozen(recorder, activity, 0, growing())
     frozen.on_swap()
     async with running(frozen):
         await recorder.done.wait()
@@ -81,12 +88,30 @@ async def test_nothing_is_collected_while_executions_come(disturbed: tuple[int, 
 
 
 async def test_a_server_that_is_never_quiet_collects_when_it_has_grown() -> None:
-    recorder, sizes = Recorder(), [100, 100, 150, 151, 50]
+    recorder, sizes = Recorder(), [100, 100, 200, 201, 201, 50]
     frozen = Frozen(recorder, lambda: (1, 1), 0, lambda: sizes.pop(0))
     frozen.on_swap()
     async with running(frozen):
         await recorder.done.wait()
     assert recorder.steps == STEPS
+
+
+async def test_what_is_not_worth_a_pause_stays() -> None:
+    recorder, looks, sizes = Recorder(), asyncio.Semaphore(0), [100] * 5 + [110] + [100] * 4 + [111, 90]
+
+    def memory() -> int:
+        looks.release()
+        return sizes.pop(0)
+
+    frozen = Frozen(recorder, lambda: (0, 0), 0, memory)
+    frozen.on_swap()
+    async with running(frozen):
+        for _ in range(6):
+            await looks.acquire()
+        assert recorder.steps == ["freeze"]
+        frozen.on_swap()
+        await recorder.done.wait()
+    assert recorder.steps == ["freeze", *STEPS]
 
 
 class _Knot:
@@ -105,7 +130,7 @@ async def test_what_an_older_generation_left_is_freed() -> None:
     knot = _Knot()
     seen, gone = weakref.ref(knot), asyncio.Event()
     weakref.finalize(knot, gone.set)
-    frozen = Frozen(gc, lambda: (0, 0), 0)
+    frozen = Frozen(gc, lambda: (0, 0), 0, growing())
     frozen.on_swap()
     del knot
     gc.collect()
@@ -143,15 +168,11 @@ async def test_a_pause_of_the_loop_is_told() -> None:
 
 
 @pytest.mark.usefixtures("thawed")
-async def test_collecting_that_fails_is_counted_and_done_again() -> None:
+async def test_looking_that_fails_is_counted_and_done_again() -> None:
     tasks = FailingSupervisor("garbage")
-    knot = _Knot()
-    gone = asyncio.Event()
-    weakref.finalize(knot, gone.set)
     async with asyncio.timeout(20), Garbage(tasks) as garbage:
         garbage.follow(Live(lambda _: None), lambda: (0, 0))
-        del knot
-        await gone.wait()
+        await tasks.again.wait()
         assert tasks.failures == 1
         await tasks.close()
 
