@@ -10,6 +10,7 @@ from integrations.base import Toolset, offered_by, outline_of
 from policies import KnownTools
 from proxy.config.semantics.tools import ToolsAsKnown
 from proxy.connections import OpenConnection, Opened
+from proxy.lock.arguments import named_arguments
 from proxy.lock.file import LockedSource, LockFile
 
 _NOTHING: Mapping[str, LockedSource] = MappingProxyType({})
@@ -33,7 +34,7 @@ def tools_as_known(
     locked: Mapping[str, LockedSource] = _NOTHING,
 ) -> ToolsAsKnown:
     """`toolsets`, `locked` connections and, of the others, why they are not known. Nothing is claimed of the arguments
-    that locked tools have."""
+    of tools whose lock was written before it had their names."""
     by_digest: dict[str, Sequence[str]] = {}
     # Connections that share a toolset share one tuple of its names, and so one tree.
     names = {
@@ -43,8 +44,11 @@ def tools_as_known(
 
     names |= {prefix: tuple(one.tools) for prefix, one in locked.items()}
 
-    def schema_of(prefix: str, name: str) -> Mapping[str, Any]:
-        return outline_of(toolsets[prefix], name).input if prefix in toolsets else {}
+    def schema_of(prefix: str, name: str) -> Mapping[str, Any] | None:
+        if prefix in toolsets:
+            return outline_of(toolsets[prefix], name).input
+        arguments = locked[prefix].tools[name].arguments
+        return None if arguments is None else named_arguments(arguments)
 
     writes: dict[str, Sequence[str]] = {
         prefix: [tool.name for tool in one.tools if tool.risk != "read"] for prefix, one in toolsets.items()

@@ -17,6 +17,7 @@ from typing import Any
 from integrations.base import JsonObject, Toolset
 from proxy.app.locking import lock_config
 from proxy.app.offers import Offers, ask_sources
+from proxy.app.reviewed import keep_definitions, reviewed_definitions
 from proxy.commands.common import (
     EXIT_CANNOT_RUN,
     EXIT_CONFIG,
@@ -37,7 +38,7 @@ from proxy.lock.assign import assigned
 from proxy.lock.compare import DRIFT_KINDS, SourceDrift, compare
 from proxy.lock.definition import Offered, definition_of
 from proxy.lock.file import LockedSource, LockError, LockFile, read_lock, write_lock
-from proxy.lock.review import SourceReview, review
+from proxy.lock.review import Definition, SourceReview, review
 from proxy.lock.vendored import VendoredCatalog, VendoredError, catalog_path, write_catalog
 
 EXIT_CODES = (
@@ -139,6 +140,18 @@ class LockReport:
     def differs(self) -> bool:
         return self.before != self.after or bool(self.unvendored)
 
+    @property
+    def unnamed(self) -> int:
+        """Tools that stay as they are and whose line gets the names of their arguments: it was written before they
+        were."""
+        return sum(
+            was.arguments is None and one.tools[name].arguments is not None
+            for key, one in self.after.sources.items()
+            if key in self.before.sources
+            for name, was in self.before.sources[key].tools.items()
+            if name in one.tools
+        )
+
 
 def _found(
     loaded: LoadedConfig, lock: LockFile, offers: Offers, only: Sequence[str], *, vendor: bool
@@ -154,7 +167,7 @@ def _found(
         others = {key: one for key, one in lock.sources.items() if key.partition(".")[0] not in only}
         sources |= others
     after = LockFile(dict(sorted(sources.items())))
-    reviews = tuple(_reviews(lock, after, offers))
+    reviews = asyncio.run(_reviews(loaded, lock, after, offers))
     catalogs, unvendored = _vendoring(loaded.lock_path, after, offers) if vendor else ({}, {})
     return LockReport(
         loaded.lock_path, lock, after, reviews, tuple(dropped), offers, len(names), catalogs, unvendored
@@ -194,26 +207,35 @@ def _sources(config: Config, lock: LockFile, offers: Offers, name: str) -> dict[
     }
 
 
-def _reviews(lock: LockFile, after: LockFile, offers: Offers) -> Iterator[SourceReview]:
+async def _reviews(
+    loaded: LoadedConfig, lock: LockFile, after: LockFile, offers: Offers
+) -> tuple[SourceReview, ...]:
     """One for each key that changed. Connections that share a key are shown once."""
-    shown: set[str] = set()
+    drifts: dict[str, tuple[str, SourceDrift]] = {}
     for prefix in offers.tools:
-        key = after.key_of(prefix)
-        if key in shown:
-            continue
-        shown.add(key)
         drift = compare(lock.of(prefix), offers.tools[prefix])
-        if drift or lock.sources.get(key) is None:
-            yield _review(key, drift, offers.tools[prefix], offers.toolsets[prefix])
+        key = after.key_of(prefix)
+        if key not in drifts and (drift or lock.sources.get(key) is None):
+            drifts[key] = prefix, drift
+    changed = {lock.key_of(prefix) for prefix, drift in drifts.values() if drift.names("changed")}
+    async with reviewed_definitions(loaded, os.environ, lock, sorted(changed)) as before:
+        return tuple(
+            _review(
+                key, drift, offers.tools[prefix], offers.toolsets[prefix], before.get(lock.key_of(prefix))
+            )
+            for key, (prefix, drift) in drifts.items()
+        )
 
 
-def _review(key: str, drift: SourceDrift, offered: Offered, toolset: Toolset) -> SourceReview:
+def _review(
+    key: str, drift: SourceDrift, offered: Offered, toolset: Toolset, before: Definition | None
+) -> SourceReview:
     by_name = {tool.name: tool for tool in reversed(toolset.tools)}
 
     def now(name: str) -> JsonObject | None:
         return definition_of(toolset, by_name[name]) if name in offered.tools else None
 
-    return review(key, drift, now, lambda name: None)
+    return review(key, drift, now, before or (lambda name: None))
 
 
 def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> int:
@@ -221,13 +243,17 @@ def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> 
         print(_coloured(line))
     if args.check:
         return _checked(found)
-    if not found.differs:
+    if not found.differs and not found.unnamed:
         print(f"{_name(found.path)} is up to date: {_count(found.after)}")
+        _keep(found)
         return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
-    print(_summary(found, "changes"))
+    print(_summary(found, "changes") if found.differs else f"no changes: {_count(found.after)}")
+    if found.unnamed:
+        print(f"lines of {counted(found.unnamed, 'tool')} get the names of arguments, which they had not yet")
     if not (args.yes or _confirmed(found.path)):
         return EXIT_FOUND
     _write(found)
+    _keep(found)
     print(f"wrote {_name(found.path)}: {_count(found.after)}")
     if found.unvendored:
         folder = _name(catalog_path(found.path, "").parent)
@@ -258,6 +284,11 @@ def _coloured(line: str) -> str:
 
 def _checked(found: LockReport) -> int:
     print(_summary(found, "drift") if found.differs else f"no drift: {_count(found.after)}")
+    if found.unnamed:
+        print(
+            f"note: {_name(found.path)} has no names of arguments for {counted(found.unnamed, 'tool')}, so conditions "
+            "of rules are not compared with them offline; `executor lock` adds them"
+        )
     if found.differs:
         return EXIT_FOUND
     return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
@@ -311,6 +342,12 @@ def _write(found: LockReport) -> None:
             catalog_path(found.path, key).unlink(missing_ok=True)
     except OSError as error:
         raise CannotRun(f"{found.path}: {error.strerror or error}") from None
+
+
+def _keep(found: LockReport) -> None:
+    """The texts that were accepted are what the next review compares with."""
+    for prefix, toolset in found.offers.toolsets.items():
+        keep_definitions(os.environ, found.after.sources[found.after.key_of(prefix)], toolset)
 
 
 def _print_json(found: LockReport) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from integrations.base import Addressing, Annotating, JsonObject, Risk, ToolDefinition, Toolset
+from proxy.lock.arguments import argument_names
 from proxy.lock.jcs import jcs
 
 SUMMARY_CHARACTERS: Final = 240
@@ -21,6 +22,7 @@ RISKS: Final = get_args(Risk)
 # Enough to tell that a part changed. Whether the tool did is for the whole digest to say.
 _PART_DIGITS: Final = 8
 _NO_PART: Final = "-"
+_NO_ARGUMENTS: Final[JsonObject] = {"type": "object", "additionalProperties": False}
 PARTS: Final = (
     "title",
     "description",
@@ -34,7 +36,8 @@ PARTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ToolRecord:
-    """One tool: what its line in the lock holds. `parts` are short digests of `PARTS`, in that order."""
+    """One tool: what its line in the lock holds. `parts` are short digests of `PARTS`, in that order. `arguments` are
+    the names of its arguments (`proxy.lock.arguments`); None: the lock was written before it had them."""
 
     sha256: str
     risk: Risk
@@ -42,6 +45,7 @@ class ToolRecord:
     summary: str
     parts: str
     runs_code: bool = False
+    arguments: str | None = field(default=None, compare=False)
 
     def part(self, name: str) -> str:
         """The short digest of one of `PARTS`; empty for what is not there."""
@@ -101,6 +105,7 @@ def recorded(body: JsonObject, risk: Risk, runs_code: bool = False) -> ToolRecor
         summary=summary_of(str(body.get("description") or body.get("title") or "")),
         parts=" ".join(_digest(body[name])[:_PART_DIGITS] if name in body else _NO_PART for name in PARTS),
         runs_code=runs_code,
+        arguments=argument_names(body.get("inputSchema", _NO_ARGUMENTS)),
     )
 
 

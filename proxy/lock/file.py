@@ -4,7 +4,7 @@
     "version": 1,
     "integrations": {
     "files": {"kind": "mcp", "tools": {
-    "read_file": {"sha256": "...", "risk": "read", "request": "...", "parts": "...", "summary": "..."},
+    "read_file": {"sha256": "...", "risk": "read", "arguments": "path", "request": "...", ...},
     "write_file": {...}
     }},
     ...
@@ -164,6 +164,8 @@ def _line(record: ToolRecord) -> dict[str, Any]:
     out: dict[str, Any] = {"sha256": record.sha256, "risk": record.risk}
     if record.runs_code:
         out["runs_code"] = True
+    if record.arguments is not None:
+        out["arguments"] = record.arguments
     return out | {"request": record.request, "parts": record.parts, "summary": record.summary}
 
 
@@ -235,11 +237,12 @@ def _record(key: str, name: str, data: Any, lines: Mapping[str, int]) -> ToolRec
     texts = ("sha256", "risk", "request", "parts", "summary")
     fits = (
         isinstance(data, dict)
-        and set(data) <= {*texts, "runs_code"}
+        and set(data) <= {*texts, "runs_code", "arguments"}
         and all(isinstance(data.get(one), str) for one in texts)
         and _SHA256.fullmatch(data["sha256"]) is not None
         and data["risk"] in RISKS
         and isinstance(data.get("runs_code", False), bool)
+        and isinstance(data.get("arguments", ""), str)
     )
     if not fits:
         line = lines.get(f"{key} {name}", 1)
@@ -251,4 +254,5 @@ def _record(key: str, name: str, data: Any, lines: Mapping[str, int]) -> ToolRec
         data["summary"],
         data["parts"],
         data.get("runs_code", False),
+        data.get("arguments"),
     )

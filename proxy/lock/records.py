@@ -84,11 +84,14 @@ class Records:
 
 
 def _offered_in(kind: str, content: Any) -> Offered | None:
-    """None for what another version of this program has written: it may make other schemas of the same document."""
+    """None for what another version of this program has written: it may make other schemas of the same document, or
+    knew less of them."""
     if content["program"] != _program():
         return None
     servers: Sequence[str] = content["servers"]
     tools = {name: ToolRecord(**one) for name, one in content["tools"].items()}
+    if any(one.arguments is None for one in tools.values()):
+        return None
     return Offered(kind, str(content["title"]), tuple(servers), tools)
 
 

@@ -180,6 +180,8 @@ def _change(place: str, old: Any, new: Any) -> str:
         return f"{place}: {{+{_cut(_compact(new))}+}}"
     if new is None:
         return f"{place}: [-{_cut(_compact(old))}-]"
+    if isinstance(old, list) and isinstance(new, list):
+        return f"{place}: {_cut(word_diff(_compact(old), _compact(new)))}"
     return f"{place}: {_cut(_compact(old))} → {_cut(_compact(new))}"
 
 

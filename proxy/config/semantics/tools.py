@@ -27,8 +27,9 @@ from proxy.config.semantics.unused import unmentioned_writes
 from proxy.config.semantics.view import ConfigView
 
 ToolFinding = tuple[str, Finding]
-SchemaOf = Callable[[str, str], Mapping[str, Any]]
-"""Input schema of a tool, by connection and name. Raises nothing for tools that are known."""
+SchemaOf = Callable[[str, str], Mapping[str, Any] | None]
+"""Input schema of a tool, by connection and name; None where a lock does not have it. Raises nothing for tools that are
+known."""
 
 MOST_SUGGESTIONS: Final = 50
 """Beyond so many patterns that reach nothing the rest get none: each costs a walk through the names."""
@@ -207,11 +208,17 @@ class _Check:
         return found
 
     def _arguments(self, tool: tuple[str, str]) -> DeclaredArguments | None:
-        """None when so many were looked into that no more are."""
+        """None when so many were looked into that no more are, or a lock does not have them."""
         known = self._read.get(tool)
         if known is None and self._schemas > 0:
             self._schemas -= 1
-            known = self._read[tool] = DeclaredArguments(self._known.schema_of(*tool))
+            schema = self._known.schema_of(*tool)
+            if schema is None:
+                self.unchecked[tool[0]] = (
+                    "their conditions: the lock has no names of arguments, `executor lock` adds them"
+                )
+                return None
+            known = self._read[tool] = DeclaredArguments(schema)
         if known is None:
             self.unchecked[tool[0]] = (
                 f"conditions were compared with the arguments of {MOST_SCHEMAS} tools only"
