@@ -130,6 +130,7 @@ deploy-test-if-possible: install
 
 deploy-test: install ## Build and run the deployment kit: image, systemd, Kubernetes, wheel (fetches its tools; minutes)
 	@sh tools/get_deploy_tools.sh $(VENV)
+	@sh tools/get_promtool.sh $(VENV) || true
 	@EXECUTOR_DEPLOY_TESTS=1 $(BIN)/pytest -q -n 0 tests/deploy
 
 release: install ## Build and check what is published: wheel, sdist and bill of materials in dist/

@@ -47,8 +47,8 @@ def asking_lines(code: str, addresses: Mapping[str, str]) -> dict[str, int]:
 
 
 def listing(code: str, asking: frozenset[int] = frozenset()) -> CodeListing:
-    """The lines of the code, at most `LONGEST_SHOWN` characters of it."""
+    """The lines of the code, at most `LONGEST_SHOWN` characters of it. A line break at its end begins no line."""
     shown = code[:LONGEST_SHOWN]
-    rows = shown.expandtabs(_TAB).split("\n") if shown else []
+    rows = shown.expandtabs(_TAB).removesuffix("\n").split("\n") if shown else []
     lines = tuple(CodeLine(at, text.removesuffix("\r"), at in asking) for at, text in enumerate(rows, 1))
     return CodeListing(lines, len(code) - len(shown))

@@ -109,6 +109,8 @@ def new_body(request: ExecutionRequest, principal: Principal, code_sha256: str) 
         "metadata": dict(request.metadata),
         "mode": request.mode,
         "keep": request.keep,
+        # Earlier versions do not know it: it is not there where it says nothing.
+        **({"unattended": True} if request.unattended else {}),
     }
     return ExecutionBody(who, asked, code_sha256, code=request.code)
 

@@ -57,7 +57,8 @@ class ExecutionRequest:
     """One `execute`. `timeout_ms` is active time; None takes the configured default. `metadata` is only recorded.
 
     `mode` says who is asked at a pause, which is the caller's business. `keep`: the execution can be looked up
-    afterwards even if it never paused and changed nothing.
+    afterwards even if it never paused and changed nothing. `unattended`: nobody asks for its next result, so it goes on
+    by itself once something was decided.
     """
 
     code: str
@@ -67,6 +68,7 @@ class ExecutionRequest:
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     mode: ElicitationMode = "model"
     keep: bool = False
+    unattended: bool = False
 
 
 class Observer(Protocol):

@@ -1,7 +1,7 @@
 """`Executions`: run code, and decide about, look at, continue and end what has paused.
 
 Works the same on every replica: what is not driven by this process is found in the state store. Whoever asks for the
-next result drives the execution there; a decision alone only wakes those who wait.
+next result drives the execution there; a decision alone only wakes those who wait, and drives what nobody waits for.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from proxy.executions.interactions import (
 )
 from proxy.executions.lease import tell, topic
 from proxy.executions.open_calls import OpenCalls
-from proxy.executions.records import day_entry, view
+from proxy.executions.records import body_of, day_entry, view
 from proxy.executions.result import (
     SILENT,
     ExecutionError,
@@ -260,11 +260,17 @@ class Executions:
     async def decide(
         self, execution_id: str, decisions: Mapping[str, InteractionDecision], decider: Principal, via: Via
     ) -> DecideOutcome:
-        """Record decisions by interaction id (`*`: all that wait), and wake whoever waits for them anywhere."""
+        """Record decisions by interaction id (`*`: all that wait), and wake whoever waits for them anywhere.
+
+        An execution that nobody waits for goes on here."""
         record = await self._decisions.find(execution_id, decider)
         if record is None:
             return DecideOutcome(why="not_found")
-        return await self._decide(record, decisions, decider, via)
+        outcome = await self._decide(record, decisions, decider, via)
+        if outcome.taken and body_of(record).asked_for().unattended:
+            with suppress(StateUnavailable):
+                await self._drive(record)
+        return outcome
 
     async def _decide(
         self,

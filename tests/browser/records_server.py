@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import httpx2
 from proxy.auth import hash_key
 from tests.browser.approval_server import HUMAN, KEYS
 from tests.e2e import configs
-from tests.e2e.running import Answer, Proxy, envelope, headers_of, serving
+from tests.e2e.running import LIMIT_SECONDS, Answer, Proxy, envelope, headers_of, serving
 from tests.e2e.upstream import Upstream
 
 JsonObject = dict[str, Any]
@@ -61,6 +62,16 @@ class RecordsServer:
         url = f"{self.proxy.url}/api/executions/{execution}/resume"
         answer = httpx2.post(url, json={"action": "accept"}, headers=boss, timeout=60)
         assert answer.json()["status"] == "completed", answer.text
+
+    def ended(self, execution: str) -> None:
+        """Wait until it is over, for whoever may see it."""
+        boss = {"authorization": f"Bearer {KEYS['boss']}"}
+        deadline = time.monotonic() + LIMIT_SECONDS
+        status = ""
+        while status != "completed":
+            assert time.monotonic() < deadline, f"{execution} is {status}"
+            answer = httpx2.get(f"{self.proxy.url}/api/executions/{execution}", headers=boss, timeout=60)
+            status = answer.json()["status"]
 
     def fill(self) -> None:
         """One execution that failed, one that waited and was approved, one that waits."""

@@ -53,6 +53,26 @@ def test_every_page_is_readable_and_axe_finds_nothing(
         assert person.places == {console.proxy.url}
 
 
+def test_on_a_small_screen_carets_stand_below_their_word_and_text_in_its_box(
+    browser: Browser, console: ApprovalServer
+) -> None:
+    with window(browser, **LOOKS["small"]) as person:
+        person.open(f"{console.proxy.url}/console", "boss")
+        excerpt = person.page.locator("#overview-diagnostics pre").first
+        lines = excerpt.inner_text().rstrip("\n").count("\n") + 1
+        height = excerpt.evaluate("e => parseFloat(getComputedStyle(e).lineHeight)")
+        padding = excerpt.evaluate("e => 2 * parseFloat(getComputedStyle(e).paddingTop)")
+        assert (
+            excerpt.evaluate("e => e.clientHeight") <= lines * height + padding + 20
+        )  # a bar to scroll with
+        page = opened(person.page, console, "/connections")
+        card, text = (page.locator(one).first.bounding_box() for one in ("li.card", "li.card .address"))
+        assert card is not None
+        assert text is not None
+        assert text["x"] - card["x"] >= 12
+        assert text["y"] - card["y"] >= 8
+
+
 def test_every_page_works_without_javascript(browser: Browser, console: ApprovalServer) -> None:
     with window(browser, java_script_enabled=False) as person:
         person.open(f"{console.proxy.url}/console", "boss")
@@ -93,7 +113,12 @@ def test_the_overview_says_what_serves_and_who_was_refused(browser: Browser, con
     with window(browser) as person:
         page = person.open(f"{console.proxy.url}/console", "boss")
         expect(page.locator("#overview-config")).to_contain_text("generation")
-        expect(page.locator("#overview-waiting")).to_contain_text("1 waiting")
+        # Questions are counted, as on the page that the figure leads to, not the executions that ask them.
+        code = (
+            "return await Promise.all([1, 2].map((n) => tools.shop.org.main.things.delete({id: String(n)})))"
+        )
+        console.pause(code)
+        expect(page.locator("#overview-waiting")).to_contain_text("3 waiting")
         limits = page.locator("#overview-limits")
         expect(limits).to_contain_text("two-an-hour")
         expect(limits.get_by_role("link")).to_have_attribute("href", link_to(console, "two-an-hour"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from proxy.serving.pages.presenting import Moment, moment
@@ -37,6 +38,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def tallied(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Each of them once with how often it is there, in the order in which they came."""
+    return list(Counter(names).items())
+
+
 def duration(milliseconds: float) -> str:
     """`420 ms`, `3.2 s`, `4 min`, `2.5 h`."""
     seconds = milliseconds / 1000
@@ -55,6 +61,7 @@ def when(at_seconds: float, now_ms: float) -> Moment:
 FIGURES: Final[Mapping[str, Any]] = {
     "tone": tone,
     "count": count,
+    "tallied": tallied,
     "duration": duration,
     "when": when,
     "moment": moment,

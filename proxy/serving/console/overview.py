@@ -71,6 +71,7 @@ async def show(visit: Visit) -> Response:
         server=server_view(visit.gateway.status()) if visit.is_operator else None,
         sha256=visit.gateway.config_sha256(),
         waiting=groups(pending, visit.now_ms),
+        questions=len(pending),
         connections=by_status(rows),
         trouble=[one for one in rows if one["status"] not in ("connected", "disabled")],
     )

@@ -2,7 +2,7 @@
 
 Rules:
 - Nothing here knows a way around policies, limits or approvals: it is the same call that agents make. What needs a
-  decision pauses, and the person decides on the approval page.
+  decision pauses, the person decides on the approval page, and it goes on by itself.
 - Code is only run by a form of ours, never by a link.
 - The execution goes on when the browser does not wait for it; its page is found in the list.
 """
@@ -34,7 +34,8 @@ def execution_path(execution_id: str) -> str:
 
 async def run_code(visit: Visit, code: str) -> Response:
     """Run it, and go to its page; to the list when it takes long."""
-    request = ExecutionRequest(code=code, mode="browser", keep=True, metadata={"source": "console"})
+    source = {"source": "console"}
+    request = ExecutionRequest(code, mode="browser", keep=True, unattended=True, metadata=source)
     work = visit.gateway.execute(request, visit.principal, SILENT)
     try:
         result: ExecutionResult = await asyncio.wait_for(visit.detached.run(work), WAIT_SECONDS)

@@ -31,7 +31,8 @@ def test_names_are_no_patterns() -> None:
 
 def test_lines_are_numbered_as_the_code_has_them() -> None:
     shown = listing("a\r\n\tb\u2028c\n", frozenset({2}))
-    assert shown.lines == (CodeLine(1, "a"), CodeLine(2, "    b\u2028c", True), CodeLine(3, ""))
+    assert shown.lines == (CodeLine(1, "a"), CodeLine(2, "    b\u2028c", True))
+    assert listing("a\n\n").lines == (CodeLine(1, "a"), CodeLine(2, ""))
     assert listing("").lines == ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from integrations.conversation import ElicitAction
 from policies import Rule
 from proxy.config import ElicitationMode
-from proxy.executions import DecisionReport, InteractionDecision, Via
+from proxy.executions import DecisionReport, ExecutionView, InteractionDecision, Via
 from proxy.principal import Principal
-from tests.proxy.executions.world import ALICE, BOB, world
+from tests.proxy.executions.world import ALICE, BOB, World, world
 
 ASK = Rule("ask", "demo.org.main.things.create", "require_approval")
 TWO = "return await Promise.all([1, 2].map((n) => tools.demo.org.main.things.create({n})))"
@@ -191,3 +192,28 @@ async def test_what_the_config_wants_holds_for_an_execution_of_another_mode() ->
         )
     assert by_rest.first_refusal == "needs_approval_page"
     assert (own.page_only, others.page_only) == (True, False)
+
+
+async def test_what_nobody_waits_for_goes_on_by_itself() -> None:
+    """Each decision drives it on to the next result; where somebody waits, a decision alone drives nothing."""
+    async with world(rules=[ASK]) as running, asyncio.timeout(60):
+        decide = running.executions.decide
+        attended = await running.run(CREATE)
+        await decide(attended.execution_id, {"*": InteractionDecision("accept")}, ALICE, "browser")
+        lonely = await running.run(TWO, unattended=True)
+        shown = await shown_of(running, lonely.execution_id)
+        for question, waiting in zip(lonely.interactions, (1, 0), strict=True):
+            decision = {question.id: InteractionDecision("accept")}
+            await decide(lonely.execution_id, decision, ALICE, "browser")
+            shown = await shown_of(running, lonely.execution_id)
+            while len(shown.interactions) > waiting or shown.status == "running":
+                await asyncio.sleep(0)
+                shown = await shown_of(running, lonely.execution_id)
+        assert shown.status == "completed"
+        assert (await shown_of(running, attended.execution_id)).status == "waiting_for_interaction"
+
+
+async def shown_of(running: World, execution_id: str) -> ExecutionView:
+    shown = await running.executions.show(execution_id, ALICE)
+    assert shown is not None
+    return shown

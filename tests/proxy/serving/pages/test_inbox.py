@@ -38,7 +38,6 @@ def test_the_lines_around_the_one_that_asks() -> None:
         (3, False),
         (4, True),
         (5, False),
-        (6, False),
     ]
 
 
