@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from proxy.sandbox.moved import Place, offset_of
 from proxy.sandbox.recovery import Recovered, place_at, unshifted
 from proxy.sandbox.statements import HEADERS
 from proxy.sandbox.tokens import Tokens
-
-Place = tuple[int, int]
 
 _PROPERTY = re.compile(r"^cannot (?:read|set) property '(.*)' of (?:undefined|null)", re.DOTALL)
 _UNAWAITED = re.compile(r"^tools\..* was not awaited.*\)\)\.(\w+)$", re.DOTALL)
@@ -37,6 +36,35 @@ def locate(recovered: Recovered, message: str, near: Place) -> tuple[Place | Non
     if len(lines) == 1:
         return min(found), first_line
     return None, min(lines, default=first_line)
+
+
+def locate_unnoted(recovered: Recovered, message: str) -> tuple[Place | None, int] | None:
+    """The same for an error of which the engine notes no place at all: `import()`, and what initialises the fields of a
+    class. None if nothing is in the code that could throw it."""
+    tokens = Tokens(recovered.source)
+    if message.startswith("import()"):
+        indexes = [k for k, (_, text, _) in enumerate(tokens.items) if text == "import"]
+    else:
+        fields = set(_in_fields(tokens))
+        indexes = [k for k in _candidates(tokens, message) if k in fields]
+    found = _places(recovered, tokens, indexes)
+    lines = {line for line, _ in found}
+    return ((min(found) if len(lines) == 1 else None), min(lines)) if lines else None
+
+
+def _in_fields(tokens: Tokens) -> Iterator[int]:
+    """Tokens in class bodies that are in no body of a method, accessor or function."""
+    items, match = tokens.items, tokens.match
+    for index, (_, text, _) in enumerate(items):
+        if text != "class" or _word(tokens, index - 1) == ".":
+            continue
+        at = index + 1
+        while at < len(items) and items[at][1] != "{":
+            at = max(match.get(at, at), at) + 1
+        end = match.get(at, at)
+        while at < end:
+            at = match[at] if _is_function_body(tokens, at) and at in match else at + 1
+            yield at
 
 
 def _places(recovered: Recovered, tokens: Tokens, indexes: Iterable[int]) -> set[Place]:
@@ -99,7 +127,7 @@ def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) 
     """The same for an error that a call throws: what is noted may be the last call in its arguments. `thrower` is the
     function that made the error, or the error's class."""
     tokens = Tokens(recovered.source)
-    offset = _offset(recovered, noted)
+    offset = offset_of(recovered, noted)
     index = next((k for k, (_, _, at) in enumerate(tokens.items) if at == offset), None)
     if index is None:
         return noted, noted[0]
@@ -243,7 +271,7 @@ def _uses(tokens: Tokens, name: str) -> Iterator[int]:
 
 def _range(recovered: Recovered, tokens: Tokens, near: Place) -> tuple[int, int]:
     """Offsets between which the error lies: after `near`, in the same function, before the next call is over."""
-    offset = _offset(recovered, near)
+    offset = offset_of(recovered, near)
     items = tokens.items
     pairs = [(opener, close) for opener, close in tokens.match.items() if opener < close]
     bodies = [
@@ -269,13 +297,6 @@ def _is_call(tokens: Tokens, opener: int) -> bool:
         "?.",
     )
     return tokens.items[opener][1] == "(" and is_callee and after not in ("{", "=>")
-
-
-def _offset(recovered: Recovered, near: Place) -> int:
-    line, column = near
-    put_in = sum(width for row, at, width in recovered.shifts if row == line and at <= column)
-    before = recovered.source.split("\n")[: line - 1]
-    return sum(len(text) + 1 for text in before) + column - 1 + put_in
 
 
 def _is_function_body(tokens: Tokens, opener: int) -> bool:

@@ -24,7 +24,7 @@ _GAP_PRODUCT = 60_000
 
 def relayout(source: str, source_items: list[Token], output: str, output_items: list[Token]) -> str:
     """`output` with its tokens moved to where they stand in `source`."""
-    targets = align(_keys(source_items), _keys(output_items))
+    targets = align(keys(source_items), keys(output_items))
     places = _Places(source)
     written: list[str] = []
     line, column, last_end, last_text = 0, 0, output_items[0][2] if output_items else 0, ""
@@ -72,7 +72,7 @@ def place(text: str, offset: int) -> tuple[int, int]:
     return line + 1, column + 1
 
 
-def _keys(items: list[Token]) -> list[str]:
+def keys(items: list[Token]) -> list[str]:
     """What tokens are compared by: a printer may change the quotes of a string."""
     return [f"s{text[1:-1]}" if kind == "string" else text for kind, text, _ in items]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from proxy.sandbox.frames import read_frame, write_frame
 from proxy.sandbox.hardening import SOCKET_FD, Hardener
 from proxy.sandbox.recovery import recover
 from proxy.sandbox.relayout import place, relayout
-from proxy.sandbox.tokens import Tokens
+from proxy.sandbox.tokens import Token, Tokens
 
 Oxc = Callable[[str], str]
 
@@ -30,6 +31,7 @@ _CLOSERS = (")", "]", "}")
 _MEMORY_BYTES = 512 * 1024 * 1024
 _CPU_SECONDS = 3600.0
 _MAX_REQUEST_BYTES = 16 * 1024 * 1024
+_NAMES_KEYWORD = re.compile(r"^(?:A '|`|Unexpected )(yield|await|new)\b")
 _PREFIX = "source parse error in agent.ts: "
 
 
@@ -77,8 +79,18 @@ def _furthest(source: str, failures: list[tuple[str, str]], oxc: Oxc) -> dict[st
         reached = min(_last_reached(source, starts, opening, oxc), stray)
         if reached >= best[0]:
             best = (reached, message)
-    line, column = place(source, starts[best[0]] if best[0] < len(starts) else ends)
-    return {"message": best[1].removeprefix(_PREFIX), "line": line, "column": column}
+    message = best[1].removeprefix(_PREFIX)
+    at = _named(items, message, best[0])
+    line, column = place(source, starts[at] if at < len(starts) else ends)
+    return {"message": message, "line": line, "column": column}
+
+
+def _named(items: list[Token], message: str, reached: int) -> int:
+    """The token that a complaint is about: the last keyword that it names, where it names one, which is complained of
+    when its operand has been read."""
+    found = _NAMES_KEYWORD.match(message)
+    named = [k for k in range(min(reached + 1, len(items))) if found is not None and items[k][1] == found[1]]
+    return named[-1] if named else reached
 
 
 def _last_reached(source: str, starts: list[int], opening: str, oxc: Oxc) -> int:

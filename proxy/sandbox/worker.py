@@ -13,7 +13,8 @@ from typing import Any
 
 from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
-from proxy.sandbox.places import locate, locate_call, locate_for_await
+from proxy.sandbox.moved import place_as_sent
+from proxy.sandbox.places import locate, locate_call, locate_for_await, locate_unnoted
 from proxy.sandbox.recovery import Recovered, place_at, recover, unshifted
 from proxy.sandbox.redefinitions import SAID, SAID_OF_PARAMETERS, duplicate_parameter, redefinition
 from proxy.sandbox.spreads import spread_promise
@@ -245,9 +246,13 @@ def located(payload: bytes, sent: str, running: str) -> bytes:
         if found is not None:
             name, (error["line"], error["column"]) = found
             error["message"] = f"two parameters of one function are called {name}"
-    if thrower is None or (near is None and error["line"] is None):
+    if thrower is None:
         return json.dumps(message, separators=(",", ":")).encode()
-    code = recover(running)._replace(shifts=recover(sent).shifts)
+    original = recover(sent)
+    code = recover(running)._replace(shifts=original.shifts)
+    if near is None and error["line"] is None:
+        _locate_unnoted(error, original, code)
+        return json.dumps(message, separators=(",", ":")).encode()
     noted = (near[0], near[1]) if near else (error["line"], error["column"])
     loop = locate_for_await(code, noted) if error["message"] == "not a function" else None
     if loop is not None:
@@ -257,13 +262,28 @@ def located(payload: bytes, sent: str, running: str) -> bytes:
         place, line = locate(code, error["message"], noted)
     else:
         place, line = locate_call(code, error["message"], thrower, noted)
-    if place is None:
-        error["message"] += f" (in or after line {line})"
-    error["line"], error["column"] = place or (None, None)
+    if place is not None and running != sent:
+        place, line = place_as_sent(original, code, place)
+    _tell(error, place, line)
     where = f"agent.ts:{place[0]}:{place[1]}" if place else f"agent.ts, in or after line {line}"
     said = f"agent.ts, near line {noted[0]}" if near else f"agent.ts:{noted[0]}:{noted[1]}"
     error["stack"] = error["stack"].replace(said, where, 1)
     return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _locate_unnoted(error: dict[str, Any], sent: Recovered, running: Recovered) -> None:
+    found = locate_unnoted(running, error["message"])
+    if found is not None:
+        place, line = found
+        if place is not None and running.source != sent.source:
+            place, line = place_as_sent(sent, running, place)
+        _tell(error, place, line)
+
+
+def _tell(error: dict[str, Any], place: tuple[int, int] | None, line: int) -> None:
+    if place is None:
+        error["message"] += f" (in or after line {line})"
+    error["line"], error["column"] = place or (None, None)
 
 
 def is_deeper(payload: bytes, depth: int) -> bool:

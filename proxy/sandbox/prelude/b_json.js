@@ -6,10 +6,12 @@ let sawBigInt = false;
 let sawPromise = false;
 let sawIterator = false;
 let sawFunction = false;
+let sawSealed = "";    // what nothing can list, by name
 let sending = false;   // arguments of a call are being written: bytes become a file
 
 function toJson(value) {
   sawBigInt = sawPromise = sawIterator = sawFunction = false;
+  sawSealed = "";
   const text = stringify(value);
   return sawBigInt ? withBigInts(value) : text;
 }
@@ -57,11 +59,11 @@ define(JSON, "parse", function parse(text, reviver) {
 // What agent code writes itself may lose a promise that it forgot to await: the text says `{}`, and the log says why.
 define(JSON, "stringify", {
   stringify(value, replacer, space) {
-    const before = [sawBigInt, sawPromise, sawIterator, sawFunction];
+    const before = [sawBigInt, sawPromise, sawIterator, sawFunction, sawSealed];
     sawPromise = false;
     try { return stringify(value, replacer, space); } finally {
       if (sawPromise) writeLog("warn", "JSON.stringify wrote a promise as {}: await it first");
-      [sawBigInt, sawPromise, sawIterator, sawFunction] = before;
+      [sawBigInt, sawPromise, sawIterator, sawFunction, sawSealed] = before;
     }
   },
 }.stringify);
@@ -77,6 +79,8 @@ asJson(Promise.prototype, () => { sawPromise = true; return {}; });
 const ITERATORS = [[][Symbol.iterator](), (async function* () {})()].map((one) => getPrototypeOf(getPrototypeOf(one)));
 asJson(ITERATORS[0], () => { sawIterator = true; return {}; });
 asJson(getPrototypeOf(ITERATORS[1]), () => { sawIterator = true; return {}; });
+asJson(WeakMap.prototype, () => { sawSealed = "a WeakMap"; return {}; });
+asJson(WeakSet.prototype, () => { sawSealed = "a WeakSet"; return {}; });
 asJson(Map.prototype, (map) => ([...map.keys()].every(isString) ? Object.fromEntries(map) : [...map]));
 asJson(Set.prototype, (set) => [...set]);
 asJson(RegExp.prototype, (pattern) => `${pattern}`);

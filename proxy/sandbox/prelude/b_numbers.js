@@ -72,8 +72,26 @@ function findLost(value, told) {
     if (typeof held === "function" || typeof held === "symbol") {
       told(isArray(this) ? `a ${typeof held}` : `a ${typeof held} as ${stringify(key)}`, isArray(this) || key === "" ? "lost" : "left out");
     } else if (item === null && held instanceof RealDate) told("an invalid Date", "lost");
+    else if (item === held && isHollow(item)) told(`an instance of ${nameOfClass(item)}`, "empty");
     return item;
   });
+}
+
+// An object of a class of its own that has no field that JSON writes: all it has are getters, methods and private fields.
+function isHollow(item) {
+  if (typeof item !== "object" || item === null || isArray(item) || enumerableKeys(item).length > 0) return false;
+  const prototype = getPrototypeOf(item);
+  return prototype !== null && prototype !== Object.prototype;
+}
+
+function nameOfClass(item) {
+  try { return `${item.constructor.name || "a class"}`; } catch { return "a class"; }
+}
+const enumerableKeys = Object.keys;
+
+function mentions(word) {
+  for (let i = 0; i < sourceLines.length; i++) if (includes(sourceLines[i], word)) return true;
+  return false;
 }
 const significant = (number) => replace(`${number}`, /(?:0+|e\+\d+)$/, "");
 
@@ -97,11 +115,14 @@ function checkArguments(path, input, text) {
 
 function noteLost(where, value, text) {
   if (sawIterator) writeLog("warn", `${where} holds an iterator, which is {} there: spread it, as in [...x].`);
-  if (mapGet(notedLosses, where) || typeof text !== "string" || !(sawFunction || includes(text, "null"))) return;
+  if (sawSealed) writeLog("warn", `${where} holds ${sawSealed}, which is {} there: nothing can list it. Use a Map or a Set.`);
+  if (mapGet(notedLosses, where) || typeof text !== "string") return;
+  if (!(sawFunction || includes(text, "null") || includes(text, "{}") || mentions("Symbol"))) return;
   let [first, others] = ["", 0];
   findLost(value, (what, why) => {
-    if (why !== "lost" && why !== "left out") return;
+    if (why !== "lost" && why !== "left out" && why !== "empty") return;
     if (first) others++;
+    else if (why === "empty") first = `${where} holds ${what}, which is {} there: it has no fields of its own. Return what it holds`;
     else first = `${where} holds ${what}, which JSON has no value for: it is ${why === "lost" ? "null there" : "left out"}`;
   });
   if (!first) return;

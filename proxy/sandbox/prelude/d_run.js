@@ -71,7 +71,7 @@ function prepareStack(error, sites) {
   const isNear = top < sites.length && isVague(error, top);
   if (startsWith(`${error && error.message}`, "could not load module")) {
     define(error, "message", "import() is not available. " + INSTEAD);
-    setPrototypeOf(error, InternalError.prototype);  // a ReferenceError is about a name
+    setPrototypeOf(error, TypeError.prototype);  // a ReferenceError is about a name
   } else explain(error);
   if (top > 0 && error instanceof RealError) setNear(throwers, error, sites[0].getFunctionName());
   if (isNear) setNear(nearPlaces, error, position(sites[top].getLineNumber(), sites[top].getColumnNumber()));
@@ -225,6 +225,8 @@ function isMemory(error) {
   return (error === null && !threwNull()) || (error instanceof InternalError && (error.message === "out of memory" || error.message === ""));
 }
 const { InternalError } = globalThis;
+// Code that catches it sees what it is, too. Nothing is made for it: there is no memory.
+defineProperty(InternalError.prototype, "name", { configurable: true, get() { return this.message === "out of memory" ? "MemoryLimitError" : "InternalError"; } });
 
 function fail(error) {
   if (isMemory(error)) {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.proxy.sandbox.tables import Table, check
+from tests.proxy.sandbox.tables import IMPORT, Table, check
 
 NO_LOOP = "the value that `for await` or `yield*` reads is not iterable"
+YIELD = "SyntaxError: A 'yield' expression is only allowed in a generator body."
+AWAIT = "SyntaxError: `await` is only allowed within async functions and at the top levels of modules"
 PLACES: Table = [
     ("const a = undefined;\nconst b = 1;\nreturn a.x;", "TypeError: cannot read property 'x' of undefined @3:10"),
     ("const r = {};\nconsole.log(1);\nconst names = r.data.map(x => x.name);\nreturn names",
@@ -70,6 +72,33 @@ PLACES: Table = [
      "SyntaxError: two parameters of one function are called a @1:18"),
     ("const f = (x, x) => x", "SyntaxError: two parameters of one function are called x @1:15"),
     ("if (r { return 2 }", "SyntaxError: Expected `)` but found `{` @1:7"),
+    # A keyword that must not stand where it does is complained of when its operand has been read.
+    ("yield 1", f"{YIELD} @1:1"),
+    ("const x: number = 1;\nreturn yield x", f"{YIELD} @2:8"),
+    ("const f = () => {\n  const x = 1;\n  return await g(x);\n}", f"{AWAIT} @3:10"),
+    ("function f() {\n  for await (const x of []) {} }", f"{AWAIT} @2:7"),
+    ("1;\nnew.target", "SyntaxError: Unexpected new.target expression @2:1"),
+    # What the transform writes more moves the rest of its line.
+    ("namespace N {\n  export const a = null.x\n}", "TypeError: cannot read property 'x' of null @2:25"),
+    ("enum E { A = missing }", "ReferenceError: missing is not defined @1:14"),
+    ("enum E { A = 1, B = (5).foo() }", "TypeError: not a function @1:25"),
+    ("enum E { A = 1 } const z = 5; z.foo()", "TypeError: not a function @1:33"),
+    ("enum E { A = 1 } throw new Error('z')", "Error: z @1:28"),
+    ("enum E { A = null.x }", "TypeError: cannot read property 'x' of null (in or after line 1)"),
+    ("const i = 12345678901234567890; enum E { A = missing }", "ReferenceError: missing is not defined @1:46"),
+    ("class P {\n  constructor(private a: string, b = null.x) {} }\nnew P('a')",
+     "TypeError: cannot read property 'x' of null @2:43"),
+    # Where fields are initialised the engine notes nothing.
+    ("class A { x = null.y }\nnew A()", "TypeError: cannot read property 'y' of null @1:20"),
+    ("class A {\n  x = 1;\n  y = this.z.q;\n}\nconst f = () => new A();\nf()",
+     "TypeError: cannot read property 'q' of undefined @3:14"),
+    ("class A {\n  static x: any = null.y }", "TypeError: cannot read property 'y' of null @2:24"),
+    ("class A {\n  #x = missing;\n  y() { return missing }\n}\nnew A()",
+     "ReferenceError: missing is not defined @2:8"),
+    ("class A {\n  x = null.y;\n  z = null.y }\nnew A()",
+     "TypeError: cannot read property 'y' of null (in or after line 2)"),
+    ("const a = 1;\nconst {b} = await import('b')", f"TypeError: import() {IMPORT} @2:19"),
+    ("import('a').then(\n() => import('b'))", f"TypeError: import() {IMPORT} (in or after line 1)"),
 ]  # fmt: skip
 
 

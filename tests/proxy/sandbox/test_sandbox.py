@@ -130,6 +130,13 @@ async def test_intl_works_or_throws() -> None:
     await check(INTL)
 
 
+async def test_memory_that_is_out_has_its_name_where_code_catches_it() -> None:
+    caught = "try { const a = []; for (;;) a.push('x'.repeat(1e6) + a.length) } catch (e) { return [e.name, `${e}`] }"
+    async with Pool(PoolOptions()) as pool:
+        ran = await run(pool, caught)
+    assert ran.value == ["MemoryLimitError", "MemoryLimitError: out of memory"]
+
+
 async def test_abort() -> None:
     await check(ABORT)
 
@@ -168,6 +175,14 @@ async def test_log_lines() -> None:
         ("emit({f() {}}); return {a: [{g() {}}], h: class A {}, i: tools.x}",
          ['What was emitted holds a function as "f", which JSON has no value for: it is left out.',
           'The result holds a function as "g", which JSON has no value for: it is left out. So are 2 more.']),
+        ("return {a: new WeakMap(), b: [new WeakSet()]}",
+         ["The result holds a WeakSet, which is {} there: nothing can list it. Use a Map or a Set."]),
+        ("return {s: Symbol('x'), n: 1}",
+         ['The result holds a symbol as "s", which JSON has no value for: it is left out.']),
+        ("return {a: new (class Foo { #x = 1; get y() { return 1 } })()}",
+         ["The result holds an instance of Foo, which is {} there: it has no fields of its own. "
+          "Return what it holds."]),
+        ("return {a: {}, b: new (class Foo { x = 1 })(), c: Object.create(null), d: new Map(), e: null}", []),
         ("return [() => 1, 2]", ["The result holds a function, which JSON has no value for: it is null there."]),
         ("console.log('%s is %d, %o %j %% %i %f%c', 'Bob', 42, {a: 1}, [2], '3.7', '3.5x', 'css', 'rest')",
          ['Bob is 42, {"a":1} [2] % 3 3.5 rest']),
