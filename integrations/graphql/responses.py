@@ -75,7 +75,7 @@ def _answer(content: JsonObject, response: HttpResponse) -> Result:
         details["errorCount"] = len(listed)
     if extensions is not None:
         details["extensions"] = extensions
-    details |= wait_asked(response)
+    details |= wait_asked(response, content)
     status = response.status
     code = "connection_rejected" if status in (401, 403) else "graphql_errors"
     retryable = status in RETRYABLE or any(map(_is_rate_limit, listed))

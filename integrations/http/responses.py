@@ -11,7 +11,12 @@ from integrations.http import HttpResponse
 from integrations.http.charsets import decode_text, says_utf8
 from integrations.http.disposition import file_name
 from integrations.http.media import is_form, is_json, is_json_sequence, is_ndjson, is_text, is_xml
-from integrations.http.retry_after import is_used_up, milliseconds_to_reset, milliseconds_to_wait
+from integrations.http.retry_after import (
+    is_used_up,
+    milliseconds_in_body,
+    milliseconds_to_reset,
+    milliseconds_to_wait,
+)
 from integrations.http.toolfile import tool_file
 from integrations.json_text import MAX_DEPTH, JsonTooDeep, read_json, write_json, write_value
 
@@ -196,7 +201,7 @@ def _failure(response: HttpResponse, method: str, structured: bool) -> Failure:
         details["headers"] = headers
     if content is not None:
         details["body"] = _bounded(content)
-    details |= wait_asked(response)
+    details |= wait_asked(response, content)
     # GitHub answers 403 where its rate limit is used up: nothing is wrong with the credential.
     limited = status == 403 and is_used_up(response.header)
     code = "connection_rejected" if status in (401, 403) and not limited else "upstream_http_error"
@@ -229,9 +234,11 @@ def _error_body(response: HttpResponse, method: str, structured: bool) -> Any:
     return content
 
 
-def wait_asked(response: HttpResponse) -> JsonObject:
-    """`{"retryAfterMs": 3000}` when the response says when to come back."""
+def wait_asked(response: HttpResponse, content: Any) -> JsonObject:
+    """`{"retryAfterMs": 3000}` when the response, or its body's `content`, says when to come back."""
     wait = milliseconds_to_wait(response.header)
+    if wait is None:
+        wait = milliseconds_in_body(content)
     if wait is None and (response.status == 429 or is_used_up(response.header)):
         wait = milliseconds_to_reset(response.header)
     return {} if wait is None else {"retryAfterMs": wait}

@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
 from integrations.http.retry_after import (
     is_used_up,
+    milliseconds_in_body,
     milliseconds_to_reset,
     milliseconds_to_wait,
     seconds_asked,
@@ -75,3 +77,28 @@ def test_a_reset_to_come_is_a_wait_from_now() -> None:
 @pytest.mark.parametrize(("remaining", "used_up"), [("0", True), ("00", False), ("", False), ("10", False)])
 def test_a_limit_is_used_up_when_nothing_remains(remaining: str, used_up: bool) -> None:
     assert is_used_up(lambda name: remaining if name == "x-ratelimit-remaining" else "") is used_up
+
+
+@pytest.mark.parametrize(
+    ("content", "milliseconds"),
+    [
+        ({"message": "You are being rate limited.", "retry_after": 1.336, "global": False}, 1336),  # Discord
+        ({"ok": False, "error_code": 429, "parameters": {"retry_after": 35}}, 35_000),  # Telegram
+        ({"error": {"code": 429, "details": [{"@type": "x"}, {"retryDelay": "3.5s"}]}}, 3500),  # Google
+        ({"error": {"retry_after_ms": "250"}}, 250),
+        ({"retryAfterMs": 0}, 0),
+        ({"errors": [{"message": "slow", "extensions": {"retryAfterSeconds": 2}}]}, 2000),
+        ({"retryAfter": 5}, None),  # seconds for some, milliseconds for others
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": True}, None),
+        ({"retry_after": -1}, None),
+        ({"retry_after": 10**400}, None),
+        ({"error": {"details": "text", "retryDelay": "3500"}}, None),
+        ({"data": {"retry_after": 5}}, None),
+        ([{"retry_after": 5}], None),
+        ("retry_after: 5", None),
+        (None, None),
+    ],
+)
+def test_what_a_body_says(content: Any, milliseconds: int | None) -> None:
+    assert milliseconds_in_body(content) == milliseconds
