@@ -30,7 +30,7 @@ _CONTAINERS = {
 @dataclass(slots=True)
 class GivenArguments:
     """Arguments sorted by where they go. `pointers` says where each parameter value stood, and `originals` what it was
-    before it took the form in which it is sent: both for messages."""
+    before it took the form in which it is sent: both for messages. `unknown` are names that stand for nothing."""
 
     values: dict[tuple[str, str], Any] = field(default_factory=dict)
     originals: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class GivenArguments:
     accept: str | None = None
     server: JsonObject = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def refuse(self, pointer: str, reason: str) -> None:
         self.problems.append(Problem(pointer, reason))
@@ -110,8 +111,15 @@ def _take_container(binding: OperationBinding, given: GivenArguments, name: str,
         if parameter is not None:
             _store(given, parameter, content, pointer)
         elif not (location == "header" and _is_ignored(binding, inner)):
-            given.refuse(pointer, f"there is no {location} parameter of that name{_hint(inner, known)}")
+            given.refuse(pointer, _not_there(binding, location, inner, known))
     return True
+
+
+def _not_there(binding: OperationBinding, location: str, name: str, known: Any) -> str:
+    elsewhere = next((p.location for p in binding.parameters if p.name == name), None)
+    if elsewhere is not None:
+        return f"is a {elsewhere} parameter: write {{{name}: ...}} without what is around it"
+    return f"there is no {location} parameter of that name{_hint(name, known)}"
 
 
 def _take_flat(
@@ -132,6 +140,7 @@ def _take_flat(
     elif not candidates and not _is_ignored(binding, name):
         known = [p.name for p in binding.parameters if not is_supplied(p, supplied)]
         known += ["body"] if binding.body else []
+        given.unknown.append(name)
         given.refuse(join_pointer(name), f"unknown argument{_hint(name, known)}")
 
 

@@ -25,6 +25,7 @@ from integrations.openapi.bodies import encode_body
 from integrations.openapi.canonical import is_nothing, parameter_value
 from integrations.openapi.canonical_body import settle_body
 from integrations.openapi.config import Validate
+from integrations.openapi.misplaced import say_what_belongs_in_the_body
 from integrations.openapi.path_pieces import PathPiece, is_ambiguous
 from integrations.openapi.responses import accept_header
 from integrations.openapi.schema import Closure
@@ -73,6 +74,7 @@ def build_request(
     """The request and the canonical arguments. Raises `InvalidArguments` with every problem found."""
     binding = closure.binding
     given = read_arguments(binding, arguments, supplied)
+    say_what_belongs_in_the_body(closure.doc, binding, given)
     media = _choose_media(binding, given)
     _stop(given)
     media = _settle(closure, given, media)

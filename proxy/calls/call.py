@@ -19,6 +19,7 @@ from proxy.calls import outcome
 from proxy.calls.approval import Approval, ApprovalNeeded, CallTrace, Ready
 from proxy.calls.conversation import Talk
 from proxy.calls.judging import CallJudge
+from proxy.calls.nearby import nearby_tools
 from proxy.calls.outcome import (
     CallContext,
     CallLimiter,
@@ -183,7 +184,7 @@ class Calls:
         trace = ready.trace
         if ready.suggest is not None:
             meant = await self._system.suggest(ready.suggest, trace.principal, trace.context.budget)
-            return outcome.not_found(trace.path, meant)
+            return outcome.not_found(trace.path, nearby_tools(trace.path, meant))
         refused = await self._sender.limited(trace, SYSTEM, "", f"{SYSTEM}.{trace.path}")
         if refused is not None:
             return refused

@@ -68,7 +68,7 @@ def not_found(path: str, suggestions: Sequence[str]) -> Failure:
     hint = (
         "Did you mean one of details.suggestions?"
         if suggestions
-        else "Use tools.search({query}) to find tools."
+        else "Use tools.search({query}) to find tools, and call one by its whole path: tools.<path>(args)."
     )
     details = {"suggestions": list(suggestions)} if suggestions else {}
     return Failure("tool_not_found", f"There is no tool `{shown}`. {hint}", details=details)

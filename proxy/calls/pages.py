@@ -4,7 +4,8 @@ Results say in many ways what the next page is. Each finder gives values of argu
 tried in this order, until one fits the arguments that the tool takes:
 1. the names that the integration's `pagination` gives,
 2. a `Link` header with rel=next (RFC 8288), or such a URL in the body: its query becomes arguments,
-3. the usual cursor fields (`next_cursor`, `nextPageToken`, `metadata.continue`, ...) and `X-Next-Page`,
+3. the usual cursor fields (`next_cursor`, `nextPageToken`, `metadata.continue`, a `next` that is no URL, ...) and
+   `X-Next-Page`,
 4. `pageInfo` of GraphQL connections, the last item's id while `has_more`, offsets below a `total`.
 
 A link is never called: only the values in its query are used, for arguments of the same tool.
@@ -30,12 +31,14 @@ class ResultPage:
     """`next` are the arguments of the following page; None after the last one, as far as can be told.
 
     `items` is None when nothing in the result is a list. `untaken` are names that a link to a next page uses, and
-    that the tool has no arguments for.
+    that the tool has no arguments for. `says_more` is the field that tells of a next page, where nothing says how to
+    ask for it.
     """
 
     items: list[Any] | None
     next: JsonObject | None
     untaken: tuple[str, ...] = ()
+    says_more: str | None = None
 
 
 def read_page(
@@ -56,7 +59,7 @@ def read_page(
         elif found:
             following = with_values(arguments, found, answer.takes)
             return ResultPage(items, following if following != arguments else None)
-    return ResultPage(items, None, untaken)
+    return ResultPage(items, None, untaken, None if untaken else _says_that_there_is_more(answer))
 
 
 # ---- the items of a page -----------------------------------------------------------------------------------------
@@ -102,6 +105,20 @@ def _says_that_it_was_the_last(answer: PageAnswer) -> bool:
         return True
     connection = connection_of(answer.data)
     return connection is not None and connection["pageInfo"].get("hasNextPage") is False
+
+
+def _says_that_there_is_more(answer: PageAnswer) -> str | None:
+    """The field that says so. A URL whose query gave nothing new is that of this page."""
+    if not answer.items:
+        return None
+    told = next((name for name in MORE_FIELDS if answer.at(name) is True), None)
+    connection = connection_of(answer.data)
+    if connection is not None and connection["pageInfo"].get("hasNextPage") is True:
+        return "pageInfo.hasNextPage"
+    values = {name: _first(answer, (name,)) for name in (*_NEXT_FIELDS, *_URL_FIELDS)}
+    return told or next(
+        (name for name, value in values.items() if value is not None and not _query(str(value))), None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +232,14 @@ def _query(url: str) -> dict[str, Any]:
     return values
 
 
-_CURSOR_FIELDS: Final = (
+_NEXT_FIELDS: Final = (
     "next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next_token", "nextToken", "NextToken",
     "response_metadata.next_cursor", "meta.next_cursor", "metadata.continue", "next_page.offset", "paging.next.after",
     "pagination.next_cursor", "pagination.next", "meta.next_token", "meta.page.after", "links.next_cursor",
-    "continuation_token", "continuationToken", "next_page", "nextPage", "cursor",
+    "continuation_token", "continuationToken", "next_page", "nextPage", "next", "meta.next", "paging.next",
+    "links.next",
 )  # fmt: skip
+_CURSOR_FIELDS: Final = (*_NEXT_FIELDS, "cursor")
 _CURSOR_ARGUMENTS: Final = (
     "cursor", "page_token", "pageToken", "start_cursor", "startCursor", "next_token", "nextToken", "NextToken", "after",
     "continue", "starting_after", "page[after]", "continuation_token", "continuationToken", "pagination_token",
@@ -301,7 +320,17 @@ def _first(answer: PageAnswer, paths: Sequence[str]) -> Any:
 def _in_the_first_of(answer: PageAnswer, arguments: Sequence[str], value: Any) -> FinderResult:
     if value is None or value == "":
         return None
-    return next(({name: value} for name in arguments if _takes(answer, name)), None)
+    takers = ((name, schema_of(answer.takes, name)) for name in arguments)
+    return next(({name: value} for name, schema in takers if _takes_value(schema, value)), None)
+
+
+def _takes_value(schema: ArgumentSchema | None, value: Any) -> bool:
+    """A text that is no number is no page number."""
+    if schema is None:
+        return False
+    return _kind(schema) not in ("integer", "number") or not isinstance(
+        typed(value, {"type": "integer"}), str
+    )
 
 
 def _takes(answer: PageAnswer, name: str) -> bool:

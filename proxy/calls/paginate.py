@@ -79,7 +79,7 @@ async def paginate(
             return _no_list() if pages == 0 else PlainValue({"items": items, "pages": pages})
         items += page.items
         pages += 1
-        if page.untaken:
+        if page.untaken or page.says_more:
             return _unfollowed(items, pages, page)
         following = page.next if page.items else None
     return PlainValue({"items": items, "pages": pages} | ({} if following is None else {"next": following}))
@@ -102,6 +102,11 @@ def _no_list() -> Failure:
 
 def _unfollowed(items: list[Any], pages: int, page: ResultPage) -> PlainValue:
     names = ", ".join(f"`{name}`" for name in page.untaken)
-    message = f"There is another page, but the tool takes no argument {names}."
+    message = (
+        f"There is another page, but the tool takes no argument {names}."
+        if names
+        else f"There is another page (`{page.says_more}` of the result says so), but not how to ask for it. "
+        "Call the tool itself; `pagination` of the integration can name the argument."
+    )
     error = {"code": "not_pageable", "message": message, "retryable": False}
     return PlainValue({"items": items, "pages": pages, "error": error})

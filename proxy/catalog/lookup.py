@@ -16,7 +16,7 @@ from proxy.catalog.branch import Branch
 from proxy.catalog.entries import Ambiguous, CatalogTool, Found, Missing, Visible
 from proxy.catalog.query import Query, parse_query
 from proxy.catalog.search import ranked
-from proxy.catalog.words import split_identifier
+from proxy.catalog.words import split_identifier, stem
 
 _SUGGESTIONS = 5
 _CONSIDERED = 24
@@ -27,6 +27,8 @@ _MOST_WORDS = 8
 # Beside likeness of spelling (0..1), what shared words are worth.
 _SHARED_WORDS = 0.5
 _WORDS_ALONE = 4
+# Of a path whose integration there is not: how alike an address must be, or what share of the words it must have.
+_FLOOR = 0.6
 
 
 def normalise(path: str) -> str:
@@ -95,10 +97,22 @@ def suggest(branches: Mapping[str, Branch], path: str, visible: Visible) -> tupl
         address = found.tool.address
         if address not in scored and visible(found.tool):
             likeness.set_seq1(address)
-            scored[address] = likeness.ratio() + _SHARED_WORDS * found.score
+            if own or _is_alike(path, found.tool):
+                scored[address] = likeness.ratio() + _SHARED_WORDS * found.score
             if len(scored) >= _CONSIDERED:
                 break
     return tuple(sorted(scored, key=lambda address: (-scored[address], address))[:_SUGGESTIONS])
+
+
+def _is_alike(path: str, tool: CatalogTool) -> bool:
+    """Owner and connection, which are alike everywhere, say nothing."""
+    parts = path.split(".")
+    meant = ".".join((parts[0], *parts[3:])) if len(parts) > 3 else path
+    wanted = {stem(word) for word in split_identifier(meant)}
+    there = {stem(word) for word in split_identifier(f"{tool.integration}.{tool.name}")}
+    if len(wanted & there) >= _FLOOR * len(wanted):
+        return True
+    return SequenceMatcher(None, f"{tool.integration}.{tool.name}", meant, autojunk=False).ratio() >= _FLOOR
 
 
 def _sharing(branches: Sequence[Branch], words: Sequence[str]) -> Iterator[Found]:

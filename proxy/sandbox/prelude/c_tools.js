@@ -29,7 +29,7 @@ function refuse(code, message) {
 
 // What a bare string means to the system tools that take one.
 const TEXT_ARGUMENT = {
-  __proto__: null, search: "query", discover: "query", "describe.tool": "path",
+  __proto__: null, search: "query", discover: "query", "describe.tool": "path", "catalog.tools": "namespace",
   "executor.integrations.list": "query", "executor.connections.list": "integration",
 };
 
@@ -117,7 +117,9 @@ const traps = {
     if (!path) throw new TypeError("tools is not a function. Call a tool by its path: tools.github.org.main.repos.get({...})");
     const second = args[1];
     const { signal } = second instanceof Object ? second : {};
-    if (second instanceof Object && !(signal instanceof AbortSignal)) noteSecondArgument(path);
+    // [...].map(tool) gives three.
+    const meant = second instanceof Object ? !(signal instanceof AbortSignal) : second !== undefined && args.length === 2;
+    if (meant) noteSecondArgument(path);
     const waits = signal instanceof AbortSignal ? untilAborted : (to, path, args) => callTool(path, args);
     return new CallPromise((resolve) => resolve(waits(signal, path, args)), path);
   },
@@ -195,6 +197,8 @@ const ADVICE = {
   setImmediate: "Use queueMicrotask(f) or setTimeout(f, 0).",
   Buffer: BYTES, Blob: BYTES, File: BYTES, FileReader: BYTES,
   FormData: "Give the fields as an object to the tool.",
+  print: "Write console.log(x), or return the value.",
+  None: "This is JavaScript: write null.", True: "This is JavaScript: write true.", False: "This is JavaScript: write false.",
   window: GLOBAL, global: GLOBAL, self: GLOBAL,
   WeakRef: "It would break replay.", FinalizationRegistry: "It would break replay.",
   SharedArrayBuffer: "There is one thread.", Atomics: "There is one thread.", WebAssembly: "Write JavaScript.",

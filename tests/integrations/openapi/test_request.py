@@ -45,6 +45,48 @@ def test_missing_and_unknown_arguments_are_all_reported() -> None:
     assert "missing" in found["/id"]
 
 
+THING = {"type": "object", "properties": {"name": {}, "price": {}}, "required": ["name"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems"),
+    [
+        (
+            {"id": "7", "name": "x", "price": 1},
+            {"/name": "`name`, `price` belong in the request body: write {body: {name: ..., price: ...}}"},
+        ),
+        (
+            {"name": "x"},
+            {
+                "/name": "`name` belongs in the request body: write {body: {name: ...}}",
+                "/id": "required path parameter `id` is missing",
+            },
+        ),
+        (
+            {"id": "7", "name": "x", "colour": 1},
+            {
+                "/name": "`name` belongs in the request body: write {body: {name: ...}}",
+                "/colour": "unknown argument; known are `id`, `body`",
+            },
+        ),
+        (
+            {"id": "7", "colour": 1},
+            {"/colour": "unknown argument; known are `id`, `body`", "/body": "the request body is required"},
+        ),
+        (
+            {"params": {"id": "7"}, "body": {"name": "x"}},
+            {
+                "/params/id": "is a path parameter: write {id: ...} without what is around it",
+                "/id": "required path parameter `id` is missing",
+            },
+        ),
+    ],
+)
+def test_arguments_in_the_wrong_place(arguments: dict[str, Any], problems: dict[str, str]) -> None:
+    body = {"required": True, "content": {"application/json": {"schema": {"allOf": [THING]}}}}
+    assert problems_of(operation("/x/{id}", "put", parameters=[ID], requestBody=body), arguments) == problems
+
+
 def test_values_are_checked_with_pointers() -> None:
     body = {"content": {"application/json": {"schema": {"properties": {"n": {"type": "integer"}}}}}}
     document = operation("/x", "post", parameters=[query("n", type="integer", maximum=9)], requestBody=body)

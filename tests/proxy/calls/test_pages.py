@@ -38,6 +38,26 @@ def test_a_page_whose_arguments_the_tool_does_not_take_is_told() -> None:
     assert (found.next, found.untaken) == (None, ("page",))
 
 
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"items": [1], "has_more": True}, "has_more"),
+        ({"items": [1], "next_cursor": "c"}, "next_cursor"),
+        ({"items": [1], "next": "c"}, "next"),
+        ({"items": [1], "next": "https://x/pages/2"}, "next"),
+        ({"r": {"nodes": [1], "pageInfo": {"endCursor": "e", "hasNextPage": True}}}, "pageInfo.hasNextPage"),
+        ({"items": [1], "next": None}, None),
+        ({"items": [1], "next": "https://x/r?q=a"}, None),
+        ({"items": [], "has_more": True}, None),
+        ({"items": [1], "has_more": False, "next": "c"}, None),
+        ([1], None),
+    ],
+)
+def test_more_that_cannot_be_asked_for_is_told(data: Any, field: str | None) -> None:
+    found = page(data, {"q": TEXT}, q="a")
+    assert (found.next, found.says_more) == (None, field)
+
+
 def test_a_page_that_leads_to_itself_is_the_last() -> None:
     assert following({"items": [1], "next_cursor": "c"}, {"cursor": TEXT}, cursor="c") is None
     assert following([1], {"page": NUMBER}, link='<https://x/?page=2>; rel="next"', page=2) is None
@@ -137,6 +157,11 @@ GITHUB = '<https://api.github.com/repositories/1/i?page=2&per_page=50>; rel="nex
             {"limit": 1},
             {"limit": 1, "offset": 1},
         ),
+        # The quickstart and APIs like it: a `next` that is no URL
+        ({"items": [1], "next": "itm_2"}, {"cursor": TEXT}, {"limit": 1}, {"limit": 1, "cursor": "itm_2"}),
+        ({"items": [1], "next": None}, {"cursor": TEXT}, {}, None),
+        ({"items": [1], "next": "itm_2"}, {"offset": NUMBER, "page": TEXT}, {}, {"page": "itm_2"}),
+        ({"items": [1], "meta": {"next": 2}}, {"page": NUMBER}, {}, {"page": 2}),
         # GraphQL
         (
             {"issues": {"nodes": [1], "pageInfo": {"endCursor": "e", "hasNextPage": True}}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 
 from integrations.base import Failure, JsonObject
 from proxy.calls.outcome import PlainValue, Settlement, failed, thrown
@@ -87,11 +88,14 @@ async def test_a_result_without_a_list_has_no_pages() -> None:
     assert found.code == "not_pageable"
 
 
-async def test_a_next_page_that_cannot_be_asked_for_is_told() -> None:
+@pytest.mark.parametrize(
+    ("next_", "told"), [("https://x/?token=2", "`token`"), ("abc", "(`next` of the result says so)")]
+)
+async def test_a_next_page_that_cannot_be_asked_for_is_told(next_: str, told: str) -> None:
     async def call(arguments: JsonObject) -> Settlement:
-        return Settlement(b'{"ok":true,"data":{"items":[1],"next":"https://x/?token=2"}}', True)
+        return Settlement(f'{{"ok":true,"data":{{"items":[1],"next":"{next_}"}}}}'.encode(), True)
 
     found = await paginate(call, lambda: Pageable(SCHEMA, Names()), {}, PageLimits(10))
     assert isinstance(found, PlainValue)
     assert found.value["items"] == [1]
-    assert "`token`" in found.value["error"]["message"]
+    assert told in found.value["error"]["message"]

@@ -88,6 +88,26 @@ def test_close_paths_are_suggested(path: str, expected: str) -> None:
     assert expected in found.suggestions
 
 
+@pytest.mark.parametrize(
+    ("path", "suggested"),
+    [
+        ("slack.org.main.chat.get", False),
+        ("nope.org.main.x", False),
+        ("acme.org.main.pipelines.update", False),
+        ("execute", False),
+        ("repos.get", True),
+        ("repos_get", True),
+        ("getRepo", True),
+        ("githb.org.main.repos.get", True),
+        ("octocat.org.main.repos.get", True),
+    ],
+)
+def test_of_an_unknown_integration_only_what_is_alike_is_suggested(path: str, suggested: bool) -> None:
+    found = github().find(path)
+    assert isinstance(found, Missing)
+    assert bool(found.suggestions) == suggested, found.suggestions
+
+
 def test_what_is_hidden_is_not_suggested() -> None:
     found = github().find("github.org.main.issue.update", lambda each: not each.name.startswith("issues."))
     assert isinstance(found, Missing)
