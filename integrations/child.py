@@ -21,14 +21,17 @@ CHILD_MEMORY = 3 * 1024**3
 ChildWork = Callable[[JsonObject, bytes], bytes]
 
 
-async def run_child(module: str, request: JsonObject, content: bytes, name: str) -> bytes:
-    """What `python -m module` answers. Raises `SourceError` naming `name`."""
+async def run_child(
+    module: str, request: JsonObject, content: bytes, name: str, descriptors: tuple[int, ...] = ()
+) -> bytes:
+    """What `python -m module` answers; it gets `descriptors` too. Raises `SourceError` naming `name`, and OSError when
+    there can be no child."""
     import asyncio  # Here, because the child's side imports this module too and has no use for it.
 
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
+        env=_environment(), pass_fds=descriptors,
     )  # fmt: skip
     try:
         async with asyncio.timeout(CHILD_SECONDS):

@@ -199,15 +199,19 @@ def _json(value: Any) -> bytes:
 def work(request: JsonObject, content: bytes) -> bytes:
     """What the child process does: the result goes into the file `output`.
 
-    The answer is empty, or a JSON list of URLs to fetch and to hand over in another try: `files` then holds
-    [URL, size] pairs whose bytes follow the document, or [URL, reason] where there are none.
+    The answer is empty, or a JSON object: `wanted` are URLs to fetch and to hand over in another try (`files` then
+    holds [URL, size] pairs whose bytes follow the document, or [URL, reason] where there are none), `unwritable` the
+    number and the words of the system's error.
     """
     source, library = _library(request, content)
     try:
         compiled = compile_document(source, request["name"], overrides=request["overrides"], library=library)
     except FilesWanted as wanted:
-        return write_json(wanted.places)
-    Path(request["output"]).write_bytes(compiled)
+        return write_json({"wanted": wanted.places})
+    try:
+        Path(request["output"]).write_bytes(compiled)
+    except OSError as error:
+        return write_json({"unwritable": [error.errno, error.strerror]})
     return b""
 
 

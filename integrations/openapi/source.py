@@ -27,6 +27,7 @@ from integrations.sources import MAX_SOURCE_BYTES
 
 _MAX_ROUNDS = 10
 _MAX_REMOTE_FILES = 500
+_COMPILE = "integrations.openapi.compile"
 _COMPILER = "9"
 """Part of every key, so that a file compiled by another version of the compiler is never opened."""
 
@@ -71,6 +72,31 @@ class FetchRecord:
     validators: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A file for one compilation, and the descriptors that the compiler needs to open it."""
+
+    path: Path
+    descriptors: tuple[int, ...] = ()
+
+
+@contextmanager
+def _file_in(directory: Path | None) -> Iterator[Scratch]:
+    """None: wherever temporary files go."""
+    with tempfile.TemporaryDirectory(prefix=".compile-", dir=directory) as scratch:
+        yield Scratch(Path(scratch) / "document")
+
+
+@contextmanager
+def _memory_file() -> Iterator[Scratch]:
+    """Where no disk can be written, and nothing is kept anyway. What was mapped outlives the descriptor."""
+    descriptor = os.memfd_create("document", os.MFD_CLOEXEC)
+    try:
+        yield Scratch(Path(f"/proc/self/fd/{descriptor}"), (descriptor,))
+    finally:
+        os.close(descriptor)
+
+
 class CompiledCache:
     """Compiled documents in one directory, and the last fetches of URLs. Without a directory nothing is kept."""
 
@@ -86,15 +112,15 @@ class CompiledCache:
             return None
 
     @contextmanager
-    def scratch_file(self) -> Iterator[Path]:
-        """A file to compile into; `keep` has to be called before the context ends."""
+    def scratch_file(self) -> Iterator[Scratch]:
+        """A file to compile into; `keep` has to be called before the context ends. Raises OSError."""
         if self._directory is None:
-            with tempfile.TemporaryDirectory(prefix="executor-openapi-") as scratch:
-                yield Path(scratch) / "document"
+            with _memory_file() if hasattr(os, "memfd_create") else _file_in(None) as scratch:
+                yield scratch
             return
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".compile-", dir=self._directory) as scratch:
-            yield Path(scratch) / "document"
+        with _file_in(self._directory) as scratch:
+            yield scratch
 
     def keep(self, fresh: Path, key: str) -> Doc:
         """Open what was compiled, after moving it to its place."""
@@ -119,10 +145,10 @@ class CompiledCache:
         if self._directory is None or not last.validators:
             return
         with self.scratch_file() as fresh:
-            fresh.write_bytes(
+            fresh.path.write_bytes(
                 write_json({"sha256": last.sha256, "url": last.url, "validators": dict(last.validators)})
             )
-            fresh.replace(self._directory / f"{key}.fetched")
+            fresh.path.replace(self._directory / f"{key}.fetched")
 
 
 async def load_toolset(
@@ -279,10 +305,13 @@ async def _compile(
     parts = b""
     with cache.scratch_file() as fresh:
         for _ in range(_MAX_ROUNDS):
-            asked = {**request, "overrides": options.overrides, "output": str(fresh), "files": table}
-            answer = await run_child("integrations.openapi.compile", asked, content + parts, name)
+            asked = {**request, "overrides": options.overrides, "output": str(fresh.path), "files": table}
+            answer = await run_child(_COMPILE, asked, content + parts, name, fresh.descriptors)
             if not answer:
-                return cache.keep(fresh, key)
+                return cache.keep(fresh.path, key)
+            said = read_json(answer)
+            if "unwritable" in said:
+                raise OSError(*said["unwritable"])
             if remote is not None:
-                table, parts = await remote.gather(read_json(answer))
+                table, parts = await remote.gather(said["wanted"])
     raise SourceError(f"{name}: other documents are referred to over more than {_MAX_ROUNDS} levels")

@@ -11,7 +11,7 @@ from limits.aio.storage import Storage
 
 from integrations.base import Secret
 from integrations.fields import Listen
-from proxy.app.paths import state_dir
+from proxy.app.paths import NoDirectory, state_dir
 from proxy.auth import (
     Authenticator,
     IssuerPool,
@@ -26,7 +26,7 @@ from proxy.auth import (
     page_issuers,
     signed_keys,
 )
-from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME
+from proxy.auth.local import APPROVER_FILE_NAME, FILE_NAME, LocalTokenError
 from proxy.auth.page_sign_in import PageIssuer
 from proxy.calls import CallSubject, LimitRefusal
 from proxy.config import Config, LoadedConfig
@@ -53,13 +53,24 @@ class Access:
     roles: RoleGroups
     limits: RateLimiter
     local_token: Secret | None
-    token_file: Path
     approver_token: Secret | None
-    approver_file: Path
+    folder: Path | None
     anonymous_tokens: RateLimiter
     oauth: OauthCallers | None = None
     first_issuer: IssuerSource | None = None
     page_issuers: tuple[PageIssuer, ...] = ()
+
+    @property
+    def token_file(self) -> Path:
+        """Where the agents' token is kept, if it was minted."""
+        assert self.folder is not None
+        return self.folder / FILE_NAME
+
+    @property
+    def approver_file(self) -> Path:
+        """Where the person's token is kept, if it was minted."""
+        assert self.folder is not None
+        return self.folder / APPROVER_FILE_NAME
 
 
 def build_access(
@@ -69,9 +80,9 @@ def build_access(
     config = loaded.config
     assert config is not None
     resolver = Resolver(env)
-    folder = state_dir(env)
-    token = local_token(folder) if config.auth is None else None
-    approver = approver_token(folder) if config.auth is None else None
+    folder = _folder(config, env)
+    token = local_token(folder) if config.auth is None and folder is not None else None
+    approver = approver_token(folder) if config.auth is None and folder is not None else None
     keys = key_records(config, resolver.resolve, lambda path: str(loaded.location(path)))
     auth = config.auth
     oauth = oauth_callers(config, issuers, resolver)
@@ -89,14 +100,23 @@ def build_access(
     if auth is not None:
         roles = RoleGroups(full_names(auth, auth.roles.admin), full_names(auth, auth.roles.approver))
     limits = RateLimiter(rules_of(config), storage)
-    files = (folder / FILE_NAME, folder / APPROVER_FILE_NAME)
     tokens = RateLimiter((ANONYMOUS_TOKENS,), storage)
     entries = auth.oauth_entries() if auth is not None else ()
     first = issuers.source(entries[0], entries[0].issuers()[0]) if entries else None
     people = page_issuers(config, issuers, resolver)
-    return Access(
-        authenticator, roles, limits, token, files[0], approver, files[1], tokens, oauth, first, people
-    )
+    return Access(authenticator, roles, limits, token, approver, folder, tokens, oauth, first, people)
+
+
+def _folder(config: Config, env: Mapping[str, str]) -> Path | None:
+    """A config with callers of its own needs none. Raises `LocalTokenError`."""
+    try:
+        return state_dir(env)
+    except NoDirectory as error:
+        if config.auth is None:
+            raise LocalTokenError(
+                f"{error.strerror}, or write `auth`: without it a token is kept there"
+            ) from None
+        return None
 
 
 def exposure(listen: Listen, config: Config) -> str | None:

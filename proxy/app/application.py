@@ -39,7 +39,7 @@ from proxy.app.sandboxes import Sandboxes
 from proxy.app.series import begin, begin_named
 from proxy.app.server_sign_ins import ServerSignIns
 from proxy.app.servers import AppServers
-from proxy.app.store import StoreWatch, open_store, warn_of_open_directory
+from proxy.app.store import StoreWatch, open_store, warn_of_directories
 from proxy.app.telemetry import Counts, all_of, open_spans, set_logging
 from proxy.app.tls import ServedTls
 from proxy.auth import IssuerPool
@@ -377,7 +377,7 @@ async def open_application(
     if first.config is None:
         raise InvalidConfig(rendered(first.diagnostics))
     set_logging(first.config, options.env)
-    warn_of_open_directory(first.config, options.env)
+    warn_of_directories(first.config, options.env)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tasks.close)
         spans = await stack.enter_async_context(open_spans(first.config, options.env))

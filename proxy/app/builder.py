@@ -114,7 +114,8 @@ class Builder:
         except BaseException as error:
             self._connections.release(overlay.keys)
             if isinstance(error, WrongSource):
-                raise Rejected([wrong_source(loaded, error)]) from None
+                refused = str(error) if error.machine else None
+                raise Rejected([wrong_source(loaded, error)], error=refused) from None
             if isinstance(error, LockProblem):
                 raise Rejected([error.diagnostic]) from None
             raise

@@ -26,16 +26,24 @@ def state_dir(env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_STATE_HOME", ".local/state") / "executor"
 
 
-def origins_dir(env: Mapping[str, str]) -> Path:
-    """What is remembered of where fetched documents send calls. Whoever deletes it accepts what they say next."""
-    return state_dir(env) / "origins"
+def origins_dir(env: Mapping[str, str]) -> Path | None:
+    """What is remembered of where fetched documents send calls. Whoever deletes it accepts what they say next. None
+    where there is no directory: then the process remembers for itself."""
+    try:
+        return state_dir(env) / "origins"
+    except NoDirectory:
+        return None
 
 
-def cache_dir(env: Mapping[str, str]) -> Path:
-    """May be deleted at any time. Under `EXECUTOR_STATE_DIR` when that is set, else under XDG_CACHE_HOME."""
+def cache_dir(env: Mapping[str, str]) -> Path | None:
+    """May be deleted at any time. Under `EXECUTOR_STATE_DIR` when that is set, else under XDG_CACHE_HOME. None where
+    there is no directory: what a cache saves is done at each start."""
     if env.get("EXECUTOR_STATE_DIR"):
         return state_dir(env) / "cache"
-    return _base(env, "XDG_CACHE_HOME", ".cache") / "executor"
+    try:
+        return _base(env, "XDG_CACHE_HOME", ".cache") / "executor"
+    except NoDirectory:
+        return None
 
 
 def _base(env: Mapping[str, str], variable: str, fallback: str) -> Path:

@@ -33,13 +33,19 @@ FILE_NAME = "state.db"
 KEY_NAME = "state.key"
 WRITABLE = "set EXECUTOR_STATE_DIR or `state.path` to a place that can be written (in a pod, an emptyDir)"
 
+_UNKEPT: Final = (
+    "until then each start compiles its documents, and takes where they send calls as it finds it"
+)
 
-def warn_of_open_directory(config: Config, env: Mapping[str, str]) -> None:
-    """Where another user can replace the store, its key or a token, that is no refusal, and it is said."""
+
+def warn_of_directories(config: Config, env: Mapping[str, str]) -> None:
+    """Where another user can replace the store, its key or a token, or nothing can be kept, that is no refusal, and it
+    is said."""
+    kept = [Path(config.state.path).absolute().parent] if config.state.path else []
     try:
-        kept = [state_dir(env), *([Path(config.state.path).absolute().parent] if config.state.path else [])]
-    except NoDirectory:
-        return
+        kept.append(state_dir(env))
+    except NoDirectory as error:
+        _log.warning("no state directory", detail=f"{error.strerror}; {_UNKEPT}")
     for detail in filter(None, map(replaceable_by_others, kept)):
         _log.warning("state directory open to others", detail=detail)
 

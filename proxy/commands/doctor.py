@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from proxy.app.paths import NoDirectory, cache_dir, state_dir
+from proxy.app.paths import NoDirectory, state_dir
 from proxy.commands.common import (
     EXIT_FOUND,
     EXIT_OK,
@@ -27,6 +27,7 @@ from proxy.commands.live import COLUMNS, DEFAULT_URL, ask
 from proxy.commands.machine import (
     Check,
     Level,
+    cache,
     certificate_checks,
     directory,
     state_checks,
@@ -121,9 +122,9 @@ def _places(loaded: LoadedConfig | None) -> Iterator[Check]:
     try:
         if uses_state_dir(config):
             yield directory("state", state_dir(os.environ))
-        yield directory("cache", cache_dir(os.environ))
     except NoDirectory as error:
         yield Check("state", "bad", str(error.strerror))
+    yield cache(os.environ)
     if config is not None:
         yield from state_checks(config, os.environ)
         yield from certificate_checks(config, datetime.now(UTC))

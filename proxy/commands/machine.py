@@ -7,14 +7,14 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
 from integrations.files import CERTIFICATES, READER
-from proxy.app.paths import NoDirectory, state_dir
+from proxy.app.paths import NoDirectory, cache_dir, state_dir
 from proxy.app.store import FILE_NAME, KEY_NAME
 from proxy.config import Config
 from proxy.config.secrets import Resolver, SecretMissing
@@ -27,6 +27,8 @@ _MIB: Final = 1024 * 1024
 LITTLE_BYTES: Final = 256 * _MIB
 FEW_DAYS: Final = 7
 TOO_LITTLE_BYTES: Final = 16 * _MIB
+_NO_CACHE: Final = "documents are compiled at each start"
+_NO_HOME: Final = f"no HOME and no EXECUTOR_STATE_DIR: {_NO_CACHE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,17 @@ def directory(name: str, path: Path, remedy: str = "set EXECUTOR_STATE_DIR to a 
     if shared := replaceable_by_others(path):
         return Check(name, "warn", shared)
     return Check(name, "ok", str(path))
+
+
+def cache(env: Mapping[str, str]) -> Check:
+    """What cannot be kept costs time, and no service."""
+    path = cache_dir(env)
+    seen = directory("cache", path) if path is not None else Check("cache", "warn", _NO_HOME)
+    return (
+        replace(seen, level="warn", detail=f"{seen.detail}; until then {_NO_CACHE}")
+        if seen.level == "bad"
+        else seen
+    )
 
 
 def temporary() -> Check:

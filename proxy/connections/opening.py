@@ -37,7 +37,7 @@ from proxy.connections.oauth.access import OAuthAccess, SignInUrl
 from proxy.connections.oauth.registry import OAuthRegistry
 from proxy.connections.oauth.storage import SHARED, OAuthState
 from proxy.connections.origins import KnownOrigins
-from proxy.connections.sources import USUAL_PATIENCE, LoadedSource, Patience
+from proxy.connections.sources import USUAL_PATIENCE, CannotCompile, LoadedSource, Patience
 from proxy.lock.vendored import VendoredCatalog
 from proxy.principal import DEFAULT_WORKSPACE
 from proxy.tasks import TaskSupervisor
@@ -58,12 +58,15 @@ class Opened:
 
 class WrongSource(Exception):
     """A local document is wrong, so the config that names it is rejected. `integration` says whose it is;
-    `catalog`: it is the vendored catalog."""
+    `catalog`: it is the vendored catalog; `machine`: it may be right, and this machine cannot read it now."""
 
-    def __init__(self, integration: str, reason: str, *, catalog: bool = False) -> None:
+    def __init__(
+        self, integration: str, reason: str, *, catalog: bool = False, machine: bool = False
+    ) -> None:
         super().__init__(reason)
         self.integration = integration
         self.catalog = catalog
+        self.machine = machine
 
 
 @dataclass(slots=True)
@@ -216,7 +219,8 @@ class Connections:
         try:
             await self._held[key].holding.first(self._tasks, seconds)
         except SourceError as error:
-            raise WrongSource(prefix.partition(".")[0], str(error)) from None
+            refused = isinstance(error, CannotCompile)
+            raise WrongSource(prefix.partition(".")[0], str(error), machine=refused) from None
 
     def _connection(
         self,

@@ -36,6 +36,10 @@ class Patience:
 USUAL_PATIENCE: Final = Patience()
 
 
+class CannotCompile(SourceError):
+    """This machine has no means to compile a document now: no process, no descriptor. The document may be right."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedSource:
     """`toolset` and `index` are both set, or `error` says why not. `vendored`: they come from the vendored catalog,
@@ -101,7 +105,7 @@ class Source:
             index = await asyncio.to_thread(build_index, toolset)
         except (IntegrationError, SecretMissing) as error:
             if self.remote is None:
-                raise SourceError(str(error)) from error
+                raise error if isinstance(error, CannotCompile) else SourceError(str(error)) from error
             if self.loaded.toolset is None:
                 self.loaded = LoadedSource(self.key, error=str(error))
             self._failing = True
@@ -132,7 +136,7 @@ class Source:
         try:
             return await load(None)
         except OSError as error:
-            raise SourceError(f"no place to compile the document: {error}") from None
+            raise CannotCompile(f"cannot compile a document here: {error}") from None
 
     async def keep(self, refresh_seconds: float | None, changed: Callable[[], None]) -> None:
         """Retry until loaded, then refresh; ends only for a source that needs neither."""

@@ -50,7 +50,7 @@ def test_the_child_hands_back_what_it_needs(tmp_path: Path) -> None:
         "name": "m", "overrides": [], "output": str(tmp_path / "out"), "url": "https://a.example/d",
         "size": len(source),
     }  # fmt: skip
-    assert sorted(orjson.loads(work({**request, "files": []}, source))) == [
+    assert sorted(orjson.loads(work({**request, "files": []}, source))["wanted"]) == [
         "https://a.example/p.yaml",
         "https://a.example/q.yaml",
     ]

@@ -236,20 +236,21 @@ def test_kept_and_found(tmp_path: Path) -> None:
     cache = CompiledCache(tmp_path / "new")
     assert cache.find("k") is None
     with cache.scratch_file() as fresh:
-        fresh.write_bytes(COMPILED)
-        assert len(cache.keep(fresh, "k").rows) == 1
+        fresh.path.write_bytes(COMPILED)
+        assert len(cache.keep(fresh.path, "k").rows) == 1
     found = cache.find("k")
     assert found is not None
     assert len(found.rows) == 1
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["k.openapi"]
 
 
-def test_without_a_directory_nothing_stays() -> None:
+def test_without_a_directory_nothing_stays_and_no_disk_is_needed() -> None:
     cache = CompiledCache(None)
     with cache.scratch_file() as fresh:
-        fresh.write_bytes(COMPILED)
-        doc = cache.keep(fresh, "k")
-    assert not fresh.exists()
+        assert fresh.path.parent == Path("/proc/self/fd")
+        fresh.path.write_bytes(COMPILED)
+        doc = cache.keep(fresh.path, "k")
+    assert not fresh.path.exists()
     assert doc.path_item("/x")
     cache.keep_fetch("u", FetchRecord("0", "https://x.example", {"If-None-Match": "1"}))
     assert (cache.find("k"), cache.last_fetch("u")) == (None, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from proxy.executions import SILENT, ExecutionRequest
 from proxy.principal import Principal
 from tests.integrations.echo import Reply, echo_server
 from tests.proxy.app.started import MEMORY, application_of
-from tests.proxy.support import LIMIT_SECONDS, Notice, config_text, inline, shop, written
+from tests.proxy.support import LIMIT_SECONDS, Notice, config_text, inline, logged, shop, written
 
 LOCAL = Principal("default", "local", "local")
 
@@ -64,6 +66,21 @@ async def test_an_invalid_config_is_refused_with_its_place(
     said = await refused(tmp_path, text, env)
     assert f"error[{code}]" in said
     assert f"executor.yaml:{line}:" in said
+
+
+async def test_without_a_place_for_files_a_config_with_callers_of_its_own_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A container's user has often neither HOME nor a home."""
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    keys = f"auth: {{api_keys: {{keys: {{bot: {{hash: 'sha256:{'0' * 64}'}}}}}}}}\n"
+    with caplog.at_level(logging.WARNING):
+        async with application_of(tmp_path, config_text(more=keys + MEMORY), {}) as one:
+            assert one.live.current.number == 1
+    assert "no state directory" in logged(caplog)
+    with pytest.raises(CannotServe, match=r"set EXECUTOR_STATE_DIR .*, or write `auth`"):
+        async with application_of(tmp_path, config_text(more=MEMORY), {}):
+            raise AssertionError("it should not serve")
 
 
 async def test_a_token_file_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from proxy.reload import Rejected
 from tests.proxy.app.started import application_of
-from tests.proxy.support import config_text, inline, written
+from tests.proxy.support import config_text, inline, shop, written
 
 
 async def test_a_build_touches_nothing_that_serves(tmp_path: Path, env: Mapping[str, str]) -> None:
@@ -40,6 +41,17 @@ async def test_what_cannot_be_served_is_rejected_with_its_code(
             await application.build(application.load(), 2)
         assert [one.code for one in caught.value.diagnostics] == [code]
         assert application.live.current.number == 1
+
+
+async def test_a_machine_without_means_to_compile_is_not_called_a_wrong_config(
+    tmp_path: Path, env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with application_of(tmp_path, config_text(), env) as application:
+        written(tmp_path, config_text(inline(shop(info={"title": "Shop", "version": "2"}))))
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+        with pytest.raises(Rejected, match="cannot compile a document here") as caught:
+            await application.build(application.load(), 2)
+        assert "No such file or directory" in (caught.value.error or "")
 
 
 async def test_no_reload_opens_a_bound_address_to_strangers(tmp_path: Path, env: Mapping[str, str]) -> None:

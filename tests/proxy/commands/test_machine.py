@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from proxy.commands.machine import directory, state_checks, uses_state_dir
+from proxy.commands.machine import cache, directory, state_checks, uses_state_dir
 from proxy.config import load_config
 from proxy.config.model import Config
 from proxy.state.sqlite.schema import STEPS
@@ -38,6 +39,18 @@ def checked(
 )
 def test_a_state_directory_that_nothing_uses_is_not_judged(tmp_path: Path, text: str, used: bool) -> None:
     assert uses_state_dir(config(tmp_path, text)) is used
+
+
+def test_a_cache_that_cannot_be_kept_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    below = cache({"EXECUTOR_STATE_DIR": str(tmp_path / "file")})
+    assert (below.level, below.detail.partition("; until then ")[2]) == (
+        "warn",
+        "documents are compiled at each start",
+    )
+    assert cache({"EXECUTOR_STATE_DIR": str(tmp_path)}).level == "ok"
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert cache({}).level == "warn"
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:

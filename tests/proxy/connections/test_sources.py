@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,12 +13,14 @@ from typing import Any
 import orjson
 import pytest
 
-from integrations.base import JsonObject, SourceError
+from integrations.base import JsonObject, SourceError, Toolset
 from integrations.http import HttpClient
+from integrations.json_text import read_json, write_json
 from integrations.openapi import OpenApiOptions, SpecSource
+from integrations.openapi.compile import work as compile_work
 from proxy.app.paths import cache_dir
 from proxy.connections.kinds import openapi_load
-from proxy.connections.sources import Source
+from proxy.connections.sources import CannotCompile, Source
 from tests.integrations.echo import Echo, Reply, echo_server
 from tests.proxy.support import IMPATIENT, LIMIT_SECONDS, Notice, logged, shop
 
@@ -119,6 +122,32 @@ async def test_a_cache_that_cannot_be_written_costs_no_service(
         with caplog.at_level(logging.WARNING):
             assert (await source.load()).toolset is not None
     assert "cache_not_used" in logged(caplog)
+
+
+async def test_a_cache_without_room_costs_no_service(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The compiler is another process, and may find the disk full."""
+
+    async def load(cache: Path | None) -> Toolset:
+        if cache is not None:
+            answer = compile_work({"name": "x", "overrides": [], "output": "/dev/full"}, write_json(shop()))
+            raise OSError(*read_json(answer)["unwritable"])
+        async with HttpClient() as http:
+            return await openapi_load(SpecSource(inline=shop()), OpenApiOptions(), http)(None)
+
+    source = Source("key", load, None, tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert (await source.load()).toolset is not None
+    assert "No space left on device" in logged(caplog)
+
+
+async def test_a_machine_that_cannot_compile_is_told_from_a_wrong_document(tmp_path: Path) -> None:
+    async def load(_: Path | None) -> Toolset:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with pytest.raises(CannotCompile, match=r"cannot compile a document here: .*Too many open files"):
+        await Source("key", load, None, tmp_path).load()
 
 
 async def test_a_vendored_catalog_serves_until_its_document_is_there(
