@@ -49,7 +49,7 @@ async def reviewed_definitions(
 def keep_definitions(env: Mapping[str, str], source: LockedSource, toolset: Toolset) -> None:
     """For the next review on this machine. What cannot be written is logged: that review then shows less. Blocks."""
     file = _file(env, source)
-    if file.exists():
+    if file is None or file.exists():
         return
     tools = {tool.name: tool for tool in reversed(toolset.tools)}
     definitions = {name: definition_of(toolset, tool) for name, tool in tools.items() if name in source.tools}
@@ -62,14 +62,19 @@ def keep_definitions(env: Mapping[str, str], source: LockedSource, toolset: Tool
         log.warning("definitions cannot be kept path=%s error=%s", file, error)
 
 
-def _file(env: Mapping[str, str], source: LockedSource) -> Path:
-    """One for each state of a source: what it is called says what is in it."""
+def _file(env: Mapping[str, str], source: LockedSource) -> Path | None:
+    """One for each state of a source: what it is called says what is in it. None where there is no cache."""
+    cache = cache_dir(env)
+    if cache is None:
+        return None
     text = "\n".join(f"{name} {source.tools[name].sha256}" for name in sorted(source.tools))
-    return cache_dir(env) / _FOLDER / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
+    return cache / _FOLDER / f"{hashlib.sha256(text.encode()).hexdigest()}.json.gz"
 
 
 def _kept(env: Mapping[str, str], source: LockedSource) -> Mapping[str, JsonObject]:
     file = _file(env, source)
+    if file is None:
+        return {}
     try:
         found = read_json(gzip.decompress(READER.read(file, DOCUMENT)))
     except FileNotFoundError:
