@@ -5,6 +5,8 @@ Rules:
   connection is therefore tried again, until the time of the call is up; then it is `StateUnavailable`.
 - Time is the server's, so that replicas with different clocks agree.
 - The log tells once that Redis went away, and once that it is back, however many calls fail in between.
+- Only so many calls are under way at a time: a client of a cluster, or of Sentinel's, would open a connection for each
+  of a burst, and the handshakes of TLS would take longer than a node may be silent.
 - In a cluster a script touches keys of one slot only: those of one execution, of one kind of entries in a workspace, of
   one owner's results. `cluster.py` has what one server does in one step and a cluster in several.
 """
@@ -20,7 +22,6 @@ from typing import Any, Final, TypeVar
 
 import redis.asyncio
 from redis import exceptions
-from redis.asyncio.connection import SSLConnection
 
 from proxy.state.records import Owner, StateUnavailable, StateUnreadable
 from proxy.telemetry import Logger
@@ -32,10 +33,7 @@ Argument = str | bytes | int | float
 _log: Final = Logger("state")
 
 # What a connection of its own has in common with those of the cluster.
-PUBSUB_OPTIONS: Final = (
-    *("username", "password", "socket_connect_timeout", "socket_timeout"),
-    *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"),
-)
+PUBSUB_OPTIONS: Final = (*("username", "password", "socket_connect_timeout", "socket_timeout"),)
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.25
 _REFUSALS: Final = (
@@ -75,7 +73,8 @@ class Script:
 
 
 class Link:
-    """The way to one Redis. `clock` None: the server's time. `limit_seconds` bounds every call."""
+    """The way to one Redis. `clock` None: the server's time. `limit_seconds` bounds every call, `most_calls` their
+    number at a time."""
 
     def __init__(
         self,
@@ -83,11 +82,13 @@ class Link:
         prefix: str,
         clock: Callable[[], float] | None,
         limit_seconds: float,
+        most_calls: int = 64,
     ) -> None:
         self.client = client
         self._prefix = prefix
         self._clock = clock
         self._limit_seconds = limit_seconds
+        self._places = asyncio.Semaphore(most_calls)
         self._away_since: float | None = None
 
     def key(self, *parts: str) -> str:
@@ -114,8 +115,8 @@ class Link:
         await client.initialize()
         node = random.choice(client.get_nodes())  # noqa: S311 - no secret
         options = {name: value for name, value in client.connection_kwargs.items() if name in PUBSUB_OPTIONS}
-        options["ssl"] = client.connection_kwargs["connection_class"] is SSLConnection
         own: Any = redis.asyncio.Redis(host=node.host, port=int(node.port), **options)
+        own.connection_pool.connection_class = client.connection_kwargs["connection_class"]
         async with own, own.pubsub() as pubsub:
             yield pubsub
 
@@ -149,7 +150,7 @@ class Link:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline), self._places:
                     answer = await question()
             except (exceptions.RedisError, exceptions.RedisClusterException, TimeoutError, OSError) as error:
                 cause = _cause(error)

@@ -24,6 +24,7 @@ from proxy.state.redis.cluster import RedisClusterState
 from proxy.state.redis.link import Link, RedisClient
 from proxy.state.redis.listener import Listener
 from proxy.state.redis.store import RedisOptions, RedisState
+from proxy.state.redis.tls import share_in_cluster, share_in_pool
 from proxy.tasks import TaskSupervisor
 from proxy.telemetry import Logger
 
@@ -51,7 +52,7 @@ async def open_redis(
     `clock` None: the server's time, as replicas need it.
     """
     async with _client(url, form, options) as (client, counters):
-        link = Link(client, options.prefix, clock, options.limit_seconds)
+        link = Link(client, options.prefix, clock, options.limit_seconds, options.connections)
         await _prepare(link, keys)
         hub = Hub()
         listener = Listener(link, keys, hub, options.quiet_seconds, tasks or TaskSupervisor())
@@ -72,7 +73,7 @@ async def _client(
     """The client, and the counters of rate limits over it. Trying again is `Link`'s business, so neither does."""
     try:
         address = read_address(url.reveal(), form)
-        secure = _secure(address, form)
+        context = _context(address, form)
     except ValueError as error:
         # The text of the error never shows the URL, which may hold a password.
         raise StateUnavailable(f"`state.url` {error}") from None
@@ -84,10 +85,10 @@ async def _client(
         "retry": Retry(NoBackoff(), 0),
     }
     if form.cluster:
-        async with _cluster(address, {**limits, **secure}, options) as found:
+        async with _cluster(address, limits, context, options) as found:
             yield found
         return
-    pool = _pool(url, address, form, {**limits, **secure}, options)
+    pool = _pool(url, address, form, limits, context, options)
     client = redis.asyncio.Redis(connection_pool=pool)
     try:
         yield client, _counters(pool, options)
@@ -99,12 +100,19 @@ async def _client(
 
 
 def _pool(
-    url: Secret, address: RedisAddress, form: RedisForm, settings: dict[str, Any], options: RedisOptions
+    url: Secret,
+    address: RedisAddress,
+    form: RedisForm,
+    settings: dict[str, Any],
+    context: ssl.SSLContext | None,
+    options: RedisOptions,
 ) -> Any:
     if form.sentinel is None:
-        return redis.asyncio.BlockingConnectionPool.from_url(
+        single: Any = redis.asyncio.BlockingConnectionPool.from_url(
             url.reveal(), max_connections=options.connections, timeout=options.limit_seconds, **settings
         )
+        share_in_pool(single, context)
+        return single
     secure = {"ssl": True} if address.tls else {}
     own = {"username": form.sentinel_user, "password": _revealed(form.sentinel_password)}
     watchers: Any = Sentinel
@@ -117,12 +125,15 @@ def _pool(
         db=address.database,
         max_connections=_MOST_CONNECTIONS,
     )
-    return sentinel.master_for(form.sentinel).connection_pool
+    pool = sentinel.master_for(form.sentinel).connection_pool
+    for one in (pool, *(watcher.connection_pool for watcher in sentinel.sentinels)):
+        share_in_pool(one, context)
+    return pool
 
 
 @asynccontextmanager
 async def _cluster(
-    address: RedisAddress, settings: dict[str, Any], options: RedisOptions
+    address: RedisAddress, settings: dict[str, Any], context: ssl.SSLContext | None, options: RedisOptions
 ) -> AsyncIterator[tuple[RedisClient, Storage]]:
     given: dict[str, Any] = {
         **settings,
@@ -143,6 +154,8 @@ async def _cluster(
     )
     bridge: Any = counters.bridge
     counting: Any = bridge.get_connection()
+    for one in (client, counting):
+        share_in_cluster(one, context)
     try:
         yield client, counters
     finally:
@@ -157,16 +170,15 @@ def _nodes(address: RedisAddress) -> list[ClusterNode]:
     return [ClusterNode(host, port) for host, port in address.nodes]
 
 
-def _secure(address: RedisAddress, form: RedisForm) -> dict[str, Any]:
-    """The client's settings for TLS. The files are read here, so that one that cannot be used is told by its name."""
+def _context(address: RedisAddress, form: RedisForm) -> ssl.SSLContext | None:
+    """For all connections of the store. The files are read here, so that one that cannot be used is told by name."""
     if not address.tls:
-        return {}
+        return None
     context = ssl.create_default_context(cafile=form.ca)
     if form.cert is not None:
         # Without a password OpenSSL would ask for one at the terminal.
         context.load_cert_chain(form.cert, form.key, password="")
-    files = {"ssl_ca_certs": form.ca, "ssl_certfile": form.cert, "ssl_keyfile": form.key}
-    return {name: path for name, path in files.items() if path is not None}
+    return context
 
 
 def _revealed(secret: Secret | None) -> str | None:

@@ -137,7 +137,13 @@ class TestSentinelWhole(OnSentinel, WholeContract):
 @pytest.mark.cluster
 @pytest.mark.redis_tls
 @pytest.mark.minutes
-@LEFT
+class TestClusterWithTlsExecutions(OnClusterWithTls, ExecutionContract):
+    pass
+
+
+@pytest.mark.cluster
+@pytest.mark.redis_tls
+@pytest.mark.minutes
 class TestClusterWithTlsWhole(OnClusterWithTls, WholeContract):
     pass
 
@@ -145,7 +151,13 @@ class TestClusterWithTlsWhole(OnClusterWithTls, WholeContract):
 @pytest.mark.cluster
 @pytest.mark.redis_tls
 @pytest.mark.minutes
-@LEFT
+class TestSentinelWithTlsExecutions(OnSentinelWithTls, ExecutionContract):
+    pass
+
+
+@pytest.mark.cluster
+@pytest.mark.redis_tls
+@pytest.mark.minutes
 class TestSentinelWithTlsWhole(OnSentinelWithTls, WholeContract):
     pass
 

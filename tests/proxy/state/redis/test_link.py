@@ -113,3 +113,19 @@ def test_unreadable_rows_are_left_out_and_logged(caplog: pytest.LogCaptureFixtur
 
     assert readable([(1,), (2,), (3,)], made) == (1, 3)
     assert "0badcafe" in logged(caplog)
+
+
+async def test_only_so_many_calls_are_under_way() -> None:
+    """A burst waits for places, and opens no more connections than there are places."""
+    few = Link(redis.asyncio.Redis(), "executor", None, 10.0, most_calls=2)
+    running, most = 0, 0
+
+    async def question() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    await asyncio.gather(*(few.ask(question) for _ in range(9)))
+    assert most == 2
