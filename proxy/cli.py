@@ -81,6 +81,7 @@ COMMANDS = (
 _YOUNG = 500_000
 # What may be the only program of a container, and then is its first process.
 SERVERS = frozenset({"serve", "mcp"})
+_USAGE = 2
 EXIT_CODES = "Exit codes: 0 fine, 1 found problems, 2 could not run."
 
 
@@ -95,13 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parsed_and_run(words: Sequence[str], *, own_process: bool) -> int:
     with _no_garbage():
-        parser, modules = build_parser(next((w for w in words if not w.startswith("-")), ""))
-        args, unknown = parser.parse_known_args(words)
-    if unknown:
-        # The usage of the command that was meant, not that of all.
-        cast(argparse.ArgumentParser, getattr(args, "meant", parser)).error(
-            f"unrecognized arguments: {' '.join(unknown)}"
-        )
+        command = next((w for w in words if not w.startswith("-")), "")
+        parser, modules = build_parser(command)
+        with _usage_code(modules.get(command)):
+            args, unknown = parser.parse_known_args(words)
+            if unknown:
+                # The usage of the command that was meant, not that of all.
+                cast(argparse.ArgumentParser, getattr(args, "meant", parser)).error(
+                    f"unrecognized arguments: {' '.join(unknown)}"
+                )
     if args.command is None:
         parser.print_help()
         return 2
@@ -113,6 +116,17 @@ def _parsed_and_run(words: Sequence[str], *, own_process: bool) -> int:
     finally:
         if own_process:
             gc.freeze()  # The interpreter, as it ends, would look through all of it for garbage.
+
+
+@contextmanager
+def _usage_code(module: CommandModule | None) -> Iterator[None]:
+    """Wrong usage exits with 2, and where 2 is an answer of the command with its `EXIT_USAGE`."""
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == _USAGE and module is not None:
+            raise SystemExit(getattr(module, "EXIT_USAGE", _USAGE)) from None
+        raise
 
 
 class _Lines(logging.Handler):

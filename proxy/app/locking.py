@@ -7,6 +7,7 @@ from pathlib import Path
 from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.model import LockConfig
+from proxy.config.source import shown_path
 from proxy.connections import Opened
 from proxy.lock.compare import SourceDrift, compare
 from proxy.lock.file import HINT, LockError, LockFile, read_lock
@@ -73,12 +74,18 @@ def lock_state(
 
 def _diagnostic(loaded: LoadedConfig, path: Path, error: LockError) -> Diagnostic:
     if error.missing:
-        return problem_at(loaded, "lock", "E702", f"there is no {path}", HINT)
+        return problem_at(loaded, "lock", "E702", f"there is no {shown_path(path)}", HINT)
     return unusable_lock(path, error)
 
 
 def unusable_lock(path: Path, error: LockError) -> Diagnostic:
     """What is wrong in a lock file that is there."""
     return Diagnostic(
-        "E206", "error", f"{path.name}: {error}", HINT, path="lock.file", file=str(path), line=error.line
+        "E206",
+        "error",
+        f"{path.name}: {error}",
+        HINT,
+        path="lock.file",
+        file=shown_path(path),
+        line=error.line,
     )

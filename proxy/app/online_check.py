@@ -22,6 +22,7 @@ from proxy.app.offers import Offers, ask_sources
 from proxy.app.problems import problem_at
 from proxy.config import Diagnostic, LoadedConfig
 from proxy.config.connection import AuthorizationCode, ClientCredentials
+from proxy.config.source import shown_path
 from proxy.config.tool_report import tool_report
 from proxy.lock.compare import DRIFT_KINDS, SourceDrift, compare
 from proxy.lock.file import LockError, LockFile, read_lock
@@ -127,7 +128,7 @@ def _drifted(
                 f"`{prefix}.{name}` differs from the lock: {one}",
                 "review it: executor lock",
                 path=f"connections.{prefix}",
-                file=str(loaded.lock_path),
+                file=shown_path(loaded.lock_path),
                 line=lock.line_of(prefix, name),
             )
 

@@ -23,6 +23,7 @@ class CannotAdd(Exception):
     """What was named cannot become an integration; the text says why and what to do."""
 
 
+_UNREAD: Final = "so the credential is a guess (--no-auth: none); `executor validate --online` asks it"
 AuthMaker = Callable[[Draft, str], YamlEntry]
 
 
@@ -92,6 +93,7 @@ def add_openapi(draft: Draft, source: str, name: str, base_url: str, with_auth: 
         host = urlsplit(source).hostname or ""
         entry: YamlEntry = {"kind": "openapi", "spec": {"url": _without_secrets(draft, source, name or host)}}
         wanted, auth = name or _host_name(host), _bearer
+        draft.notes.append(f"{source}: was not read, {_UNREAD}")
     else:
         document = _document(source)
         entry = {"kind": "openapi", "spec": {"file": _relative(source, beside)}}
@@ -112,6 +114,7 @@ def add_graphql(draft: Draft, endpoint: str, name: str, with_auth: bool) -> None
         )
     wanted = name or _host_name(host)
     entry: YamlEntry = {"kind": "graphql", "endpoint": _without_secrets(draft, endpoint, wanted)}
+    draft.notes.append(f"{endpoint}: was not asked, {_UNREAD}")
     draft.add(wanted, entry, _connection(draft, wanted, _bearer if with_auth else None), endpoint)
 
 

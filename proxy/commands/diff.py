@@ -29,6 +29,8 @@ from proxy.lock.records import Records
 from proxy.workspace import prefix_of
 
 EXIT_CHANGES: Final = 2
+# `proxy.cli` exits with it: 2 is an answer here.
+EXIT_USAGE: Final = 1
 MARKER: Final = "<!-- executor-diff -->"
 _FOLD_BYTES: Final = 60_000
 _GONE: Final = "-"

@@ -19,6 +19,7 @@ from proxy.commands.common import (
 from proxy.commands.json_input import read_object
 from proxy.commands.local import run_locally
 from proxy.config import LoadedConfig
+from proxy.connections import OpenConnection
 from proxy.history.rules import lock_state
 from proxy.limits import applying
 from proxy.live import Live
@@ -88,11 +89,16 @@ def _print(
     print(explain_text(workspace.facts(tool), decision).rstrip())
     for limit in limits:
         print(f"  limit             {limit['name']}: {limit['limit']} per {limit['per']}")
-    print(f"  connection        {tool.prefix}: {connection.status['status']}, auth {auth}")
+    print(f"  connection        {tool.prefix}: {_state(connection)}, auth {auth}")
     if workspace.lock is not None:
         print(f"  lock              {lock_state(workspace, tool)}")
     if args.expect and decision.action != args.expect:
         print(f"expected {args.expect}, got {decision.action}")
+
+
+def _state(connection: OpenConnection) -> str:
+    """Of what is vendored nobody was asked, so nothing is known of how it is."""
+    return "not asked, by its vendored catalog" if connection.vendored else str(connection.status["status"])
 
 
 def find_tool(workspace: Workspace, address: str) -> CatalogTool | str:

@@ -116,8 +116,7 @@ def _draft(args: argparse.Namespace, file: Path) -> Draft:
 
 def _written(args: argparse.Namespace, file: Path, draft: Draft) -> int:
     old = file.read_bytes().decode("utf-8-sig") if file.exists() else None
-    if old is not None:
-        _without_doubles(args, file, draft)
+    _without_doubles(args, file, draft)
     wanted = bool(draft.integrations)
     try:
         text = compose(draft, file, old)
@@ -137,15 +136,18 @@ def _written(args: argparse.Namespace, file: Path, draft: Draft) -> int:
 
 
 def _without_doubles(args: argparse.Namespace, file: Path, draft: Draft) -> None:
-    """What the file has under the same name stays as it is."""
-    view = load_config([file], env=None, advice=False).view
+    """What the config has under the same name stays as it is; a folder is one config of all its files."""
+    whole = Path(args.config) if args.config is not None and Path(args.config).is_dir() else file
+    if not whole.exists():
+        return
+    view = load_config([whole], env=None, advice=False).view
     present = set(view.names("integrations")) if view is not None else set()
     for name in present & set(draft.integrations):
         if args.source is None:
             raise CannotRun(
-                f"{file} has an integration `{name}` already; choose another name with --name NAME"
+                f"{whole} has an integration `{name}` already; choose another name with --name NAME"
             )
-        draft.without(name, f"{file} has an integration of this name already")
+        draft.without(name, f"{whole} has an integration of this name already")
 
 
 def _lines(draft: Draft) -> str:

@@ -34,6 +34,7 @@ from proxy.commands.common import (
 from proxy.commands.terminal import painted
 from proxy.config import Config, LoadedConfig
 from proxy.config.report_text import counted
+from proxy.config.source import shown_path
 from proxy.lock.assign import assigned
 from proxy.lock.compare import DRIFT_KINDS, SourceDrift, compare
 from proxy.lock.definition import Offered, definition_of
@@ -99,7 +100,7 @@ def _lock_of(path: Path, checking: bool) -> LockFile:
             return LockFile()
         if error.missing:
             raise CannotRun(str(error)) from None
-        raise CannotRun(f"{path}:{error.line}: {error}") from None
+        raise CannotRun(f"{shown_path(path)}:{error.line}: {error}") from None
 
 
 def _check_names(only: Sequence[str], loaded: LoadedConfig) -> None:
@@ -244,7 +245,7 @@ def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> 
     if args.check:
         return _checked(found)
     if not found.differs and not found.unnamed:
-        print(f"{_name(found.path)} is up to date: {_count(found.after)}")
+        print(f"{shown_path(found.path)} is up to date: {_count(found.after)}")
         _keep(found)
         return EXIT_CANNOT_RUN if found.offers.unreached else EXIT_OK
     print(_summary(found, "changes") if found.differs else f"no changes: {_count(found.after)}")
@@ -254,9 +255,9 @@ def _told(args: argparse.Namespace, loaded: LoadedConfig, found: LockReport) -> 
         return EXIT_FOUND
     _write(found)
     _keep(found)
-    print(f"wrote {_name(found.path)}: {_count(found.after)}")
+    print(f"wrote {shown_path(found.path)}: {_count(found.after)}")
     if found.unvendored:
-        folder = _name(catalog_path(found.path, "").parent)
+        folder = shown_path(catalog_path(found.path, "").parent)
         print(f"wrote {counted(len(found.unvendored), 'catalog')} to {folder}: commit them with the lock")
     if loaded.config is not None and loaded.config.lock is None:
         print("note: the config has no `lock`, so nothing is held back; add `lock: {mode: enforce}`")
@@ -283,11 +284,11 @@ def _coloured(line: str) -> str:
 
 
 def _checked(found: LockReport) -> int:
-    print(_summary(found, "drift") if found.differs else f"no drift: {_count(found.after)}")
+    print(_summary(found, "drift") if found.differs else f"no drift: {_compared(found)}")
     if found.unnamed:
         print(
-            f"note: {_name(found.path)} has no names of arguments for {counted(found.unnamed, 'tool')}, so conditions "
-            "of rules are not compared with them offline; `executor lock` adds them"
+            f"note: {shown_path(found.path)} has no names of arguments for {counted(found.unnamed, 'tool')}, so "
+            "conditions of rules are not compared with them offline; `executor lock` adds them"
         )
     if found.differs:
         return EXIT_FOUND
@@ -305,25 +306,30 @@ def _summary(found: LockReport, word: str) -> str:
     return f"{said}{gone}{f'; look twice at {odd} of them (!)' if odd else ''}"
 
 
+def _compared(found: LockReport) -> str:
+    """`9 tools of 3 sources`, and how many of them nobody asked about: nothing is known of those."""
+    asked = {found.after.key_of(prefix) for prefix in found.offers.tools}
+    others = found.after.sources.keys() - asked
+    count = _count(LockFile({key: one for key, one in found.after.sources.items() if key in asked}))
+    return f"{count}; not compared: {', '.join(sorted(others))}" if others else count
+
+
 def _count(lock: LockFile) -> str:
     tools = sum(len(one.tools) for one in lock.sources.values())
-    return f"{tools} tools of {len(lock.sources)} sources"
-
-
-def _name(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return f"{counted(tools, 'tool')} of {counted(len(lock.sources), 'source')}"
 
 
 def _confirmed(path: Path) -> bool:
     if not sys.stdin.isatty():
         print(
-            f"{_name(path)} is not written: there is no terminal to ask; accept with --yes", file=sys.stderr
+            f"{shown_path(path)} is not written: there is no terminal to ask; accept with --yes",
+            file=sys.stderr,
         )
         return False
-    print(f"Write {_name(path)}? [y/N] ", end="", flush=True)
+    print(f"Write {shown_path(path)}? [y/N] ", end="", flush=True)
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
-    print(f"{_name(path)} stays as it is")
+    print(f"{shown_path(path)} stays as it is")
     return False
 
 

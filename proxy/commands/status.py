@@ -13,6 +13,7 @@ from integrations.base import JsonObject
 from proxy.commands.common import EXIT_FOUND, EXIT_OK, add_json_option, print_json
 from proxy.commands.remote import Remote, add_server_options, inert, run_remotely
 from proxy.commands.terminal import print_table
+from proxy.lock.compare import DRIFT_KINDS
 
 _SHOWN = 12
 EXIT_CODES = (
@@ -62,6 +63,7 @@ def rows(url: str, status: JsonObject, now: float) -> Iterator[tuple[str, str]]:
     if config["restart_required"]:
         yield "restart", f"needed for {', '.join(config['restart_required'])}"
     yield from _connections(status["connections"])
+    yield from _lock(status.get("lock"))
     yield "approvals", _approvals(status.get("approvals"))
     yield from _replicas(status.get("replicas") or [], now)
     if status.get("replicas_trouble"):
@@ -102,6 +104,19 @@ def _connections(connections: list[JsonObject]) -> Iterator[tuple[str, str]]:
         yield "", f"{one['connection']}: {state} {error}".rstrip()
     if len(others) > _SHOWN:
         yield "", f"and {len(others) - _SHOWN} more (executor tools sources --server URL)"
+
+
+def _lock(lock: JsonObject | None) -> Iterator[tuple[str, str]]:
+    """Only where tools are not as they were reviewed; those that are held are among the tools counted above."""
+    if lock is None or not lock["tools"]:
+        return
+    counts = ", ".join(f"{lock[kind]} {kind}" for kind in DRIFT_KINDS if lock[kind])
+    effect = "held back" if lock["mode"] == "enforce" else "used all the same"
+    yield "lock", f"{counts} since the review, {effect} ({lock['mode']}); review them: executor lock"
+    for one in lock["tools"][:_SHOWN]:
+        yield "", f"{one['tool']}: {one['kind']} {', '.join(one['parts'])}".rstrip()
+    if len(lock["tools"]) > _SHOWN:
+        yield "", f"and {len(lock['tools']) - _SHOWN} more (executor status --json)"
 
 
 def _unhealthy(one: JsonObject) -> bool:

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
+from policies import split_source
 from proxy.app.checkout import NoRevision, checked_out
 from proxy.app.locking import LockProblem
 from proxy.app.offline import OfflineView, open_offline
@@ -170,8 +172,6 @@ async def _results(loaded: LoadedConfig, tests: Sequence[PlacedTest], *, online:
 
 
 def _in_repository(results: TestResults) -> TestResults:
-    from dataclasses import replace as changed
-
     cases = tuple(
         (changed(placed, file=repository_path(placed.file, os.environ)), verdict)
         for placed, verdict in results.cases
@@ -183,16 +183,20 @@ def _in_repository(results: TestResults) -> TestResults:
 def _replay(args: argparse.Namespace) -> int:
     configs = config_paths(args.config or [str(one) for one in args.files] or None)
     if args.against is None:
-        return _replay_with(args, configs)
+        return _replay_with(args, configs, str)
     with checked_out(args.against, configs) as copies:
-        return _replay_with(args, copies)
+        copy = os.path.realpath(copies[0] if copies[0].is_dir() else copies[0].parent)
+        return _replay_with(args, copies, lambda file: os.path.relpath(os.path.realpath(file), copy))
 
 
-def _replay_with(args: argparse.Namespace, configs: Sequence[Path]) -> int:
+def _replay_with(args: argparse.Namespace, configs: Sequence[Path], named: Callable[[str], str]) -> int:
+    """`named` says what a file of `configs` is called: copies of a revision are named from the config's folder."""
     loaded = load_config(configs, env=None)
     if loaded.config is None:
-        return _invalid(args, loaded.diagnostics, len(loaded.files))
+        wrong = [changed(one, file=named(one.file)) for one in loaded.diagnostics]
+        return _invalid(args, wrong, len(loaded.files))
     found = asyncio.run(_replayed(args, loaded))
+    found.changed = [_placed(one, named) for one in found.changed]
     if not found.calls:
         raise CannotRun("there is no call in the trail that something was decided about")
     if args.format == "json":
@@ -207,6 +211,13 @@ def _replay_with(args: argparse.Namespace, configs: Sequence[Path]) -> int:
     else:
         _print_replay(found)
     return EXIT_FOUND if found.changed else EXIT_OK
+
+
+def _placed(one: ChangedCall, named: Callable[[str], str]) -> ChangedCall:
+    file, line = split_source(one.now.rule_source) if one.now is not None else (None, None)
+    if one.now is None or not file or line is None:
+        return one
+    return changed(one, now=changed(one.now, rule_source=f"{named(file)}:{line}"))
 
 
 async def _replayed(args: argparse.Namespace, loaded: LoadedConfig) -> Replay:

@@ -64,10 +64,14 @@ def _wait(
 
 
 def _wanted(args: argparse.Namespace) -> Callable[[JsonObject], bool]:
-    if (args.digest is None) == (args.generation is None):
+    if args.digest is None and args.generation is None:
         raise CannotRun("say what to wait for: --digest SHA256 or --generation N")
+    if args.digest is not None and args.generation is not None:
+        raise CannotRun("--digest and --generation: one of them, a generation is a number of one server only")
     if args.generation is not None:
         least = int(args.generation)
+        if least < 1:
+            raise CannotRun(f"--generation {least}: the first generation is 1")
         return lambda one: int(one["generation"]) >= least
     digest = _own_digest(args) if args.digest == "-" else str(args.digest).lower()
     if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_DIGEST},64}}", digest):

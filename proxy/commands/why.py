@@ -41,7 +41,9 @@ from proxy.telemetry.logs import escaped
 
 _MOST = 50
 _HIDDEN_ARGUMENTS = "not in the trail (audit.arguments)"
-_NOT_LOOKED_AT = "not in the trail: blocked whatever they are (or audit.arguments)"
+# Codes of calls that were refused before their arguments were looked at.
+_REFUSED_UNSEEN = frozenset({"tool_blocked", "tool_definition_changed", "tool_gone", "tool_not_found"})
+_NOT_LOOKED_AT = "not in the trail: refused whatever they are (or audit.arguments)"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -268,7 +270,7 @@ def _arguments(record: Mapping[str, Any]) -> str:
     if "value" in arguments:
         return json.dumps(arguments["value"], ensure_ascii=False)
     digest = f", sha256 {str(arguments['sha256'])[:12]}" if "sha256" in arguments else ""
-    if not digest and record.get("code") == "tool_blocked":
+    if not digest and record.get("code") in _REFUSED_UNSEEN:
         return _NOT_LOOKED_AT
     return f"{_HIDDEN_ARGUMENTS}{digest}"
 

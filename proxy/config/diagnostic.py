@@ -47,6 +47,12 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     excerpt: str = ""
 
+    def __post_init__(self) -> None:
+        # Whoever knows only where it begins gives no end: it ends there, never before.
+        if self.end_line < self.line:
+            object.__setattr__(self, "end_line", self.line)
+            object.__setattr__(self, "end_column", self.column)
+
 
 CODES: Mapping[str, str] = MappingProxyType(
     {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,11 @@ _ENCRYPTED = (
     (re.compile(r"\A-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----"), "age or PGP"),
     (re.compile(r"\bENC\[AES256_GCM,"), "sops"),
 )
+
+
+def shown_path(path: Path) -> str:
+    """As messages name it: from the working directory where it is below, so that code hosts find it; else whole."""
+    return os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)
 
 
 def read_text(path: str, data: bytes) -> tuple[SourceFile, Flaw | None]:

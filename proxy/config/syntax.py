@@ -145,7 +145,8 @@ def _unclosed_bracket(fault: _SyntaxFault) -> Flaw:
 
 def _no_value(fault: _SyntaxFault) -> Flaw:
     character = fault.character()
-    return _flaw(fault, f"a value is expected before `{character}`", None, fault.at)
+    place = f"`{character}`" if character else "the end"
+    return _flaw(fault, f"a value is expected before {place}", None, fault.at)
 
 
 def _indentation(fault: _SyntaxFault) -> Flaw:

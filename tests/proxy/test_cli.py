@@ -106,6 +106,17 @@ def test_usage_errors_are_exit_code_2(words: list[str], capsys: pytest.CaptureFi
     assert "usage: executor" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [["diff"], ["diff", "a", "b", "--fail-on", "x"], ["diff", "a", "b", "--colour"]]
+)
+def test_wrong_usage_is_no_answer(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Where 2 says that there are changes."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 1
+    assert "usage: executor diff" in capsys.readouterr().err
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])

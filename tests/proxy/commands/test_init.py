@@ -178,6 +178,30 @@ def test_a_file_that_cannot_be_extended_shows_the_lines(init: Run, tmp_path: Pat
     refused(ran, "add these lines yourself:\nintegrations:\n  github: {preset: github}\nconnections:\n")
 
 
+def test_a_folder_is_one_config(init: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "10.yaml").write_text(
+        "version: 1\nintegrations: {notes: {kind: mcp, type: local, command: [x]}}\n"
+    )
+    refused(
+        init("init", "--mcp", "x", "--name", "notes", "--config", str(folder)),
+        "conf has an integration `notes` already; choose another name with --name",
+    )
+    assert [one.name for one in folder.iterdir()] == ["10.yaml"]
+    assert init("init", "--mcp", "x", "--name", "other", "--config", str(folder)).code == 0
+    assert init("validate", "--no-env", str(folder)).code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--openapi", "https://a.example.com/o.json"), ("--graphql", "https://a.example.com/g")]
+)
+def test_what_was_not_asked_is_said(init: Run, words: tuple[str, str]) -> None:
+    ran = init("init", *words)
+    assert f"note   {words[1]}: " in ran.out
+    assert "`executor validate --online` asks it" in ran.out
+
+
 def test_what_would_be_invalid_is_not_written(init: Run, tmp_path: Path) -> None:
     (tmp_path / "executor.yaml").write_text(WRITTEN_BY_HAND)
     ran = init("init", "--preset", "github", "--base-url", "http://api.example.com")

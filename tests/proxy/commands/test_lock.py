@@ -193,6 +193,11 @@ def test_only_and_no_launch_leave_the_rest_as_it_is(run: Run, folder: Folder) ->
         "files.org.main: not asked, its command would have to be started"
         in run(*folder.words("--check", "--no-launch")).out
     )
+    for words in (("--only", "shop"), ("--no-launch",)):
+        folder.document(info={"title": "Other", "version": "1"})
+        checked = run(*folder.words("--check", *words))
+        assert checked.code == 0, checked
+        assert "no drift: 4 tools of 1 source; not compared: files\n" in checked.out
     unknown = run(*folder.words("--only", "nope"))
     assert (unknown.code, unknown.err) == (
         2,

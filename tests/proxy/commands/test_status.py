@@ -47,6 +47,24 @@ def test_one_screen() -> None:
     ]
 
 
+def test_tools_that_are_not_as_they_were_reviewed() -> None:
+    tools = [
+        {"tool": "files.org.main.read", "kind": "changed", "parts": ["description", "annotations"]},
+        {"tool": "files.org.main.move", "kind": "new", "parts": []},
+    ]
+    lock = {"file": "executor.lock", "mode": "enforce", "changed": 1, "new": 1, "gone": 0, "tools": tools}
+    assert screen(lock=lock)[4:7] == [
+        "lock: 1 changed, 1 new since the review, held back (enforce); review them: executor lock",
+        "files.org.main.read: changed description, annotations",
+        "files.org.main.move: new",
+    ]
+    assert screen(lock={**lock, "mode": "warn"})[4].endswith(
+        "used all the same (warn); review them: executor lock"
+    )
+    assert screen(lock={**lock, "tools": tools * 10})[-2] == "and 8 more (executor status --json)"
+    assert screen(lock={**lock, "changed": 0, "new": 0, "tools": []}) == screen(lock=None) == screen()
+
+
 def test_what_is_wrong_comes_with_its_reason() -> None:
     wrong = {
         "severity": "error",

@@ -233,6 +233,10 @@ def test_replay_against_a_revision(run: Run, folder: Path) -> None:
     (folder / "audit.jsonl").write_text(line + "\n")
     assert run("test", "--replay", "audit.jsonl").code == 1
     assert run("test", "--replay", "audit.jsonl", "--against", "main").code == 0
+    (folder / "asked.jsonl").write_text(line.replace('"block"', '"approve"') + "\n")
+    ran = run("test", "--replay", "asked.jsonl", "--against", "main")
+    assert ran.code == 1
+    assert "approve (no-deletes) -> block (no-deletes, executor.yaml:" in ran.out
     for words in (
         ("--against", "nowhere"),
         ("--against=--help",),

@@ -45,7 +45,9 @@ def test_a_digest_and_a_generation(run: Run, server: Proxy, tmp_path: Path) -> N
     ("words", "said"),
     [
         ((), "say what to wait for: --digest SHA256 or --generation N"),
-        (("--digest", "8d03be71", "--generation", "1"), "say what to wait for"),
+        (("--digest", "8d03be71", "--generation", "1"), "--digest and --generation: one of them"),
+        (("--generation", "0"), "--generation 0: the first generation is 1"),
+        (("--generation", "-1"), "--generation -1: the first generation is 1"),
         (("--digest", "8d03"), "expected 8 to 64 hexadecimal digits"),
         (("--digest", "nothexadecimal"), "expected 8 to 64 hexadecimal digits"),
         (("--generation", "1", "--timeout", "60"), "--timeout 60: expected a duration with a unit"),

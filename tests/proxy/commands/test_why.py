@@ -83,7 +83,7 @@ def test_an_execution_is_explained_call_by_call(run: Run, folder: Path) -> None:
     assert f"  {MAIN}.create: approve  (the call: ok)\n    rule       small (executor.yaml:9)" in ran.out
     assert '    as it was  {"id": "small", "pattern": "shop.*.*.items.create"' in ran.out
     assert '    arguments  {"body": {"name": "a"}}\n    today      approve, by the same rule' in ran.out
-    assert "    arguments  not in the trail: blocked whatever they are" in ran.out
+    assert "    arguments  not in the trail: refused whatever they are" in ran.out
     assert "  search: ok\n  nothing was decided" in ran.out
     assert ".list" not in ran.out
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.source import LARGEST_FILE_BYTES, STDIN, SourceFile, read_text
+from proxy.config.source import LARGEST_FILE_BYTES, STDIN, SourceFile, read_text, shown_path
 
 
 def test_lines_and_digest() -> None:
@@ -44,3 +44,13 @@ def test_what_makes_parsing_pointless(data: bytes, code: str, line: int, column:
 
 def test_underlined_headings_are_no_conflicts() -> None:
     assert read_text("a", b"a: |\n  Title\n  =======\n")[1] is None
+
+
+def test_a_path_is_shown_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "conf" / "executor.lock"
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(file) == "conf/executor.lock"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert shown_path(file) == str(file)
+    assert shown_path(Path("executor.lock")) == "executor.lock"

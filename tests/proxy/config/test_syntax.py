@@ -19,6 +19,7 @@ from tests.proxy.config.texts import only
         ("a: [1\nb: 2\n", "E101", 1, 4, "this `[` is never closed", None),
         ("a: {b: [1}\n", "E101", 1, 10, "expected `,` or `]` before `}`", None),
         ("a: [1, , 2]\n", "E101", 1, 8, "a value is expected before `,`", None),
+        ("a: 1\nb: [\n", "E101", 3, 1, "a value is expected before the end", None),
         ("a:\n    b: 1\n  c: 2\n", "E101", 3, 3, "the indentation does not fit", None),
         ('a: "b" c\n', "E101", 1, 8, "this is not expected here", None),
         ('a: "\\d"\n', "E101", 1, 5, "unknown escape in a double-quoted string", None),

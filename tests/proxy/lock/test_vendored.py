@@ -153,6 +153,8 @@ def test_every_kind_is_vendored_and_judged_without_its_source(run: Run, site: Si
     assert (tested.code, tested.err) == (0, ""), tested
     assert run("explain", "files.org.main.read_file", "--expect", "require_approval").code == 0
     assert "as reviewed" in run("explain", "shop.org.main.items.list").out
+    for tool in ("files.org.main.read_file", "shop.org.main.items.list"):
+        assert "not asked, by its vendored catalog, auth" in run("explain", tool).out
     compared = run("diff", "executor.yaml", "executor.yaml", "--json").json
     assert (compared["changes"], compared["not_compared"]) == ([], {})
     rows = {row["connection"]: row for row in run("tools", "sources", "--json").json}
