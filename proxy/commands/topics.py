@@ -35,15 +35,24 @@ ENVIRONMENT: Final = {
     "XDG_STATE_HOME": "base of the state directory",
     "XDG_CACHE_HOME": "base of the cache, where EXECUTOR_STATE_DIR is not set",
 }
-_TABLES: Final = {"exit-codes": EXIT_CODES, "environment": ENVIRONMENT}
+TOPICS: Final = {
+    "COMMAND": "its help: `tools list`",
+    "CODE": "of a diagnostic: `E402`",
+    "KEY": "of the config: `server.listen`; as messages print them too: `integrations.github.spec`",
+    "config": "the sections of executor.yaml",
+    "codes": "every code",
+    "environment": "the variables that count",
+    "exit-codes": "what they tell a supervisor",
+}
+_TABLES: Final = {"topics": TOPICS, "exit-codes": EXIT_CODES, "environment": ENVIRONMENT}
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "help",
-        help="explain a command, a code such as E402, a config key such as server.listen, or: topics",
+        help="explain a command, a code such as E402, a config key such as server.listen, or list the topics",
         description="TOPIC is a command (`tools list`), a code (`E402`), a config key (`server.listen`), `config`, "
-        "`codes`, `environment` or `exit-codes`. Without one it lists the commands.",
+        "`codes`, `environment`, `exit-codes`, or `topics`: what there is. Without one it lists the commands.",
         epilog="Exit codes: 0 explained, 1 no such topic.",
     )
     parser.add_argument("topic", nargs="*", metavar="TOPIC")
@@ -62,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     topic = " ".join(args.topic)
     near = difflib.get_close_matches(topic, _names(everything), 1)
-    hint = f"did you mean `{near[0]}`?" if near else "see `executor help --help`"
+    hint = f"did you mean `{near[0]}`?" if near else "see `executor help topics`"
     print(f"executor: no topic `{topic}`; {hint}", file=sys.stderr)
     return 1
 
@@ -129,19 +138,31 @@ def _code(code: str, meaning: str) -> str:
 
 # ---- keys of the config -----------------------------------------------------------------------------------------
 def _key(path: list[str]) -> Topic | None:
-    """What the schema says about a key, and the keys below it. Names that people choose may be left out."""
+    """What the schema says about a key, and the keys below it. Names that people choose may be left out, or stand
+    where they stand in the config; the key itself is one of ours."""
     schema = _schema()
     node: Mapping[str, Any] = schema
     said = "The config: executor.yaml"
-    for part in path:
+    for number, part in enumerate(path, 1):
         below = _below(schema, node)
         if part not in below:
-            return None
+            if number == len(path) or not _has_chosen_names(schema, node):
+                return None
+            continue
         node = below[part]
         said = str(node.get("description", ""))
     keys = {name: str(one.get("description", "")) for name, one in sorted(_below(schema, node).items())}
     head = f"{'.'.join(path)}: {said}" if path else said
     return Topic(head, keys)
+
+
+def _has_chosen_names(schema: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
+    """Whether it is a map whose names are no keys of ours."""
+    if "$ref" in node:
+        return _has_chosen_names(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
+    shapes = (*node.get("oneOf", ()), *node.get("anyOf", ()), *node.get("allOf", ()))
+    is_map = "properties" not in node and ("additionalProperties" in node or "patternProperties" in node)
+    return is_map or any(_has_chosen_names(schema, one) for one in shapes)
 
 
 def _below(schema: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

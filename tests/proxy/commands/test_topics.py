@@ -24,6 +24,10 @@ from tests.proxy.commands.running import Run
         ("connections.auth", "kind"),
         ("policies.pattern", "policies.pattern: "),
         ("config", "integrations"),
+        ("topics", "exit-codes"),
+        ("integrations.github.spec", "integrations.github.spec: "),
+        ("connections.github.org.main.auth", "kind"),
+        ("workspaces.acme.policies.pattern", "workspaces.acme.policies.pattern: "),
     ],
 )
 def test_a_topic_is_explained(run: Run, topic: str, said: str) -> None:
@@ -37,7 +41,13 @@ def test_every_command_and_code_is_a_topic(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "hint"), [("servr", "did you mean `server`?"), ("xyzzy", "see `executor help")]
+    ("topic", "hint"),
+    [
+        ("servr", "did you mean `server`?"),
+        ("xyzzy", "see `executor help topics`"),
+        ("integrations.sepc", "did you mean"),
+        ("server.x.listen", ""),
+    ],
 )
 def test_what_is_no_topic(run: Run, topic: str, hint: str) -> None:
     ran = run("help", topic)
