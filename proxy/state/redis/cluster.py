@@ -4,7 +4,8 @@ All that is about one execution is in one slot, and stays one step: its record, 
 that lead to executions and sessions are elsewhere, so they are written before the record that they lead to and cleaned
 after it. Whoever dies in between leaves a name too many, never one too few:
 
-- A name leads nowhere, or to a record that says something else: the reader looks at the record, which is the truth.
+- A name leads nowhere, or to a record that says something else: the reader looks at the record, which is the truth. A
+  name that leads nowhere is taken out once it is certain that no record follows (`dead_names`).
 - Decisions that are pending are counted where their owner is: a place is taken first and given back when the save is
   refused. One that is not given back counts until the execution would have been due.
 - Tokens of leases are microseconds of the server's clock, and grow with each lease of the same name.
@@ -17,7 +18,12 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
+from limits.aio.storage import Storage
+
+from proxy.state.keys import KeyRing
+from proxy.state.publications import Hub
 from proxy.state.records import (
+    Caps,
     ExecutionQuery,
     ExecutionRecord,
     Lease,
@@ -29,14 +35,17 @@ from proxy.state.records import (
     StateError,
     StateUnavailable,
 )
+from proxy.state.redis.dead_names import DeadNames
 from proxy.state.redis.executions import FIELDS, MAX_LISTED, SAVE_HEAD, SAVE_JOURNAL, SAVE_ROW
-from proxy.state.redis.link import RedisRow, Script, owned, readable, seconds, text
+from proxy.state.redis.link import Link, RedisRow, Script, owned, readable, seconds, text
+from proxy.state.redis.listener import Listener
 from proxy.state.redis.store import RedisState
 
 _PAGE: Final = 100
 # One first save in so many looks whether the oldest names of its lists still lead somewhere.
 _PRUNE_ONE_IN: Final = 16
 _PRUNED: Final = 64
+_MARGIN_SECONDS: Final = 10.0
 
 _SAVE: Final = Script(SAVE_HEAD + SAVE_ROW + SAVE_JOURNAL)
 # KEYS: the owner's pending. ARGV: now, execution, cap (empty: none), pending, due, end. Fields: `pending due end`.
@@ -158,6 +167,13 @@ return 1
 class RedisClusterState(RedisState):
     """Implements `State`."""
 
+    def __init__(
+        self, link: Link, keys: KeyRing, caps: Caps, listener: Listener, hub: Hub, counters: Storage
+    ) -> None:
+        super().__init__(link, keys, caps, listener, hub, counters)
+        # A name, then the record: two calls, each of which may take all of its time.
+        self._dead = DeadNames(2 * link.limit_seconds + _MARGIN_SECONDS)
+
     # ---- executions
     async def _save(self, record: ExecutionRecord, lease: Lease | None, cap: int | None) -> None:
         wanted, unwanted = self._lists(record)
@@ -228,8 +244,9 @@ class RedisClusterState(RedisState):
         await self._forget(listed, [name for name, found in zip(names, there, strict=True) if not found])
 
     async def _forget(self, listed: str, dead: Sequence[str]) -> None:
-        if dead:
-            await self._link.command("ZREM", listed, *dead)
+        certain = self._dead.certain(listed, dead)
+        if certain:
+            await self._link.command("ZREM", listed, *certain)
 
     async def list_executions(self, query: ExecutionQuery) -> tuple[ExecutionRecord, ...]:
         listed, limit = self._list_of(query), max(1, min(query.limit, MAX_LISTED))

@@ -87,7 +87,7 @@ class Link:
         self.client = client
         self._prefix = prefix
         self._clock = clock
-        self._limit_seconds = limit_seconds
+        self.limit_seconds = limit_seconds
         self._places = asyncio.Semaphore(most_calls)
         self._away_since: float | None = None
 
@@ -146,7 +146,7 @@ class Link:
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """The answer, tried until the time is up. Raises `StateUnavailable`."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limit_seconds
+        deadline = loop.time() + self.limit_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -58,12 +58,17 @@ async def open_redis(
         listener = Listener(link, keys, hub, options.quiet_seconds, tasks or TaskSupervisor())
         kind = RedisClusterState if form.cluster else RedisState
         try:
-            await listener.start(options.limit_seconds)
+            await _started(listener, options)
             yield kind(link, keys, options.caps, listener, hub, counters)
-        except TimeoutError as error:
-            raise StateUnavailable("Redis does not let us subscribe to messages.") from error
         finally:
             await listener.stop()
+
+
+async def _started(listener: Listener, options: RedisOptions) -> None:
+    try:
+        await listener.start(options.limit_seconds)
+    except TimeoutError as error:
+        raise StateUnavailable("Redis does not let us subscribe to messages.") from error
 
 
 @asynccontextmanager

@@ -266,6 +266,26 @@ async def _silent(heard: Subscription) -> bool:
         return True
 
 
+async def test_who_looks_while_a_record_is_on_its_way_takes_its_name_from_no_list(
+    cluster: ValkeyCluster,
+) -> None:
+    """Names are written before records. All of these look at lists, first saves now and then as well."""
+    stores = FailoverStores(cluster)
+    async with stores.open() as state, stores.open() as other:
+        names = [f"e{number}" for number in range(40)]
+
+        async def look() -> None:
+            while len(await other.list_executions(ExecutionQuery(ALICE.workspace_id))) < len(names):
+                pass
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(look())
+            for name in names:
+                group.create_task(state.save_execution(record(stores.clock, name)))
+        found = await state.list_executions(ExecutionQuery(ALICE.workspace_id))
+    assert {one.execution_id for one in found} == set(names)
+
+
 @pytest.mark.cluster
 async def test_scripts_declare_what_they_touch(cluster: ValkeyCluster) -> None:
     """Services that are cluster only refuse a script which does not; MONITOR says what each one did."""
