@@ -7,7 +7,7 @@ known key is listed where one is missing or unknown, and what need not be there 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jsonschema import ValidationError
@@ -67,9 +67,24 @@ def _sentence(root: Any, error: ValidationError, path: Sequence[str | int]) -> s
 def _about_keys(keyword: str, error: ValidationError, keys: Keys) -> str:
     if keyword in ("required", "dependentRequired"):
         said = f"`{_named_in(error.message)[0]}` is missing"
+    elif not error.message.endswith(_UNKNOWN):
+        names = _named_in(error.message)
+        if keys.known and all(name in keys.known for name in names):
+            return _closed_out(names, error)
+        said = unknown_keys(names)
     else:
-        said = error.message if error.message.endswith(_UNKNOWN) else unknown_keys(_named_in(error.message))
+        said = error.message
     return f"{said}; {_known(keys)}"
+
+
+def _closed_out(names: Sequence[str], error: ValidationError) -> str:
+    """Of keys that one part of an `allOf` declares and another, which is closed, does not."""
+    part = error.schema if isinstance(error.schema, Mapping) else {}
+    has = ", ".join(f"`{name}`" for name in part.get("properties", {})) or "no key"
+    shown = ", ".join(f"`{name[:80]}`" for name in names[:8])
+    return (
+        f"the schema contradicts itself about {shown}: one part declares it, another part allows only {has}"
+    )
 
 
 def _known(keys: Keys) -> str:

@@ -98,6 +98,17 @@ def test_unevaluated_keys_are_named() -> None:
     assert said(schema, {"b": 1}) == {"": "`b` is not known here: leave it out; known are `a?`"}
 
 
+def test_a_key_that_only_one_part_of_all_of_has() -> None:
+    closed = {"type": "object", "properties": {"a": {}}, "additionalProperties": False}
+    schema = {"allOf": [closed, {"type": "object", "properties": {"b": {}}}]}
+    contradicts = (
+        "the schema contradicts itself about `b`: one part declares it, another part allows only `a`"
+    )
+    assert said(schema, {"a": 1, "b": 2}) == {"": contradicts}
+    unknown = "`c` is not known here: leave it out; known are `a?`, `b?`"
+    assert said(schema, {"a": 1, "c": 2}) == {"": unknown}
+
+
 def test_the_value_as_a_whole_may_be_left_out() -> None:
     (error,) = schema_errors({"enum": ["a"]}, "")
     assert problem_of({}, error, "/query", optional=True).reason == f'has to be one of ["a"], not ""{OUT}'
