@@ -184,7 +184,7 @@ class Calls:
         trace = ready.trace
         if ready.suggest is not None:
             meant = await self._system.suggest(ready.suggest, trace.principal, trace.context.budget)
-            return outcome.not_found(trace.path, nearby_tools(trace.path, meant))
+            return outcome.not_found(trace.path, nearby_tools(trace.path, meant, PARAMETERS))
         refused = await self._sender.limited(trace, SYSTEM, "", f"{SYSTEM}.{trace.path}")
         if refused is not None:
             return refused

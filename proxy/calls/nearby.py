@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Final
-
-from proxy.calls.system import PARAMETERS
 
 _FLOOR: Final = 0.75
 _LONGEST: Final = 64
@@ -26,13 +24,13 @@ _OTHER_NAMES: Final = {
 }
 
 
-def nearby_tools(path: str, addresses: Sequence[str]) -> tuple[str, ...]:
-    """Up to five: system tools first, where the path is one word or two, then the addresses that are alike."""
+def nearby_tools(path: str, addresses: Sequence[str], system: Iterable[str]) -> tuple[str, ...]:
+    """Up to five: of `system` tools first, where the path is one word or two, then the addresses that are alike."""
     if len(path) > _LONGEST or path.count(".") > 2:
         return tuple(addresses[:_MOST])
     letters = _letters(path)
     known = _OTHER_NAMES.get(letters)
-    own = [name for name in PARAMETERS if name == known or _is_meant(path.lower(), letters, name)]
+    own = [name for name in system if name == known or _is_meant(path.lower(), letters, name)]
     return (*own, *addresses)[:_MOST]
 
 

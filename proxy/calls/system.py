@@ -16,6 +16,7 @@ from integrations.json_text import read_json
 from integrations.lossless import boolean_from, integer_from, object_from, text_from, typescript
 from policies import explain_json
 from proxy.calls.catalog_thread import BUDGET_UNITS, BudgetUsedUp, CatalogThread, WorkBudget
+from proxy.calls.nearby import nearby_tools
 from proxy.calls.outcome import PlainValue, WrongArgument, not_found, not_ready
 from proxy.catalog import SEARCH_UNITS, TYPES_UNITS, CatalogSteps, CatalogTool, Missing, Visible
 from proxy.live import Live
@@ -160,7 +161,8 @@ class SystemTools:
             return not_ready(tool.connection, here.status_for(call.principal), note)
         if not isinstance(tool, CatalogTool) or not call.visible(tool):
             yield SEARCH_UNITS
-            return not_found(path, catalog.suggestions(path, call.visible))
+            meant = catalog.suggestions(path, call.visible)
+            return not_found(path, nearby_tools(path, meant, PARAMETERS))
         budget = self._live.current.config.execute.describe_bytes
         return PlainValue(catalog.describe(tool, self._policy(call, tool), budget))
 

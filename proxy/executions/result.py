@@ -21,6 +21,7 @@ TEXT_CHARACTERS: Final = 30_000
 _LOG_CHARACTERS: Final = 8_000
 _FIELD_CHARACTERS: Final = 2_000
 _STRUCTURED_LOG_CHARACTERS: Final = 64 * 1024
+_FAILED_SHOWN: Final = 3
 _CALLS_LISTED: Final = 1000
 EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"completed": 0, "failed": 1, "timeout": 124, "canceled": 130}
@@ -271,8 +272,20 @@ class ExecutionResult:
         if self.waiting:
             return waiting_text(self)
         if self.error is not None:
-            return self.error.as_text()
+            return f"{self.error.as_text()}{failed_before(self.error, self.calls)}"
         return self.result_text if self.has_result else "(no result: use `return`)"
+
+
+def failed_before(error: ExecutionError, calls: Sequence[CallEntry]) -> str:
+    """The calls that failed before code took something for what it was not: most often it is what they did not give."""
+    failed = [
+        f"{one.path} ({one.code})" for one in calls if not one.ok and one.code not in (None, "not_sent")
+    ]
+    if error.name != "TypeError" or not failed:
+        return ""
+    more = f" and {len(failed) - _FAILED_SHOWN} more" if len(failed) > _FAILED_SHOWN else ""
+    shown = ", ".join(failed[:_FAILED_SHOWN])
+    return f"\nCalls that had failed: {shown}{more}. Branch on `ok` before reading `data`."
 
 
 def unavailable(status: str, execution_id: str, owner: Owner) -> ExecutionResult:

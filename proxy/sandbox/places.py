@@ -8,7 +8,7 @@ line, that line is told. Otherwise none is, and the text says where to look from
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from proxy.sandbox.moved import Place, offset_of
 from proxy.sandbox.recovery import Recovered, place_at, unshifted
@@ -21,6 +21,14 @@ _SPREAD = re.compile(r"^tools\..* was not awaited, so it has nothing to spread")
 _NAME = re.compile(r"^'?([\w$]+)'? is (?:not defined|not initialized|not available|read-only)")
 _KEYWORDS = frozenset(
     "return await typeof void delete new in of instanceof case throw else do yield function async".split()
+)
+_LONGEST_CHAIN = 120
+_FUNCTIONS = frozenset(("async", "function"))
+# What is called with everything, and is there.
+_KNOWN_FUNCTIONS = frozenset(
+    "console.log console.info console.warn console.error console.debug emit String Number Boolean BigInt "
+    "JSON.stringify JSON.parse Object.keys Object.values Object.entries Array.isArray Promise.all Promise.allSettled "
+    "Promise.race".split()
 )
 _ITERATIONS = ("Symbol.iterator", "Symbol.asyncIterator")
 _OPERAND_ENDS = frozenset((",", ";", ")", "]", "}"))
@@ -136,16 +144,64 @@ def locate_call(recovered: Recovered, message: str, thrower: str, noted: Place) 
     if maker is not None:
         place = unshifted(place_at(recovered.source, tokens.items[maker][2]), recovered.shifts)
         return place, place[0]
-    if _word(tokens, index + 1) != "(":
+    is_callee = _word(tokens, index + 1) == "(" and _word(tokens, index) not in _FUNCTIONS
+    if message == "not a function" and thrower == "TypeError":
+        callees = [index, *_calls_around(tokens, index)] if is_callee else [*_calls_holding(tokens, index)]
+        return _certain(recovered, tokens, callees) if callees else (noted, noted[0])
+    if not is_callee:
         return noted, noted[0]
     around = [index, *_calls_around(tokens, index)]
     places = [unshifted(place_at(recovered.source, tokens.items[k][2]), recovered.shifts) for k in around]
     for k, place in zip(around, places, strict=True):
         if tokens.items[k][1] == name:
             return place, place[0]
-    if message.startswith("not a function") and len({line for line, _ in places}) > 1:
-        return None, min(line for line, _ in places)
     return noted, noted[0]
+
+
+def _certain(recovered: Recovered, tokens: Tokens, callees: Sequence[int]) -> tuple[Place | None, int]:
+    """The one of these callees that can be no function, or the first line of several."""
+    open_ones = [k for k in callees if _chain_before(tokens, k + 1) not in _KNOWN_FUNCTIONS] or callees
+    places = [unshifted(place_at(recovered.source, tokens.items[k][2]), recovered.shifts) for k in open_ones]
+    return (places[0] if len(places) == 1 else None), min(places)[0]
+
+
+def named(sent: Recovered, place: Place) -> str:
+    """`r.data.map is not a function`, for the callee at a place; the engine does not say which."""
+    tokens, offset = Tokens(sent.source), offset_of(sent, place)
+    index = next((k for k, (_, _, at) in enumerate(tokens.items) if at == offset), None)
+    chain = _chain_before(tokens, index + 1) if index is not None and _word(tokens, index + 1) == "(" else ""
+    return f"{chain} is not a function" if 0 < len(chain) <= _LONGEST_CHAIN else "not a function"
+
+
+def _chain_before(tokens: Tokens, opener: int) -> str:
+    """`r.data.map` where that is all that is called by this parenthesis; empty where it is something else."""
+    at = opener - 1
+    while at > 1 and tokens.items[at - 1][1] in (".", "?.") and tokens.items[at - 2][0] == "name":
+        at -= 2
+    before = _word(tokens, at - 1) if at else ""
+    if tokens.items[at][0] != "name" or before in (".", "?."):
+        return ""
+    return "".join(text for _, text, _ in tokens.items[at:opener])
+
+
+def _calls_holding(tokens: Tokens, index: int) -> Iterator[int]:
+    """The callees of the calls in whose arguments token `index` stands, in the same function: a function or an operator
+    there is noted behind them."""
+    items, match, at, is_behind_comma = tokens.items, tokens.match, index - 1, False
+    while at > 0:
+        opposite, text = match.get(at, at), items[at][1]
+        if opposite > at:
+            if text == "{" and _is_function_body(tokens, at):
+                return
+            if _is_call(tokens, at):
+                yield at - 1
+            is_behind_comma = False
+        elif opposite < at:
+            at = opposite
+        elif text == ";" or (text == "=>" and not is_behind_comma):
+            return
+        is_behind_comma = is_behind_comma or text == ","
+        at -= 1
 
 
 def _maker(tokens: Tokens, index: int, name: str) -> int | None:

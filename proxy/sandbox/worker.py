@@ -14,7 +14,7 @@ from typing import Any
 from proxy.sandbox.engine import EngineFailed, JsContext
 from proxy.sandbox.frames import MAX_DEPTH, FrameTooLarge, read_frame, write_frame
 from proxy.sandbox.moved import place_as_sent
-from proxy.sandbox.places import locate, locate_call, locate_for_await, locate_unnoted
+from proxy.sandbox.places import locate, locate_call, locate_for_await, locate_unnoted, named
 from proxy.sandbox.recovery import Recovered, place_at, recover, unshifted
 from proxy.sandbox.redefinitions import SAID, SAID_OF_PARAMETERS, duplicate_parameter, redefinition
 from proxy.sandbox.spreads import spread_promise
@@ -265,6 +265,8 @@ def located(payload: bytes, sent: str, running: str) -> bytes:
     if place is not None and running != sent:
         place, line = place_as_sent(original, code, place)
     _tell(error, place, line)
+    if place is not None and thrower == "TypeError" and error["message"] == "not a function":
+        error["message"] = named(original, place)
     where = f"agent.ts:{place[0]}:{place[1]}" if place else f"agent.ts, in or after line {line}"
     said = f"agent.ts, near line {noted[0]}" if near else f"agent.ts:{noted[0]}:{noted[1]}"
     error["stack"] = error["stack"].replace(said, where, 1)

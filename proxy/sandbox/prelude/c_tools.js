@@ -39,8 +39,9 @@ function callTool(path, args) {
   if (typeof input !== "object" || input === null || isArray(input)) {
     const got = input === null ? "null" : isArray(input) ? "an array" : `a ${typeof input}`;
     const text = TEXT_ARGUMENT[path];
-    const wanted = text ? `a string, or one object such as {${text}: "..."}` : "one object, such as {id: 1}";
-    throw new TypeError(`tools.${path}: the argument must be ${wanted}; got ${got}`);
+    const key = OWN_TOOLS[path];
+    const wanted = text ? `a string, or one object such as {${text}: "..."}` : `one object, such as ${key ? `{${key}: "..."}` : "{id: 1}"}`;
+    return refuseUnlessUnknown(path, new TypeError(`tools.${path}: the argument must be ${wanted}; got ${got}`));
   }
   const text = toArguments(input);
   checkArguments(path, input, text);
@@ -57,6 +58,18 @@ function callTool(path, args) {
   const seq = made++;
   define(waiting, waiting.length, `{"seq":${seq},"path":${stringify(path)},"args":${text}}`, true);
   return new RealPromise((resolve, reject) => { mapSet(pending, seq, { resolve, reject, path }); });
+}
+
+const OWN_TOOLS = { __proto__: null, ...TEXT_ARGUMENT, "catalog.namespaces": "", "executor.paginate": "path", "executor.results.read": "ref" };
+
+// A path that names no tool is told before its argument is: nothing but a search for it is made.
+function refuseUnlessUnknown(path, wrong) {
+  if (OWN_TOOLS[path] !== undefined) throw wrong;
+  const found = callTool("describe.tool", [{ path }]);
+  if (!(found instanceof RealPromise)) throw wrong;
+  return new RealPromise((resolve, reject) => then(found, (told) => {
+    if (told && told.ok === false && told.error.code === "tool_not_found") resolve(told); else reject(wrong);
+  }, () => reject(wrong)));
 }
 
 function toArguments(input) {

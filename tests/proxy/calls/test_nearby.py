@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.calls.nearby import nearby_tools
+from proxy.calls.system import PARAMETERS
 
 THERE = ("shop.org.main.things.list",)
 
@@ -28,10 +29,10 @@ THERE = ("shop.org.main.things.list",)
     ],
 )
 def test_what_may_have_been_meant(path: str, first: str) -> None:
-    found = nearby_tools(path, THERE)
+    found = nearby_tools(path, THERE, PARAMETERS)
     assert found[0] == first
     assert len(found) <= 5
 
 
 def test_nothing_alike_is_nothing() -> None:
-    assert nearby_tools("nope", ()) == ()
+    assert nearby_tools("nope", (), PARAMETERS) == ()

@@ -15,6 +15,7 @@ from proxy.executions.result import (
     ExecutionResult,
     bounded_logs,
     cut,
+    failed_before,
     log_section,
 )
 from proxy.executions.result_schema import OUTPUT_SCHEMA
@@ -195,3 +196,20 @@ def test_a_mixed_pause_says_which_question_is_whose() -> None:
 
 def test_what_the_model_may_decide_is_offered() -> None:
     assert '"action": "accept"} or "decline"' in waiting("model")
+
+
+def test_calls_that_failed_are_named_where_code_took_their_data() -> None:
+    wrong, other = (
+        ExecutionError("TypeError", "cannot read property 'a' of undefined"),
+        ExecutionError("Error", "x"),
+    )
+    calls = [
+        CallEntry("a.org.main.get", False, "tool_not_found", 1.0),
+        CallEntry("a.org.main.ok", True, None, 1.0),
+    ]
+    said = failed_before(wrong, calls)
+    assert said == (
+        "\nCalls that had failed: a.org.main.get (tool_not_found). Branch on `ok` before reading `data`."
+    )
+    assert " and 2 more." in failed_before(wrong, calls[:1] * 5)
+    assert failed_before(other, calls) == failed_before(wrong, calls[1:]) == ""
