@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
 
 import httpcore2
+from httpcore2._backends.anyio import AnyIOStream
 
 from integrations.http.egress import EgressRules, parse_address, permits
 from integrations.http.errors import EgressDenied
+from integrations.http.interim import InterimBoundStream
 
 ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
@@ -50,10 +52,21 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+                return await self._dial(address, port, share, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore2.ConnectError(f"{host} has no address")
+
+    async def _dial(
+        self,
+        address: str,
+        port: int,
+        timeout: float | None,
+        local_address: str | None,
+        socket_options: Iterable[_SocketOption] | None,
+    ) -> httpcore2.AsyncNetworkStream:
+        stream = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        return InterimBoundStream(stream) if isinstance(stream, AnyIOStream) else stream
 
     async def _addresses(self, host: str, port: int, timeout: float | None) -> list[str]:
         """Checked addresses, at least one. Raises `EgressDenied` when there are only forbidden ones."""

@@ -7,10 +7,13 @@ looked at: those in the parser, and encrypted ones that came along with the last
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import httpcore2
+
+_CHUNKS_AT_ONCE: Final = 64
 
 
 class _Guarded:
@@ -20,8 +23,13 @@ class _Guarded:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        count = 0
         async for chunk in self._stream:
             yield chunk
+            count += 1
+            if count % _CHUNKS_AT_ONCE == 0:
+                # A body in chunks of a byte each is thousands of them in one read; others have their turn between.
+                await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         # The pool's stream around that of the connection; both are httpcore2's own.

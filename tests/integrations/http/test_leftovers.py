@@ -43,10 +43,10 @@ async def sending(answer: bytes) -> AsyncIterator[tuple[int, list[int]]]:
         yield server.sockets[0].getsockname()[1], counts
 
 
-async def ask(http: HttpClient, url: str, tenant: str = "") -> bytes:
+async def ask(http: HttpClient, url: str, tenant: str = "", max_bytes: int = 100) -> bytes:
     rules = EgressRules(origins=frozenset({url}))
     answer = await http.request(
-        "GET", f"{url}/", [], None, timeout_seconds=10, max_bytes=100, allow=rules, tenant=tenant
+        "GET", f"{url}/", [], None, timeout_seconds=10, max_bytes=max_bytes, allow=rules, tenant=tenant
     )
     return answer.body
 
