@@ -217,7 +217,8 @@ def _status(here: CatalogConnection) -> str:
     word = plain_title(here.status, 24)
     if here.toolset is not None or not here.error:
         return word
-    return f"{word}: {plain_title(here.error, _REASON_CHARACTERS)}"
+    whole, reason = (plain_title(here.error, most) for most in (len(here.error), _REASON_CHARACTERS))
+    return f"{word}: {reason}" if reason == whole else f"{word}: {reason.rpartition(' ')[0] or reason} ..."
 
 
 def _shown(branch: Branch) -> _Shown:

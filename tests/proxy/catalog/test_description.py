@@ -181,6 +181,11 @@ def test_a_connection_without_tools_says_why() -> None:
     assert "- crm.org.main [failed: HTTP 503 b from /b - x]: CRM" in text
 
 
+def test_a_reason_is_cut_between_words_and_says_so() -> None:
+    failed = CatalogConnection("crm", "org", "main", "openapi", "", "failed", None, None, "gone away " * 20)
+    assert "gone away gone ...]" in catalog(failed).description(everything)
+
+
 def test_signatures_that_do_not_fit_give_way_to_search() -> None:
     fat = Tools(tuple(tool(f"group{n}.{'long' * 30}") for n in range(20)))
     text = catalog(connection("demo.org.main", fat)).description(everything)
