@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 from typing import Final
 
 _KEPT_BACK: Final = 64
@@ -62,3 +63,21 @@ def are_scarce() -> bool:
         return True
     os.close(probe)
     return scarce(probe)
+
+
+def can_start_threads(number: int) -> bool:
+    """Whether as many may run at once. A library that is refused one ends the process without a word."""
+    enough = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(number):
+            one = threading.Thread(target=enough.wait, daemon=True)
+            one.start()
+            started.append(one)
+    except RuntimeError:
+        return False
+    finally:
+        enough.set()
+        for one in started:
+            one.join()
+    return True

@@ -66,10 +66,16 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    checks: list[Check] = []
     try:
-        checks = asyncio.run(_collect(args))
+        asyncio.run(_collect(args, checks))
     except CannotRun as error:
         return cannot_run(error)
+    # Without a thread to be had, the event loop cannot even be closed.
+    except RuntimeError as error:
+        checks.append(
+            Check("threads", "bad", f"{error}: raise the limit of processes (ulimit -u, pids_limit)")
+        )
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
@@ -78,21 +84,22 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FOUND if any(check.level in bad for check in checks) else EXIT_OK
 
 
-async def _collect(args: argparse.Namespace) -> list[Check]:
+async def _collect(args: argparse.Namespace, found: list[Check]) -> None:
+    """What was found before a defect is kept."""
     if args.live:
         good, seen = await asyncio.to_thread(ask, args.live, Trust.of(args).context)
-        return [Check("server", "ok" if good else "bad", seen)]
+        found.append(Check("server", "ok" if good else "bad", seen))
+        return
     if args.server:
         with open_remote(args) as remote:
-            return list(server_checks(remote))
-    found: list[Check] = []
+            found.extend(server_checks(remote))
+        return
     try:
         async for check in _all(args.config):
-            found.append(check)  # noqa: PERF401 - what was found before a defect is kept
+            found.append(check)  # noqa: PERF401 - see above
     # A boundary: what is ill on a machine may hit a check too, and the other lines say where.
     except Exception as error:
         found.append(Check("doctor", "bad", f"the next check failed: {type(error).__name__}: {error}"))
-    return found
 
 
 async def _all(config: Sequence[str] | None) -> AsyncIterator[Check]:

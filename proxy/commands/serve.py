@@ -32,7 +32,7 @@ from proxy.commands.common import config_paths as find_paths
 from proxy.commands.own_command import own_command
 from proxy.commands.streams import drop_output
 from proxy.config import Diagnostic
-from proxy.descriptors import raise_limit
+from proxy.descriptors import can_start_threads, raise_limit
 from proxy.memory import return_freed_memory
 from proxy.tasks import EssentialTaskFailed, TaskSupervisor
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from proxy.serving.http.sockets import ActivatedSockets
 
 _FEW_DESCRIPTORS = 64
+_FEW_THREADS = 8
 _ADDRESSES = {
     errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE: take a higher one with --listen HOST:PORT",
     errno.EADDRNOTAVAIL: "no interface of this machine has it: --listen 127.0.0.1:8080, or 0.0.0.0:8080 for all",
@@ -159,6 +160,11 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
         main.close()
         raise CannotRun(
             f"this process may open {most} files, and needs {_FEW_DESCRIPTORS}: raise it (ulimit -n 4096)"
+        )
+    if not can_start_threads(_FEW_THREADS):
+        main.close()
+        raise CannotRun(
+            f"this process may not start {_FEW_THREADS} threads: raise the limit (ulimit -u, pids_limit)"
         )
     return_freed_memory()
     try:

@@ -157,4 +157,7 @@ def main(arguments: list[str]) -> None:
     text = b""
     while len(text) < length:
         text += control.recv(1 << 16)
-    Zygote(control, json.loads(text)).run()
+    try:
+        Zygote(control, json.loads(text)).run()
+    except OSError as error:  # no process or descriptor is left: the pool says that there is no zygote
+        raise SystemExit(f"executor: zygote: {error.strerror}") from None

@@ -58,3 +58,11 @@ def test_how_many_are_open() -> None:
     assert descriptors.used() == before + 1
     os.close(one)
     assert descriptors.limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_threads_that_cannot_be_had_are_found_before_a_library_is_refused_one() -> None:
+    """Each has a stack, so a limit of the address space does what a limit of processes does, for root too."""
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))"
+    assert told(
+        f"{code}; print(descriptors.can_start_threads(64), descriptors.can_start_threads(2))", 64, 64
+    ) == ("False True")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,18 @@ def test_a_server_that_cannot_be_asked_is_bad(run: Run, url: str) -> None:
     assert code == 1
     assert found["server"][0] == "bad"
     assert found["server"][1].startswith(f"{url}: ")
+
+
+def test_without_threads_the_lines_are_printed_all_the_same(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a limit of processes, where not even the event loop can be closed."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    code, found = checks(run, "--config", str(written(tmp_path, config_text())))
+    assert (code, found["python"][0]) == (1, "ok")
+    assert found["threads"][0] == "bad"
+    assert "ulimit -u" in found["threads"][1]
