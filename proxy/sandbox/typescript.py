@@ -62,16 +62,17 @@ class TypeScript:
         process = await self._turn(code, account)
         began = time.perf_counter()
         try:
-            answer = await self._compiled(process, code)
+            answer, keep = await self._compiled(process, code)
         finally:
             queue = self._long if process.long else self._short
             queue.charge(account, time.perf_counter() - began)
             self._free(process)
-        if self._trouble is None:
+        if keep:
             self._known.put(code, account, answer)
         return answer
 
-    async def _compiled(self, process: TransformProcess, code: str) -> bytes:
+    async def _compiled(self, process: TransformProcess, code: str) -> tuple[bytes, bool]:
+        """The answer, and whether it is one to remember."""
         seconds = self._request_seconds + _SECONDS_A_CHARACTER * len(code)
         limit = seconds if process.answered else max(seconds, _START_SECONDS)
         self._tried = True
@@ -80,10 +81,23 @@ class TypeScript:
                 answer = await process.ask(write_json({"code": code}), _most_bytes(code))
         except (TimeoutError, OSError, FrameTooLarge) as error:
             process.stop()
-            self._trouble = _reason(error, limit)
-            return write_json({"t": "source", "unavailable": self._trouble})
+            said = self._trouble = _reason(error, limit)
+            if code != _SAMPLE and await self._works(process):
+                self._trouble = None
+                said += "; it compiles other code, so this code is too much for it"
+            return write_json({"t": "source", "unavailable": said}), False
         self._trouble = None
-        return answer
+        return answer, True
+
+    async def _works(self, process: TransformProcess) -> bool:
+        """Whether a new process compiles a line: what failed was the code then, and nothing is wrong here."""
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await process.ask(write_json({"code": _SAMPLE}), _most_bytes(_SAMPLE))
+        except (TimeoutError, OSError, FrameTooLarge):
+            process.stop()
+            return False
+        return True
 
     # ---- turns ----------------------------------------------------------------------------------------------
     async def _turn(self, code: str, account: str) -> TransformProcess:

@@ -14,6 +14,21 @@ import pytest
 from proxy.sandbox.transform_process import TransformProcess
 from proxy.sandbox.typescript import KnownAnswers, TypeScript
 
+ENDED = "the process that compiles it ended; the server's log says more"
+TOO_MUCH = "it compiles other code, so this code is too much for it"
+
+
+async def test_code_that_ends_the_compiler_makes_no_trouble_of_the_server() -> None:
+    typescript = TypeScript()
+    try:
+        answer = json.loads(
+            await typescript.transform("return " + "`${" * 3_000 + "1" + "}`" * 3_000 + " as string")
+        )
+        assert answer == {"t": "source", "unavailable": f"{ENDED}; {TOO_MUCH}"}
+        assert typescript.status == "ok"
+    finally:
+        typescript.close()
+
 
 async def test_it_answers_again_after_its_process_died() -> None:
     typescript = TypeScript()
@@ -24,8 +39,8 @@ async def test_it_answers_again_after_its_process_died() -> None:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         answer = json.loads(await typescript.transform("let b: number = 1"))
-        assert answer == {"t": "source", "unavailable": typescript.status}
-        assert typescript.status == "the process that compiles it ended; the server's log says more"
+        assert answer == {"t": "source", "unavailable": f"{ENDED}; {TOO_MUCH}"}
+        assert typescript.status == "ok"
         assert json.loads(await typescript.transform("let b: number = 1"))["code"].startswith(
             "let b"
         )  # not kept
@@ -50,7 +65,8 @@ async def test_a_request_without_end_is_cut_off() -> None:
     try:
         await typescript.transform("1")
         answer = json.loads(await typescript.transform("let a: A = 1;\n" * 2_000))
-        assert answer == {"t": "source", "unavailable": "it took longer than 0.001 s"}
+        assert answer == {"t": "source", "unavailable": f"it took longer than 0.001 s; {TOO_MUCH}"}
+        assert typescript.status == "ok"
     finally:
         typescript.close()
 
