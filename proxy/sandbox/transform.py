@@ -26,7 +26,7 @@ Oxc = Callable[[str], str]
 _WRAPS = (("(", ")"), ("{", "}"))
 _OPENING = "async()=>"
 _PROBE = "\x01"
-_PROBE_SEEN = ("Invalid Character", "but found `Unknown`")
+_PROBE_SEEN = (f"Invalid Character `{_PROBE}`", "but found `Unknown`")
 _CLOSERS = (")", "]", "}")
 _MEMORY_BYTES = 512 * 1024 * 1024
 _CPU_SECONDS = 3600.0
@@ -81,6 +81,9 @@ def _furthest(source: str, failures: list[tuple[str, str]], oxc: Oxc) -> dict[st
             best = (reached, message)
     message = best[1].removeprefix(_PREFIX)
     at = _named(items, message, best[0])
+    if at >= len(starts):
+        # The parser's brace is the one of the function that the code is put into.
+        message = message.replace("but found `}`", "but found the end of the code")
     line, column = place(source, starts[at] if at < len(starts) else ends)
     return {"message": message, "line": line, "column": column}
 

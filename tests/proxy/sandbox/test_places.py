@@ -85,6 +85,8 @@ PLACES: Table = [
     ("function f(a, b, a) { return a }\nreturn f(1, 2)",
      "SyntaxError: two parameters of one function are called a @1:18"),
     ("const f = (x, x) => x", "SyntaxError: two parameters of one function are called x @1:15"),
+    ("return [1, 2].map(x => x * 2", "SyntaxError: Expected `,` or `)` but found the end of the code @1:29"),
+    ("return “abc”", "SyntaxError: Invalid Character `“` @1:8"),
     ("if (r { return 2 }", "SyntaxError: Expected `)` but found `{` @1:7"),
     # A keyword that must not stand where it does is complained of when its operand has been read.
     ("yield 1", f"{YIELD} @1:1"),
