@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from proxy.commands.common import EXIT_FOUND, EXIT_OK, CannotRun, add_json_optio
 from proxy.telemetry.logs import escaped
 
 _EVENTS = ("execution", "call", "approval", "reload", "server", "auth_failure", "audit_gap")
+
+_FILES = "of `audit.sink`, in their order; - is standard input"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         "it elsewhere, and `--includes` it later to see that the end was not cut off.",
         epilog="Exit codes: 0 one chain, 1 a line does not follow from the one before, 2 could not run.",
     )
-    whole.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    whole.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     whole.add_argument("--includes", metavar="DIGEST", help="a line with this digest must be there")
     add_json_option(whole)
     query = actions.add_parser(
@@ -41,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         description="All conditions must hold. Times are RFC 3339, dates (UTC), or so long ago: 30m, 24h, 7d.",
         epilog="Exit codes: 0 something was found, 1 nothing was, 2 could not run.",
     )
-    query.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    query.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     query.add_argument("--event", choices=_EVENTS)
     query.add_argument("--account", metavar="NAME")
     query.add_argument("--workspace", metavar="WS")
@@ -71,10 +74,10 @@ def moment_option(text: str) -> float:
 
 
 def read_lines(files: list[Path]) -> Iterator[bytes]:
-    """The lines of the files, in their order. Raises `CannotRun`."""
+    """The lines of the files, in their order; `-` is standard input. Raises `CannotRun`."""
     for file in files:
         try:
-            with file.open("rb") as source:
+            with file.open("rb") if str(file) != "-" else os.fdopen(os.dup(0), "rb") as source:
                 for line in source:
                     yield line.rstrip(b"\n")
         except OSError as error:

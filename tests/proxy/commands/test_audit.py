@@ -1,6 +1,8 @@
 """`executor audit` on files that a trail wrote."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,13 @@ def test_a_whole_trail(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = said.split("last: ")[1].strip()
     assert main(["audit", "verify", str(path), "--includes", last, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["whole"] is True
+
+
+def test_a_trail_from_a_pipe(path: Path) -> None:
+    """As `audit.sink: stdout` gives it."""
+    command = [sys.executable, "-m", "proxy", "audit", "verify", "-"]
+    ran = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True)
+    assert b"whole: 3 lines" in ran.stdout
 
 
 def test_a_trail_whose_end_was_cut_off(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
