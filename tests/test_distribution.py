@@ -55,14 +55,54 @@ def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-REGISTRY_SCHEMA = json.loads((ROOT / "tests/data/server.schema.json").read_text())
+REGISTRY = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
+
+
+def text(longest: int = 1_000) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": longest}
+
+
+def closed(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+
+
+INPUT = {
+    "description": text(),
+    "format": {"enum": ["string", "number", "boolean", "filepath"]},
+    "isRequired": {"type": "boolean"},
+    "placeholder": text(),
+    "value": text(),
+}
+ARGUMENT = {
+    "anyOf": [
+        closed(["type", "value"], type={"const": "positional"}, **INPUT),
+        closed(["type", "name"], type={"const": "named"}, name=text(), **INPUT),
+    ]
+}
+PACKAGE = closed(
+    ["registryType", "identifier", "transport"],
+    registryType=text(),
+    identifier=text(),
+    version=text() | {"not": {"const": "latest"}},
+    runtimeHint=text(),
+    transport=closed(["type"], type={"const": "stdio"}),
+    packageArguments={"type": "array", "items": ARGUMENT},
+)
+REGISTRY_SCHEMA = closed(
+    ["$schema", "name", "description", "version"],
+    name=text(200) | {"minLength": 3, "pattern": "^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$"},
+    title=text(100),
+    description=text(100),
+    version=text(255),
+    packages={"type": "array", "items": PACKAGE},
+    **{"$schema": {"const": REGISTRY}},
+)
 
 
 def test_the_registry_takes_the_entry() -> None:
-    """By the constraints of its published schema; `tests/data/server.schema.json` names the source."""
+    """By the constraints that the schema of 2025-12-11 has for the keys that are used here; it knows more keys."""
     Draft7Validator.check_schema(REGISTRY_SCHEMA)
     entry = json.loads((ROOT / "server.json").read_text())
-    assert entry["$schema"] == REGISTRY_SCHEMA["$id"]
     assert [one.message for one in Draft7Validator(REGISTRY_SCHEMA).iter_errors(entry)] == []
 
 
