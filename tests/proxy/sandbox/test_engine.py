@@ -251,13 +251,18 @@ def test_tools_cannot_be_changed(value: Value, code: str) -> None:
 
 
 @pytest.mark.parametrize("argument", ["'x'", "null", "[1]", "5", "() => 1", "true"])
-def test_arguments_must_be_one_object(value: Value, argument: str) -> None:
-    assert value(f"await tools.a.b({argument})").startswith("TypeError: tools.a.b: the argument must be")
+def test_arguments_must_be_one_object(world: World, argument: str) -> None:
+    """Of a tool that there is: whether it is there is asked first."""
+    asked, done = world(f"await tools.a.b({argument})", [call(0, 0)])
+    assert [(one["path"], one["args"]) for one in asked["calls"]] == [("describe.tool", {"path": "a.b"})]
+    assert done["error"]["name"] == "TypeError"
+    assert done["error"]["message"].startswith("tools.a.b: the argument must be one object")
 
 
 def test_wrong_use_is_a_rejection_with_the_agents_line(world: World) -> None:
-    assert world("const p = tools.a('x');\nreturn await p.catch(e => e.name)")[0]["value"] == "TypeError"
-    assert world("\n\nawait tools.a('x')")[0]["error"]["line"] == 3
+    caught = "const p = tools.a('x');\nreturn await p.catch(e => e.name)"
+    assert world(caught, [call(0, 0)])[1]["value"] == "TypeError"
+    assert world("\n\nawait tools.a('x')", [call(0, 0)])[1]["error"]["line"] == 3
 
 
 def test_results_settle_one_at_a_time_in_the_order_given(world: World) -> None:
