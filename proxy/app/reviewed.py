@@ -49,7 +49,7 @@ async def reviewed_definitions(
 def keep_definitions(env: Mapping[str, str], source: LockedSource, toolset: Toolset) -> None:
     """For the next review on this machine. What cannot be written is logged: that review then shows less. Blocks."""
     file = _file(env, source)
-    if file is None or file.exists():
+    if file is None or (file.exists() and source.tools.keys() <= _kept(env, source).keys()):
         return
     tools = {tool.name: tool for tool in reversed(toolset.tools)}
     definitions = {name: definition_of(toolset, tool) for name, tool in tools.items() if name in source.tools}

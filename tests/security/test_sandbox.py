@@ -59,7 +59,7 @@ async def test_t18_no_file_module_or_bytecode_can_be_loaded() -> None:
       const seen = []; for (const t of tries) { try { await t(); seen.push('loaded') } catch (e) { seen.push(e.name) } }
       return seen"""
     async with Pool(OPTIONS) as pool:
-        assert await value(pool, code) == ["InternalError"] * 4
+        assert await value(pool, code) == ["TypeError"] * 4
 
 
 async def test_t18_nothing_of_ours_leaks_through_errors_or_functions() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -30,13 +29,22 @@ def test_schemas_that_this_machine_never_saw(run: Run, folder: Folder, tmp_path:
     assert vendor or 'inputSchema: now {"properties":{"path":{"description":"Where it goes.' in told
 
 
-def test_kept_texts_that_are_not_what_was_reviewed_are_not_believed(run: Run, folder: Folder) -> None:
+def test_kept_texts_that_are_not_what_was_reviewed_are_not_believed(
+    run: Run, folder: Folder, tmp_path: Path
+) -> None:
+    run.set(EXECUTOR_STATE_DIR=str(tmp_path / "own"))
     folder.offers(READ, taking(description="Where"))
     run(*folder.words("--yes"))
-    kept = sorted(Path(os.environ["EXECUTOR_STATE_DIR"]).glob("cache/reviewed/*.json.gz"))
+    kept = sorted((tmp_path / "own").glob("cache/reviewed/*.json.gz"))
+    assert kept
     forged = json.dumps({"write_file": {"name": "write_file", "description": "Other"}}).encode()
     for content in (gzip.compress(forged), b"no gzip", gzip.compress(b"[]"), gzip.compress(b"{")):
         for file in kept:
             file.write_bytes(content)
         folder.offers(READ, taking(description="There"))
         assert "inputSchema: now {" in run(*folder.words("--check")).out
+    # Whoever writes the lock again has the texts again.
+    folder.offers(READ, taking(description="Where"))
+    run(*folder.words("--yes"))
+    folder.offers(READ, taking(description="Where it goes"))
+    assert '"Where{+ it goes+}"' in run(*folder.words("--check")).out
