@@ -84,7 +84,8 @@ class Reports:
     def _offer(self, method: str, params: dict[str, Any]) -> None:
         try:
             self._send.send_nowait((method, params))
-        except (anyio.WouldBlock, anyio.BrokenResourceError):
+        # Closed: the result is there, and what was due at the same moment comes too late.
+        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
             self.dropped += 1
 
 

@@ -64,6 +64,15 @@ async def test_what_does_not_fit_is_dropped_and_counted() -> None:
     reports.queue.close()
 
 
+def test_what_is_due_when_it_has_ended_is_dropped() -> None:
+    reports = Reports("t", lambda level: True)
+    reports.end()
+    reports.still_running()
+    reports.log("info", "late")
+    assert reports.dropped == 2
+    reports.queue.close()
+
+
 def test_silence_takes_everything() -> None:
     silence = SILENT
     silence.call_started(0, "a")
